@@ -1,3 +1,3 @@
-"""pipedrive-cli: replay files of customer events into Pipedrive. This module holds the version alone, so that `--version` is quick."""
+"""pipedrive-cli: replay files of customer events into Pipedrive. Holds the version alone: `--version` is quick."""
 
 __version__ = "0.1.0"

@@ -1,0 +1,90 @@
+"""Errors, named by what happens next.
+
+::
+
+    PipedriveCliError
+    ├── UserMistake          ask the user: nothing was sent (exit 2)
+    │   ├── ConfigProblems   every mistake of a config at once
+    │   └── SourceMissing    a file that is not there
+    ├── StopRun              the run ends here, what is done stays done (the exit code says why)
+    └── StateHeld            another run of this account is under way (exit 5)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXIT_OK = 0
+EXIT_PARTIAL = 1
+EXIT_USAGE = 2
+EXIT_CREDENTIALS = 3
+EXIT_STOPPED = 4
+EXIT_STATE_HELD = 5
+
+
+class PipedriveCliError(Exception):
+    """What this tool raises on purpose: a message for people, a stable code for scripts, and what to do."""
+
+    exit_code = EXIT_PARTIAL
+
+    def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+
+
+class UserMistake(PipedriveCliError):
+    """Something the user can put right before anything is sent."""
+
+    exit_code = EXIT_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One mistake in the config: `path` as in `delivery.timeout`, `line` counted from 1 where it is known."""
+
+    path: str
+    message: str
+    line: int | None = None
+    hint: str | None = None
+
+
+class ConfigProblems(UserMistake):
+    """Every mistake of a config file."""
+
+    def __init__(self, file: str, problems: list[ConfigProblem]) -> None:
+        count = len(problems)
+        super().__init__(f"{file}: {count} problem{'' if count == 1 else 's'}", code="config")
+        self.file = file
+        self.problems = problems
+
+
+class SourceMissing(UserMistake):
+    """A file, folder or glob named on the command line is not there."""
+
+
+class StopRun(PipedriveCliError):
+    """The run stops: what was sent is recorded, the rest is pending.
+
+    `resume_in` is the time to wait, in seconds, where it is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        exit_code: int = EXIT_STOPPED,
+        hint: str | None = None,
+        resume_in: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.exit_code = exit_code
+        self.resume_in = resume_in
+
+
+class StateHeld(PipedriveCliError):
+    """Another run holds this account's journal."""
+
+    exit_code = EXIT_STATE_HELD

@@ -1,0 +1,1 @@
+"""TRANSFORM: an event becomes changes of records. Pure: no clock, network or disk, nothing of Pipedrive's state."""
