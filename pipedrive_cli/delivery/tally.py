@@ -1,0 +1,33 @@
+"""What a run has done so far, counted as it goes: for whoever watches. The journal, not this, is the truth afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pipedrive_cli.transform.changes import Kind, Outcome
+
+
+@dataclass(slots=True)
+class Tally:
+    """Live figures of one run. Whoever works adds to it; whoever shows progress reads it several times a second."""
+
+    phase: str = "starting"  # a few words: "reading", "looking up persons", "writing", "waiting for the input's end"
+    file: str = ""  # the source being read
+    bytes_total: int | None = None  # None: stdin or a pipe among the sources
+    bytes_read: int = 0
+    events_read: int = 0
+    filtered: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | unchanged | merged)
+    problems: Counter[str] = field(default_factory=Counter)  # by code
+    requests: Counter[str] = field(default_factory=Counter)  # by endpoint: "POST /api/v2/persons"
+    retried: int = 0
+    tokens_spent: int = 0
+    tokens_left_today: int | None = None
+    in_flight: int = 0
+    requests_allowed: int | None = None  # per 2 s, as last learned
+    backlog_records: int = 0  # records of the current window that still wait for their write
+    window_records: int = 0  # all records of the current window
+    waiting_for: str | None = None  # why nothing is sent: "Pipedrive's burst limit", "tomorrow's budget"
+    waiting_until: float | None = None  # loop time, seconds
