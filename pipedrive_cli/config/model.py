@@ -1,0 +1,373 @@
+"""What the config file may hold: one frozen Struct per section, and with every key its type, limits, default and
+description. Loader, JSON Schema and reference are all made from here. Knows nothing of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.config import values
+from pipedrive_cli.config.values import Reserve
+from pipedrive_cli.secret import Secret
+
+PlanName: TypeAlias = Literal[
+    "lite",
+    "growth",
+    "premium",
+    "ultimate",
+    "essential",
+    "advanced",
+    "professional",
+    "power",
+    "enterprise",
+]
+NameFallback: TypeAlias = Literal["email", "user_id"]
+
+
+def key(
+    description: str,
+    *,
+    read: Callable[[object], object] | None = None,
+    words: str | None = None,
+    written: str | None = None,
+    examples: list[Any] | None = None,
+    schema: dict[str, Any] | None = None,
+    ge: int | None = None,
+    le: int | None = None,
+) -> msgspec.Meta:
+    """What is to be known of one key besides its type.
+
+    `read` turns what the file holds into the value, and raises `values.Refused`; `words` then says what that may be.
+    `written` is the default as one would write it, where the value itself is not what one writes. `schema` replaces the
+    type's own JSON Schema.
+    """
+    extra = {"read": read, "words": words, "written": written, "schema": schema}
+    return msgspec.Meta(
+        description=description,
+        examples=examples,
+        ge=ge,
+        le=le,
+        extra={name: value for name, value in extra.items() if value is not None},
+    )
+
+
+TEXT = {"type": "string", "minLength": 1}
+TEXT_OR_NULL = {"type": ["string", "null"], "minLength": 1}
+DURATION = {"type": ["string", "number"], "pattern": r"^\s*[0-9.]+\s*(ms|s|m|h|d|w)?\s*$", "minimum": 0}
+WAIT_WORDS = "a duration such as 30s, at most an hour"
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One section of the config."""
+
+
+class Pipedrive(Section, frozen=True):
+    """The account: where it is, how to get in, and what it allows."""
+
+    company_domain: Annotated[
+        str | None,
+        key(
+            "The company's name in its address: `acme` for https://acme.pipedrive.com.",
+            read=values.company_domain,
+            words="text",
+            examples=["acme"],
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        key(
+            "The whole address, instead of company_domain: for a sandbox or a proxy. Plain http to this machine alone.",
+            read=values.base_url,
+            words="an address",
+            examples=["http://127.0.0.1:8080"],
+        ),
+    ] = None
+    api_token: Annotated[
+        Secret | None,
+        key(
+            "The API token (Pipedrive: Settings > Personal preferences > API). Better named than written: ${NAME} "
+            "stands for an environment variable.",
+            read=values.secret,
+            words="text",
+            written="${PIPEDRIVE_API_TOKEN}",
+            examples=["${PIPEDRIVE_API_TOKEN}"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None
+    api_token_file: Annotated[
+        Path | None,
+        key(
+            "A file that holds the API token and nothing else, instead of api_token. Relative to the config file.",
+            read=values.path,
+            words="a path",
+            examples=["/run/secrets/pipedrive"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None
+    oauth_token: Annotated[
+        Secret | None,
+        key(
+            "An OAuth access token, instead of api_token. It is not refreshed.",
+            read=values.secret,
+            words="text",
+            examples=["${PIPEDRIVE_OAUTH_TOKEN}"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None
+    keyring: Annotated[
+        str | None,
+        key(
+            "The entry of the system's keyring that holds the API token, instead of api_token: the name that was given "
+            "to `keyring set pipedrive-cli NAME`. Needs the extra `keyring`.",
+            read=values.text,
+            words="text",
+            examples=["acme"],
+        ),
+    ] = None
+    plan: Annotated[
+        PlanName,
+        key("The plan that the company pays for: the limits to start from, until Pipedrive's answers tell better."),
+    ] = "lite"
+    seats: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None,
+        key("How many seats the company pays for. With plan it gives the day's tokens.", examples=[5]),
+    ] = None
+
+
+class Identity(Section, frozen=True):
+    """Who is who: how users and groups of the events are found again among persons and organizations."""
+
+    user_id_field: Annotated[
+        str | None,
+        key(
+            "The custom field on persons that holds the user id, by name or by key. Needed as soon as an event is about "
+            "a person.",
+            read=values.text,
+            words="text",
+            examples=["RudderStack user id"],
+        ),
+    ] = None
+    group_id_field: Annotated[
+        str | None,
+        key(
+            "The custom field on organizations that holds the group id, by name or by key. Needed for group events.",
+            read=values.text,
+            words="text",
+            examples=["RudderStack group id"],
+        ),
+    ] = None
+    create_missing_persons: Annotated[
+        bool,
+        key("Whether group and track events by somebody unknown create the person. If not, such events are rejected."),
+    ] = True
+    match_email: Annotated[
+        bool,
+        key("Whether a new user takes over the one person without a user id that has the same email address."),
+    ] = True
+    anonymous: Annotated[
+        Literal["skip", "use"],
+        key("Events that have only an anonymous id: skip them, or use that id in place of the user id."),
+    ] = "skip"
+    name_fallback: Annotated[
+        tuple[NameFallback, ...],
+        key(
+            "What a new person without a name is called, the first that is known. Empty: such a person is rejected, and "
+            "so is a new organization without a name, which otherwise is called by its group id."
+        ),
+    ] = ("email", "user_id")
+    alias: Annotated[
+        Literal["merge", "rekey", "skip"],
+        key(
+            "What an alias event does where both persons exist: merge them, which cannot be undone; reject the event and "
+            "only ever change user ids (rekey); or skip all alias events."
+        ),
+    ] = "merge"
+
+
+FieldMap: TypeAlias = Mapping[str, str]
+FIELD_SCHEMA = {"type": ["object", "null"], "additionalProperties": TEXT}
+
+
+class Fields(Section, frozen=True):
+    """Which trait or property goes to which field.
+
+    On the left a trait (dots go down into nested ones, upper and lower case differ), on the right a custom field by name
+    or by key, or a standard field by key.
+    """
+
+    persons: Annotated[
+        FieldMap,
+        key("Traits of identify events.", examples=[{"role": "Role", "address.city": "City"}], schema=FIELD_SCHEMA),
+    ] = {}
+    organizations: Annotated[
+        FieldMap,
+        key("Traits of group events.", examples=[{"industry": "Industry"}], schema=FIELD_SCHEMA),
+    ] = {}
+    leads: Annotated[
+        FieldMap,
+        key(
+            "Properties of track events that become leads. Leads share the custom fields of deals.",
+            examples=[{"rating": "Rating"}],
+            schema=FIELD_SCHEMA,
+        ),
+    ] = {}
+    products: Annotated[
+        FieldMap,
+        key(
+            "Properties of products in Product Viewed and Order Completed.",
+            examples=[{"brand": "Brand"}],
+            schema=FIELD_SCHEMA,
+        ),
+    ] = {}
+
+
+class Events(Section, frozen=True):
+    """Which events are for us. Event names are compared trimmed and without case; * and ? are wildcards."""
+
+    include: Annotated[
+        tuple[str, ...],
+        key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]]),
+    ] = ("*",)
+    exclude: Annotated[
+        tuple[str, ...],
+        key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]]),
+    ] = ()
+    integrations: Annotated[
+        tuple[str, ...],
+        key("Names under which an event's `integrations` object means us. Empty: the object is ignored."),
+    ] = ("Pipedrive", "Actions Pipedrive")
+
+
+class Leads(Section, frozen=True):
+    """What every new lead gets."""
+
+    title: Annotated[
+        str,
+        key("The title; {event} stands for the event's name.", read=values.title, words="text"),
+    ] = "{event}"
+    default_currency: Annotated[
+        str | None,
+        key(
+            "The currency of an amount that comes without one. Without it such a lead gets no value.",
+            read=values.currency,
+            words="a currency's code",
+            examples=["EUR"],
+        ),
+    ] = None
+    owner_id: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        key("Pipedrive's id of the user who owns new leads. Without it, the owner of the API token.", examples=[123]),
+    ] = None
+    visible_to: Annotated[
+        Literal[1, 3, 5, 7] | None,
+        key("Who sees new leads, as Pipedrive's number: which numbers there are depends on the plan.", examples=[3]),
+    ] = None
+    label_ids: Annotated[
+        tuple[str, ...],
+        key("Labels of new leads, by name or by id.", examples=[["Hot"]]),
+    ] = ()
+
+
+class Products(Section, frozen=True):
+    """What happens to products."""
+
+    existing: Annotated[
+        Literal["update", "keep"],
+        key("A product that Pipedrive already has: update it from events, or keep it as it is."),
+    ] = "update"
+
+
+class Delivery(Section, frozen=True):
+    """How changes are sent."""
+
+    lookahead: Annotated[
+        int,
+        key(
+            "How many events are read ahead, so that changes of one record become one write. 1 sends event by event.",
+            ge=1,
+            le=10_000_000,
+        ),
+    ] = 100_000
+    concurrency: Annotated[
+        Literal["auto"] | Annotated[int, msgspec.Meta(ge=1, le=256)],
+        key("How many requests are under way at once. auto follows Pipedrive's limits and its speed.", examples=[4]),
+    ] = "auto"
+    contacts: Annotated[
+        Literal["add", "replace"],
+        key("Emails and phones: add those that are new to those there are, or replace them by the newest event's."),
+    ] = "add"
+    existing: Annotated[
+        Literal["overwrite", "fill", "newest"],
+        key(
+            "Values that came into Pipedrive from elsewhere: overwrite them, fill only blank fields, or let the newest "
+            "of event and record win."
+        ),
+    ] = "overwrite"
+    deleted: Annotated[
+        Literal["recreate", "skip"],
+        key("A record that was deleted in Pipedrive and has new events: recreate it, or skip those events."),
+    ] = "recreate"
+    max_attempts: Annotated[
+        int,
+        key("How often a request is tried before its events count as failed.", ge=1, le=100),
+    ] = 8
+    timeout: Annotated[
+        float,
+        key(
+            "How long to wait for an answer.",
+            read=values.timeout,
+            words=WAIT_WORDS,
+            written="30s",
+            schema=DURATION,
+        ),
+    ] = 30.0
+    settle: Annotated[
+        float,
+        key(
+            "How long after a write without an answer to look whether it was done. Pipedrive's lists lag a little.",
+            read=values.wait,
+            words=WAIT_WORDS,
+            written="5s",
+            schema=DURATION,
+        ),
+    ] = 5.0
+    daily_tokens: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        key("The day's tokens of the company, where plan and seats do not give them.", examples=[150_000]),
+    ] = None
+    leave_tokens: Annotated[
+        Reserve,
+        key(
+            "What is left of the day's tokens for the company's other integrations: a percentage or a number of tokens.",
+            read=values.reserve,
+            words="a percentage such as 10%, or a number of tokens",
+            written="10%",
+            schema={"type": ["string", "integer"], "pattern": r"^\s*[0-9.]+\s*%?\s*$", "minimum": 0},
+        ),
+    ] = Reserve(ratio=0.1)
+
+
+class Config(Section, frozen=True):
+    """The whole config file of pipedrive-cli. Any value may name environment variables as ${NAME}."""
+
+    pipedrive: Pipedrive = Pipedrive()
+    identity: Identity = Identity()
+    fields: Fields = Fields()
+    events: Events = Events()
+    leads: Leads = Leads()
+    products: Products = Products()
+    delivery: Delivery = Delivery()
+    state: Annotated[
+        Path | None,
+        key(
+            "The journal's file. Without it, one file per account in the user's state folder. Relative to the config "
+            "file; keep it on a lasting local disk.",
+            read=values.path,
+            words="a path",
+            examples=["pipedrive.journal"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None

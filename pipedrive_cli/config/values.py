@@ -1,0 +1,164 @@
+"""How single values of the config are read where a type alone does not say it. Pure; messages never show the value,
+which may be a token that was pasted into the wrong line."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pipedrive_cli.config.times import duration
+from pipedrive_cli.secret import Secret
+
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+TOKEN = re.compile(r"[!-~]+")
+PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
+HOUR = 3_600.0
+
+
+class Refused(ValueError):
+    """A value that cannot be what it should be: why, and what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Reserve(msgspec.Struct, frozen=True):
+    """A part of the day's tokens that is left alone: either a ratio of the day (0.1 for 10 %) or so many tokens."""
+
+    ratio: float = 0.0
+    tokens: int = 0
+
+    def of(self, day: int) -> int:
+        """How many tokens that is for a day of `day` tokens; never more than the day has."""
+        return min(day, self.tokens + int(day * self.ratio + 0.5))
+
+
+def text(data: object) -> str:
+    """Text that is not blank, trimmed."""
+    if not isinstance(data, str):
+        hint = "put it in quotes" if isinstance(data, bool | int | float) else None
+        raise Refused("must be text", hint)
+    if not data.strip():
+        raise Refused("must not be blank")
+    return data.strip()
+
+
+def secret(data: object) -> Secret:
+    """A key or token: visible ASCII, for it travels in a header."""
+    trimmed = text(data)
+    if not TOKEN.fullmatch(trimmed):
+        raise Refused("holds characters that no key has (spaces, line breaks or letters beyond ASCII)", "copy it again")
+    return Secret(trimmed)
+
+
+def company_domain(data: object) -> str:
+    """`acme` from `acme`, `acme.pipedrive.com` or `https://acme.pipedrive.com/...`."""
+    name = text(data).lower()
+    name = name.removeprefix("https://").removeprefix("http://")
+    name = name.partition("/")[0].removesuffix(".pipedrive.com")
+    if not LABEL.fullmatch(name):
+        raise Refused(
+            "must be the company's name in Pipedrive's address",
+            "acme, if you open Pipedrive at https://acme.pipedrive.com; for another host use base_url",
+        )
+    return name
+
+
+def base_url(data: object) -> str:
+    """The address of a Pipedrive, without a slash at its end. Plain http only to this machine: the token travels along."""
+    url = text(data)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise Refused("is no address", "write it as in https://acme.pipedrive.com") from None
+    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        raise Refused("must be an address with https:// before it", "write it as in https://acme.pipedrive.com")
+    if "@" in parts.netloc:
+        raise Refused("must not hold a user name or password", "the key belongs into api_token")
+    if "?" in url or "#" in url:
+        raise Refused("must not hold a query or fragment", "the key belongs into api_token")
+    if parts.path.strip("/"):
+        raise Refused(
+            "must be the address alone, without a path", "leave out what follows the host: /v1 and /api/v2 are added"
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        raise Refused("http is allowed to this machine alone (127.0.0.1, ::1, localhost)", "use https://")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address stands for this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def currency(data: object) -> str:
+    """A currency code in capitals."""
+    code = text(data).upper()
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise Refused("must be a currency's code of three letters, such as EUR")
+    return code
+
+
+def title(data: object) -> str:
+    """A lead's title: text in which {event} stands for the event's name."""
+    template = text(data)
+    rest = template.replace("{event}", "")
+    if "{" in rest or "}" in rest:
+        raise Refused("may hold no other braces than {event}", "{event} stands for the event's name")
+    return template
+
+
+def wait(data: object) -> float:
+    """Seconds, from nothing up to an hour."""
+    try:
+        seconds = duration(data) if isinstance(data, str | float | int) else None
+    except ValueError:
+        seconds = None
+    if seconds is None or seconds > HOUR:
+        raise Refused("must be a duration of at most an hour, such as 30s, 5m or 500ms")
+    return seconds
+
+
+def timeout(data: object) -> float:
+    """Seconds, more than nothing."""
+    seconds = wait(data)
+    if seconds == 0:
+        raise Refused("must be more than 0: no answer comes in no time")
+    return seconds
+
+
+def reserve(data: object) -> Reserve:
+    """A percentage of the day, or a number of tokens."""
+    if isinstance(data, int) and not isinstance(data, bool) and data >= 0:
+        return Reserve(tokens=data)
+    if isinstance(data, str):
+        if match := PERCENT.fullmatch(data.strip()):
+            percent = float(match[1])
+            if percent <= 100:
+                return Reserve(ratio=percent / 100)
+        elif re.fullmatch(r"[0-9]{1,15}", data.strip(), re.ASCII):
+            return Reserve(tokens=int(data))
+    raise Refused("must be a percentage such as 10%, or a number of tokens")
+
+
+def path(data: object) -> Path:
+    """A file's path; `~` is the home folder. What it is relative to, the loader knows."""
+    name = text(data)
+    if "\0" in name:
+        raise Refused("is no path")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise Refused("names a home folder that is not there") from None
