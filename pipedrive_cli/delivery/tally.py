@@ -1,4 +1,4 @@
-"""What a run has done so far, counted as it goes: for whoever watches. The journal, not this, is the truth afterwards."""
+"""What a run has done so far, counted as it goes, for whoever watches. Afterwards the journal is the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Tally:
     events_read: int = 0
     filtered: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | unchanged | merged)
+    records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | ...)
     problems: Counter[str] = field(default_factory=Counter)  # by code
     requests: Counter[str] = field(default_factory=Counter)  # by endpoint: "POST /api/v2/persons"
     retried: int = 0

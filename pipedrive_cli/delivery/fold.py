@@ -1,0 +1,434 @@
+"""Which value wins: changes of one record folded into what its fields should hold. Pure: no journal, no network.
+
+Every value that ever stood in a field has a *standing*, a pair (rank, time); the greater one wins, whatever the order
+in which files, runs and windows bring them:
+
+======================  ==================  =============================================================
+value                   rank                time
+======================  ==================  =============================================================
+own event               0                   the event's, in microseconds since 1970 UTC; none: `NO_TIME`
+set under a former id   -1 per alias that   the event's: a value from before its alias ranks below
+                        came after it       everything that the current id or the survivor had
+foreign (a person or    0                   `FOREIGN`, so that any own event wins (`existing: overwrite`),
+another tool wrote it)                      or update_time at first sight (`newest`); rank 1 for `fill`
+context.traits          `CONTEXT`           the event's; fills blanks alone
+fallback name           `FALLBACK` - level  a name made of an email or an id yields to every other
+======================  ==================  =============================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank
+
+NO_TIME = -1
+FOREIGN = -2
+CONTEXT = -1_000
+FALLBACK = -1_000_000
+_LATEST = 1 << 62  # `oldest` fields hold _LATEST - time, so that the oldest event has the greatest standing
+NAME_INPUTS = ("name", "first_name", "last_name")
+FALLBACK_EMAIL = "fallback_email"
+
+
+class Held(msgspec.Struct, array_like=True):
+    """What we know of one field: the standing of the value in it, what we last sent, and what the answer showed."""
+
+    rank: int
+    time: int
+    sent: Any
+    seen: Any = None
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        return (self.rank, self.time)
+
+
+class RecordState(msgspec.Struct):
+    """What the journal keeps of one record, so that late events and odd file orders never bring back an old value."""
+
+    fields: dict[str, Held] = {}
+    inputs: dict[str, Held] = {}  # what a derived name is made of; never sent themselves
+    added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
+    first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
+
+
+class Part(NamedTuple):
+    """One change of one event on its way into a fold. `depth` counts the aliases that came after it."""
+
+    change: Change
+    depth: int
+    entry: Any  # the event it belongs to: opaque here, unique per event
+
+
+class Candidate(NamedTuple):
+    """The best value that the waiting changes have for one address, and the parts that ask for it."""
+
+    rank: int
+    time: int
+    value: Any
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The user's choices that decide which value wins, and how values of a kind's fields compare."""
+
+    existing: Literal["overwrite", "fill", "newest"] = "overwrite"
+    contacts: Literal["add", "replace"] = "add"
+    name_fallback: tuple[str, ...] = ("email", "user_id")
+    same: Callable[[Kind, str, Any, Any], bool] = lambda _kind, _address, a, b: bool(a == b)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the waiting changes ask of a record: best candidate per address, contacts to have, values for a POST."""
+
+    fields: dict[str, Candidate] = field(default_factory=dict)
+    inputs: dict[str, Candidate] = field(default_factory=dict)
+    contacts: dict[str, list[tuple[Contact, Part]]] = field(default_factory=dict)
+    on_creation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What to write: `body` by address, and `settled`, the field states that hold once it is written (or already)."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    settled: dict[str, Held] = field(default_factory=dict)
+    inputs: dict[str, Held] = field(default_factory=dict)
+    added: dict[str, list[str]] = field(default_factory=dict)
+    asked_by: dict[str, tuple[Part, ...]] = field(default_factory=dict)  # address in `body` -> whose wish it is
+
+
+def comparable(contact_field: str, value: str) -> str:
+    """The form in which two emails or phones are compared: trimmed and caseless; for phones the digits and +."""
+    if contact_field == "phones":
+        digits = "".join(c for c in value if c.isdigit() or c == "+")
+        return digits or value.strip().casefold()
+    return value.strip().casefold()
+
+
+def blank(value: Any) -> bool:
+    """Whether a field that shows `value` counts as empty."""
+    return value is None or value in ("", [], {})
+
+
+def gather(kind: Kind, parts: Sequence[Part], rules: Rules) -> Wanted:
+    """The best candidate per address among waiting changes, in the order in which they are given on equal standing."""
+    wanted = Wanted()
+    born: dict[str, tuple[int, Any]] = {}
+    for part in parts:
+        change, time = part.change, _time(part.change)
+        base = 0 if change.rank is Rank.OWN else CONTEXT
+        rank = base - part.depth
+        for address, value in change.fields.items():
+            target = wanted.inputs if kind == "persons" and address in NAME_INPUTS else wanted.fields
+            _offer(target, address, Candidate(rank, time, value, (part,)))
+        for address, value in change.oldest.items():
+            _offer(wanted.fields, address, Candidate(rank, _LATEST - time, value, (part,)))
+        if change.fallback_name:
+            _offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
+        _gather_contacts(wanted, part, rank, time, rules)
+        for address, value in change.on_creation.items():
+            if address not in born or time < born[address][0]:
+                born[address] = (time, value)
+    wanted.on_creation = {address: value for address, (_, value) in born.items()}
+    return wanted
+
+
+def _gather_contacts(wanted: Wanted, part: Part, rank: int, time: int, rules: Rules) -> None:
+    for name, contacts in (("emails", part.change.emails), ("phones", part.change.phones)):
+        if not contacts:
+            continue
+        if name == "emails" and rank > CONTEXT:
+            _offer(wanted.inputs, FALLBACK_EMAIL, Candidate(rank, time, contacts[0].value, (part,)))
+        if rules.contacts == "replace":
+            _offer(wanted.fields, name, Candidate(rank, time, contact_list(contacts), (part,)))
+        else:
+            wanted.contacts.setdefault(name, []).extend((contact, part) for contact in contacts)
+
+
+def _offer(into: dict[str, Candidate], address: str, candidate: Candidate) -> None:
+    best = into.get(address)
+    if best is None or candidate[:2] >= best[:2]:
+        into[address] = candidate
+
+
+def _time(change: Change) -> int:
+    return NO_TIME if change.time is None else change.time
+
+
+def needs_look(state: RecordState, wanted: Wanted, rules: Rules) -> bool:
+    """Whether the record's present values must be known before a PATCH (1 token) to decide it rightly.
+
+    A blank can only be filled, and a list only be added to, by somebody who knows what is there.
+    """
+    if rules.existing != "overwrite" and wanted.fields:
+        return True
+    if any(
+        comparable(name, contact.value) not in state.added.get(name, ())
+        for name, contacts in wanted.contacts.items()
+        for contact, _ in contacts
+    ):
+        return True
+    for address, candidate in wanted.fields.items():
+        held = state.fields.get(address)
+        if address.startswith("prices.") and not (held and held.sent == candidate.value):
+            return True
+        if (
+            candidate.rank < 0
+            and (held is None or candidate[:2] >= held.standing)
+            and (held is None or held.sent != candidate.value)
+        ):
+            return True
+    return False
+
+
+def decide(
+    kind: Kind,
+    state: RecordState,
+    seen: Mapping[str, Any] | None,
+    wanted: Wanted,
+    rules: Rules,
+    *,
+    key: str | None = None,
+) -> Decision:
+    """What must be written so that the record holds what the changes ask for.
+
+    `seen` is the record's present values by address, None when nobody looked (then what we last saw counts, and `{}`
+    for a record that is about to be created). `key` is the record key, the last resort for a name.
+    """
+    decision = Decision()
+    candidates = dict(wanted.fields)
+    _derive_name(kind, state, wanted, rules, key, candidates, decision)
+    for address, candidate in candidates.items():
+        _decide_field(kind, state, seen, address, candidate, rules, decision)
+    for name, contacts in wanted.contacts.items():
+        _decide_contacts(state, seen, name, contacts, decision)
+    return decision
+
+
+def _decide_field(
+    kind: Kind,
+    state: RecordState,
+    seen: Mapping[str, Any] | None,
+    address: str,
+    candidate: Candidate,
+    rules: Rules,
+    decision: Decision,
+) -> None:
+    held = state.fields.get(address)
+    if held is not None and rules.same(kind, address, candidate.value, held.sent):
+        # It repeats what we last wrote: nothing to ask, even where a person has corrected it since.
+        rank, time = max(candidate[:2], held.standing)
+        decision.settled[address] = Held(rank, time, held.sent, held.seen)
+        return
+    current = seen.get(address) if seen is not None else None
+    if candidate[:2] < _standing(kind, state, seen, address, held, current, rules):
+        return  # superseded
+    settled = Held(candidate.rank, candidate.time, candidate.value)
+    decision.settled[address] = settled
+    if seen is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
+        settled.seen = current
+        return
+    decision.body[address] = candidate.value
+    decision.asked_by[address] = candidate.parts
+
+
+def _standing(
+    kind: Kind,
+    state: RecordState,
+    seen: Mapping[str, Any] | None,
+    address: str,
+    held: Held | None,
+    current: Any,
+    rules: Rules,
+) -> tuple[int, int]:
+    """The standing of the value that is in the field now."""
+    ours = held is not None and (
+        seen is None
+        or blank(current)
+        or rules.same(kind, address, current, held.sent)
+        or (held.seen is not None and rules.same(kind, address, current, held.seen))
+    )
+    if held is not None and ours:
+        return held.standing
+    if seen is None or blank(current):
+        return (FALLBACK * 2, FOREIGN)
+    if rules.existing == "fill":
+        return (1, 0)
+    foreign = (0, FOREIGN)
+    if rules.existing == "newest" and state.first_update is not None:
+        foreign = (0, state.first_update)
+    return max(foreign, held.standing) if held is not None else foreign
+
+
+def _derive_name(
+    kind: Kind,
+    state: RecordState,
+    wanted: Wanted,
+    rules: Rules,
+    key: str | None,
+    candidates: dict[str, Candidate],
+    decision: Decision,
+) -> None:
+    """Adds the candidate for `name`: the newest full name, or the newest parts if one is newer, or a fallback."""
+    if kind == "persons":
+        inputs = dict(state.inputs)
+        asked: list[Part] = []
+        for address, candidate in wanted.inputs.items():
+            held = inputs.get(address)
+            if held is None or candidate[:2] >= held.standing:
+                inputs[address] = decision.inputs[address] = Held(candidate.rank, candidate.time, candidate.value)
+                asked.extend(candidate.parts)
+        derived = _person_name(inputs)
+        if derived is None:
+            derived = _fallback_name(inputs, rules, key)
+        if derived is not None:
+            candidates["name"] = Candidate(derived[0], derived[1], derived[2], tuple(asked))
+    elif "name" not in candidates and key is not None and "name" not in state.fields:
+        if kind == "organizations" and not rules.name_fallback:
+            return
+        candidates["name"] = Candidate(FALLBACK - 1, NO_TIME, key, ())
+
+
+def _person_name(inputs: Mapping[str, Held]) -> tuple[int, int, str] | None:
+    full = inputs.get("name")
+    parts = [held for held in (inputs.get("first_name"), inputs.get("last_name")) if held is not None]
+    newest = max((held.standing for held in parts), default=None)
+    if full is not None and (newest is None or full.standing >= newest):
+        return (full.rank, full.time, full.sent)
+    if newest is None:
+        return None
+    return (*newest, " ".join(str(held.sent) for held in parts))
+
+
+def _fallback_name(inputs: Mapping[str, Held], rules: Rules, key: str | None) -> tuple[int, int, str] | None:
+    for level, source in enumerate(rules.name_fallback):
+        if source == "email" and (email := inputs.get(FALLBACK_EMAIL)) is not None:
+            return (FALLBACK - level, email.time, email.sent)
+        if source == "user_id" and key is not None:
+            return (FALLBACK - level, NO_TIME, key)
+    return None
+
+
+def contact_list(contacts: Iterable[Contact]) -> list[dict[str, Any]]:
+    """Contacts in the form of API v2, one of each, the first primary unless the event names another."""
+    unique = {contact.value.strip().casefold(): contact for contact in reversed(list(contacts))}
+    ordered = list(reversed(unique.values()))
+    primary = next((c for c in ordered if c.primary), ordered[0] if ordered else None)
+    return [_contact_item(contact, primary=contact is primary) for contact in ordered]
+
+
+def _contact_item(contact: Contact, *, primary: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {"value": contact.value, "primary": primary}
+    return item | {"label": contact.label} if contact.label else item
+
+
+def _decide_contacts(
+    state: RecordState,
+    seen: Mapping[str, Any] | None,
+    name: str,
+    contacts: list[tuple[Contact, Part]],
+    decision: Decision,
+) -> None:
+    """A set that grows: what is there stays as it is; what we once added and somebody removed is not added again."""
+    settled = set(state.added.get(name, ()))
+    present = list(seen.get(name) or ()) if seen is not None else []
+    there = {comparable(name, str(item.get("value", ""))) for item in present}
+    fresh: dict[str, Contact] = {}
+    asked: list[Part] = []
+    for contact, part in contacts:
+        form = comparable(name, contact.value)
+        if form in settled or form in fresh:
+            continue
+        if form in there:
+            settled.add(form)
+            continue
+        fresh[form] = contact
+        asked.append(part)
+    if settled | fresh.keys() != set(state.added.get(name, ())):
+        decision.added[name] = sorted(settled | fresh.keys())
+    if not fresh:
+        return
+    if present:
+        kept = [{k: item[k] for k in ("value", "primary", "label") if item.get(k) is not None} for item in present]
+        decision.body[name] = kept + [_contact_item(contact, primary=False) for contact in fresh.values()]
+    else:
+        decision.body[name] = contact_list(fresh.values())
+    decision.asked_by[name] = tuple(asked)
+
+
+def settle(state: RecordState, decision: Decision, shown: Mapping[str, Any] | None) -> RecordState:
+    """The record's state once `decision` is written; `shown` is what Pipedrive's answer showed, by address."""
+    fields = dict(state.fields)
+    for address, held in decision.settled.items():
+        seen = held.seen
+        if address in decision.body and shown is not None and shown.get(address) != held.sent:
+            seen = shown.get(address)
+        fields[address] = Held(held.rank, held.time, held.sent, seen)
+    return RecordState(
+        fields=fields,
+        inputs={**state.inputs, **decision.inputs},
+        added={**state.added, **decision.added},
+        first_update=state.first_update,
+    )
+
+
+def drop(decision: Decision, addresses: Iterable[str]) -> Decision:
+    """The decision without some addresses: a refused value is neither written nor settled."""
+    gone = set(addresses)
+    return Decision(
+        body={a: v for a, v in decision.body.items() if a not in gone},
+        settled={a: h for a, h in decision.settled.items() if a not in gone},
+        inputs={} if "name" in gone else decision.inputs,
+        added={a: v for a, v in decision.added.items() if a not in gone},
+        asked_by={a: p for a, p in decision.asked_by.items() if a not in gone},
+    )
+
+
+def under_former_id(state: RecordState, alias_time: int | None) -> RecordState:
+    """The state of a record whose key became a former id at `alias_time`: what was set before ranks one lower."""
+    cut = NO_TIME if alias_time is None else alias_time
+
+    def lowered(held: Held, oldest: bool = False) -> Held:
+        time = _LATEST - held.time if oldest else held.time
+        return Held(held.rank - 1 if time <= cut and held.rank > FALLBACK // 2 else held.rank, *_rest(held))
+
+    return RecordState(
+        fields={a: lowered(h, oldest=h.time > _LATEST // 2) for a, h in state.fields.items()},
+        inputs={a: lowered(h) for a, h in state.inputs.items()},
+        added=state.added,
+        first_update=state.first_update,
+    )
+
+
+def _rest(held: Held) -> tuple[int, Any, Any]:
+    return (held.time, held.sent, held.seen)
+
+
+def joined(survivor: RecordState, former: RecordState) -> RecordState:
+    """One state of two records that became one; `former` has been lowered by `under_former_id`."""
+    added = {
+        name: sorted({*survivor.added.get(name, ()), *former.added.get(name, ())})
+        for name in {*survivor.added, *former.added}
+    }
+    return RecordState(
+        fields=_higher(survivor.fields, former.fields),
+        inputs=_higher(survivor.inputs, former.inputs),
+        added=added,
+        first_update=survivor.first_update,
+    )
+
+
+def _higher(a: Mapping[str, Held], b: Mapping[str, Held]) -> dict[str, Held]:
+    both = dict(a)
+    for address, held in b.items():
+        if address not in both or held.standing > both[address].standing:
+            both[address] = held
+    return both

@@ -1,0 +1,354 @@
+"""What the journal can be asked and told. The only module that knows sqlite3's errors; it knows nothing of Pipedrive.
+
+Reads are immediate; writes happen inside `transaction()`. Times are as the columns say; keys are exact text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from pipedrive_cli.delivery.fold import RecordState
+from pipedrive_cli.delivery.journal.schema import migrate
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.transform.changes import Kind, Outcome
+
+IN_MEMORY = Path(":memory:")
+OUTCOMES = tuple(Outcome)
+_HANDLED = frozenset({OUTCOMES.index(Outcome.DELIVERED), OUTCOMES.index(Outcome.UNCHANGED)})
+_BATCH = 500  # variables in one SELECT
+EXAMPLES_KEPT = 20
+
+# The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
+# `doubt`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
+TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("sent", "done"),
+        ("sent", "refused"),
+        ("sent", "doubt"),
+        ("sent", "absent"),
+        ("doubt", "done"),
+        ("doubt", "absent"),
+        ("absent", "sent"),
+        ("absent", "done"),
+    }
+)
+WRITE_STATES = ("sent", "done", "refused", "doubt", "absent")
+
+_decode_state = msgspec.msgpack.Decoder(RecordState).decode
+_encode = msgspec.msgpack.Encoder().encode
+_T = TypeVar("_T")
+
+
+class KnownRecord(NamedTuple):
+    """A record that our journal knows by one of its keys."""
+
+    id: int | str
+    state: RecordState
+
+
+class SeenRecord(NamedTuple):
+    """A record as a listing or an answer showed it: values by address."""
+
+    id: int
+    key: str | None
+    updated: str | None
+    values: dict[str, Any]
+
+
+class OpenWrite(NamedTuple):
+    """A write whose fate is not known: `verb` is create or merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
+
+    number: int
+    verb: str
+    kind: Kind
+    key: str | None
+    target: str | None
+    picture: Any
+    sent_at: float
+    state: str
+
+
+def digest(identity: str) -> bytes:
+    """The 128-bit key under which an event is remembered."""
+    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Journal:
+    """One account's memory. Open it with `Journal.open`; it is used from one thread."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path = IN_MEMORY) -> Journal:
+        """Opens or makes the journal, readable for its owner alone. Raises UserMistake when it is no journal of ours."""
+        in_memory = path == IN_MEMORY
+        try:
+            if not in_memory:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA cache_size = -65536")
+            db.execute("PRAGMA temp_store = MEMORY")
+            migrate(db)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise UserMistake(
+                f"cannot use the journal {path}: {error}",
+                code="journal",
+                hint="name another file with --state, or mend this one's place and permissions",
+            ) from error
+        return cls(db, path)
+
+    def close(self) -> None:
+        """Closes the file; what was committed stays."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and durable at the end."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- facts
+
+    def fact(self, name: str, type_: type[_T]) -> _T | None:
+        """A remembered value, or None."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else msgspec.msgpack.decode(row[0], type=type_)
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Remembers `value` (anything msgspec can encode) under `name`; None forgets it."""
+        if value is None:
+            self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _encode(value)))
+
+    def bind(self, company_id: int, company_name: str | None) -> None:
+        """Ties the journal to one company for good. Raises UserMistake when it belongs to another one."""
+        owner = self.fact("company", tuple[int, str])
+        if owner is None:
+            with self.transaction():
+                self.set_fact("company", (company_id, company_name or ""))
+        elif owner[0] != company_id:
+            raise UserMistake(
+                f"the journal {self.path} belongs to the company {owner[1] or owner[0]} (id {owner[0]}), "
+                f"but this API token opens {company_name or company_id} (id {company_id})",
+                code="journal_of_another_company",
+                hint="leave out --state and `state:` to have one journal per company, or name another file",
+            )
+
+    # -- runs
+
+    def begin_run(self, name: str, started: str) -> int:
+        """Notes that a run began; returns its number."""
+        cursor = self._db.execute("INSERT INTO runs (name, started) VALUES (?, ?)", (name, started))
+        return int(cursor.lastrowid or 0)
+
+    def end_run(self, run: int, summary: bytes) -> None:
+        """Keeps the run's summary as it was at its end, and forgets writes that need no watching any more."""
+        self._db.execute("UPDATE runs SET summary = ? WHERE number = ?", (summary, run))
+        self._db.execute("DELETE FROM writes WHERE state IN ('done', 'refused', 'absent')")
+
+    def runs(self) -> list[tuple[int, str, str, bytes | None]]:
+        """(number, name, started, summary) of all runs, newest first."""
+        return self._db.execute("SELECT number, name, started, summary FROM runs ORDER BY number DESC").fetchall()
+
+    def count(self, run: int, what: str, names: Mapping[str, int]) -> None:
+        """Adds to what a run has counted."""
+        self._db.executemany(
+            "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            [(run, what, name, n) for name, n in names.items() if n],
+        )
+
+    def counts(self, run: int, what: str) -> dict[str, int]:
+        """What a run has counted under one heading."""
+        return dict(self._db.execute("SELECT name, n FROM counts WHERE run = ? AND what = ?", (run, what)))
+
+    def add_examples(self, run: int, rows: Iterable[Sequence[Any]]) -> None:
+        """Rows of (code, outcome, message, file, line, place, message_id, user, field, value)."""
+        self._db.executemany(
+            "INSERT INTO examples SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+            [(run, *row) for row in rows],
+        )
+
+    def examples(self, run: int) -> list[tuple[Any, ...]]:
+        """The examples of a run in the order of their happening, as they were added."""
+        return self._db.execute(
+            "SELECT code, outcome, message, file, line, place, message_id, user, field, value FROM examples "
+            "WHERE run = ? ORDER BY rowid",
+            (run,),
+        ).fetchall()
+
+    # -- events
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these events were delivered or found unchanged before: only those make a later copy a duplicate."""
+        found: set[bytes] = set()
+        for rows in _chunks(digests):
+            marks = ",".join("?" * len(rows))
+            query = f"SELECT digest, outcome FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
+            found.update(row[0] for row in self._db.execute(query, rows) if row[1] in _HANDLED)
+        return found
+
+    def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
+        """The last word on these events in this run."""
+        rows = [(key, OUTCOMES.index(outcome), run) for key, outcome in outcomes]
+        self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
+        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(row[0],) for row in rows])
+
+    def keep_unfinished(self, run: int, rows: Iterable[tuple[bytes, str, int, int | None, bytes]]) -> None:
+        """Bodies of events that `retry` will need: rows of (digest, file, line, index, body)."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?)",
+            [(row[0], run, *row[1:]) for row in rows],
+        )
+
+    def unfinished(self, run: int | None = None) -> Iterator[tuple[bytes, int, str, int, int | None, bytes]]:
+        """(digest, run, file, line, index, body) of unfinished events, of all runs or of one."""
+        where, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
+        yield from self._db.execute(
+            f"SELECT digest, run, file, line, place, body FROM unfinished{where} ORDER BY run, file, line, place",  # noqa: S608 - constants
+            values,
+        )
+
+    # -- records
+
+    def known(self, kind: Kind, keys: Sequence[str]) -> dict[str, int | str]:
+        """key -> Pipedrive id, for the keys that our own writes or joins have established."""
+        found: dict[str, int | str] = {}
+        for rows in _chunks(keys):
+            marks = ",".join("?" * len(rows))
+            query = f"SELECT key, id FROM names WHERE kind = ? AND key IN ({marks})"  # noqa: S608 - marks alone
+            found.update(self._db.execute(query, (kind, *rows)).fetchall())
+        return found
+
+    def keys_of(self, kind: Kind, record: int | str) -> list[str]:
+        """All keys that name one record."""
+        rows = self._db.execute("SELECT key FROM names WHERE kind = ? AND id = ?", (kind, record))
+        return [row[0] for row in rows]
+
+    def state(self, kind: Kind, record: int | str) -> RecordState | None:
+        """What we wrote into a record, or None when we never did."""
+        row = self._db.execute("SELECT state FROM states WHERE kind = ? AND id = ?", (kind, record)).fetchone()
+        return None if row is None else _decode_state(row[0])
+
+    def save_record(self, kind: Kind, record: int | str, keys: Iterable[str], state: RecordState) -> None:
+        """Remembers a record's state and that all `keys` name it."""
+        self._db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (kind, record, _encode(state)))
+        self._db.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", [(kind, key, record) for key in keys])
+
+    def note_created(self, run: int, kind: Kind, record: int | str, key: str | None) -> None:
+        """For `runs show --records`."""
+        self._db.execute("INSERT OR IGNORE INTO created VALUES (?, ?, ?, ?)", (run, kind, record, key))
+
+    def created(self, run: int) -> list[tuple[Kind, int | str, str | None]]:
+        """(kind, id, key) of the records that a run created."""
+        return self._db.execute("SELECT kind, id, key FROM created WHERE run = ? ORDER BY kind, id", (run,)).fetchall()
+
+    def forget_record(self, kind: Kind, record: int | str) -> None:
+        """The record is gone from Pipedrive: its keys name nothing any more."""
+        self._db.execute("DELETE FROM names WHERE kind = ? AND id = ?", (kind, record))
+        self._db.execute("DELETE FROM states WHERE kind = ? AND id = ?", (kind, record))
+        self.unsee(kind, [record])
+
+    def merge_records(self, kind: Kind, loser: int, survivor: int) -> None:
+        """All that named the loser names the survivor; the loser's state is gone."""
+        self._db.execute("UPDATE names SET id = ? WHERE kind = ? AND id = ?", (survivor, kind, loser))
+        self.forget_record(kind, loser)
+
+    def aliases(self) -> dict[str, tuple[str, int | None]]:
+        """previous -> (current, time) of all aliases that were ever settled."""
+        rows = self._db.execute("SELECT previous, current, time FROM aliases")
+        return {previous: (current, time) for previous, current, time in rows}
+
+    def add_alias(self, previous: str, current: str, time: int | None) -> None:
+        """From `time` on, `previous` is another name of `current`. The first word stands."""
+        self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (previous, current, time))
+
+    # -- the directory's rows
+
+    def see(self, kind: Kind, records: Iterable[SeenRecord]) -> None:
+        """Keeps records as they were shown, replacing what was seen before."""
+        for record in records:
+            self._db.execute(
+                "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
+                (kind, record.id, record.key, record.updated, _encode(record.values)),
+            )
+            if kind == "persons":
+                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record.id,))
+                emails = {str(e.get("value", "")).strip().casefold() for e in record.values.get("emails") or ()}
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO seen_emails VALUES (?, ?)", [(email, record.id) for email in emails if email]
+                )
+
+    def unsee(self, kind: Kind, ids: Iterable[int | str]) -> None:
+        """Forgets records that are no longer there."""
+        for record in ids:
+            self._db.execute("DELETE FROM seen WHERE kind = ? AND id = ?", (kind, record))
+            if kind == "persons":
+                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record,))
+
+    def seen(self, kind: Kind, record: int | str) -> SeenRecord | None:
+        """One record as it was last shown."""
+        row = self._db.execute(
+            "SELECT id, key, updated, shown FROM seen WHERE kind = ? AND id = ?", (kind, record)
+        ).fetchone()
+        return None if row is None else SeenRecord(row[0], row[1], row[2], msgspec.msgpack.decode(row[3]))
+
+    def seen_ids(self, kind: Kind, key: str) -> list[int]:
+        """Ids of all seen records with this key, oldest first."""
+        rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))
+        return [row[0] for row in rows]
+
+    def seen_by_email(self, email: str) -> list[int]:
+        """Ids of all seen persons with this email, oldest first."""
+        rows = self._db.execute("SELECT id FROM seen_emails WHERE email = ? ORDER BY id", (email.strip().casefold(),))
+        return [row[0] for row in rows]
+
+    # -- writes that cannot be repeated
+
+    def begin_write(
+        self, run: int, verb: str, kind: Kind, *, key: str | None, target: str | None, picture: Any, sent_at: float
+    ) -> int:
+        """Notes a POST or a merge before it leaves."""
+        cursor = self._db.execute(
+            "INSERT INTO writes (run, verb, kind, key, target, picture, sent_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, 'sent')",
+            (run, verb, kind, key, target, _encode(picture), sent_at),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def move_write(self, number: int, to: str) -> None:
+        """Moves a write to another state. Raises ValueError for a transition that is not in `TRANSITIONS`."""
+        row = self._db.execute("SELECT state FROM writes WHERE number = ?", (number,)).fetchone()
+        if row is None or (row[0], to) not in TRANSITIONS:
+            raise ValueError(f"write {number} cannot go from {row and row[0]} to {to}")
+        self._db.execute("UPDATE writes SET state = ? WHERE number = ?", (to, number))
+
+    def open_writes(self) -> list[OpenWrite]:
+        """Writes whose fate is not known, oldest first."""
+        rows = self._db.execute(
+            "SELECT number, verb, kind, key, target, picture, sent_at, state FROM writes "
+            "WHERE state IN ('sent', 'doubt') ORDER BY number"
+        )
+        return [OpenWrite(*row[:5], msgspec.msgpack.decode(row[5]), row[6], row[7]) for row in rows]
+
+
+def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(values), _BATCH):
+        yield values[start : start + _BATCH]

@@ -1,0 +1,87 @@
+"""The journal's tables, and how an older journal becomes a newer one.
+
+Each migration and the version number that says it ran are one transaction. A migration is never changed once it landed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    -- One value per line that outlives a run: the company this journal belongs to, listings, pinned field names.
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,          -- 2026-11-23T09-15-02Z-7f3a
+        started TEXT NOT NULL,              -- ISO 8601 UTC
+        summary BLOB                        -- the JSON of the summary at the run's end; NULL: it died or is under way
+    );
+
+    -- What a run has counted so far: outcomes, requests, tokens, records, dropped traits.
+    CREATE TABLE counts (
+        run INTEGER NOT NULL, what TEXT NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (run, what, name)
+    ) WITHOUT ROWID;
+
+    -- Up to some examples per problem and run; how many there were is in counts.
+    CREATE TABLE examples (
+        run INTEGER NOT NULL, code TEXT NOT NULL, outcome TEXT NOT NULL, message TEXT NOT NULL, file TEXT, line INTEGER,
+        place INTEGER, message_id TEXT, user TEXT, field TEXT, value TEXT
+    );
+    CREATE INDEX examples_by_run ON examples (run, code);
+
+    -- The last outcome of every event, by a 128-bit digest of its identity.
+    CREATE TABLE events (digest BLOB PRIMARY KEY, outcome INTEGER NOT NULL, run INTEGER NOT NULL) WITHOUT ROWID;
+
+    -- Bodies of events that are not finished, so that `retry` needs no files.
+    CREATE TABLE unfinished (
+        digest BLOB PRIMARY KEY, run INTEGER NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, place INTEGER,
+        body BLOB NOT NULL
+    ) WITHOUT ROWID;
+
+    -- Record keys: how events name a record. Several keys may name one record (aliases).
+    CREATE TABLE names (kind TEXT NOT NULL, key TEXT NOT NULL, id NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+    CREATE INDEX names_by_id ON names (kind, id);
+
+    -- Former ids: from `time` on (microseconds; NULL: an alias without time) `previous` is another name of `current`.
+    CREATE TABLE aliases (previous TEXT PRIMARY KEY, current TEXT NOT NULL, time INTEGER) WITHOUT ROWID;
+
+    -- What we wrote into a record and when its values were said: see fold.RecordState.
+    CREATE TABLE states (kind TEXT NOT NULL, id NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+
+    -- Records as listings and answers showed them: the directory.
+    CREATE TABLE seen (
+        kind TEXT NOT NULL, id INTEGER NOT NULL, key TEXT, updated TEXT, shown BLOB NOT NULL, PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX seen_by_key ON seen (kind, key) WHERE key IS NOT NULL;
+    CREATE TABLE seen_emails (email TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (email, id)) WITHOUT ROWID;
+    CREATE INDEX seen_emails_by_id ON seen_emails (id);
+
+    -- Records that a run created, for `runs show --records`.
+    CREATE TABLE created (run INTEGER NOT NULL, kind TEXT NOT NULL, id NOT NULL, key TEXT, PRIMARY KEY (run, kind, id))
+        WITHOUT ROWID;
+
+    -- Writes that cannot be repeated, from before they leave until their answer is known.
+    CREATE TABLE writes (
+        number INTEGER PRIMARY KEY, run INTEGER NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, key TEXT,
+        target TEXT, picture BLOB, sent_at REAL NOT NULL, state TEXT NOT NULL
+    );
+    CREATE INDEX open_writes ON writes (state) WHERE state IN ('sent', 'doubt');
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the journal to the newest version.
+
+    Raises ValueError with a message for people when a newer pipedrive-cli has written it.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"it was written by a newer pipedrive-cli (journal version {version}, this one knows {len(MIGRATIONS)})"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
