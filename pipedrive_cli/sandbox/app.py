@@ -1,0 +1,174 @@
+"""The sandbox itself: takes a request through key, limits, faults and endpoint to an answer, and keeps the books."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pipedrive_cli.sandbox import contents, faults, refusals, webapp
+from pipedrive_cli.sandbox.account import Account
+from pipedrive_cli.sandbox.asgi import Application
+from pipedrive_cli.sandbox.clock import Clock, LoopClock, http_date
+from pipedrive_cli.sandbox.endpoint import Call, Endpoint, Reply
+from pipedrive_cli.sandbox.limits import Limits
+from pipedrive_cli.sandbox.options import SandboxOptions
+from pipedrive_cli.sandbox.records import RecordId
+from pipedrive_cli.sandbox.routes import Match, find
+from pipedrive_cli.sandbox.wire import (
+    JsonObject,
+    Refusal,
+    Request,
+    Response,
+    gateway,
+    html_response,
+    json_response,
+    refusal,
+)
+
+# Of a sandbox that is served for days only the recent past is kept in the log.
+_LONGEST_LOG = 1_000_000
+
+
+class LoggedRequest(NamedTuple):
+    """One request of the log. `time` is the clock's; `status` is 0 where no answer went out."""
+
+    time: float
+    method: str
+    path: str
+    status: int
+    tokens: int
+
+
+class Sandbox:
+    """A Pipedrive account in memory.
+
+    `clock` gives the time to everything in it: the limits, the records' times, the search lag. Raises `ValueError`
+    (`FaultPlanError`, `RefusalPlanError`) for options that cannot be read.
+    """
+
+    def __init__(self, options: SandboxOptions | None = None, clock: Clock | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self.clock: Clock = clock or LoopClock()
+        self.account = Account(self.options, self.clock)
+        self.app = Application(self.handle)
+        self.requests: list[LoggedRequest] = []
+        self.calls: Counter[str] = Counter()
+        self.tokens_spent = 0
+        self.faults = faults.parse(self.options.faults, self.options.seed)
+        self._refusals = refusals.parse(self.options.refusals)
+        self._limits = Limits(self.options, self.clock)
+        self._answered = 0
+
+    async def handle(self, request: Request) -> Response:
+        """Does the work at once, then lets the answer take its time."""
+        response = self.answer(request)
+        if response.delay > 0:
+            await asyncio.sleep(response.delay)
+        return response
+
+    def answer(self, request: Request) -> Response:
+        """The answer to a request, the work done; `delay` and `ending` say how it reaches the client."""
+        match = find(request.path)
+        endpoint = match.methods.get(request.method) if match else None
+        response, tokens = self._answer(request, match, endpoint)
+        response.headers["date"] = http_date(self.account.seconds())
+        response.delay += self.options.latency
+        self.tokens_spent += tokens
+        self.calls[endpoint.label if endpoint else f"{request.method} {request.path}"] += 1
+        if len(self.requests) >= _LONGEST_LOG:
+            del self.requests[: _LONGEST_LOG // 2]
+        self.requests.append(
+            LoggedRequest(self.clock.monotonic(), request.method, request.path, response.status, tokens)
+        )
+        return response
+
+    def _answer(self, request: Request, match: Match | None, endpoint: Endpoint | None) -> tuple[Response, int]:
+        """The answer and the tokens it cost."""
+        if self._limits.blocked():
+            return html_response(403, faults.FIREWALL_PAGE), 0
+        oauth = "x-api-token" not in request.headers
+        try:
+            self._authorize(request)
+        except Refusal as refused:
+            return _refused(refused), 0
+        fault = faults.draw(self.faults, request.method, request.path) if self.faults else None
+        tokens = 0
+        try:
+            if fault is not None and fault.effect in {"429", "429-daily"}:
+                now = self.clock.monotonic()
+                raise self._limits.burst(oauth) if fault.effect == "429" else self._limits.daily(now)
+            if fault is not None and fault.when == "before":
+                return faults.answer(fault, None, self.options.slow), 0
+            price = endpoint.tokens if endpoint else 0
+            self._limits.admit(price, oauth=oauth, search=endpoint is not None and endpoint.search)
+            tokens = price
+            self._answered += 1
+            response = self._dispatch(request, match, endpoint)
+        except Refusal as refused:
+            response = _refused(refused)
+        if fault is not None and fault.when == "after":
+            response = faults.answer(fault, response, self.options.slow)
+        for name, value in self._limits.headers(oauth=oauth).items():
+            response.headers.setdefault(name, value)
+        return response, tokens
+
+    def _authorize(self, request: Request) -> None:
+        token = request.headers.get("x-api-token")
+        expected = self.options.api_token
+        if token is None:
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            expected = self.options.oauth_token if scheme.lower() == "bearer" else ""
+        in_url = any(name == "api_token" for name, _ in request.query)
+        if in_url or not expected or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+            raise gateway(401, "unauthorized access", {"x-401-by-gw": "1"})
+
+    def _dispatch(self, request: Request, match: Match | None, endpoint: Endpoint | None) -> Response:
+        if match is None:
+            raise refusal(2 if "/v2/" in request.path else 1, 404, "Unknown method .", "ERR_NOT_FOUND")
+        if endpoint is None:
+            allowed = ", ".join(sorted(match.methods))
+            refused = refusal(match.version, 405, f"Method {request.method} is not allowed", "ERR_METHOD")
+            refused.headers["allow"] = allowed
+            raise refused
+        refusals.check(self._refusals, endpoint, self.account, self._answered - 1)
+        query = endpoint.checked_query(request)
+        reply = endpoint.answer(Call(self.account, request, endpoint.version, match.values, query))
+        return _envelope(reply)
+
+    # What a person does in the web app: no tokens, no limits, no faults.
+
+    def add_field(self, kind: str, *, name: str, field_type: str = "varchar", options: Iterable[str] = ()) -> str:
+        """Makes a custom field and returns its key. Kinds: persons, organizations, products, deals (leads' too)."""
+        return self.account.fields.add_custom(kind, name, field_type, options, self.account.seconds()).key
+
+    def add_record(self, kind: str, body: JsonObject) -> RecordId:
+        """Makes a record from a body as the API takes it and returns its id. Raises `ValueError` for a bad one."""
+        return webapp.add_record(self.account, kind, body)
+
+    def set_value(self, kind: str, record_id: RecordId, key: str, value: Any) -> None:
+        """Sets one value, by its key in a body or by a custom field's key. Raises `ValueError` for a bad one."""
+        webapp.set_value(self.account, kind, record_id, key, value)
+
+    def delete_record(self, kind: str, record_id: RecordId) -> None:
+        """Deletes a living record. Raises `ValueError` where there is none."""
+        webapp.delete_record(self.account, kind, record_id)
+
+    def contents(self, *, ids: bool = False, times: bool = False) -> dict[str, list[JsonObject]]:
+        """The living records of each kind, in an order that does not depend on ids: see `contents.py`."""
+        return contents.contents(self.account, ids=ids, times=times)
+
+
+def _envelope(reply: Reply) -> Response:
+    body: JsonObject = {"success": True, "data": reply.data}
+    if reply.additional_data is not None:
+        body["additional_data"] = reply.additional_data
+    return json_response(reply.status, body)
+
+
+def _refused(refused: Refusal) -> Response:
+    response = json_response(refused.status, refused.body)
+    response.headers.update(refused.headers)
+    return response

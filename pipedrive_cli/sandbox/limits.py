@@ -1,0 +1,129 @@
+"""Pipedrive's limits: requests per two seconds, tokens per day, and the firewall for those who do not listen."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from datetime import datetime, timedelta
+
+from pipedrive_cli.sandbox.clock import Clock
+from pipedrive_cli.sandbox.options import SandboxOptions
+from pipedrive_cli.sandbox.wire import Refusal, gateway
+
+WINDOW = 2.0
+SEARCHES_PER_WINDOW = 10
+_FIREWALL_MEMORY = 60.0
+
+
+class Limits:
+    """Counts what one company's requests use up."""
+
+    def __init__(self, options: SandboxOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._recent: dict[bool, deque[float]] = {False: deque(), True: deque()}  # by whether OAuth was used
+        self._searches: deque[float] = deque()
+        self._refused: deque[float] = deque()
+        self._firewall_until = -math.inf
+        self._day_ends = clock.now()
+        self._left = options.day_budget
+        self._spent_up = False
+
+    def blocked(self) -> bool:
+        """Whether the firewall is down."""
+        return self._clock.monotonic() < self._firewall_until
+
+    def admit(self, tokens: int, *, oauth: bool, search: bool) -> None:
+        """Counts a request and its price. Raises `Refusal`, a 429, for one too many; that one counts for nothing."""
+        now = self._clock.monotonic()
+        recent = self._recent[oauth]
+        self._forget(recent, now)
+        if len(recent) >= self._options.burst_limit(oauth=oauth):
+            raise self._burst(recent, now, oauth=oauth)
+        if search:
+            self._forget(self._searches, now)
+            if len(self._searches) >= SEARCHES_PER_WINDOW and self._options.plan != "unlimited":
+                raise self._burst(self._searches, now, oauth=oauth)
+        self._begin_day()
+        if self._spent_up or tokens > self._left:
+            # One request that did not fit ends the day for all, cheap ones too: nothing known says otherwise.
+            self._spent_up = True
+            raise self.daily(now)
+        self._left -= tokens
+        recent.append(now)
+        if search:
+            self._searches.append(now)
+
+    def headers(self, *, oauth: bool) -> dict[str, str]:
+        """The rate limit headers of an answer given now."""
+        if not self._options.headers:
+            return {}
+        recent = self._recent[oauth]
+        limit = self._options.burst_limit(oauth=oauth)
+        self._begin_day()
+        return {
+            "x-ratelimit-limit": str(limit),
+            "x-ratelimit-remaining": str(limit - len(recent)),
+            "x-ratelimit-reset": str(self._wait(recent, self._clock.monotonic())),
+            "x-daily-ratelimit-token-limit": str(self._options.day_budget),
+            "x-daily-ratelimit-token-remaining": str(0 if self._spent_up else self._left),
+        }
+
+    def daily(self, now: float) -> Refusal:
+        """The refusal of a day that is spent, with the seconds until midnight."""
+        self._note_refusal(now)
+        seconds = math.ceil((self._day_ends - self._clock.now()).total_seconds())
+        headers = {"retry-after": str(max(1, seconds))} if self._options.headers else {}
+        return gateway(429, "daily request budget exceeded", headers)
+
+    def burst(self, oauth: bool) -> Refusal:
+        """The refusal of one request too many, as a fault gives it."""
+        return self._burst_refusal(1, oauth=oauth)
+
+    def end_of_day(self) -> datetime:
+        self._begin_day()
+        return self._day_ends
+
+    def _burst(self, recent: deque[float], now: float, *, oauth: bool) -> Refusal:
+        self._note_refusal(now)
+        return self._burst_refusal(self._wait(recent, now), oauth=oauth)
+
+    def _burst_refusal(self, wait: int, *, oauth: bool) -> Refusal:
+        headers: dict[str, str] = {}
+        if self._options.headers:
+            headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(wait)}
+            headers["x-ratelimit-limit"] = str(self._options.burst_limit(oauth=oauth))
+            if self._options.burst_retry_after:
+                headers["retry-after"] = str(wait)
+        return gateway(429, "Request over limit", headers)
+
+    def _note_refusal(self, now: float) -> None:
+        threshold = self._options.firewall_after
+        if not threshold:
+            return
+        self._refused.append(now)
+        while self._refused[0] <= now - _FIREWALL_MEMORY:
+            self._refused.popleft()
+        if len(self._refused) > threshold:
+            self._firewall_until = now + self._options.firewall_seconds
+            self._refused.clear()
+
+    def _begin_day(self) -> None:
+        now = self._clock.now()
+        if now < self._day_ends:
+            return
+        local = now.astimezone(self._options.reset_zone)
+        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._day_ends = midnight.astimezone(now.tzinfo)
+        self._left = self._options.day_budget
+        self._spent_up = False
+
+    @staticmethod
+    def _forget(times: deque[float], now: float) -> None:
+        while times and times[0] <= now - WINDOW:
+            times.popleft()
+
+    @staticmethod
+    def _wait(times: deque[float], now: float) -> int:
+        """Whole seconds until the oldest request leaves the window."""
+        return max(1, math.ceil(times[0] + WINDOW - now)) if times else math.ceil(WINDOW)

@@ -1,0 +1,69 @@
+"""Serves a sandbox over HTTP on this machine. The only module that knows uvicorn, and only when it is called."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pipedrive_cli.sandbox.asgi import ABORT, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox.app import Sandbox
+
+
+async def serve(
+    sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, started: Callable[[str], None] = print
+) -> None:
+    """Answers until it is cancelled or interrupted. `started` is told the base URL once requests are taken.
+
+    Port 0 is any that is free. Raises `ValueError` for a host that others could reach: a sandbox has a known key.
+    `OSError` where the port is taken.
+    """
+    if not _is_loopback(host):
+        raise ValueError(f"the sandbox is served on this machine only, such as 127.0.0.1, not on {host}")
+    import uvicorn  # noqa: PLC0415  the rest of the program starts without it
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415  likewise
+
+    connections: dict[tuple[str, int], Any] = {}
+
+    class Protocol(H11Protocol):
+        """h11's protocol, which remembers its connections so that a fault can cut one."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            connections[transport.get_extra_info("peername")[:2]] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            connections.pop(self.transport.get_extra_info("peername")[:2], None)
+            super().connection_lost(exc)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        connection = connections.get(tuple(scope.get("client") or ())[:2])
+        if connection is not None:
+            scope["extensions"] = {**scope.get("extensions", {}), ABORT: connection.abort}
+        await sandbox.app(scope, receive, send)
+
+    with socket.create_server((host, port), family=_family(host), backlog=256) as listener:
+        config = uvicorn.Config(
+            app, http=Protocol, lifespan="off", log_level="critical", access_log=False, date_header=False
+        )
+        server = uvicorn.Server(config)
+        place = listener.getsockname()
+        shown = f"[{place[0]}]" if ":" in place[0] else place[0]
+        started(f"http://{shown}:{place[1]}")
+        await server.serve(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
