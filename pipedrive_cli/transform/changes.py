@@ -10,14 +10,18 @@ A field is named by its *address*:
 - a product's price by ``prices.<currency>``, so that each currency has a time of its own;
 - ``name``, ``first_name``, ``last_name``: the three inputs of a person's name (only ``name`` is ever sent);
 - ``organization``: the organization that a person is linked to; its value is the organization's `RecordName`.
+
+They are Structs because several are made for every event: ten times as fast to make as frozen dataclasses. None of
+them can be part of a cycle, so the garbage collector need not watch the hundred thousands that wait in a backlog.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 Kind: TypeAlias = Literal["persons", "organizations", "products", "leads"]
 KINDS: tuple[Kind, ...] = ("persons", "organizations", "products", "leads")
@@ -44,8 +48,7 @@ class Rank(StrEnum):
     CONTEXT = "context"  # said in passing (context.traits of group, track, alias): fills blanks alone
 
 
-@dataclass(frozen=True, slots=True)
-class RecordName:
+class RecordName(msgspec.Struct, frozen=True, gc=False):
     """What an event calls a record: by its record key, by Pipedrive's id, or by both (which joins them).
 
     For a product without any code the key is None and `name` is its exact name.
@@ -57,8 +60,7 @@ class RecordName:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """One email address or phone number: trimmed text, with label and primary flag where the event gave them."""
 
     value: str
@@ -66,8 +68,7 @@ class Contact:
     primary: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What one event asks of one record.
 
     `time` is the event's, in microseconds since 1970 UTC, or None for an event without any time.
@@ -76,18 +77,17 @@ class Change:
     record: RecordName
     time: int | None
     rank: Rank = Rank.OWN
-    fields: Mapping[str, Any] = field(default_factory=dict)  # address -> value; settled by newest event
+    fields: Mapping[str, Any] = {}  # address -> value; settled by newest event
     emails: tuple[Contact, ...] = ()
     phones: tuple[Contact, ...] = ()
-    on_creation: Mapping[str, Any] = field(default_factory=dict)  # sent with a POST alone; the oldest event's counts
-    oldest: Mapping[str, Any] = field(default_factory=dict)  # address -> value; settled by the oldest event (`unit`)
+    on_creation: Mapping[str, Any] = {}  # sent with a POST alone; the oldest event's counts
+    oldest: Mapping[str, Any] = {}  # address -> value; settled by the oldest event (`unit`)
     fallback_name: str | None = None  # a name made from an id: never replaces a name
     person: RecordName | None = None  # leads: whose lead it is
     may_create: bool = True  # False: the record must exist or come from another event of the input
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(msgspec.Struct, frozen=True, gc=False):
     """Two persons become one; `current` survives."""
 
     previous: RecordName
@@ -95,8 +95,7 @@ class Alias:
     time: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(msgspec.Struct, frozen=True, gc=False):
     """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
 
     code: str
@@ -106,8 +105,7 @@ class Complaint:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transformed:
+class Transformed(msgspec.Struct, frozen=True, gc=False):
     """All that one event asks for. No changes and no alias: the event is settled by its complaints alone."""
 
     changes: tuple[Change, ...] = ()
