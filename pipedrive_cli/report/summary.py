@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.report.escape import encodable
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.transform.changes import KINDS, Kind, Outcome
 
@@ -197,7 +198,7 @@ def _weight(outcome: Outcome | None) -> int:
 
 def _encodable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return encodable(value)
     if isinstance(value, dict):
         return {_encodable(key): _encodable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,322 @@
+"""Everything a terminal shows: the live view, the final report, errors and notes. The only module that imports Rich.
+
+What comes from events or files goes through `escape.plain` and into `rich.text.Text`, never into a markup string, so
+that a name such as "[bold]" stays a name. Decides nothing: figures and sentences come from `progress` and `wording`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
+from pipedrive_cli.report import progress, wording
+from pipedrive_cli.report.escape import fit_encoding, plain
+from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
+from pipedrive_cli.transform.changes import Outcome
+
+WIDTH_OF_A_PIPE = 120  # columns where there is no terminal to ask
+LINE_EVERY = 5.0  # seconds between two lines of progress in a log
+EXAMPLES_SHOWN = 3
+MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's own words can be long
+
+STYLES: dict[Outcome | None, str] = {
+    Outcome.DELIVERED: "green",
+    Outcome.UNCHANGED: "green",
+    Outcome.REJECTED: "red",
+    Outcome.FAILED: "red",
+    Outcome.PENDING: "yellow",
+    None: "yellow",
+}
+_HEADLINE_STYLES = {"complete": "bold green", "partial": "bold yellow", "stopped": "bold red"}
+
+
+class LiveView:
+    """Progress of one run on stderr, drawn whenever `refresh` is called; it has no thread of its own.
+
+    On a terminal: a few lines that redraw themselves and vanish at `stop`, because the report follows. Elsewhere: one
+    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds; call `refresh` four to
+    eight times a second.
+    """
+
+    def __init__(
+        self, tally: Tally, clock: Callable[[], float], *, file: TextIO | None = None, quiet: bool = False
+    ) -> None:
+        self._tally = tally
+        self._clock = clock
+        self._meter = progress.Meter(tally)
+        self._quiet = quiet
+        self._console = _console(file or sys.stderr)
+        # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.
+        self._moving = _is_terminal(self._console.file) and not self._console.is_dumb_terminal
+        self._live: Live | None = None
+        self._next_line = 0.0
+
+    def start(self) -> None:
+        """Begins to draw."""
+        self._next_line = self._clock() + LINE_EVERY
+        if self._moving and not self._quiet:
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                vertical_overflow="crop",
+            )
+            self._live.start()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draws the present figures; where there is no terminal, only when the next line is due."""
+        if self._quiet:
+            return
+        now = self._clock()
+        figures = self._meter.look(now)
+        if self._live is not None:
+            self._live.update(self._picture(figures), refresh=True)
+        elif not self._moving and now >= self._next_line:
+            self._next_line = now + LINE_EVERY
+            _write(self._console.file, progress.one_line(self._tally, figures) + "\n")
+
+    def note(self, text: str) -> None:
+        """A message for people above the moving lines; nothing when quiet."""
+        if self._quiet:
+            return
+        line = self._text(plain(text, MESSAGE_LIMIT))
+        if self._live is not None:
+            self._console.print(line)
+        else:
+            _show(self._console, [line])
+
+    def stop(self) -> None:
+        """Removes the moving lines. May be called again."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __enter__(self) -> LiveView:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _picture(self, figures: progress.Figures) -> RenderableType:
+        tally, width = self._tally, self._console.width
+        head = _joined(self._text(plain(tally.phase), style="bold"))
+        if tally.file:
+            head.append_text(self._text("  " + plain(tally.file, max(20, width - len(tally.phase) - 3)), style="dim"))
+        rows = [head, self._bar(figures)]
+        for label, text in progress.lines(tally, figures):
+            style = "yellow" if label in ("waiting", "problems") else "dim"
+            rows.append(_joined(self._text(f"{label:<9}", style), self._text(text)))
+        for row in rows:
+            row.no_wrap, row.overflow = True, "crop"
+        return Group(*rows)
+
+    def _bar(self, figures: progress.Figures) -> Text:
+        amount = self._text(progress.amount(self._tally, figures))
+        if figures.fraction is None:
+            return amount
+        room = max(10, self._console.width - amount.cell_len - 9)
+        filled = int(room * figures.fraction)
+        done, left = self._text("━" * filled, "green"), self._text("─" * (room - filled), "dim")
+        return _joined(done, left, Text(f" {figures.fraction:4.0%}  "), amount)
+
+    def _text(self, text: str, style: str = "") -> Text:
+        return Text(fit_encoding(text, self._console.encoding), style=style)
+
+
+def show_summary(
+    summary: Summary,
+    *,
+    file: TextIO | None = None,
+    rejects: Path | None = None,
+    resume_in: float | None = None,
+    examples: int = EXAMPLES_SHOWN,
+    rehearsal: bool = False,
+) -> None:
+    """The final report, on stdout unless `file` is given.
+
+    `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
+    back, `examples` how many of each problem's are shown (five are known), `rehearsal` tells of what would happen.
+    """
+    console = _console(file or sys.stdout)
+    style = _HEADLINE_STYLES[summary.status]
+    parts: list[RenderableType] = [_text(wording.headline(summary, rehearsal=rehearsal), style, limit=MESSAGE_LIMIT)]
+    if wrong := mismatch(summary):
+        parts.append(_text(wrong, "bold red", limit=MESSAGE_LIMIT))
+    parts += _section("Events", _events(summary))
+    parts += _section("Records", _records(summary))
+    parts += _section("Cost", _cost(summary))
+    parts += _section("Problems, worst first", *_problems(summary, examples))
+    parts += _section("Traits that are in no mapping", *_dropped(summary))
+    steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in)
+    parts += _section("What to do next", *(_text(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
+    _show(console, parts)
+
+
+def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
+    """What went wrong and what to do, on stderr unless `file` is given."""
+    if isinstance(error, ConfigProblems):
+        show_config_problems(error, file=file)
+        return
+    message = _joined(Text("Error: ", "bold red"), _text(error.message, limit=MESSAGE_LIMIT))
+    _show(_console(file or sys.stderr), [message, *_hint(error.hint)])
+
+
+def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -> None:
+    """Every mistake of a config, one a line as `file:line path: message`, each followed by what to do."""
+    parts: list[RenderableType] = []
+    for problem in error.problems:
+        place = error.file if problem.line is None else f"{error.file}:{problem.line}"
+        path = f" {problem.path}" if problem.path else ""
+        message = _text(f": {problem.message}", limit=MESSAGE_LIMIT)
+        parts.append(_joined(_text(place, limit=MESSAGE_LIMIT), _text(path, "bold"), message))
+        parts += _hint(problem.hint)
+    count = wording.count(len(error.problems), "problem")
+    parts.append(_joined(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
+    _show(_console(file or sys.stderr), parts)
+
+
+def show_note(text: str, *, file: TextIO | None = None) -> None:
+    """One message for people, on stderr unless `file` is given."""
+    _show(_console(file or sys.stderr), [_text(text, limit=MESSAGE_LIMIT)])
+
+
+def _events(summary: Summary) -> RenderableType | None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for outcome, number in summary.events.by_outcome().items():
+        if number:
+            table.add_row(f"{number:,}", Text(outcome.value, STYLES.get(outcome, "")), wording.MEANING[outcome])
+    if summary.filtered:
+        table.add_row(f"{summary.filtered:,}", Text("filtered"), "left out by an option, not counted as read")
+    return table if table.row_count else None
+
+
+def _records(summary: Summary) -> RenderableType | None:
+    columns = ("created", "updated", "unchanged", "merged")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for kind, counts in summary.records.by_kind().items():
+        numbers = [getattr(counts, column) for column in columns]
+        if any(numbers):
+            table.add_row(kind, *(f"{number:,}" if number else "-" for number in numbers))
+    return table if table.row_count else None
+
+
+def _cost(summary: Summary) -> RenderableType | None:
+    requests, tokens = summary.requests, summary.tokens
+    if not requests.total and not tokens.spent:
+        return None
+    repeated = f", {requests.retried:,} of them repetitions" if requests.retried else ""
+    left = "" if tokens.left_today is None else f", {tokens.left_today:,} left today"
+    return Text(f"{wording.count(requests.total, 'request')}{repeated}; {tokens.spent:,} API tokens spent{left}")
+
+
+def _problems(summary: Summary, examples: int) -> Iterator[RenderableType]:
+    for number, problem in enumerate(worst_first(summary.problems)):
+        if number:
+            yield Text("")
+        yield _joined(
+            Text(wording.share(problem), STYLES.get(problem.outcome, "")),
+            Text(f" {problem.count:,} × "),
+            _text(problem.message, "bold", limit=MESSAGE_LIMIT),
+            _text(f" ({problem.code})", "dim"),
+        )
+        if problem.hint:
+            yield _indented(_text(problem.hint, limit=MESSAGE_LIMIT))
+        for example in problem.examples[:examples]:
+            yield _indented(_example(example, problem))
+        more = problem.count - min(examples, len(problem.examples))
+        if more and problem.examples[:examples]:
+            yield _indented(Text(f"… and {more:,} more", style="dim"))
+
+
+def _example(example: Example, problem: ProblemGroup) -> Text:
+    line = _joined(_text(wording.place(example), "cyan"))
+    if example.message_id is not None:
+        line.append_text(_text(f"  {example.message_id}"))
+    if example.user is not None:
+        line.append_text(_text(f"  user {example.user}"))
+    if example.field is not None:
+        line.append_text(_text(f"  {example.field}", "bold"))
+    if example.value is not None and example.value not in (example.message or ""):
+        line.append_text(_text(f" = {example.value}" if example.field is not None else f"  {example.value}"))
+    if example.message is not None and example.message != problem.message:
+        line.append_text(_text(f"  {example.message}", "dim", limit=MESSAGE_LIMIT))
+    return line
+
+
+def _dropped(summary: Summary) -> Iterator[RenderableType]:
+    for kind, traits in summary.dropped_traits.items():
+        if not traits:
+            continue
+        top, others = wording.top_traits(traits)
+        line = Text(f"{kind}: ")
+        line.append_text(Text(", ").join(_text(f"{name} ({number:,})") for name, number in top))
+        yield line.append(f" … and {others:,} more" if others else "")
+
+
+def _section(title: str, *parts: RenderableType | None) -> list[RenderableType]:
+    shown = [_indented(part, 2) for part in parts if part is not None]
+    return [Text(""), Text(title, style="bold"), *shown] if shown else []
+
+
+def _hint(hint: str | None) -> list[RenderableType]:
+    return [_indented(_text(hint, limit=MESSAGE_LIMIT))] if hint else []
+
+
+def _indented(part: RenderableType, columns: int = 4) -> RenderableType:
+    return Padding(part, (0, 0, 0, columns), expand=False)
+
+
+def _joined(*texts: Text) -> Text:
+    """One text of several. Begins empty, because the style of a `Text` covers whatever is appended to it."""
+    whole = Text(overflow="fold")
+    for text in texts:
+        whole.append_text(text)
+    return whole
+
+
+def _text(text: str, style: str = "", *, limit: int = 200) -> Text:
+    return Text(plain(text, limit), style=style, overflow="fold")
+
+
+def _console(file: TextIO) -> Console:
+    width = None if _is_terminal(file) or "COLUMNS" in os.environ else WIDTH_OF_A_PIPE
+    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+
+def _is_terminal(file: IO[str]) -> bool:
+    return not file.closed and file.isatty()
+
+
+def _show(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Lays out in memory and writes at once: a stream of any encoding can hold it, and no line ends in blanks."""
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    lines = captured.get().removesuffix("\n").split("\n")
+    _write(console.file, "".join(f"{line.rstrip()}\n" for line in lines))
+
+
+def _write(file: IO[str], text: str) -> None:
+    file.write(fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
+    file.flush()

@@ -1,0 +1,181 @@
+"""The rejects file: the rejected and failed events as they were read, to be mended and replayed.
+
+Each line is the event's own bytes with one more key, `_pipedrive_cli`, that says what is wrong with it and is ignored
+when the file is read again. The bytes are spliced, never re-encoded: a 20-digit number keeps its digits.
+It knows nothing of why an event was rejected.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import msgspec
+
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report.escape import encodable
+from pipedrive_cli.transform.changes import Outcome
+
+KEY = "_pipedrive_cli"
+LONGEST_LINE = 4 * 1024 * 1024  # bytes; what is longer was never an event
+KEPT_OF_LONGER = 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands under `_pipedrive_cli`.
+
+    `line` counts from 1, `index` from 0 within a batch line. `identity` and `time` (microseconds since 1970 UTC) are
+    the event's: by them a mended event is known as the one it was. All are None for a line that is no event.
+    """
+
+    file: str
+    line: int
+    index: int | None = None
+    identity: str | None = None
+    time: int | None = None
+    outcome: Outcome
+    code: str
+    message: str
+    field: str | None
+
+
+class RejectsWriter:
+    """Writes a rejects file beside its final place and moves it there at the end.
+
+    A run without rejects creates nothing and leaves the file of an earlier run alone: its events may not be mended
+    yet. A run with rejects replaces it. As a context manager: `close` when all went well, `discard` on an exception.
+    Mode 0600, because events are personal data.
+    """
+
+    def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
+        """Raises `UserMistake` when `path` cannot be such a file, or is one of the `inputs`."""
+        _refuse_unfit(path)
+        for source in inputs:
+            _refuse_source(path, source)
+        self.path = path
+        self.count = 0
+        self._file: BinaryIO | None = None
+        self._temporary: Path | None = None
+
+    def add(self, raw: bytes, note: Note) -> None:
+        """Appends one event: `raw` is its own JSON, or the whole line where that is no JSON."""
+        if self._file is None:
+            self._file = self._open()
+        self._file.write(line_of(raw, note))
+        self.count += 1
+
+    def close(self) -> Path | None:
+        """Moves the file to its place and returns that; None when there was nothing to write."""
+        if self._file is None or self._temporary is None:
+            return None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self.path)
+        self._file = self._temporary = None
+        return self.path
+
+    def discard(self) -> None:
+        """Forgets what was written; an earlier file at `path` stays as it is."""
+        if self._file is not None:
+            self._file.close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+        self._file = self._temporary = None
+
+    def __enter__(self) -> RejectsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _open(self) -> BinaryIO:
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp")
+        self._temporary = Path(name)
+        return os.fdopen(descriptor, "wb")
+
+
+def line_of(raw: bytes, note: Note) -> bytes:
+    """One line of a rejects file, newline included."""
+    mark = msgspec.json.encode(KEY) + b":" + _encode(note)
+    if len(raw) > LONGEST_LINE:
+        # Cut in the middle of a character is no reason to call the line undecodable.
+        text = raw[:KEPT_OF_LONGER].removeprefix(_BOM).decode("utf-8", "ignore")
+        return b"{" + mark + b',"raw":' + msgspec.json.encode(text) + b"}\n"
+    raw = raw.removeprefix(_BOM)
+    try:
+        text = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return b"{" + mark + b',"raw_base64":"' + base64.b64encode(raw) + b'"}\n'
+    members = _members(raw)
+    if members is None:
+        return b"{" + mark + b',"raw":' + msgspec.json.encode(text) + b"}\n"
+    return _splice(raw, members, mark)
+
+
+def _members(raw: bytes) -> dict[str, msgspec.Raw] | None:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):  # whatever else is wrong with it: it is kept as text, as it is
+        return None
+
+
+def _splice(raw: bytes, members: dict[str, msgspec.Raw], mark: bytes) -> bytes:
+    if KEY in members:
+        kept = [
+            msgspec.json.encode(name) + b":" + bytes(value).strip() for name, value in members.items() if name != KEY
+        ]
+        body = b",".join(kept)
+    else:
+        body = raw.strip()[1:-1].rstrip()
+    # Valid JSON has line ends between its parts alone, never inside a string.
+    body = body.replace(b"\r", b" ").replace(b"\n", b" ")
+    return b"{" + body + (b"," if members.keys() - {KEY} else b"") + mark + b"}\n"
+
+
+def _encode(note: Note) -> bytes:
+    try:
+        return msgspec.json.encode(note)
+    except UnicodeEncodeError:
+        fields = msgspec.structs.asdict(note).items()
+        texts = {name: encodable(value) for name, value in fields if isinstance(value, str)}
+        return msgspec.json.encode(msgspec.structs.replace(note, **texts))
+
+
+def _refuse_unfit(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise UserMistake(
+            f"--rejects {path}: that is no regular file",
+            code="rejects_file",
+            hint="Name a file; it is written beside and moved there at the end.",
+        )
+    if not path.parent.is_dir():
+        raise UserMistake(
+            f"--rejects {path}: there is no folder {path.parent}",
+            code="rejects_file",
+            hint="Create the folder, or name a file in one that exists.",
+        )
+
+
+def _refuse_source(path: Path, source: Path) -> None:
+    try:
+        same = path.samefile(source)
+    except OSError:  # one of them is not there (yet), or no file at all: "-", a URL
+        same = False
+    if same or path.absolute() == source.absolute():
+        raise UserMistake(
+            f"--rejects {path}: that file is read in this run",
+            code="rejects_file",
+            hint="Name another file for the rejects; a source is never overwritten.",
+        )

@@ -1,0 +1,120 @@
+"""The report's sentences and figures, the same for the terminal and the browser. Pure text: knows neither of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipedrive_cli.report.problems import words
+from pipedrive_cli.report.summary import Example, ProblemGroup, Summary
+from pipedrive_cli.transform.changes import Outcome
+
+MEANING: dict[Outcome, str] = {
+    Outcome.DELIVERED: "written to Pipedrive",
+    Outcome.UNCHANGED: "Pipedrive had it already, nothing was sent",
+    Outcome.DUPLICATE: "handled before",
+    Outcome.SKIPPED: "not for Pipedrive",
+    Outcome.REJECTED: "will not work as it is",
+    Outcome.FAILED: "gave up after several attempts",
+    Outcome.PENDING: "not done yet",
+}
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    first = next(place for place, (_, size) in enumerate(units) if whole >= size)
+    (big, big_size), (small, small_size) = units[first], units[first + 1]
+    rest = whole % big_size // small_size
+    return f"{whole // big_size} {big}" + (f" {rest} {small}" if rest else "")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 event`, `12,345 events`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def data_size(size: int) -> str:
+    """Bytes as people read them: `512 B`, `1.2 MB`."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def headline(summary: Summary, *, rehearsal: bool = False) -> str:
+    """What happened, in one or two sentences."""
+    events, length = summary.events, duration(summary.seconds)
+    read = count(events.read, "event")
+    if summary.status == "stopped":
+        first = f"{'Would stop' if rehearsal else 'Stopped'} after {length}: {reason(summary)}."
+        rest = "" if summary.input_complete else ", and the input was not read to its end"
+        return f"{first} {read} read, {events.pending:,} of them not done yet{rest}."
+    wrong = [
+        f"{number:,} {_were(number)} {outcome.value}" if outcome is Outcome.REJECTED else f"{number:,} {outcome.value}"
+        for outcome, number in events.by_outcome().items()
+        if number and outcome in (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
+    ]
+    verb = "Would be finished after" if rehearsal else "Finished in"
+    if wrong:
+        return f"{verb} {length}: {read} read; {_list(wrong)}."
+    if not events.read:
+        return f"{verb} {length}: there was nothing to do."
+    return f"{verb} {length}: {read} read, every one accounted for."
+
+
+def reason(summary: Summary) -> str:
+    """Why the run stopped, in words: those of the problem that bears its code, else the registry's."""
+    code = summary.reason or "stopped"
+    return next((problem.message for problem in summary.problems if problem.code == code), words(code).message)
+
+
+def next_steps(summary: Summary, *, rejects: Path | None = None, resume_in: float | None = None) -> list[str]:
+    """What to do now, one sentence or two each; nothing for a run that went well."""
+    events, steps = summary.events, []
+    if rejects is not None and events.rejected:
+        kept = count(events.rejected + events.failed, "rejected or failed event")
+        steps.append(f"{kept} in {rejects}: mend what was rejected there and replay that file.")
+    elif events.rejected:
+        steps.append("Run again with --rejects FILE to get the rejected events as a file to mend and replay.")
+    if resume_in is not None:
+        steps.append(f"Come back in {duration(resume_in)}.")
+    if not summary.input_complete:
+        steps.append("Run the same command again to continue; what is done is not sent twice.")
+    elif events.failed or events.pending:
+        steps.append(
+            f"{count(events.failed + events.pending, 'failed or pending event')}: "
+            "`pipedrive-cli retry` sends what is left; running the same command again does too."
+        )
+    return steps
+
+
+def place(example: Example) -> str:
+    """Where the event stands: `file:line`, with the place in its batch as `[index]`."""
+    within = "" if example.index is None else f"[{example.index}]"
+    return f"{example.file}:{example.line}{within}"
+
+
+def share(problem: ProblemGroup) -> str:
+    """What the problem did to its events: `rejected`, or `noticed` where it cost them nothing."""
+    return problem.outcome.value if problem.outcome else "noticed"
+
+
+def top_traits(counts: dict[str, int], most: int = 10) -> tuple[list[tuple[str, int]], int]:
+    """The most frequent traits, and how many others there are."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ranked[:most], max(0, len(ranked) - most)
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
