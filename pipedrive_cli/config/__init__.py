@@ -1,10 +1,26 @@
-"""The config: a YAML file and the environment become one frozen, checked `Config`. Knows nothing of what it is used for.
+"""The config: a YAML file and the environment become one frozen, checked `Config`. Knows nothing of its use.
 
 Importing this package loads neither YAML nor an HTTP library: `load` does, when it is called.
 """
 
+from pipedrive_cli.config.credentials import address, credentials, notes
+from pipedrive_cli.config.load import load
 from pipedrive_cli.config.model import Config, PlanName
+from pipedrive_cli.config.reference import Row, reference, schema
 from pipedrive_cli.config.times import duration, moment_or_age
 from pipedrive_cli.config.values import Reserve
 
-__all__ = ["Config", "PlanName", "Reserve", "duration", "moment_or_age"]
+__all__ = [
+    "Config",
+    "PlanName",
+    "Reserve",
+    "Row",
+    "address",
+    "credentials",
+    "duration",
+    "load",
+    "moment_or_age",
+    "notes",
+    "reference",
+    "schema",
+]

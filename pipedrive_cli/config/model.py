@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -129,7 +129,10 @@ class Pipedrive(Section, frozen=True):
     ] = None
     plan: Annotated[
         PlanName,
-        key("The plan that the company pays for: the limits to start from, until Pipedrive's answers tell better."),
+        key(
+            "The plan that the company pays for: the limits to start from, until Pipedrive's answers tell better.",
+            words=f"one of {', '.join(get_args(PlanName))}",
+        ),
     ] = "lite"
     seats: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None,
@@ -143,8 +146,8 @@ class Identity(Section, frozen=True):
     user_id_field: Annotated[
         str | None,
         key(
-            "The custom field on persons that holds the user id, by name or by key. Needed as soon as an event is about "
-            "a person.",
+            "The custom field on persons that holds the user id, by name or by key. Needed as soon as an event is "
+            "about a person.",
             read=values.text,
             words="text",
             examples=["RudderStack user id"],
@@ -174,15 +177,15 @@ class Identity(Section, frozen=True):
     name_fallback: Annotated[
         tuple[NameFallback, ...],
         key(
-            "What a new person without a name is called, the first that is known. Empty: such a person is rejected, and "
-            "so is a new organization without a name, which otherwise is called by its group id."
+            "What a new person without a name is called, the first that is known. Empty: such a person is rejected, "
+            "and so is a new organization without a name, which otherwise is called by its group id."
         ),
     ] = ("email", "user_id")
     alias: Annotated[
         Literal["merge", "rekey", "skip"],
         key(
-            "What an alias event does where both persons exist: merge them, which cannot be undone; reject the event and "
-            "only ever change user ids (rekey); or skip all alias events."
+            "What an alias event does where both persons exist: merge them, which cannot be undone; reject the event "
+            "and only ever change user ids (rekey); or skip all alias events."
         ),
     ] = "merge"
 
@@ -194,8 +197,8 @@ FIELD_SCHEMA = {"type": ["object", "null"], "additionalProperties": TEXT}
 class Fields(Section, frozen=True):
     """Which trait or property goes to which field.
 
-    On the left a trait (dots go down into nested ones, upper and lower case differ), on the right a custom field by name
-    or by key, or a standard field by key.
+    On the left a trait (dots go down into nested ones, upper and lower case differ), on the right a custom field by
+    name or by key, or a standard field by key.
     """
 
     persons: Annotated[
@@ -341,7 +344,8 @@ class Delivery(Section, frozen=True):
     leave_tokens: Annotated[
         Reserve,
         key(
-            "What is left of the day's tokens for the company's other integrations: a percentage or a number of tokens.",
+            "What is left of the day's tokens for the company's other integrations: a percentage or a number of "
+            "tokens.",
             read=values.reserve,
             words="a percentage such as 10%, or a number of tokens",
             written="10%",

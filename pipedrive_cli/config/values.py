@@ -71,7 +71,7 @@ def company_domain(data: object) -> str:
 
 
 def base_url(data: object) -> str:
-    """The address of a Pipedrive, without a slash at its end. Plain http only to this machine: the token travels along."""
+    """The address of a Pipedrive, without a slash at its end. Plain http to this machine alone: the token is sent."""
     url = text(data)
     try:
         parts = urlsplit(url)
@@ -146,7 +146,7 @@ def reserve(data: object) -> Reserve:
     if isinstance(data, str):
         if match := PERCENT.fullmatch(data.strip()):
             percent = float(match[1])
-            if percent <= 100:
+            if percent < 100:  # all of it would leave nothing to work with
                 return Reserve(ratio=percent / 100)
         elif re.fullmatch(r"[0-9]{1,15}", data.strip(), re.ASCII):
             return Reserve(tokens=int(data))

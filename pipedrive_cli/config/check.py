@@ -1,0 +1,194 @@
+"""The file's tree -> `Config`, by the declarations in `model`: unknown keys, types, limits, variables. Goes on after a
+mistake, so that all of them are told at once. Rules between keys are in `rules`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from pipedrive_cli.config.declarations import unwrapped, words
+from pipedrive_cli.config.document import Node, shown
+from pipedrive_cli.config.model import Config
+from pipedrive_cli.config.values import Refused, text
+from pipedrive_cli.config.variables import TOKEN_VARIABLE, expand, named
+from pipedrive_cli.errors import ConfigProblem
+
+FAILED: Final = object()  # a value about which there is a problem already
+YES_NO: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+class Check:
+    """One check of one tree. `problems` grows; whatever has none is in the Config that `section` makes."""
+
+    def __init__(self, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> None:
+        self.environ = environ
+        self.sandbox = sandbox
+        self.problems = problems
+
+    def complain(self, path: str, line: int, message: str, hint: str | None = None) -> object:
+        self.problems.append(ConfigProblem(path, message, line, hint))
+        return FAILED
+
+    def section(self, info: inspect.StructType, node: Node, path: str) -> Any:
+        """A Struct with every value that has no problem; defaults stand for the others."""
+        if node.data is None:
+            return info.cls()
+        if not isinstance(node.data, dict):
+            self.complain(
+                path, node.line, "must be a section of key: value lines", "is a space missing after the colon?"
+            )
+            return info.cls()
+        declared = {field.name: field.type for field in info.fields}
+        given: dict[str, object] = {}
+        for name, child in node.data.items():
+            inner = f"{path}.{shown(name)}" if path else shown(name)
+            if name not in declared:
+                self.complain(inner, child.key_line, "is no key of the config", nearest(name, declared, path))
+                continue
+            value = self.value(declared[name], child, inner)
+            if value is not FAILED:
+                given[name] = value
+        return info.cls(**given)
+
+    def value(self, info: inspect.Type, node: Node, path: str) -> object:
+        bare, extra = unwrapped(info)
+        read = extra.get("read")
+        if isinstance(bare, inspect.StructType) and read is None:
+            return self.section(bare, node, path)
+        if isinstance(bare, inspect.DictType):
+            return self.field_map(node, path)
+        if node.data is None:
+            if isinstance(bare, inspect.UnionType) and bare.includes_none:
+                return None
+            is_list = isinstance(bare, inspect.VarTupleType)
+            hint = "write [] for an empty list" if is_list else "take the line out to get the default"
+            return self.complain(path, node.line, f"has no value; it must be {words(info)}", hint)
+        if isinstance(bare, inspect.VarTupleType):
+            if not isinstance(node.data, list):
+                brackets = None if isinstance(node.data, dict) else "put it in brackets: [ ]"
+                return self.complain(path, node.line, f"must be {words(info)}", brackets)
+            items = [
+                self.scalar(bare.item_type, item, f"{path}[{index}]", None) for index, item in enumerate(node.data)
+            ]
+            return FAILED if FAILED in items else tuple(items)
+        return self.scalar(info, node, path, read)
+
+    def field_map(self, node: Node, path: str) -> object:
+        if node.data is None:
+            return {}
+        if not isinstance(node.data, dict):
+            return self.complain(path, node.line, "must be lines of trait: field", "role: Role, for example")
+        found: dict[str, object] = {}
+        for trait, child in node.data.items():
+            inner = f"{path}.{shown(trait)}"
+            if isinstance(child.data, dict):
+                hint = f"write nested traits with dots: {shown(trait)}.city: City"
+                self.complain(inner, child.line, "must be the name of a field, not a section", hint)
+                continue
+            found[trait] = self.scalar(inspect.StrType(), child, inner, text)
+        return FAILED if FAILED in found.values() else found
+
+    def scalar(self, info: inspect.Type, node: Node, path: str, read: Callable[[object], object] | None) -> object:
+        data: object = node.data
+        replaced = False
+        if isinstance(data, str):
+            expanded = expand(data, self.environ)
+            if expanded.broken:
+                return self.complain(path, node.line, "has a ${ } without a variable's name in it", "$${ writes ${")
+            if expanded.unset:
+                if self.unset_is_fine(path, data):
+                    return None
+                who = ", ".join(dict.fromkeys(named(name) for name in expanded.unset))
+                return self.complain(path, node.line, f"needs {who}, which is not set")
+            data, replaced = expanded.text, expanded.replaced
+        try:
+            return read(data) if read is not None else fitting(info, data, replaced=replaced)
+        except Refused as refusal:
+            return self.complain(path, node.line, refusal.message, refusal.hint)
+
+    def unset_is_fine(self, path: str, data: str) -> bool:
+        """Credentials are needed only to contact an account, and what does that says so itself."""
+        section, _, name = path.rpartition(".")
+        if section != "pipedrive" or name in {"plan", "seats"}:
+            return False
+        return self.sandbox or (name == "api_token" and data.strip() == f"${{{TOKEN_VARIABLE}}}")
+
+
+def fitting(info: inspect.Type, data: object, *, replaced: bool) -> object:
+    """The value as `info` wants it, or Refused. What came from a variable is text and may stand for a number."""
+    bare, _ = unwrapped(info)
+    options = bare.types if isinstance(bare, inspect.UnionType) else (bare,)
+    for option in options:
+        found = tried(option, data, replaced=replaced)
+        if found is not FAILED:
+            return found
+    if isinstance(bare, inspect.StrType):
+        return text(data)  # says why it is none
+    raise Refused(f"must be {words(info)}", suggestion(options, data))
+
+
+def tried(option: inspect.Type, data: object, *, replaced: bool) -> object:
+    match option:
+        case inspect.BoolType():
+            if isinstance(data, bool):
+                return data
+            return YES_NO.get(data.strip().lower(), FAILED) if replaced and isinstance(data, str) else FAILED
+        case inspect.IntType(ge=low, le=high):
+            number = whole_number(data, from_text=replaced)
+            if number is None or (low is not None and number < low) or (high is not None and number > high):
+                return FAILED
+            return number
+        case inspect.LiteralType(values=values):
+            for value in values:
+                if data == value and type(data) is type(value):
+                    return value
+                if isinstance(data, str) and data.strip().casefold() == str(value):
+                    return value
+            return FAILED
+        case inspect.StrType() if isinstance(data, str) and data.strip():
+            return data.strip()
+        case _:
+            return FAILED
+
+
+def whole_number(data: object, *, from_text: bool) -> int | None:
+    if isinstance(data, int) and not isinstance(data, bool):
+        return data
+    if from_text and isinstance(data, str) and data.strip().isascii() and data.strip().isdigit() and len(data) < 20:
+        return int(data)
+    return None
+
+
+def suggestion(options: tuple[inspect.Type, ...], data: object) -> str | None:
+    if isinstance(data, bool):
+        return "YAML reads yes, no, on and off as true and false"
+    if not isinstance(data, str):
+        return None
+    known = [str(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values]
+    close = difflib.get_close_matches(data.strip().casefold(), known, 1)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def nearest(name: str, declared: Mapping[str, object], path: str) -> str | None:
+    """The key that was probably meant: one of this section, or the same word in another."""
+    if ":" in name:
+        return "is a space missing after the colon?"
+    plain = {squeezed(known): known for known in declared}
+    if name == name.strip() and (close := difflib.get_close_matches(squeezed(name), plain, 1, 0.65)):
+        return f"did you mean {plain[close[0]]}?"
+    for section in msgspec.structs.fields(Config):
+        here = getattr(section.type, "__struct_fields__", ())
+        if name in here and section.name != path:
+            return f"it belongs into the section {section.name}"
+        if name == section.name and path:
+            return f"{name} is a section of its own: take its indentation out"
+    return f"known here: {', '.join(declared)}"
+
+
+def squeezed(name: str) -> str:
+    """Makes userIdField, user-id-field and user_id_field alike."""
+    return name.casefold().replace("_", "").replace("-", "")

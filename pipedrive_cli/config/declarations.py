@@ -1,0 +1,46 @@
+"""Reads what `model` declares of a key: its bare type, what `model.key` added, and both in words for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import inspect
+
+
+def unwrapped(info: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
+    """A type without what `model.key` said about it, and that."""
+    if isinstance(info, inspect.Metadata):
+        inner, extra = unwrapped(info.type)
+        return inner, {**extra, **(info.extra or {})}
+    return info, {}
+
+
+def words(info: inspect.Type) -> str:
+    """What a value may be, for people."""
+    bare, extra = unwrapped(info)
+    if "words" in extra:
+        return str(extra["words"])
+    match bare:
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType(ge=low, le=high) if low is not None and high is not None:
+            return f"a whole number from {low:,} to {high:,}"
+        case inspect.IntType(ge=low):
+            return "a whole number" if low is None else f"a whole number of at least {low:,}"
+        case inspect.LiteralType(values=values):
+            return one_of([str(value) for value in values])
+        case inspect.UnionType(types=types):
+            return one_of([words(part) for part in types if not isinstance(part, inspect.NoneType)])
+        case inspect.VarTupleType(item_type=item):
+            return f"a list of {'texts' if isinstance(item, inspect.StrType) else words(item)}"
+        case inspect.DictType():
+            return "lines of trait: field"
+        case inspect.StructType():
+            return "a section"
+        case _:
+            return "text"
+
+
+def one_of(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"

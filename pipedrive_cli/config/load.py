@@ -1,0 +1,128 @@
+"""The config file and the environment -> `Config`, or every mistake at once. Contacts nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from pipedrive_cli.config.model import Config
+from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.errors import ConfigProblem, ConfigProblems
+from pipedrive_cli.secret import Secret
+
+if TYPE_CHECKING:
+    from pipedrive_cli.config.document import Node
+
+CREDENTIALS: Final = ("api_token", "api_token_file", "oauth_token", "keyring")
+BYTES_AT_MOST: Final = 1 << 20
+
+
+def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Config:
+    """The checked config of `path`. Raises ConfigProblems with every mistake, and nothing else.
+
+    Paths within are made absolute, from the config file's folder. Without a credential of another kind the API token
+    comes from PIPEDRIVE_API_TOKEN; a missing one is no mistake here, for previews and the sandbox need none. With
+    `sandbox` no credential is taken from anywhere, and variables that only an account would need may be missing.
+    """
+    problems: list[ConfigProblem] = []
+    config = Config()
+    text = read(path, problems)
+    if text is not None:
+        config = checked(text, environ, sandbox=sandbox, problems=problems)
+    if problems:
+        raise ConfigProblems(str(path), sorted(problems, key=lambda problem: (problem.line or 0, problem.path)))
+    return anchored(config, path)
+
+
+def read(path: Path, problems: list[ConfigProblem]) -> str | None:
+    """The file's text; None where `problems` now say why there is none."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(BYTES_AT_MOST + 1)
+    except FileNotFoundError:
+        hint = "`pipedrive-cli init` writes one; -c names another"
+        problems.append(ConfigProblem("", "there is no such file", hint=hint))
+        return None
+    except IsADirectoryError:
+        problems.append(ConfigProblem("", "is a folder", hint="name the file in it"))
+        return None
+    except OSError as error:
+        problems.append(ConfigProblem("", f"cannot be read: {error.strerror or 'the system refuses'}"))
+        return None
+    except ValueError:
+        problems.append(ConfigProblem("", "is no file name"))
+        return None
+    if len(raw) > BYTES_AT_MOST:
+        problems.append(ConfigProblem("", "is larger than 1 MiB: that is no config file"))
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        problems.append(ConfigProblem("", "is not UTF-8", line, "save it as UTF-8 in your editor"))
+        return None
+
+
+def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> Config:
+    """The Config of a text; `problems` grows."""
+    # Every command needs the types, only those with a config file should pay for YAML.
+    from pipedrive_cli.config import check, document, rules  # noqa: PLC0415 - see above
+
+    root = document.read(text, problems)
+    if root is None or root.data is None:
+        root = document.Node({}, 1, 1)
+    if not isinstance(root.data, dict):
+        message = "must hold sections such as pipedrive: and fields:"
+        problems.append(ConfigProblem("", message, root.line, "config.example.yaml shows them"))
+        return Config()
+    info = inspect.type_info(Config)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what Config is
+    config: Config = check.Check(environ, sandbox=sandbox, problems=problems).section(info, root, "")
+    given = [name for name in CREDENTIALS if getattr(config.pipedrive, name) is not None]
+    if len(given) > 1 and "api_token" in given and repeats_default(root):
+        given.remove("api_token")
+        config = with_pipedrive(config, api_token=None)
+    problems.extend(rules.broken_rules(config, root, given))
+    if sandbox:
+        return with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
+    if not given:
+        return with_pipedrive(config, api_token=token_of(environ, problems))
+    return config
+
+
+def repeats_default(root: Node) -> bool:
+    """Whether the api_token line only says what holds without it. Such a line yields to another credential."""
+    section = root.data.get("pipedrive") if isinstance(root.data, dict) else None
+    line = section.data.get("api_token") if section is not None and isinstance(section.data, dict) else None
+    return line is not None and isinstance(line.data, str) and line.data.strip() == f"${{{TOKEN_VARIABLE}}}"
+
+
+def token_of(environ: Mapping[str, str], problems: list[ConfigProblem]) -> Secret | None:
+    """The API token that holds where the file names no credential."""
+    found = environ.get(TOKEN_VARIABLE, "")
+    if not found.strip():
+        return None
+    try:
+        return secret(found)
+    except Refused as refusal:
+        message = f"the environment variable {TOKEN_VARIABLE} {refusal.message}"
+        problems.append(ConfigProblem("pipedrive.api_token", message, hint=refusal.hint))
+        return None
+
+
+def with_pipedrive(config: Config, **changes: Any) -> Config:
+    return msgspec.structs.replace(config, pipedrive=msgspec.structs.replace(config.pipedrive, **changes))
+
+
+def anchored(config: Config, path: Path) -> Config:
+    """The config with its relative paths made absolute, from the config file's folder."""
+    folder = path.absolute().parent
+    token_file = config.pipedrive.api_token_file
+    if token_file is not None:
+        config = with_pipedrive(config, api_token_file=folder / token_file)
+    return config if config.state is None else msgspec.structs.replace(config, state=folder / config.state)

@@ -1,0 +1,101 @@
+"""The config described, from the declarations in `model`: as JSON Schema for editors, as rows for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import cleandoc
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import inspect
+
+from pipedrive_cli.config.declarations import unwrapped, words
+from pipedrive_cli.config.model import Config, Section
+
+VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
+
+
+class Row(NamedTuple):
+    """One key: its path (`delivery.timeout`), what it may be, its default as one would write it, what it is for."""
+
+    path: str
+    type: str
+    default: str
+    description: str
+
+
+def reference() -> list[Row]:
+    """Every key of the config, in the order of the file."""
+    return list(rows(Config, ""))
+
+
+def rows(section: type[msgspec.Struct], prefix: str) -> Iterator[Row]:
+    info = inspect.type_info(section)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what a section is
+    for field, declared in zip(info.fields, msgspec.structs.fields(section), strict=True):
+        path = prefix + field.name
+        bare, extra = unwrapped(field.type)
+        if isinstance(bare, inspect.StructType) and issubclass(bare.cls, Section):
+            yield from rows(bare.cls, f"{path}.")
+            continue
+        default = declared.default_factory() if declared.default is msgspec.NODEFAULT else declared.default
+        described = field.type.extra_json_schema or {} if isinstance(field.type, inspect.Metadata) else {}
+        yield Row(path, words(field.type), extra.get("written", as_written(default)), described.get("description", ""))
+
+
+def as_written(default: object) -> str:
+    """A default as YAML, on one line."""
+    return "" if default is None else msgspec.json.encode(default).decode().strip('"')
+
+
+def schema() -> dict[str, Any]:
+    """The config file's JSON Schema (draft 2020-12), as `pipedrive-cli schema` prints it."""
+    (root,), definitions = msgspec.json.schema_components(
+        [Config], schema_hook=lambda _: {"type": "string"}, ref_template="#/$defs/{name}"
+    )
+    name = root["$ref"].rpartition("/")[2]
+    config = definitions.pop(name)
+    definitions.pop("Reserve", None)
+    for field in msgspec.structs.fields(Config):
+        if isinstance(field.type, type) and issubclass(field.type, Section):
+            definition = definitions[field.type.__name__]
+            definition["description"] = cleandoc(definition["description"])
+            as_in_files(definition, field.type)
+            reference = {"$ref": f"#/$defs/{field.type.__name__}"}
+            # A section whose lines are all commented out is null to YAML.
+            config["properties"][field.name] = {"anyOf": [reference, {"type": "null"}]}
+    as_in_files(config, Config)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **config,
+        "title": "pipedrive-cli config",
+        "$defs": definitions,
+    }
+
+
+def as_in_files(definition: dict[str, Any], section: type[Section]) -> None:
+    """Turns a schema of the values into one of what files hold: defaults as written, variables instead of numbers."""
+    info = inspect.type_info(section)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what a section is
+    for field in info.fields:
+        _, extra = unwrapped(field.type)
+        found = definition["properties"][field.name]
+        if "schema" in extra:
+            kept = {name: found[name] for name in ("description", "examples", "default") if name in found}
+            found = {**extra["schema"], **kept}
+        if "written" in extra:
+            found["default"] = extra["written"]
+        if not accepts_text(found):
+            about = {name: found.pop(name) for name in ("description", "examples", "default") if name in found}
+            found = {**about, "anyOf": [*found.pop("anyOf", [found] if found else []), VARIABLE]}
+        definition["properties"][field.name] = found
+
+
+def accepts_text(found: dict[str, Any]) -> bool:
+    """Whether a `${NAME}` passes as it is, or stands within a list or section whose texts say so themselves."""
+    types = found.get("type", ())
+    kinds = {types} if isinstance(types, str) else set(types)
+    if kinds & {"array", "object"} or "$ref" in str(found):
+        return True
+    inner = found.get("anyOf", ())
+    return ("string" in kinds and "pattern" not in found) or any(accepts_text(part) for part in inner)
