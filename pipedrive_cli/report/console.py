@@ -233,7 +233,7 @@ def _cost(summary: Summary) -> RenderableType | None:
 def _problems(summary: Summary, examples: int) -> Iterator[RenderableType]:
     for number, problem in enumerate(worst_first(summary.problems)):
         if number:
-            yield Text("")
+            yield Text(" ")  # an empty one would take no line
         yield _joined(
             Text(wording.share(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × "),

@@ -63,11 +63,14 @@ class RejectsWriter:
         self._file: BinaryIO | None = None
         self._temporary: Path | None = None
 
-    def add(self, raw: bytes, note: Note) -> None:
-        """Appends one event: `raw` is its own JSON, or the whole line where that is no JSON."""
+    def add(self, raw: bytes, note: Note, *, cut: bool = False) -> None:
+        """Appends one event: `raw` is its own JSON, or the whole line where that is no JSON.
+
+        `cut` says that `raw` is but the beginning of an over-long line.
+        """
         if self._file is None:
             self._file = self._open()
-        self._file.write(line_of(raw, note))
+        self._file.write(line_of(raw, note, cut=cut))
         self.count += 1
 
     def close(self) -> Path | None:
@@ -106,11 +109,11 @@ class RejectsWriter:
         return os.fdopen(descriptor, "wb")
 
 
-def line_of(raw: bytes, note: Note) -> bytes:
-    """One line of a rejects file, newline included."""
+def line_of(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
+    """One line of a rejects file, newline included; the parameters are those of `RejectsWriter.add`."""
     mark = msgspec.json.encode(KEY) + b":" + _encode(note)
-    if len(raw) > LONGEST_LINE:
-        # Cut in the middle of a character is no reason to call the line undecodable.
+    if cut or len(raw) > LONGEST_LINE:
+        # A cut through a character does not make the line undecodable.
         text = raw[:KEPT_OF_LONGER].removeprefix(_BOM).decode("utf-8", "ignore")
         return b"{" + mark + b',"raw":' + msgspec.json.encode(text) + b"}\n"
     raw = raw.removeprefix(_BOM)

@@ -93,12 +93,13 @@ class Tokens(msgspec.Struct, frozen=True):
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event that has a problem. The first four keys are always written, the others where there is something.
 
-    `index` is the place within a batch line (from 0), `user` the user or anonymous id, `value` a short form of the
-    offending value, `message` what was said of this very event (Pipedrive's own words). All are event data: hostile.
+    `file` and `line` are None where the problem is the account's and no event's. `index` is the place within a batch
+    line (from 0), `user` the user or anonymous id, `value` a short form of the offending value, `message` what was
+    said of this very event (Pipedrive's own words). All are event data: hostile.
     """
 
-    file: str
-    line: int
+    file: str | None
+    line: int | None
     message_id: str | None
     field: str | None
     index: int | None = None

@@ -96,9 +96,12 @@ def next_steps(summary: Summary, *, rejects: Path | None = None, resume_in: floa
 
 
 def place(example: Example) -> str:
-    """Where the event stands: `file:line`, with the place in its batch as `[index]`."""
+    """Where the event stands: `file:line`, with the place in its batch as `[index]`; `-` for no event's problem."""
+    if example.file is None:
+        return "-"
     within = "" if example.index is None else f"[{example.index}]"
-    return f"{example.file}:{example.line}{within}"
+    line = "" if example.line is None else f":{example.line}"
+    return f"{example.file}{line}{within}"
 
 
 def share(problem: ProblemGroup) -> str:
