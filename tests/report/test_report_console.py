@@ -1,0 +1,243 @@
+"""What a terminal, a pipe and a log show, and what no event can make them do."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from report_scenes import HOSTILE, eventful, hostile
+from rich.cells import cell_len
+
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import ConfigProblem, ConfigProblems, UserMistake
+from pipedrive_cli.report.console import LiveView, show_config_problems, show_error, show_note, show_summary
+from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
+from pipedrive_cli.transform.changes import Outcome
+
+GOLDEN = Path(__file__).parent / "eventful-80-columns.txt"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns with colours, whatever the machine that tests has."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def report(summary: Summary, file: io.StringIO | None = None) -> str:
+    """The final report as a pipe gets it, unless another stream is given."""
+    stream = file or io.StringIO()
+    show_summary(summary, file=stream, rejects=Path("out.rejects.ndjson"), resume_in=8_000)
+    return stream.getvalue()
+
+
+def stopped() -> Summary:
+    """A run that the day's budget ended."""
+    return Summary(
+        run="r",
+        status="stopped",
+        exit_code=4,
+        reason="daily_budget",
+        input_complete=False,
+        events=EventCounts(read=10, delivered=4, pending=6),
+        problems=(problem_group("daily_budget", Outcome.PENDING, 6, message="today's API tokens are spent"),),
+        seconds=3.0,
+    )
+
+
+def test_the_report_of_an_eventful_run() -> None:
+    """The whole report in 80 columns, reviewed by eye."""
+    assert report(eventful()) == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither Latin nor wide letters break the layout, and no table loses a column."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = report(eventful())
+    assert max(map(cell_len, shown.splitlines())) <= columns
+    assert re.search(r"persons +900 +100 +20 +2\n", shown)
+    assert "顧客/データ.ndjson:123456" in shown
+
+
+def test_hostile_text_is_shown_and_does_nothing() -> None:
+    """Escape sequences, markup, line breaks, bidi and invisible characters stand in the report as visible text."""
+    shown = report(hostile())
+    for text in HOSTILE:
+        assert plain(text) in shown
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]", shown
+    )
+    assert not any(line.startswith("Everything is fine") for line in shown.splitlines())
+
+
+def test_hostile_text_does_nothing_on_a_terminal_with_colours() -> None:
+    """Of all control sequences only our own colours are written, and no link."""
+    shown = report(hostile(), Terminal())
+    assert "\x1b[31m" in shown
+    assert "\x1b" not in COLOUR.sub("", shown)
+    assert "]8;" not in shown
+
+
+def test_a_pipe_gets_no_colours_unless_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FORCE_COLOR colours a pipe; NO_COLOR takes the colours from a terminal."""
+    assert "\x1b" not in report(eventful())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31m" in report(eventful())
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", report(eventful(), Terminal()))
+
+
+def test_a_pipe_is_wider_than_a_small_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody looks, `file:line` and message id stay on one line for grep."""
+    monkeypatch.delenv("COLUMNS")
+    assert max(map(cell_len, report(eventful()).splitlines())) > 80
+
+
+def test_a_stream_that_knows_only_ascii_gets_ascii() -> None:
+    """No letter of an event ends a run with an encoding error."""
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii") as stream:
+        show_summary(eventful(), file=stream)
+        view = LiveView(Tally(phase="writing", file="顧客", bytes_total=0), lambda: 0.0, file=stream)
+        view.note("顧客 …")
+        shown = raw.getvalue().decode("ascii")
+    assert "\\u9867\\u5ba2" in shown
+    assert "5 x the event" in shown
+
+
+def test_a_run_without_problems_is_short() -> None:
+    """What is zero is not mentioned."""
+    shown = report(Summary(run="r", status="complete", exit_code=0, events=EventCounts(read=2, unchanged=2), seconds=1))
+    assert shown.startswith("Finished in 1.0 s: 2 events read, every one accounted for.\n\nEvents\n  2  unchanged")
+    for absent in ("Problems", "Records", "Cost", "rejected", "filtered", "mapping"):
+        assert absent not in shown
+
+
+def test_a_stopped_run_says_why_and_when_to_come_back() -> None:
+    """The words of the problem that stopped it, what is left, and the next step."""
+    shown = " ".join(report(stopped()).split())
+    assert shown.startswith("Stopped after 3.0 s: today's API tokens are spent. 10 events read, 6 of them not done yet")
+    assert "Come back in 2 h 13 min." in shown
+    assert "Run the same command again to continue" in shown
+
+
+def test_a_rehearsal_speaks_of_what_would_be() -> None:
+    """Nobody shall believe that anything was sent."""
+    stream = io.StringIO()
+    show_summary(eventful(), file=stream, rehearsal=True)
+    assert stream.getvalue().startswith("Would be finished after 12 min 34 s")
+
+
+def test_a_report_that_does_not_add_up_says_so() -> None:
+    """A bug of ours is not hidden in a table."""
+    shown = report(Summary(run="r", status="complete", exit_code=0, events=EventCounts(read=5, delivered=4)))
+    assert "does not add up: 5 events were read, 4 have an outcome" in " ".join(shown.split())
+
+
+def test_an_error_says_what_to_do() -> None:
+    """Message and hint, nothing of a traceback, nothing interpreted."""
+    stream = io.StringIO()
+    show_error(UserMistake("no such file: [bold]a\x1b[2J\nb", code="source", hint="Name another."), file=stream)
+    assert stream.getvalue() == "Error: no such file: [bold]a\\x1b[2J\\nb\n    Name another.\n"
+
+
+def test_every_mistake_of_a_config_has_its_place() -> None:
+    """One line each as editors understand it: file, line, path; then what to do."""
+    problems = [
+        ConfigProblem("delivery.timeout", "'x' is no duration", 12, "Write 30s, 5m or 1h."),
+        ConfigProblem("", "the file is empty"),
+    ]
+    shown = []
+    for show in (show_config_problems, show_error):
+        stream = io.StringIO()
+        show(ConfigProblems("config.yaml", problems), file=stream)
+        shown.append(stream.getvalue())
+    assert shown[0] == shown[1]
+    assert shown[0] == (
+        "config.yaml:12 delivery.timeout: 'x' is no duration\n"
+        "    Write 30s, 5m or 1h.\n"
+        "config.yaml: the file is empty\n"
+        "Error: 2 problems in the config; nothing was sent.\n"
+    )
+
+
+def test_a_note_is_one_line_of_text() -> None:
+    """Markup in it is text."""
+    stream = io.StringIO()
+    show_note("key of [red]somebody[/red]\n", file=stream)
+    assert stream.getvalue() == "key of [red]somebody[/red]\\n\n"
+
+
+def busy() -> Tally:
+    """A run in the middle of its work, in a file with a hostile name."""
+    tally = Tally(phase="writing", file="\x1b]0;x\x07[bold].ndjson", bytes_total=1_000, bytes_read=500, events_read=9)
+    tally.outcomes[Outcome.DELIVERED] = 9
+    tally.problems["missing_user_id"] = 1
+    tally.waiting_for, tally.waiting_until = "Pipedrive's burst limit", 100.0
+    return tally
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_live_view_draws_over_itself_and_vanishes(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fits the terminal, shows each figure, and leaves the cursor where the report begins."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    with LiveView(busy(), lambda: 40.0, file=stream) as view:
+        view.refresh()
+        shown = stream.getvalue()
+        view.note("[bold] careful \x1b[2J")
+    for part in ("50%", "9 delivered", "1 × the event names", "1:00", "\\x1b]0;x\\x07[bold].ndjson"):
+        assert part in shown
+    text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown)
+    assert max(cell_len(line) for line in re.split("[\r\n]+", text)) <= columns
+    assert "[bold] careful \\x1b[2J" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[2K")
+
+
+def test_a_log_gets_a_plain_line_every_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No control codes where there is no terminal, not even with FORCE_COLOR, and no flood."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream, now = io.StringIO(), [0.0]
+    view = LiveView(busy(), lambda: now[0], file=stream)
+    view.start()
+    for tenth in range(120):
+        now[0] = tenth / 10
+        view.refresh()
+    view.stop()
+    written = stream.getvalue().splitlines()
+    assert len(written) == 2
+    assert written[0].startswith("writing: 50% read · 500 B of 1.0 kB")
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_dumb_terminal_is_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TERM=dumb cannot move a cursor."""
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with LiveView(busy(), lambda: 0.0, file=stream) as view:
+        view.refresh()
+    assert stream.getvalue() == ""
+
+
+def test_quiet_shows_no_progress() -> None:
+    """On a terminal neither."""
+    for stream in (io.StringIO(), Terminal()):
+        with LiveView(busy(), lambda: 1e9, file=stream, quiet=True) as view:
+            view.refresh()
+            view.note("hello")
+        assert stream.getvalue() == ""

@@ -1,0 +1,105 @@
+"""The figures of a run under way, from its tally and a clock that the test turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.report.progress import Meter, amount, countdown, lines, one_line
+from pipedrive_cli.report.wording import data_size, duration
+from pipedrive_cli.transform.changes import Outcome
+
+
+def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[Tally, Meter]:
+    """A run that reads 100 bytes and sends 20 requests a second."""
+    tally = Tally(phase="writing", bytes_total=bytes_total, requests_allowed=80)
+    meter = Meter(tally)
+    for second in range(seconds):
+        meter.look(float(second))
+        tally.bytes_read += 100
+        tally.events_read += 10
+        tally.outcomes[Outcome.DELIVERED] += 10
+        tally.requests["POST /v1/leads"] += 20
+    return tally, meter
+
+
+def test_a_steady_run_is_foretold() -> None:
+    """A fifth done in 20 seconds leaves 80; the rate is requests a second, the limit Pipedrive's halved."""
+    _, meter = steady(20)
+    figures = meter.look(20.0)
+    assert figures.fraction == pytest.approx(0.2)
+    assert figures.requests_per_second == pytest.approx(20.0)
+    assert figures.allowed_per_second == 40.0
+    assert figures.seconds_left == pytest.approx(80.0)
+
+
+def test_nobody_foretells_the_end_of_a_pipe() -> None:
+    """Without a size there is no percentage and no time left, but a rate."""
+    tally, meter = steady(20, bytes_total=None)
+    figures = meter.look(20.0)
+    assert figures.fraction is None
+    assert figures.seconds_left is None
+    assert figures.requests_per_second == pytest.approx(20.0)
+    assert amount(tally, figures) == "2.0 kB"
+
+
+def test_a_beginning_says_nothing_of_the_end() -> None:
+    """No time left is better than a wrong one."""
+    assert Meter(Tally(bytes_total=100)).look(0.0).seconds_left is None
+    _, meter = steady(1)
+    assert meter.look(1.0).seconds_left is None
+
+
+def test_an_empty_input_is_all_read() -> None:
+    """No division by its size."""
+    assert Meter(Tally(bytes_total=0)).look(0.0).fraction == 1.0
+
+
+def test_a_wait_counts_down_and_delays_the_end() -> None:
+    """Who watches sees what is waited for, how long, and the end after it."""
+    tally, meter = steady(20)
+    tally.waiting_for, tally.waiting_until = "tomorrow's budget\x1b[2J", 3_800.0
+    figures = meter.look(20.0)
+    assert figures.seconds_left == pytest.approx(3_860.0)
+    assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(tally, figures)
+    assert Meter(tally).look(9_999.0).waiting_seconds == 0.0
+
+
+def test_a_log_line_says_everything_and_is_one_line() -> None:
+    """Cron's mail is read by people, too."""
+    tally, meter = steady(20)
+    tally.problems["missing_user_id"] += 2
+    tally.tokens_spent, tally.tokens_left_today, tally.retried = 1_000, 2_000, 3
+    assert one_line(tally, meter.look(20.0)) == (
+        "writing: 20% read · 2.0 kB of 10.0 kB · about 1 min 20 s left; events: 200 read · 200 delivered; "
+        "requests: 20.0/s of 40/s · 400 sent · 0 in flight · 3 repeated; tokens: 1,000 spent · 2,000 left today; "
+        "problems: 2 × the event names neither a user nor an anonymous id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (9.4, "9.4 s"),
+        (59.6, "1 min"),
+        (125.0, "2 min 5 s"),
+        (7_800.0, "2 h 10 min"),
+        (90_000.0, "1 d 1 h"),
+    ],
+)
+def test_a_length_of_time_is_said_as_people_say_it(seconds: float, said: str) -> None:
+    """Two units at most."""
+    assert duration(seconds) == said
+
+
+def test_sizes_and_countdowns() -> None:
+    """Decimal units, as exports are listed; a countdown never shows zero too early."""
+    assert [data_size(n) for n in (0, 999, 1_500, 2_300_000, 5 * 10**12)] == [
+        "0 B",
+        "999 B",
+        "1.5 kB",
+        "2.3 MB",
+        "5.0 TB",
+    ]
+    assert [countdown(s) for s in (0.0, 0.2, 7.0, 750.0, 11_550.0)] == ["0:00", "0:01", "0:07", "12:30", "3:12:30"]
