@@ -55,6 +55,10 @@ class RecordState(msgspec.Struct):
     inputs: dict[str, Held] = {}  # what a derived name is made of; never sent themselves
     added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
     first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
+    foreign_rank: int = 0  # below 0 once the record was taken over from a former id
+    key: str | None = None  # the record key that the record bears in Pipedrive, as far as we know
+    owed: dict[str, Held] = {}  # what a merged record had and the survivor must still get: fills blanks
+    owed_contacts: dict[str, list[dict[str, Any]]] = {}
 
 
 class Part(NamedTuple):
@@ -153,9 +157,10 @@ def _gather_contacts(wanted: Wanted, part: Part, rank: int, time: int, rules: Ru
             wanted.contacts.setdefault(name, []).extend((contact, part) for contact in contacts)
 
 
-def _offer(into: dict[str, Candidate], address: str, candidate: Candidate) -> None:
+def _offer(into: dict[str, Candidate], address: str, candidate: Candidate, *, first: bool = False) -> None:
+    """Keeps the better one; on equal standing the later one, or with `first` the one that is there."""
     best = into.get(address)
-    if best is None or candidate[:2] >= best[:2]:
+    if best is None or candidate[:2] > best[:2] or (candidate[:2] == best[:2] and not first):
         into[address] = candidate
 
 
@@ -168,7 +173,7 @@ def needs_look(state: RecordState, wanted: Wanted, rules: Rules) -> bool:
 
     A blank can only be filled, and a list only be added to, by somebody who knows what is there.
     """
-    if rules.existing != "overwrite" and wanted.fields:
+    if state.owed or state.owed_contacts or (rules.existing != "overwrite" and wanted.fields):
         return True
     if any(
         comparable(name, contact.value) not in state.added.get(name, ())
@@ -205,11 +210,15 @@ def decide(
     """
     decision = Decision()
     candidates = dict(wanted.fields)
+    for address, held in state.owed.items():
+        _offer(candidates, address, Candidate(held.rank, held.time, held.sent, ()), first=True)
     _derive_name(kind, state, wanted, rules, key, candidates, decision)
     for address, candidate in candidates.items():
         _decide_field(kind, state, seen, address, candidate, rules, decision)
-    for name, contacts in wanted.contacts.items():
-        _decide_contacts(state, seen, name, contacts, decision)
+    for name in ("emails", "phones"):
+        owed = [(Contact(c["value"], c.get("label")), None) for c in state.owed_contacts.get(name, ())]
+        if contacts := [*owed, *wanted.contacts.get(name, ())]:
+            _decide_contacts(state, seen, name, contacts, len(owed), decision)
     return decision
 
 
@@ -262,9 +271,9 @@ def _standing(
         return (FALLBACK * 2, FOREIGN)
     if rules.existing == "fill":
         return (1, 0)
-    foreign = (0, FOREIGN)
+    foreign = (state.foreign_rank, FOREIGN)
     if rules.existing == "newest" and state.first_update is not None:
-        foreign = (0, state.first_update)
+        foreign = (state.foreign_rank, state.first_update)
     return max(foreign, held.standing) if held is not None else foreign
 
 
@@ -334,24 +343,29 @@ def _decide_contacts(
     state: RecordState,
     seen: Mapping[str, Any] | None,
     name: str,
-    contacts: list[tuple[Contact, Part]],
+    contacts: Sequence[tuple[Contact, Part | None]],
+    owed: int,
     decision: Decision,
 ) -> None:
-    """A set that grows: what is there stays as it is; what we once added and somebody removed is not added again."""
+    """A set that grows: what is there stays as it is; what we once added and somebody removed is not added again.
+
+    The first `owed` contacts come from a merged record and are due even though we added them once.
+    """
     settled = set(state.added.get(name, ()))
     present = list(seen.get(name) or ()) if seen is not None else []
     there = {comparable(name, str(item.get("value", ""))) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[Part] = []
-    for contact, part in contacts:
+    for place, (contact, part) in enumerate(contacts):
         form = comparable(name, contact.value)
-        if form in settled or form in fresh:
+        if form in fresh or (form in settled and place >= owed):
             continue
         if form in there:
             settled.add(form)
             continue
         fresh[form] = contact
-        asked.append(part)
+        if part is not None:
+            asked.append(part)
     if settled | fresh.keys() != set(state.added.get(name, ())):
         decision.added[name] = sorted(settled | fresh.keys())
     if not fresh:
@@ -372,11 +386,13 @@ def settle(state: RecordState, decision: Decision, shown: Mapping[str, Any] | No
         if address in decision.body and shown is not None and shown.get(address) != held.sent:
             seen = shown.get(address)
         fields[address] = Held(held.rank, held.time, held.sent, seen)
-    return RecordState(
+    return msgspec.structs.replace(
+        state,
         fields=fields,
         inputs={**state.inputs, **decision.inputs},
         added={**state.added, **decision.added},
-        first_update=state.first_update,
+        owed={},
+        owed_contacts={},
     )
 
 
@@ -400,11 +416,11 @@ def under_former_id(state: RecordState, alias_time: int | None) -> RecordState:
         time = _LATEST - held.time if oldest else held.time
         return Held(held.rank - 1 if time <= cut and held.rank > FALLBACK // 2 else held.rank, *_rest(held))
 
-    return RecordState(
+    return msgspec.structs.replace(
+        state,
         fields={a: lowered(h, oldest=h.time > _LATEST // 2) for a, h in state.fields.items()},
         inputs={a: lowered(h) for a, h in state.inputs.items()},
-        added=state.added,
-        first_update=state.first_update,
+        foreign_rank=state.foreign_rank - 1,
     )
 
 
@@ -412,17 +428,28 @@ def _rest(held: Held) -> tuple[int, Any, Any]:
     return (held.time, held.sent, held.seen)
 
 
-def joined(survivor: RecordState, former: RecordState) -> RecordState:
-    """One state of two records that became one; `former` has been lowered by `under_former_id`."""
+def joined(survivor: RecordState, former: RecordState, former_shown: Mapping[str, Any]) -> RecordState:
+    """The survivor's state after a merge: `former` has been lowered by `under_former_id`.
+
+    All that the former record showed is owed to the survivor, where that is blank: nobody knows for sure whether
+    Pipedrive's merge carries everything over (emails and phones above all).
+    """
     added = {
         name: sorted({*survivor.added.get(name, ()), *former.added.get(name, ())})
         for name in {*survivor.added, *former.added}
     }
-    return RecordState(
-        fields=_higher(survivor.fields, former.fields),
-        inputs=_higher(survivor.inputs, former.inputs),
-        added=added,
-        first_update=survivor.first_update,
+    owed = dict(survivor.owed)
+    for address, value in former_shown.items():
+        if address in ("emails", "phones", "name") or blank(value):
+            continue
+        held = former.fields.get(address)
+        owed[address] = Held(-1, FOREIGN, value) if held is None else Held(held.rank, held.time, value)
+    contacts = dict(survivor.owed_contacts)
+    for name in ("emails", "phones"):
+        if former_shown.get(name):
+            contacts[name] = [*contacts.get(name, ()), *former_shown[name]]
+    return msgspec.structs.replace(
+        survivor, inputs=_higher(survivor.inputs, former.inputs), added=added, owed=owed, owed_contacts=contacts
     )
 
 

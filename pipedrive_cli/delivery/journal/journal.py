@@ -64,7 +64,7 @@ class SeenRecord(NamedTuple):
 
 
 class OpenWrite(NamedTuple):
-    """A write whose fate is not known: `verb` is create or merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
+    """A write whose fate is not known: a create or a merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
 
     number: int
     verb: str
@@ -90,7 +90,7 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path = IN_MEMORY) -> Journal:
-        """Opens or makes the journal, readable for its owner alone. Raises UserMistake when it is no journal of ours."""
+        """Opens or makes the journal, for its owner's eyes alone. Raises UserMistake when it is no journal of ours."""
         in_memory = path == IN_MEMORY
         try:
             if not in_memory:
@@ -328,7 +328,8 @@ class Journal:
     ) -> int:
         """Notes a POST or a merge before it leaves."""
         cursor = self._db.execute(
-            "INSERT INTO writes (run, verb, kind, key, target, picture, sent_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, 'sent')",
+            "INSERT INTO writes (run, verb, kind, key, target, picture, sent_at, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, 'sent')",
             (run, verb, kind, key, target, _encode(picture), sent_at),
         )
         return int(cursor.lastrowid or 0)
@@ -346,7 +347,10 @@ class Journal:
             "SELECT number, verb, kind, key, target, picture, sent_at, state FROM writes "
             "WHERE state IN ('sent', 'doubt') ORDER BY number"
         )
-        return [OpenWrite(*row[:5], msgspec.msgpack.decode(row[5]), row[6], row[7]) for row in rows]
+        return [
+            OpenWrite(number, verb, kind, key, target, msgspec.msgpack.decode(picture), sent_at, state)
+            for number, verb, kind, key, target, picture, sent_at, state in rows
+        ]
 
 
 def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

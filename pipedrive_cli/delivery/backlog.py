@@ -1,0 +1,242 @@
+"""Changes that wait, gathered by record. Pure: what it knows of the account is the aliases it is told.
+
+A person can be named by several user ids and by Pipedrive's id; all changes that name the same person stand in one
+job, so that a job is the unit that is delivered alone, in order, and whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pipedrive_cli.delivery.fold import NO_TIME, Part
+from pipedrive_cli.events.event import Place
+from pipedrive_cli.transform.changes import Alias, Change, Complaint, Kind, Outcome, RecordName, Transformed
+
+_PRECEDENCE = (
+    Outcome.PENDING,
+    Outcome.FAILED,
+    Outcome.REJECTED,
+    Outcome.DELIVERED,
+    Outcome.UNCHANGED,
+    Outcome.DUPLICATE,
+    Outcome.SKIPPED,
+)
+_WEIGHT = {outcome: weight for weight, outcome in enumerate(_PRECEDENCE)}
+
+Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies."""
+
+    digest: bytes
+    message_id: str
+    place: Place
+    user: str | None
+    body: tuple[int, int]  # where its bytes lie in the spool: offset, length
+    open: int = 0
+    outcome: Outcome = Outcome.SKIPPED
+    complaints: list[Complaint] = field(default_factory=list)
+
+    def end_part(self, outcome: Outcome) -> bool:
+        """One of its parts ended. Returns whether that was the last one."""
+        self.open -= 1
+        self.add(outcome)
+        return self.open == 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Takes `outcome` into account."""
+        if _WEIGHT[outcome] < _WEIGHT[self.outcome]:
+            self.outcome = outcome
+
+
+@dataclass(slots=True, eq=False)
+class Joining:
+    """An alias on its way: from its time on `previous` is another name of `current`."""
+
+    alias: Alias
+    entry: Entry
+
+    @property
+    def previous(self) -> str | None:
+        return self.alias.previous.key
+
+    @property
+    def current(self) -> str | None:
+        return self.alias.current.key
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """All that waits for one record. `key` is its present record key; `keys` and `ids` all that name it here."""
+
+    kind: Kind
+    key: str | None
+    keys: list[str]
+    ids: list[int]
+    name: str | None
+    parts: list[Part]
+    joinings: list[Joining]
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    kind: Kind
+    nodes: set[Node] = field(default_factory=set)
+    changes: list[tuple[Change, Entry]] = field(default_factory=list)
+    joinings: list[Joining] = field(default_factory=list)
+
+
+class Backlog:
+    """Changes that wait. `aliases` are those that were settled before: previous -> (current, time)."""
+
+    def __init__(self, aliases: dict[str, tuple[str, int | None]]) -> None:
+        self._aliases = dict(aliases)
+        self._groups: dict[Node, _Group] = {}
+        self._leads: list[tuple[Change, Entry]] = []
+
+    def __len__(self) -> int:
+        """How many records wait."""
+        return len({id(group) for group in self._groups.values()}) + len(self._leads)
+
+    def add(self, transformed: Transformed, entry: Entry) -> Complaint | None:
+        """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
+        if transformed.alias is not None and (refused := self._refuse(transformed.alias)) is not None:
+            return refused
+        for change in transformed.changes:
+            entry.open += 1
+            self._put(change, entry)
+        if transformed.alias is not None:
+            entry.open += 1
+            self._join(Joining(transformed.alias, entry))
+        return None
+
+    def put_back(self, job: Job, parts: Iterable[Part], joinings: Iterable[Joining]) -> None:
+        """What must wait for the rest of the input."""
+        for part in parts:
+            self._put(part.change, part.entry)
+        for joining in joinings:
+            self._place(joining)
+
+    def canonical(self, key: str) -> str:
+        """The present key of the person that `key` names."""
+        while (step := self._aliases.get(key)) is not None:
+            key = step[0]
+        return key
+
+    def depth(self, key: str | None, time: int | None) -> int:
+        """How many aliases came after `time` between `key` and the present one: what was said then ranks lower."""
+        depth, at = 0, NO_TIME if time is None else time
+        while key is not None and (step := self._aliases.get(key)) is not None:
+            key = step[0]
+            if at <= (NO_TIME if step[1] is None else step[1]):
+                depth += 1
+        return depth
+
+    def node_of(self, name: RecordName) -> Node:
+        """What a record is found by among the jobs."""
+        if name.key is not None:
+            return (name.kind, "key", self.canonical(name.key) if name.kind == "persons" else name.key)
+        if name.pipedrive_id is not None:
+            return (name.kind, "id", name.pipedrive_id)
+        return (name.kind, "name", name.name or "")
+
+    def part_ways(self, previous: str) -> None:
+        """An alias was refused: from here on its previous id names somebody else again."""
+        self._aliases.pop(previous, None)
+
+    def take(self) -> tuple[list[Job], list[tuple[Change, Entry]]]:
+        """All that waits, as jobs for records and as leads, in the order of reading; the backlog is empty then."""
+        groups, self._groups = self._groups, {}
+        leads, self._leads = self._leads, []
+        unique = {id(group): group for group in groups.values()}
+        return [self._job(group) for group in unique.values()], leads
+
+    def _refuse(self, alias: Alias) -> Complaint | None:
+        previous, current = alias.previous.key, alias.current.key
+        if previous is None or current is None:
+            return None  # named by Pipedrive's ids: known to be one or not only when they are looked up
+        if self.canonical(previous) == self.canonical(current):
+            return Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
+        if previous in self._aliases:
+            other = self.canonical(previous)
+            return Complaint(
+                "alias_reused",
+                "the previous id is already another name of somebody else; two strangers would be merged",
+                field="previousId",
+                value=f"{previous} is {other}",
+                outcome=Outcome.REJECTED,
+            )
+        return None
+
+    def _put(self, change: Change, entry: Entry) -> None:
+        if change.record.kind == "leads":
+            self._leads.append((change, entry))
+            return
+        self._group(self._nodes(change.record)).changes.append((change, entry))
+
+    def _join(self, joining: Joining) -> None:
+        previous, current = joining.previous, joining.current
+        if previous is not None and current is not None:
+            # From here on both keys lead to one job, whatever comes of the alias.
+            before = self._nodes(joining.alias.previous)
+            self._aliases[previous] = (current, joining.alias.time)
+            self._group(before | self._nodes(joining.alias.current)).joinings.append(joining)
+        else:
+            self._place(joining)
+
+    def _place(self, joining: Joining) -> None:
+        nodes = self._nodes(joining.alias.previous) | self._nodes(joining.alias.current)
+        self._group(nodes).joinings.append(joining)
+
+    def _nodes(self, name: RecordName) -> set[Node]:
+        nodes = {self.node_of(name)}
+        if name.pipedrive_id is not None:
+            nodes.add((name.kind, "id", name.pipedrive_id))
+        return nodes
+
+    def _group(self, nodes: set[Node]) -> _Group:
+        found = {id(group): group for node in nodes if (group := self._groups.get(node)) is not None}
+        fresh = _Group(next(iter(nodes))[0])
+        target = max(found.values(), key=lambda group: len(group.changes), default=fresh)
+        for group in found.values():
+            if group is not target:
+                target.changes.extend(group.changes)
+                target.joinings.extend(group.joinings)
+                nodes = nodes | group.nodes
+        for node in nodes:
+            self._groups[node] = target
+        target.nodes |= nodes
+        return target
+
+    def _job(self, group: _Group) -> Job:
+        keys = {node[2] for node in group.nodes if node[1] == "key"}
+        keys.update(change.record.key for change, _ in group.changes if change.record.key is not None)
+        for joining in group.joinings:
+            keys.update(key for key in (joining.previous, joining.current) if key is not None)
+        named = [change.record.key for change, _ in group.changes if change.record.key is not None]
+        named += [joining.current for joining in group.joinings if joining.current is not None]
+        key = named[0] if named else None
+        if key is not None and group.kind == "persons":
+            key = self.canonical(key)
+            keys.add(key)
+        parts = [Part(change, self.depth(change.record.key, change.time), entry) for change, entry in group.changes]
+        parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
+        return Job(
+            kind=group.kind,
+            key=key,
+            keys=sorted(str(key) for key in keys),
+            ids=sorted(node[2] for node in group.nodes if isinstance(node[2], int)),
+            name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
+            parts=parts,
+            joinings=group.joinings,
+        )
+
+    def keys_waiting(self) -> Iterator[tuple[Kind, str]]:
+        """Kind and key of every record that waits, for a look at the account beforehand."""
+        for kind, what, value in self._groups:
+            if what == "key":
+                yield kind, str(value)

@@ -1,0 +1,327 @@
+"""Which record a job is about: its keys and ids looked up, its aliases carried out. Plans as in `plan`, without I/O.
+
+After this a job has one home: a record that exists, or none yet. Rules: aliases and external ids of the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipedrive_cli.delivery.backlog import Job, Joining
+from pipedrive_cli.delivery.fold import Part, RecordState, joined, under_former_id
+from pipedrive_cli.delivery.plan import (
+    Ask,
+    Home,
+    Knowledge,
+    Locate,
+    Look,
+    Plan,
+    Recall,
+    RecordId,
+    Refusal,
+    Save,
+    Terms,
+    Wait,
+    Write,
+    bring,
+    state_of,
+    with_key,
+)
+from pipedrive_cli.pipedrive.catalog import merge
+from pipedrive_cli.transform.changes import Complaint, Outcome, RecordName
+
+
+def deliver(job: Job, terms: Terms) -> Plan:
+    """The whole conversation about one job. Returns the record's id, or None when it is not there in the end."""
+    places = _Places(job, terms)
+    parts = yield from places.settle_ids(list(job.parts))
+    yield from places.settle_joinings()
+    for joining in places.apart:
+        parts = yield from _deliver_apart(job, joining, parts, terms)
+    home = yield from places.home()
+    owed = home.state.owed or home.state.owed_contacts
+    if not parts and (home.id is None or not (home.unsaved_joinings or owed)):
+        return home.id
+    if home.id is None and job.kind == "persons" and terms.match_email:
+        yield from _adopt(job, home, parts, terms)
+    return (yield from bring(job, home, parts, terms))
+
+
+def _deliver_apart(job: Job, joining: Joining, parts: list[Part], terms: Terms) -> Generator[Ask, Any, list[Part]]:
+    """After a refused alias the previous person stays somebody else: what was said of it is brought there.
+
+    Returns the parts that remain for the current one.
+    """
+    former = _former_keys(job, joining)
+    own = [part for part in parts if part.change.record.key in former]
+    if own and joining.previous is not None:
+        lifted = [part._replace(depth=max(0, part.depth - 1)) for part in own]
+        alone = Job(job.kind, joining.previous, [joining.previous], [], None, lifted, [])
+        yield from deliver(alone, terms)
+    return [part for part in parts if part.change.record.key not in former]
+
+
+def _former_keys(job: Job, joining: Joining) -> set[str | None]:
+    """The previous id of an alias and all former ids behind it."""
+    before = {joining.previous}
+    for _ in job.joinings:
+        before |= {other.previous for other in job.joinings if other.current in before and other is not joining}
+    return before
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where the keys of one job lead, as they are looked up and as aliases change it."""
+
+    job: Job
+    terms: Terms
+    found: dict[str, int | None] = field(default_factory=dict)
+    by_id: int | None = None
+    states: dict[int, RecordState] = field(default_factory=dict)
+    values: dict[int, tuple[Any, float]] = field(default_factory=dict)
+    unsaved: list[Joining] = field(default_factory=list)
+    apart: list[Joining] = field(default_factory=list)  # refused aliases
+    merged: bool = False
+
+    def locate(self, key: str) -> Generator[Ask, Any, int | None]:
+        """The id of the living record with this key; the oldest, should there be several."""
+        if key not in self.found:
+            ids = yield Locate(self.job.kind, key=key)
+            self.found[key] = ids[0] if ids else None
+        return self.found[key]
+
+    def settle_ids(self, parts: list[Part]) -> Generator[Ask, Any, list[Part]]:
+        """Records named by Pipedrive's id: the id wins and both names are joined. Returns the parts that remain."""
+        for named in self.job.ids:
+            refusal = yield from self._check_id(named)
+            if refusal is None:
+                self.by_id = named
+                continue
+            guilty = [part for part in parts if part.change.record.pipedrive_id == named]
+            parts = [part for part in parts if part.change.record.pipedrive_id != named]
+            yield Save(
+                self.job.kind,
+                None,
+                parts=tuple((part, Outcome.REJECTED) for part in guilty),
+                complaints=tuple((part.entry, refusal) for part in guilty),
+            )
+        return parts
+
+    def _check_id(self, named: int) -> Generator[Ask, Any, Complaint | None]:
+        if self.by_id is not None and self.by_id != named:
+            return _conflict(f"the input names it {self.by_id} elsewhere")
+        values = yield Look(self.job.kind, named)
+        if values is None:
+            return Complaint(
+                "unknown_pipedrive_id",
+                f"Pipedrive has no living record with the id {named} in {self.job.kind}",
+                field="context.externalId",
+                value=str(named),
+                outcome=Outcome.REJECTED,
+            )
+        address = self.terms.key_address.get(self.job.kind)
+        bears = None if address is None else values.get(address)
+        key = self.job.key
+        if key is not None and bears is not None and str(bears) not in {key, *self.job.keys}:
+            return _conflict(f"record {named} bears the id {bears}, not {key}")
+        if key is not None and (other := (yield from self.locate(key))) not in {None, named}:
+            return _conflict(f"{key} is record {other}, not {named}")
+        if key is not None:
+            self.found[key] = named
+        self.values[named] = (values, 0.0)
+        if bears is not None and key is None:
+            self.job.key = str(bears)
+        return None
+
+    def settle_joinings(self) -> Generator[Ask, Any, None]:
+        """Carries out the aliases, the earliest first: two persons that exist are merged, one alone gets the new id."""
+        waiting = sorted(self.job.joinings, key=lambda j: j.alias.time if j.alias.time is not None else -1)
+        while waiting:
+            unknown = []
+            for joining in waiting:
+                if not (yield from self._settle_joining(joining)):
+                    unknown.append(joining)
+            if len(unknown) == len(waiting):
+                break
+            waiting = unknown  # one that was settled may have given another one's previous id a record
+        if waiting and (yield Wait(self.job, (), tuple(waiting))):
+            for joining in waiting:
+                yield _end(joining, "alias_unknown", "nobody in Pipedrive or in the input bears the previous id")
+
+    def _settle_joining(self, joining: Joining) -> Generator[Ask, Any, bool]:
+        """Whether the previous one was known, so that the alias could be carried out (or refused)."""
+        previous = yield from self._find(joining.alias.previous)
+        current = yield from self._find(joining.alias.current)
+        if previous is None:
+            if not self._flows(joining):
+                return False
+            self.unsaved.append(joining)
+        elif current is None:
+            yield from self._rekey(joining, previous)
+        elif previous == current:
+            yield from self._already_one(joining, current)
+        elif self.terms.alias == "rekey":
+            self.apart.append(joining)
+            yield _end(joining, "alias_both_exist", "both persons exist, and `identity.alias: rekey` merges nobody")
+        else:
+            try:
+                yield from self._merge(joining, previous, current)
+            except Refusal as refusal:
+                self.apart.append(joining)
+                yield _end(joining, refusal.code, refusal.message)
+        return True
+
+    def _find(self, name: RecordName) -> Generator[Ask, Any, int | None]:
+        if name.pipedrive_id is not None:
+            return name.pipedrive_id
+        assert name.key is not None  # noqa: S101 - the transform refuses an alias without ids
+        return (yield from self.locate(name.key))
+
+    def _flows(self, joining: Joining) -> bool:
+        """Whether the previous one waits in this job: its changes then flow into the current one's."""
+        former = _former_keys(self.job, joining)
+        return any(part.change.record.key in former for part in self.job.parts)
+
+    def _rekey(self, joining: Joining, previous: int) -> Generator[Ask, Any, None]:
+        """Only the previous one exists: it gets the current user id."""
+        state = yield from self._state(previous)
+        self.states[previous] = under_former_id(state, joining.alias.time)
+        if joining.current is not None:
+            self.found[joining.current] = previous
+        self.unsaved.append(joining)
+
+    def _already_one(self, joining: Joining, record: int) -> Generator[Ask, Any, None]:
+        """They are one record already, by an earlier merge or because two keys were given to it."""
+        state = yield from self._state(record)
+        if state.owed or state.owed_contacts:
+            self.unsaved.append(joining)
+            return
+        same = Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
+        yield Save(
+            self.job.kind,
+            record,
+            aliases=(joining,),
+            joinings=((joining, Outcome.SKIPPED),),
+            complaints=((joining.entry, same),),
+        )
+
+    def _merge(self, joining: Joining, loser: int, survivor: int) -> Generator[Ask, Any, None]:
+        """Both exist: the current one survives, and gets what it lacked. This cannot be undone."""
+        going = yield Look(self.job.kind, loser)
+        staying = yield Look(self.job.kind, survivor)
+        if going is None or staying is None:
+            gone = loser if going is None else survivor
+            raise Refusal("alias_gone", f"person {gone} was deleted in Pipedrive while it was to be merged", gone=True)
+        former = under_former_id((yield from self._state(loser)), joining.alias.time)
+        state = joined((yield from self._state(survivor)), former, _without_key(going, self.terms))
+        yield Write(
+            merge(loser, survivor),
+            self.job.kind,
+            "merge",
+            self.job,
+            key=joining.current,
+            before=going,
+            picture={"loser": loser, "survivor": survivor},
+        )
+        yield Save(
+            self.job.kind,
+            survivor,
+            keys=tuple(key for key in (joining.current,) if key is not None),
+            state=state,
+            action="merged",
+            merged=loser,
+        )
+        self.states[survivor] = state
+        self.values.pop(survivor, None)
+        for key, record in self.found.items():
+            if record == loser:
+                self.found[key] = survivor
+        if self.by_id == loser:
+            self.by_id = survivor
+        self.unsaved.append(joining)
+        self.merged = True
+
+    def _state(self, record: int) -> Generator[Ask, Any, RecordState]:
+        if record not in self.states:
+            knowledge: Knowledge = yield Recall(self.job.kind, record, self.job.key)
+            self.states[record] = state_of(knowledge)
+            if knowledge.values is not None:
+                self.values.setdefault(record, (knowledge.values, knowledge.age))
+        return self.states[record]
+
+    def home(self) -> Generator[Ask, Any, Home]:
+        """Where the job's changes go."""
+        record: RecordId | None = self.by_id
+        if self.job.key is not None and record is None:
+            record = yield from self.locate(self.job.key)
+        elif record is None and self.job.name is not None:
+            ids = yield Locate(self.job.kind, name=self.job.name)
+            record = ids[0] if ids else None
+        former = [key for key in self.job.keys if key != self.job.key]
+        if not isinstance(record, int):
+            return Home(None, RecordState(), unsaved_joinings=self.unsaved)
+        state = yield from self._state(record)
+        values, age = self.values.get(record, (None, 0.0))
+        address = self.terms.key_address.get(self.job.kind)
+        if values is not None and address is not None:
+            borne = values.get(address)
+            state = with_key(state, None if borne is None else str(borne))
+        elif state.key is None and not self.unsaved:
+            state = with_key(state, self.job.key)  # it was found by its key
+        return Home(
+            record,
+            state,
+            values,
+            age,
+            found=not state.fields and not state.inputs,
+            unsaved_joinings=self.unsaved,
+            merged=self.merged,
+            former_keys=[key for key in former if self.found.get(key) == record],
+        )
+
+
+def _conflict(why: str) -> Complaint:
+    return Complaint("identity_conflict", why, field="context.externalId", outcome=Outcome.REJECTED)
+
+
+def _without_key(values: Any, terms: Terms) -> dict[str, Any]:
+    """What a merged record leaves to its survivor: custom fields, links and contacts, but not its record key."""
+    key = terms.key_address.get("persons")
+    return {
+        address: value
+        for address, value in values.items()
+        if address != key and (address.startswith("custom_fields.") or address in {"emails", "phones", "organization"})
+    }
+
+
+def _end(joining: Joining, code: str, message: str) -> Save:
+    """Rejects an alias. Its link is kept all the same where it is only unknown: for whoever comes late."""
+    complaint = Complaint(code, message, field="previousId", value=joining.previous, outcome=Outcome.REJECTED)
+    return Save(
+        "persons",
+        None,
+        aliases=(joining,) if code == "alias_unknown" else (),
+        apart=() if code == "alias_unknown" else (joining,),
+        joinings=((joining, Outcome.REJECTED),),
+        complaints=((joining.entry, complaint),),
+    )
+
+
+def _adopt(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generator[Ask, Any, None]:
+    """A person to be created who has exactly one match by email, and that one has no user id, is adopted instead."""
+    emails = dict.fromkeys(contact.value for part in parts for contact in part.change.emails)
+    matches: set[int] = set()
+    for email in emails:
+        matches.update((yield Locate(job.kind, email=email)))
+    if len(matches) != 1:
+        return
+    record = matches.pop()
+    knowledge: Knowledge = yield Recall(job.kind, record, None)
+    values = knowledge.values if knowledge.values is not None else (yield Look(job.kind, record))
+    address = terms.key_address.get(job.kind)
+    if values is None or (address is not None and values.get(address) not in {None, ""}):
+        return
+    home.id, home.state, home.found = record, with_key(state_of(knowledge), None), True
+    home.values, home.age = values, knowledge.age

@@ -1,0 +1,471 @@
+"""Plans: the conversation that brings one record's folded change into Pipedrive. Look, decide, write. Without I/O.
+
+A plan is a generator. It yields what it wants done (`Locate`, `Recall`, `Look`, `Write`, `Save`) and is sent the
+answer; who drives it (the courier, a preview, a test) decides where answers come from. `Refusal` is thrown in where
+Pipedrive says no to this record; every other trouble ends the plan from outside, and its open parts with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.delivery.backlog import Entry, Job, Joining
+from pipedrive_cli.delivery.fold import (
+    Decision,
+    Held,
+    Part,
+    RecordState,
+    Rules,
+    Wanted,
+    blank,
+    decide,
+    drop,
+    gather,
+    needs_look,
+    settle,
+)
+from pipedrive_cli.pipedrive.bodies import body_of
+from pipedrive_cli.pipedrive.catalog import Call, create, update
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+
+RecordId: TypeAlias = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Locate:
+    """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
+
+    kind: Kind
+    key: str | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What do we know of this record without asking? Answer: `Knowledge`."""
+
+    kind: Kind
+    id: RecordId
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the record now (1 token). Answer: its values by address, or None when it is gone."""
+
+    kind: Kind
+    id: RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Send this. A POST or a merge is journaled first. Answer: the record's values by address, its id at `id`."""
+
+    call: Call
+    kind: Kind
+    action: Literal["create", "update", "merge"]
+    job: Any  # whose write it is: opaque, for reports and previews
+    key: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)  # what the body holds, by address
+    before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
+    picture: Any = None  # what a journal must know to finish this after a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Make this durable, with the outcomes, in one transaction. Answer: None."""
+
+    kind: Kind
+    id: RecordId | None
+    keys: tuple[str, ...] = ()
+    state: RecordState | None = None
+    action: Literal["created", "updated", "unchanged", "merged"] | None = None
+    merged: int | None = None  # the loser of a merge, now another name of `id`
+    aliases: tuple[Joining, ...] = ()
+    parts: tuple[tuple[Part, Outcome], ...] = ()
+    joinings: tuple[tuple[Joining, Outcome], ...] = ()
+    apart: tuple[Joining, ...] = ()  # aliases that were refused: their ids name two persons again
+    complaints: tuple[tuple[Entry, Complaint], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The record is gone from Pipedrive. Answer: None."""
+
+    kind: Kind
+    id: RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
+
+    job: Job
+    parts: tuple[Part, ...]
+    joinings: tuple[Joining, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
+
+    name: RecordName
+
+
+Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked
+Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
+
+    state: RecordState | None = None
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    updated: int | None = None  # its update_time, microseconds since 1970 UTC
+
+
+class Refusal(Exception):
+    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
+
+    def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields = tuple(fields)
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
+
+    rules: Rules
+    key_address: Mapping[Kind, str | None]
+    match_email: bool = True
+    alias: Literal["merge", "rekey", "skip"] = "merge"
+    deleted: Literal["recreate", "skip"] = "recreate"
+    keep_products: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)  # address -> the field's name, for messages
+    look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
+
+
+@dataclass(slots=True)
+class Home:
+    """Where a job's record is: no id yet means that it has to be created."""
+
+    id: RecordId | None
+    state: RecordState
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    found: bool = False  # it was there before this tool ever wrote it
+    unsaved_joinings: list[Joining] = field(default_factory=list)
+    merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
+    former_keys: list[str] = field(default_factory=list)
+
+
+def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
+    """Writes what `parts` ask of the record at `home`, as one write where Pipedrive accepts it.
+
+    A value that Pipedrive refuses by name is left out and the rest written; a refusal without names takes the fold
+    apart, oldest change first, so that only the guilty event is rejected.
+    """
+    complaints: list[tuple[Entry, Complaint]] = []
+    refused: dict[int, Outcome] = {}  # id(part) -> outcome of parts that lost a value
+    dropped: set[str] = set()
+    gone_before = False
+    while True:
+        wanted = gather(job.kind, parts, terms.rules)
+        yield from _resolve_link(job, wanted, refused, complaints)
+        if home.id is not None and (needs_look(home.state, wanted, terms.rules) and _stale(home, wanted, terms)):
+            values = yield Look(job.kind, home.id)
+            if values is None:
+                if not (yield from _lost(job, home, parts, terms)):
+                    return None
+                continue
+            see(home, values, terms.key_address.get(job.kind))
+        decision = _decision(job, home, wanted, terms, dropped)
+        if home.id is None:
+            missing = yield from _missing(job, home, parts, decision, complaints)
+            if missing:
+                return None
+        if home.id is not None and not decision.body:
+            yield _saved(job, home, decision, None, "unchanged", parts, refused, complaints)
+            return home.id
+        try:
+            action, shown = yield from _send(job, home, wanted, decision, terms)
+        except Refusal as refusal:
+            if refusal.gone and home.id is not None and not gone_before:
+                gone_before = True
+                if not (yield from _lost(job, home, parts, terms)):
+                    return None
+                continue
+            named = [a for a in _addresses(refusal.fields, decision) if a not in dropped]
+            if named:
+                for address in named:
+                    _blame(address, decision, refusal, terms, refused, complaints)
+                dropped.update(named)
+                continue
+            if len({id(part.entry) for part in parts}) > 1:
+                return (yield from _take_apart(job, home, parts, terms))
+            yield reject_all(job, home, parts, refusal.code, refusal.message, complaints)
+            return home.id
+        yield _saved(job, home, decision, shown, action, parts, refused, complaints)
+        return home.id
+
+
+def _decision(job: Job, home: Home, wanted: Wanted, terms: Terms, dropped: set[str]) -> Decision:
+    """What to write, with the record key where the record does not bear it yet."""
+    if terms.keep_products and job.kind == "products" and home.id is not None and home.found:
+        return Decision()
+    seen = home.values if home.id is not None else {}
+    key = job.key if job.key is not None else job.name
+    decision = decide(job.kind, home.state, seen, wanted, terms.rules, key=key)
+    decision = drop(decision, dropped) if dropped else decision
+    address = terms.key_address.get(job.kind)
+    if address is not None and job.key is not None and home.state.key != job.key:
+        decision.body[address] = job.key
+    return decision
+
+
+def _stale(home: Home, wanted: Wanted, terms: Terms) -> bool:
+    if home.values is None:
+        return True
+    lists = wanted.contacts or any(address.startswith("prices.") for address in wanted.fields)
+    return bool(lists) and home.age > terms.look_after
+
+
+def _resolve_link(
+    job: Job, wanted: Wanted, refused: dict[int, Outcome], complaints: list[tuple[Entry, Complaint]]
+) -> Generator[Ask, Any, None]:
+    """Puts Pipedrive's id where a person's organization is named. A link that fails holds back the link alone."""
+    link = wanted.fields.get("organization")
+    if link is None or not isinstance(link.value, RecordName):
+        return
+    found = yield Linked(link.value)
+    if isinstance(found, int):
+        wanted.fields["organization"] = link._replace(value=found)
+        return
+    del wanted.fields["organization"]
+    outcome = found if isinstance(found, Outcome) else Outcome.PENDING
+    for part in link.parts:
+        refused[id(part)] = outcome
+        complaints.append((part.entry, _dependent(outcome, "its organization")))
+
+
+def _dependent(outcome: Outcome, what: str) -> Complaint:
+    ended = "was rejected" if outcome is Outcome.REJECTED else "is not in Pipedrive yet"
+    return Complaint("depends_on", f"{what} {ended}", outcome=outcome)
+
+
+def _missing(
+    job: Job,
+    home: Home,
+    parts: Sequence[Part],
+    decision: Decision,
+    complaints: list[tuple[Entry, Complaint]],
+) -> Generator[Ask, Any, bool]:
+    """Whether the record must not or cannot be created; then its parts are ended or wait."""
+    if not any(part.change.may_create for part in parts):
+        if (yield Wait(job, tuple(parts), tuple(home.unsaved_joinings))):
+            nobody = "nobody in Pipedrive or in the input bears this user id"
+            yield reject_all(job, home, parts, "person_not_found", nobody, complaints)
+        return True
+    if "name" not in decision.body:
+        nameless = f"a new record in {job.kind} needs a name, and the event has none"
+        yield reject_all(job, home, parts, "missing_name", nameless, complaints)
+        return True
+    return False
+
+
+def reject_all(
+    job: Job,
+    home: Home,
+    parts: Sequence[Part],
+    code: str,
+    message: str,
+    complaints: Sequence[tuple[Entry, Complaint]] = (),
+) -> Save:
+    """Ends `parts`, and the aliases that hang on them, as rejected for one reason."""
+    complaint = Complaint(code, message, outcome=Outcome.REJECTED)
+    joinings, home.unsaved_joinings = home.unsaved_joinings, []
+    entries = dict.fromkeys([*(part.entry for part in parts), *(joining.entry for joining in joinings)])
+    return Save(
+        job.kind,
+        None,
+        parts=tuple((part, Outcome.REJECTED) for part in parts),
+        joinings=tuple((joining, Outcome.REJECTED) for joining in joinings),
+        complaints=(*complaints, *((entry, complaint) for entry in entries)),
+    )
+
+
+def _send(
+    job: Job, home: Home, wanted: Wanted, decision: Decision, terms: Terms
+) -> Generator[Ask, Any, tuple[Literal["created", "updated"], Mapping[str, Any]]]:
+    fields = dict(decision.body)
+    _whole_prices(home, fields)
+    if home.id is None:
+        fields = {**wanted.on_creation, **fields}
+        call = create(job.kind, body_of(job.kind, fields))
+        shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields)
+        home.id = shown["id"]
+        return "created", shown
+    call = update(job.kind, home.id, body_of(job.kind, fields))
+    shown = yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=home.values)
+    return "updated", shown
+
+
+def _whole_prices(home: Home, fields: dict[str, Any]) -> None:
+    """Prices are replaced whole: rows of other currencies go along. A zero that Pipedrive put there does not."""
+    if home.values is None or not any(address.startswith("prices.") for address in fields):
+        return
+    for address, row in home.values.items():
+        if not address.startswith("prices.") or address in fields:
+            continue
+        placeholder = not row.get("price") and not row.get("cost") and not row.get("direct_cost")
+        if placeholder and address not in home.state.fields:
+            continue
+        kept = ("price", "currency", "cost", "direct_cost")
+        fields[address] = {k: row[k] for k in kept if row.get(k) is not None}
+
+
+def _saved(
+    job: Job,
+    home: Home,
+    decision: Decision,
+    shown: Mapping[str, Any] | None,
+    action: Literal["created", "updated", "unchanged"],
+    parts: Sequence[Part],
+    refused: Mapping[int, Outcome],
+    complaints: Sequence[tuple[Entry, Complaint]],
+) -> Save:
+    """The record as it is now; `home` is brought up to date for whatever follows."""
+    home.state = settle(home.state, decision, shown)
+    if shown is not None:
+        home.values, home.age = shown, 0.0
+        home.state.key = job.key if job.key is not None else home.state.key
+    joined_ones, home.unsaved_joinings = tuple(home.unsaved_joinings), []
+    named = job.key if job.key is not None else (f"\0name:{job.name}" if job.name is not None else None)
+    keys = ({named} if named is not None else set()) | set(home.former_keys)
+    quiet = action == "unchanged" and not home.merged
+    joining_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
+    return Save(
+        job.kind,
+        home.id,
+        keys=tuple(sorted(keys)),
+        state=home.state,
+        action=action,
+        aliases=joined_ones,
+        parts=_outcomes(parts, None if action == "created" else decision, refused, unchanged=action == "unchanged"),
+        joinings=tuple((joining, joining_outcome) for joining in joined_ones),
+        complaints=tuple(complaints),
+    )
+
+
+def _outcomes(
+    parts: Sequence[Part],
+    decision: Decision | None,
+    refused: Mapping[int, Outcome],
+    *,
+    unchanged: bool = False,
+) -> tuple[tuple[Part, Outcome], ...]:
+    """Each part's outcome: delivered if the write carries a wish of its own, unchanged if it was superseded."""
+    wished = None if decision is None else {id(part) for a in decision.body for part in decision.asked_by.get(a, ())}
+    result = []
+    for part in parts:
+        outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
+        if wished is not None and id(part) not in wished:
+            outcome = Outcome.UNCHANGED
+        result.append((part, refused.get(id(part), outcome)))
+    return tuple(result)
+
+
+def _addresses(fields: Sequence[str], decision: Decision) -> list[str]:
+    """The addresses in the body that a refusal names; `prices` names all prices."""
+    found = []
+    for address in decision.body:
+        if any(address == name or address.startswith(f"{name}.") or name.startswith(f"{address}.") for name in fields):
+            found.append(address)
+    return found
+
+
+def _blame(
+    address: str,
+    decision: Decision,
+    refusal: Refusal,
+    terms: Terms,
+    refused: dict[int, Outcome],
+    complaints: list[tuple[Entry, Complaint]],
+) -> None:
+    field_name = terms.names.get(address, address)
+    value = repr(decision.body[address])[:80]
+    complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)
+    for part in decision.asked_by.get(address, ()):
+        refused[id(part)] = Outcome.REJECTED
+        complaints.append((part.entry, complaint))
+
+
+def _take_apart(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
+    """One write per event, oldest first, each with its own outcome."""
+    by_entry: dict[int, list[Part]] = {}
+    for part in parts:
+        by_entry.setdefault(id(part.entry), []).append(part)
+    for own in by_entry.values():
+        yield from bring(job, home, own, terms)
+    return home.id
+
+
+def _lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generator[Ask, Any, bool]:
+    """The record is gone: forget it, look once by key; not there either means that it is created anew.
+
+    Created anew it gets what we had written before, so that a late event does not become its only content. Returns
+    whether to go on.
+    """
+    assert home.id is not None  # noqa: S101 - only a record that was there can be lost
+    yield Forget(job.kind, home.id)
+    if terms.deleted == "skip":
+        gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
+        yield Save(
+            job.kind,
+            None,
+            parts=tuple((part, Outcome.SKIPPED) for part in parts),
+            complaints=tuple((part.entry, gone) for part in parts),
+        )
+        return False
+    found = (yield Locate(job.kind, key=job.key)) if job.key is not None else ()
+    if found:
+        knowledge: Knowledge = yield Recall(job.kind, found[0], job.key)
+        home.id, home.values, home.age = found[0], knowledge.values, knowledge.age
+        home.state = with_key(state_of(knowledge), job.key)
+        return True
+    owed = {a: Held(h.rank, h.time, h.sent) for a, h in home.state.fields.items() if not blank(h.sent)}
+    contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")} if home.values else {}
+    home.id, home.values, home.age = None, None, 0.0
+    home.state = RecordState(inputs=home.state.inputs, owed=owed, owed_contacts=contacts)
+    return True
+
+
+def see(home: Home, values: Mapping[str, Any], key_address: str | None) -> None:
+    """The record was just read: what it shows, and the record key it bears, is what we know now."""
+    home.values, home.age = values, 0.0
+    if key_address is not None:
+        borne = values.get(key_address)
+        home.state = with_key(home.state, None if blank(borne) else str(borne))
+
+
+def state_of(knowledge: Knowledge) -> RecordState:
+    """The state to fold upon: ours, or a fresh one for a record that we never wrote."""
+    if knowledge.state is not None:
+        return knowledge.state
+    return RecordState(first_update=knowledge.updated)
+
+
+def with_key(state: RecordState, key: str | None) -> RecordState:
+    """The state of a record that is known to bear `key`."""
+    return msgspec.structs.replace(state, key=key)
