@@ -1,0 +1,117 @@
+"""Field types as one table: what each takes, how a value is made to fit, and when two values are the same.
+
+Knows nothing of events or of requests, and asks nobody: the options it needs stand in the `Field`. Values are in API
+v2's form throughout; `bodies` lays them flat for leads.
+
+A value is converted where nothing is lost, and refused (`Unfit`) otherwise. Blank text, an empty list and an empty
+object say nothing: callers leave them out before they come here (`says_nothing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipedrive_cli.pipedrive.account import Field
+from pipedrive_cli.pipedrive.moments import date_range, day, moment, time_of_day, time_range
+from pipedrive_cli.pipedrive.sameness import (
+    same_email,
+    same_moment,
+    same_money,
+    same_number,
+    same_phone,
+    same_range,
+    same_set,
+    same_text,
+    same_time,
+)
+from pipedrive_cli.pipedrive.values import (
+    BILLING,
+    MARKETING,
+    Converter,
+    Unfit,
+    address,
+    boolean,
+    integer,
+    monetary,
+    number,
+    one_of,
+    record_id,
+    says_nothing,
+    several_of,
+    text,
+    visible_to,
+    word,
+)
+
+
+def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) -> Any:
+    """The value in API v2's form. Raises `Unfit`. `currencies` are the account's, None where they are unknown."""
+    return converter(field, currencies)(value)
+
+
+def converter(field: Field, currencies: frozenset[str] | None = None) -> Converter:
+    """`convert` with its tables made once. A type that is not in the table passes values as they are."""
+    row = TYPES.get(field.type)
+    return _as_it_is if row is None else row.make(field, currencies)
+
+
+def same(field_type: str, ours: Any, theirs: Any) -> bool:
+    """Whether Pipedrive shows (`theirs`) what we would send (`ours`). The type is a field's, or `email` or `price`."""
+    if says_nothing(ours) or says_nothing(theirs):
+        return says_nothing(ours) and says_nothing(theirs)
+    row = TYPES.get(field_type)
+    return (same_text if row is None else row.same)(ours, theirs)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _choices(field: Field) -> tuple[tuple[int, str], ...]:
+    return tuple((option.id, option.label) for option in field.options)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """One type: what makes its converter (from the field and the account's currencies), and when two values are one."""
+
+    make: Callable[[Field, frozenset[str] | None], Converter]
+    same: Callable[[Any, Any], bool] = same_text
+
+
+def _always(to: Converter, alike: Callable[[Any, Any], bool] = same_text) -> FieldType:
+    return FieldType(lambda field, currencies: to, alike)
+
+
+TYPES: Final[dict[str, FieldType]] = {
+    "varchar": _always(text(255)),
+    "varchar_auto": _always(text(255)),
+    "varchar_options": _always(text(255)),
+    "text": _always(text(65_535)),
+    "phone": _always(text(255), same_phone),
+    "double": _always(number, same_number),
+    "int": _always(integer, same_number),
+    "boolean": _always(boolean),
+    "monetary": FieldType(lambda field, currencies: monetary(currencies), same_money),
+    "enum": FieldType(lambda field, currencies: one_of(_choices(field))),
+    "set": FieldType(lambda field, currencies: several_of(_choices(field)), same_set),
+    "date": _always(day),
+    "daterange": _always(date_range, same_range),
+    "time": _always(time_of_day, same_time),
+    "timerange": _always(time_range, same_time),
+    "address": _always(address),
+    "user": _always(record_id, same_number),
+    "org": _always(record_id, same_number),
+    "people": _always(record_id, same_number),
+    "visible_to": _always(visible_to),
+    "billing_frequency": _always(word(BILLING)),
+    # Not among Pipedrive's names of types, but kinds of values of its standard fields.
+    "marketing_status": _always(word(MARKETING)),
+    "moment": _always(moment, same_moment),
+    "email": _always(text(255), same_email),
+    "price": FieldType(lambda field, currencies: monetary(currencies), same_money),
+}
+
+__all__ = ["TYPES", "Converter", "FieldType", "Unfit", "convert", "converter", "same", "says_nothing"]

@@ -1,0 +1,126 @@
+"""Dates and times as fields take them. Pure: the present is never asked for.
+
+Converters as in `values`: API v2's form, or `Unfit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from pipedrive_cli.pipedrive.values import Unfit
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def rfc3339(microseconds: int) -> str:
+    """Whole seconds, UTC, as Pipedrive wants them: `2026-03-01T12:00:00Z`. In: microseconds since 1970 UTC.
+
+    Raises OverflowError outside the years 1 to 9999.
+    """
+    days, seconds = divmod(microseconds // 1_000_000, 86_400)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{_date(days)}T{hours:02}:{minutes:02}:{seconds:02}Z"
+
+
+@lru_cache(maxsize=1_024)  # events of one file share their days; strftime would cost more than the rest of a change
+def _date(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+def moment(value: Any) -> str:
+    """A moment as whole-second UTC, from ISO 8601 (no offset: UTC) or from seconds or milliseconds since 1970."""
+    try:
+        found = _epoch(value) if isinstance(value, int | float) else _iso(value)
+        if found is not None:
+            return rfc3339((found - _EPOCH) // _MICROSECOND)
+    except (ValueError, OverflowError):
+        pass
+    raise Unfit("takes a time such as 2026-03-01T12:00:00Z")
+
+
+def day(value: Any) -> str:
+    """A date, from a date or a date-time. A date-time gives the date that is written in it, whatever its offset."""
+    try:
+        found = _epoch(value) if isinstance(value, int | float) else _iso(value)
+        if found is not None:
+            return found.date().isoformat()
+    except (ValueError, OverflowError):
+        pass
+    raise Unfit("takes a date such as 2026-03-01")
+
+
+def _epoch(value: float) -> datetime | None:
+    """Seconds or milliseconds since 1970, told apart by size: from 1973 on, so that 20260301 is not taken for one."""
+    if isinstance(value, bool) or not 1e8 <= value < 1e14:
+        return None
+    return _EPOCH + timedelta(seconds=value if value < 1e11 else value / 1_000)
+
+
+def _iso(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    written = value.strip().replace("/", "-", 2)
+    if len(written) < 10 or written[4] != "-" or written[7] != "-" or written[10:11] not in {"", "T", "t", " "}:
+        return None
+    found = datetime.fromisoformat(written)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def clock(value: Any) -> str | None:
+    """`HH:MM:SS` from `HH:MM` or `HH:MM:SS`, or None."""
+    parts = value.strip().split(":") if isinstance(value, str) else []
+    if len(parts) not in {2, 3} or not all(len(part) in {1, 2} and part.isascii() and part.isdigit() for part in parts):
+        return None
+    hour, minute, second = (int(part) for part in [*parts, "0"][:3])
+    return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
+
+
+def time_of_day(value: Any) -> dict[str, str]:
+    """A time of day, with the time zone where the event gives one."""
+    given = value if isinstance(value, dict) else {"value": value}
+    found = clock(given.get("value"))
+    if found is None:
+        raise Unfit("takes a time of day such as 09:30 or 09:30:00")
+    return {"value": found, **_zone(given)}
+
+
+def _zone(given: Mapping[str, Any]) -> dict[str, str]:
+    zone = given.get("timezone_name")
+    return {"timezone_name": zone} if isinstance(zone, str) and zone else {}
+
+
+def _ends(value: Any) -> tuple[Any, Any, Mapping[str, Any]]:
+    """First and last of a range, from `{value, until}`, `{start, end}`, `{from, to}`, a pair, or ISO's `first/last`."""
+    if isinstance(value, dict):
+        for first, last in (("value", "until"), ("start", "end"), ("from", "to")):
+            if first in value and last in value:
+                return value[first], value[last], value
+    elif isinstance(value, list) and len(value) == 2:
+        return value[0], value[1], {}
+    elif isinstance(value, str) and value.count("/") == 1:
+        first, last = value.split("/")
+        return first, last, {}
+    return None, None, {}
+
+
+def date_range(value: Any) -> dict[str, str]:
+    """Two dates."""
+    first, last, _ = _ends(value)
+    try:
+        return {"value": day(first), "until": day(last)}
+    except Unfit:
+        raise Unfit('takes two dates such as {"value": "2026-03-01", "until": "2026-03-31"}') from None
+
+
+def time_range(value: Any) -> dict[str, str]:
+    """Two times of day, with the time zone where the event gives one."""
+    first, last, given = _ends(value)
+    start, end = clock(first), clock(last)
+    if start is None or end is None:
+        raise Unfit('takes two times of day such as {"value": "09:00", "until": "17:30"}')
+    return {"value": start, "until": end, **_zone(given)}

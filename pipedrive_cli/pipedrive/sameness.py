@@ -1,0 +1,90 @@
+"""When a value that we would send and one that Pipedrive shows are the same, per kind of value.
+
+Pipedrive shows some values with more around them than it was sent (an address's parts, a time's zone) and formats
+others (phone numbers). Callers leave out values that say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipedrive_cli.pipedrive.moments import clock, moment
+from pipedrive_cli.pipedrive.values import Unfit, number, plain
+
+
+def _core(value: Any) -> Any:
+    """What is compared of a value that Pipedrive may show with more around it: an option's id, a record's id."""
+    if isinstance(value, Mapping):
+        return next((value[name] for name in ("value", "id") if name in value), value)
+    return value
+
+
+def same_text(ours: Any, theirs: Any) -> bool:
+    return bool(plain_or_self(_core(ours)) == plain_or_self(_core(theirs)))
+
+
+def plain_or_self(value: Any) -> Any:
+    """Trimmed text of a scalar, and anything else as it is: 5, 5.0 and "5" are one."""
+    found = plain(value)
+    return value if found is None else found.strip()
+
+
+def same_number(ours: Any, theirs: Any) -> bool:
+    try:
+        return number(_core(ours)) == number(_core(theirs))
+    except Unfit:
+        return False
+
+
+def same_set(ours: Any, theirs: Any) -> bool:
+    mine, shown = (v if isinstance(v, list | tuple) else str(v).split(",") for v in (ours, theirs))
+    return {plain_or_self(_core(item)) for item in mine} == {plain_or_self(_core(item)) for item in shown}
+
+
+def same_phone(ours: Any, theirs: Any) -> bool:
+    return phone_form(str(_core(ours))) == phone_form(str(_core(theirs)))
+
+
+def same_email(ours: Any, theirs: Any) -> bool:
+    return email_form(str(_core(ours))) == email_form(str(_core(theirs)))
+
+
+def phone_form(value: str) -> str:
+    """The form in which phone numbers are compared: digits and +; text without any digit as it is."""
+    digits = "".join(c for c in value if c.isdigit() or c == "+")
+    return digits if any(c != "+" for c in digits) else value.strip().casefold()
+
+
+def email_form(value: str) -> str:
+    """The form in which email addresses are compared: trimmed and without case."""
+    return value.strip().casefold()
+
+
+def same_time(ours: Any, theirs: Any) -> bool:
+    """The times; the time zone only where we would send one, for Pipedrive fills it in."""
+    mine, shown = (v if isinstance(v, Mapping) else {"value": v} for v in (ours, theirs))
+    for name in ("value", "until"):
+        if (clock(mine.get(name)) or mine.get(name)) != (clock(shown.get(name)) or shown.get(name)):
+            return False
+    return "timezone_name" not in mine or bool(mine["timezone_name"] == shown.get("timezone_name"))
+
+
+def same_moment(ours: Any, theirs: Any) -> bool:
+    try:
+        return moment(ours) == moment(theirs)
+    except Unfit:
+        return bool(ours == theirs)
+
+
+def same_money(ours: Any, theirs: Any) -> bool:
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return bool(ours == theirs)
+    amounts = [next((v[name] for name in ("value", "amount", "price") if name in v), None) for v in (ours, theirs)]
+    return ours.get("currency") == theirs.get("currency") and same_number(*amounts)
+
+
+def same_range(ours: Any, theirs: Any) -> bool:
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return bool(ours == theirs)
+    return all(ours.get(name) == theirs.get(name) for name in ("value", "until"))

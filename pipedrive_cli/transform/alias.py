@@ -1,0 +1,37 @@
+"""alias: two persons become one."""
+
+from __future__ import annotations
+
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.transform.changes import Alias, Complaint, Outcome, RecordName, Transformed
+from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.transform.persons import context_change, nobody
+from pipedrive_cli.transform.rules import Rules
+
+OFF = Complaint("alias_off", "the config skips alias events (identity.alias)", outcome=Outcome.SKIPPED)
+NO_PREVIOUS = Complaint(
+    "missing_previous_id", "the alias event names no previous id", "previousId", outcome=Outcome.REJECTED
+)
+SAME = Complaint("alias_same", "previous and current id are the same", "previousId", outcome=Outcome.SKIPPED)
+
+
+def alias(event: Event, rules: Rules) -> Transformed:
+    """The two names. `context.traits` describe the current person, whom they never bring into being: that would turn a
+    new key for the previous person into a merge."""
+    if rules.alias_off:
+        return Transformed(complaints=(OFF,))
+    ids = event.ids
+    key = event.anonymous_id if event.user_id is None and rules.use_anonymous else event.user_id
+    current = RecordName("persons", key, ids.get("pipedriveCurrentId", ids.get("pipedrivePersonId")))
+    previous = RecordName("persons", event.previous_id, ids.get("pipedrivePreviousId"))
+    if current.key is None and current.pipedrive_id is None:
+        return nobody(event)
+    if previous.key is None and previous.pipedrive_id is None:
+        return Transformed(complaints=(NO_PREVIOUS,))
+    if previous == current or (previous.key == current.key and previous.key is not None):
+        return Transformed(complaints=(SAME,))
+    notes = Notes()
+    said = context_change(event, current, rules, notes, may_create=False)
+    changes = (said,) if said.fields or said.emails or said.phones else ()
+    link = Alias(previous, current, event.time)
+    return Transformed(changes, link, tuple(notes.complaints), tuple(notes.dropped))

@@ -1,0 +1,144 @@
+"""One section of `fields:` compiled: which traits go to which addresses, and which names are known.
+
+Made once, used for every event, so everything that can be prepared is: paths are split, converters chosen, names of
+traits gathered in sets. Knows nothing of kinds of events.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
+from pipedrive_cli.transform.targets import Target
+
+DEEPEST = 5  # how far down names of dropped traits are told: beyond, the object is named as a whole
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 60
+_REPR.maxlist = _REPR.maxdict = 3
+_REPR.maxlevel = 2
+_REPR.maxlong = 40
+
+
+class Row(NamedTuple):
+    """One mapped trait. `money` asks for the event's currency where the value brings none."""
+
+    path: str
+    parts: tuple[str, ...]
+    address: str
+    convert: Converter | None
+    money: bool
+    name: str
+
+
+class Notes:
+    """What is noticed while one event is read: complaints, and traits that no mapping names."""
+
+    __slots__ = ("complaints", "dropped")
+
+    def __init__(self) -> None:
+        self.complaints: list[Complaint] = []
+        self.dropped: list[tuple[Kind, str]] = []
+
+    def unfit(self, where: str, value: Any, field: str, reason: Unfit) -> None:
+        """A value that was left out: the event is rejected with that field, the rest is written."""
+        self.complaints.append(
+            Complaint("bad_value", f"{field} {reason}", where, short(value), Outcome.REJECTED),
+        )
+
+    def reject(self, code: str, message: str, where: str | None = None, value: Any = None) -> None:
+        self.complaints.append(
+            Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED)
+        )
+
+    def count(self, code: str, message: str, where: str | None = None) -> None:
+        """A problem that costs the event nothing."""
+        self.complaints.append(Complaint(code, message, where))
+
+
+def short(value: Any) -> str:
+    """A value in at most some hundred characters, however large it is."""
+    return _REPR.repr(value)[:120]
+
+
+def lookup(traits: Mapping[str, Any], parts: tuple[str, ...]) -> Any:
+    """The value under a dotted path, None where it is missing. A name that itself holds the dots comes last."""
+    value: Any = traits
+    for part in parts:
+        if not isinstance(value, dict) or (value := value.get(part)) is None:
+            return traits.get(".".join(parts))
+    return value
+
+
+class FieldMap:
+    """The compiled section for one kind. `fixed` are traits that have a meaning without any mapping."""
+
+    def __init__(
+        self, kind: Kind, targets: Mapping[str, Target], fixed: Iterable[str], *, default_currency: str | None = None
+    ) -> None:
+        self.kind = kind
+        self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
+        self._currency = default_currency
+        rows = [
+            Row(path, tuple(path.split(".")), t.address, t.convert, t.type == "monetary", t.name)
+            for path, t in targets.items()
+        ]
+        self._flat = tuple(row for row in rows if len(row.parts) == 1)
+        self._deep = tuple(row for row in rows if len(row.parts) > 1)
+        # Order of the config decides where two traits go to one field; with nested ones there is one loop for all.
+        self._rows = tuple(rows)
+        self._known = frozenset(fixed) | {row.path for row in rows}
+        self._above = frozenset(".".join(row.parts[:n]) for row in rows for n in range(1, len(row.parts)))
+
+    def read(self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
+        """Adds what `traits` hold of the mapped fields to `fields`, where that has not been set."""
+        if not traits:
+            return
+        for row in self._rows:
+            path, parts, address, convert, money, name = row
+            value = traits.get(path) if len(parts) == 1 else lookup(traits, parts)
+            if value is None or address in fields or says_nothing(value):
+                continue
+            if money:
+                value = self._with_currency(value, traits, where + path, notes)
+                if value is None:
+                    continue
+            if convert is not None:
+                try:
+                    value = convert(value)
+                except Unfit as reason:
+                    notes.unfit(where + path, value, name, reason)
+                    continue
+            fields[address] = value
+        known = self._known
+        for key, value in traits.items():
+            if key not in known and value is not None:
+                self._drop(key, value, notes)
+
+    def _with_currency(self, value: Any, traits: Mapping[str, Any], where: str, notes: Notes) -> Any:
+        given = dict(value) if isinstance(value, dict) else {"value": value}
+        if says_nothing(given.get("currency")):
+            code = traits.get("currency")
+            given["currency"] = self._currency if says_nothing(code) else code
+        if given["currency"] is None:
+            notes.count("amount_without_currency", "an amount without a currency is not sent", where)
+            return None
+        return given
+
+    def _drop(self, key: str, value: Any, notes: Notes) -> None:
+        """Notes unmapped traits by the names a mapping would give them: nested ones with dots."""
+        if not isinstance(value, dict):
+            notes.dropped.append((self.kind, key))
+            return
+        waiting = [(key, value, 1)]
+        while waiting:
+            name, found, depth = waiting.pop()
+            if name in self._known or found is None:
+                continue
+            if isinstance(found, dict) and found and depth < DEEPEST:
+                waiting.extend((f"{name}.{part}", inner, depth + 1) for part, inner in reversed(found.items()))
+            else:
+                notes.dropped.append((self.kind, name))

@@ -1,0 +1,151 @@
+"""The person an event is about: what to call it, and what its traits say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.pipedrive.moments import moment, rfc3339
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
+from pipedrive_cli.transform.changes import (
+    NOTHING,
+    Change,
+    Complaint,
+    Contact,
+    Outcome,
+    Rank,
+    RecordName,
+    Transformed,
+)
+from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.transform.rules import Rules
+
+# Address -> the traits that are this input of a person's name, the first that says something.
+NAME_INPUTS: Final = (
+    ("name", ("name",)),
+    ("first_name", ("firstName", "firstname", "first_name")),
+    ("last_name", ("lastName", "lastname", "last_name")),
+)
+LONGEST_CONTACT = 255
+NOBODY = Complaint(
+    "missing_user_id", "the event names neither a user nor an anonymous id", "userId", outcome=Outcome.REJECTED
+)
+ANONYMOUS = Complaint("anonymous_only", "the event has only an anonymous id", "userId", outcome=Outcome.SKIPPED)
+
+
+def person_of(event: Event, rules: Rules) -> RecordName | None:
+    """The event's user as a person, by user id, by Pipedrive's id, or by both."""
+    key = event.user_id
+    if key is None and rules.use_anonymous:
+        key = event.anonymous_id
+    known = event.ids.get("pipedrivePersonId") if event.ids else None
+    return None if key is None and known is None else RecordName("persons", key, known)
+
+
+def nobody(event: Event) -> Transformed:
+    """The end of an event that needs a person and names none."""
+    return Transformed(complaints=(NOBODY if event.anonymous_id is None else ANONYMOUS,))
+
+
+def created(event: Event) -> Mapping[str, Any]:
+    """What is sent with a POST alone, from the event's time."""
+    return NOTHING if event.time is None else {"add_time": rfc3339(event.time)}
+
+
+def context_change(event: Event, person: RecordName, rules: Rules, notes: Notes, *, may_create: bool) -> Change:
+    """What `context.traits` of an event about something else say of its person: it fills blanks."""
+    fields, emails, phones, creation = read_traits(event, event.context_traits, "context.traits.", rules, notes)
+    return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
+
+
+def read_traits(
+    event: Event, traits: Mapping[str, Any], where: str, rules: Rules, notes: Notes
+) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
+    """Fields, emails, phones and what goes with a creation."""
+    fields: dict[str, Any] = {}
+    if not traits:
+        return fields, (), (), created(event)
+    rules.persons.read(traits, where, fields, notes)
+    for address, names in NAME_INPUTS:
+        for name in names:
+            if name in traits and read_name(traits, name, where, address, fields, notes):
+                break
+    read_visible_to(traits, where, fields, notes)
+    email, phone = traits.get("email"), traits.get("phone")
+    emails = () if email is None else contacts(email, where + "email", email_form, notes)
+    phones = () if phone is None else contacts(phone, where + "phone", phone_form, notes)
+    return fields, emails, phones, read_add_time(event, traits, where, notes)
+
+
+def read_name(
+    traits: Mapping[str, Any], trait: str, where: str, address: str, fields: dict[str, Any], notes: Notes
+) -> bool:
+    """Adds a name or a part of one, trimmed; False where the trait says nothing."""
+    value = traits[trait]
+    if says_nothing(value):
+        return False
+    if address not in fields:
+        name = plain(value)
+        if name is None or len(name := name.strip()) > 255:
+            notes.unfit(where + trait, value, address, Unfit("takes text of at most 255 characters"))
+        else:
+            fields[address] = name
+    return True
+
+
+def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
+    value = traits.get("visible_to")
+    if value is None or "visible_to" in fields or says_nothing(value):
+        return
+    try:
+        fields["visible_to"] = visible_to(value)
+    except Unfit as reason:
+        notes.unfit(where + "visible_to", value, "visible_to", reason)
+
+
+def read_add_time(event: Event, traits: Mapping[str, Any], where: str, notes: Notes) -> Mapping[str, Any]:
+    """The trait, else the event's time: also where the trait is no time, for it cannot be set later."""
+    value = traits.get("add_time")
+    if value is not None and not says_nothing(value):
+        try:
+            return {"add_time": moment(value)}
+        except Unfit as reason:
+            notes.unfit(where + "add_time", value, "add_time", reason)
+    return created(event)
+
+
+def contacts(value: Any, where: str, form: Any, notes: Notes) -> tuple[Contact, ...]:
+    """Emails or phones from text, an object, or a list of either; each once, in order."""
+    if type(value) is str:
+        trimmed = value.strip()
+        if trimmed and len(trimmed) <= LONGEST_CONTACT:
+            return (Contact(trimmed),)
+    found: dict[str, Contact] = {}
+    listed = isinstance(value, list)
+    for index, item in enumerate(value if listed else [value]):
+        if says_nothing(item):
+            continue
+        place = f"{where}[{index}]" if listed else where
+        try:
+            contact = _contact(item)
+        except Unfit as reason:
+            notes.unfit(place, item, where.rpartition(".")[2], reason)
+            continue
+        if contact is not None:
+            found.setdefault(form(contact.value), contact)
+    return tuple(found.values())
+
+
+def _contact(item: Any) -> Contact | None:
+    given = item if isinstance(item, dict) else {"value": item}
+    value = given.get("value")
+    if says_nothing(value):
+        return None
+    written = None if isinstance(value, bool) else plain(value)
+    if written is None or len(written := written.strip()) > LONGEST_CONTACT:
+        raise Unfit("takes text, a list of texts, or a list of {value, label, primary}, of at most 255 characters each")
+    label, primary = given.get("label"), given.get("primary")
+    label = None if says_nothing(label) else plain(label)
+    return Contact(written, label and label.strip(), None if says_nothing(primary) else boolean(primary))

@@ -1,0 +1,147 @@
+"""Product Viewed and Order Completed: products, one record per code, with a price per currency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
+from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.transform.mapping import FieldMap, Notes
+from pipedrive_cli.transform.rules import CODES, Rules
+
+LONGEST = 255
+NO_PRODUCTS = Complaint(
+    "products_missing", "the order has no list of products", "properties.products", outcome=Outcome.REJECTED
+)
+
+
+def product_viewed(event: Event, rules: Rules) -> Transformed:
+    """One product, with its quantity as the unit, which the oldest event settles."""
+    notes = Notes()
+    item = event.properties
+    change = _product(event, item, "properties.", rules.viewed, ("price",), item.get("currency"), rules, notes, NOTHING)
+    return Transformed((change,) if change else (), None, tuple(notes.complaints), tuple(notes.dropped))
+
+
+def order_completed(event: Event, rules: Rules) -> Transformed:
+    """The order's products, with its currency and tax; a bad product is named, the good ones are kept."""
+    order = event.properties
+    items = order.get("products")
+    if not isinstance(items, list) or not items:
+        return Transformed(complaints=(NO_PRODUCTS,))
+    notes = Notes()
+    shared: dict[str, Any] = {}
+    tax = order.get("tax")
+    if tax is not None and not says_nothing(tax):
+        try:
+            shared["tax"] = number(tax)
+        except Unfit as reason:
+            notes.unfit("properties.tax", tax, "tax", reason)
+    code = order.get("currency")
+    changes = []
+    for index, item in enumerate(items):
+        where = f"properties.products[{index}]"
+        if not isinstance(item, dict):
+            notes.reject("bad_product", "a product is no object", where, item)
+            continue
+        change = _product(
+            event, item, f"{where}.", rules.ordered, ("price", "amount", "value"), code, rules, notes, shared
+        )
+        if change is not None:
+            changes.append(change)
+    return Transformed(tuple(changes), None, tuple(notes.complaints), tuple(dict.fromkeys(notes.dropped)))
+
+
+def _product(
+    event: Event,
+    item: Mapping[str, Any],
+    where: str,
+    mapped: FieldMap,
+    price_names: tuple[str, ...],
+    currency: Any,
+    rules: Rules,
+    notes: Notes,
+    shared: Mapping[str, Any],
+) -> Change | None:
+    record = _record(item, where, notes)
+    if record is None:
+        return None
+    fields: dict[str, Any] = {}
+    mapped.read(item, where, fields, notes)
+    if record.name is not None and "name" not in fields:
+        fields["name"] = record.name
+    for address, value in shared.items():
+        fields.setdefault(address, value)
+    _price(item, where, price_names, currency, fields, rules, notes)
+    oldest: Mapping[str, Any] = NOTHING
+    if mapped is rules.viewed and "unit" not in mapped.types:
+        unit = item.get("quantity")
+        if unit is not None and not says_nothing(unit):
+            text = plain(unit)
+            if text is None:
+                notes.unfit(where + "quantity", unit, "unit", Unfit("takes a number or text"))
+            else:
+                oldest = {"unit": text}
+    key = record.key
+    fallback = key if "name" not in fields else None
+    name = RecordName("products", key, None, None if key else record.name)
+    return Change(name, event.time, Rank.OWN, fields, oldest=oldest, fallback_name=fallback)
+
+
+def _record(item: Mapping[str, Any], where: str, notes: Notes) -> RecordName | None:
+    """What the product is called: its code, and its name. None, with a complaint, where it is not to be told."""
+    key = None
+    for trait in CODES:
+        value = item.get(trait)
+        if value is None or says_nothing(value):
+            continue
+        key = None if isinstance(value, bool) else plain(value)
+        # Another code in place of a bad one would make a second record of the same product.
+        if key is None or len(key := key.strip()) > LONGEST:
+            notes.reject("bad_product_id", "a product's id is text of at most 255 characters", where + trait, value)
+            return None
+        break
+    value = item.get("name")
+    name = None
+    if value is not None and not says_nothing(value):
+        name = plain(value)
+        if name is None or len(name := name.strip()) > LONGEST:
+            notes.unfit(where + "name", value, "name", Unfit("takes text of at most 255 characters"))
+            name = None
+    if key is None and name is None:
+        notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))
+        return None
+    return RecordName("products", key, None, name)
+
+
+def _price(
+    item: Mapping[str, Any],
+    where: str,
+    names: tuple[str, ...],
+    currency: Any,
+    fields: dict[str, Any],
+    rules: Rules,
+    notes: Notes,
+) -> None:
+    """Adds the price: the first of `names` that says something, with the currency; nothing without one."""
+    for name in names:
+        value = item.get(name)
+        if value is None or says_nothing(value):
+            continue
+        try:
+            price = number(value)
+        except Unfit as reason:
+            notes.unfit(where + name, value, "price", reason)
+            return
+        if says_nothing(currency):
+            notes.count("amount_without_currency", "an amount without a currency is not sent", where + name)
+            return
+        try:
+            code = rules.currency(currency)
+        except Unfit as reason:
+            notes.unfit("properties.currency", currency, "currency", reason)
+            return
+        fields[f"prices.{code}"] = {"price": price, "currency": code}
+        return

@@ -1,0 +1,96 @@
+"""All that the transform of one run needs to know, prepared once from config and account."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.values import Converter, Unfit, currency
+from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.filters import Names
+from pipedrive_cli.transform.mapping import FieldMap
+from pipedrive_cli.transform.targets import Target, label_converter, resolve
+
+NAME_TRAITS = ("firstName", "firstname", "first_name", "lastName", "lastname", "last_name")
+PERSON_TRAITS = ("id", "userId", "previousId", "name", *NAME_TRAITS, "email", "phone", "visible_to", "add_time")
+ORGANIZATION_TRAITS = ("id", "groupId", "name", "visible_to", "add_time")
+AMOUNTS = ("revenue", "value", "total", "amount")
+LEAD_PROPERTIES = (*AMOUNTS, "currency", "expected_close_date", "label_ids", "visible_to")
+CODES = ("product_id", "productId", "sku")
+PRODUCT_PROPERTIES = (*CODES, "name", "price", "currency", "quantity")
+ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the config asks for, ready for use. `maps` has one compiled section per kind; Order Completed its own."""
+
+    persons: FieldMap
+    organizations: FieldMap
+    leads: FieldMap
+    viewed: FieldMap
+    ordered: FieldMap
+    integrations: tuple[str, ...]
+    include: Names
+    exclude: Names
+    use_anonymous: bool
+    create_persons: bool
+    alias_off: bool
+    title: str
+    default_currency: str | None
+    lead_constants: dict[str, object]
+    labels: Converter | None
+    currency: Converter
+
+
+def compile_rules(config: Config, account: Account | None) -> Rules:
+    """Prepares the rules. What `resolve_fields` complains of is left out here: it is the caller who refuses the run."""
+    products = targets(config, account, "products")
+    return Rules(
+        persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS),
+        organizations=FieldMap("organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS),
+        leads=FieldMap(
+            "leads",
+            targets(config, account, "leads"),
+            LEAD_PROPERTIES,
+            default_currency=config.leads.default_currency,
+        ),
+        viewed=FieldMap("products", products, PRODUCT_PROPERTIES),
+        ordered=FieldMap("products", products, ORDERED_PROPERTIES),
+        integrations=config.events.integrations,
+        include=Names(config.events.include),
+        exclude=Names(config.events.exclude),
+        use_anonymous=config.identity.anonymous == "use",
+        create_persons=config.identity.create_missing_persons,
+        alias_off=config.identity.alias == "skip",
+        title=config.leads.title,
+        default_currency=config.leads.default_currency,
+        lead_constants=_lead_constants(config, account),
+        labels=label_converter(account),
+        currency=currency(None if account is None else account.currencies),
+    )
+
+
+def targets(config: Config, account: Account | None, kind: Kind) -> dict[str, Target]:
+    """The resolved fields of one section, by trait."""
+    resolved = {trait: resolve(kind, written, account) for trait, written in getattr(config.fields, kind).items()}
+    return {trait: target for trait, target in resolved.items() if isinstance(target, Target)}
+
+
+def _lead_constants(config: Config, account: Account | None) -> dict[str, object]:
+    constants: dict[str, object] = {}
+    if config.leads.owner_id is not None:
+        constants["owner_id"] = config.leads.owner_id
+    if config.leads.visible_to is not None:
+        constants["visible_to"] = str(config.leads.visible_to)
+    labels = label_converter(account)
+    if config.leads.label_ids:
+        written = list(config.leads.label_ids)
+        with suppress(Unfit):  # `resolve_fields` has told of it
+            constants["label_ids"] = written if labels is None else labels(written)
+    return constants
+
+
+__all__ = ["AMOUNTS", "CODES", "Rules", "compile_rules", "targets"]

@@ -1,0 +1,202 @@
+"""Where a mapped trait goes: the config's right-hand sides become addresses, with the account's fields where known.
+
+Standard fields are a closed table, made from the bodies that the API documents. `owner_id` and `org_id` are not in it:
+an event never says who owns a record. Knows nothing of events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.pipedrive.fields import converter
+from pipedrive_cli.pipedrive.values import Converter, several_of
+from pipedrive_cli.transform.changes import KINDS, Kind
+
+# Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
+STANDARD: Final[dict[Kind, dict[str, str]]] = {
+    "persons": {
+        "name": "varchar",
+        "first_name": "varchar",
+        "last_name": "varchar",
+        "visible_to": "visible_to",
+        "label_ids": "set",
+        "marketing_status": "marketing_status",
+        # These four exist only in accounts that sync contacts.
+        "job_title": "varchar",
+        "birthday": "date",
+        "notes": "text",
+        "postal_address": "address",
+    },
+    "organizations": {
+        "name": "varchar",
+        "visible_to": "visible_to",
+        "label_ids": "set",
+        "address": "address",
+        "website": "varchar",
+        "linkedin": "varchar",
+        "industry": "enum",
+        "annual_revenue": "int",
+        "employee_count": "int",
+    },
+    "products": {
+        "name": "varchar",
+        "description": "text",
+        "unit": "varchar",
+        "tax": "double",
+        "category": "enum",
+        "is_linkable": "boolean",
+        "visible_to": "visible_to",
+        "billing_frequency": "billing_frequency",
+        "billing_frequency_cycles": "int",
+    },
+    "leads": {
+        "title": "varchar",
+        "expected_close_date": "date",
+        "label_ids": "lead_labels",
+        "visible_to": "visible_to_text",
+        "was_seen": "boolean",
+        "channel": "enum",
+        "channel_id": "varchar",
+    },
+}
+
+# Standard fields that an account has only where a feature is on, so that their absence from its fields says something.
+OPTIONAL: Final = frozenset(
+    {"website", "linkedin", "industry", "annual_revenue", "employee_count"}
+    | {"job_title", "birthday", "notes", "postal_address"}
+)
+NEVER: Final = frozenset({"owner_id", "org_id", "organization_id", "person_id"})
+ID_TYPES: Final = frozenset({"varchar", "varchar_auto", "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One resolved field. `type` and `convert` are None where the account is unknown: values pass as they are."""
+
+    address: str
+    name: str  # as people call it
+    type: str | None = None
+    convert: Converter | None = None
+
+
+def is_key(written: str) -> bool:
+    """Whether this is a custom field's key: 40 hexadecimal digits."""
+    return len(written) == 40 and not set(written) - set("0123456789abcdef")
+
+
+def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
+    """The field that the config means by `written`, or what is wrong with it, in words that complete a message."""
+    if written in NEVER:
+        return f"{written} is never taken from an event"
+    fields = None if account is None else account.fields.get(kind)
+    if written in STANDARD[kind]:
+        return _standard(kind, written, account, fields)
+    if fields is None:
+        return Target(f"custom_fields.{written if is_key(written) else f'{{field {written}}}'}", written)
+    if is_key(written):
+        named = [field for field in fields if field.custom and field.key == written]
+    else:
+        named = [field for field in fields if field.custom and field.name.strip() == written.strip()]
+    if len(named) == 1:
+        return _custom(named[0], account)
+    if named:
+        return f"has {len(named)} fields named {written}; give the key of one: {', '.join(f.key for f in named)}"
+    for field in fields:
+        if field.name.strip() == written.strip() and field.key in STANDARD[kind]:
+            return _standard(kind, field.key, account, fields)
+    return _unknown(kind, written, fields)
+
+
+def resolve_fields(config: Config, account: Account | None) -> list[ConfigProblem]:
+    """Every field, label and currency of the config that the account does not have; nothing without an account."""
+    problems: list[ConfigProblem] = []
+    taken: dict[str, str] = {}
+    for kind, name in (("persons", "user_id_field"), ("organizations", "group_id_field")):
+        written = getattr(config.identity, name)
+        if written is None:
+            continue
+        target = resolve(kind, written, account)  # type: ignore[arg-type]  # the tuple above holds kinds
+        message = target if isinstance(target, str) else _no_id_field(target)
+        if message:
+            problems.append(ConfigProblem(f"identity.{name}", message))
+        elif isinstance(target, Target):
+            taken[f"{kind}/{target.address}"] = name
+    for kind in KINDS:
+        for trait, written in getattr(config.fields, kind).items():
+            target = resolve(kind, written, account)
+            message = target if isinstance(target, str) else None
+            if isinstance(target, Target) and (owner := taken.get(f"{kind}/{target.address}")):
+                message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
+            if message:
+                problems.append(ConfigProblem(f"fields.{kind}.{trait}", message))
+    return problems + _constants(config, account)
+
+
+def _constants(config: Config, account: Account | None) -> list[ConfigProblem]:
+    if account is None:
+        return []
+    problems = []
+    currency = config.leads.default_currency
+    if currency is not None and account.currencies is not None and currency not in account.currencies:
+        problems.append(ConfigProblem("leads.default_currency", f"the account has no currency {currency}"))
+    for label in config.leads.label_ids if account.lead_labels is not None else ():
+        known = {text for each in account.lead_labels or () for text in (each.id, each.name.strip().casefold())}
+        if label not in known and label.strip().casefold() not in known:
+            names = ", ".join(each.name for each in account.lead_labels or ()) or "none"
+            problems.append(
+                ConfigProblem("leads.label_ids", f"the account has no lead label {label}; its labels: {names}")
+            )
+    return problems
+
+
+def label_converter(account: Account | None) -> Converter | None:
+    """Lead labels by name or id become their ids; None without the account's labels."""
+    labels = None if account is None else account.lead_labels
+    return None if labels is None else several_of((label.id, label.name) for label in labels)
+
+
+def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> Target | str:
+    value_type = STANDARD[kind][key]
+    # The labels' field has gone by two codes.
+    codes = ("label_ids", "label") if key == "label_ids" else (key,)
+    known = next((field for field in fields or () if not field.custom and field.key in codes), None)
+    if fields is not None and known is None and key in OPTIONAL:
+        return f"the account has no {key}: Pipedrive has that field only where its feature is switched on"
+    if value_type == "lead_labels":
+        return Target(key, key, value_type, label_converter(account))
+    if value_type in {"enum", "set"} and (known is None or not known.options):
+        return Target(key, key, value_type)
+    if value_type == "visible_to_text":
+        to_number = converter(Field(key, key, "visible_to", custom=False))
+        return Target(key, key, "visible_to", lambda value: str(to_number(value)))
+    options = () if known is None else known.options
+    return Target(key, key, value_type, converter(Field(key, key, value_type, custom=False, options=options)))
+
+
+def _custom(field: Field, account: Account | None) -> Target:
+    currencies = None if account is None else account.currencies
+    return Target(field.address, field.name, field.type, converter(field, currencies))
+
+
+def _no_id_field(target: Target) -> str | None:
+    if not target.address.startswith("custom_fields."):
+        return f"{target.name} is a field of Pipedrive's own; ids need a custom field of type text"
+    if target.type is not None and target.type not in ID_TYPES:
+        return f"{target.name} is of type {target.type}; ids need a custom field of type text (varchar)"
+    return None
+
+
+def _unknown(kind: Kind, written: str, fields: tuple[Field, ...]) -> str:
+    if is_key(written):
+        return f"the account's {kind} have no field with the key {written}"
+    names = [field.name for field in fields if field.custom] + list(STANDARD[kind])
+    near = get_close_matches(written, names, 1) or get_close_matches(
+        written.casefold(), [n.casefold() for n in names], 1
+    )
+    spelled = next((name for name in names if near and name.casefold() == near[0].casefold()), None)
+    return f"the account's {kind} have no field {written}" + (f"; did you mean {spelled}?" if spelled else "")

@@ -1,0 +1,100 @@
+"""track: a lead for the event's person, unless the event is about products or not wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.pipedrive.moments import day
+from pipedrive_cli.pipedrive.values import Unfit, number, says_nothing, visible_to
+from pipedrive_cli.transform.changes import Change, Complaint, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.transform.persons import context_change, nobody, person_of
+from pipedrive_cli.transform.products import order_completed, product_viewed
+from pipedrive_cli.transform.rules import AMOUNTS, Rules
+
+NO_NAME = Complaint("missing_event_name", "the track event has no name", "event", outcome=Outcome.REJECTED)
+EXCLUDED = Complaint("event_excluded", "the config excludes this event (events.exclude)", outcome=Outcome.SKIPPED)
+NOT_INCLUDED = Complaint(
+    "event_not_included", "the config does not include this event (events.include)", outcome=Outcome.SKIPPED
+)
+
+
+def track(event: Event, rules: Rules) -> Transformed:
+    """Products for the two product events, else a lead."""
+    name = event.name
+    if name is None:
+        return Transformed(complaints=(NO_NAME,))
+    if rules.exclude.match(name):
+        return Transformed(complaints=(EXCLUDED,))
+    known = name.casefold()
+    if known == "product viewed":
+        return product_viewed(event, rules)
+    if known == "order completed":
+        return order_completed(event, rules)
+    if not rules.include.match(name):
+        return Transformed(complaints=(NOT_INCLUDED,))
+    return _lead(event, name, rules)
+
+
+def _lead(event: Event, name: str, rules: Rules) -> Transformed:
+    person = person_of(event, rules)
+    if person is None:
+        return nobody(event)
+    notes = Notes()
+    properties = event.properties
+    fields: dict[str, Any] = {}
+    rules.leads.read(properties, "properties.", fields, notes)
+    fields.setdefault("title", rules.title.replace("{event}", name))
+    value = _value(properties, rules, notes)
+    if value is not None:
+        fields["value"] = value
+    _convert(properties, "expected_close_date", day, fields, notes)
+    _convert(properties, "visible_to", _visible_to_text, fields, notes)
+    _convert(properties, "label_ids", rules.labels, fields, notes)
+    for address, constant in rules.lead_constants.items():
+        fields.setdefault(address, constant)
+    said = context_change(event, person, rules, notes, may_create=rules.create_persons)
+    lead = Change(RecordName("leads", event.identity), event.time, Rank.OWN, fields, person=person)
+    return Transformed((said, lead), None, tuple(notes.complaints), tuple(notes.dropped))
+
+
+def _value(properties: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | None:
+    """The lead's amount and currency: the first amount that says something, 0 too."""
+    for name in AMOUNTS:
+        given = properties.get(name)
+        if given is None or says_nothing(given):
+            continue
+        try:
+            amount = number(given)
+        except Unfit as reason:
+            notes.unfit(f"properties.{name}", given, "value", reason)
+            return None
+        code = properties.get("currency")
+        if says_nothing(code):
+            code = rules.default_currency
+        if code is None:
+            notes.count("amount_without_currency", "an amount without a currency is not sent", f"properties.{name}")
+            return None
+        try:
+            return {"amount": amount, "currency": rules.currency(code)}
+        except Unfit as reason:
+            notes.unfit("properties.currency", code, "currency", reason)
+            return None
+    return None
+
+
+def _visible_to_text(value: Any) -> str:
+    """Leads are API v1, which takes the number as text."""
+    return str(visible_to(value))
+
+
+def _convert(properties: Mapping[str, Any], name: str, convert: Any, fields: dict[str, Any], notes: Notes) -> None:
+    value = properties.get(name)
+    if value is None or name in fields or says_nothing(value):
+        return
+    try:
+        fields[name] = value if convert is None else convert(value)
+    except Unfit as reason:
+        notes.unfit(f"properties.{name}", value, name, reason)

@@ -1,0 +1,92 @@
+"""The transform of one run: config and account compiled once, then one pure function from event to changes.
+
+No clock, no I/O: the same event gives the same changes, byte for byte, and is never altered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.transform.alias import alias
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, Transformed
+from pipedrive_cli.transform.filters import wanted_by
+from pipedrive_cli.transform.group import group
+from pipedrive_cli.transform.identify import identify
+from pipedrive_cli.transform.rules import Rules, compile_rules
+from pipedrive_cli.transform.targets import STANDARD, Target, resolve, resolve_fields
+from pipedrive_cli.transform.track import track
+
+HANDLERS: Final[dict[str, Callable[[Event, Rules], Transformed]]] = {
+    "identify": identify,
+    "group": group,
+    "alias": alias,
+    "track": track,
+}
+NOT_SUPPORTED = Transformed(
+    complaints=(Complaint("type_not_supported", "events of this type are not sent", "type", outcome=Outcome.SKIPPED),)
+)
+OFF = Transformed(
+    complaints=(
+        Complaint("integrations_off", "the event's integrations leave us out", "integrations", outcome=Outcome.SKIPPED),
+    )
+)
+AHEAD = Complaint("clock_ahead", "the event's time lay in the future and was cut back", "timestamp")
+
+
+class Transform:
+    """`compile_mapping`'s result.
+
+    `user_id_address` and `group_id_address` name the fields that hold record keys, None where none is configured.
+    `types` tells the type of value at an address, for comparing and for leads' flat form.
+    """
+
+    def __init__(self, config: Config, account: Account | None) -> None:
+        self._rules = compile_rules(config, account)
+        self.user_id_address = _address("persons", config.identity.user_id_field, account)
+        self.group_id_address = _address("organizations", config.identity.group_id_field, account)
+        rules = self._rules
+        maps = {"persons": rules.persons, "organizations": rules.organizations, "leads": rules.leads}
+        self._types: dict[str, dict[str, str | None]] = {kind: fields.types for kind, fields in maps.items()}
+        self._types["products"] = rules.viewed.types
+
+    def type_at(self, kind: Kind, address: str) -> str | None:
+        """The type of value at an address, None where it is unknown: a name in `pipedrive.fields.TYPES`."""
+        if address.startswith("prices."):
+            return "price"
+        return self._types[kind].get(address) or STANDARD[kind].get(address)
+
+    def transform(self, event: Event) -> Transformed:
+        """What one event asks for."""
+        result = self._settle(event)
+        if event.clock_ahead:
+            return msgspec.structs.replace(result, complaints=(*result.complaints, AHEAD))
+        return result
+
+    def _settle(self, event: Event) -> Transformed:
+        handler = HANDLERS.get(event.type)
+        if handler is None:
+            return NOT_SUPPORTED
+        rules = self._rules
+        if event.integrations is not None and not wanted_by(event.integrations, rules.integrations):
+            return OFF
+        return handler(event, rules)
+
+
+def compile_mapping(config: Config, account: Account | None = None) -> Transform:
+    """Prepares a run's transform. Without an account, values of custom fields pass as they are, and a field given by
+    name has the address `custom_fields.{field Name}`. Fields that `resolve_fields` complains of are left out."""
+    return Transform(config, account)
+
+
+def _address(kind: Kind, written: str | None, account: Account | None) -> str | None:
+    target = None if written is None else resolve(kind, written, account)
+    return target.address if isinstance(target, Target) else None
+
+
+__all__ = ["Transform", "compile_mapping", "resolve_fields"]
