@@ -1,0 +1,138 @@
+"""Between addresses and JSON: the body that writes a record's fields, and the fields that an answer shows.
+
+Pure. It knows how v2 nests custom fields and how v1, where leads live, lays them flat; which value a field should
+have, and whether it fits the field's type, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipedrive_cli.pipedrive.catalog import FACTS
+from pipedrive_cli.transform.changes import Contact, Kind
+
+CUSTOM = "custom_fields."
+PRICE = "prices."
+
+# What a price can be written with; answers show product_id and notes beside it.
+_PRICE_KEYS = ("currency", "price", "cost", "direct_cost")
+_NAME_PARTS = frozenset({"first_name", "last_name"})
+_FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
+
+
+def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON body that sets `fields` (address -> value, in v2's form; links as Pipedrive's ids).
+
+    None is left out, for null is never sent; so are first_name and last_name, which Pipedrive refuses beside `name`,
+    and an empty `custom_fields`, which one Pipedrive client reports to clear every custom field. Emails and phones are
+    `Contact`s or answers' objects; a price is a number or an answer's object. Price rows come in the order of `fields`.
+    """
+    facts = FACTS[kind]
+    body: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
+    prices: list[dict[str, Any]] = []
+    for address, value in fields.items():
+        if value is None or (kind == "persons" and address in _NAME_PARTS):
+            continue
+        if address.startswith(CUSTOM):
+            if value != []:  # an empty set is refused; clearing it would take a null
+                custom[address.removeprefix(CUSTOM)] = value
+        elif address.startswith(PRICE):
+            prices.append(_price_row(address.removeprefix(PRICE), value))
+        elif address in {"emails", "phones"}:
+            body[address] = [_contact_row(contact) for contact in value]
+        else:
+            body[facts.links.get(address, address)] = value
+    if prices:
+        body["prices"] = prices
+    if facts.flat:
+        if "visible_to" in body:
+            body["visible_to"] = str(body["visible_to"])  # a string in v1, a number in v2
+        for key, value in custom.items():
+            body.update(_flattened(key, value))
+    elif custom:
+        body["custom_fields"] = custom
+    return body
+
+
+def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that an answer's record shows: address -> value, what is null left out.
+
+    Emails and phones stay Pipedrive's lists; a price is an object with what can be written of it. v1 shows the options
+    of a lead's set as one text ("12,34"), and so they stay: only the field's type could tell it from a text.
+    """
+    facts = FACTS[kind]
+    addresses = {body_key: address for address, body_key in facts.links.items()}
+    values: dict[str, Any] = {}
+    for key, value in record.items():
+        if value is None or (facts.flat and _FLAT_KEY.fullmatch(key)):
+            continue
+        if key == "custom_fields" and isinstance(value, Mapping):
+            values.update({f"{CUSTOM}{name}": inner for name, inner in value.items() if inner is not None})
+        elif key == "prices" and isinstance(value, list):
+            values.update(_prices(value))
+        elif facts.flat and key == "visible_to" and isinstance(value, str) and value.isdecimal():
+            values[key] = int(value)
+        else:
+            values[addresses.get(key, key)] = value
+    if facts.flat:
+        values.update(_nested(record))
+    return values
+
+
+def _contact_row(contact: Contact | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(contact, Contact):
+        return {key: contact[key] for key in ("value", "label", "primary") if contact.get(key) is not None}
+    row: dict[str, Any] = {"value": contact.value}
+    if contact.label is not None:
+        row["label"] = contact.label
+    if contact.primary is not None:
+        row["primary"] = contact.primary
+    return row
+
+
+def _price_row(currency: str, price: Any) -> dict[str, Any]:
+    if not isinstance(price, Mapping):
+        return {"currency": currency, "price": price}
+    row = {key: price[key] for key in _PRICE_KEYS if price.get(key) is not None}
+    return {**row, "currency": currency}
+
+
+def _prices(rows: Iterable[Any]) -> dict[str, Any]:
+    return {
+        f"{PRICE}{row['currency']}": {key: row[key] for key in _PRICE_KEYS if row.get(key) is not None}
+        for row in rows
+        if isinstance(row, Mapping) and isinstance(row.get("currency"), str)
+    }
+
+
+def _flattened(key: str, value: Any) -> dict[str, Any]:
+    """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or an address's parts beside it."""
+    if isinstance(value, list):
+        return {key: ",".join(map(str, value))}
+    if not isinstance(value, Mapping):
+        return {key: value}
+    flat = {key: value.get("value")}
+    for part, inner in value.items():
+        # v1 takes a time of day in the user's own zone alone.
+        if part not in {"value", "timezone_name", "timezone_id"}:
+            flat[f"{key}_{part}"] = inner
+    return {name: inner for name, inner in flat.items() if inner is not None}
+
+
+def _nested(record: Mapping[str, Any]) -> dict[str, Any]:
+    """v1's flat custom fields in v2's form."""
+    plain: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in record.items():
+        match = _FLAT_KEY.fullmatch(name)
+        if match is None or value is None:
+            continue
+        key, part = match.groups()
+        if part is None:
+            plain[key] = value
+        else:
+            parts.setdefault(key, {})[part] = value
+    return {f"{CUSTOM}{key}": {"value": value, **parts[key]} if key in parts else value for key, value in plain.items()}

@@ -1,0 +1,238 @@
+"""Sends calls to Pipedrive and brings back what came of them. The only module that knows httpx.
+
+It sends each call once, as it is: whether to send it, when, and what its answer means is decided elsewhere.
+
+What a call passes on its way out: the body to JSON · a request with the headers made once (key, user agent) · the first
+of several small connection pools with a free place · TLS, verified. On its way back: no redirect is followed (it would
+carry the key elsewhere) · the body, up to a limit · JSON · one kind of exception, `NoAnswer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+
+from pipedrive_cli import __version__
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
+from pipedrive_cli.pipedrive.catalog import Call
+
+__all__ = ["Answer", "Client", "NoAnswer"]
+
+# One httpx pool walks all its connections for every request, and slows down from about this many.
+CONNECTIONS_PER_POOL = 8
+# Shorter than any server keeps an idle connection: one that closes as we send would leave a write in doubt.
+KEEPALIVE_SECONDS = 4.0
+# 500 records of an account with many fields are a few MiB.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+TEXT_CHARACTERS = 300
+
+# Nothing was sent when one of these is raised; after any other, Pipedrive may have had the request.
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+_PLAIN_WORDS: Mapping[type[Exception], str] = {
+    httpx.ConnectTimeout: "connecting took too long",
+    httpx.PoolTimeout: "too many requests at once",
+    httpx.ReadTimeout: "it took too long",
+    httpx.WriteTimeout: "sending took too long",
+    TimeoutError: "it took too long altogether",
+    httpx.ReadError: "the connection broke",
+    httpx.WriteError: "the connection broke while sending",
+    httpx.RemoteProtocolError: "the connection was closed in the middle",
+}
+
+
+class Revealing(Protocol):
+    """A secret, as this module needs it."""
+
+    def reveal(self) -> str: ...
+
+
+@dataclass(slots=True)
+class _Pool:
+    client: httpx.AsyncClient
+    in_flight: int = 0
+
+
+class Client:
+    """A connection to one Pipedrive.
+
+    `base_url` is ``https://acme.pipedrive.com``, or http to a loopback address; `credentials` the name of the header
+    and the key in it (``x-api-token``, or ``authorization`` with ``Bearer ...``). `timeout`, in seconds, is for each of
+    connecting, sending and the silences of an answer; the whole may take four times as long. `transport` stands in
+    for the network. More than `connections` calls at once wait for each other. Proxies are taken from the environment,
+    but not for loopback. Raises `UserMistake` for a `base_url` to which the key must not be sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: tuple[str, Revealing],
+        *,
+        timeout: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+        connections: int = 40,
+    ) -> None:
+        self._base, loopback = _checked(base_url)
+        header, secret = credentials
+        self._secret_header = header
+        self._headers = httpx.Headers(
+            {
+                "accept": "application/json",
+                "accept-encoding": "gzip",
+                "user-agent": f"pipedrive-cli/{__version__}",
+                header: secret.reveal(),
+            }
+        )
+        self._json_headers = httpx.Headers([*self._headers.raw, (b"content-type", b"application/json")])
+        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+        self._whole_timeout = timeout * 4
+        self._transport = transport
+        # Loading the certificates takes longer than all else here: once for every pool, and never for plain http.
+        self._tls = (
+            httpx.create_ssl_context() if self._base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
+        self._trust_env = not loopback
+        self._most_pools = 1 if transport else max(1, -(-connections // CONNECTIONS_PER_POOL))
+        self._pools: list[_Pool] = []
+
+    def __repr__(self) -> str:
+        return f"<Client {self._base}>"
+
+    async def send(self, call: Call) -> Answer:
+        """Send the call, once. Raises `NoAnswer` when no answer came, or none that could be read to its end."""
+        loop = asyncio.get_running_loop()
+        sent_at = loop.time()
+        request = self._request(call)
+        pool = self._pool()
+        pool.in_flight += 1
+        try:
+            async with asyncio.timeout(self._whole_timeout):
+                response = await pool.client.send(request, stream=True)
+                try:
+                    body, text = await _read(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as problem:
+            # What is raised keeps the request for whoever looks into it, and the key must not be there.
+            request.headers.pop(self._secret_header, None)
+            raise _no_answer(call, problem, self._base) from problem
+        finally:
+            pool.in_flight -= 1
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        return Answer(response.status_code, headers, body, text, sent_at, loop.time())
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for pool in self._pools:
+            await pool.client.aclose()
+        self._pools.clear()
+
+    def _request(self, call: Call) -> httpx.Request:
+        # Made by hand: `AsyncClient.build_request` merges URLs, headers and cookies anew for 60 µs a request.
+        content: bytes | None = None
+        headers = self._headers
+        if call.body is not None:
+            content = _encoded(call.body)
+            headers = self._json_headers
+        return httpx.Request(
+            call.method, self._base + call.target, headers=headers, content=content, extensions=self._extensions
+        )
+
+    def _pool(self) -> _Pool:
+        """The first pool with a free place, so that few connections stay warm when few are needed."""
+        for pool in self._pools:
+            if pool.in_flight < CONNECTIONS_PER_POOL:
+                return pool
+        if len(self._pools) < self._most_pools:
+            pool = _Pool(
+                httpx.AsyncClient(
+                    verify=self._tls,
+                    transport=self._transport,
+                    trust_env=self._trust_env,
+                    follow_redirects=False,
+                    limits=httpx.Limits(
+                        max_connections=CONNECTIONS_PER_POOL,
+                        max_keepalive_connections=CONNECTIONS_PER_POOL,
+                        keepalive_expiry=KEEPALIVE_SECONDS,
+                    ),
+                )
+            )
+            self._pools.append(pool)
+            return pool
+        return min(self._pools, key=lambda pool: pool.in_flight)
+
+
+def _checked(base_url: str) -> tuple[str, bool]:
+    """The URL without a slash at its end, and whether it is this machine."""
+    hint = "use https://<company>.pipedrive.com, or http://127.0.0.1:<port> for a Pipedrive on this machine"
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError) as problem:
+        raise UserMistake("pipedrive.base_url is no URL", code="base_url", hint=hint) from problem
+    loopback = _is_loopback(url.host)
+    if not url.host or url.userinfo or url.query or url.fragment:
+        raise UserMistake(
+            "pipedrive.base_url must be a host, without user, query or fragment", code="base_url", hint=hint
+        )
+    if url.scheme != "https" and not (url.scheme == "http" and loopback):
+        raise UserMistake("pipedrive.base_url would send the key unencrypted", code="base_url", hint=hint)
+    return str(url).rstrip("/"), loopback
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, from a file that was cut carelessly: JSON's own escapes can carry it.
+        return json.dumps(body).encode()
+
+
+async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
+    """The JSON object of an answer, or the beginning of what it is instead."""
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_BODY_BYTES:
+                return None, f"an answer of more than {MAX_BODY_BYTES // 2**20} MiB"
+    except httpx.DecodingError:
+        return None, "an answer that does not decompress"
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        return body, ""
+    return None, content[: 4 * TEXT_CHARACTERS].decode("utf-8", "replace")[:TEXT_CHARACTERS]
+
+
+def _no_answer(call: Call, problem: Exception, base: str) -> NoAnswer:
+    unsent = isinstance(problem, _NOT_SENT)
+    what = "no connection" if unsent else "no answer"
+    reason = _PLAIN_WORDS.get(type(problem), str(problem) or type(problem).__name__)
+    return NoAnswer(f"{what} from {base} for {call.label}: {reason}", may_have_arrived=not unsent)
