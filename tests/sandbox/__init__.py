@@ -1,0 +1,1 @@
+"""What the sandbox accepts, refuses, counts and breaks."""
