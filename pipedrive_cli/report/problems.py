@@ -16,11 +16,148 @@ class Words(NamedTuple):
     hint: str | None = None
 
 
-_MEND = "Mend the lines in the rejects file and replay that file."
-
-PROBLEMS: dict[str, Words] = {
-    "missing_user_id": Words("the event names neither a user nor an anonymous id", _MEND),
+_LINES: dict[str, Words] = {
+    "bad_json": Words(
+        "the line is no JSON",
+        "Often a line that was cut off or edited by hand. The rejects file has it under `raw`: mend it there.",
+    ),
+    "bad_encoding": Words("the line is not UTF-8", "Save the file as UTF-8 and replay it."),
+    "not_an_object": Words("the line is no event: not a JSON object", "Each line must hold one event, as `{...}`."),
+    "line_too_long": Words(
+        "the line is longer than 4 MiB", "No SDK sends that much in one event: see what is at that place in the file."
+    ),
+    "too_deep": Words(
+        "objects or lists stand inside each other too deeply", "See what wrote the event; no SDK nests so deep."
+    ),
+    "not_an_event": Words("the line is something other than an event", "Replay an export of events, one a line."),
+    "warehouse_staging": Words(
+        "the line is a row of RudderStack's warehouse staging, not an event",
+        "Replay the object storage export (rudder-logs) of the same source instead.",
+    ),
+    "empty_batch": Words("the batch holds no events", None),
+    "not_events": Words("the file holds no lines of events", "Unpack or export it as its message says."),
+    "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),
+    "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
+    "unfinished_line": Words(
+        "the last line of a file has no end and is no JSON", "Its writer may not be done: run again later."
+    ),
 }
+
+_EVENTS: dict[str, Words] = {
+    "missing_type": Words("the event has no type", "`type` must be identify, group, alias or track."),
+    "unknown_type": Words("the event's type is unknown", "`type` must be identify, group, alias or track."),
+    "missing_event_name": Words("the track event has no name", "Give it one in `event`: the lead is called by it."),
+    "missing_user_id": Words(
+        "the event names neither a user nor an anonymous id", "Give it a `userId`; without, it is nobody's event."
+    ),
+    "missing_group_id": Words("the group event names no group", "Give it a `groupId`."),
+    "missing_previous_id": Words("the alias event names no previous id", "Give it a `previousId`."),
+    "bad_user_id": Words("the user id is no text", "`userId` must be text or a whole number."),
+    "bad_anonymous_id": Words("the anonymous id is no text", "`anonymousId` must be text or a whole number."),
+    "bad_group_id": Words("the group id is no text", "`groupId` must be text or a whole number."),
+    "bad_previous_id": Words("the previous id is no text", "`previousId` must be text or a whole number."),
+    "bad_external_id": Words(
+        "an id in context.externalId is none of Pipedrive's", "Pipedrive's ids are whole numbers above zero."
+    ),
+    "key_too_long": Words("an id is longer than 255 characters", "A text field in Pipedrive holds no more."),
+    "bad_traits": Words("traits is no object", "`traits` must be `{name: value, ...}`."),
+    "bad_properties": Words("properties is no object", "`properties` must be `{name: value, ...}`."),
+    "bad_context": Words("context is no object", "`context` must be `{...}`."),
+    "clock_ahead": Words(
+        "the event's time lay in the future and was cut back", "A device's clock was wrong; nothing is lost."
+    ),
+    "anonymous_only": Words(
+        "the event has only an anonymous id", "To import such events set `identity.anonymous: use` in the config."
+    ),
+    "type_not_supported": Words("page and screen events are not sent"),
+    "integrations_off": Words(
+        "the event's own `integrations` leave Pipedrive out", "`events.integrations: []` in the config ignores that."
+    ),
+    "event_excluded": Words("the config excludes this event", "See `events.exclude` in the config."),
+    "event_not_included": Words("the config does not include this event", "See `events.include` in the config."),
+    "bad_value": Words(
+        "a value does not fit its field in Pipedrive",
+        "The rest of the event was sent. Mend the value, or map the trait to a field of a fitting type.",
+    ),
+    "amount_without_currency": Words(
+        "an amount without a currency was not sent", "Set `leads.default_currency`, or let events carry a currency."
+    ),
+    "products_missing": Words(
+        "the order has no products", "`properties.products` must be a list with something in it."
+    ),
+    "bad_product": Words("a product of the order is no object", "The other products were sent."),
+    "bad_product_id": Words("a product's id is no text of at most 255 characters", "Mend `product_id` or `sku`."),
+    "product_unnamed": Words("a product has neither an id nor a name", "Give it a `product_id`, a `sku` or a `name`."),
+}
+
+_RECORDS: dict[str, Words] = {
+    "missing_name": Words(
+        "a new record needs a name and the event has none", "See `identity.name_fallback` in the config."
+    ),
+    "person_not_found": Words(
+        "nobody in Pipedrive or in the input bears this user id",
+        "Set `identity.create_missing_persons: true`, or import the identify events too.",
+    ),
+    "previous_unknown": Words(
+        "the alias names a previous person whom nobody knows", "If that person comes later, the alias is applied then."
+    ),
+    "alias_same": Words("both ids of the alias name the same person already"),
+    "alias_gone": Words("a person was deleted in Pipedrive while it was to be merged", "Run again."),
+    "alias_off": Words("the config skips alias events", "See `identity.alias` in the config."),
+    "alias_reused": Words(
+        "the previous id is another name of somebody else", "Merging would mix two strangers: mend the ids."
+    ),
+    "alias_would_merge": Words(
+        "both persons exist and the config forbids merging", "Set `identity.alias: merge`, or merge them in Pipedrive."
+    ),
+    "identity_conflict": Words(
+        "the event's Pipedrive id and its own id belong to different records",
+        "Correct the id in context.externalId, or the id field of the record in Pipedrive.",
+    ),
+    "unknown_pipedrive_id": Words("Pipedrive has no record of that id", "Correct the id in context.externalId."),
+    "depends_on": Words(
+        "a record that this one needs is not in Pipedrive", "Put that one right first; it is in this report too."
+    ),
+    "link_held_back": Words("a link to another record could not be made yet", "Run again: the rest was sent."),
+    "refused_value": Words(
+        "Pipedrive refused a value; the rest of the event was sent", "Mend the value as Pipedrive's message says."
+    ),
+    "refused": Words("Pipedrive refused the record", "Mend the event as Pipedrive's message says."),
+    "deleted_in_pipedrive": Words(
+        "the record was deleted in Pipedrive", "`delivery.deleted: recreate` in the config makes it anew."
+    ),
+    "twin_records": Words(
+        "several records in Pipedrive bear the same id; the oldest was used", "Merge them in Pipedrive."
+    ),
+    "not_admin": Words(
+        "the API token's user is no admin and may not see every record",
+        "Use an admin's API token: what is not seen is created a second time.",
+    ),
+}
+
+_DELIVERY: dict[str, Words] = {
+    "server_error": Words("Pipedrive failed to answer, several times", "Run again; what arrived is not sent twice."),
+    "no_answer": Words("Pipedrive gave no answer, several times", "Run again; what arrived is not sent twice."),
+    "in_doubt": Words("nobody knows yet whether Pipedrive did what was asked", "Run again: that is looked up first."),
+    "look_up_failed": Words("Pipedrive could not be asked whether the record exists", "Run again."),
+    "kind_refused": Words(
+        "Pipedrive refuses this kind of record",
+        "The API token's user lacks a permission, the feature is off, or a limit of the plan is reached.",
+    ),
+    "daily_budget": Words("the day's API tokens are spent", "Run the same command again tomorrow, or use `--wait`."),
+    "max_tokens": Words("the run has spent the tokens that --max-tokens allows", "Run the same command again."),
+    "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
+    "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
+    "limit": Words("--limit is reached", "Run the same command again for more."),
+    "unreachable": Words("Pipedrive cannot be reached", "See that the network works and the company domain is right."),
+    "firewall": Words("Pipedrive's firewall blocks this machine", "Wait a quarter of an hour; then run again."),
+    "credentials": Words("Pipedrive refused the API token", "See Personal preferences, API, in Pipedrive."),
+    "payment": Words("the Pipedrive account is not open (trial over, or unpaid)", "Ask the account's owner."),
+    "interrupted": Words("the run was interrupted", "Run the same command again; what is done is not sent twice."),
+    "stopped": Words("the run was stopped", "Run the same command again; what is done is not sent twice."),
+}
+
+PROBLEMS: dict[str, Words] = _LINES | _EVENTS | _RECORDS | _DELIVERY
 
 
 def words(code: str) -> Words:

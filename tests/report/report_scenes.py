@@ -60,7 +60,7 @@ def eventful() -> Summary:
                 ],
             ),
             problem_group(
-                "value",
+                "bad_value",
                 Outcome.REJECTED,
                 1,
                 [
@@ -71,7 +71,7 @@ def eventful() -> Summary:
                         "traits.age",
                         user="用户-二十七",
                         value="'twenty-seven'",
-                        message="traits.age: 'twenty-seven' is no number, and the field Age holds numbers",
+                        message="Age holds numbers",
                     )
                 ],
             ),
@@ -94,7 +94,7 @@ def hostile() -> Summary:
     """A run whose every text that can come from outside is hostile."""
     groups = tuple(
         problem_group(
-            "value",
+            "bad_value",
             Outcome.REJECTED,
             1,
             [Example(text, 1, text, text, user=text, value=text, message=f"{text} is no number")],
