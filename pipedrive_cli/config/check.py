@@ -89,19 +89,21 @@ class Check:
                 hint = f"write nested traits with dots: {shown(trait)}.city: City"
                 self.complain(inner, child.line, "must be the name of a field, not a section", hint)
                 continue
-            found[trait] = self.scalar(inspect.StrType(), child, inner, text)
-        return FAILED if FAILED in found.values() else found
+            field = self.scalar(inspect.StrType(), child, inner, text)
+            if field is not FAILED:
+                found[trait] = field
+        return found
 
     def scalar(self, info: inspect.Type, node: Node, path: str, read: Callable[[object], object] | None) -> object:
         data: object = node.data
         replaced = False
         if isinstance(data, str):
+            if self.may_be_missing(path, data):
+                return None
             expanded = expand(data, self.environ)
             if expanded.broken:
                 return self.complain(path, node.line, "has a ${ } without a variable's name in it", "$${ writes ${")
             if expanded.unset:
-                if self.unset_is_fine(path, data):
-                    return None
                 who = ", ".join(dict.fromkeys(named(name) for name in expanded.unset))
                 return self.complain(path, node.line, f"needs {who}, which is not set")
             data, replaced = expanded.text, expanded.replaced
@@ -110,12 +112,17 @@ class Check:
         except Refused as refusal:
             return self.complain(path, node.line, refusal.message, refusal.hint)
 
-    def unset_is_fine(self, path: str, data: str) -> bool:
-        """Credentials are needed only to contact an account, and what does that says so itself."""
+    def may_be_missing(self, path: str, data: str) -> bool:
+        """Whether this names a variable that is not there and need not be.
+
+        Credentials are needed only to contact an account, and what does that says so itself.
+        """
         section, _, name = path.rpartition(".")
         if section != "pipedrive" or name in {"plan", "seats"}:
             return False
-        return self.sandbox or (name == "api_token" and data.strip() == f"${{{TOKEN_VARIABLE}}}")
+        if name == "api_token" and data.strip() == f"${{{TOKEN_VARIABLE}}}":
+            return not self.environ.get(TOKEN_VARIABLE, "").strip()
+        return self.sandbox and bool(expand(data, self.environ).unset)
 
 
 def fitting(info: inspect.Type, data: object, *, replaced: bool) -> object:
@@ -168,6 +175,8 @@ def suggestion(options: tuple[inspect.Type, ...], data: object) -> str | None:
         return "YAML reads yes, no, on and off as true and false"
     if not isinstance(data, str):
         return None
+    if isinstance(options[0], inspect.BoolType | inspect.IntType):
+        return "write it without quotes"
     known = [str(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values]
     close = difflib.get_close_matches(data.strip().casefold(), known, 1)
     return f"did you mean {close[0]}?" if close else None

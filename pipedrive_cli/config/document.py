@@ -4,6 +4,7 @@ alone. Knows nothing of what the config may hold."""
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -33,6 +34,10 @@ class TooLarge(Exception):
     """The document stands for more values than any config has."""
 
 
+class Unreadable(Exception):
+    """A value about which there is a problem already; its key is left out of the tree."""
+
+
 def read(text: str, problems: list[ConfigProblem]) -> Node | None:
     """The document's tree; None for an empty document, or where `problems` now say that there is no reading it."""
     try:
@@ -47,6 +52,8 @@ def read(text: str, problems: list[ConfigProblem]) -> Node | None:
         problems.append(syntax_problem(error, text))
     except RecursionError:
         problems.append(ConfigProblem("", "is nested too deeply"))
+    except Unreadable:
+        pass
     except TooLarge:
         problems.append(ConfigProblem("", f"stands for more than {NODES_AT_MOST:,} values", hint="use fewer aliases"))
     except (yaml.YAMLError, ValueError, OverflowError):
@@ -92,11 +99,7 @@ class Walk:
             if isinstance(node, yaml.MappingNode):
                 return Node(self.mapping(node, path), line, key_line)
             if isinstance(node, yaml.SequenceNode):
-                items = [
-                    self.node(item, f"{path}[{index}]", item.start_mark.line + 1)
-                    for index, item in enumerate(node.value)
-                ]
-                return Node(items, line, key_line)
+                return Node(self.sequence(node, path), line, key_line)
         finally:
             self.above.discard(id(node))
         raise TooLarge  # there is no fourth kind of node
@@ -118,13 +121,21 @@ class Walk:
                 message = f"stands here twice; the first is in line {entries[key].key_line}"
                 self.problems.append(ConfigProblem(inner, message, line, "keep one of the two"))
                 continue
-            entries[key] = self.node(value_node, inner, line)
+            with suppress(Unreadable):
+                entries[key] = self.node(value_node, inner, line)
         return merged | entries
+
+    def sequence(self, node: yaml.SequenceNode, path: str) -> list[Node]:
+        items: list[Node] = []
+        for index, item in enumerate(node.value):
+            with suppress(Unreadable):
+                items.append(self.node(item, f"{path}[{index}]", item.start_mark.line + 1))
+        return items
 
     def merge(self, node: yaml.Node, path: str, line: int) -> dict[str, Node]:
         """What `<<: *other` brings along."""
-        read = self.node(node, path, line)
-        sources = read.data if isinstance(read.data, list) else [read]
+        whole = self.node(node, path, line)
+        sources = whole.data if isinstance(whole.data, list) else [whole]
         found: dict[str, Node] = {}
         for source in sources:
             if isinstance(source.data, dict):
@@ -164,7 +175,7 @@ class Walk:
             case _:
                 message, hint = "bears a YAML tag (!...), which means nothing here", "leave the tag out"
         self.problems.append(ConfigProblem(path, message, node.start_mark.line + 1, hint))
-        return None
+        raise Unreadable
 
 
 def shown(name: str) -> str:

@@ -74,7 +74,7 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
     from pipedrive_cli.config import check, document, rules  # noqa: PLC0415 - see above
 
     root = document.read(text, problems)
-    if root is None or root.data is None:
+    if root is None or root.data is None:  # nothing in it, or nothing to be read: the defaults, with what was told
         root = document.Node({}, 1, 1)
     if not isinstance(root.data, dict):
         message = "must hold sections such as pipedrive: and fields:"

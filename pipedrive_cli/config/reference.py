@@ -65,12 +65,14 @@ def schema() -> dict[str, Any]:
             # A section whose lines are all commented out is null to YAML.
             config["properties"][field.name] = {"anyOf": [reference, {"type": "null"}]}
     as_in_files(config, Config)
-    return {
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **config,
         "title": "pipedrive-cli config",
         "$defs": definitions,
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # tuples among the defaults become lists
+    return plain
 
 
 def as_in_files(definition: dict[str, Any], section: type[Section]) -> None:

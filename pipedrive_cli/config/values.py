@@ -14,6 +14,7 @@ from pipedrive_cli.config.times import duration
 from pipedrive_cli.secret import Secret
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+HOST = re.compile(r"[a-z0-9._:-]+")  # hostname is lower case; colons are those of IPv6
 TOKEN = re.compile(r"[!-~]+")
 PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
 HOUR = 3_600.0
@@ -75,10 +76,10 @@ def base_url(data: object) -> str:
     url = text(data)
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise Refused("is no address", "write it as in https://acme.pipedrive.com") from None
-    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\\\x00-\x1f\x7f]", url):
+    if parts.scheme not in {"http", "https"} or not host or not HOST.fullmatch(host):
         raise Refused("must be an address with https:// before it", "write it as in https://acme.pipedrive.com")
     if "@" in parts.netloc:
         raise Refused("must not hold a user name or password", "the key belongs into api_token")
@@ -90,7 +91,8 @@ def base_url(data: object) -> str:
         )
     if parts.scheme == "http" and not is_loopback(host):
         raise Refused("http is allowed to this machine alone (127.0.0.1, ::1, localhost)", "use https://")
-    return f"{parts.scheme}://{parts.netloc}"
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}" if port is None else f"{parts.scheme}://{name}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,86 @@
+"""Schema and reference describe the config completely, and as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from pipedrive_cli.config import Config, reference, schema
+from pipedrive_cli.config.load import checked
+from pipedrive_cli.errors import ConfigProblem
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
+
+
+def sections(described: dict[str, Any]) -> Mapping[str, Any]:
+    return {name: described["$defs"][name.capitalize()] for name in described["properties"] if name != "state"}
+
+
+def test_every_key_has_a_description_everywhere() -> None:
+    """No key without a word about what it is for, in the schema and in the reference."""
+    described = schema()
+    for name, section in sections(described).items():
+        assert section["description"], name
+        for key, about in section["properties"].items():
+            assert about["description"], f"{name}.{key}"
+    assert all(row.description and row.type for row in reference())
+
+
+def test_the_reference_has_every_key_once() -> None:
+    """The rows are the keys of the Structs, section by section."""
+    expected = []
+    for section in msgspec.structs.fields(Config):
+        inner = getattr(section.type, "__struct_fields__", None)
+        expected += [f"{section.name}.{key}" for key in inner] if inner else [section.name]
+    assert [row.path for row in reference()] == expected
+
+
+def test_the_schema_knows_the_same_keys_and_no_others() -> None:
+    """Editors complete and refuse what the loader does."""
+    described = schema()
+    paths = [row.path for row in reference()]
+    found = [f"{name}.{key}" for name, section in sections(described).items() for key in section["properties"]]
+    assert [*found, "state"] == paths
+    assert described["additionalProperties"] is False
+    assert all(section["additionalProperties"] is False for section in sections(described).values())
+    assert json.loads(json.dumps(described)) == described
+
+
+def test_defaults_are_told_as_one_writes_them() -> None:
+    """A default copied from the reference into the file is the default."""
+    for row in reference():
+        if not row.default or row.path == "pipedrive.api_token":
+            continue
+        tree: object = (
+            yaml.safe_load(row.default) if row.default[0] in "[{" and row.path != "leads.title" else row.default
+        )
+        if row.default.isdigit() or row.default in {"true", "false"}:
+            tree = yaml.safe_load(row.default)
+        for name in reversed(row.path.split(".")):
+            tree = {name: tree}
+        problems: list[ConfigProblem] = []
+        assert checked(yaml.safe_dump(tree), {}, sandbox=False, problems=problems) == Config(), row
+        assert not problems
+
+
+def test_the_examples_are_good() -> None:
+    """Each example of the schema is accepted by the loader."""
+    for name, section in sections(schema()).items():
+        for key, about in section["properties"].items():
+            for example in about.get("examples", ()):
+                problems: list[ConfigProblem] = []
+                text = yaml.safe_dump({name: {key: example}})
+                checked(text, {"PIPEDRIVE_OAUTH_TOKEN": "t"}, sandbox=False, problems=problems)
+                assert not problems, f"{name}.{key}: {example}"
+
+
+def test_the_example_file_shows_every_key() -> None:
+    """Somebody who reads config.example.yaml has seen all there is."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for row in reference():
+        assert f"{row.path.rpartition('.')[2]}:" in text, row.path
