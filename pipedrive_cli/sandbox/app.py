@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pipedrive_cli.sandbox import contents, faults, refusals, webapp
@@ -98,8 +99,7 @@ class Sandbox:
         tokens = 0
         try:
             if fault is not None and fault.effect in {"429", "429-daily"}:
-                now = self.clock.monotonic()
-                raise self._limits.burst(oauth) if fault.effect == "429" else self._limits.daily(now)
+                raise self._limits.burst(oauth=oauth) if fault.effect == "429" else self._limits.daily()
             if fault is not None and fault.when == "before":
                 return faults.answer(fault, None, self.options.slow), 0
             price = endpoint.tokens if endpoint else 0
@@ -137,6 +137,10 @@ class Sandbox:
         query = endpoint.checked_query(request)
         reply = endpoint.answer(Call(self.account, request, endpoint.version, match.values, query))
         return _envelope(reply)
+
+    def day_ends(self) -> datetime:
+        """When the day's tokens come back."""
+        return self._limits.end_of_day()
 
     # What a person does in the web app: no tokens, no limits, no faults.
 

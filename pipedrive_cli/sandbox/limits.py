@@ -39,16 +39,19 @@ class Limits:
         recent = self._recent[oauth]
         self._forget(recent, now)
         if len(recent) >= self._options.burst_limit(oauth=oauth):
-            raise self._burst(recent, now, oauth=oauth)
+            self._note_refusal(now)
+            raise self.burst(self._wait(recent, now), oauth=oauth)
         if search:
             self._forget(self._searches, now)
             if len(self._searches) >= SEARCHES_PER_WINDOW and self._options.plan != "unlimited":
-                raise self._burst(self._searches, now, oauth=oauth)
+                self._note_refusal(now)
+                raise self.burst(self._wait(self._searches, now), oauth=oauth)
         self._begin_day()
         if self._spent_up or tokens > self._left:
             # One request that did not fit ends the day for all, cheap ones too: nothing known says otherwise.
             self._spent_up = True
-            raise self.daily(now)
+            self._note_refusal(now)
+            raise self.daily()
         self._left -= tokens
         recent.append(now)
         if search:
@@ -69,26 +72,16 @@ class Limits:
             "x-daily-ratelimit-token-remaining": str(0 if self._spent_up else self._left),
         }
 
-    def daily(self, now: float) -> Refusal:
-        """The refusal of a day that is spent, with the seconds until midnight."""
-        self._note_refusal(now)
-        seconds = math.ceil((self._day_ends - self._clock.now()).total_seconds())
-        headers = {"retry-after": str(max(1, seconds))} if self._options.headers else {}
+    def daily(self) -> Refusal:
+        """The refusal of a day that is spent, with the seconds until midnight; a fault gives it as well."""
+        seconds = math.ceil((self.end_of_day() - self._clock.now()).total_seconds())
+        headers: dict[str, str] = {}
+        if self._options.headers:
+            headers = {"retry-after": str(max(1, seconds)), "x-daily-ratelimit-token-remaining": "0"}
         return gateway(429, "daily request budget exceeded", headers)
 
-    def burst(self, oauth: bool) -> Refusal:
-        """The refusal of one request too many, as a fault gives it."""
-        return self._burst_refusal(1, oauth=oauth)
-
-    def end_of_day(self) -> datetime:
-        self._begin_day()
-        return self._day_ends
-
-    def _burst(self, recent: deque[float], now: float, *, oauth: bool) -> Refusal:
-        self._note_refusal(now)
-        return self._burst_refusal(self._wait(recent, now), oauth=oauth)
-
-    def _burst_refusal(self, wait: int, *, oauth: bool) -> Refusal:
+    def burst(self, wait: int = 1, *, oauth: bool) -> Refusal:
+        """The refusal of one request too many, to be tried again after `wait` seconds; a fault gives it as well."""
         headers: dict[str, str] = {}
         if self._options.headers:
             headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(wait)}
@@ -96,6 +89,10 @@ class Limits:
             if self._options.burst_retry_after:
                 headers["retry-after"] = str(wait)
         return gateway(429, "Request over limit", headers)
+
+    def end_of_day(self) -> datetime:
+        self._begin_day()
+        return self._day_ends
 
     def _note_refusal(self, now: float) -> None:
         threshold = self._options.firewall_after
