@@ -18,6 +18,7 @@ TAG: Final = "tag:yaml.org,2002:"
 NODES_AT_MOST: Final = 20_000  # a few lines of nested aliases can stand for more values than memory holds
 NUMBER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,29})(\.[0-9]{0,30})?", re.ASCII)
 BOOLEANS: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+QUOTED: Final = re.compile(r"'(?P<mark>(?:<[a-z ]+>|.)(?='))?[^']*'")  # a mark is PyYAML's own word, or one character
 NOT_PLAIN_NUMBER: Final = "is a number that YAML does not read as it is written (leading zero, 0x, colon, exponent)"
 
 
@@ -65,9 +66,13 @@ def read(text: str, problems: list[ConfigProblem]) -> Node | None:
 def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> ConfigProblem:
     """What PyYAML says, without its excerpt of the file, which may show a token."""
     mark = error.problem_mark or error.context_mark
-    said = re.sub(r"'[^'<]{2,}'", "'…'", error.problem or error.context or "no YAML")
+    said = QUOTED.sub(
+        lambda match: match[0] if match["mark"] else "'…'", error.problem or error.context or "unreadable"
+    )
     if mark is None:
         return ConfigProblem("", f"is no YAML: {said}")
+    if error.context_mark is not None and error.context_mark.line != mark.line:
+        said += f", in what begins in line {error.context_mark.line + 1}"
     rows = text.splitlines()
     row = rows[mark.line] if mark.line < len(rows) else ""
     if "\t" in row[: mark.column + 1]:

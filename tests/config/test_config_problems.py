@@ -101,6 +101,7 @@ ROWS = [
     ("- a\n- b", "", 1, "must hold sections", "config.example.yaml"),
     ("just text", "", 1, "must hold sections", ""),
     ("leads:\n  title: [", "", 2, "is no YAML", ""),
+    ("leads:\n  label_ids: [a,\n    b\n", "", 4, "begins in line 2", "brackets"),
     ("leads:\n\ttitle: x", "", 2, "is no YAML", "spaces"),
     ("leads: {title: ${X}}", "", 1, "is no YAML", "quotes"),
     ("a: *b", "", 1, "is no YAML", ""),
