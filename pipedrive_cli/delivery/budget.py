@@ -1,0 +1,319 @@
+"""When a request may be sent: the limits of the last two seconds (`Pace`) and of the day (`Day`).
+
+Pure: the time is handed in, in seconds of the event loop, and nothing waits here. The limits come from the plan until
+an answer's headers tell better.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipedrive_cli.pipedrive.catalog import SEARCHES_PER_WINDOW, WINDOW_SECONDS
+
+# How much longer than the fastest a request may be on its way before its place is given up: at worst 2 s of 2.2 s.
+MOST_JITTER = 0.2
+# The grain of two clocks, and a server that counts the very end of its window in.
+EDGE = 0.01
+# So many answers, and the fastest of them says how long the way is. The first ones also set up their connections.
+ENOUGH_ANSWERS = 20
+# What a burst 429 takes from the limit, for somebody else is using it too, and what each quiet window gives back.
+SHARE_AFTER_429 = 0.8
+SHARE_REGAINED = 0.05
+
+
+def concurrency(limit: int, latency: float) -> int:
+    """Requests in flight that use `limit` requests per 2 s when each takes `latency` seconds: 36 for 480 at 0.15 s."""
+    return max(2, math.ceil(limit / WINDOW_SECONDS * latency))
+
+
+class Pace:
+    """The burst limits: so many requests in any 2 s, and so many searches among them.
+
+    Pipedrive counts arrivals; we know departures and answers. A request fills its place until 2 s after it left, and
+    longer by as much as its way took longer than the fastest one's: so a place is never free on our side before it is
+    on Pipedrive's, wherever in time that window begins.
+    """
+
+    def __init__(self, limit: int, search_limit: int = SEARCHES_PER_WINDOW) -> None:
+        self._all = _Window(limit)
+        self._searches = _Window(search_limit)
+        self._paused_until = -math.inf
+        self._refused_since: float | None = None
+        self._answers = 0
+        self._fastest = math.inf
+
+    @property
+    def limit(self) -> int:
+        """Requests per 2 s, as last learned."""
+        return self._all.limit
+
+    def wait(self, now: float, search: bool = False) -> float:
+        """0 when a request may be sent now, else the seconds after which to ask again."""
+        wait = max(self._paused_until - now, self._all.wait(now, self._patience))
+        if search:
+            wait = max(wait, self._searches.wait(now, self._patience))
+        return max(0.0, wait)
+
+    def sent(self, now: float, search: bool = False) -> Sending:
+        """A request leaves now. Keep what this returns for `learn`; a request that got no answer needs no word."""
+        return Sending(self._all.fill(now), self._searches.fill(now) if search else None)
+
+    def learn(self, now: float, headers: Mapping[str, str], sending: Sending, *, limited: bool = False) -> None:
+        """An answer came, with these headers (lower-case names). `limited`: it was a burst 429."""
+        places = [place for place in (sending.place, sending.search_place) if place is not None]
+        took = now - sending.place.sent_at
+        self._fastest = min(self._fastest, took)
+        self._answers += 1
+        late = took - self._fastest if self._settled else took
+        for window, place in zip((self._all, self._searches), places, strict=False):
+            window.answered(place, min(late, self._patience))
+
+        # Searches have both windows; a limit this low is that of theirs.
+        limit = _count(headers.get("x-ratelimit-limit"))
+        about_searches = sending.search_place is not None and limit is not None and limit <= SEARCHES_PER_WINDOW
+        window = self._searches if about_searches else self._all
+        if limit:
+            window.limit = limit
+        remaining = _count(headers.get("x-ratelimit-remaining"))
+        if remaining is not None and (limit or sending.search_place is None):
+            window.share_with_others(now, places[-1] if about_searches else sending.place, remaining)
+
+        if not limited:
+            self._refused_since = None
+            self._all.relent(now)
+            self._searches.relent(now)
+            return
+        if self._refused_since is None:
+            self._refused_since = now
+        (self._all if sending.search_place is None else self._searches).blame(now, places[-1])
+
+    def slow_down(self, now: float, seconds: float) -> None:
+        """Nobody sends anything for so many seconds."""
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    def refused_for(self, now: float) -> float:
+        """Seconds since the first of an unbroken row of burst 429s; 0 without one. 60 are a spent day."""
+        return 0.0 if self._refused_since is None else now - self._refused_since
+
+    @property
+    def _settled(self) -> bool:
+        return self._answers >= ENOUGH_ANSWERS
+
+    @property
+    def _patience(self) -> float:
+        """How long beyond its 2 s a place is kept for a request that is late."""
+        return MOST_JITTER if self._settled else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request on its way, as `Pace` remembers it."""
+
+    place: _Place
+    search_place: _Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    sent_at: float
+    serial: int
+    crowd: int  # how many of ours Pipedrive may have had in its window when this one left, itself among them
+
+
+class _Window:
+    """The places of one limit: of requests without an answer, of answered ones, and of other clients of this user."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._share = 1.0
+        self._share_changed = -math.inf
+        self._serial = 0
+        self._open: dict[int, _Place] = {}  # in the order of sending
+        self._free_at: list[float] = []  # heaps of the times at which places become free
+        self._others_free_at: list[float] = []
+
+    def wait(self, now: float, patience: float) -> float:
+        self._clear(now, patience)
+        ours = len(self._open) + len(self._free_at)
+        if ours + len(self._others_free_at) < max(1, int(self.limit * self._share)):
+            return 0.0
+        known = [times[0] for times in (self._free_at, self._others_free_at) if times]
+        if self._open:
+            oldest = next(iter(self._open.values())).sent_at + WINDOW_SECONDS + EDGE
+            # Before its answer, a place may become free at its 2 s already; after those, when patience ends.
+            known.append(oldest if oldest > now else oldest + min(patience, WINDOW_SECONDS))
+        return max(EDGE, min(known) - now)
+
+    def fill(self, now: float) -> _Place:
+        self._serial += 1
+        place = _Place(now, self._serial, len(self._open) + len(self._free_at) + 1)
+        self._open[place.serial] = place
+        return place
+
+    def answered(self, place: _Place, late: float) -> None:
+        if self._open.pop(place.serial, None):
+            heapq.heappush(self._free_at, place.sent_at + WINDOW_SECONDS + late + EDGE)
+
+    def share_with_others(self, now: float, place: _Place, remaining: int) -> None:
+        """Pipedrive counted more than can be ours: others use this limit. Theirs are gone in 2 s at the latest."""
+        most_of_ours = place.crowd + self._serial - place.serial
+        theirs = min(self.limit - remaining - most_of_ours, self.limit)
+        for _ in range(theirs - len(self._others_free_at)):
+            heapq.heappush(self._others_free_at, now + WINDOW_SECONDS)
+
+    def blame(self, now: float, place: _Place) -> None:
+        """A 429: take less for a while. Those that left before the last blame tell nothing new."""
+        if place.sent_at > self._share_changed or self._share == 1.0:
+            self._share = max(self._share * SHARE_AFTER_429, 1 / self.limit)
+            self._share_changed = now
+
+    def relent(self, now: float) -> None:
+        if self._share < 1.0 and now - self._share_changed >= WINDOW_SECONDS:
+            self._share = min(1.0, self._share + SHARE_REGAINED)
+            self._share_changed = now
+
+    def _clear(self, now: float, patience: float) -> None:
+        for times in (self._free_at, self._others_free_at):
+            while times and times[0] <= now:
+                heapq.heappop(times)
+        while self._open:
+            oldest = next(iter(self._open.values()))
+            if oldest.sent_at + WINDOW_SECONDS + patience + EDGE > now:
+                return
+            del self._open[oldest.serial]
+
+
+class Day:
+    """The day's budget of tokens, and of writing requests where Pipedrive still counts those.
+
+    `limit`: tokens a day to start from, None for unknown. `leave` is left to the company's other integrations: below 1
+    a share of the limit, else tokens. Every request is reserved with `spend` before it leaves and handed back with
+    its answer, so that what is in flight can never be spent twice.
+    """
+
+    def __init__(self, limit: int | None, leave: float = 0.1) -> None:
+        self._limit = limit
+        self._leave = leave
+        self._tokens = _Meter(limit)
+        self._writes = _Meter(None)
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens a day, None while unknown."""
+        return self._limit
+
+    @property
+    def remaining(self) -> int | None:
+        """Tokens that the company has left today, None while unknown."""
+        left = self._tokens.left
+        return None if left is None else max(0, left)
+
+    @property
+    def left(self) -> int | None:
+        """Tokens that we may still spend today, None while unknown."""
+        left = self._tokens.left
+        return None if left is None else max(0, left - self._left_to_others)
+
+    @property
+    def spent(self) -> int:
+        """Tokens of everything that was sent, answered or not."""
+        return self._tokens.sent
+
+    def may_spend(self, tokens: int, *, write: bool = False) -> bool:
+        """Whether a request of so many tokens may be sent; always while nothing is known. `write`: it is no GET."""
+        left, writes = self.left, self._writes.left
+        return (left is None or left >= tokens) and (not write or writes is None or writes >= 1)
+
+    def spend(self, tokens: int, *, write: bool = False) -> Spending:
+        """A request is about to leave. Keep what this returns for `learn` or `lost`."""
+        return Spending(self._tokens.reserve(tokens), self._writes.reserve(1 if write else 0))
+
+    def learn(self, headers: Mapping[str, str], spending: Spending) -> None:
+        """An answer came, with these headers (lower-case names)."""
+        limit = _count(headers.get("x-daily-ratelimit-token-limit"))
+        if limit:
+            self._limit = limit
+        self._tokens.answered(spending.tokens, _count(headers.get("x-daily-ratelimit-token-remaining")))
+        self._writes.answered(spending.writes, _count(headers.get("x-daily-requests-left")))
+
+    def lost(self, spending: Spending) -> None:
+        """No answer came: the tokens may be gone, until an answer's headers tell."""
+        self.learn({}, spending)
+
+    def found_spent(self) -> None:
+        """Pipedrive says that the day's budget is used up."""
+        self._tokens.set(0)
+
+    def renew(self) -> None:
+        """A new day has begun, as an answer without headers after a spent day shows."""
+        self._tokens.set(self._limit)
+        self._writes.set(None)
+
+    @property
+    def _left_to_others(self) -> int:
+        if self._leave >= 1:
+            return int(self._leave)
+        return math.ceil((self._limit or self._tokens.most) * self._leave)
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """A request on its way, as `Day` remembers it."""
+
+    tokens: _Reserved
+    writes: _Reserved
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    serial: int
+    amount: int
+    sent: int  # all that was sent up to and with this one
+
+
+class _Meter:
+    """What is left of an amount, from what Pipedrive last said and what was sent since.
+
+    A reading stands in the answer to one request. It surely counts that one; it may not count those sent later, nor
+    those sent before that were still under way. All these are subtracted, so that `left` errs on the low side alone,
+    and by no more than what is in flight.
+    """
+
+    def __init__(self, start: int | None) -> None:
+        self.sent = 0
+        self.most = start or 0  # the highest reading
+        self._serial = 0
+        self._open: dict[int, int] = {}
+        self._base = start  # what was left, not counting anything up to `_base_sent`
+        self._base_sent = 0
+        self._base_serial = 0
+
+    @property
+    def left(self) -> int | None:
+        return None if self._base is None else self._base - (self.sent - self._base_sent)
+
+    def reserve(self, amount: int) -> _Reserved:
+        self._serial += 1
+        self.sent += amount
+        self._open[self._serial] = amount
+        return _Reserved(self._serial, amount, self.sent)
+
+    def answered(self, reserved: _Reserved, reading: int | None) -> None:
+        self._open.pop(reserved.serial, None)
+        # The answer to an older request is older news, whenever it comes.
+        if reading is None or reserved.serial < self._base_serial:
+            return
+        under_way = sum(amount for serial, amount in self._open.items() if serial < reserved.serial)
+        self._base, self._base_sent, self._base_serial = reading - under_way, reserved.sent, reserved.serial
+        self.most = max(self.most, reading)
+
+    def set(self, left: int | None) -> None:
+        self._base, self._base_sent, self._base_serial = left, self.sent, self._serial
+
+
+def _count(text: str | None) -> int | None:
+    """A whole number as a header gives it; anything else is as good as no header."""
+    return int(text) if text and len(text) < 19 and text.isascii() and text.isdigit() else None

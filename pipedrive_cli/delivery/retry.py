@@ -1,0 +1,228 @@
+"""What to do about what came of a request: a decision, not a loop. Pure: time and chance are handed in.
+
+The order of precedence: a success · a limit (429) · what Pipedrive refuses · what is passing or not understood, which
+is repeated if the call may be, and in doubt if not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pipedrive_cli.delivery.refusal import named_fields
+from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
+from pipedrive_cli.pipedrive.catalog import FACTS, ME, MERGE, WINDOW_SECONDS, Call
+
+BACKOFF_BASE = 0.5  # seconds, doubled by every attempt
+BACKOFF_CAP = 60.0
+SLOWEST_BURST = 60.0  # seconds; a 429 that asks for more speaks of the day
+MESSAGE_CHARACTERS = 500
+
+Cause: TypeAlias = Literal["record", "kind", "credentials", "account", "firewall"]
+
+
+_CREATIONS = frozenset(facts.create for facts in FACTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Acknowledged."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Send it again `after` so many seconds."""
+
+    after: float
+    costs_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SlowDown:
+    """The burst limit: nobody sends anything for `after` seconds; then this call again, which has lost no attempt."""
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class DaySpent:
+    """The day's budget is used up; it comes back in `resume_in` seconds, if Pipedrive says so."""
+
+    resume_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It must not be repeated, and may have been done: look first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will not be done. `cause` is what the refusal is about, and so what stops: one record, its kind, the run.
+
+    `code` is Pipedrive's own or ``http_<status>``; `message` its words, unescaped. `fields` are the addresses that the
+    words name among those that were sent: an aid, since Pipedrive may change its words at any time.
+    """
+
+    cause: Cause
+    code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The record with this id is not there (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """It was not done, or may be repeated by a later run: no more attempts now."""
+
+    reason: str
+
+
+Verdict: TypeAlias = Done | Again | SlowDown | DaySpent | InDoubt | Refused | Gone | GiveUp
+
+
+def decide(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts: int, jitter: float) -> Verdict:
+    """What `outcome` of `call` means. `attempt` counts from 1; `jitter` is in [0, 1) and spreads the waiting."""
+    if isinstance(outcome, NoAnswer):
+        if outcome.may_have_arrived:
+            return _unsure(call, outcome.message, None, attempt, max_attempts, jitter)
+        return _again(outcome.message, None, attempt, max_attempts, jitter)
+    status = outcome.status
+    if outcome.ok and _complete(call, outcome):
+        return Done(outcome)
+    if status == 429:
+        return _limited(call, outcome)
+    if 400 <= status < 500 and status != 408:
+        return _refused(call, outcome, attempt, max_attempts, jitter)
+    if 200 <= status < 300 and outcome.body is not None and not outcome.ok:
+        return _refusal("record", call, outcome)  # 200 with "success": false
+    reason = f"{call.label} was answered {status}: {_words(outcome)}"
+    return _unsure(call, reason, _retry_after(outcome), attempt, max_attempts, jitter)
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds to wait after attempt number `attempt`: anything from nothing to twice the last one's most."""
+    return jitter * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 16))
+
+
+def _complete(call: Call, answer: Answer) -> bool:
+    """Whether a success brings what was asked for. A look-up without a result must not read as "nothing there"."""
+    data = answer.data
+    if call.method == "PATCH":
+        return True
+    if call.endpoint in _CREATIONS:
+        return isinstance(data, Mapping) and isinstance(data.get("id"), int | str)
+    if call.method != "GET" or call.id is not None or call.endpoint == ME:
+        return isinstance(data, Mapping)
+    if call.endpoint.search and isinstance(data, Mapping):
+        return isinstance(data.get("items"), list)
+    # v1 says null where a list is empty.
+    return isinstance(data, list) or (data is None and "data" in (answer.body or {}) and "/v1/" in call.path)
+
+
+def _unsure(call: Call, reason: str, server: float | None, attempt: int, max_attempts: int, jitter: float) -> Verdict:
+    if not call.endpoint.repeatable:
+        return InDoubt(reason)
+    return _again(reason, server, attempt, max_attempts, jitter)
+
+
+def _again(reason: str, server: float | None, attempt: int, max_attempts: int, jitter: float) -> Verdict:
+    if attempt >= max_attempts:
+        return GiveUp(reason)
+    # Zero is a time as good as any: the server's word is taken before our own.
+    return Again(backoff(attempt, jitter) if server is None else server)
+
+
+def _limited(call: Call, answer: Answer) -> Verdict:
+    """A 429: of the day or of the last two seconds. Nothing was done either way, so a POST may be sent again."""
+    retry_after = _retry_after(answer)
+    daily = (
+        "daily" in answer.error.lower()
+        or _below(answer.headers.get("x-daily-ratelimit-token-remaining"), call.tokens)
+        or _below(answer.headers.get("x-daily-requests-left"), 1)
+        or (retry_after is not None and retry_after > SLOWEST_BURST)
+    )
+    if daily:
+        return DaySpent(retry_after)
+    named = [
+        seconds for seconds in (retry_after, _number(answer.headers.get("x-ratelimit-reset"))) if seconds is not None
+    ]
+    # At least a second: clients that keep knocking end at Pipedrive's firewall.
+    return SlowDown(max(1.0, *named) if named else float(WINDOW_SECONDS))
+
+
+def _refused(call: Call, answer: Answer, attempt: int, max_attempts: int, jitter: float) -> Verdict:
+    status = answer.status
+    if status == 401:
+        return _refusal("credentials", call, answer)
+    if status == 402:
+        return _refusal("account", call, answer)
+    if status == 403:
+        return _refusal(_forbidden(call, answer), call, answer)
+    if status == 415:  # Pipedrive's word for a feature that the account has switched off
+        return _refusal("kind", call, answer)
+    if status in {404, 410}:
+        if answer.body is None:
+            # A page of whoever stands in between is no word on a record; believing it would make a second one.
+            reason = f"{call.label} was answered {status} without JSON: {_words(answer)}"
+            return _unsure(call, reason, None, attempt, max_attempts, jitter)
+        if call.id is not None:
+            return Gone()
+    return _refusal("record", call, answer)
+
+
+def _forbidden(call: Call, answer: Answer) -> Cause:
+    """What a 403 is about. Its words may be in any language, so they only add to what the call itself tells."""
+    if answer.body is None:
+        return "firewall"
+    words = answer.error.lower()
+    if (answer.code or "").startswith("feature_capping") or "scope" in words or "permission" in words:
+        return "kind"
+    if call.endpoint == MERGE or call.id is not None or named_fields(call, answer.error):
+        return "record"  # a survivor that is not there, a record of somebody else, a field that is switched off
+    return "kind" if call.endpoint.kind else "credentials"
+
+
+def _refusal(cause: Cause, call: Call, answer: Answer) -> Refused:
+    code = answer.code
+    if code is None or code.isdecimal():
+        code = f"http_{answer.status}"
+    return Refused(cause, code, _words(answer), named_fields(call, answer.error))
+
+
+def _words(answer: Answer) -> str:
+    words = " ".join(answer.error.split()) or "no reason given"
+    return words if len(words) <= MESSAGE_CHARACTERS else words[: MESSAGE_CHARACTERS - 1] + "…"
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """How long the server wants us to wait, in seconds. A date counts from the server's own Date, not from ours."""
+    text = answer.headers.get("retry-after", "")
+    seconds = _number(text)
+    if seconds is not None:
+        return max(0.0, seconds)
+    until, now = http_date(text), answer.date
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _below(text: str | None, least: int) -> bool:
+    number = _number(text)
+    return number is not None and number < least
