@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipedrive_cli.pipedrive.account import Field
-from pipedrive_cli.pipedrive.moments import date_range, day, moment, time_of_day, time_range
+from pipedrive_cli.pipedrive.moments import date_range, day, time_of_day, time_range
 from pipedrive_cli.pipedrive.sameness import (
-    same_email,
-    same_moment,
     same_money,
     same_number,
     same_phone,
@@ -58,7 +56,7 @@ def converter(field: Field, currencies: frozenset[str] | None = None) -> Convert
 
 
 def same(field_type: str, ours: Any, theirs: Any) -> bool:
-    """Whether Pipedrive shows (`theirs`) what we would send (`ours`). The type is a field's, or `email` or `price`."""
+    """Whether Pipedrive shows (`theirs`) what we would send (`ours`). The type is a field's, or `price`."""
     if says_nothing(ours) or says_nothing(theirs):
         return says_nothing(ours) and says_nothing(theirs)
     row = TYPES.get(field_type)
@@ -109,8 +107,6 @@ TYPES: Final[dict[str, FieldType]] = {
     "billing_frequency": _always(word(BILLING)),
     # Not among Pipedrive's names of types, but kinds of values of its standard fields.
     "marketing_status": _always(word(MARKETING)),
-    "moment": _always(moment, same_moment),
-    "email": _always(text(255), same_email),
     "price": FieldType(lambda field, currencies: monetary(currencies), same_money),
 }
 

@@ -23,8 +23,11 @@ def rfc3339(microseconds: int) -> str:
     """
     days, seconds = divmod(microseconds // 1_000_000, 86_400)
     minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{_date(days)}T{hours:02}:{minutes:02}:{seconds:02}Z"
+    return _date(days) + _MINUTES[minutes] + _SECONDS[seconds]
+
+
+_MINUTES = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1_440))
+_SECONDS = tuple(f"{second:02}Z" for second in range(60))
 
 
 @lru_cache(maxsize=1_024)  # events of one file share their days; strftime would cost more than the rest of a change
@@ -46,6 +49,8 @@ def moment(value: Any) -> str:
 def day(value: Any) -> str:
     """A date, from a date or a date-time. A date-time gives the date that is written in it, whatever its offset."""
     try:
+        if type(value) is str and len(value) == 10 and value[4] == "-":
+            return date.fromisoformat(value).isoformat()
         found = _epoch(value) if isinstance(value, int | float) else _iso(value)
         if found is not None:
             return found.date().isoformat()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.pipedrive.moments import clock, moment
+from pipedrive_cli.pipedrive.moments import clock
 from pipedrive_cli.pipedrive.values import Unfit, number, plain
 
 
@@ -46,10 +46,6 @@ def same_phone(ours: Any, theirs: Any) -> bool:
     return phone_form(str(_core(ours))) == phone_form(str(_core(theirs)))
 
 
-def same_email(ours: Any, theirs: Any) -> bool:
-    return email_form(str(_core(ours))) == email_form(str(_core(theirs)))
-
-
 def phone_form(value: str) -> str:
     """The form in which phone numbers are compared: digits and +; text without any digit as it is."""
     digits = "".join(c for c in value if c.isdigit() or c == "+")
@@ -68,13 +64,6 @@ def same_time(ours: Any, theirs: Any) -> bool:
         if (clock(mine.get(name)) or mine.get(name)) != (clock(shown.get(name)) or shown.get(name)):
             return False
     return "timezone_name" not in mine or bool(mine["timezone_name"] == shown.get("timezone_name"))
-
-
-def same_moment(ours: Any, theirs: Any) -> bool:
-    try:
-        return moment(ours) == moment(theirs)
-    except Unfit:
-        return bool(ours == theirs)
 
 
 def same_money(ours: Any, theirs: Any) -> bool:

@@ -23,11 +23,9 @@ class Unfit(Exception):
 
 def says_nothing(value: Any) -> bool:
     """Whether a value is missing, null, blank text, an empty list or an empty object."""
-    if value is None:
-        return True
-    if isinstance(value, str):
+    if type(value) is str:
         return not value or value.isspace()
-    return isinstance(value, list | dict) and not value
+    return value is None or (not value and isinstance(value, list | dict))
 
 
 def number(value: Any) -> int | float:
@@ -233,6 +231,8 @@ def currency(known: frozenset[str] | None) -> Converter:
     """A currency's code in capitals: one of the account's, or three letters where those are unknown."""
 
     def to_currency(value: Any) -> str:
+        if known is not None and type(value) is str and value in known:
+            return value
         code = value.strip().upper() if isinstance(value, str) else ""
         if known is None:
             if len(code) == 3 and code.isascii() and code.isalpha():

@@ -23,11 +23,12 @@ def wanted_by(integrations: Any, names: Sequence[str]) -> bool:
     if not isinstance(everywhere, bool):
         return False
     for name in names:
-        ours = integrations.get(name)
-        if isinstance(ours, bool):
-            return ours
-        if isinstance(ours, dict):
-            return True
+        if name in integrations:
+            ours = integrations[name]
+            if isinstance(ours, bool):
+                return ours
+            if isinstance(ours, dict):
+                return True
     return everywhere
 
 

@@ -14,6 +14,7 @@ from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing
 from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
 from pipedrive_cli.transform.targets import Target
 
+MOST = 100  # complaints and dropped names kept of one event: a hostile line of 4 MiB could hold a million
 DEEPEST = 5  # how far down names of dropped traits are told: beyond, the object is named as a whole
 
 _REPR = reprlib.Repr()
@@ -45,18 +46,25 @@ class Notes:
 
     def unfit(self, where: str, value: Any, field: str, reason: Unfit) -> None:
         """A value that was left out: the event is rejected with that field, the rest is written."""
-        self.complaints.append(
-            Complaint("bad_value", f"{field} {reason}", where, short(value), Outcome.REJECTED),
-        )
+        self.reject("bad_value", f"{field} {reason}", where, value)
 
     def reject(self, code: str, message: str, where: str | None = None, value: Any = None) -> None:
-        self.complaints.append(
-            Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED)
-        )
+        """What rejects the event, or the part of it at `where`."""
+        self._add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
 
     def count(self, code: str, message: str, where: str | None = None) -> None:
         """A problem that costs the event nothing."""
-        self.complaints.append(Complaint(code, message, where))
+        self._add(Complaint(code, message, where))
+
+    def drop(self, kind: Kind, name: str) -> None:
+        """A trait that no mapping names."""
+        if len(self.dropped) < MOST:
+            self.dropped.append((kind, name))
+
+    def _add(self, complaint: Complaint) -> None:
+        # The products of an order share its currency, and would all complain of it.
+        if len(self.complaints) < MOST and complaint not in self.complaints:
+            self.complaints.append(complaint)
 
 
 def short(value: Any) -> str:
@@ -82,19 +90,20 @@ class FieldMap:
         self.kind = kind
         self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
         self._currency = default_currency
-        rows = [
+        # In the order of the config, which decides where two traits go to one field.
+        self._rows = tuple(
             Row(path, tuple(path.split(".")), t.address, t.convert, t.type == "monetary", t.name)
             for path, t in targets.items()
-        ]
-        self._flat = tuple(row for row in rows if len(row.parts) == 1)
-        self._deep = tuple(row for row in rows if len(row.parts) > 1)
-        # Order of the config decides where two traits go to one field; with nested ones there is one loop for all.
-        self._rows = tuple(rows)
-        self._known = frozenset(fixed) | {row.path for row in rows}
-        self._above = frozenset(".".join(row.parts[:n]) for row in rows for n in range(1, len(row.parts)))
+        )
+        self._known = frozenset(fixed) | targets.keys()
 
-    def read(self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
-        """Adds what `traits` hold of the mapped fields to `fields`, where that has not been set."""
+    def read(
+        self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes, currency: Any = None
+    ) -> None:
+        """Adds what `traits` hold of the mapped fields to `fields`, where that has not been set.
+
+        `where` is put before names in complaints (`traits.`); `currency` is for amounts when `traits` name none.
+        """
         if not traits:
             return
         for row in self._rows:
@@ -103,7 +112,7 @@ class FieldMap:
             if value is None or address in fields or says_nothing(value):
                 continue
             if money:
-                value = self._with_currency(value, traits, where + path, notes)
+                value = self._with_currency(value, traits.get("currency") or currency, where + path, notes)
                 if value is None:
                     continue
             if convert is not None:
@@ -114,14 +123,14 @@ class FieldMap:
                     continue
             fields[address] = value
         known = self._known
-        for key, value in traits.items():
-            if key not in known and value is not None:
-                self._drop(key, value, notes)
+        if not known.issuperset(traits):
+            for key, value in traits.items():
+                if key not in known and value is not None:
+                    self._drop(key, value, notes)
 
-    def _with_currency(self, value: Any, traits: Mapping[str, Any], where: str, notes: Notes) -> Any:
+    def _with_currency(self, value: Any, code: Any, where: str, notes: Notes) -> dict[str, Any] | None:
         given = dict(value) if isinstance(value, dict) else {"value": value}
         if says_nothing(given.get("currency")):
-            code = traits.get("currency")
             given["currency"] = self._currency if says_nothing(code) else code
         if given["currency"] is None:
             notes.count("amount_without_currency", "an amount without a currency is not sent", where)
@@ -131,14 +140,14 @@ class FieldMap:
     def _drop(self, key: str, value: Any, notes: Notes) -> None:
         """Notes unmapped traits by the names a mapping would give them: nested ones with dots."""
         if not isinstance(value, dict):
-            notes.dropped.append((self.kind, key))
+            notes.drop(self.kind, key)
             return
         waiting = [(key, value, 1)]
-        while waiting:
+        while waiting and len(notes.dropped) < MOST:
             name, found, depth = waiting.pop()
             if name in self._known or found is None:
                 continue
             if isinstance(found, dict) and found and depth < DEEPEST:
                 waiting.extend((f"{name}.{part}", inner, depth + 1) for part, inner in reversed(found.items()))
             else:
-                notes.dropped.append((self.kind, name))
+                notes.drop(self.kind, name)

@@ -65,32 +65,40 @@ def _product(
     notes: Notes,
     shared: Mapping[str, Any],
 ) -> Change | None:
-    record = _record(item, where, notes)
-    if record is None:
+    named = _key_and_name(item, where, notes)
+    if named is None:
         return None
+    key, name = named
     fields: dict[str, Any] = {}
-    mapped.read(item, where, fields, notes)
-    if record.name is not None and "name" not in fields:
-        fields["name"] = record.name
+    mapped.read(item, where, fields, notes, currency)
+    if name is not None:
+        fields.setdefault("name", name)
     for address, value in shared.items():
         fields.setdefault(address, value)
     _price(item, where, price_names, currency, fields, rules, notes)
-    oldest: Mapping[str, Any] = NOTHING
-    if mapped is rules.viewed and "unit" not in mapped.types:
-        unit = item.get("quantity")
-        if unit is not None and not says_nothing(unit):
-            text = plain(unit)
-            if text is None:
-                notes.unfit(where + "quantity", unit, "unit", Unfit("takes a number or text"))
-            else:
-                oldest = {"unit": text}
-    key = record.key
-    fallback = key if "name" not in fields else None
-    name = RecordName("products", key, None, None if key else record.name)
-    return Change(name, event.time, Rank.OWN, fields, oldest=oldest, fallback_name=fallback)
+    return Change(
+        RecordName("products", key, None, name if key is None else None),
+        event.time,
+        Rank.OWN,
+        fields,
+        oldest=_unit(item, where, mapped, notes) if mapped is rules.viewed else NOTHING,
+        fallback_name=None if "name" in fields else key,
+    )
 
 
-def _record(item: Mapping[str, Any], where: str, notes: Notes) -> RecordName | None:
+def _unit(item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes) -> Mapping[str, Any]:
+    """The quantity as the unit, unless the config maps something to it."""
+    quantity = item.get("quantity")
+    if quantity is None or "unit" in mapped.types or says_nothing(quantity):
+        return NOTHING
+    unit = plain(quantity)
+    if unit is None or len(unit) > LONGEST:
+        notes.unfit(where + "quantity", quantity, "unit", Unfit("takes a number or text of at most 255 characters"))
+        return NOTHING
+    return {"unit": unit}
+
+
+def _key_and_name(item: Mapping[str, Any], where: str, notes: Notes) -> tuple[str | None, str | None] | None:
     """What the product is called: its code, and its name. None, with a complaint, where it is not to be told."""
     key = None
     for trait in CODES:
@@ -103,8 +111,8 @@ def _record(item: Mapping[str, Any], where: str, notes: Notes) -> RecordName | N
             notes.reject("bad_product_id", "a product's id is text of at most 255 characters", where + trait, value)
             return None
         break
-    value = item.get("name")
     name = None
+    value = item.get("name")
     if value is not None and not says_nothing(value):
         name = plain(value)
         if name is None or len(name := name.strip()) > LONGEST:
@@ -113,7 +121,7 @@ def _record(item: Mapping[str, Any], where: str, notes: Notes) -> RecordName | N
     if key is None and name is None:
         notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))
         return None
-    return RecordName("products", key, None, name)
+    return key, name
 
 
 def _price(

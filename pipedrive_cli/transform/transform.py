@@ -37,6 +37,7 @@ OFF = Transformed(
     )
 )
 AHEAD = Complaint("clock_ahead", "the event's time lay in the future and was cut back", "timestamp")
+UNREADABLE = "a time of the event could not be read; the next best one counts"
 
 
 class Transform:
@@ -64,8 +65,11 @@ class Transform:
     def transform(self, event: Event) -> Transformed:
         """What one event asks for."""
         result = self._settle(event)
-        if event.clock_ahead:
-            return msgspec.structs.replace(result, complaints=(*result.complaints, AHEAD))
+        if event.clock_ahead or event.unreadable_times:
+            counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
+            if event.clock_ahead:
+                counted.append(AHEAD)
+            return msgspec.structs.replace(result, complaints=(*result.complaints, *counted))
         return result
 
     def _settle(self, event: Event) -> Transformed:
