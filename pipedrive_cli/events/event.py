@@ -41,3 +41,4 @@ class Event:
     context_traits: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
     clock_ahead: bool = False  # the event's own time lay after receivedAt or now, and was cut back
+    unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`

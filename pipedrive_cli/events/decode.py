@@ -1,0 +1,404 @@
+"""One event's bytes become an Event, or a complaint that says why not. Pure; knows nothing of files.
+
+The rules are those of the event spec, with these where it is silent:
+
+- A key (user, group, previous, anonymous id) is text, or a whole number, which becomes its digits. Empty is missing.
+- An event that names nobody, by user id, anonymous id or Pipedrive's own id of a person, is refused, except a group
+  that names an organization (the organization stands alone) and pages and screens (they become nothing anyway).
+- An event without `timestamp` counts by its `originalTimestamp`, not by the moment a server would have computed.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from pipedrive_cli.events.event import Event, EventType
+from pipedrive_cli.events.times import read_time
+from pipedrive_cli.transform.changes import Complaint, Outcome
+
+KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
+DEPTH_LIMIT: Final = 64  # objects and lists inside each other; whoever walks an event later may recurse
+
+_TYPES: Final[dict[str, EventType]] = {
+    "identify": "identify",
+    "group": "group",
+    "alias": "alias",
+    "track": "track",
+    "page": "page",
+    "screen": "screen",
+}
+_NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")
+_PIPEDRIVE_IDS: Final = frozenset(
+    {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
+)
+_EXACT_FLOAT: Final = 2**53  # beyond it a float no longer tells whole numbers apart
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+class Context(msgspec.Struct):
+    """What we take from an event's `context`."""
+
+    traits: dict[str, Any] | None = None
+    externalId: Any = None  # noqa: N815 - the event spec's own spelling, here and below
+    groupId: Any = None  # noqa: N815
+
+
+class Own(msgspec.Struct):
+    """What we take from the `_pipedrive_cli` key of our own rejects files."""
+
+    identity: Any = None
+    time: Any = None
+    code: Any = None
+
+
+class Defaults(msgspec.Struct):
+    """What a batch says once for all of its events; each event's own word goes first."""
+
+    receivedAt: Any = None  # noqa: N815
+    sentAt: Any = None  # noqa: N815
+    integrations: Any = None
+    context: Any = None
+
+
+class _Wire(msgspec.Struct):
+    """The keys of an event that we read. The rest is stepped over without building it."""
+
+    type: Any = None
+    userId: Any = None  # noqa: N815
+    anonymousId: Any = None  # noqa: N815
+    groupId: Any = None  # noqa: N815
+    previousId: Any = None  # noqa: N815
+    event: Any = None
+    timestamp: Any = None
+    originalTimestamp: Any = None  # noqa: N815
+    receivedAt: Any = None  # noqa: N815
+    integrations: Any = None
+    context: Context | None = None
+    traits: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+
+
+class Refused(Exception):
+    """The event cannot be used; `complaint` says why."""
+
+    def __init__(self, complaint: Complaint) -> None:
+        super().__init__(complaint.code)
+        self.complaint = complaint
+
+
+_decode_wire: Final = msgspec.json.Decoder(_Wire).decode
+_decode_any: Final = msgspec.json.Decoder().decode
+_encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def refusal(code: str, message: str, field: str | None = None, value: Any = None) -> Complaint:
+    """A complaint that rejects its event."""
+    return Complaint(code, message, field, None if value is None else _short(value), Outcome.REJECTED)
+
+
+def message_identity(message_id: Any) -> str | None:
+    """The identity that a messageId gives: its trimmed text. None where it is missing or unfit (then we hash)."""
+    if type(message_id) is str:
+        text = message_id.strip()
+    elif isinstance(message_id, int | float) and not isinstance(message_id, bool):
+        text = str(message_id) if abs(message_id) < 1e300 else ""
+    else:
+        return None
+    return text if 0 < len(text) <= KEY_LIMIT else None
+
+
+def hashed_identity(raw: bytes) -> str:
+    """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all of the event that is the
+    same in every copy of it, whatever the order of its keys. Raises `Refused` for what cannot be decoded.
+    """
+    try:
+        event = _decode_any(raw)
+        for name in _NOT_HASHED:
+            event.pop(name, None)
+        return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
+    except (ValueError, RecursionError) as error:
+        raise Refused(_undecodable(raw, error)) from error
+
+
+def decode_event(
+    raw: bytes, *, identity: str, now: int, defaults: Defaults | None = None, own: Own | None = None
+) -> Event | Complaint:
+    """The event in `raw` (one JSON object, UTF-8), or the complaint that rejects it.
+
+    `now` is in microseconds since 1970 UTC; no event is later. `own` is what we once noted about a mended event.
+    """
+    try:
+        wire = _decode_wire(raw)
+    except (ValueError, RecursionError) as error:
+        return _undecodable(raw, error)
+    try:
+        if defaults is not None:
+            _apply(defaults, wire)
+        if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+            _check_depth(wire)
+        return _event(wire, identity, now, own)
+    except Refused as refused:
+        return refused.complaint
+
+
+def _event(wire: _Wire, identity: str, now: int, own: Own | None) -> Event:
+    kind = _TYPES.get(wire.type) if type(wire.type) is str else None
+    if kind is None:
+        kind = _type(wire.type)
+    context = wire.context
+    said = (context.traits if context is not None else None) or _NONE
+    traits: Mapping[str, Any] = wire.traits or _NONE
+    if kind == "identify" and said:
+        traits = {**said, **traits} if traits else said
+    name = group_id = previous_id = None
+    if kind == "track":
+        name = _event_name(wire.event)
+    elif kind == "group":
+        group_id = _group_id(wire, traits)
+    elif kind == "alias":
+        previous_id = _first_key(
+            "bad_previous_id",
+            ("previousId", wire.previousId),
+            ("traits.previousId", traits.get("previousId")),
+            ("context.traits.previousId", said.get("previousId")),
+        )
+    user_id = _key(wire.userId, "userId", "bad_user_id")
+    if user_id is None:
+        user_id = _user_id_of_traits(kind, traits, said)
+    anonymous_id = _anonymous_id(wire.anonymousId, needed=user_id is None)
+    ids = _pipedrive_ids(context.externalId) if context is not None and context.externalId else {}
+    if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
+        raise Refused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
+    time, ahead, unreadable = _time(wire, now, own)
+    return Event(
+        identity,
+        kind,
+        time,
+        user_id,
+        anonymous_id,
+        group_id,
+        previous_id,
+        name,
+        wire.integrations,
+        ids,
+        traits,
+        said,
+        wire.properties or _NONE,
+        ahead,
+        unreadable,
+    )
+
+
+def _type(value: Any) -> EventType:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise Refused(refusal("missing_type", "the event has no type", "type"))
+    kind = _TYPES.get(value.strip().lower()) if isinstance(value, str) else None
+    if kind is None:
+        known = ", ".join(_TYPES)
+        raise Refused(refusal("unknown_type", f"the event's type is none of {known}", "type", value))
+    return kind
+
+
+def _event_name(value: Any) -> str:
+    name = value.strip() if isinstance(value, str) else ""
+    if not name:
+        raise Refused(refusal("missing_event_name", "the track event has no name", "event", value))
+    return name
+
+
+# -- keys
+
+
+def _key(value: Any, field: str, code: str) -> str | None:
+    if value is None:
+        return None
+    if type(value) is str:
+        text = value.strip()
+    elif type(value) is int:
+        text = str(value)
+    elif type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
+        text = str(int(value))  # 42.0 is how some exporters write 42
+    else:
+        raise Refused(refusal(code, f"{field} must be text or a whole number", field, value))
+    if len(text) > KEY_LIMIT:
+        raise Refused(refusal("key_too_long", f"{field} is longer than {KEY_LIMIT} characters", field, text))
+    return text or None
+
+
+def _first_key(code: str, *candidates: tuple[str, Any]) -> str | None:
+    for field, value in candidates:
+        key = _key(value, field, code)
+        if key is not None:
+            return key
+    return None
+
+
+def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
+    """The user id where `userId` is missing. `traits.id` is the user's on identify alone, `said.id` always."""
+    return _first_key(
+        "bad_user_id",
+        ("traits.userId", traits.get("userId")),
+        ("traits.id", traits.get("id") if kind == "identify" else None),
+        ("context.traits.userId", said.get("userId")),
+        ("context.traits.id", said.get("id")),
+    )
+
+
+def _group_id(wire: _Wire, traits: Mapping[str, Any]) -> str | None:
+    return _first_key(
+        "bad_group_id",
+        ("groupId", wire.groupId),
+        ("traits.groupId", traits.get("groupId")),
+        ("traits.id", traits.get("id")),
+        ("context.groupId", wire.context.groupId if wire.context is not None else None),
+    )
+
+
+def _anonymous_id(value: Any, *, needed: bool) -> str | None:
+    """The anonymous id. Where a user id stands beside it nobody asks for it, and a bad one costs nothing."""
+    try:
+        return _key(value, "anonymousId", "bad_anonymous_id")
+    except Refused:
+        if needed:
+            raise
+        return None
+
+
+def _names_somebody(kind: EventType, group_id: str | None, ids: Mapping[str, int]) -> bool:
+    if kind in ("page", "screen"):
+        return True
+    if kind == "group" and (group_id is not None or "pipedriveGroupId" in ids):
+        return True
+    return "pipedrivePersonId" in ids or "pipedriveCurrentId" in ids
+
+
+def _pipedrive_ids(external: Any) -> dict[str, int]:
+    """Pipedrive's own ids by type, the last one of a type. Ids of other destinations are none of our business."""
+    ids: dict[str, int] = {}
+    for entry in external if isinstance(external, list) else ():
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        if not isinstance(kind, str) or kind not in _PIPEDRIVE_IDS:
+            continue
+        value = entry.get("id")
+        if isinstance(value, str):
+            value = int(value) if len(value) < 20 and value.strip().isdecimal() else value
+        elif isinstance(value, float):
+            value = int(value) if value.is_integer() and abs(value) < _EXACT_FLOAT else value
+        if type(value) is not int or not 0 < value < 1 << 63:
+            message = f"{kind} must be one of Pipedrive's ids, a whole number"
+            raise Refused(refusal("bad_external_id", message, "context.externalId", value))
+        ids[kind] = value
+    return ids
+
+
+# -- time
+
+
+def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tuple[str, ...]]:
+    """The event's time, whether a clock was ahead, and the fields whose time could not be read."""
+    received_text = wire.receivedAt
+    received = None if received_text is None else read_time(received_text)
+    unreadable: tuple[str, ...] = ()
+    time: int | None = None
+    if own is not None and own.time is not None:
+        time = own.time if type(own.time) is int and own.time >= 0 else read_time(own.time)
+    if time is None and wire.timestamp is not None:
+        # Most files repeat one text in all of their times; reading it once is a tenth of the whole decoding.
+        time = received if wire.timestamp == received_text else read_time(wire.timestamp)
+        if time is None:
+            unreadable = ("timestamp",)
+    if time is None and wire.originalTimestamp is not None:
+        time = read_time(wire.originalTimestamp)
+        if time is None:
+            unreadable += ("originalTimestamp",)
+    if received is None and received_text is not None:
+        unreadable += ("receivedAt",)
+    if time is None:
+        time = received
+    if time is None:
+        return None, False, unreadable
+    latest = now if received is None or received > now else received
+    return (latest, True, unreadable) if time > latest else (time, False, unreadable)
+
+
+# -- what a batch says for its events
+
+
+def _apply(defaults: Defaults, wire: _Wire) -> None:
+    if wire.receivedAt is None:
+        wire.receivedAt = defaults.receivedAt
+    if wire.integrations is None:
+        wire.integrations = defaults.integrations
+    if defaults.context is None:
+        return
+    try:
+        shared = msgspec.convert(defaults.context, Context)
+    except msgspec.ValidationError as error:
+        raise Refused(refusal("bad_context", "the batch's context is no object", "context")) from error
+    if wire.context is None:
+        wire.context = shared
+        return
+    for name in Context.__struct_fields__:
+        if getattr(wire.context, name) is None:
+            setattr(wire.context, name, getattr(shared, name))
+
+
+# -- what cannot be decoded
+
+
+def _undecodable(raw: bytes, error: Exception) -> Complaint:
+    """Why an event that the line's reader let pass has no use after all."""
+    if isinstance(error, RecursionError):
+        return _too_deep()
+    try:
+        event = _decode_any(raw)
+    except (ValueError, RecursionError):
+        return refusal("bad_json", f"the event cannot be read: {error}")
+    if not isinstance(event, dict):
+        return refusal("not_an_object", "an event must be a JSON object", None, event)
+    context = event.get("context")
+    suspects = [
+        ("traits", "bad_traits", event.get("traits")),
+        ("properties", "bad_properties", event.get("properties")),
+        ("context", "bad_context", context),
+        ("context.traits", "bad_traits", context.get("traits") if isinstance(context, dict) else None),
+    ]
+    for field, code, value in suspects:
+        if value is not None and not isinstance(value, dict):
+            return refusal(code, f"{field} must be an object", field, value)
+    return refusal("bad_json", f"the event cannot be read: {error}")
+
+
+def _check_depth(wire: _Wire) -> None:
+    context = wire.context
+    level: list[Any] = [wire.traits, wire.properties, wire.integrations]
+    if context is not None:
+        level += [context.traits, context.externalId]
+    for _ in range(DEPTH_LIMIT):
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                deeper += [inner for inner in value.values() if isinstance(inner, dict | list)]
+            elif isinstance(value, list):
+                deeper += [inner for inner in value if isinstance(inner, dict | list)]
+        if not deeper:
+            return
+        level = deeper
+    _refuse_depth()
+
+
+def _refuse_depth() -> NoReturn:
+    raise Refused(_too_deep())
+
+
+def _too_deep() -> Complaint:
+    return refusal("too_deep", f"objects and lists stand inside each other, more than {DEPTH_LIMIT} deep")
+
+
+def _short(value: Any) -> str:
+    return reprlib.repr(value)

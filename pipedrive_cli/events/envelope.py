@@ -1,0 +1,245 @@
+"""What a line holds: an event, a batch of them in one of several wrappings, or nothing we read. Pure.
+
+The layouts, told apart for each line by itself (one file may mix them):
+
+- a bare event (RudderStack's object storage, Segment's archive);
+- ``{"batch": [event, ...], "context"?, "integrations"?, "sentAt"?}``: the body of an HTTP batch call;
+- ``{"userId", "payload": {"batch": [...], "receivedAt"}}``: RudderStack's gateway backup. The outer userId is a
+  routing key and names nobody;
+- ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text;
+- ``{"metadata": {"table"}, "data"}``: a row staged for a warehouse; refused, because it is no event any more;
+- ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. The text in it is
+  read again; base64 is undone first, and what still is no UTF-8 is refused again with its bytes intact.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from pipedrive_cli.events.decode import Defaults, Own, Refused, hashed_identity, message_identity, refusal
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.transform.changes import Complaint
+
+_ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
+
+
+class Head(msgspec.Struct):
+    """As much of a line as tells what it is. The rest is stepped over, though its syntax is checked."""
+
+    messageId: Any = None  # noqa: N815 - the event spec's own spelling
+    type: Any = None
+    own: msgspec.Raw = msgspec.field(default=_ABSENT, name="_pipedrive_cli")
+    batch: msgspec.Raw = _ABSENT
+    payload: msgspec.Raw = _ABSENT
+    EventPayload: msgspec.Raw = _ABSENT
+    metadata: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = _ABSENT
+    raw: msgspec.Raw = _ABSENT
+    raw_base64: msgspec.Raw = _ABSENT
+
+
+decode_head: Final = msgspec.json.Decoder(Head).decode
+
+_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_defaults: Final = msgspec.json.Decoder(Defaults).decode
+_decode_own: Final = msgspec.json.Decoder(Own).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def entries(raw: bytes, head: Head, file: str, line: int) -> Iterator[Entry]:
+    """All that the line `raw` holds, at least one entry. `head` is `decode_head(raw)`."""
+    own = _own(head)
+    if own is not None and (_present(head.raw) or _present(head.raw_base64)):
+        yield from _reread(head, own, file, line)
+    elif head.type not in (None, "batch"):
+        yield _event(raw, head, file, line)
+    elif _present(head.batch):
+        yield from _batch(raw, bytes(head.batch), _defaults(raw), file, line)
+    elif _present(head.EventPayload):
+        yield from _payload(raw, bytes(head.EventPayload), file, line)
+    elif _present(head.payload):
+        yield from _payload(raw, bytes(head.payload), file, line)
+    elif _is_object(head.metadata) and _is_object(head.data):
+        message = "a row staged for a warehouse (metadata and data): its event cannot be had back from it"
+        yield Entry(file, line, raw, refusal=refusal("warehouse_staging", message))
+    else:
+        yield _event(raw, head, file, line)
+
+
+def unreadable(raw: bytes, file: str, line: int) -> Entry:
+    """The entry of a line that `decode_head` refuses, with what is wrong with it."""
+    return Entry(file, line, raw, refusal=_diagnosis(raw))
+
+
+def is_plain(head: Head) -> bool:
+    """Whether the line is an event and nothing else, without any key that a wrapping has."""
+    return (
+        head.batch is _ABSENT
+        and head.payload is _ABSENT
+        and head.own is _ABSENT
+        and head.EventPayload is _ABSENT
+        and head.data is _ABSENT
+    )
+
+
+def _present(value: msgspec.Raw) -> bool:
+    return value is not _ABSENT and bytes(value) != b"null"
+
+
+def _is_object(value: msgspec.Raw) -> bool:
+    return bytes(value).startswith(b"{")
+
+
+# -- one event
+
+
+def _event(
+    raw: bytes, head: Head, file: str, line: int, index: int | None = None, defaults: Defaults | None = None
+) -> Entry:
+    own = _own(head)
+    identity = message_identity(own.identity) if own is not None else None
+    if identity is None:
+        identity = message_identity(head.messageId)
+    if identity is None:
+        try:
+            identity = hashed_identity(raw)
+        except Refused as refused:
+            return Entry(file, line, raw, index, refusal=refused.complaint)
+    return Entry(file, line, raw, index, identity, defaults=defaults, own=own)
+
+
+def _own(head: Head) -> Own | None:
+    if not _is_object(head.own):
+        return None  # somebody's own use of our key is ignored
+    try:
+        return _decode_own(head.own)
+    except (ValueError, RecursionError):
+        return None
+
+
+# -- several events
+
+
+def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int) -> Iterator[Entry]:
+    """The events of the JSON array `items`; a bad one is refused alone."""
+    try:
+        events = _decode_items(items)
+    except (ValueError, RecursionError):
+        yield Entry(file, line, whole, refusal=refusal("bad_batch", "the batch is no list of events", "batch"))
+        return
+    if not events:
+        yield Entry(file, line, whole, refusal=refusal("empty_batch", "the batch holds no events", "batch"))
+    for index, item in enumerate(events):
+        raw = bytes(item)
+        try:
+            head = decode_head(raw)
+        except (ValueError, RecursionError):
+            yield Entry(file, line, raw, index, refusal=_diagnosis(raw))
+            continue
+        yield _event(raw, head, file, line, index, defaults)
+
+
+def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Entry]:
+    """What a RudderStack job carries: a batch, a bare list, or one event; each perhaps as JSON text."""
+    if payload.startswith(b'"'):
+        payload = _decode_text(payload).strip().encode()
+    if payload.startswith(b"["):
+        yield from _batch(whole, payload, Defaults(), file, line)
+        return
+    try:
+        head = decode_head(payload)
+    except (ValueError, RecursionError):
+        complaint = refusal("bad_batch", "the payload holds neither an event nor a batch of them", "payload")
+        yield Entry(file, line, whole, refusal=complaint)
+        return
+    if _present(head.batch) and head.type in (None, "batch"):
+        yield from _batch(whole, bytes(head.batch), _defaults(payload), file, line)
+    else:
+        yield _event(payload, head, file, line)
+
+
+def _defaults(raw: bytes) -> Defaults:
+    try:
+        return _decode_defaults(raw)
+    except (ValueError, RecursionError):
+        return Defaults()  # a number out of range or nesting without end, in what should be a few plain values
+
+
+# -- lines of our own rejects file
+
+
+def _reread(head: Head, own: Own, file: str, line: int) -> Iterator[Entry]:
+    """The line that a rejects file kept as text, read as if it stood there itself; but only once."""
+    text = _kept_text(head)
+    if text is None:
+        complaint = refusal("bad_json", "the text kept under `raw` or `raw_base64` cannot be had back", "raw")
+        yield Entry(file, line, b"", refusal=complaint)
+        return
+    if own.code == "line_too_long":
+        complaint = refusal("line_too_long", "of this line only the start was kept; mend it in the file it came from")
+        yield Entry(file, line, text, refusal=complaint, cut=True)
+        return
+    try:
+        inner = decode_head(text.decode())
+    except (ValueError, RecursionError):
+        yield unreadable(text, file, line)
+        return
+    if _own(inner) is not None:
+        yield _event(text, inner, file, line)
+        return
+    for entry in entries(text, inner, file, line):
+        if entry.index is None and entry.refusal is None:
+            entry.own = own
+            entry.identity = message_identity(own.identity) or entry.identity
+        yield entry
+
+
+def _kept_text(head: Head) -> bytes | None:
+    try:
+        if _present(head.raw):
+            return _decode_text(head.raw).encode()
+        return base64.b64decode(_decode_text(head.raw_base64), validate=True)
+    except ValueError:
+        return None
+
+
+# -- what is wrong with a line
+
+
+def _diagnosis(raw: bytes) -> Complaint:
+    """Why the bytes are no event, in words that help to find the place."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        return refusal(
+            "not_utf8", f"byte {error.start + 1} of the line is no UTF-8", None, raw[error.start : error.end]
+        )
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_int=float)
+    except json.JSONDecodeError as error:
+        return refusal("bad_json", f"no JSON: {error.msg} (character {error.pos + 1} of the line)")
+    except RecursionError:
+        return refusal("too_deep", "objects and lists stand inside each other too deep")
+    except ValueError as error:
+        return refusal("bad_json", f"no JSON: {error}")
+    if not isinstance(value, dict):
+        return refusal("not_an_object", f"a line must be a JSON object; this one is {_KIND[type(value)]}")
+    return refusal("bad_json", "no JSON: half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+_KIND: Final[dict[type, str]] = {
+    list: "a list",
+    str: "text",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}

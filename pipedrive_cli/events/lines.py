@@ -1,0 +1,86 @@
+"""The lines of one stream, numbered, without line ends, byte order marks and blanks. Knows nothing of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+LINE_LIMIT: Final = 4 << 20  # bytes; far over what any SDK sends, far under what hurts
+KEPT: Final = 1024  # bytes kept of a longer line
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = b" \t\r\n\x0b\x0c"
+_RECORD_SEPARATOR: Final = b"\x1e"  # opens each record in RFC 7464 text sequences
+_TOO_LONG: Final = b"?"  # stands in for a line over the limit: not blank, and no JSON
+
+
+class Lines:
+    """Iterates over the lines of a stream of blocks.
+
+    What is said of the line handed out last: its `number` from 1, `raw` (its bytes; of one over the limit the first
+    KiB), `too_long`, and `ended` (False for a last line without a newline).
+    """
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+        self.number = 0
+        self.raw = b""
+        self.too_long = False
+        self.ended = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        open_line = _OpenLine()
+        for block in self._blocks:
+            first, *others = block.split(b"\n")
+            open_line.add(first)
+            if not others:
+                continue
+            yield from self._joined(open_line)
+            last = others.pop()
+            for line in others:
+                self.number += 1
+                if line[:1] != b"{" or line[-1:] != b"}":
+                    line = _tidied(line)  # noqa: PLW2901 - a name of its own would cost a branch on every clean line
+                    if not line:
+                        continue
+                self.raw = line
+                yield line
+            open_line = _OpenLine()
+            open_line.add(last)
+        if open_line.size:
+            self.ended = False
+            yield from self._joined(open_line)
+
+    def _joined(self, pieces: _OpenLine) -> Iterator[bytes]:
+        """The line that was gathered from several blocks, if it is not blank."""
+        self.number += 1
+        self.too_long = pieces.size > LINE_LIMIT
+        line = b"".join(pieces.parts)
+        self.raw = line if self.too_long else _tidied(line)
+        if self.raw:
+            yield _TOO_LONG if self.too_long else self.raw
+        self.too_long = False
+
+
+class _OpenLine:
+    """A line whose end has not been seen yet. Over the limit only its start is held, whatever follows."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= LINE_LIMIT:
+            self.parts.append(piece)
+        else:
+            self.parts = [b"".join([*self.parts, piece])[:KEPT]]
+
+
+def _tidied(line: bytes) -> bytes:
+    line = line.strip(_BLANK)
+    while line.startswith((_BOM, _RECORD_SEPARATOR)):
+        line = line.removeprefix(_BOM).removeprefix(_RECORD_SEPARATOR).strip(_BLANK)
+    return line

@@ -1,0 +1,102 @@
+"""One source read from its start to its end, as entries. Decides what a last line without an end is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+import jsonlines
+
+from pipedrive_cli.events.decode import message_identity, refusal
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.envelope import Head, decode_head, entries, is_plain, unreadable
+from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.unpack import Blocks, Trouble
+
+
+def read(source: Source) -> Reading:
+    """A reading of `source`, to be iterated over once. Memory stays constant whatever the size of the source."""
+    return Reading(source)
+
+
+class Reading:
+    """Iterates over the entries of one source, in their order there; never raises for what stands in it.
+
+    `bytes_read` grows as it goes (packed bytes of the file, for progress). After the last entry `complete` says
+    whether the source was read to its end; where it is False `left` is an entry that was not handed out but left for
+    another time, with its place and what is wrong. Only a source that was found, not named, leaves anything: its
+    writer may not be done with it. Of a named one the same is refused like any other bad line.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.complete = False
+        self.left: Entry | None = None
+        self._blocks: Blocks | None = None
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken from the source so far; of a gzip file as they stand on disk."""
+        return 0 if self._blocks is None else self._blocks.bytes_read
+
+    def __iter__(self) -> Iterator[Entry]:
+        name = self.source.name
+        try:
+            stream = self.source.open()
+        except OSError as error:
+            complaint = refusal("source_unreadable", f"the file cannot be opened: {error.strerror or error}")
+            yield from self._end_badly(Entry(name, 1, b"", refusal=complaint))
+            return
+        try:
+            yield from self._entries(stream)
+        finally:
+            if stream is not self.source.stream:
+                stream.close()
+
+    def _entries(self, stream: BinaryIO) -> Iterator[Entry]:
+        name = self.source.name
+        self._blocks = blocks = Blocks(stream)
+        lines = Lines(blocks)
+        next_head = jsonlines.Reader(lines, loads=cast(Any, decode_head)).read
+        torn = False
+        while True:
+            try:
+                head = cast(Head, next_head())
+            except EOFError:
+                break
+            except (ValueError, RecursionError):  # jsonlines' own errors are ValueErrors
+                yield from self._bad_line(lines, blocks.trouble)
+                torn = not lines.ended
+                continue
+            message_id = head.messageId
+            if type(message_id) is str and is_plain(head):
+                identity = message_identity(message_id)
+                if identity is not None:
+                    yield Entry(name, lines.number, lines.raw, None, identity)
+                    continue
+            yield from entries(lines.raw, head, name, lines.number)
+        if blocks.trouble is None:
+            self.complete = self.left is None
+        elif not torn:
+            yield from self._end_badly(Entry(name, lines.number + 1, b"", refusal=refusal(*blocks.trouble)))
+
+    def _bad_line(self, lines: Lines, trouble: Trouble | None) -> Iterator[Entry]:
+        name = self.source.name
+        if lines.too_long:
+            message = f"the line is longer than {LINE_LIMIT >> 20} MiB; its first {KEPT} bytes are kept"
+            yield Entry(name, lines.number, lines.raw, refusal=refusal("line_too_long", message), cut=True)
+            return
+        entry = unreadable(lines.raw, name, lines.number)
+        if lines.ended or entry.refusal is None or entry.refusal.code not in ("bad_json", "not_utf8"):
+            yield entry
+            return
+        if trouble is not None:
+            entry.refusal = refusal(*trouble)
+        yield from self._end_badly(entry)
+
+    def _end_badly(self, entry: Entry) -> Iterator[Entry]:
+        if self.source.named:
+            yield entry
+        elif self.left is None:
+            self.left = entry
