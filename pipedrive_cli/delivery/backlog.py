@@ -29,7 +29,7 @@ Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class Case:
     """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies."""
 
     digest: bytes
@@ -58,7 +58,7 @@ class Joining:
     """An alias on its way: from its time on `previous` is another name of `current`."""
 
     alias: Alias
-    entry: Entry
+    case: Case
 
     @property
     def previous(self) -> str | None:
@@ -80,13 +80,14 @@ class Job:
     name: str | None
     parts: list[Part]
     joinings: list[Joining]
+    nodes: frozenset[Node] = frozenset()  # all that it can be found by while it is under way
 
 
 @dataclass(slots=True, eq=False)
 class _Group:
     kind: Kind
     nodes: set[Node] = field(default_factory=set)
-    changes: list[tuple[Change, Entry]] = field(default_factory=list)
+    changes: list[tuple[Change, Case]] = field(default_factory=list)
     joinings: list[Joining] = field(default_factory=list)
 
 
@@ -96,28 +97,28 @@ class Backlog:
     def __init__(self, aliases: dict[str, tuple[str, int | None]]) -> None:
         self._aliases = dict(aliases)
         self._groups: dict[Node, _Group] = {}
-        self._leads: list[tuple[Change, Entry]] = []
+        self._leads: list[tuple[Change, Case]] = []
 
     def __len__(self) -> int:
         """How many records wait."""
         return len({id(group) for group in self._groups.values()}) + len(self._leads)
 
-    def add(self, transformed: Transformed, entry: Entry) -> Complaint | None:
+    def add(self, transformed: Transformed, case: Case) -> Complaint | None:
         """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
         if transformed.alias is not None and (refused := self._refuse(transformed.alias)) is not None:
             return refused
         for change in transformed.changes:
-            entry.open += 1
-            self._put(change, entry)
+            case.open += 1
+            self._put(change, case)
         if transformed.alias is not None:
-            entry.open += 1
-            self._join(Joining(transformed.alias, entry))
+            case.open += 1
+            self._join(Joining(transformed.alias, case))
         return None
 
     def put_back(self, job: Job, parts: Iterable[Part], joinings: Iterable[Joining]) -> None:
         """What must wait for the rest of the input."""
         for part in parts:
-            self._put(part.change, part.entry)
+            self._put(part.change, part.case)
         for joining in joinings:
             self._place(joining)
 
@@ -148,7 +149,7 @@ class Backlog:
         """An alias was refused: from here on its previous id names somebody else again."""
         self._aliases.pop(previous, None)
 
-    def take(self) -> tuple[list[Job], list[tuple[Change, Entry]]]:
+    def take(self) -> tuple[list[Job], list[tuple[Change, Case]]]:
         """All that waits, as jobs for records and as leads, in the order of reading; the backlog is empty then."""
         groups, self._groups = self._groups, {}
         leads, self._leads = self._leads, []
@@ -172,11 +173,11 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change, entry: Entry) -> None:
+    def _put(self, change: Change, case: Case) -> None:
         if change.record.kind == "leads":
-            self._leads.append((change, entry))
+            self._leads.append((change, case))
             return
-        self._group(self._nodes(change.record)).changes.append((change, entry))
+        self._group(self._nodes(change.record)).changes.append((change, case))
 
     def _join(self, joining: Joining) -> None:
         previous, current = joining.previous, joining.current
@@ -223,7 +224,7 @@ class Backlog:
         if key is not None and group.kind == "persons":
             key = self.canonical(key)
             keys.add(key)
-        parts = [Part(change, self.depth(change.record.key, change.time), entry) for change, entry in group.changes]
+        parts = [Part(change, self.depth(change.record.key, change.time), case) for change, case in group.changes]
         parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
         return Job(
             kind=group.kind,
@@ -233,6 +234,7 @@ class Backlog:
             name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
             parts=parts,
             joinings=group.joinings,
+            nodes=frozenset(group.nodes),
         )
 
     def keys_waiting(self) -> Iterator[tuple[Kind, str]]:

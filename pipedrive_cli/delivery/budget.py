@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from pipedrive_cli.pipedrive.catalog import SEARCHES_PER_WINDOW, WINDOW_SECONDS
 
-# How much longer than the fastest a request may be on its way before its place is given up: at worst 2 s of 2.2 s.
+# How much the way to Pipedrive may vary from one request to the next before we run into the limit after all. It bounds
+# what is given away for it: at worst 0.2 s of every 2.2 s, an eleventh of what is allowed.
 MOST_JITTER = 0.2
 # The grain of two clocks, and a server that counts the very end of its window in.
 EDGE = 0.01
-# So many answers, and the fastest of them says how long the way is. The first ones also set up their connections.
-ENOUGH_ANSWERS = 20
+# The first requests also set up their connections, which takes as long as it takes.
+FIRST_ANSWERS = 20
 # What a burst 429 takes from the limit, for somebody else is using it too, and what each quiet window gives back.
 SHARE_AFTER_429 = 0.8
 SHARE_REGAINED = 0.05
@@ -32,9 +33,9 @@ def concurrency(limit: int, latency: float) -> int:
 class Pace:
     """The burst limits: so many requests in any 2 s, and so many searches among them.
 
-    Pipedrive counts arrivals; we know departures and answers. A request fills its place until 2 s after it left, and
-    longer by as much as its way took longer than the fastest one's: so a place is never free on our side before it is
-    on Pipedrive's, wherever in time that window begins.
+    Pipedrive counts arrivals; we know departures and answers. So a request fills its place from when it left until 2 s
+    after its answer (or after MOST_JITTER, where that is sooner): Pipedrive's own place is free by then, wherever in
+    time its window begins. Places are filled as soon as they are free, not evenly spaced: what is not used is lost.
     """
 
     def __init__(self, limit: int, search_limit: int = SEARCHES_PER_WINDOW) -> None:
@@ -43,7 +44,6 @@ class Pace:
         self._paused_until = -math.inf
         self._refused_since: float | None = None
         self._answers = 0
-        self._fastest = math.inf
 
     @property
     def limit(self) -> int:
@@ -64,12 +64,9 @@ class Pace:
     def learn(self, now: float, headers: Mapping[str, str], sending: Sending, *, limited: bool = False) -> None:
         """An answer came, with these headers (lower-case names). `limited`: it was a burst 429."""
         places = [place for place in (sending.place, sending.search_place) if place is not None]
-        took = now - sending.place.sent_at
-        self._fastest = min(self._fastest, took)
-        self._answers += 1
-        late = took - self._fastest if self._settled else took
         for window, place in zip((self._all, self._searches), places, strict=False):
-            window.answered(place, min(late, self._patience))
+            window.answered(place, min(now - place.sent_at, self._patience))
+        self._answers += 1
 
         # Searches have both windows; a limit this low is that of theirs.
         limit = _count(headers.get("x-ratelimit-limit"))
@@ -99,13 +96,9 @@ class Pace:
         return 0.0 if self._refused_since is None else now - self._refused_since
 
     @property
-    def _settled(self) -> bool:
-        return self._answers >= ENOUGH_ANSWERS
-
-    @property
     def _patience(self) -> float:
-        """How long beyond its 2 s a place is kept for a request that is late."""
-        return MOST_JITTER if self._settled else math.inf
+        """How long a request may be thought to be on its way to Pipedrive."""
+        return MOST_JITTER if self._answers >= FIRST_ANSWERS else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +135,8 @@ class _Window:
             return 0.0
         known = [times[0] for times in (self._free_at, self._others_free_at) if times]
         if self._open:
-            oldest = next(iter(self._open.values())).sent_at + WINDOW_SECONDS + EDGE
-            # Before its answer, a place may become free at its 2 s already; after those, when patience ends.
-            known.append(oldest if oldest > now else oldest + min(patience, WINDOW_SECONDS))
+            # Answered this instant, a place would be free in 2 s; without an answer, when patience ends.
+            known.append(min(now, next(iter(self._open.values())).sent_at + patience) + WINDOW_SECONDS + EDGE)
         return max(EDGE, min(known) - now)
 
     def fill(self, now: float) -> _Place:
@@ -153,9 +145,9 @@ class _Window:
         self._open[place.serial] = place
         return place
 
-    def answered(self, place: _Place, late: float) -> None:
+    def answered(self, place: _Place, took: float) -> None:
         if self._open.pop(place.serial, None):
-            heapq.heappush(self._free_at, place.sent_at + WINDOW_SECONDS + late + EDGE)
+            heapq.heappush(self._free_at, place.sent_at + WINDOW_SECONDS + took + EDGE)
 
     def share_with_others(self, now: float, place: _Place, remaining: int) -> None:
         """Pipedrive counted more than can be ours: others use this limit. Theirs are gone in 2 s at the latest."""

@@ -66,7 +66,7 @@ class Part(NamedTuple):
 
     change: Change
     depth: int
-    entry: Any  # the event it belongs to: opaque here, unique per event
+    case: Any  # the event it belongs to: opaque here, unique per event
 
 
 class Candidate(NamedTuple):

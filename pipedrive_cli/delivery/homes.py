@@ -105,7 +105,7 @@ class _Places:
                 self.job.kind,
                 None,
                 parts=tuple((part, Outcome.REJECTED) for part in guilty),
-                complaints=tuple((part.entry, refusal) for part in guilty),
+                complaints=tuple((part.case, refusal) for part in guilty),
             )
         return parts
 
@@ -204,7 +204,7 @@ class _Places:
             record,
             aliases=(joining,),
             joinings=((joining, Outcome.SKIPPED),),
-            complaints=((joining.entry, same),),
+            complaints=((joining.case, same),),
         )
 
     def _merge(self, joining: Joining, loser: int, survivor: int) -> Generator[Ask, Any, None]:
@@ -305,7 +305,7 @@ def _end(joining: Joining, code: str, message: str) -> Save:
         aliases=(joining,) if code == "alias_unknown" else (),
         apart=() if code == "alias_unknown" else (joining,),
         joinings=((joining, Outcome.REJECTED),),
-        complaints=((joining.entry, complaint),),
+        complaints=((joining.case, complaint),),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Entry, Job, Joining
+from pipedrive_cli.delivery.backlog import Case, Job, Joining
 from pipedrive_cli.delivery.fold import (
     Decision,
     Held,
@@ -90,7 +90,7 @@ class Save:
     parts: tuple[tuple[Part, Outcome], ...] = ()
     joinings: tuple[tuple[Joining, Outcome], ...] = ()
     apart: tuple[Joining, ...] = ()  # aliases that were refused: their ids name two persons again
-    complaints: tuple[tuple[Entry, Complaint], ...] = ()
+    complaints: tuple[tuple[Case, Complaint], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,39 +170,32 @@ class Home:
     former_keys: list[str] = field(default_factory=list)
 
 
-def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
+def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms, links: Mapping[str, Any] | None = None) -> Plan:
     """Writes what `parts` ask of the record at `home`, as one write where Pipedrive accepts it.
 
     A value that Pipedrive refuses by name is left out and the rest written; a refusal without names takes the fold
-    apart, oldest change first, so that only the guilty event is rejected.
+    apart, oldest change first, so that only the guilty event is rejected. `links` go into a creation by their ids.
     """
-    complaints: list[tuple[Entry, Complaint]] = []
+    complaints: list[tuple[Case, Complaint]] = []
     refused: dict[int, Outcome] = {}  # id(part) -> outcome of parts that lost a value
     dropped: set[str] = set()
-    gone_before = False
+    lost_once = False
     while True:
         wanted = gather(job.kind, parts, terms.rules)
         yield from _resolve_link(job, wanted, refused, complaints)
-        if home.id is not None and (needs_look(home.state, wanted, terms.rules) and _stale(home, wanted, terms)):
-            values = yield Look(job.kind, home.id)
-            if values is None:
-                if not (yield from _lost(job, home, parts, terms)):
-                    return None
-                continue
-            see(home, values, terms.key_address.get(job.kind))
+        if not (yield from _looked(job, home, parts, wanted, terms)):
+            return None
         decision = _decision(job, home, wanted, terms, dropped)
-        if home.id is None:
-            missing = yield from _missing(job, home, parts, decision, complaints)
-            if missing:
-                return None
+        if home.id is None and (yield from _missing(job, home, parts, decision, complaints)):
+            return None
         if home.id is not None and not decision.body:
             yield _saved(job, home, decision, None, "unchanged", parts, refused, complaints)
             return home.id
         try:
-            action, shown = yield from _send(job, home, wanted, decision, terms)
+            action, shown = yield from _send(job, home, wanted, decision, links or {})
         except Refusal as refusal:
-            if refusal.gone and home.id is not None and not gone_before:
-                gone_before = True
+            if refusal.gone and home.id is not None and not lost_once:
+                lost_once = True
                 if not (yield from _lost(job, home, parts, terms)):
                     return None
                 continue
@@ -212,12 +205,23 @@ def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
                     _blame(address, decision, refusal, terms, refused, complaints)
                 dropped.update(named)
                 continue
-            if len({id(part.entry) for part in parts}) > 1:
+            if len({id(part.case) for part in parts}) > 1:
                 return (yield from _take_apart(job, home, parts, terms))
             yield reject_all(job, home, parts, refusal.code, refusal.message, complaints)
             return home.id
         yield _saved(job, home, decision, shown, action, parts, refused, complaints)
         return home.id
+
+
+def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms) -> Generator[Ask, Any, bool]:
+    """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
+    if home.id is None or not needs_look(home.state, wanted, terms.rules) or not _stale(home, wanted, terms):
+        return True
+    values = yield Look(job.kind, home.id)
+    if values is None:
+        return (yield from _lost(job, home, parts, terms))
+    see(home, values, terms.key_address.get(job.kind))
+    return True
 
 
 def _decision(job: Job, home: Home, wanted: Wanted, terms: Terms, dropped: set[str]) -> Decision:
@@ -242,7 +246,7 @@ def _stale(home: Home, wanted: Wanted, terms: Terms) -> bool:
 
 
 def _resolve_link(
-    job: Job, wanted: Wanted, refused: dict[int, Outcome], complaints: list[tuple[Entry, Complaint]]
+    job: Job, wanted: Wanted, refused: dict[int, Outcome], complaints: list[tuple[Case, Complaint]]
 ) -> Generator[Ask, Any, None]:
     """Puts Pipedrive's id where a person's organization is named. A link that fails holds back the link alone."""
     link = wanted.fields.get("organization")
@@ -256,7 +260,7 @@ def _resolve_link(
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
     for part in link.parts:
         refused[id(part)] = outcome
-        complaints.append((part.entry, _dependent(outcome, "its organization")))
+        complaints.append((part.case, _dependent(outcome, "its organization")))
 
 
 def _dependent(outcome: Outcome, what: str) -> Complaint:
@@ -269,7 +273,7 @@ def _missing(
     home: Home,
     parts: Sequence[Part],
     decision: Decision,
-    complaints: list[tuple[Entry, Complaint]],
+    complaints: list[tuple[Case, Complaint]],
 ) -> Generator[Ask, Any, bool]:
     """Whether the record must not or cannot be created; then its parts are ended or wait."""
     if not any(part.change.may_create for part in parts):
@@ -277,7 +281,7 @@ def _missing(
             nobody = "nobody in Pipedrive or in the input bears this user id"
             yield reject_all(job, home, parts, "person_not_found", nobody, complaints)
         return True
-    if "name" not in decision.body:
+    if job.kind != "leads" and "name" not in decision.body:
         nameless = f"a new record in {job.kind} needs a name, and the event has none"
         yield reject_all(job, home, parts, "missing_name", nameless, complaints)
         return True
@@ -290,28 +294,28 @@ def reject_all(
     parts: Sequence[Part],
     code: str,
     message: str,
-    complaints: Sequence[tuple[Entry, Complaint]] = (),
+    complaints: Sequence[tuple[Case, Complaint]] = (),
 ) -> Save:
     """Ends `parts`, and the aliases that hang on them, as rejected for one reason."""
     complaint = Complaint(code, message, outcome=Outcome.REJECTED)
     joinings, home.unsaved_joinings = home.unsaved_joinings, []
-    entries = dict.fromkeys([*(part.entry for part in parts), *(joining.entry for joining in joinings)])
+    entries = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
     return Save(
         job.kind,
         None,
         parts=tuple((part, Outcome.REJECTED) for part in parts),
         joinings=tuple((joining, Outcome.REJECTED) for joining in joinings),
-        complaints=(*complaints, *((entry, complaint) for entry in entries)),
+        complaints=(*complaints, *((case, complaint) for case in entries)),
     )
 
 
 def _send(
-    job: Job, home: Home, wanted: Wanted, decision: Decision, terms: Terms
+    job: Job, home: Home, wanted: Wanted, decision: Decision, links: Mapping[str, Any]
 ) -> Generator[Ask, Any, tuple[Literal["created", "updated"], Mapping[str, Any]]]:
     fields = dict(decision.body)
     _whole_prices(home, fields)
     if home.id is None:
-        fields = {**wanted.on_creation, **fields}
+        fields = {**wanted.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
         shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields)
         home.id = shown["id"]
@@ -343,7 +347,7 @@ def _saved(
     action: Literal["created", "updated", "unchanged"],
     parts: Sequence[Part],
     refused: Mapping[int, Outcome],
-    complaints: Sequence[tuple[Entry, Complaint]],
+    complaints: Sequence[tuple[Case, Complaint]],
 ) -> Save:
     """The record as it is now; `home` is brought up to date for whatever follows."""
     home.state = settle(home.state, decision, shown)
@@ -401,22 +405,22 @@ def _blame(
     refusal: Refusal,
     terms: Terms,
     refused: dict[int, Outcome],
-    complaints: list[tuple[Entry, Complaint]],
+    complaints: list[tuple[Case, Complaint]],
 ) -> None:
     field_name = terms.names.get(address, address)
     value = repr(decision.body[address])[:80]
     complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)
     for part in decision.asked_by.get(address, ()):
         refused[id(part)] = Outcome.REJECTED
-        complaints.append((part.entry, complaint))
+        complaints.append((part.case, complaint))
 
 
 def _take_apart(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
     """One write per event, oldest first, each with its own outcome."""
-    by_entry: dict[int, list[Part]] = {}
+    by_case: dict[int, list[Part]] = {}
     for part in parts:
-        by_entry.setdefault(id(part.entry), []).append(part)
-    for own in by_entry.values():
+        by_case.setdefault(id(part.case), []).append(part)
+    for own in by_case.values():
         yield from bring(job, home, own, terms)
     return home.id
 
@@ -435,7 +439,7 @@ def _lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generato
             job.kind,
             None,
             parts=tuple((part, Outcome.SKIPPED) for part in parts),
-            complaints=tuple((part.entry, gone) for part in parts),
+            complaints=tuple((part.case, gone) for part in parts),
         )
         return False
     found = (yield Locate(job.kind, key=job.key)) if job.key is not None else ()

@@ -1,0 +1,104 @@
+"""What a run has to tell, on its way into the journal: counts, problems with examples, and every event's outcome.
+
+It collects between two commits and writes itself into whichever transaction comes next, so that the numbers in the
+journal are those of the work in the journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
+
+EXAMPLES_KEPT = 20  # per problem and run
+UNHANDLED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})
+
+
+@dataclass(slots=True)
+class Book:
+    """One run's book. `on_ended` is told of every event that has ended, before it is journaled."""
+
+    run: int
+    tally: Tally
+    on_ended: Callable[[Case], None] | None = None
+    _counts: dict[str, Counter[str]] = field(default_factory=dict)
+    _examples: list[tuple[Any, ...]] = field(default_factory=list)
+    _kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
+    _requests_told: Counter[str] = field(default_factory=Counter)
+    _told: Counter[str] = field(default_factory=Counter)
+
+    def count(self, what: str, name: str, n: int = 1) -> None:
+        """Adds to what the run has counted under one heading."""
+        self._counts.setdefault(what, Counter())[name] += n
+
+    def record(self, kind: Kind, action: str) -> None:
+        """One record was created, updated, left as it was, or merged."""
+        self.tally.records[kind, action] += 1
+        self.count("record", f"{kind} {action}")
+
+    def problem(self, complaint: Complaint, case: Case | None = None, outcome: Outcome | None = None) -> None:
+        """Counts a problem and keeps the first examples of it."""
+        ended = outcome.value if outcome is not None else ""
+        self.tally.problems[complaint.code] += 1
+        self.count("problem", f"{complaint.code} {ended}")
+        if self._kept[complaint.code, ended] >= EXAMPLES_KEPT:
+            return
+        self._kept[complaint.code, ended] += 1
+        place = case.place if case is not None else None
+        self._examples.append(
+            (
+                complaint.code,
+                ended,
+                complaint.message[:500],
+                place.file if place else None,
+                place.line if place else None,
+                place.index if place else None,
+                case.message_id if case else None,
+                case.user if case else None,
+                complaint.field,
+                None if complaint.value is None else complaint.value[:200],
+            )
+        )
+
+    def end(self, case: Case) -> None:
+        """An event has its outcome."""
+        self.tally.outcomes[case.outcome] += 1
+        self.count("outcome", case.outcome.value)
+        for complaint in {complaint.code: complaint for complaint in reversed(case.complaints)}.values():
+            self.problem(complaint, case, complaint.outcome)
+        if self.on_ended is not None:
+            self.on_ended(case)
+        if case.digest:
+            self._ended.append((case.digest, case.outcome))
+
+    def write(self, journal: Journal) -> None:
+        """Writes what has come together into the transaction that is open."""
+        self._requests()
+        for what, counts in self._counts.items():
+            journal.count(self.run, what, counts)
+        journal.add_examples(self.run, self._examples)
+        journal.settle_events(self.run, self._ended)
+        self._counts, self._examples, self._ended = {}, [], []
+
+    def _requests(self) -> None:
+        tally = self.tally
+        for label, n in (tally.requests - self._requests_told).items():
+            self.count("request", label, n)
+            self._requests_told[label] += n
+        now = {
+            "read": tally.events_read,
+            "filtered": tally.filtered,
+            "retried": tally.retried,
+            "tokens": tally.tokens_spent,
+        }
+        for name, n in now.items():
+            if n > self._told[name]:
+                self.count("run", name, n - self._told[name])
+                self._told[name] = n

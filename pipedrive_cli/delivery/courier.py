@@ -1,0 +1,315 @@
+"""Drives plans: answers what they ask from the directory, the journal and Pipedrive, and makes durable what they save.
+
+One job is one record, delivered by one worker from beginning to end; several jobs are under way at once. A job that
+needs another one's record (a person its organization, a lead its person) waits for that job, which was taken up before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.fold import Part
+from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.leads import deliver_lead
+from pipedrive_cli.delivery.plan import (
+    Ask,
+    Forget,
+    Linked,
+    Locate,
+    Look,
+    Plan,
+    Recall,
+    RecordId,
+    Refusal,
+    Save,
+    Terms,
+    Wait,
+    Write,
+)
+from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+
+Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
+
+
+@dataclass(slots=True, eq=False)
+class _Course:
+    """One job under way."""
+
+    job: Job
+    parts: dict[tuple[int, int], Part]
+    joinings: dict[int, Joining]
+    write: int | None = None  # the journal's number of a write that is not settled yet
+    shown: SeenRecord | None = None
+    worst: Outcome | None = None
+    waits: bool = False
+
+
+@dataclass(slots=True)
+class Courier:
+    """Delivers jobs. `server_time` is Pipedrive's clock as last heard, in seconds since 1970."""
+
+    sender: Sender
+    directory: Directory
+    commits: GroupCommits
+    book: Book
+    backlog: Backlog
+    terms: Terms
+    server_time: Callable[[], float]
+    input_over: bool = False
+    kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
+    _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
+
+    async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
+        """Brings every job to its end. Organizations come before persons, persons before leads in `jobs`."""
+        loop = asyncio.get_running_loop()
+        ends: list[asyncio.Future[Found]] = []
+        self._under_way = {}
+        for job in jobs:
+            end: asyncio.Future[Found] = loop.create_future()
+            ends.append(end)
+            for node in job.nodes:
+                self._under_way[node] = end
+        queue = iter(zip(jobs, ends, strict=True))
+
+        async def work() -> None:
+            for job, end in queue:
+                end.set_result(await self._bring(job))
+                self.book.tally.backlog_records -= 1
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(workers, len(jobs))):
+                group.create_task(work())
+
+    async def _bring(self, job: Job) -> Found:
+        """Drives one job's plan. Whatever happens, every part of the job has an outcome (or waits) afterwards."""
+        course = _Course(job, {_token(part): part for part in job.parts}, {id(j): j for j in job.joinings})
+        try:
+            if self.sender.stopped is not None:
+                raise self.sender.stopped
+            if (stops := self.kinds_stopped.get(job.kind)) is not None:
+                raise stops
+            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
+            found = await self._drive(plan, course)
+        except Refusal as refusal:
+            await self._give_up(course, Outcome.REJECTED, refusal.code, refusal.message)
+            return Outcome.REJECTED
+        except Failure as failure:
+            await self._give_up(course, Outcome.FAILED, failure.code, failure.message)
+            return Outcome.FAILED
+        except KindStops as stops:
+            self.kinds_stopped.setdefault(stops.kind, stops)
+            await self._give_up(course, Outcome.PENDING, stops.code, stops.message)
+            return Outcome.PENDING
+        except StopRun as stop:
+            await self._give_up(course, Outcome.PENDING, stop.code, None)
+            return Outcome.PENDING
+        if found is None and not course.waits:
+            return course.worst or Outcome.REJECTED
+        return found
+
+    async def _drive(self, plan: Plan, course: _Course) -> RecordId | None:
+        answer: Any = None
+        refusal: Refusal | None = None
+        while True:
+            try:
+                ask = plan.throw(refusal) if refusal is not None else plan.send(answer)
+            except StopIteration as end:
+                found: RecordId | None = end.value
+                return found
+            answer, refusal = None, None
+            try:
+                answer = await self._answer(ask, course)
+            except Refusal as refused:
+                refusal = refused
+
+    async def _answer(self, ask: Ask, course: _Course) -> Any:
+        match ask:
+            case Locate():
+                return await self._locate(ask)
+            case Recall(kind, record):
+                return self.directory.recall(kind, record)
+            case Look(kind, record):
+                return await self.directory.look(kind, record)
+            case Write():
+                return await self._write(ask, course)
+            case Save():
+                return await self._save(ask, course)
+            case Linked(name):
+                return await self._linked(name)
+            case Forget(kind, record):
+                self.directory.forget(kind, record)
+                return await self.commits.record(lambda journal: journal.forget_record(kind, record))
+            case Wait():
+                return self._wait(ask, course)
+
+    async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
+        if ask.kind == "leads":
+            known = self.commits.journal.known("leads", [ask.key or ""])
+            return tuple(known.values())
+        return await self.directory.locate(ask)
+
+    async def _linked(self, name: RecordName) -> Found:
+        """The record that a link names: brought by a job of its own, or there already."""
+        node = self.backlog.node_of(name)
+        if (end := self._under_way.get(node)) is not None:
+            return await end
+        if name.key is not None:
+            key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
+            ids = await self.directory.locate(Locate(name.kind, key=key))
+            return ids[0] if ids else None
+        return name.pipedrive_id
+
+    async def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
+        """Sends a write; one that cannot be repeated is journaled before it leaves."""
+        if not ask.call.endpoint.repeatable:
+            course.write = await self._begin(ask)
+        try:
+            answer = await self.sender.send(ask.call)
+        except (Refusal, KindStops):
+            await self._move(course, "refused")
+            raise
+        except Doubt as doubt:
+            await self._move(course, "doubt")
+            raise Failure("in_doubt", f"{ask.call.label}: {doubt}") from doubt
+        except (Failure, StopRun):
+            await self._move(course, "refused")  # it never left, or was turned away before anything was done
+            raise
+        data = answer.data
+        if not isinstance(data, Mapping) or data.get("id") is None:
+            return {}
+        if ask.kind != "leads" and ask.action != "merge":
+            course.shown = self.directory.shown(ask.kind, data)
+        return {**values_of(ask.kind, data), "id": data["id"]}
+
+    async def _begin(self, ask: Write) -> int:
+        numbers: list[int] = []
+        sent_at = self.server_time()
+        target = None if ask.call.id is None else str(ask.call.id)
+
+        def record(journal: Journal) -> None:
+            numbers.append(
+                journal.begin_write(
+                    self.book.run,
+                    ask.action,
+                    ask.kind,
+                    key=ask.key,
+                    target=target,
+                    picture=ask.picture,
+                    sent_at=sent_at,
+                )
+            )
+
+        await self.commits.record(record)
+        return numbers[0]
+
+    async def _move(self, course: _Course, to: str) -> None:
+        if course.write is not None:
+            number, course.write = course.write, None
+            await self.commits.record(lambda journal: journal.move_write(number, to))
+
+    async def _save(self, save: Save, course: _Course) -> None:
+        """Outcomes, ids and field times are one transaction."""
+        number, course.write = course.write, None
+        shown, course.shown = course.shown, None
+        ended = self._ended(save, course)
+        if save.action is not None:
+            self.book.record(save.kind, save.action)
+        for joining in save.apart:
+            if joining.previous is not None:
+                self.backlog.part_ways(joining.previous)
+        run = self.book.run
+
+        def record(journal: Journal) -> None:
+            if save.merged is not None and isinstance(save.id, int):
+                journal.merge_records(save.kind, save.merged, save.id)
+            if save.id is not None and save.state is not None:
+                journal.save_record(save.kind, save.id, save.keys, save.state)
+                if save.action == "created":
+                    journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
+            if shown is not None:
+                journal.see(save.kind, [shown])
+            for joining in save.aliases:
+                if joining.previous is not None and joining.current is not None:
+                    journal.add_alias(joining.previous, joining.current, joining.alias.time)
+            if number is not None:
+                journal.move_write(number, "done")
+            for case in ended:
+                self.book.end(case)
+            self.book.write(journal)
+
+        await self.commits.record(record)
+
+    def _ended(self, save: Save, course: _Course) -> list[Case]:
+        """Notes the outcomes of parts; returns the events that have thereby ended."""
+        for case, complaint in save.complaints:
+            case.complaints.append(complaint)
+        ended: list[Case] = []
+        for part, outcome in save.parts:
+            course.parts.pop(_token(part), None)
+            course.worst = outcome if course.worst is None else min(course.worst, outcome, key=_HARM.index)
+            if part.case.end_part(outcome):
+                ended.append(part.case)
+        for joining, outcome in save.joinings:
+            course.joinings.pop(id(joining), None)
+            if joining.case.end_part(outcome):
+                ended.append(joining.case)
+        return ended
+
+    def _wait(self, wait: Wait, course: _Course) -> bool:
+        if self.input_over:
+            return True
+        course.waits = True
+        for part in wait.parts:
+            course.parts.pop(_token(part), None)
+        for joining in wait.joinings:
+            course.joinings.pop(id(joining), None)
+        self.backlog.put_back(wait.job, wait.parts, wait.joinings)
+        return False
+
+    async def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> None:
+        """Ends what is still open of a job, all with one outcome."""
+        parts, joinings = list(course.parts.values()), list(course.joinings.values())
+        complaint = None if message is None else Complaint(code, message, outcome=outcome)
+        cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in joinings)])
+        await self._save(
+            Save(
+                course.job.kind,
+                None,
+                parts=tuple((part, outcome) for part in parts),
+                joinings=tuple((joining, outcome) for joining in joinings),
+                complaints=() if complaint is None else tuple((case, complaint) for case in cases),
+            ),
+            course,
+        )
+
+
+_HARM = (
+    Outcome.PENDING,
+    Outcome.FAILED,
+    Outcome.REJECTED,
+    Outcome.DELIVERED,
+    Outcome.UNCHANGED,
+    Outcome.DUPLICATE,
+    Outcome.SKIPPED,
+)
+
+
+def _token(part: Part) -> tuple[int, int]:
+    """What makes a part the same part, whatever depth it is given: its event's change."""
+    return (id(part.case), id(part.change))
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    """Organizations first, then what needs nothing, then persons, then leads."""
+    rank = {"organizations": 0, "products": 1, "persons": 2, "leads": 3}
+    return sorted(jobs, key=lambda job: rank[job.kind])

@@ -1,0 +1,293 @@
+"""The directory: record key -> Pipedrive id, and the values last seen there. Never a fuzzy search, never a guess.
+
+Our own writes come first (the search index lags, our journal does not), then a listing or exact look-ups, whichever is
+cheaper: pages are listed until that has cost as much as looking up every waiting key would (a total is not to be had),
+and the rest is looked up. So it costs at most twice the better choice. *Not found* is an answer; whatever keeps us from
+looking is raised, and nothing is created then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.plan import Knowledge, Locate, Refusal
+from pipedrive_cli.pipedrive.answer import Answer
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_FIELDS, Call, find_email, find_exact, get, listing
+from pipedrive_cli.transform.changes import Kind
+
+SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
+LONGEST_TERM = 100  # characters; longer search terms have been seen refused
+NAME = "\0name:"  # marks the key of a product that has no code
+
+# What is kept of a record's standard fields beside those that the config maps.
+_STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
+
+
+class Listing(msgspec.Struct):
+    """How far a kind has been listed. `stamp`: RFC 3339, from when on changes have to be asked for."""
+
+    complete: bool = False
+    stamp: str | None = None
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One kind's listing in this run."""
+
+    listing: Listing
+    cursor: str | None = None
+    started: bool = False
+    credit: int = 0  # tokens that looking up all keys asked for so far would have cost
+    spent: int = 0
+    fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
+    read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
+
+
+class Directory:
+    """What we know of the account's persons, organizations and products.
+
+    `send` sends a call with all patience and raises where there is no answer to rely on. `now` is the loop's time in
+    seconds. `wanted` are the addresses that the config maps, per kind.
+    """
+
+    def __init__(
+        self,
+        commits: GroupCommits,
+        send: Callable[[Call], Awaitable[Answer]],
+        *,
+        key_address: Mapping[Kind, str | None],
+        wanted: Mapping[Kind, frozenset[str]],
+        now: Callable[[], float],
+        warn: Callable[[Kind, str, Sequence[int]], None],
+    ) -> None:
+        self._commits = commits
+        self._journal: Journal = commits.journal
+        self._send = send
+        self._key_address = key_address
+        self._wanted = {kind: addresses | _STANDARD for kind, addresses in wanted.items()}
+        self._now = now
+        self._warn = warn
+        self._kinds: dict[Kind, _Progress] = {}
+        self._absent: set[tuple[Kind, str]] = set()
+
+    async def prepare(self, kind: Kind, keys: Sequence[str], *, emails: int = 0) -> None:
+        """Makes ready for `locate` of many keys. `emails`: how many look-ups by email may follow (match_email)."""
+        known = self._journal.known(kind, keys)
+        unknown = [key for key in keys if key not in known and not self._journal.seen_ids(kind, key)]
+        if not unknown:
+            return
+        progress = self._progress(kind)
+        if progress.listing.complete:
+            await self._refresh(kind, progress)
+            return
+        look_up = FACTS[kind].search.tokens
+        progress.credit += len(unknown) * (look_up + FACTS[kind].get.tokens) + min(emails, len(unknown)) * look_up
+        cost = FACTS[kind].list.tokens
+        whole = any(len(key) > LONGEST_TERM for key in unknown)
+        while not progress.listing.complete and (whole or progress.spent + cost <= progress.credit):
+            await self._list_page(kind, progress)
+
+    async def locate(self, ask: Locate) -> tuple[int, ...]:
+        """Ids of the living records with this key, name or email, oldest first."""
+        if ask.email is not None:
+            return await self._by_email(ask.email)
+        key = ask.key if ask.key is not None else f"{NAME}{ask.name}"
+        own = self._journal.known(ask.kind, [key])
+        if key in own:
+            return (int(own[key]),)
+        if not (ids := self._journal.seen_ids(ask.kind, key)):
+            progress = self._progress(ask.kind)
+            if progress.listing.complete:
+                await self._refresh(ask.kind, progress)
+                ids = self._journal.seen_ids(ask.kind, key)
+            elif (ask.kind, key) not in self._absent:
+                ids = await self._look_up(ask, key)
+        if len(ids) > 1:
+            self._warn(ask.kind, key, ids)
+        return tuple(ids)
+
+    def recall(self, kind: Kind, record: int | str) -> Knowledge:
+        """What is known of a record without asking anybody."""
+        state = self._journal.state(kind, record)
+        if kind == "leads" or not isinstance(record, int):
+            return Knowledge(state)
+        progress = self._progress(kind)
+        at = max(progress.read.get(record, -1.0), -1.0 if progress.fresh_at is None else progress.fresh_at)
+        seen = self._journal.seen(kind, record) if at >= 0 else None
+        if seen is None:
+            return Knowledge(state)
+        return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated))
+
+    async def look(self, kind: Kind, record: int | str) -> Mapping[str, Any] | None:
+        """Reads a record now. None: it is gone."""
+        try:
+            answer = await self._send(get(kind, record))
+        except Refusal as refusal:
+            if refusal.gone:
+                return None
+            raise
+        data = answer.data
+        if not isinstance(data, Mapping) or data.get("is_deleted") is True:
+            return None
+        values = values_of(kind, data)
+        if kind != "leads":
+            await self._commits.record(lambda journal: journal.see(kind, [self._row(kind, data)]))
+            self._progress(kind).read[int(data["id"])] = self._now()
+        return values
+
+    def shown(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
+        """The row to keep of a record that an answer to our own write showed; the caller records it."""
+        self._progress(kind).read[int(data["id"])] = self._now()
+        return self._row(kind, data)
+
+    def forget(self, kind: Kind, record: int | str) -> None:
+        """The record is gone; the caller records it."""
+        if isinstance(record, int):
+            self._progress(kind).read.pop(record, None)
+
+    async def changed_since(self, kind: Kind, moment: datetime) -> None:
+        """Reads every record that was changed since `moment` (UTC), so that what a lost answer did can be seen."""
+        cursor: str | None = None
+        while True:
+            call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=moment - SKEW)
+            answer = await self._send(call)
+            await self._take_page(kind, answer)
+            cursor = answer.next_cursor
+            if cursor is None:
+                return
+
+    def _progress(self, kind: Kind) -> _Progress:
+        if kind not in self._kinds:
+            stored = self._journal.fact(f"listing {kind}", Listing)
+            fields = tuple(sorted(self._listed(kind)))
+            if stored is None or stored.fields != fields:
+                stored = Listing(fields=fields)
+            self._kinds[kind] = _Progress(stored)
+        return self._kinds[kind]
+
+    def _listed(self, kind: Kind) -> tuple[str, ...]:
+        """Keys of the custom fields that a listing must bring; none of them named brings them all."""
+        keys = [a.removeprefix("custom_fields.") for a in self._wanted.get(kind, ()) if a.startswith("custom_fields.")]
+        address = self._key_address.get(kind)
+        if address is not None and address.startswith("custom_fields."):
+            keys.append(address.removeprefix("custom_fields."))
+        unique = sorted(set(keys))
+        return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
+
+    async def _list_page(self, kind: Kind, progress: _Progress) -> None:
+        if not progress.started:
+            progress.started = True
+            progress.fresh_at = self._now()
+        answer = await self._send(listing(kind, progress.cursor, custom_fields=self._listed(kind)))
+        progress.spent += FACTS[kind].list.tokens
+        if progress.listing.stamp is None:
+            progress.listing.stamp = _stamp(answer)
+        progress.cursor = answer.next_cursor
+        progress.listing.complete = progress.cursor is None
+        await self._take_page(kind, answer, progress.listing if progress.listing.complete else None)
+
+    async def _refresh(self, kind: Kind, progress: _Progress) -> None:
+        """Brings a complete listing of an earlier run up to date, once."""
+        if progress.fresh_at is not None or progress.listing.stamp is None:
+            return
+        at, stamp, cursor = self._now(), None, None
+        since = datetime.fromisoformat(progress.listing.stamp)
+        while True:
+            call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=since - SKEW)
+            answer = await self._send(call)
+            stamp = stamp or _stamp(answer)
+            cursor = answer.next_cursor
+            progress.listing.stamp = stamp
+            await self._take_page(kind, answer, progress.listing if cursor is None else None)
+            if cursor is None:
+                break
+        progress.fresh_at = at
+
+    async def _take_page(self, kind: Kind, answer: Answer, listing_done: Listing | None = None) -> None:
+        if not isinstance(answer.data, list):
+            raise Refusal("bad_listing", f"Pipedrive's list of {kind} is no list: nothing can be looked up in it")
+        rows = [
+            self._row(kind, item) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")
+        ]
+        gone = [item["id"] for item in answer.data if isinstance(item, Mapping) and item.get("is_deleted")]
+
+        def record(journal: Journal) -> None:
+            journal.see(kind, rows)
+            journal.unsee(kind, gone)
+            if listing_done is not None:
+                journal.set_fact(f"listing {kind}", listing_done)
+
+        await self._commits.record(record)
+
+    def _row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
+        values = values_of(kind, data)
+        address = self._key_address.get(kind)
+        key = None if address is None else values.get(address)
+        if kind == "products" and key in {None, ""}:
+            key = f"{NAME}{values.get('name')}"
+        wanted = self._wanted.get(kind, _STANDARD)
+        kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
+        return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
+
+    async def _look_up(self, ask: Locate, key: str) -> list[int]:
+        """By exact search, each hit verified by a GET: a hit may be in any custom field, in any case."""
+        by = "name" if ask.key is None and ask.kind == "products" else None
+        term = ask.key if ask.key is not None else str(ask.name)
+        found: list[int] = []
+        cursor: str | None = None
+        while True:
+            answer = await self._send(find_exact(ask.kind, term, by, cursor))
+            for item in _items(answer):
+                await self.look(ask.kind, int(item["id"]))
+            cursor = answer.next_cursor
+            if cursor is None:
+                break
+        found = self._journal.seen_ids(ask.kind, key)
+        if not found:
+            self._absent.add((ask.kind, key))
+        return found
+
+    async def _by_email(self, email: str) -> tuple[int, ...]:
+        progress = self._progress("persons")
+        if progress.listing.complete:
+            await self._refresh("persons", progress)
+            return tuple(self._journal.seen_by_email(email))
+        if len(email) > LONGEST_TERM:
+            return ()
+        answer = await self._send(find_email(email))
+        wanted = email.strip().casefold()
+        for item in _items(answer):
+            if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
+                await self.look("persons", int(item["id"]))
+        return tuple(self._journal.seen_by_email(email))
+
+
+def _items(answer: Answer) -> list[Mapping[str, Any]]:
+    data = answer.data
+    if not isinstance(data, Mapping) or not isinstance(data.get("items"), list):
+        raise Refusal("bad_search", "Pipedrive's search answered without a list of items: it cannot be relied on")
+    return [hit["item"] for hit in data["items"] if isinstance(hit, Mapping) and isinstance(hit.get("item"), Mapping)]
+
+
+def _stamp(answer: Answer) -> str:
+    """When the listing was true, by Pipedrive's own clock."""
+    return (answer.date or datetime.now(UTC)).isoformat()
+
+
+def _microseconds(text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return int(moment.timestamp() * 1_000_000)

@@ -1,0 +1,54 @@
+"""The plan of one lead: its person first, then the lead itself, known by the message id. Never folded. Without I/O.
+
+A lead that was made without a refused value is known by its message id, so that the mended event sends what is missing.
+"""
+
+from __future__ import annotations
+
+from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.fold import Part, RecordState
+from pipedrive_cli.delivery.plan import (
+    Home,
+    Knowledge,
+    Linked,
+    Locate,
+    Plan,
+    Recall,
+    Save,
+    Terms,
+    Wait,
+    bring,
+    reject_all,
+    state_of,
+    with_key,
+)
+from pipedrive_cli.transform.changes import Change, Complaint, Outcome
+
+
+def lead_job(change: Change, case: Case) -> Job:
+    """The job of one lead."""
+    return Job("leads", change.record.key, [], [], None, [Part(change, 0, case)], [])
+
+
+def deliver_lead(job: Job, terms: Terms) -> Plan:
+    """The whole conversation about one lead. Returns its id, or None when it could not be made."""
+    (part,) = job.parts
+    person = None if part.change.person is None else (yield Linked(part.change.person))
+    if person is None:
+        if (yield Wait(job, (part,))):
+            nobody = "nobody in Pipedrive or in the input bears this user id"
+            yield reject_all(job, Home(None, RecordState()), (part,), "person_not_found", nobody)
+        return None
+    if isinstance(person, Outcome):
+        outcome = Outcome.REJECTED if person is Outcome.REJECTED else Outcome.PENDING
+        why = "was rejected" if outcome is Outcome.REJECTED else "could not be brought to Pipedrive yet"
+        complaint = Complaint("depends_on", f"the person of this lead {why}", outcome=outcome)
+        yield Save("leads", None, parts=((part, outcome),), complaints=((part.case, complaint),))
+        return None
+    found = yield Locate("leads", key=job.key)
+    home = Home(None, RecordState())
+    if found:
+        knowledge: Knowledge = yield Recall("leads", found[0])
+        # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
+        home = Home(found[0], with_key(state_of(knowledge), job.key))
+    return (yield from bring(job, home, (part,), terms, links={"person": person}))

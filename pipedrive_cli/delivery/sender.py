@@ -1,0 +1,273 @@
+"""Sends one call with all patience: within both limits, again where that is right, and never when the run has stopped.
+
+What it raises says what happens next: `Refusal` concerns the record, `Failure` sets the events aside for another run,
+`Doubt` means look before you send again, `KindStops` ends a kind of record, `StopRun` the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
+from pipedrive_cli.delivery.plan import Refusal
+from pipedrive_cli.delivery.retry import (
+    Again,
+    DaySpent,
+    Done,
+    GiveUp,
+    Gone,
+    InDoubt,
+    Refused,
+    SlowDown,
+    Verdict,
+    decide,
+)
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
+from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
+from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.transform.changes import Kind
+
+SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
+UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
+
+
+class Failure(Exception):
+    """Gave up after retries: the events are failed and can be run again."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Doubt(Exception):
+    """A write that must not be repeated may have been done."""
+
+
+class KindStops(Exception):
+    """Nothing more of one kind of record can be written in this run."""
+
+    def __init__(self, kind: Kind, code: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+        self.message = message
+
+
+class Sends(Protocol):
+    """The client, as this module needs it."""
+
+    async def send(self, call: Call) -> Answer: ...
+
+
+class Sender:
+    """Knows both limits, the day's budget, and whether the run goes on. `jitter` gives numbers in [0, 1)."""
+
+    def __init__(
+        self,
+        client: Sends,
+        pace: Pace,
+        day: Day,
+        tally: Tally,
+        *,
+        max_attempts: int,
+        jitter: Callable[[], float],
+        max_tokens: int | None = None,
+        wait_for_budget: bool = False,
+    ) -> None:
+        self._client = client
+        self._pace = pace
+        self._day = day
+        self._tally = tally
+        self._max_attempts = max_attempts
+        self._jitter = jitter
+        self._max_tokens = max_tokens
+        self._wait_for_budget = wait_for_budget
+        self._stopped: StopRun | None = None
+        self._ended = asyncio.Event()
+        self._unanswered = 0
+        self.answered_at_all = False
+        self.on_answer: Callable[[Call, Answer], None] | None = None
+
+    @property
+    def stopped(self) -> StopRun | None:
+        """Why nothing more is sent, if so."""
+        return self._stopped
+
+    def stop(self, why: StopRun) -> None:
+        """From here on nothing new is sent; what is in flight is finished. The first reason counts."""
+        if self._stopped is None:
+            self._stopped = why
+            self._ended.set()
+
+    async def send(self, call: Call) -> Answer:
+        """Returns the acknowledged answer, or raises as the module says."""
+        attempt = 1
+        while True:
+            sending, spending = await self._admitted(call)
+            outcome = await self._once(call, attempt)
+            verdict = decide(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
+            self._learn(outcome, verdict, sending, spending)
+            match verdict:
+                case Done(answer):
+                    return answer
+                case Again(after, costs):
+                    attempt += costs
+                    await self._sleep(after)
+                case SlowDown(after):
+                    self._slow_down(after)
+                case DaySpent(resume_in):
+                    await self._day_spent(resume_in)
+                case InDoubt(reason):
+                    raise Doubt(reason)
+                case Gone():
+                    raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
+                case Refused():
+                    self._refused(call, verdict)
+                case GiveUp(reason):
+                    raise Failure("gave_up", f"{call.label}: {reason}")
+
+    async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
+        """Waits for a place within the limits. Raises StopRun once the run has stopped."""
+        now = asyncio.get_running_loop().time
+        while True:
+            self._go_on()
+            wait = self._pace.wait(now(), call.endpoint.search)
+            if wait <= 0:
+                break
+            await asyncio.sleep(wait)
+        if self._max_tokens is not None and self._tally.tokens_spent + call.tokens > self._max_tokens:
+            self.stop(
+                StopRun(
+                    f"the run has spent {self._tally.tokens_spent} of the {self._max_tokens} tokens it was given",
+                    code="max_tokens",
+                    hint="run again to continue, with another --max-tokens",
+                )
+            )
+        write = call.method != "GET"
+        if not self._day.may_spend(call.tokens, write=write):
+            await self._day_spent(None)
+        self._go_on()
+        self._tally.tokens_spent += call.tokens  # counted when it leaves: what fails may cost as much
+        return self._pace.sent(now(), call.endpoint.search), self._day.spend(call.tokens, write=write)
+
+    async def _once(self, call: Call, attempt: int) -> Answer | NoAnswer:
+        tally = self._tally
+        tally.requests[call.label] += 1
+        tally.retried += attempt > 1
+        tally.in_flight += 1
+        outcome: Answer | NoAnswer
+        try:
+            outcome = await self._client.send(call)
+        except NoAnswer as none:
+            outcome = none
+        finally:
+            tally.in_flight -= 1
+        if isinstance(outcome, Answer) and self.on_answer is not None:
+            self.on_answer(call, outcome)
+        return outcome
+
+    def _learn(self, outcome: Answer | NoAnswer, verdict: Verdict, sending: Sending, spending: Spending) -> None:
+        """What an answer tells of the limits, and silence of the network."""
+        if isinstance(outcome, NoAnswer):
+            self._day.lost(spending)
+            return
+        now = asyncio.get_running_loop().time()
+        self._pace.learn(now, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
+        self._day.learn(outcome.headers, spending)
+        self._tally.tokens_left_today = self._day.left
+        self._tally.requests_allowed = self._pace.limit
+        self._unanswered = 0
+        self.answered_at_all = True
+
+    def _slow_down(self, after: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._pace.slow_down(now, after)
+        self._tally.waiting_for, self._tally.waiting_until = "Pipedrive's limit of requests", now + after
+        if self._pace.refused_for(now) > SPENT_AFTER:
+            self._day.found_spent()
+            self.stop(_spent(None))
+
+    async def _sleep(self, seconds: float) -> None:
+        """A pause that the end of the run cuts short."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def _day_spent(self, resume_in: float | None) -> None:
+        self._day.found_spent()
+        if not self._wait_for_budget:
+            self.stop(_spent(resume_in))
+            self._go_on()
+        loop = asyncio.get_running_loop()
+        wait = resume_in if resume_in is not None else 900.0
+        self._tally.waiting_for, self._tally.waiting_until = "tomorrow's budget", loop.time() + wait
+        await self._sleep(wait)
+        self._day.renew()
+        self._tally.waiting_for = self._tally.waiting_until = None
+
+    def _go_on(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _refused(self, call: Call, refused: Refused) -> None:
+        match refused.cause:
+            case "record":
+                raise Refusal(refused.code, refused.message, refused.fields)
+            case "kind" if call.endpoint.kind is not None:
+                raise KindStops(call.endpoint.kind, refused.code, refused.message)
+            case "credentials":
+                self.stop(
+                    StopRun(
+                        f"Pipedrive refused the credentials: {refused.message}",
+                        code="credentials_refused",
+                        exit_code=EXIT_CREDENTIALS,
+                        hint="check the API token (Pipedrive: Settings > Personal preferences > API) and the company",
+                    )
+                )
+            case "account":
+                self.stop(
+                    StopRun(
+                        f"the Pipedrive account is not open: {refused.message}",
+                        code="account_closed",
+                        hint="its trial may be over or a payment due; run again once it is open",
+                    )
+                )
+            case "firewall":
+                self.stop(
+                    StopRun(
+                        "Pipedrive's firewall has shut this client out",
+                        code="firewall",
+                        hint="wait at least 15 minutes before running again; knocking makes it longer",
+                        resume_in=900.0,
+                    )
+                )
+            case _:
+                raise Refusal(refused.code, refused.message, refused.fields)
+        self._go_on()
+
+    def unanswered(self) -> None:
+        """A record was given up without any answer; after some in a row Pipedrive counts as unreachable."""
+        self._unanswered += 1
+        if self._unanswered >= UNREACHABLE_AFTER:
+            self.stop(
+                StopRun(
+                    f"Pipedrive did not answer for {self._unanswered} records in a row",
+                    code="unreachable",
+                    exit_code=EXIT_STOPPED,
+                    hint="check the network and pipedrive.base_url, then run again to continue",
+                )
+            )
+
+
+def _spent(resume_in: float | None) -> StopRun:
+    return StopRun(
+        "the company's API budget of today is spent",
+        code="day_spent",
+        hint="run again when it is back (or run with --wait); everything done so far is kept",
+        resume_in=resume_in,
+    )
