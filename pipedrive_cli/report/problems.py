@@ -21,7 +21,7 @@ _LINES: dict[str, Words] = {
         "the line is no JSON",
         "Often a line that was cut off or edited by hand. The rejects file has it under `raw`: mend it there.",
     ),
-    "bad_encoding": Words("the line is not UTF-8", "Save the file as UTF-8 and replay it."),
+    "not_utf8": Words("the line is not UTF-8", "Save the file as UTF-8 and replay it."),
     "not_an_object": Words("the line is no event: not a JSON object", "Each line must hold one event, as `{...}`."),
     "line_too_long": Words(
         "the line is longer than 4 MiB", "No SDK sends that much in one event: see what is at that place in the file."
@@ -34,7 +34,8 @@ _LINES: dict[str, Words] = {
         "the line is a row of RudderStack's warehouse staging, not an event",
         "Replay the object storage export (rudder-logs) of the same source instead.",
     ),
-    "empty_batch": Words("the batch holds no events", None),
+    "empty_batch": Words("the batch holds no events"),
+    "bad_batch": Words("a batch is no list of events", "See what wrote the line."),
     "not_events": Words("the file holds no lines of events", "Unpack or export it as its message says."),
     "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),
     "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
@@ -65,6 +66,9 @@ _EVENTS: dict[str, Words] = {
     "bad_context": Words("context is no object", "`context` must be `{...}`."),
     "clock_ahead": Words(
         "the event's time lay in the future and was cut back", "A device's clock was wrong; nothing is lost."
+    ),
+    "unreadable_time": Words(
+        "a time of the event cannot be read", "Write times as 2026-03-01T12:00:00Z; the event's next best time counts."
     ),
     "anonymous_only": Words(
         "the event has only an anonymous id", "To import such events set `identity.anonymous: use` in the config."
@@ -123,6 +127,7 @@ _RECORDS: dict[str, Words] = {
         "Pipedrive refused a value; the rest of the event was sent", "Mend the value as Pipedrive's message says."
     ),
     "refused": Words("Pipedrive refused the record", "Mend the event as Pipedrive's message says."),
+    "gone": Words("the record is not in Pipedrive any more", "Run again: it is looked up anew."),
     "deleted_in_pipedrive": Words(
         "the record was deleted in Pipedrive", "`delivery.deleted: recreate` in the config makes it anew."
     ),
@@ -136,23 +141,24 @@ _RECORDS: dict[str, Words] = {
 }
 
 _DELIVERY: dict[str, Words] = {
-    "server_error": Words("Pipedrive failed to answer, several times", "Run again; what arrived is not sent twice."),
-    "no_answer": Words("Pipedrive gave no answer, several times", "Run again; what arrived is not sent twice."),
+    "gave_up": Words("Pipedrive failed to answer, several times", "Run again; what arrived is not sent twice."),
     "in_doubt": Words("nobody knows yet whether Pipedrive did what was asked", "Run again: that is looked up first."),
     "look_up_failed": Words("Pipedrive could not be asked whether the record exists", "Run again."),
+    "bad_listing": Words("Pipedrive's list of records could not be understood", "Run again; if it stays, report it."),
+    "bad_search": Words("Pipedrive's search result could not be understood", "Run again; if it stays, report it."),
     "kind_refused": Words(
         "Pipedrive refuses this kind of record",
         "The API token's user lacks a permission, the feature is off, or a limit of the plan is reached.",
     ),
-    "daily_budget": Words("the day's API tokens are spent", "Run the same command again tomorrow, or use `--wait`."),
+    "day_spent": Words("the day's API tokens are spent", "Run the same command again tomorrow, or use `--wait`."),
     "max_tokens": Words("the run has spent the tokens that --max-tokens allows", "Run the same command again."),
     "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
     "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
     "limit": Words("--limit is reached", "Run the same command again for more."),
     "unreachable": Words("Pipedrive cannot be reached", "See that the network works and the company domain is right."),
     "firewall": Words("Pipedrive's firewall blocks this machine", "Wait a quarter of an hour; then run again."),
-    "credentials": Words("Pipedrive refused the API token", "See Personal preferences, API, in Pipedrive."),
-    "payment": Words("the Pipedrive account is not open (trial over, or unpaid)", "Ask the account's owner."),
+    "credentials_refused": Words("Pipedrive refused the API token", "See Personal preferences, API, in Pipedrive."),
+    "account_closed": Words("the Pipedrive account is not open (trial over, or unpaid)", "Ask the account's owner."),
     "interrupted": Words("the run was interrupted", "Run the same command again; what is done is not sent twice."),
     "stopped": Words("the run was stopped", "Run the same command again; what is done is not sent twice."),
 }

@@ -76,7 +76,7 @@ def eventful() -> Summary:
                 ],
             ),
             problem_group(
-                "server_error",
+                "gave_up",
                 Outcome.FAILED,
                 1,
                 [Example("export/2026-03-02.ndjson", 44, "m-44", None, user="u9", message="503 Service Unavailable")],

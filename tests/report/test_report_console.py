@@ -50,10 +50,10 @@ def stopped() -> Summary:
         run="r",
         status="stopped",
         exit_code=4,
-        reason="daily_budget",
+        reason="day_spent",
         input_complete=False,
         events=EventCounts(read=10, delivered=4, pending=6),
-        problems=(problem_group("daily_budget", Outcome.PENDING, 6, message="today's API tokens are spent"),),
+        problems=(problem_group("day_spent", Outcome.PENDING, 6, message="today's API tokens are spent"),),
         seconds=3.0,
     )
 

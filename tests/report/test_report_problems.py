@@ -17,10 +17,12 @@ MAKERS = {
     "Complaint": 0,
     "Trouble": 0,
     "Refusal": 0,
+    "Failure": 0,
+    "KindStops": 1,
     "StopRun": 1,
     "refusal": 0,
-    "reject": 0,
-    "count": 0,
+    "notes.reject": 0,
+    "notes.count": 0,
     "reject_all": 2,
     "_first_key": 0,
     "_key": 2,
@@ -30,9 +32,13 @@ OWN_WORDS = {"UserMistake", "SourceMissing", "StateHeld", "__init__"}
 
 
 def name_of(call: ast.Call) -> str:
-    """The last name of what is called: `notes.reject` -> `reject`."""
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    """The last name of what is called; the transform's notes with theirs, for `count` has many owners."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="notes"), attr=name):
+            return f"notes.{name}"
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
 
 
 def codes_in(source: str) -> Iterator[str]:
