@@ -13,7 +13,7 @@ from pipedrive_cli.config import Config, load
 from pipedrive_cli.config.load import checked
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 
-CANARY = "0123456789abcdef0123456789abcdefcanary42"
+CANARY = "f123456789abcdef0123456789abcdefcanary42"
 
 
 def problems_of(text: str, environ: dict[str, str] | None = None) -> list[ConfigProblem]:
@@ -34,6 +34,7 @@ ROWS = [
     ("fields: 3", "fields", 1, "must be a section", "space"),
     ("delivery:\n  lookahead: many", "delivery.lookahead", 2, "a whole number from 1 to 10,000,000", ""),
     ("delivery:\n  lookahead: 0", "delivery.lookahead", 2, "from 1 to", ""),
+    ("delivery:\n  concurrency: 257", "delivery.concurrency", 2, "from 1 to 256", ""),
     ("delivery:\n  lookahead: 1.5", "delivery.lookahead", 2, "a whole number", ""),
     ('delivery:\n  lookahead: "5"', "delivery.lookahead", 2, "a whole number", "without quotes"),
     ("delivery:\n  lookahead: yes", "delivery.lookahead", 2, "a whole number", "YAML reads yes"),

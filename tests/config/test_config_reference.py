@@ -51,6 +51,21 @@ def test_the_schema_knows_the_same_keys_and_no_others() -> None:
     assert json.loads(json.dumps(described)) == described
 
 
+def test_the_schema_describes_files_and_not_values() -> None:
+    """Durations and shares are text there, a number may come from a variable, and an empty section is null."""
+    described = schema()
+    found = sections(described)
+    timeout = found["delivery"]["properties"]["timeout"]
+    assert timeout["default"] == "30s"
+    assert timeout["anyOf"][0]["type"] == ["string", "number"]
+    assert found["delivery"]["properties"]["leave_tokens"]["default"] == "10%"
+    assert "integer" in str(found["pipedrive"]["properties"]["seats"])
+    assert r"\\$\\{" in str(found["pipedrive"]["properties"]["seats"])
+    assert "object" in found["fields"]["properties"]["persons"]["type"]
+    assert {"type": "null"} in described["properties"]["fields"]["anyOf"]
+    assert "Reserve" not in str(described)
+
+
 def test_defaults_are_told_as_one_writes_them() -> None:
     """A default copied from the reference into the file is the default."""
     for row in reference():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import duration, moment_or_age
@@ -76,6 +76,7 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         moment_or_age(text, NOON)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(-(10**15), 10**16), st.integers(-14 * 60, 14 * 60))
 def test_a_moment_is_the_same_in_every_offset(microseconds: int, minutes: int) -> None:
     """Writing the same instant with any offset gives the same microseconds."""
@@ -84,6 +85,7 @@ def test_a_moment_is_the_same_in_every_offset(microseconds: int, minutes: int) -
     assert moment_or_age(elsewhere.isoformat(), 0) == microseconds
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing but ValueError comes out of text that is neither."""
