@@ -167,5 +167,13 @@ PROBLEMS: dict[str, Words] = _LINES | _EVENTS | _RECORDS | _DELIVERY
 
 
 def words(code: str) -> Words:
-    """The words for a code; one that nobody registered is shown as it is."""
-    return PROBLEMS.get(code) or Words(code.replace("_", " "))
+    """The words for a code: ours, or one of Pipedrive's own, whose set is open; any other is shown as it is."""
+    if code in PROBLEMS:
+        return PROBLEMS[code]
+    if code.startswith("feature_capping"):
+        return Words("a limit of the company's Pipedrive plan is reached", "Make room in Pipedrive, or raise the plan.")
+    if code.startswith("http_"):
+        return Words(f"Pipedrive refused it (HTTP {code.removeprefix('http_')})", PROBLEMS["refused"].hint)
+    if code.startswith("ERR_"):
+        return Words("Pipedrive refused it", PROBLEMS["refused"].hint)
+    return Words(code.replace("_", " "))

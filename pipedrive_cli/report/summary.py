@@ -157,6 +157,18 @@ def problem_group(
     return ProblemGroup(code, outcome, count, message or known.message, hint or known.hint, kept)
 
 
+def problem_groups(
+    counts: Mapping[tuple[str, Outcome | None], int], examples: Iterable[tuple[str, Outcome | None, Example]]
+) -> tuple[ProblemGroup, ...]:
+    """All groups of a run, worst first, from their numbers by code and outcome and the examples kept."""
+    kept: dict[tuple[str, Outcome | None], list[Example]] = {}
+    for code, outcome, example in examples:
+        kept.setdefault((code, outcome), []).append(example)
+    return worst_first(
+        problem_group(code, outcome, count, kept.get((code, outcome), ())) for (code, outcome), count in counts.items()
+    )
+
+
 def worst_first(problems: Iterable[ProblemGroup]) -> tuple[ProblemGroup, ...]:
     """Rejected and failed events first, then pending, skipped, what cost nothing; in each the most frequent first."""
     return tuple(sorted(problems, key=lambda problem: (_weight(problem.outcome), -problem.count, problem.code)))

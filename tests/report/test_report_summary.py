@@ -20,6 +20,7 @@ from pipedrive_cli.report.summary import (
     from_json,
     mismatch,
     problem_group,
+    problem_groups,
     to_json,
     worst_first,
 )
@@ -110,6 +111,20 @@ def test_problems_come_worst_first() -> None:
         problem_group("many", Outcome.FAILED, 7),
     ]
     assert [group.code for group in worst_first(groups)] == ["many", "few", "later", "skip", "noticed"]
+
+
+def test_groups_are_made_from_counts_and_examples() -> None:
+    """One group for each code and outcome, with its own examples, worst first."""
+    example = Example("f", 1, None, None)
+    groups = problem_groups(
+        {("clock_ahead", None): 9, ("depends_on", Outcome.PENDING): 2, ("depends_on", Outcome.REJECTED): 1},
+        [("depends_on", Outcome.REJECTED, example)],
+    )
+    assert [(group.code, group.outcome, group.count, group.examples) for group in groups] == [
+        ("depends_on", Outcome.REJECTED, 1, (example,)),
+        ("depends_on", Outcome.PENDING, 2, ()),
+        ("clock_ahead", None, 9, ()),
+    ]
 
 
 def test_a_problem_keeps_five_examples_and_the_words_of_its_code() -> None:
