@@ -35,6 +35,9 @@ CURRENCY_NAMES = {
 ME = 1
 COLLEAGUE = 2
 
+# Parts of the survivor's own name, whatever the other was called.
+_NAME_PARTS = frozenset({"first_name", "last_name"})
+
 _DEFAULTS: dict[str, JsonObject] = {
     "persons": {
         "name": None,
@@ -159,7 +162,7 @@ class Account:
     def merge(self, kind: str, loser: Record, survivor: Record) -> None:
         """The loser's values fill the survivor's blanks; what hung on the loser hangs on the survivor."""
         for key, value in loser.values.items():
-            if survivor.values.get(key) in (None, [], ""):
+            if key not in _NAME_PARTS and survivor.values.get(key) in (None, [], ""):
                 survivor.values[key] = copy.deepcopy(value)
         for key, value in loser.custom.items():
             survivor.custom.setdefault(key, value)

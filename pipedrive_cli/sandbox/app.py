@@ -103,7 +103,7 @@ class Sandbox:
             if fault is not None and fault.when == "before":
                 return faults.answer(fault, None, self.options.slow), 0
             price = endpoint.tokens if endpoint else 0
-            self._limits.admit(price, oauth=oauth, search=endpoint is not None and endpoint.search)
+            self._limits.admit(request.method, price, oauth=oauth, search=endpoint is not None and endpoint.search)
             tokens = price
             self._answered += 1
             response = self._dispatch(request, match, endpoint)
@@ -111,7 +111,7 @@ class Sandbox:
             response = _refused(refused)
         if fault is not None and fault.when == "after":
             response = faults.answer(fault, response, self.options.slow)
-        for name, value in self._limits.headers(oauth=oauth).items():
+        for name, value in self._limits.headers(request.method, oauth=oauth).items():
             response.headers.setdefault(name, value)
         return response, tokens
 
@@ -159,6 +159,10 @@ class Sandbox:
     def delete_record(self, kind: str, record_id: RecordId) -> None:
         """Deletes a living record. Raises `ValueError` where there is none."""
         webapp.delete_record(self.account, kind, record_id)
+
+    def index_now(self) -> None:
+        """Lets searches find everything that was written so far, as if their lag had passed."""
+        self.account.index.take_in_all()
 
     def contents(self, *, ids: bool = False, times: bool = False) -> dict[str, list[JsonObject]]:
         """The living records of each kind, in an order that does not depend on ids: see `contents.py`."""

@@ -81,8 +81,8 @@ def _plain(field: Field, value: Any) -> Any:
     if options is None:
         return value
     if isinstance(value, list):
-        return sorted(options[item].label for item in value)
-    return options[value].label
+        return sorted(options[item].label for item in value if item in options)
+    return options[value].label if value in options else None
 
 
 def _label(account: Account, kind: str, label_id: Any) -> str:

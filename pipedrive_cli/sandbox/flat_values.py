@@ -66,6 +66,10 @@ def _number(field: Field, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return int(value) if value.strip().lstrip("-").isdigit() else float(value)
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
     except ValueError:
         raise Wrong(field.key, "must be a number") from None

@@ -13,6 +13,7 @@ from pipedrive_cli.sandbox.wire import Refusal, gateway
 WINDOW = 2.0
 SEARCHES_PER_WINDOW = 10
 _FIREWALL_MEMORY = 60.0
+_COUNTED_METHODS = frozenset({"POST", "PUT"})  # by the older daily limit, of which little is known
 
 
 class Limits:
@@ -28,12 +29,13 @@ class Limits:
         self._day_ends = clock.now()
         self._left = options.day_budget
         self._spent_up = False
+        self._writes_left = options.daily_requests
 
     def blocked(self) -> bool:
         """Whether the firewall is down."""
         return self._clock.monotonic() < self._firewall_until
 
-    def admit(self, tokens: int, *, oauth: bool, search: bool) -> None:
+    def admit(self, method: str, tokens: int, *, oauth: bool, search: bool) -> None:
         """Counts a request and its price. Raises `Refusal`, a 429, for one too many; that one counts for nothing."""
         now = self._clock.monotonic()
         recent = self._recent[oauth]
@@ -47,30 +49,39 @@ class Limits:
                 self._note_refusal(now)
                 raise self.burst(self._wait(self._searches, now), oauth=oauth)
         self._begin_day()
+        writes = method in _COUNTED_METHODS and self._writes_left is not None
+        if writes and self._writes_left == 0:
+            self._note_refusal(now)
+            raise self.daily()
         if self._spent_up or tokens > self._left:
             # One request that did not fit ends the day for all, cheap ones too: nothing known says otherwise.
             self._spent_up = True
             self._note_refusal(now)
             raise self.daily()
         self._left -= tokens
+        if writes and self._writes_left is not None:
+            self._writes_left -= 1
         recent.append(now)
         if search:
             self._searches.append(now)
 
-    def headers(self, *, oauth: bool) -> dict[str, str]:
+    def headers(self, method: str, *, oauth: bool) -> dict[str, str]:
         """The rate limit headers of an answer given now."""
         if not self._options.headers:
             return {}
         recent = self._recent[oauth]
         limit = self._options.burst_limit(oauth=oauth)
         self._begin_day()
-        return {
+        shown = {
             "x-ratelimit-limit": str(limit),
             "x-ratelimit-remaining": str(limit - len(recent)),
             "x-ratelimit-reset": str(self._wait(recent, self._clock.monotonic())),
             "x-daily-ratelimit-token-limit": str(self._options.day_budget),
             "x-daily-ratelimit-token-remaining": str(0 if self._spent_up else self._left),
         }
+        if self._writes_left is not None and method in _COUNTED_METHODS:
+            shown["x-daily-requests-left"] = str(self._writes_left)
+        return shown
 
     def daily(self) -> Refusal:
         """The refusal of a day that is spent, with the seconds until midnight; a fault gives it as well."""
@@ -113,6 +124,7 @@ class Limits:
         midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         self._day_ends = midnight.astimezone(now.tzinfo)
         self._left = self._options.day_budget
+        self._writes_left = self._options.daily_requests
         self._spent_up = False
 
     @staticmethod

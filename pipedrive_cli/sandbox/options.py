@@ -33,6 +33,7 @@ class SandboxOptions:
     plan: str = "lite"
     seats: int = 1
     daily_tokens: int | None = None  # instead of plan times seats
+    daily_requests: int | None = None  # POST and PUT per day, the older limit; None where it is not enforced
     reset_timezone: str = "UTC"  # the day's tokens come back at midnight there
     api_token: str = "sandbox"  # noqa: S105  a made-up key that opens nothing but this
     oauth_token: str = "sandbox-oauth"  # noqa: S105  likewise

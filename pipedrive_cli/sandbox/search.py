@@ -42,6 +42,7 @@ class SearchIndex:
     def put(self, kind: str, record_id: RecordId, document: Document | None) -> None:
         """Notes the new state of a record, None for its deletion."""
         self._queue.append((self._monotonic() + self._lag, kind, record_id, document))
+        self._catch_up(2)  # a little each time, or the first search after many writes would take a second
 
     def exact(self, kind: str, part: str, term: str) -> list[tuple[RecordId, Document]]:
         """Documents with exactly this text in a part (or custom field), whatever the case; oldest first."""
@@ -54,10 +55,18 @@ class SearchIndex:
         self._catch_up()
         return iter(sorted(self._documents[kind].items(), key=lambda found: found[1].number))
 
-    def _catch_up(self) -> None:
+    def take_in_all(self) -> None:
+        """Makes every write findable now, as if the lag had passed."""
+        while self._queue:
+            _, kind, record_id, document = self._queue.popleft()
+            self._replace(kind, record_id, document)
+
+    def _catch_up(self, most: int | None = None) -> None:
         now = self._monotonic()
         queue = self._queue
-        while queue and queue[0][0] <= now:
+        for _ in range(len(queue) if most is None else min(most, len(queue))):
+            if queue[0][0] > now:
+                break
             _, kind, record_id, document = queue.popleft()
             self._replace(kind, record_id, document)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,16 @@ async def serve(
             scope["extensions"] = {**scope.get("extensions", {}), ABORT: connection.abort}
         await sandbox.app(scope, receive, send)
 
-    with socket.create_server((host, port), family=_family(host), backlog=256) as listener:
+    with _listener(host, port) as listener:
         config = uvicorn.Config(
-            app, http=Protocol, lifespan="off", log_level="critical", access_log=False, date_header=False
+            app,
+            http=Protocol,
+            lifespan="off",
+            log_level="critical",
+            access_log=False,
+            date_header=False,  # the sandbox sends its own
+            server_header=False,
+            timeout_graceful_shutdown=1,  # a request that is met with silence would keep the server for ever
         )
         server = uvicorn.Server(config)
         place = listener.getsockname()
@@ -65,5 +73,17 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches off Nagle's delay only for sockets that were made as TCP by name; without that every answer,
+    # which is written as head and body, waits 40 ms for the client's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError:
+        listener.close()
+        raise
+    return listener

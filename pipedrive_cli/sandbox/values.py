@@ -17,6 +17,8 @@ from pipedrive_cli.sandbox.wire import JsonObject
 
 LONGEST = {"varchar": 255, "varchar_auto": 255, "phone": 255, "text": 65_535}
 
+_TOO_LARGE = 10**18
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
@@ -39,7 +41,8 @@ class Relations(Protocol):
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a JSON value is a number of a size that an account can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
 
 
 def is_integer(value: object) -> bool:

@@ -138,6 +138,17 @@ def test_failed_requests_cost_what_they_cost() -> None:
     assert desk.sandbox.tokens_spent == 5
 
 
+def test_the_older_limit_of_writes_counts_down_and_ends() -> None:
+    """With daily_requests, POST and PUT say how many are left, and none are taken when none are."""
+    desk = Desk(SandboxOptions(plan="lite", daily_requests=2))
+    left = [desk.post("/api/v2/persons", {"name": "Jane"}).headers["x-daily-requests-left"] for _ in range(2)]
+    assert left == ["1", "0"]
+    assert desk.post("/api/v2/persons", {"name": "Jane"}).status == 429
+    got = desk.get("/api/v2/persons")
+    assert got.status == 200
+    assert "x-daily-requests-left" not in got.headers
+
+
 def test_an_unlimited_plan_says_so_in_very_large_numbers() -> None:
     """Without limits the headers are there, and never run low."""
     desk = Desk(SandboxOptions(plan="unlimited"))

@@ -47,6 +47,15 @@ def test_new_and_changed_records_are_found_only_after_the_lag() -> None:
     assert desk.get("/api/v2/itemSearch/field", **{**query, "term": "u2"}).data == []
 
 
+def test_the_lag_can_be_skipped() -> None:
+    """index_now makes everything findable at once, for accounts that were in use before."""
+    desk = Desk(SandboxOptions(plan="unlimited", search_lag=3.0))
+    desk.sandbox.add_record("persons", {"name": "Jane Doe"})
+    assert _ids(desk, "/api/v2/persons/search", term="jane") == []
+    desk.sandbox.index_now()
+    assert _ids(desk, "/api/v2/persons/search", term="jane") == [1]
+
+
 def test_the_search_by_field_minds_the_case() -> None:
     """itemSearch/field compares letter by letter: whole, from the beginning, or anywhere."""
     desk = Desk()

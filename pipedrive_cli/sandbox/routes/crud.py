@@ -127,6 +127,8 @@ def _sorted(
     if cursor.get("by") != sort_by or "value" not in cursor or not isinstance(cursor.get("id"), int):
         raise bad_cursor()
     place = (cursor["value"], cursor["id"])
+    if isinstance(place[0], str) != (sort_by == "name") or not isinstance(place[0], str | int | float):
+        raise bad_cursor()
     return (record for key, record in keyed if (key < place if descending else key > place))
 
 
