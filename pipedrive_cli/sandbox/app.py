@@ -144,9 +144,21 @@ class Sandbox:
 
     # What a person does in the web app: no tokens, no limits, no faults.
 
-    def add_field(self, kind: str, *, name: str, field_type: str = "varchar", options: Iterable[str] = ()) -> str:
-        """Makes a custom field and returns its key. Kinds: persons, organizations, products, deals (leads' too)."""
-        return self.account.fields.add_custom(kind, name, field_type, options, self.account.seconds()).key
+    def add_field(
+        self,
+        kind: str,
+        *,
+        name: str,
+        field_type: str = "varchar",
+        options: Iterable[str] = (),
+        key: str | None = None,
+    ) -> str:
+        """Makes a custom field and returns its key. Kinds: persons, organizations, products, deals (leads' too).
+
+        A `key` of 40 hexadecimal digits stands in for another account's field. Raises `ValueError` for a type that
+        cannot be created and for a key that is taken or none.
+        """
+        return self.account.fields.add_custom(kind, name, field_type, options, self.account.seconds(), key).key
 
     def add_record(self, kind: str, body: JsonObject) -> RecordId:
         """Makes a record from a body as the API takes it and returns its id. Raises `ValueError` for a bad one."""

@@ -49,7 +49,9 @@ def _row(
             name, other = _LINKS[key]
             row[name] = _linked(account, other, value, names)
         elif key == "label_ids":
-            row["labels"] = [_label(account, kind, item) for item in value]
+            row["labels"] = sorted(_label(account, kind, item) for item in value)
+        elif key == "prices":
+            row[key] = sorted(value, key=lambda price: str(price["currency"]))
         else:
             row[key] = value
     if times:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipedrive_cli.sandbox.clock import rfc3339, v1_time
 from pipedrive_cli.sandbox.wire import JsonObject
+
+_KEY = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 FIELD_KINDS = ("persons", "organizations", "products", "deals")
 
@@ -186,12 +189,23 @@ class FieldBook:
     def custom_count(self) -> int:
         return sum(len(fields.custom) for fields in self.sets.values())
 
-    def add_custom(self, kind: str, name: str, field_type: str, labels: Iterable[str], now: int) -> Field:
+    def add_custom(
+        self,
+        kind: str,
+        name: str,
+        field_type: str,
+        labels: Iterable[str],
+        now: int,
+        key: str | None = None,
+    ) -> Field:
         if field_type not in CREATABLE:
             raise ValueError(f"no custom field can be of type {field_type!r}; types are {', '.join(CREATABLE)}")
         self._fields += 1
         text = f"{self._seed}/{self[kind].kind}/{self._fields}"
-        key = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        if key is None:
+            key = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        elif not _KEY.fullmatch(key) or any(key in fields.by_key for fields in self.sets.values()):
+            raise ValueError(f"{key!r} is taken, or is not 40 hexadecimal digits")
         new = Field(self._fields, key, name, field_type, custom=True, add_time=now)
         if field_type in {"enum", "set"}:
             new.options = {}

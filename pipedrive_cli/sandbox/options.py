@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 PLANS: dict[str, tuple[int, int, int, int]] = {
     # plan: (day's tokens per seat in units of 30,000; API-token and OAuth requests per 2 s; custom fields)
@@ -69,7 +70,7 @@ class SandboxOptions:
     field_search: Literal["plain", "items"] = "plain"  # the two shapes the documentation gives itemSearch/field
     longest_term: int = 255
 
-    _zones: tuple[ZoneInfo, ZoneInfo] = field(init=False, repr=False, compare=False)
+    _zones: tuple[tzinfo, tzinfo] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.plan not in PLANS:
@@ -78,14 +79,14 @@ class SandboxOptions:
             raise ValueError(f"seats must be at least 1, not {self.seats}")
         if self.default_currency not in self.currencies:
             raise ValueError(f"default_currency {self.default_currency!r} is not among the currencies")
-        object.__setattr__(self, "_zones", (ZoneInfo(self.reset_timezone), ZoneInfo(self.timezone)))
+        object.__setattr__(self, "_zones", (_zone(self.reset_timezone), _zone(self.timezone)))
 
     @property
-    def reset_zone(self) -> ZoneInfo:
+    def reset_zone(self) -> tzinfo:
         return self._zones[0]
 
     @property
-    def user_zone(self) -> ZoneInfo:
+    def user_zone(self) -> tzinfo:
         return self._zones[1]
 
     @property
@@ -102,3 +103,12 @@ class SandboxOptions:
     @property
     def custom_field_limit(self) -> int:
         return PLANS[self.plan][3]
+
+
+def _zone(name: str) -> tzinfo:
+    if name in {"UTC", "Etc/UTC"}:
+        return UTC  # known without a time zone database, which not every system has
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}") from error

@@ -109,6 +109,7 @@ def test_the_books_are_kept() -> None:
         ({"plan": "gold"}, "there is no plan 'gold'"),
         ({"seats": 0}, "seats must be at least 1"),
         ({"default_currency": "XXX"}, "not among the currencies"),
+        ({"timezone": "Mars/Base"}, "there is no time zone 'Mars/Base'"),
         ({"faults": "5oo:0.1"}, "there is no '5oo'"),
         ({"refusals": "scope"}, "needs one of"),
     ],

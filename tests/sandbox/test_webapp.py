@@ -35,6 +35,17 @@ def test_the_web_app_takes_no_bad_values_either() -> None:
         sandbox.add_field("persons", name="X", field_type="boolean")
 
 
+def test_a_field_can_have_the_key_of_another_accounts() -> None:
+    """A field is made under a given key, once."""
+    desk = Desk()
+    key = "0123456789" * 4
+    assert desk.sandbox.add_field("persons", name="Role", key=key) == key
+    assert desk.get(f"/api/v2/personFields/{key}").data["field_name"] == "Role"
+    for bad in (key, "short", "X" * 40):
+        with pytest.raises(ValueError, match="is taken, or is not 40 hexadecimal digits"):
+            desk.sandbox.add_field("deals", name="Role", key=bad)
+
+
 def _filled(order: list[str]) -> Desk:
     desk = Desk()
     role = desk.sandbox.add_field("persons", name="Role", field_type="enum", options=["Buyer", "Seller"])
