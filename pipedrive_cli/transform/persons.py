@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipedrive_cli.events.event import Event
@@ -116,7 +116,7 @@ def read_add_time(event: Event, traits: Mapping[str, Any], where: str, notes: No
     return created(event)
 
 
-def contacts(value: Any, where: str, form: Any, notes: Notes) -> tuple[Contact, ...]:
+def contacts(value: Any, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:
     """Emails or phones from text, an object, or a list of either; each once, in order."""
     if type(value) is str:
         trimmed = value.strip()

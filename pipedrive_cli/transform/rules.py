@@ -15,7 +15,7 @@ from pipedrive_cli.transform.targets import Target, label_converter, resolve
 
 NAME_TRAITS = ("firstName", "firstname", "first_name", "lastName", "lastname", "last_name")
 PERSON_TRAITS = ("id", "userId", "previousId", "name", *NAME_TRAITS, "email", "phone", "visible_to", "add_time")
-ORGANIZATION_TRAITS = ("id", "groupId", "name", "visible_to", "add_time")
+ORGANIZATION_TRAITS = ("id", "groupId", "userId", "name", "visible_to", "add_time")
 AMOUNTS = ("revenue", "value", "total", "amount")
 LEAD_PROPERTIES = (*AMOUNTS, "currency", "expected_close_date", "label_ids", "visible_to")
 CODES = ("product_id", "productId", "sku")

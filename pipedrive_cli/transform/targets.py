@@ -26,7 +26,7 @@ STANDARD: Final[dict[Kind, dict[str, str]]] = {
         "visible_to": "visible_to",
         "label_ids": "set",
         "marketing_status": "marketing_status",
-        # These four exist only in accounts that sync contacts.
+        # These four exist only in accounts that sync contacts (`SYNCED`).
         "job_title": "varchar",
         "birthday": "date",
         "notes": "text",
@@ -65,13 +65,11 @@ STANDARD: Final[dict[Kind, dict[str, str]]] = {
     },
 }
 
-# Standard fields that an account has only where a feature is on, so that their absence from its fields says something.
-OPTIONAL: Final = frozenset(
-    {"website", "linkedin", "industry", "annual_revenue", "employee_count"}
-    | {"job_title", "birthday", "notes", "postal_address"}
-)
+# Pipedrive answers 403 to a person with one of these where contact sync is off, and so to every person.
+SYNCED: Final = frozenset({"job_title", "birthday", "notes", "postal_address"})
 NEVER: Final = frozenset({"owner_id", "org_id", "organization_id", "person_id"})
 ID_TYPES: Final = frozenset({"varchar", "varchar_auto", "text"})
+ID_FIELDS: Final[tuple[tuple[Kind, str], ...]] = (("persons", "user_id_field"), ("organizations", "group_id_field"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def is_key(written: str) -> bool:
 
 
 def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
-    """The field that the config means by `written`, or what is wrong with it, in words that complete a message."""
+    """The field that the config means by `written`, or what is wrong with it, in words for people."""
     if written in NEVER:
         return f"{written} is never taken from an event"
     fields = None if account is None else account.fields.get(kind)
@@ -105,7 +103,8 @@ def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
     if len(named) == 1:
         return _custom(named[0], account)
     if named:
-        return f"has {len(named)} fields named {written}; give the key of one: {', '.join(f.key for f in named)}"
+        keys = ", ".join(field.key for field in named)
+        return f"the account's {kind} have {len(named)} fields named {written}; give the key of one: {keys}"
     for field in fields:
         if field.name.strip() == written.strip() and field.key in STANDARD[kind]:
             return _standard(kind, field.key, account, fields)
@@ -116,11 +115,11 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
     """Every field, label and currency of the config that the account does not have; nothing without an account."""
     problems: list[ConfigProblem] = []
     taken: dict[str, str] = {}
-    for kind, name in (("persons", "user_id_field"), ("organizations", "group_id_field")):
+    for kind, name in ID_FIELDS:
         written = getattr(config.identity, name)
         if written is None:
             continue
-        target = resolve(kind, written, account)  # type: ignore[arg-type]  # the tuple above holds kinds
+        target = resolve(kind, written, account)
         message = target if isinstance(target, str) else _no_id_field(target)
         if message:
             problems.append(ConfigProblem(f"identity.{name}", message))
@@ -165,8 +164,8 @@ def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field
     # The labels' field has gone by two codes.
     codes = ("label_ids", "label") if key == "label_ids" else (key,)
     known = next((field for field in fields or () if not field.custom and field.key in codes), None)
-    if fields is not None and known is None and key in OPTIONAL:
-        return f"the account has no {key}: Pipedrive has that field only where its feature is switched on"
+    if fields is not None and known is None and key in SYNCED:
+        return f"the account has no {key}: Pipedrive has that field only where contacts are synced; use a custom field"
     if value_type == "lead_labels":
         return Target(key, key, value_type, label_converter(account))
     if value_type in {"enum", "set"} and (known is None or not known.options):
@@ -194,9 +193,6 @@ def _no_id_field(target: Target) -> str | None:
 def _unknown(kind: Kind, written: str, fields: tuple[Field, ...]) -> str:
     if is_key(written):
         return f"the account's {kind} have no field with the key {written}"
-    names = [field.name for field in fields if field.custom] + list(STANDARD[kind])
-    near = get_close_matches(written, names, 1) or get_close_matches(
-        written.casefold(), [n.casefold() for n in names], 1
-    )
-    spelled = next((name for name in names if near and name.casefold() == near[0].casefold()), None)
-    return f"the account's {kind} have no field {written}" + (f"; did you mean {spelled}?" if spelled else "")
+    names = {name.casefold(): name for name in (*STANDARD[kind], *(field.name for field in fields if field.custom))}
+    near = get_close_matches(written.casefold(), names, 1)
+    return f"the account's {kind} have no field {written}" + (f"; did you mean {names[near[0]]}?" if near else "")

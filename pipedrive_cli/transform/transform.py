@@ -62,6 +62,10 @@ class Transform:
             return "price"
         return self._types[kind].get(address) or STANDARD[kind].get(address)
 
+    def addresses(self, kind: Kind) -> frozenset[str]:
+        """Every address that the mapping of a kind may write."""
+        return frozenset(self._types[kind])
+
     def transform(self, event: Event) -> Transformed:
         """What one event asks for."""
         result = self._settle(event)

@@ -21,7 +21,7 @@ def test_a_config_that_fits_the_account_has_no_problems() -> None:
     assert problems(fields=Fields(persons={"a": key(2), "b": "Labels", "c": "job_title"})) == [
         (
             "fields.persons.c",
-            "the account has no job_title: Pipedrive has that field only where its feature is switched on",
+            "the account has no job_title: Pipedrive has that field only where contacts are synced; use a custom field",
         )
     ]
 
