@@ -54,10 +54,10 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 def entries(raw: bytes, head: Head, file: str, line: int) -> Iterator[Entry]:
     """All that the line `raw` holds, at least one entry. `head` is `decode_head(raw)`."""
     own = _own(head)
-    if own is not None and (_present(head.raw) or _present(head.raw_base64)):
-        yield from _reread(head, own, file, line)
-    elif head.type not in (None, "batch"):
+    if head.type not in (None, "batch"):
         yield _event(raw, head, file, line)
+    elif own is not None and (_present(head.raw) or _present(head.raw_base64)):
+        yield from _reread(head, own, file, line)
     elif _present(head.batch):
         yield from _batch(raw, bytes(head.batch), _defaults(raw), file, line)
     elif _present(head.EventPayload):
@@ -228,7 +228,7 @@ def _diagnosis(raw: bytes) -> Complaint:
     except ValueError as error:
         return refusal("bad_json", f"no JSON: {error}")
     if not isinstance(value, dict):
-        return refusal("not_an_object", f"a line must be a JSON object; this one is {_KIND[type(value)]}")
+        return refusal("not_an_object", f"an event must be a JSON object; this is {_KIND[type(value)]}")
     return refusal("bad_json", "no JSON: half of a surrogate pair (\\ud800 to \\udfff), which is no character")
 
 

@@ -1,0 +1,50 @@
+"""Lines of events for the tests of the reading room, and the shortest way from bytes to entries and events."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.reading import Reading, read
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.transform.changes import Complaint
+
+NOW = 1_800_000_000_000_000  # microseconds: January 2027, later than every event here
+MARCH = "2026-03-01T12:00:00.000Z"
+MARCH_MICROS = 1_772_366_400_000_000
+
+
+def reading(data: bytes, *, named: bool = True) -> Reading:
+    """A reading of `data` as if it stood in a file called x."""
+    return read(Source("x", named, len(data), stream=io.BytesIO(data)))
+
+
+def entries(data: bytes, *, named: bool = True) -> list[Entry]:
+    return list(reading(data, named=named))
+
+
+def line(**members: Any) -> bytes:
+    """An identify of u1 as one line, changed by `members`; a member that is `...` is left out."""
+    event = {"type": "identify", "messageId": "m1", "userId": "u1", "timestamp": MARCH} | members
+    return json.dumps({name: value for name, value in event.items() if value is not ...}).encode()
+
+
+def decoded(**members: Any) -> Event | Complaint:
+    """What becomes of `line(**members)`."""
+    (entry,) = entries(line(**members))
+    return entry.event(NOW)
+
+
+def event(**members: Any) -> Event:
+    result = decoded(**members)
+    assert isinstance(result, Event), result
+    return result
+
+
+def complaint(**members: Any) -> Complaint:
+    result = decoded(**members)
+    assert isinstance(result, Complaint), result
+    return result

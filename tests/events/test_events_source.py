@@ -1,0 +1,183 @@
+"""What SOURCE arguments name."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from event_lines import line
+
+from pipedrive_cli.errors import SourceMissing, UserMistake
+from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.source import Source, is_event_file, resolve
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    """A folder as exports leave it, with things in it that are no exports."""
+    for name in [
+        "b.json",
+        "a.ndjson",
+        "deep/2026-03-02/c.json.gz",
+        "deep/2026-03-01/d.gz",
+        "deep/e.JSONL",
+        "notes.txt",
+        "backup.tar.gz",
+        ".hidden.json",
+        ".cache/f.json",
+        "a.rejects.ndjson",
+    ]:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(line())
+    return tmp_path
+
+
+def names(sources: list[Source], folder: Path) -> list[str]:
+    return [Path(source.name).relative_to(folder).as_posix() for source in sources]
+
+
+def test_a_folder_gives_its_event_files_by_name(exports: Path) -> None:
+    """Recursively; hidden ones, other kinds and our own rejects are left out, and all count as found."""
+    sources = resolve([str(exports)])
+    assert names(sources, exports) == [
+        "a.ndjson",
+        "b.json",
+        "deep/2026-03-01/d.gz",
+        "deep/2026-03-02/c.json.gz",
+        "deep/e.JSONL",
+    ]
+    assert not any(source.named for source in sources)
+    assert {source.size for source in sources} == {len(line())}
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("x.json", True),
+        ("x.ndjson.gz", True),
+        ("1772521560.gz", True),
+        ("x.LOG", True),
+        ("x.csv", False),
+        ("x.csv.gz", False),
+        ("x.tar.gz", False),
+        (".x.json", False),
+        ("x.rejects.ndjson", False),
+        ("x.rejects.ndjson.gz", False),
+        ("json", False),
+    ],
+)
+def test_event_files_are_told_by_their_names(name: str, taken: bool) -> None:
+    """The table that the module's docstring gives."""
+    assert is_event_file(name) is taken
+
+
+def test_a_glob_takes_what_it_matches_save_our_rejects(exports: Path) -> None:
+    """Unless the pattern asks for rejects; `**` goes down."""
+    assert names(resolve([str(exports / "*.ndjson")]), exports) == ["a.ndjson"]
+    assert names(resolve([str(exports / "*.rejects.ndjson")]), exports) == ["a.rejects.ndjson"]
+    assert names(resolve([str(exports / "*.t*")]), exports) == ["backup.tar.gz", "notes.txt"]
+    assert names(resolve([str(exports / "**" / "*.gz")]), exports)[1:] == [
+        "deep/2026-03-01/d.gz",
+        "deep/2026-03-02/c.json.gz",
+    ]
+
+
+def test_files_named_outright_are_taken_whatever_their_name_in_the_order_given(exports: Path) -> None:
+    """The user knows best, and may even name a rejects file."""
+    sources = resolve([str(exports / name) for name in ["notes.txt", "a.rejects.ndjson", "a.ndjson"]])
+    assert names(sources, exports) == ["notes.txt", "a.rejects.ndjson", "a.ndjson"]
+    assert all(source.named for source in sources)
+
+
+def test_each_file_is_read_once_and_counts_as_named_if_it_ever_was(exports: Path) -> None:
+    """However often and by whatever path it is given."""
+    sources = resolve([str(exports), str(exports / "deep" / ".." / "b.json"), str(exports / "*.json")])
+    assert len(sources) == 5
+    assert [source.named for source in sources] == [False, True, False, False, False]
+
+
+def test_a_file_whose_name_has_brackets_is_no_glob(tmp_path: Path) -> None:
+    """What exists under the very name is meant."""
+    file = tmp_path / "export[1].json"
+    file.write_bytes(line())
+    (source,) = resolve([str(file)])
+    assert source.named
+
+
+def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
+    """One message for all missing files, before anything is read; an empty argument is no folder."""
+    with pytest.raises(SourceMissing) as caught:
+        resolve([str(tmp_path / "a.json"), str(tmp_path), str(tmp_path / "b")])
+    assert "a.json" in caught.value.message
+    assert caught.value.message.endswith("b")
+    with pytest.raises(SourceMissing):
+        resolve([""])
+
+
+def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp_path: Path) -> None:
+    """A cron job that finds nothing new has nothing to complain about."""
+    notes: list[str] = []
+    assert resolve([str(tmp_path), str(tmp_path / "*.json")], note=notes.append) == []
+    assert len(notes) == 2
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/prefix", "https://example.com/a.json", "gs://b", "az://c"])
+def test_a_url_is_refused_with_what_to_do(url: str) -> None:
+    """Nobody should wonder why a file called s3: is missing."""
+    with pytest.raises(UserMistake) as caught:
+        resolve([url])
+    assert caught.value.code == "url_not_supported"
+    assert caught.value.hint
+
+
+def test_a_windows_drive_is_no_url() -> None:
+    """C:\\ is a path, here one that is not there."""
+    with pytest.raises(SourceMissing):
+        resolve(["C:\\exports\\a.json"])
+
+
+def test_a_dash_is_standard_input_once_and_stays_open() -> None:
+    """It is named, has no size, and is not ours to close."""
+    stdin = io.BytesIO(gzip.compress(line()))
+    (source,) = resolve(["-", "-"], stdin)
+    assert (source.name, source.named, source.size) == ("-", True, None)
+    assert len(list(read(source))) == 1
+    assert not stdin.closed
+    with pytest.raises(UserMistake):
+        resolve(["-"])
+
+
+def test_a_file_that_vanishes_before_it_is_opened_ends_nothing(exports: Path) -> None:
+    """Named, it is an entry that says so; found, it is left for another time."""
+    for named, count in ((True, 1), (False, 0)):
+        found = read(Source("gone", named, 5, exports / "gone.json"))
+        assert len(list(found)) == count
+        assert not found.complete
+
+
+def test_a_link_that_leads_nowhere_is_passed_over_in_a_folder(exports: Path) -> None:
+    """There is nothing to read behind it."""
+    (exports / "dangling.json").symlink_to(exports / "nowhere")
+    assert len(resolve([str(exports)])) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_a_file_name_that_is_no_text_is_shown_as_text_and_read(tmp_path: Path) -> None:
+    """Names go into SQLite and JSON, which cannot hold half a character."""
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.json")).write_bytes(line())
+    (source,) = resolve([str(tmp_path)])
+    source.name.encode()
+    assert len(list(read(source))) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_may_be_named_and_has_no_size(tmp_path: Path) -> None:
+    """As a shell's <(command) makes it."""
+    os.mkfifo(tmp_path / "pipe")
+    (source,) = resolve([str(tmp_path / "pipe")])
+    assert source.size is None
