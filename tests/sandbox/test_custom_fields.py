@@ -113,6 +113,15 @@ def test_options_go_by_id_and_come_with_labels_on_request() -> None:
     assert [item["label"] for item in shown[many]] == ["Red", "Blue"]
 
 
+def test_an_option_is_chosen_once() -> None:
+    """A set takes no option twice."""
+    desk = Desk()
+    key = desk.sandbox.add_field("persons", name="Many", field_type="set", options=["Red"])
+    red = desk.get(f"/api/v2/personFields/{key}").data["options"][0]["id"]
+    got = desk.post("/api/v2/persons", {"name": "Jane", "custom_fields": {key: [red, red]}})
+    assert "duplicate option" in got.error
+
+
 def test_unset_fields_are_listed_as_null_and_null_clears() -> None:
     """Every custom field stands in an answer; null empties one and leaves the others."""
     desk = Desk()
@@ -156,6 +165,7 @@ def test_fields_are_made_listed_renamed_and_deleted(path: str) -> None:
     codes, cursor = [], None
     while True:
         page = desk.get(f"/api/v2/{path}", limit=4, **({"cursor": cursor} if cursor else {}))
+        assert len(page.data) <= 4
         codes += [field["field_code"] for field in page.data]
         cursor = page.json["additional_data"]["next_cursor"]
         if cursor is None:

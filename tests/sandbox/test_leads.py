@@ -111,6 +111,28 @@ def test_options_of_leads_are_text() -> None:
     assert desk.patch(f"/v1/leads/{lead['id']}", {one: "999"}).status == 400
 
 
+def test_a_part_sent_alone_changes_that_part() -> None:
+    """The currency of a value can be changed without the value, where there is one."""
+    desk = _desk()
+    key = desk.sandbox.add_field("deals", name="Budget", field_type="monetary")
+    lead = desk.post("/v1/leads", {"title": "L", "person_id": 1, key: 5}).data
+    path = f"/v1/leads/{lead['id']}"
+    changed = desk.patch(path, {f"{key}_currency": "USD"}).data
+    assert (changed[key], changed[f"{key}_currency"]) == (5, "USD")
+    desk.patch(path, {key: None})
+    assert desk.patch(path, {f"{key}_currency": "USD"}).status == 400
+
+
+def test_a_deleted_field_is_gone_from_leads() -> None:
+    """Without its field a value is not shown, and its key is not allowed."""
+    desk = _desk()
+    key = desk.sandbox.add_field("deals", name="Field")
+    lead = desk.post("/v1/leads", {"title": "L", "person_id": 1, key: "x"}).data
+    desk.send("DELETE", f"/api/v2/dealFields/{key}")
+    assert key not in desk.get(f"/v1/leads/{lead['id']}").data
+    assert "is not allowed" in desk.patch(f"/v1/leads/{lead['id']}", {key: "y"}).error
+
+
 def test_an_unset_value_is_absent_and_null_clears() -> None:
     """Leads show custom fields only where they are set."""
     desk = _desk()

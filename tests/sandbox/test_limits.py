@@ -121,6 +121,13 @@ def test_a_spent_day_refuses_everything_until_midnight() -> None:
     assert desk.get(ME).headers["x-daily-ratelimit-token-remaining"] == "23"
 
 
+def test_the_last_token_can_be_spent() -> None:
+    """A call that costs exactly what is left is answered."""
+    desk = Desk(SandboxOptions(plan="lite", daily_tokens=20))
+    _spend(desk)
+    assert desk.sandbox.tokens_spent == 20
+
+
 def test_midnight_is_where_the_server_is() -> None:
     """The reset follows the chosen time zone, daylight saving included."""
     desk = Desk(SandboxOptions(plan="lite", daily_tokens=5, reset_timezone="America/New_York"))

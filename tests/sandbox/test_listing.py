@@ -47,6 +47,15 @@ def test_pages_hold_every_living_record_once_in_order() -> None:
     assert _all(desk, sort_by="add_time") == [1, 2, 3, 5, 6, 7]
 
 
+def test_a_page_that_holds_everything_is_the_last() -> None:
+    """A page has as many records as were asked for, and a cursor only where more follow."""
+    desk = _seven()
+    for limit, more in ((5, True), (6, False), (7, False)):
+        page = desk.get("/api/v2/persons", limit=limit)
+        assert len(page.data) == min(limit, 6)
+        assert (page.json["additional_data"]["next_cursor"] is not None) is more
+
+
 def test_records_made_between_two_pages_appear_on_the_later() -> None:
     """A cursor marks a place, not a number of rows."""
     desk = _seven()

@@ -80,6 +80,15 @@ def test_contents_speak_in_names() -> None:
     assert lead["origin_id"] == "Jane"
 
 
+def test_contents_tell_links_to_deleted_records() -> None:
+    """A person keeps the link to a deleted organization; contents say that it is one."""
+    desk = _filled(["Jane"])
+    desk.sandbox.delete_record("organizations", 1)
+    contents = desk.sandbox.contents()
+    assert contents["persons"][0]["org"] == {"name": "Acme", "custom_fields": {}, "deleted": True}
+    assert contents["organizations"] == []
+
+
 def test_fields_of_one_name_are_told_apart() -> None:
     """The second field of a name bears a number."""
     desk = Desk()
