@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pipedrive_cli.delivery.fold import NO_TIME, Part
 from pipedrive_cli.events.event import Place
@@ -36,7 +36,8 @@ class Case:
     message_id: str
     place: Place
     user: str | None
-    body: tuple[int, int]  # where its bytes lie in the spool: offset, length
+    time: int | None = None  # microseconds since 1970 UTC
+    body: Any = None  # where its bytes lie: opaque here
     open: int = 0
     outcome: Outcome = Outcome.SKIPPED
     complaints: list[Complaint] = field(default_factory=list)

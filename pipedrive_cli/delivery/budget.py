@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipedrive_cli.pipedrive.catalog import SEARCHES_PER_WINDOW, WINDOW_SECONDS
 
-# How much the way to Pipedrive may vary from one request to the next before we run into the limit after all. It bounds
-# what is given away for it: at worst 0.2 s of every 2.2 s, an eleventh of what is allowed.
-MOST_JITTER = 0.2
+# How long a request may be thought to be on its way: long enough to set up a connection. Where all answers take long,
+# it is Pipedrive that thinks, not the way that is long: then no more than this is given away, 0.2 s of every 2.2 s.
+LONGEST_WAY = 1.0
+MOST_GIVEN_AWAY = 0.2
+# By how much an answer moves what is held to be the usual time, seconds.
+LEARNING_STEP = 0.005
+# The next request needs time to arrive too: surely this part of the fastest request's time from leaving to answer.
+LEAST_WAY = 0.25
 # The grain of two clocks, and a server that counts the very end of its window in.
 EDGE = 0.01
-# The first requests also set up their connections, which takes as long as it takes.
-FIRST_ANSWERS = 20
+# A wait too short to move a clock that counts in floating point would be asked for again for ever.
+SHORTEST_WAIT = 1e-6
 # What a burst 429 takes from the limit, for somebody else is using it too, and what each quiet window gives back.
 SHARE_AFTER_429 = 0.8
 SHARE_REGAINED = 0.05
@@ -34,8 +40,9 @@ class Pace:
     """The burst limits: so many requests in any 2 s, and so many searches among them.
 
     Pipedrive counts arrivals; we know departures and answers. So a request fills its place from when it left until 2 s
-    after its answer (or after MOST_JITTER, where that is sooner): Pipedrive's own place is free by then, wherever in
-    time its window begins. Places are filled as soon as they are free, not evenly spaced: what is not used is lost.
+    after its answer (or after LONGEST_WAY, if that is sooner), less the least time that the next one is on its way:
+    Pipedrive's own place is free by then, wherever in time its window begins. Places are filled as soon as they are
+    free, not evenly spaced: what is not used is lost.
     """
 
     def __init__(self, limit: int, search_limit: int = SEARCHES_PER_WINDOW) -> None:
@@ -43,7 +50,8 @@ class Pace:
         self._searches = _Window(search_limit)
         self._paused_until = -math.inf
         self._refused_since: float | None = None
-        self._answers = 0
+        self._usual = 0.0  # about the median
+        self._fastest = math.inf  # seconds from a request to its answer
 
     @property
     def limit(self) -> int:
@@ -64,9 +72,11 @@ class Pace:
     def learn(self, now: float, headers: Mapping[str, str], sending: Sending, *, limited: bool = False) -> None:
         """An answer came, with these headers (lower-case names). `limited`: it was a burst 429."""
         places = [place for place in (sending.place, sending.search_place) if place is not None]
+        took = now - sending.place.sent_at
+        self._fastest = min(self._fastest, took)
         for window, place in zip((self._all, self._searches), places, strict=False):
-            window.answered(place, min(now - place.sent_at, self._patience))
-        self._answers += 1
+            window.answered(place, min(took, self._patience) - self._fastest * LEAST_WAY)
+        self._usual += LEARNING_STEP if took > self._usual else -LEARNING_STEP
 
         # Searches have both windows; a limit this low is that of theirs.
         limit = _count(headers.get("x-ratelimit-limit"))
@@ -97,8 +107,8 @@ class Pace:
 
     @property
     def _patience(self) -> float:
-        """How long a request may be thought to be on its way to Pipedrive."""
-        return MOST_JITTER if self._answers >= FIRST_ANSWERS else math.inf
+        """How long, in seconds, a request may be thought to be on its way."""
+        return LONGEST_WAY if self._usual <= MOST_GIVEN_AWAY else MOST_GIVEN_AWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +145,9 @@ class _Window:
             return 0.0
         known = [times[0] for times in (self._free_at, self._others_free_at) if times]
         if self._open:
-            # Answered this instant, a place would be free in 2 s; without an answer, when patience ends.
+            # Answered this instant, a place would be free in 2 s; without an answer, some time later.
             known.append(min(now, next(iter(self._open.values())).sent_at + patience) + WINDOW_SECONDS + EDGE)
-        return max(EDGE, min(known) - now)
+        return max(SHORTEST_WAIT, min(known) - now)
 
     def fill(self, now: float) -> _Place:
         self._serial += 1
@@ -263,47 +273,68 @@ class Spending:
 class _Reserved:
     serial: int
     amount: int
-    sent: int  # all that was sent up to and with this one
 
 
 class _Meter:
     """What is left of an amount, from what Pipedrive last said and what was sent since.
 
-    A reading stands in the answer to one request. It surely counts that one; it may not count those sent later, nor
-    those sent before that were still under way. All these are subtracted, so that `left` errs on the low side alone,
-    and by no more than what is in flight.
+    Of answers that overlap, the one with the least left was given last, whenever it comes: what is left only falls
+    within a day. It counts every request whose own answer told more, and every one answered before its request left.
+    All others may be missing from it and are subtracted, so that `left` errs on the low side alone, and by no more
+    than what is in flight. A higher number in the answer to a later request is a new day.
     """
 
     def __init__(self, start: int | None) -> None:
         self.sent = 0
-        self.most = start or 0  # the highest reading
+        self.most = start or 0  # the highest number that was told
         self._serial = 0
-        self._open: dict[int, int] = {}
-        self._base = start  # what was left, not counting anything up to `_base_sent`
-        self._base_sent = 0
-        self._base_serial = 0
+        self._told = start
+        self._told_serial = 0  # the last request sent when it was told
+        self._open: dict[int, int] = {}  # serial -> amount
+        self._silent: deque[tuple[int, int]] = deque()  # answered without a number: last request sent by then, amount
+        self._uncounted = 0  # the sum of both
 
     @property
     def left(self) -> int | None:
-        return None if self._base is None else self._base - (self.sent - self._base_sent)
+        return None if self._told is None else self._told - self._uncounted
 
     def reserve(self, amount: int) -> _Reserved:
         self._serial += 1
         self.sent += amount
+        self._uncounted += amount
         self._open[self._serial] = amount
-        return _Reserved(self._serial, amount, self.sent)
+        return _Reserved(self._serial, amount)
 
-    def answered(self, reserved: _Reserved, reading: int | None) -> None:
-        self._open.pop(reserved.serial, None)
-        # The answer to an older request is older news, whenever it comes.
-        if reading is None or reserved.serial < self._base_serial:
+    def answered(self, reserved: _Reserved, told: int | None) -> None:
+        amount = self._open.pop(reserved.serial, None)
+        if amount is None:
             return
-        under_way = sum(amount for serial, amount in self._open.items() if serial < reserved.serial)
-        self._base, self._base_sent, self._base_serial = reading - under_way, reserved.sent, reserved.serial
-        self.most = max(self.most, reading)
+        if told is None:
+            self._silent.append((self._serial, amount))
+            self._merge_silent()
+            return
+        self._uncounted -= amount
+        if self._told is None or told <= self._told or reserved.serial > self._told_serial:
+            self._told, self._told_serial = told, self._serial
+            self.most = max(self.most, told)
+            while self._silent and self._silent[0][0] < reserved.serial:
+                self._uncounted -= self._silent.popleft()[1]
 
     def set(self, left: int | None) -> None:
-        self._base, self._base_sent, self._base_serial = left, self.sent, self._serial
+        """What is left now, whatever was sent."""
+        self._told, self._told_serial = left, self._serial
+        self._silent.clear()
+        self._uncounted = sum(self._open.values())
+
+    def _merge_silent(self) -> None:
+        """Those answered before all that is under way left share their fate: one entry, or hours without a header
+        would cost memory.
+        """
+        oldest = next(iter(self._open), self._serial + 1)
+        while len(self._silent) > 1 and self._silent[1][0] < oldest:
+            _, amount = self._silent.popleft()
+            serial, more = self._silent[0]
+            self._silent[0] = (serial, amount + more)
 
 
 def _count(text: str | None) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.fold import Part
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
@@ -37,6 +38,8 @@ from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+
+DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
 
@@ -64,6 +67,7 @@ class Courier:
     book: Book
     backlog: Backlog
     terms: Terms
+    doubts: Doubts
     server_time: Callable[[], float]
     input_over: bool = False
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
@@ -170,30 +174,36 @@ class Courier:
         return name.pipedrive_id
 
     async def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
-        """Sends a write; one that cannot be repeated is journaled before it leaves."""
-        if not ask.call.endpoint.repeatable:
-            course.write = await self._begin(ask)
-        try:
-            answer = await self.sender.send(ask.call)
-        except (Refusal, KindStops):
-            await self._move(course, "refused")
-            raise
-        except Doubt as doubt:
-            await self._move(course, "doubt")
-            raise Failure("in_doubt", f"{ask.call.label}: {doubt}") from doubt
-        except (Failure, StopRun):
-            await self._move(course, "refused")  # it never left, or was turned away before anything was done
-            raise
-        data = answer.data
+        """Sends a write; one that cannot be repeated is journaled before it leaves, and looked for when in doubt."""
+        for _ in range(DOUBTS_PER_WRITE):
+            sent_at = self.server_time()
+            if not ask.call.endpoint.repeatable:
+                course.write = await self._begin(ask, sent_at)
+            try:
+                answer = await self.sender.send(ask.call)
+            except (Refusal, KindStops, Failure, StopRun):
+                await self._move(course, "refused")  # turned away, or it never left
+                raise
+            except Doubt:
+                attempted = asyncio.get_running_loop().time()
+                await self._move(course, "doubt", ended=False)
+                found = await self.doubts.find(ask, sent_at, attempted)
+                if found is not None:
+                    return found
+                await self._move(course, "absent")
+                continue
+            return self._shown(ask, answer.data, course)
+        raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")
+
+    def _shown(self, ask: Write, data: Any, course: _Course) -> Mapping[str, Any]:
         if not isinstance(data, Mapping) or data.get("id") is None:
             return {}
         if ask.kind != "leads" and ask.action != "merge":
             course.shown = self.directory.shown(ask.kind, data)
         return {**values_of(ask.kind, data), "id": data["id"]}
 
-    async def _begin(self, ask: Write) -> int:
+    async def _begin(self, ask: Write, sent_at: float) -> int:
         numbers: list[int] = []
-        sent_at = self.server_time()
         target = None if ask.call.id is None else str(ask.call.id)
 
         def record(journal: Journal) -> None:
@@ -212,14 +222,16 @@ class Courier:
         await self.commits.record(record)
         return numbers[0]
 
-    async def _move(self, course: _Course, to: str) -> None:
-        if course.write is not None:
-            number, course.write = course.write, None
+    async def _move(self, course: _Course, to: str, *, ended: bool = True) -> None:
+        if (number := course.write) is not None:
+            course.write = None if ended else number
             await self.commits.record(lambda journal: journal.move_write(number, to))
 
     async def _save(self, save: Save, course: _Course) -> None:
         """Outcomes, ids and field times are one transaction."""
         number, course.write = course.write, None
+        if save.id is None:
+            number = None  # what ends without a record does not settle a write that is in doubt
         shown, course.shown = course.shown, None
         ended = self._ended(save, course)
         if save.action is not None:

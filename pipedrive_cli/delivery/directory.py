@@ -11,15 +11,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.plan import Knowledge, Locate, Refusal
+from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_FIELDS, Call, find_email, find_exact, get, listing
+from pipedrive_cli.pipedrive.catalog import (
+    FACTS,
+    MAX_LISTED_FIELDS,
+    Call,
+    find_email,
+    find_exact,
+    get,
+    list_leads,
+    listing,
+)
 from pipedrive_cli.transform.changes import Kind
 
 SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
@@ -70,13 +82,26 @@ class Directory:
     ) -> None:
         self._commits = commits
         self._journal: Journal = commits.journal
-        self._send = send
-        self._key_address = key_address
-        self._wanted = {kind: addresses | _STANDARD for kind, addresses in wanted.items()}
+        self._raw_send = send
+        self.want(key_address, wanted)
         self._now = now
         self._warn = warn
         self._kinds: dict[Kind, _Progress] = {}
         self._absent: set[tuple[Kind, str]] = set()
+
+    def want(self, key_address: Mapping[Kind, str | None], wanted: Mapping[Kind, frozenset[str]]) -> None:
+        """What to read of records: where their keys are, and the addresses that the config maps."""
+        self._key_address = key_address
+        self._wanted = {kind: addresses | _STANDARD for kind, addresses in wanted.items()}
+
+    async def _send(self, call: Call) -> Answer:
+        """A look that was refused is a look that failed: it says nothing about what is there."""
+        try:
+            return await self._raw_send(call)
+        except Refusal as refusal:
+            if refusal.gone:
+                raise
+            raise Failure("look_up_failed", f"{call.label} was refused: {refusal.message}") from refusal
 
     async def prepare(self, kind: Kind, keys: Sequence[str], *, emails: int = 0) -> None:
         """Makes ready for `locate` of many keys. `emails`: how many look-ups by email may follow (match_email)."""
@@ -117,8 +142,10 @@ class Directory:
     def recall(self, kind: Kind, record: int | str) -> Knowledge:
         """What is known of a record without asking anybody."""
         state = self._journal.state(kind, record)
-        if kind == "leads" or not isinstance(record, int):
-            return Knowledge(state)
+        if kind == "leads":
+            seen = self._journal.seen(kind, record) if state is None or not state.fields else None
+            return Knowledge(state, None if seen is None else seen.values)
+        assert isinstance(record, int)  # noqa: S101 - leads alone have other ids
         progress = self._progress(kind)
         at = max(progress.read.get(record, -1.0), -1.0 if progress.fresh_at is None else progress.fresh_at)
         seen = self._journal.seen(kind, record) if at >= 0 else None
@@ -163,6 +190,35 @@ class Directory:
             cursor = answer.next_cursor
             if cursor is None:
                 return
+
+    async def take_over_leads(self) -> None:
+        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once."""
+        if self._journal.fact("leads taken over", bool):
+            return
+        await self.list_leads(archived=True)
+        with self._journal.transaction():
+            self._journal.set_fact("leads taken over", True)
+
+    async def list_leads(self, *, updated_since: datetime | None = None, archived: bool) -> None:
+        """Reads the leads that bear an origin_id; those we have made are known by it. `archived`: these as well."""
+        for shelf in (False, True) if archived else (False,):
+            start: int | None = 0
+            while start is not None:
+                answer = await self._send(list_leads(start, shelf, updated_since=updated_since))
+                if not isinstance(answer.data, list):
+                    raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
+                rows = [
+                    SeenRecord(item["id"], str(item["origin_id"]), item.get("update_time"), values_of("leads", item))
+                    for item in answer.data
+                    if isinstance(item, Mapping) and item.get("origin_id")
+                ]
+                await self._commits.record(partial(_take_leads, rows=rows))
+                start = answer.next_start
+
+    def by_key(self, kind: Kind, key: str) -> SeenRecord | None:
+        """The oldest record seen with this key."""
+        ids = self._journal.seen_ids(kind, key)
+        return self._journal.seen(kind, ids[0]) if ids else None
 
     def _progress(self, kind: Kind) -> _Progress:
         if kind not in self._kinds:
@@ -213,7 +269,7 @@ class Directory:
 
     async def _take_page(self, kind: Kind, answer: Answer, listing_done: Listing | None = None) -> None:
         if not isinstance(answer.data, list):
-            raise Refusal("bad_listing", f"Pipedrive's list of {kind} is no list: nothing can be looked up in it")
+            raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
         rows = [
             self._row(kind, item) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")
         ]
@@ -270,10 +326,18 @@ class Directory:
         return tuple(self._journal.seen_by_email(email))
 
 
+def _take_leads(journal: Journal, rows: Sequence[SeenRecord]) -> None:
+    journal.see("leads", rows)
+    known = journal.known("leads", [str(row.key) for row in rows])
+    for row in rows:
+        if row.key is not None and row.key not in known:
+            journal.save_record("leads", row.id, [row.key], RecordState(key=row.key))
+
+
 def _items(answer: Answer) -> list[Mapping[str, Any]]:
     data = answer.data
     if not isinstance(data, Mapping) or not isinstance(data.get("items"), list):
-        raise Refusal("bad_search", "Pipedrive's search answered without a list of items: it cannot be relied on")
+        raise Failure("look_up_failed", "Pipedrive's search answered without a list of items")
     return [hit["item"] for hit in data["items"] if isinstance(hit, Mapping) and isinstance(hit.get("item"), Mapping)]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from pipedrive_cli.delivery.backlog import Job, Joining
 from pipedrive_cli.delivery.fold import Part, RecordState, joined, under_former_id
 from pipedrive_cli.delivery.plan import (
@@ -223,7 +225,7 @@ class _Places:
             self.job,
             key=joining.current,
             before=going,
-            picture={"loser": loser, "survivor": survivor},
+            picture={"loser": loser, "survivor": survivor, "state": msgspec.msgpack.encode(state)},
         )
         yield Save(
             self.job.kind,

@@ -50,5 +50,5 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
     if found:
         knowledge: Knowledge = yield Recall("leads", found[0])
         # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
-        home = Home(found[0], with_key(state_of(knowledge), job.key))
+        home = Home(found[0], with_key(state_of(knowledge), job.key), knowledge.values)
     return (yield from bring(job, home, (part,), terms, links={"person": person}))

@@ -66,10 +66,6 @@ class Store:
         self.touch(record, moment)
         del self._living[bisect_left(self._living, record.number)]
 
-    def restore(self, record: Record) -> None:
-        record.deleted = False
-        insort(self._living, record.number)
-
     def get(self, record_id: RecordId) -> Record | None:
         """The record if it lives."""
         found = self.records.get(record_id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-REMEMBERED = 10_000  # verdicts on event names kept; hostile input may bring a new name with every event
+REMEMBERED = 10_000  # routes of event names kept; hostile input may bring a new name with every event
 
 
 def wanted_by(integrations: Any, names: Sequence[str]) -> bool:
@@ -32,23 +32,45 @@ def wanted_by(integrations: Any, names: Sequence[str]) -> bool:
     return everywhere
 
 
-class Names:
-    """Patterns for event names: * and ? are wildcards, compared trimmed and without case."""
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._pattern = re.compile("|".join(f"(?:{_expression(p)})" for p in patterns) or "(?!)", re.DOTALL)
-        self._verdicts: dict[str, bool] = {}
-
-    def match(self, name: str) -> bool:
-        verdict = self._verdicts.get(name)
-        if verdict is None:
-            if len(self._verdicts) >= REMEMBERED:
-                self._verdicts.clear()
-            verdict = self._verdicts[name] = self._pattern.fullmatch(name.strip().casefold()) is not None
-        return verdict
+Route: TypeAlias = Literal["lead", "product viewed", "order completed", "excluded", "not included"]
 
 
-def _expression(pattern: str) -> str:
+class Routes:
+    """What becomes of track events by their names, which are compared trimmed and without case.
+
+    `exclude` is stronger than all; `include` limits what becomes a lead. * and ? are wildcards in both.
+    """
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self._include = _pattern(include)
+        self._exclude = _pattern(exclude)
+        self._known: dict[str, Route] = {}
+
+    def route(self, name: str) -> Route:
+        """Where an event of this name goes."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[name] = self._find(name.strip().casefold())
+        return known
+
+    def _find(self, name: str) -> Route:
+        if self._exclude.fullmatch(name):
+            return "excluded"
+        if name == "product viewed":
+            return "product viewed"
+        if name == "order completed":
+            return "order completed"
+        return "lead" if self._include.fullmatch(name) else "not included"
+
+
+def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
+    # Without any, an expression that matches nothing.
+    return re.compile("|".join(f"(?:{_expression(each)})" for each in wildcards) or "(?!)", re.DOTALL)
+
+
+def _expression(wildcard: str) -> str:
     # Several stars in a row would make a match take exponential time.
-    plain = re.sub(r"\*+", "*", pattern.strip().casefold())
+    plain = re.sub(r"\*+", "*", wildcard.strip().casefold())
     return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in plain)

@@ -45,8 +45,7 @@ def _organization_change(event: Event, organization: RecordName, rules: Rules, n
     traits = event.traits
     fields: dict[str, Any] = {}
     rules.organizations.read(traits, "traits.", fields, notes)
-    if "name" in traits:
-        read_name(traits, "name", "traits.", "name", fields, notes)
+    read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
     creation = read_add_time(event, traits, "traits.", notes)
     return Change(organization, event.time, Rank.OWN, fields, on_creation=creation)

@@ -10,6 +10,8 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing
 from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
 from pipedrive_cli.transform.targets import Target
@@ -28,21 +30,19 @@ class Row(NamedTuple):
     """One mapped trait. `money` asks for the event's currency where the value brings none."""
 
     path: str
-    parts: tuple[str, ...]
+    first: str  # the path's first part
+    below: tuple[str, ...]  # and the others
     address: str
     convert: Converter | None
     money: bool
     name: str
 
 
-class Notes:
+class Notes(msgspec.Struct):
     """What is noticed while one event is read: complaints, and traits that no mapping names."""
 
-    __slots__ = ("complaints", "dropped")
-
-    def __init__(self) -> None:
-        self.complaints: list[Complaint] = []
-        self.dropped: list[tuple[Kind, str]] = []
+    complaints: list[Complaint] = []
+    dropped: list[tuple[Kind, str]] = []
 
     def unfit(self, where: str, value: Any, field: str, reason: Unfit) -> None:
         """A value that was left out: the event is rejected with that field, the rest is written."""
@@ -72,12 +72,17 @@ def short(value: Any) -> str:
     return _REPR.repr(value)[:120]
 
 
-def lookup(traits: Mapping[str, Any], parts: tuple[str, ...]) -> Any:
-    """The value under a dotted path, None where it is missing. A name that itself holds the dots comes last."""
-    value: Any = traits
+def _parts(path: str) -> tuple[str, tuple[str, ...]]:
+    first, *below = path.split(".")
+    return first, tuple(below)
+
+
+def _descend(value: Any, parts: tuple[str, ...]) -> Any:
+    """The value under the parts of a path, None where it is missing."""
     for part in parts:
-        if not isinstance(value, dict) or (value := value.get(part)) is None:
-            return traits.get(".".join(parts))
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
     return value
 
 
@@ -92,8 +97,7 @@ class FieldMap:
         self._currency = default_currency
         # In the order of the config, which decides where two traits go to one field.
         self._rows = tuple(
-            Row(path, tuple(path.split(".")), t.address, t.convert, t.type == "monetary", t.name)
-            for path, t in targets.items()
+            Row(path, *_parts(path), t.address, t.convert, t.type == "monetary", t.name) for path, t in targets.items()
         )
         self._known = frozenset(fixed) | targets.keys()
 
@@ -106,9 +110,12 @@ class FieldMap:
         """
         if not traits:
             return
-        for row in self._rows:
-            path, parts, address, convert, money, name = row
-            value = traits.get(path) if len(parts) == 1 else lookup(traits, parts)
+        for path, first, below, address, convert, money, name in self._rows:
+            value = traits.get(first)
+            if below:
+                value = None if value is None else _descend(value, below)
+                if value is None:
+                    value = traits.get(path)  # flattened exports write the dots into the name
             if value is None or address in fields or says_nothing(value):
                 continue
             if money:

@@ -22,13 +22,17 @@ from pipedrive_cli.transform.changes import (
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.rules import Rules
 
-# Address -> the traits that are this input of a person's name, the first that says something.
-NAME_INPUTS: Final = (
-    ("name", ("name",)),
-    ("first_name", ("firstName", "firstname", "first_name")),
-    ("last_name", ("lastName", "lastname", "last_name")),
-)
-LONGEST_CONTACT = 255
+# The traits that are a part of a person's name, and which one: the first of a part that says something counts.
+NAME_PARTS: Final = {
+    "firstName": "first_name",
+    "firstname": "first_name",
+    "first_name": "first_name",
+    "lastName": "last_name",
+    "lastname": "last_name",
+    "last_name": "last_name",
+}
+_ANY_PART: Final = frozenset(NAME_PARTS)
+LONGEST_CONTACT = LONGEST_NAME = 255
 NOBODY = Complaint(
     "missing_user_id", "the event names neither a user nor an anonymous id", "userId", outcome=Outcome.REJECTED
 )
@@ -68,31 +72,31 @@ def read_traits(
     if not traits:
         return fields, (), (), created(event)
     rules.persons.read(traits, where, fields, notes)
-    for address, names in NAME_INPUTS:
-        for name in names:
-            if name in traits and read_name(traits, name, where, address, fields, notes):
-                break
-    read_visible_to(traits, where, fields, notes)
-    email, phone = traits.get("email"), traits.get("phone")
-    emails = () if email is None else contacts(email, where + "email", email_form, notes)
-    phones = () if phone is None else contacts(phone, where + "phone", phone_form, notes)
-    return fields, emails, phones, read_add_time(event, traits, where, notes)
+    if "name" in traits:
+        read_name(traits, "name", where, "name", fields, notes)
+    if not _ANY_PART.isdisjoint(traits):
+        for trait, address in NAME_PARTS.items():
+            read_name(traits, trait, where, address, fields, notes)
+    if "visible_to" in traits:
+        read_visible_to(traits, where, fields, notes)
+    emails = contacts(traits["email"], "email", where, email_form, notes) if "email" in traits else ()
+    phones = contacts(traits["phone"], "phone", where, phone_form, notes) if "phone" in traits else ()
+    creation = read_add_time(event, traits, where, notes) if "add_time" in traits else created(event)
+    return fields, emails, phones, creation
 
 
 def read_name(
     traits: Mapping[str, Any], trait: str, where: str, address: str, fields: dict[str, Any], notes: Notes
-) -> bool:
-    """Adds a name or a part of one, trimmed; False where the trait says nothing."""
-    value = traits[trait]
-    if says_nothing(value):
-        return False
-    if address not in fields:
-        name = plain(value)
-        if name is None or len(name := name.strip()) > 255:
-            notes.unfit(where + trait, value, address, Unfit("takes text of at most 255 characters"))
-        else:
-            fields[address] = name
-    return True
+) -> None:
+    """Adds a name or a part of one, trimmed, unless there is one or the trait says nothing."""
+    value = traits.get(trait)
+    if address in fields or says_nothing(value):
+        return
+    name = plain(value)
+    if name is None or len(name := name.strip()) > LONGEST_NAME:
+        notes.unfit(where + trait, value, address, Unfit("takes text of at most 255 characters"))
+    else:
+        fields[address] = name
 
 
 def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
@@ -116,7 +120,7 @@ def read_add_time(event: Event, traits: Mapping[str, Any], where: str, notes: No
     return created(event)
 
 
-def contacts(value: Any, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:
+def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:
     """Emails or phones from text, an object, or a list of either; each once, in order."""
     if type(value) is str:
         trimmed = value.strip()
@@ -127,11 +131,10 @@ def contacts(value: Any, where: str, form: Callable[[str], str], notes: Notes) -
     for index, item in enumerate(value if listed else [value]):
         if says_nothing(item):
             continue
-        place = f"{where}[{index}]" if listed else where
         try:
             contact = _contact(item)
         except Unfit as reason:
-            notes.unfit(place, item, where.rpartition(".")[2], reason)
+            notes.unfit(f"{where}{trait}[{index}]" if listed else where + trait, item, trait, reason)
             continue
         if contact is not None:
             found.setdefault(form(contact.value), contact)

@@ -9,7 +9,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import Converter, Unfit, currency
 from pipedrive_cli.transform.changes import Kind
-from pipedrive_cli.transform.filters import Names
+from pipedrive_cli.transform.filters import Routes
 from pipedrive_cli.transform.mapping import FieldMap
 from pipedrive_cli.transform.targets import Target, label_converter, resolve
 
@@ -33,8 +33,7 @@ class Rules:
     viewed: FieldMap
     ordered: FieldMap
     integrations: tuple[str, ...]
-    include: Names
-    exclude: Names
+    routes: Routes
     use_anonymous: bool
     create_persons: bool
     alias_off: bool
@@ -60,8 +59,7 @@ def compile_rules(config: Config, account: Account | None) -> Rules:
         viewed=FieldMap("products", products, PRODUCT_PROPERTIES),
         ordered=FieldMap("products", products, ORDERED_PROPERTIES),
         integrations=config.events.integrations,
-        include=Names(config.events.include),
-        exclude=Names(config.events.exclude),
+        routes=Routes(config.events.include, config.events.exclude),
         use_anonymous=config.identity.anonymous == "use",
         create_persons=config.identity.create_missing_persons,
         alias_off=config.identity.alias == "skip",

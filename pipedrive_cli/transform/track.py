@@ -7,7 +7,7 @@ from typing import Any
 
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.pipedrive.moments import day
-from pipedrive_cli.pipedrive.values import Unfit, number, says_nothing, visible_to
+from pipedrive_cli.pipedrive.values import Converter, Unfit, number, says_nothing, visible_to
 from pipedrive_cli.transform.changes import Change, Complaint, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, nobody, person_of
@@ -26,16 +26,14 @@ def track(event: Event, rules: Rules) -> Transformed:
     name = event.name
     if name is None:
         return Transformed(complaints=(NO_NAME,))
-    if rules.exclude.match(name):
-        return Transformed(complaints=(EXCLUDED,))
-    known = name.casefold()
-    if known == "product viewed":
+    route = rules.routes.route(name)
+    if route == "lead":
+        return _lead(event, name, rules)
+    if route == "product viewed":
         return product_viewed(event, rules)
-    if known == "order completed":
+    if route == "order completed":
         return order_completed(event, rules)
-    if not rules.include.match(name):
-        return Transformed(complaints=(NOT_INCLUDED,))
-    return _lead(event, name, rules)
+    return Transformed(complaints=(EXCLUDED if route == "excluded" else NOT_INCLUDED,))
 
 
 def _lead(event: Event, name: str, rules: Rules) -> Transformed:
@@ -50,9 +48,12 @@ def _lead(event: Event, name: str, rules: Rules) -> Transformed:
     value = _value(properties, rules, notes)
     if value is not None:
         fields["value"] = value
-    _convert(properties, "expected_close_date", day, fields, notes)
-    _convert(properties, "visible_to", _visible_to_text, fields, notes)
-    _convert(properties, "label_ids", rules.labels, fields, notes)
+    if "expected_close_date" in properties:
+        _convert(properties, "expected_close_date", day, fields, notes)
+    if "visible_to" in properties:
+        _convert(properties, "visible_to", _visible_to_text, fields, notes)
+    if "label_ids" in properties:
+        _convert(properties, "label_ids", rules.labels, fields, notes)
     for address, constant in rules.lead_constants.items():
         fields.setdefault(address, constant)
     said = context_change(event, person, rules, notes, may_create=rules.create_persons)
@@ -90,9 +91,11 @@ def _visible_to_text(value: Any) -> str:
     return str(visible_to(value))
 
 
-def _convert(properties: Mapping[str, Any], name: str, convert: Any, fields: dict[str, Any], notes: Notes) -> None:
-    value = properties.get(name)
-    if value is None or name in fields or says_nothing(value):
+def _convert(
+    properties: Mapping[str, Any], name: str, convert: Converter | None, fields: dict[str, Any], notes: Notes
+) -> None:
+    value = properties[name]
+    if name in fields or says_nothing(value):
         return
     try:
         fields[name] = value if convert is None else convert(value)

@@ -68,22 +68,20 @@ class Transform:
 
     def transform(self, event: Event) -> Transformed:
         """What one event asks for."""
-        result = self._settle(event)
+        rules = self._rules
+        handler = HANDLERS.get(event.type)
+        if handler is None:
+            result = NOT_SUPPORTED
+        elif event.integrations is not None and not wanted_by(event.integrations, rules.integrations):
+            result = OFF
+        else:
+            result = handler(event, rules)
         if event.clock_ahead or event.unreadable_times:
             counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
             if event.clock_ahead:
                 counted.append(AHEAD)
             return msgspec.structs.replace(result, complaints=(*result.complaints, *counted))
         return result
-
-    def _settle(self, event: Event) -> Transformed:
-        handler = HANDLERS.get(event.type)
-        if handler is None:
-            return NOT_SUPPORTED
-        rules = self._rules
-        if event.integrations is not None and not wanted_by(event.integrations, rules.integrations):
-            return OFF
-        return handler(event, rules)
 
 
 def compile_mapping(config: Config, account: Account | None = None) -> Transform:

@@ -57,7 +57,7 @@ class KnownRecord(NamedTuple):
 class SeenRecord(NamedTuple):
     """A record as a listing or an answer showed it: values by address."""
 
-    id: int
+    id: int | str
     key: str | None
     updated: str | None
     values: dict[str, Any]
@@ -311,7 +311,7 @@ class Journal:
         ).fetchone()
         return None if row is None else SeenRecord(row[0], row[1], row[2], msgspec.msgpack.decode(row[3]))
 
-    def seen_ids(self, kind: Kind, key: str) -> list[int]:
+    def seen_ids(self, kind: Kind, key: str) -> list[Any]:
         """Ids of all seen records with this key, oldest first."""
         rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))
         return [row[0] for row in rows]

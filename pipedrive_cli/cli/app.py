@@ -1,0 +1,181 @@
+"""The commands and their options. Each one parses, calls, renders and exits; nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipedrive_cli import __version__
+from pipedrive_cli.errors import EXIT_USAGE, PipedriveCliError
+
+app = typer.Typer(
+    name="pipedrive-cli",
+    help="Replay files of customer events (RudderStack, Segment, NDJSON) into the CRM Pipedrive: no duplicates, "
+    "within the API budget, and every event accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show an API token
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run() -> int:
+    """Runs one command; returns the exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except PipedriveCliError as error:
+        from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
+
+        show_error(error)
+        return error.exit_code
+    except typer.Exit as end:
+        return end.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain about flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted before anything was sent\n")
+        return 130
+    except Exception as error:
+        usage = _usage_error(error)
+        if usage is None:
+            raise
+        sys.stderr.write(usage)
+        return EXIT_USAGE
+    return int(code or 0)
+
+
+def _usage_error(error: Exception) -> str | None:
+    """The words for a mistake on the command line, None for any other error."""
+    show = getattr(error, "format_message", None)
+    if show is None:
+        return None
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context is not None else ""
+    where = f" (see `{context.command_path} --help`)" if context is not None else ""
+    return f"{usage}{show()}{where}\n"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"pipedrive-cli {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, globs, or - for standard input.")
+]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")
+]
+Sandboxed = Annotated[
+    bool,
+    typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network."),
+]
+State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Where the journal lives.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Take up at most N events not handled before.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="T", help="Only events from T on: ISO 8601, or an age such as 24h.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Only events before T.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only events of this type: identify, group, alias, track."),
+]
+Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
+Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="FILE", help="Write rejected and failed events here, to be mended and replayed."),
+]
+Reports = Annotated[
+    list[Path] | None,
+    typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all goes well.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
+
+
+@app.command()
+def replay(
+    sources: Sources,
+    config: ConfigFile = Path("config.yaml"),
+    sandbox: Sandboxed = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `preview`: nothing is sent.")] = False,
+    state: State = None,
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
+    type_: Types = None,
+    event: Names = None,
+    user: Users = None,
+    rejects: Rejects = None,
+    report: Reports = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Stop before spending more API tokens.")
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option("--deadline", metavar="DURATION", help="Stop after this long: 90s, 30m, 2h.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Bring the events of SOURCE... into Pipedrive. Run it again at any time: what is done is not done twice."""
+    from pipedrive_cli.cli import running  # noqa: PLC0415 - the other commands need none of it
+
+    shared: dict[str, Any] = {
+        "sources": tuple(sources),
+        "limit": limit,
+        "filters": running.filters(since=since, until=until, types=type_, names=event, users=user),
+    }
+    if dry_run:
+        return preview_events(config, sandbox=sandbox, form="text", counts_only=as_json, as_json=as_json, **shared)
+    return running.replay(
+        config,
+        running.RunOptions(
+            sandbox=sandbox,
+            state=state,
+            rejects=rejects,
+            max_tokens=max_tokens,
+            deadline=running.seconds("--deadline", deadline),
+            max_failures=max_failures,
+            wait=wait,
+            **shared,
+        ),
+        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+    )
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of the config file."""
+    import json  # noqa: PLC0415 - only here
+
+    from pipedrive_cli.config import schema as config_schema  # noqa: PLC0415 - only here
+
+    sys.stdout.write(json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0

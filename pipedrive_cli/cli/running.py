@@ -1,0 +1,180 @@
+"""What `replay` and its kin do with their options: run, show, and give the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipedrive_cli.config import duration, load, moment_or_age, notes
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, LiveView, show_note, show_summary
+from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
+from pipedrive_cli.run.options import Filters, RunOptions
+from pipedrive_cli.run.replay import Finished, Replay
+
+__all__ = ["Filters", "RunOptions", "Telling", "filters", "replay", "seconds"]
+
+REFRESH = 0.15  # seconds between two pictures of the progress
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the result is to be told."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    reports: tuple[Path, ...] = ()
+
+
+def filters(
+    *,
+    since: str | None,
+    until: str | None,
+    types: Sequence[str] | None,
+    names: Sequence[str] | None,
+    users: Sequence[str] | None,
+) -> Filters:
+    """The filter options in units. Raises UserMistake."""
+    now = time.time_ns() // 1000
+    known = {"identify", "group", "alias", "track", "page", "screen"}
+    wanted = frozenset(t.strip().lower() for t in types or ())
+    if unknown := wanted - known:
+        raise UserMistake(
+            f"--type {', '.join(sorted(unknown))}: there is no such type of event",
+            code="usage",
+            hint=f"one of {', '.join(sorted(known))}",
+        )
+    return Filters(
+        since=_moment("--since", since, now),
+        until=_moment("--until", until, now),
+        types=wanted,
+        names=frozenset(n.strip().casefold() for n in names or ()),
+        users=frozenset(u.strip() for u in users or ()),
+    )
+
+
+def seconds(option: str, text: str | None) -> float | None:
+    """A duration option in seconds. Raises UserMistake."""
+    if text is None:
+        return None
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise UserMistake(f"{option} {text}: {error}", code="usage", hint="for example 90s, 30m or 2h") from error
+
+
+def _moment(option: str, text: str | None, now: int) -> int | None:
+    if text is None:
+        return None
+    try:
+        return moment_or_age(text, now)
+    except ValueError as error:
+        raise UserMistake(f"{option} {text}: {error}", code="usage", hint="for example 2026-03-01 or 24h") from error
+
+
+def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
+    """Runs, shows how it ended, and returns the exit code."""
+    config = load(config_file, os.environ, sandbox=options.sandbox)
+    for report in telling.reports:
+        _check_report(report)
+    if not telling.quiet:
+        for warning in notes(config):
+            show_note(warning)
+
+    @contextlib.asynccontextmanager
+    async def watch(tally: Tally) -> AsyncIterator[None]:
+        view = LiveView(tally, asyncio.get_running_loop().time, quiet=telling.quiet)
+
+        async def redraw() -> None:
+            while True:
+                await asyncio.sleep(REFRESH)
+                view.refresh()
+
+        with view:
+            task = asyncio.create_task(redraw())
+            try:
+                yield
+            finally:
+                task.cancel()
+
+    job = Replay(
+        config,
+        str(config_file),
+        options,
+        stdin=sys.stdin.buffer,
+        watch=watch,
+        note=(lambda _: None) if telling.quiet else show_note,
+    )
+    finished = asyncio.run(_with_signals(job))
+    _tell(finished, telling)
+    return finished.summary.exit_code
+
+
+async def _with_signals(job: Replay) -> Finished:
+    """The first signal lets the run finish what is in flight; the second ends the process at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def leave(number: int) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(128 + number)  # the journal has every write that is under way: nothing is lost
+        asked = True
+        job.stop(
+            StopRun(
+                "interrupted: what was in flight is finished and recorded",
+                code="interrupted",
+                exit_code=128 + number,
+                hint="run the same command again to continue",
+            )
+        )
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows has no handlers on its loop
+            loop.add_signal_handler(number, leave, number)
+    return await job.run()
+
+
+def _tell(finished: Finished, telling: Telling) -> None:
+    summary = finished.summary
+    for report in telling.reports:
+        _write_report(report, summary)
+    if telling.as_json:
+        sys.stdout.buffer.write(to_json(summary))
+        sys.stdout.buffer.flush()
+    elif not telling.quiet or summary.exit_code != 0:
+        show_summary(
+            summary,
+            file=sys.stderr if telling.quiet else None,
+            rejects=finished.rejects,
+            resume_in=finished.resume_in,
+            examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
+        )
+
+
+def _check_report(path: Path) -> None:
+    if path.suffix.lower() not in {".json", ".html"}:
+        raise UserMistake(f"--report {path}: the name must end in .json or .html", code="usage")
+    if not path.absolute().parent.is_dir():
+        raise UserMistake(f"--report {path}: its folder does not exist", code="usage")
+
+
+def _write_report(path: Path, summary: Summary) -> None:
+    if path.suffix.lower() == ".json":
+        content = to_json(summary)
+    else:
+        from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
+
+        content = render(summary).encode()
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(content)
+    beside.replace(path)

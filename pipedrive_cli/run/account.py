@@ -1,0 +1,123 @@
+"""What a run knows of its account: fetched piece by piece as events need it, kept in the journal for a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.errors import ConfigProblem, ConfigProblems
+from pipedrive_cli.pipedrive.account import Account, Field, Label
+from pipedrive_cli.pipedrive.fields import TYPES
+from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
+from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.targets import resolve_fields
+
+DAY = 86_400.0
+LOOKED_UP = frozenset({"varchar", "text", "varchar_auto", "double", "phone", "address", "monetary"})
+
+
+class Kept(msgspec.Struct):
+    """Something fetched, and when: seconds since 1970."""
+
+    at: float
+    fields: tuple[Field, ...] = ()
+    currencies: frozenset[str] = frozenset()
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(slots=True)
+class AccountKnowledge:
+    """The account as far as this run has needed it. `now` is seconds since 1970 at the run's start."""
+
+    account: Account
+    journal: Journal | None
+    send: Send
+    now: float
+
+    async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
+        """Fetches fields of these kinds, and with leads or products the currencies, unless a day-old copy is kept."""
+        fields = dict(self.account.fields)
+        for kind in sorted(kinds - fields.keys()):
+            fields[kind] = (await self._kept(f"fields {kind}", kind)).fields
+        self.account = msgspec.structs.replace(self.account, fields=fields)
+        if self.account.currencies is None and kinds & {"leads", "products"}:
+            kept = await self._kept("currencies", None)
+            self.account = msgspec.structs.replace(self.account, currencies=kept.currencies)
+        if self.account.lead_labels is None and labels and "leads" in kinds:
+            kept = await self._kept("lead labels", None)
+            self.account = msgspec.structs.replace(self.account, lead_labels=kept.labels)
+
+    def forget(self) -> None:
+        """The kept copies did not do: fetch again."""
+        self.account = msgspec.structs.replace(self.account, fields={}, currencies=None, lead_labels=None)
+        if self.journal is not None:
+            with self.journal.transaction():
+                for name in ("fields persons", "fields organizations", "fields products", "fields leads"):
+                    self.journal.set_fact(name, None)
+                self.journal.set_fact("currencies", None)
+                self.journal.set_fact("lead labels", None)
+
+    async def _kept(self, name: str, kind: Kind | None) -> Kept:
+        kept = self.journal.fact(name, Kept) if self.journal is not None else None
+        if kept is not None and 0 <= self.now - kept.at < DAY:
+            return kept
+        if kind is not None:
+            kept = Kept(self.now, fields=await read_fields(self.send, kind))
+        elif name == "currencies":
+            kept = Kept(self.now, currencies=await read_currencies(self.send))
+        else:
+            kept = Kept(self.now, labels=await read_lead_labels(self.send))
+        if self.journal is not None:
+            with self.journal.transaction():
+                self.journal.set_fact(name, kept)
+        return kept
+
+
+def problems_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
+    """What in the config does not fit the account, for the kinds that events are about."""
+    problems = [p for p in resolve_fields(config, account) if _concerns(p.path, kinds)]
+    for kind, name in (("persons", "user_id_field"), ("organizations", "group_id_field")):
+        written = getattr(config.identity, name)
+        if kind not in kinds:
+            continue
+        if written is None:
+            problems.append(
+                ConfigProblem(
+                    f"identity.{name}",
+                    f"is not set, and the events are about {kind}",
+                    hint=f"name the custom field on {kind} that holds the {name[:-6].replace('_', ' ')}",
+                )
+            )
+            continue
+        fields = account.fields.get(kind, ())
+        found = next((f for f in fields if written in (f.key, f.name)), None)
+        if found is not None and found.type not in LOOKED_UP and found.type in TYPES:
+            problems.append(
+                ConfigProblem(
+                    f"identity.{name}",
+                    f"the field {found.name!r} is of type {found.type}, which Pipedrive cannot search",
+                    hint="use a field of type text (varchar)",
+                )
+            )
+    return problems
+
+
+def _concerns(path: str, kinds: frozenset[Kind]) -> bool:
+    if path.startswith("fields."):
+        return path.split(".")[1] in kinds
+    if path.startswith("identity.user_id"):
+        return "persons" in kinds
+    if path.startswith("identity.group_id"):
+        return "organizations" in kinds
+    if path.startswith("leads."):
+        return "leads" in kinds
+    return True
+
+
+def raise_problems(file: str, problems: list[ConfigProblem]) -> None:
+    """Raises them all at once, if there are any."""
+    if problems:
+        raise ConfigProblems(file, problems)

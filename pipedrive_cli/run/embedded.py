@@ -1,0 +1,38 @@
+"""The embedded sandbox: an empty Pipedrive in this process that has the fields the config names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.targets import STANDARD, is_key
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox import Sandbox
+
+ADDRESS = "http://127.0.0.1"  # nothing is listening there: the transport answers
+
+
+def embedded_sandbox(config: Config) -> Sandbox:
+    """A sandbox without limits, with a text field for every field that the config maps to by name."""
+    from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
+
+    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0))
+    for kind, names in field_names(config).items():
+        for name in names:
+            sandbox.add_field("deals" if kind == "leads" else kind, name=name)
+    return sandbox
+
+
+def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:
+    """The custom fields that a config names, by kind. Keys are an account's own and cannot be made."""
+    named: dict[Kind, list[str]] = {"persons": [], "organizations": [], "products": [], "leads": []}
+    if config.identity.user_id_field is not None:
+        named["persons"].append(config.identity.user_id_field)
+    if config.identity.group_id_field is not None:
+        named["organizations"].append(config.identity.group_id_field)
+    for kind in named:
+        named[kind] += [target for target in getattr(config.fields, kind).values() if target not in STANDARD[kind]]
+    return {kind: tuple(dict.fromkeys(name for name in names if not is_key(name))) for kind, names in named.items()}

@@ -1,0 +1,271 @@
+"""The way in: entries of the sources become cases in the backlog, or end at once (bad, filtered, duplicate, skipped).
+
+Reads ahead by at most one window of events. What the account must be asked for before an event can be transformed is
+asked for when the first such event comes, so that a file of products alone demands nothing of persons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pipedrive_cli.delivery.backlog import Backlog, Case
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.journal import digest
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.reading import Reading, read
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.spool import Spool
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, Transformed
+
+BATCH = 500  # entries between two looks at the clock and the journal
+SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
+
+_NEEDS: dict[str, frozenset[Kind]] = {
+    "identify": frozenset({"persons"}),
+    "group": frozenset({"organizations", "persons"}),
+    "alias": frozenset({"persons"}),
+}
+_PRODUCT_EVENTS = frozenset({"product viewed", "order completed"})
+_PRODUCTS: frozenset[Kind] = frozenset({"products"})
+_LEADS: frozenset[Kind] = frozenset({"persons", "leads"})
+_NOTHING: frozenset[Kind] = frozenset()
+
+
+def kinds_of(event: Event) -> frozenset[Kind]:
+    """The kinds of record that an event of this type and name can be about."""
+    if event.type == "track":
+        return _PRODUCTS if (event.name or "").casefold() in _PRODUCT_EVENTS else _LEADS
+    return _NEEDS.get(event.type, _NOTHING)
+
+
+def passes(event: Event, filters: Filters) -> bool:
+    """Whether the filter options let this event through; without a time it is in no time range."""
+    if filters.since is not None and (event.time is None or event.time < filters.since):
+        return False
+    if filters.until is not None and (event.time is None or event.time >= filters.until):
+        return False
+    if filters.types and event.type not in filters.types:
+        return False
+    if filters.names and (event.name or "").strip().casefold() not in filters.names:
+        return False
+    return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes up events. `transform` and `prepare` come from the run: how to read an event, and what it needs first.
+
+    `prepare` is awaited with the kinds of record that the events to come are about and this run has not met yet.
+    `now` is the time in microseconds since 1970 UTC. `journal` None: nothing is known of earlier runs (previews).
+    """
+
+    sources: Sequence[Source]
+    filters: Filters
+    window: int
+    book: Book
+    backlog: Backlog
+    spool: Spool
+    journal: Journal | None
+    transform: Callable[[Event], Transformed]
+    prepare: Callable[[frozenset[Kind]], Awaitable[None]]
+    now: Callable[[], int]
+    limit: int | None = None
+    stopped: Callable[[], bool] = lambda: False
+    complete: bool = False  # the whole input was read
+    waiting: int = 0  # events of the present window
+    left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
+    dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    _prepared: frozenset[Kind] = frozenset()
+    _under_way: dict[bytes, Case] = field(default_factory=dict)
+    _twins: list[tuple[Case, Case]] = field(default_factory=list)
+    _taken: int = 0
+
+    async def windows(self) -> AsyncIterator[None]:
+        """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
+        for source in self.sources:
+            reading = read(source)
+            self.book.tally.file = source.name
+            before = self.book.tally.bytes_read
+            async for batch in _batches(reading):
+                self.book.tally.bytes_read = before + reading.bytes_read
+                full = await self._take(batch)
+                if full or self.stopped():
+                    return
+                if self.waiting >= self.window or (not batch and self.waiting):
+                    yield
+                    self._next_window()
+                    if self.stopped():
+                        return
+            if reading.left is not None:
+                self.left.append(reading.left)
+        self.complete = True
+
+    def _next_window(self) -> None:
+        self.end_twins()
+        self.waiting = 0
+        self._under_way.clear()
+
+    def end_twins(self) -> None:
+        """Ends the copies of events that were under way when the copies came, as their originals have ended."""
+        for twin, first in self._twins:
+            handled = first.open == 0 and first.outcome in {Outcome.DELIVERED, Outcome.UNCHANGED}
+            twin.outcome = Outcome.DUPLICATE if handled or first.outcome is Outcome.SKIPPED else first.outcome
+            twin.digest = b""  # the original's outcome is the one to remember
+            self.book.end(twin)
+        self._twins.clear()
+
+    async def _take(self, batch: Sequence[Entry]) -> bool:
+        """Takes up a batch. Returns whether --limit is reached."""
+        digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
+        known = self.journal.handled([d for d in digests if d]) if self.journal is not None else set()
+        now = self.now()
+        tally = self.book.tally
+        filters = self.filters
+        for entry, key in zip(batch, digests, strict=True):
+            if key and key in known:
+                if filters and not self._passes_decoded(entry, now):
+                    tally.filtered += 1
+                    continue
+                tally.events_read += 1
+                self._end_known(entry, key)
+                continue
+            event = entry.event(now)
+            if isinstance(event, Complaint):
+                if filters:
+                    tally.filtered += 1
+                    continue
+                if self._limit_reached():
+                    return True
+                tally.events_read += 1
+                self._end_refused(entry, key, event)
+                continue
+            if filters and not passes(event, filters):
+                tally.filtered += 1
+                continue
+            if self._limit_reached():
+                return True
+            tally.events_read += 1
+            kinds = kinds_of(event)
+            if not kinds <= self._prepared:
+                await self.prepare(kinds - self._prepared)
+                self._prepared |= kinds
+            self._take_event(entry, key, event)
+        return False
+
+    def _limit_reached(self) -> bool:
+        if self.limit is not None and self._taken >= self.limit:
+            return True
+        self._taken += 1
+        return False
+
+    def _passes_decoded(self, entry: Entry, now: int) -> bool:
+        event = entry.event(now)
+        return isinstance(event, Event) and passes(event, self.filters)
+
+    def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
+        case = Case(key, event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
+        self.waiting += 1
+        if (first := self._under_way.get(key)) is not None:
+            case.body = self.spool.add(entry.body())
+            self._twins.append((case, first))
+            return
+        transformed = self.transform(event)
+        for dropped in transformed.dropped:
+            self.dropped[dropped] += 1
+        case.complaints.extend(transformed.complaints)
+        for complaint in transformed.complaints:
+            if complaint.outcome is not None:
+                case.add(complaint.outcome)
+        case.body = self.spool.add(entry.body())
+        refusal = self.backlog.add(transformed, case)
+        if refusal is not None:
+            case.complaints.append(refusal)
+            case.add(refusal.outcome or Outcome.REJECTED)
+        if case.open == 0:
+            self.book.end(case)
+        else:
+            self._under_way[key] = case
+
+    def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
+        case = Case(key, entry.identity or "", entry.place, None)
+        case.body = self.spool.add(entry.body() if key else entry.raw, cut=entry.cut)
+        case.complaints.append(complaint)
+        case.add(complaint.outcome or Outcome.REJECTED)
+        self.book.end(case)
+
+    def _end_known(self, entry: Entry, key: bytes) -> None:
+        del key  # the journal keeps the outcome that it has
+        case = Case(b"", entry.identity or "", entry.place, None)
+        case.outcome = Outcome.DUPLICATE
+        self.book.end(case)
+
+
+async def _batches(reading: Reading) -> AsyncIterator[list[Entry]]:
+    """Entries in batches; an empty one when a pipe has fallen silent. Files are read here, pipes in a thread."""
+    entries = iter(reading)
+    if reading.source.path is not None and reading.source.size is not None:
+        while batch := list(islice(entries, BATCH)):
+            yield batch
+            await asyncio.sleep(0)
+        return
+    async for batch in _pumped(entries):
+        yield batch
+
+
+async def _pumped(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
+    lines: queue.Queue[Entry | None] = queue.Queue(maxsize=2 * BATCH)
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+
+    def pump() -> None:
+        try:
+            for entry in entries:
+                lines.put(entry)
+                loop.call_soon_threadsafe(arrived.set)
+        finally:
+            lines.put(None)
+            loop.call_soon_threadsafe(arrived.set)
+
+    # A daemon: a read that waits for a pipe must not keep the process alive after the run has ended.
+    threading.Thread(target=pump, name="pipe", daemon=True).start()
+    while True:
+        batch: list[Entry] = []
+        ended = False
+        while len(batch) < BATCH and not ended:
+            try:
+                entry = lines.get_nowait()
+            except queue.Empty:
+                break
+            if entry is None:
+                ended = True
+            else:
+                batch.append(entry)
+        if batch:
+            yield batch
+        if ended:
+            return
+        if not batch:
+            arrived.clear()
+            if lines.empty():
+                try:
+                    async with asyncio.timeout(SILENCE):
+                        await arrived.wait()
+                except TimeoutError:
+                    yield []
+
+
+def reading_started(tally: Tally, sources: Sequence[Source]) -> None:
+    """Tells the tally how much there is to read."""
+    sizes = [source.size for source in sources]
+    tally.bytes_total = None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)
+    tally.phase = "reading"

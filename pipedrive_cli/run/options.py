@@ -1,0 +1,36 @@
+"""What one run was asked for on the command line, checked and in units: times in microseconds, spans in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events of the input are read at all. All of them must hold; `since` <= time < `until`."""
+
+    since: int | None = None
+    until: int | None = None
+    types: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.since is not None or self.until is not None or self.types or self.names or self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of `replay`."""
+
+    sources: tuple[str, ...]
+    sandbox: bool = False
+    state: Path | None = None
+    limit: int | None = None
+    filters: Filters = field(default_factory=Filters)
+    rejects: Path | None = None
+    max_tokens: int | None = None
+    deadline: float | None = None
+    max_failures: int | None = None
+    wait: bool = False

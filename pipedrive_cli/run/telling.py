@@ -1,0 +1,104 @@
+"""A run's summary, made from what the journal has counted. The journal, not memory, is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
+from pipedrive_cli.report.summary import (
+    EventCounts,
+    Example,
+    Records,
+    Requests,
+    Summary,
+    Tokens,
+    problem_group,
+    problem_groups,
+    worst_first,
+)
+from pipedrive_cli.transform.changes import Kind, Outcome
+
+_UNSETTLED = (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
+
+
+def summary_of(
+    journal: Journal,
+    run: int,
+    name: str,
+    stopped: StopRun | None,
+    *,
+    input_complete: bool,
+    tally: Tally,
+    seconds: float,
+) -> Summary:
+    """What one run did."""
+    figures = journal.counts(run, "run")
+    outcomes = {Outcome(word): n for word, n in journal.counts(run, "outcome").items()}
+    unsettled = any(outcomes.get(outcome) for outcome in _UNSETTLED)
+    status: Literal["complete", "partial", "stopped"] = "stopped" if stopped else "partial" if unsettled else "complete"
+    exit_code = stopped.exit_code if stopped else EXIT_PARTIAL if unsettled else EXIT_OK
+    requests = journal.counts(run, "request")
+    problems = problem_groups(_problem_counts(journal.counts(run, "problem")), _examples(journal, run))
+    if stopped is not None:
+        pending = outcomes.get(Outcome.PENDING, 0)
+        told = problem_group(stopped.code, Outcome.PENDING, pending, message=stopped.message, hint=stopped.hint)
+        problems = worst_first((told, *(p for p in problems if p.code != stopped.code)))
+    return Summary(
+        run=name,
+        status=status,
+        exit_code=exit_code,
+        reason=stopped.code if stopped else None,
+        input_complete=input_complete,
+        filtered=figures.get("filtered", 0),
+        events=EventCounts.of(figures.get("read", 0), outcomes),
+        records=Records.of(_records(journal.counts(run, "record"))),
+        requests=Requests(sum(requests.values()), figures.get("retried", 0), requests),
+        tokens=Tokens(figures.get("tokens", 0), tally.tokens_left_today),
+        problems=tuple(problems),
+        dropped_traits=_dropped(journal.counts(run, "dropped")),
+        seconds=round(seconds, 3),
+    )
+
+
+def _problem_counts(counts: Mapping[str, int]) -> dict[tuple[str, Outcome | None], int]:
+    found: dict[tuple[str, Outcome | None], int] = {}
+    for name, n in counts.items():
+        code, _, outcome = name.rpartition(" ")
+        found[code, Outcome(outcome) if outcome else None] = n
+    return found
+
+
+def _examples(journal: Journal, run: int) -> list[tuple[str, Outcome | None, Example]]:
+    rows = []
+    for code, outcome, message, file, line, place, message_id, user, field, value in journal.examples(run):
+        example = Example(
+            file=file,
+            line=line,
+            message_id=message_id or None,
+            field=field,
+            index=place,
+            user=user,
+            value=value,
+            message=message,
+        )
+        rows.append((code, Outcome(outcome) if outcome else None, example))
+    return rows
+
+
+def _records(counts: Mapping[str, int]) -> dict[tuple[Kind, str], int]:
+    found: dict[tuple[Kind, str], int] = {}
+    for name, n in counts.items():
+        kind, _, action = name.partition(" ")
+        found[cast(Kind, kind), action] = n
+    return found
+
+
+def _dropped(counts: Mapping[str, int]) -> dict[Kind, dict[str, int]]:
+    dropped: dict[Kind, dict[str, int]] = {}
+    for name, n in sorted(counts.items(), key=lambda item: -item[1]):
+        kind, _, trait = name.partition(" ")
+        dropped.setdefault(cast(Kind, kind), {})[trait] = n
+    return dropped
