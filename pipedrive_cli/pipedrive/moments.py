@@ -50,13 +50,18 @@ def day(value: Any) -> str:
     """A date, from a date or a date-time. A date-time gives the date that is written in it, whatever its offset."""
     try:
         if type(value) is str and len(value) == 10 and value[4] == "-":
-            return date.fromisoformat(value).isoformat()
+            return _plain_day(value)
         found = _epoch(value) if isinstance(value, int | float) else _iso(value)
         if found is not None:
             return found.date().isoformat()
     except (ValueError, OverflowError):
         pass
     raise Unfit("takes a date such as 2026-03-01")
+
+
+@lru_cache(maxsize=4_096)
+def _plain_day(written: str) -> str:
+    return date.fromisoformat(written).isoformat()
 
 
 def _epoch(value: float) -> datetime | None:
