@@ -10,19 +10,15 @@ The rules are those of the event spec, with these where it is silent:
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
-from hashlib import blake2b
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
 from pipedrive_cli.events.event import Event, EventType
+from pipedrive_cli.events.refusal import DEPTH_LIMIT, KEY_LIMIT, Refused, refusal, too_deep, undecodable
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.transform.changes import Complaint, Outcome
-
-KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
-DEPTH_LIMIT: Final = 64  # objects and lists inside each other; whoever walks an event later may recurse
+from pipedrive_cli.transform.changes import Complaint
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -32,7 +28,6 @@ _TYPES: Final[dict[str, EventType]] = {
     "page": "page",
     "screen": "screen",
 }
-_NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
 )
@@ -40,12 +35,12 @@ _EXACT_FLOAT: Final = 2**53  # beyond it a float no longer tells whole numbers a
 _NONE: Final[Mapping[str, Any]] = {}
 
 
-class Context(msgspec.Struct):
+class Context(msgspec.Struct, rename="camel"):
     """What we take from an event's `context`."""
 
     traits: dict[str, Any] | None = None
-    externalId: Any = None  # noqa: N815 - the event spec's own spelling, here and below
-    groupId: Any = None  # noqa: N815
+    external_id: Any = None
+    group_id: Any = None
 
 
 class Own(msgspec.Struct):
@@ -56,73 +51,34 @@ class Own(msgspec.Struct):
     code: Any = None
 
 
-class Defaults(msgspec.Struct):
+class Defaults(msgspec.Struct, rename="camel"):
     """What a batch says once for all of its events; each event's own word goes first."""
 
-    receivedAt: Any = None  # noqa: N815
-    sentAt: Any = None  # noqa: N815
+    received_at: Any = None
+    sent_at: Any = None
     integrations: Any = None
     context: Any = None
 
 
-class _Wire(msgspec.Struct):
+class _Wire(msgspec.Struct, rename="camel"):
     """The keys of an event that we read. The rest is stepped over without building it."""
 
     type: Any = None
-    userId: Any = None  # noqa: N815
-    anonymousId: Any = None  # noqa: N815
-    groupId: Any = None  # noqa: N815
-    previousId: Any = None  # noqa: N815
+    user_id: Any = None
+    anonymous_id: Any = None
+    group_id: Any = None
+    previous_id: Any = None
     event: Any = None
     timestamp: Any = None
-    originalTimestamp: Any = None  # noqa: N815
-    receivedAt: Any = None  # noqa: N815
+    original_timestamp: Any = None
+    received_at: Any = None
     integrations: Any = None
     context: Context | None = None
     traits: dict[str, Any] | None = None
     properties: dict[str, Any] | None = None
 
 
-class Refused(Exception):
-    """The event cannot be used; `complaint` says why."""
-
-    def __init__(self, complaint: Complaint) -> None:
-        super().__init__(complaint.code)
-        self.complaint = complaint
-
-
 _decode_wire: Final = msgspec.json.Decoder(_Wire).decode
-_decode_any: Final = msgspec.json.Decoder().decode
-_encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
-
-
-def refusal(code: str, message: str, field: str | None = None, value: Any = None) -> Complaint:
-    """A complaint that rejects its event."""
-    return Complaint(code, message, field, None if value is None else _short(value), Outcome.REJECTED)
-
-
-def message_identity(message_id: Any) -> str | None:
-    """The identity that a messageId gives: its trimmed text. None where it is missing or unfit (then we hash)."""
-    if type(message_id) is str:
-        text = message_id.strip()
-    elif isinstance(message_id, int | float) and not isinstance(message_id, bool):
-        text = str(message_id) if abs(message_id) < 1e300 else ""
-    else:
-        return None
-    return text if 0 < len(text) <= KEY_LIMIT else None
-
-
-def hashed_identity(raw: bytes) -> str:
-    """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all of the event that is the
-    same in every copy of it, whatever the order of its keys. Raises `Refused` for what cannot be decoded.
-    """
-    try:
-        event = _decode_any(raw)
-        for name in _NOT_HASHED:
-            event.pop(name, None)
-        return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
-    except (ValueError, RecursionError) as error:
-        raise Refused(_undecodable(raw, error)) from error
 
 
 def decode_event(
@@ -135,7 +91,7 @@ def decode_event(
     try:
         wire = _decode_wire(raw)
     except (ValueError, RecursionError) as error:
-        return _undecodable(raw, error)
+        return undecodable(raw, error)
     try:
         if defaults is not None:
             _apply(defaults, wire)
@@ -163,15 +119,15 @@ def _event(wire: _Wire, identity: str, now: int, own: Own | None) -> Event:
     elif kind == "alias":
         previous_id = _first_key(
             "bad_previous_id",
-            ("previousId", wire.previousId),
+            ("previousId", wire.previous_id),
             ("traits.previousId", traits.get("previousId")),
             ("context.traits.previousId", said.get("previousId")),
         )
-    user_id = _key(wire.userId, "userId", "bad_user_id")
+    user_id = _key(wire.user_id, "userId", "bad_user_id")
     if user_id is None:
         user_id = _user_id_of_traits(kind, traits, said)
-    anonymous_id = _anonymous_id(wire.anonymousId, needed=user_id is None)
-    ids = _pipedrive_ids(context.externalId) if context is not None and context.externalId else {}
+    anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
+    ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else {}
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
         raise Refused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
     time, ahead, unreadable = _time(wire, now, own)
@@ -252,10 +208,10 @@ def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], said: Mapping
 def _group_id(wire: _Wire, traits: Mapping[str, Any]) -> str | None:
     return _first_key(
         "bad_group_id",
-        ("groupId", wire.groupId),
+        ("groupId", wire.group_id),
         ("traits.groupId", traits.get("groupId")),
         ("traits.id", traits.get("id")),
-        ("context.groupId", wire.context.groupId if wire.context is not None else None),
+        ("context.groupId", wire.context.group_id if wire.context is not None else None),
     )
 
 
@@ -301,7 +257,7 @@ def _pipedrive_ids(external: Any) -> dict[str, int]:
 
 def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tuple[str, ...]]:
     """The event's time, whether a clock was ahead, and the fields whose time could not be read."""
-    received_text = wire.receivedAt
+    received_text = wire.received_at
     received = None if received_text is None else read_time(received_text)
     unreadable: tuple[str, ...] = ()
     time: int | None = None
@@ -312,8 +268,8 @@ def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tup
         time = received if wire.timestamp == received_text else read_time(wire.timestamp)
         if time is None:
             unreadable = ("timestamp",)
-    if time is None and wire.originalTimestamp is not None:
-        time = read_time(wire.originalTimestamp)
+    if time is None and wire.original_timestamp is not None:
+        time = read_time(wire.original_timestamp)
         if time is None:
             unreadable += ("originalTimestamp",)
     if received is None and received_text is not None:
@@ -330,8 +286,8 @@ def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tup
 
 
 def _apply(defaults: Defaults, wire: _Wire) -> None:
-    if wire.receivedAt is None:
-        wire.receivedAt = defaults.receivedAt
+    if wire.received_at is None:
+        wire.received_at = defaults.received_at
     if wire.integrations is None:
         wire.integrations = defaults.integrations
     if defaults.context is None:
@@ -348,37 +304,11 @@ def _apply(defaults: Defaults, wire: _Wire) -> None:
             setattr(wire.context, name, getattr(shared, name))
 
 
-# -- what cannot be decoded
-
-
-def _undecodable(raw: bytes, error: Exception) -> Complaint:
-    """Why an event that the line's reader let pass has no use after all."""
-    if isinstance(error, RecursionError):
-        return _too_deep()
-    try:
-        event = _decode_any(raw)
-    except (ValueError, RecursionError):
-        return refusal("bad_json", f"the event cannot be read: {error}")
-    if not isinstance(event, dict):
-        return refusal("not_an_object", "an event must be a JSON object", None, event)
-    context = event.get("context")
-    suspects = [
-        ("traits", "bad_traits", event.get("traits")),
-        ("properties", "bad_properties", event.get("properties")),
-        ("context", "bad_context", context),
-        ("context.traits", "bad_traits", context.get("traits") if isinstance(context, dict) else None),
-    ]
-    for field, code, value in suspects:
-        if value is not None and not isinstance(value, dict):
-            return refusal(code, f"{field} must be an object", field, value)
-    return refusal("bad_json", f"the event cannot be read: {error}")
-
-
 def _check_depth(wire: _Wire) -> None:
     context = wire.context
     level: list[Any] = [wire.traits, wire.properties, wire.integrations]
     if context is not None:
-        level += [context.traits, context.externalId]
+        level += [context.traits, context.external_id]
     for _ in range(DEPTH_LIMIT):
         deeper: list[Any] = []
         for value in level:
@@ -389,16 +319,4 @@ def _check_depth(wire: _Wire) -> None:
         if not deeper:
             return
         level = deeper
-    _refuse_depth()
-
-
-def _refuse_depth() -> NoReturn:
-    raise Refused(_too_deep())
-
-
-def _too_deep() -> Complaint:
-    return refusal("too_deep", f"objects and lists stand inside each other, more than {DEPTH_LIMIT} deep")
-
-
-def _short(value: Any) -> str:
-    return reprlib.repr(value)
+    raise Refused(too_deep())

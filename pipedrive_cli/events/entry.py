@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.events.decode import Defaults, Own, decode_event, refusal
+from pipedrive_cli.events.decode import Defaults, Own, decode_event
 from pipedrive_cli.events.event import Event, Place
+from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.transform.changes import Complaint
 
 
@@ -52,7 +53,7 @@ class Entry(msgspec.Struct):
             return self.raw
         try:
             event = msgspec.json.decode(self.raw)
-            shared = {name: value for name, value in msgspec.structs.asdict(self.defaults).items() if value is not None}
+            shared = {name: value for name, value in msgspec.to_builtins(self.defaults).items() if value is not None}
             for name, value in shared.items():
                 if event.get(name) is None:
                     event[name] = value

@@ -21,22 +21,27 @@ from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.events.decode import Defaults, Own, Refused, hashed_identity, message_identity, refusal
+from pipedrive_cli.events.decode import Defaults, Own
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.identity import hashed_identity, message_identity
+from pipedrive_cli.events.refusal import Refused, refusal
 from pipedrive_cli.transform.changes import Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
 
 
-class Head(msgspec.Struct):
+class Head(
+    msgspec.Struct,
+    rename={"message_id": "messageId", "own": "_pipedrive_cli", "event_payload": "EventPayload"},
+):
     """As much of a line as tells what it is. The rest is stepped over, though its syntax is checked."""
 
-    messageId: Any = None  # noqa: N815 - the event spec's own spelling
+    message_id: Any = None
     type: Any = None
-    own: msgspec.Raw = msgspec.field(default=_ABSENT, name="_pipedrive_cli")
+    own: msgspec.Raw = _ABSENT
     batch: msgspec.Raw = _ABSENT
     payload: msgspec.Raw = _ABSENT
-    EventPayload: msgspec.Raw = _ABSENT
+    event_payload: msgspec.Raw = _ABSENT
     metadata: msgspec.Raw = _ABSENT
     data: msgspec.Raw = _ABSENT
     raw: msgspec.Raw = _ABSENT
@@ -60,8 +65,8 @@ def entries(raw: bytes, head: Head, file: str, line: int) -> Iterator[Entry]:
         yield from _reread(head, own, file, line)
     elif _present(head.batch):
         yield from _batch(raw, bytes(head.batch), _defaults(raw), file, line)
-    elif _present(head.EventPayload):
-        yield from _payload(raw, bytes(head.EventPayload), file, line)
+    elif _present(head.event_payload):
+        yield from _payload(raw, bytes(head.event_payload), file, line)
     elif _present(head.payload):
         yield from _payload(raw, bytes(head.payload), file, line)
     elif _is_object(head.metadata) and _is_object(head.data):
@@ -82,7 +87,7 @@ def is_plain(head: Head) -> bool:
         head.batch is _ABSENT
         and head.payload is _ABSENT
         and head.own is _ABSENT
-        and head.EventPayload is _ABSENT
+        and head.event_payload is _ABSENT
         and head.data is _ABSENT
     )
 
@@ -104,7 +109,7 @@ def _event(
     own = _own(head)
     identity = message_identity(own.identity) if own is not None else None
     if identity is None:
-        identity = message_identity(head.messageId)
+        identity = message_identity(head.message_id)
     if identity is None:
         try:
             identity = hashed_identity(raw)

@@ -39,12 +39,10 @@ class Lines:
             last = others.pop()
             for line in others:
                 self.number += 1
-                if line[:1] != b"{" or line[-1:] != b"}":
-                    line = _tidied(line)  # noqa: PLW2901 - a name of its own would cost a branch on every clean line
-                    if not line:
-                        continue
-                self.raw = line
-                yield line
+                raw = line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line)
+                if raw:
+                    self.raw = raw
+                    yield raw
             open_line = _OpenLine()
             open_line.add(last)
         if open_line.size:

@@ -7,10 +7,11 @@ from typing import Any, BinaryIO, cast
 
 import jsonlines
 
-from pipedrive_cli.events.decode import message_identity, refusal
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import Head, decode_head, entries, is_plain, unreadable
+from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines
+from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble
 
@@ -69,7 +70,7 @@ class Reading:
                 yield from self._bad_line(lines, blocks.trouble)
                 torn = not lines.ended
                 continue
-            message_id = head.messageId
+            message_id = head.message_id
             if type(message_id) is str and is_plain(head):
                 identity = message_identity(message_id)
                 if identity is not None:

@@ -1,0 +1,39 @@
+"""By what an event is known again: its messageId, or a hash of what it says. Pure."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from pipedrive_cli.events.refusal import KEY_LIMIT, Refused, undecodable
+
+_NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")  # differ between copies
+
+_decode_any: Final = msgspec.json.Decoder().decode
+_encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def message_identity(message_id: Any) -> str | None:
+    """The identity that a messageId gives: its trimmed text. None where it is missing or unfit (then we hash)."""
+    if type(message_id) is str:
+        text = message_id.strip()
+    elif isinstance(message_id, int | float) and not isinstance(message_id, bool):
+        text = str(message_id) if abs(message_id) < 1e300 else ""
+    else:
+        return None
+    return text if 0 < len(text) <= KEY_LIMIT else None
+
+
+def hashed_identity(raw: bytes) -> str:
+    """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all of the event that is the
+    same in every copy of it, whatever the order of its keys. Raises `Refused` for what cannot be decoded.
+    """
+    try:
+        event = _decode_any(raw)
+        for name in _NOT_HASHED:
+            event.pop(name, None)
+        return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
+    except (ValueError, RecursionError) as error:
+        raise Refused(undecodable(raw, error)) from error
