@@ -71,11 +71,13 @@ class Limits:
             return {}
         recent = self._recent[oauth]
         limit = self._options.burst_limit(oauth=oauth)
+        now = self._clock.monotonic()
+        self._forget(recent, now)
         self._begin_day()
         shown = {
             "x-ratelimit-limit": str(limit),
             "x-ratelimit-remaining": str(limit - len(recent)),
-            "x-ratelimit-reset": str(self._wait(recent, self._clock.monotonic())),
+            "x-ratelimit-reset": str(self._wait(recent, now)),
             "x-daily-ratelimit-token-limit": str(self._options.day_budget),
             "x-daily-ratelimit-token-remaining": str(0 if self._spent_up else self._left),
         }

@@ -51,7 +51,9 @@ async def serve(
             app,
             http=Protocol,
             lifespan="off",
-            log_level="critical",
+            log_config=None,
+            log_level="error",
+            proxy_headers=False,  # a connection is known by its own address
             access_log=False,
             date_header=False,  # the sandbox sends its own
             server_header=False,
