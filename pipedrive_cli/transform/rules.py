@@ -25,7 +25,8 @@ ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the config asks for, ready for use. `maps` has one compiled section per kind; Order Completed its own."""
+    """What the config asks for, ready for use: a compiled section per kind (an order's products have one of their own, for
+    other properties have a meaning there), filters, constants and converters."""
 
     persons: FieldMap
     organizations: FieldMap

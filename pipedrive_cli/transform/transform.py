@@ -44,7 +44,7 @@ class Transform:
     """`compile_mapping`'s result.
 
     `user_id_address` and `group_id_address` name the fields that hold record keys, None where none is configured.
-    `types` tells the type of value at an address, for comparing and for leads' flat form.
+    Field names that stood in the config are resolved; `type_at` tells what an address holds.
     """
 
     def __init__(self, config: Config, account: Account | None) -> None:
