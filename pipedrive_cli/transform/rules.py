@@ -25,8 +25,10 @@ ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the config asks for, ready for use: a compiled section per kind (an order's products have one of their own, for
-    other properties have a meaning there), filters, constants and converters."""
+    """What the config asks for, ready for use: a compiled section per kind, filters, constants and converters.
+
+    `ordered` is the section for an order's products, where other properties have a meaning of their own.
+    """
 
     persons: FieldMap
     organizations: FieldMap
