@@ -1,0 +1,298 @@
+"""The whole retry policy as one table, and the edges of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipedrive_cli.delivery.refusal import named_fields
+from pipedrive_cli.delivery.retry import (
+    Again,
+    DaySpent,
+    Done,
+    GiveUp,
+    Gone,
+    InDoubt,
+    Refused,
+    SlowDown,
+    Verdict,
+    backoff,
+    decide,
+)
+from pipedrive_cli.pipedrive import catalog
+from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
+from pipedrive_cli.pipedrive.catalog import Call
+
+KEY = "0123456789abcdef0123456789abcdef01234567"
+
+POST = catalog.create("persons", {"name": "Ada"})
+PATCH = catalog.update("persons", 7, {"name": "Ada"})
+MERGE = catalog.merge(7, 8)
+GET = catalog.get("persons", 7)
+LIST = catalog.listing("persons")
+LEADS = catalog.list_leads()
+SEARCH = catalog.find_exact("persons", "u1")
+LEAD = catalog.create("leads", {"title": "Signed up", "person_id": 7})
+NEW_FIELD = catalog.create_field("persons", "Role", "varchar")
+
+
+def answer(status: int, body: Mapping[str, Any] | None, /, **headers: str) -> Answer:
+    """An answer; header names are written with underscores."""
+    text = "" if body is not None else "<html>Attention Required!</html>"
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body, text)
+
+
+def error(text: str, **more: Any) -> dict[str, Any]:
+    """A refusal in Pipedrive's form."""
+    return {"success": False, "error": text, **more}
+
+
+RECORD = {"success": True, "data": {"id": 7}}
+LOST = NoAnswer("no answer", may_have_arrived=True)
+UNREACHED = NoAnswer("no connection", may_have_arrived=False)
+DAILY = error("daily request budget exceeded", errorCode=429)
+BURST = error("Request over limit", errorCode=429)
+
+
+class Is:
+    """A verdict of this type, whatever it says."""
+
+    def __init__(self, kind: type[object]) -> None:
+        self.kind = kind
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, self.kind)
+
+    def __hash__(self) -> int:
+        return hash(self.kind)
+
+    def __repr__(self) -> str:
+        return f"any {self.kind.__name__}"
+
+
+def done(outcome: Answer) -> tuple[Answer, Verdict]:
+    """A row's end: an answer that settles its call."""
+    return outcome, Done(outcome)
+
+
+def refused(cause: Any, code: str, message: str, *fields: str) -> Refused:
+    return Refused(cause, code, message, fields)
+
+
+NO_REASON = "<html>Attention Required!</html>"
+
+# (call, what came of it, the verdict at attempt 2 of 8 with a jitter of 0.5)
+TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
+    # Acknowledged.
+    (POST, *done(answer(200, RECORD))),
+    (POST, *done(answer(201, RECORD))),
+    (POST, *done(answer(299, {"data": {"id": 7}}))),
+    (PATCH, *done(answer(200, {"success": True}))),
+    (MERGE, *done(answer(200, {"success": True, "data": {"id": 8, "merge_what_id": 7}}))),
+    (LEAD, *done(answer(201, {"success": True, "data": {"id": "0b1c"}}))),
+    (NEW_FIELD, *done(answer(200, {"success": True, "data": {"field_code": KEY}}))),
+    (GET, *done(answer(200, RECORD))),
+    (catalog.me(), *done(answer(200, RECORD))),
+    (LIST, *done(answer(200, {"success": True, "data": []}))),
+    (LEADS, *done(answer(200, {"success": True, "data": None}))),
+    (SEARCH, *done(answer(200, {"success": True, "data": {"items": []}}))),
+    (catalog.find_in_field("persons", KEY, "u1"), *done(answer(200, {"success": True, "data": [{"id": 7}]}))),
+    # A success that does not bring what was asked for is no success.
+    (POST, answer(200, {"success": True, "data": None}), Is(InDoubt)),
+    (POST, answer(200, {"success": True, "data": {}}), Is(InDoubt)),
+    (POST, answer(200, None), Is(InDoubt)),
+    (MERGE, answer(200, {}), Is(InDoubt)),
+    (PATCH, answer(200, None), Again(0.5)),
+    (GET, answer(200, {"success": True, "data": None}), Again(0.5)),
+    (LIST, answer(200, {"success": True, "data": None}), Again(0.5)),
+    (LIST, answer(200, {"success": True}), Again(0.5)),
+    (LEADS, answer(200, {"success": True}), Again(0.5)),
+    (SEARCH, answer(200, {"success": True, "data": {}}), Again(0.5)),
+    (SEARCH, answer(200, None), Again(0.5)),
+    # No answer.
+    (POST, LOST, InDoubt("no answer")),
+    (MERGE, LOST, InDoubt("no answer")),
+    (LEAD, LOST, InDoubt("no answer")),
+    (PATCH, LOST, Again(0.5)),
+    (GET, LOST, Again(0.5)),
+    (POST, UNREACHED, Again(0.5)),
+    (MERGE, UNREACHED, Again(0.5)),
+    (PATCH, UNREACHED, Again(0.5)),
+    # Trouble on Pipedrive's side.
+    (POST, answer(500, error("Internal Server Error", code="ERR_UNKNOWN")), Is(InDoubt)),
+    (MERGE, answer(502, None), Is(InDoubt)),
+    (POST, answer(503, None, retry_after="5"), Is(InDoubt)),
+    (POST, answer(408, None), Is(InDoubt)),
+    (POST, answer(302, None, location="https://elsewhere"), Is(InDoubt)),
+    (PATCH, answer(500, error("Internal Server Error")), Again(0.5)),
+    (PATCH, answer(302, None), Again(0.5)),
+    (GET, answer(503, None), Again(0.5)),
+    (GET, answer(503, None, retry_after="7"), Again(7.0)),
+    (GET, answer(503, None, retry_after="0"), Again(0.0)),
+    (GET, answer(503, None, retry_after="soon"), Again(0.5)),
+    (
+        GET,
+        answer(503, None, retry_after="Mon, 23 Nov 2026 10:00:30 GMT", date="Mon, 23 Nov 2026 10:00:00 GMT"),
+        Again(30.0),
+    ),
+    (GET, answer(503, None, retry_after="Mon, 23 Nov 2026 10:00:30 GMT"), Again(0.5)),
+    # The burst limit: a POST was not done, and loses no attempt.
+    (POST, answer(429, BURST), SlowDown(2.0)),
+    (MERGE, answer(429, None), SlowDown(2.0)),
+    (GET, answer(429, BURST, x_ratelimit_reset="2"), SlowDown(2.0)),
+    (GET, answer(429, BURST, x_ratelimit_reset="1", retry_after="3"), SlowDown(3.0)),
+    (GET, answer(429, BURST, retry_after="0"), SlowDown(1.0)),
+    (GET, answer(429, BURST, retry_after="60"), SlowDown(60.0)),
+    (GET, answer(429, BURST, x_daily_ratelimit_token_remaining="1"), SlowDown(2.0)),
+    # The day, by each of its signs.
+    (POST, answer(429, DAILY, retry_after="3939"), DaySpent(3939.0)),
+    (POST, answer(429, DAILY), DaySpent(None)),
+    (GET, answer(429, BURST, x_daily_ratelimit_token_remaining="0"), DaySpent(None)),
+    (POST, answer(429, BURST, x_daily_ratelimit_token_remaining="4"), DaySpent(None)),
+    (GET, answer(429, None, x_daily_ratelimit_token_remaining="-3"), DaySpent(None)),
+    (POST, answer(429, BURST, x_daily_requests_left="0"), DaySpent(None)),
+    (GET, answer(429, None, retry_after="61"), DaySpent(61.0)),
+    # Refused: the record.
+    (
+        POST,
+        answer(400, error("Validation failed: name: is bad", code="ERR_SCHEMA_VALIDATION_FAILED")),
+        refused("record", "ERR_SCHEMA_VALIDATION_FAILED", "Validation failed: name: is bad", "name"),
+    ),
+    (POST, answer(422, error("no")), refused("record", "http_422", "no")),
+    (POST, answer(404, error("no", errorCode=404)), refused("record", "http_404", "no")),
+    (PATCH, answer(409, error("no")), refused("record", "http_409", "no")),
+    (PATCH, answer(413, None), refused("record", "http_413", NO_REASON)),
+    (POST, answer(400, {}), refused("record", "http_400", "no reason given")),
+    (LEAD, answer(200, error("bad", error_info="worse")), refused("record", "http_200", "bad · worse")),
+    # Refused: one record or its kind.
+    (PATCH, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
+    (MERGE, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
+    (
+        POST,
+        answer(403, error("Parameter 'name' is not allowed")),
+        refused("record", "http_403", "Parameter 'name' is not allowed", "name"),
+    ),
+    (POST, answer(403, error("Forbidden")), refused("kind", "http_403", "Forbidden")),
+    (SEARCH, answer(403, error("Scope and URL mismatch")), refused("kind", "http_403", "Scope and URL mismatch")),
+    (MERGE, answer(403, error("No permission to merge")), refused("kind", "http_403", "No permission to merge")),
+    (
+        LEAD,
+        answer(403, error("Leads limit reached.", code="feature_capping_leads_limit")),
+        refused("kind", "feature_capping_leads_limit", "Leads limit reached."),
+    ),
+    (catalog.create("products", {}), answer(415, error("off")), refused("kind", "http_415", "off")),
+    # Refused: the account.
+    (POST, answer(401, error("unauthorized access", errorCode=401)), Is(Refused)),
+    (GET, answer(401, None), refused("credentials", "http_401", NO_REASON)),
+    (catalog.me(), answer(403, error("Scope and URL mismatch")), Is(Refused)),
+    (POST, answer(402, error("Company not open")), refused("account", "http_402", "Company not open")),
+    (GET, answer(403, None), refused("firewall", "http_403", NO_REASON)),
+    # Not there.
+    (PATCH, answer(404, error("Person not found")), Gone()),
+    (GET, answer(410, error("Person is deleted")), Gone()),
+    (MERGE, answer(404, error("Person not found")), Gone()),
+    # A page of somebody in between says nothing of the record.
+    (PATCH, answer(404, None), Again(0.5)),
+    (MERGE, answer(404, None), Is(InDoubt)),
+]
+
+
+@pytest.mark.parametrize(("call", "outcome", "verdict"), TABLE)
+def test_every_outcome_has_its_verdict(call: Call, outcome: Answer | NoAnswer, verdict: Verdict | Is) -> None:
+    """The policy, row by row."""
+    assert decide(call, outcome, 2, max_attempts=8, jitter=0.5) == verdict
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [(PATCH, LOST), (GET, answer(503, None, retry_after="7")), (POST, UNREACHED), (LIST, answer(200, None))],
+)
+def test_the_last_attempt_is_the_last(call: Call, outcome: Answer | NoAnswer) -> None:
+    """What may be repeated is given up when its attempts are used, a POST that never arrived too."""
+    assert isinstance(decide(call, outcome, 7, max_attempts=8, jitter=0.5), Again)
+    assert isinstance(decide(call, outcome, 8, max_attempts=8, jitter=0.5), GiveUp)
+
+
+def test_limits_use_up_no_attempt() -> None:
+    """A 429 is no failure of the call, however often it comes."""
+    assert decide(POST, answer(429, BURST), 99, max_attempts=8, jitter=0.5) == SlowDown(2.0)
+
+
+def test_the_backoff_doubles_up_to_a_minute() -> None:
+    """Half a second, doubled by each attempt, 60 s at most."""
+    most = [backoff(attempt, 1.0) for attempt in range(1, 11)]
+    assert most == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_the_jitter_is_full(attempt: int, jitter: float) -> None:
+    """The wait lies anywhere between nothing and the most of its attempt."""
+    assert 0 <= backoff(attempt, jitter) <= min(60.0, 0.5 * 2 ** min(attempt - 1, 20))
+    assert backoff(attempt, 0.0) == 0
+
+
+def test_a_long_message_is_cut() -> None:
+    """A refusal's message is one line of at most 500 characters."""
+    verdict = decide(POST, answer(400, error("x\n" * 1000)), 1, max_attempts=8, jitter=0.0)
+    assert isinstance(verdict, Refused)
+    assert len(verdict.message) == 500
+    assert "\n" not in verdict.message
+
+
+FIELDS: list[tuple[Call, str, tuple[str, ...]]] = [
+    (
+        catalog.create("persons", {"name": "x", "emails": [], "custom_fields": {KEY: 1}}),
+        f"Validation failed: custom_fields.{KEY}: Expected 'string'; emails.0.value: is no email",
+        ("emails", f"custom_fields.{KEY}"),
+    ),
+    (
+        catalog.create("persons", {"name": "x", "custom_fields": {"title": 1}}),
+        "Validation failed: custom_fields: Unknown key 'title'",
+        ("custom_fields.title",),
+    ),
+    (
+        catalog.create("persons", {"name": "x", "title": 1}),
+        "Parameter 'title' is not allowed for this request",
+        ("title",),
+    ),
+    (catalog.update("persons", 1, {"org_id": 3}), "Validation failed: org_id: not found", ("organization",)),
+    (
+        catalog.create("leads", {"title": "x", "owner_id": None, "organization_id": 4}),
+        'provided dataset is not valid · "owner_id" must be a number',
+        ("owner_id",),
+    ),
+    (
+        catalog.create("leads", {"title": "x", KEY: 1, f"{KEY}_currency": "XXX"}),
+        f'provided dataset is not valid · "{KEY}_currency" must be one of',
+        (f"custom_fields.{KEY}",),
+    ),
+    (
+        catalog.update("products", 1, {"prices": [{"currency": "EUR"}, {"currency": "XXX"}]}),
+        "Validation failed: prices.1.currency: not supported",
+        ("prices.XXX",),
+    ),
+    (
+        catalog.update("products", 1, {"prices": [{"currency": "EUR"}, {"currency": "XXX"}]}),
+        "Validation failed: prices: too many",
+        ("prices.EUR", "prices.XXX"),
+    ),
+    (catalog.create("persons", {"name": "x"}), "The name of the game: lost", ()),
+    (catalog.create("persons", {"name": "x"}), "", ()),
+    (GET, "Validation failed: name: x", ()),
+]
+
+
+@pytest.mark.parametrize(("call", "message", "fields"), FIELDS)
+def test_named_fields_are_found_in_the_words(call: Call, message: str, fields: tuple[str, ...]) -> None:
+    """The addresses that Pipedrive's words name are known, in all the forms seen."""
+    assert named_fields(call, message) == fields
+
+
+@given(st.text(max_size=300), st.dictionaries(st.text(max_size=20), st.integers(), max_size=5))
+def test_only_what_was_sent_is_ever_named(message: str, body: dict[str, int]) -> None:
+    """Whatever the message and the body, no field comes out that did not go in."""
+    assert set(named_fields(catalog.create("products", body), message)) <= set(body)
