@@ -153,6 +153,8 @@ def replay(
         "filters": running.filters(since=since, until=until, types=type_, names=event, users=user),
     }
     if dry_run:
+        from pipedrive_cli.cli.previewing import preview_events  # noqa: PLC0415 - the other commands need none of it
+
         return preview_events(config, sandbox=sandbox, form="text", counts_only=as_json, as_json=as_json, **shared)
     return running.replay(
         config,

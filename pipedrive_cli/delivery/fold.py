@@ -300,7 +300,7 @@ def _derive_name(
             derived = _fallback_name(inputs, rules, key)
         if derived is not None:
             candidates["name"] = Candidate(derived[0], derived[1], derived[2], tuple(asked))
-    elif "name" not in candidates and key is not None and "name" not in state.fields:
+    elif kind != "leads" and "name" not in candidates and key is not None and "name" not in state.fields:
         if kind == "organizations" and not rules.name_fallback:
             return
         candidates["name"] = Candidate(FALLBACK - 1, NO_TIME, key, ())

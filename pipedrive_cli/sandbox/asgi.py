@@ -36,11 +36,7 @@ class Application:
         elif response.ending in {"silence", "unreachable"}:
             await _disconnected(receive)
         else:
-            abort = scope.get("extensions", {}).get(ABORT)
-            if abort is None:
-                await _break_off(send)
-            else:
-                abort()
+            await _cut(scope, send)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -66,8 +62,13 @@ async def _disconnected(receive: Receive) -> None:
             pass
 
 
-async def _break_off(send: Send) -> None:
-    """Promises more than it sends: a server closes such a connection in the middle of the answer."""
+async def _cut(scope: Scope, send: Send) -> None:
+    """Breaks the connection, or where the server has no way to: promises more than is sent, which ends it too."""
+    abort = scope.get("extensions", {}).get(ABORT)
+    if abort is not None:
+        abort()
+        await asyncio.sleep(0)  # the server has to hear of it before this returns, or it takes it for a mistake
+        return
     headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"succ', "more_body": True})

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pipedrive_cli.sandbox.app import Sandbox
 
 
+_LAST_SECOND = 1.0
+
+
 async def serve(
     sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, started: Callable[[str], None] = print
 ) -> None:
@@ -40,6 +43,11 @@ async def serve(
             connections.pop(self.transport.get_extra_info("peername")[:2], None)
             super().connection_lost(exc)
 
+        def shutdown(self) -> None:
+            super().shutdown()
+            # What is answered is answered by then; a client met with silence would keep the server for ever.
+            self.loop.call_later(_LAST_SECOND, self.transport.abort)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         connection = connections.get(tuple(scope.get("client") or ())[:2])
         if connection is not None:
@@ -57,7 +65,6 @@ async def serve(
             access_log=False,
             date_header=False,  # the sandbox sends its own
             server_header=False,
-            timeout_graceful_shutdown=1,  # a request that is met with silence would keep the server for ever
         )
         server = uvicorn.Server(config)
         place = listener.getsockname()
