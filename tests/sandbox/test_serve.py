@@ -47,8 +47,8 @@ def test_a_client_works_over_a_socket() -> None:
     assert sandbox.contents()["persons"][0]["name"] == "Jane"
 
 
-def test_a_fault_cuts_the_connection() -> None:
-    """A reset is one for the client too: no byte of an answer, and the next request opens a new connection."""
+def test_a_fault_cuts_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """A reset is one for the client too: no byte of an answer, and the server does not take it for a mistake."""
     sandbox = Sandbox(SandboxOptions(faults="reset-after@POST *, silence@DELETE *"))
 
     async def act(client: httpx.AsyncClient) -> None:
@@ -59,6 +59,7 @@ def test_a_fault_cuts_the_connection() -> None:
             await client.delete("/api/v2/persons/1", timeout=0.05)
 
     _served(sandbox, act)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.com", "::"])
