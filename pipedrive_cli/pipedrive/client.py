@@ -15,7 +15,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 import msgspec
@@ -24,6 +24,7 @@ from pipedrive_cli import __version__
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.secret import Secret
 
 __all__ = ["Answer", "Client", "NoAnswer"]
 
@@ -57,12 +58,6 @@ _PLAIN_WORDS: Mapping[type[Exception], str] = {
 }
 
 
-class Revealing(Protocol):
-    """A secret, as this module needs it."""
-
-    def reveal(self) -> str: ...
-
-
 @dataclass(slots=True)
 class _Pool:
     client: httpx.AsyncClient
@@ -76,37 +71,40 @@ class Client:
     and the key in it (``x-api-token``, or ``authorization`` with ``Bearer ...``). `timeout`, in seconds, is for each of
     connecting, sending and the silences of an answer; the whole may take four times as long. `transport` stands in
     for the network. More than `connections` calls at once wait for each other. Proxies are taken from the environment,
-    but not for loopback. Raises `UserMistake` for a `base_url` to which the key must not be sent.
+    but not for loopback. Raises `UserMistake` for a `base_url` to which the key must not be sent, and for a key that no
+    header can carry.
     """
 
     def __init__(
         self,
         base_url: str,
-        credentials: tuple[str, Revealing],
+        credentials: tuple[str, Secret],
         *,
         timeout: float,
         transport: httpx.AsyncBaseTransport | None = None,
         connections: int = 40,
     ) -> None:
         self._base, loopback = _checked(base_url)
-        header, secret = credentials
+        header, key = credentials[0], credentials[1].reveal()
+        if not key or not key.isascii() or not key.isprintable():
+            # httpx and h11 would refuse it too, and quote it.
+            raise UserMistake("the API token has characters that a token never has", code="api_token")
         self._secret_header = header
         self._headers = httpx.Headers(
             {
                 "accept": "application/json",
                 "accept-encoding": "gzip",
                 "user-agent": f"pipedrive-cli/{__version__}",
-                header: secret.reveal(),
+                header: key,
             }
         )
         self._json_headers = httpx.Headers([*self._headers.raw, (b"content-type", b"application/json")])
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
         self._whole_timeout = timeout * 4
         self._transport = transport
-        # Loading the certificates takes longer than all else here: once for every pool, and never for plain http.
-        self._tls = (
-            httpx.create_ssl_context() if self._base.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
+        # Loading the certificates takes longer than all else here: once for all pools, and only where there is TLS.
+        tls = self._base.startswith("https:") and transport is None
+        self._tls = httpx.create_ssl_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._trust_env = not loopback
         self._most_pools = 1 if transport else max(1, -(-connections // CONNECTIONS_PER_POOL))
         self._pools: list[_Pool] = []
