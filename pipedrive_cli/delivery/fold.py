@@ -238,6 +238,8 @@ def _decide_field(
         decision.settled[address] = Held(rank, time, held.sent, held.seen)
         return
     current = seen.get(address) if seen is not None else None
+    if seen is None and held is None and candidate.rank < 0:
+        return  # it could only fill a blank, and nobody has looked: a name made of an id, for a record that has one
     if candidate[:2] < _standing(kind, state, seen, address, held, current, rules):
         return  # superseded
     settled = Held(candidate.rank, candidate.time, candidate.value)
@@ -420,6 +422,7 @@ def under_former_id(state: RecordState, alias_time: int | None) -> RecordState:
         state,
         fields={a: lowered(h, oldest=h.time > _LATEST // 2) for a, h in state.fields.items()},
         inputs={a: lowered(h) for a, h in state.inputs.items()},
+        owed={a: lowered(h) for a, h in state.owed.items()},
         foreign_rank=state.foreign_rank - 1,
     )
 
@@ -438,16 +441,21 @@ def joined(survivor: RecordState, former: RecordState, former_shown: Mapping[str
         name: sorted({*survivor.added.get(name, ()), *former.added.get(name, ())})
         for name in {*survivor.added, *former.added}
     }
-    owed = dict(survivor.owed)
+    owed = _higher(survivor.owed, former.owed)
     for address, value in former_shown.items():
         if address in ("emails", "phones", "name") or blank(value):
             continue
         held = former.fields.get(address)
         owed[address] = Held(-1, FOREIGN, value) if held is None else Held(held.rank, held.time, value)
-    contacts = dict(survivor.owed_contacts)
-    for name in ("emails", "phones"):
-        if former_shown.get(name):
-            contacts[name] = [*contacts.get(name, ()), *former_shown[name]]
+    contacts = {
+        name: [
+            *survivor.owed_contacts.get(name, ()),
+            *(former_shown.get(name) or ()),
+            *former.owed_contacts.get(name, ()),
+        ]
+        for name in ("emails", "phones")
+    }
+    contacts = {name: listed for name, listed in contacts.items() if listed}
     return msgspec.structs.replace(
         survivor, inputs=_higher(survivor.inputs, former.inputs), added=added, owed=owed, owed_contacts=contacts
     )

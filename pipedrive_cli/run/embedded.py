@@ -22,12 +22,13 @@ def embedded_sandbox(config: Config) -> Sandbox:
     sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0))
     for kind, names in field_names(config).items():
         for name in names:
-            sandbox.add_field("deals" if kind == "leads" else kind, name=name)
+            # A field that the config gives by its key gets that key; what it is called nobody here knows.
+            sandbox.add_field("deals" if kind == "leads" else kind, name=name, key=name if is_key(name) else None)
     return sandbox
 
 
 def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:
-    """The custom fields that a config names, by kind. Keys are an account's own and cannot be made."""
+    """The custom fields that a config names or gives by key, by kind."""
     named: dict[Kind, list[str]] = {"persons": [], "organizations": [], "products": [], "leads": []}
     if config.identity.user_id_field is not None:
         named["persons"].append(config.identity.user_id_field)
@@ -35,4 +36,4 @@ def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:
         named["organizations"].append(config.identity.group_id_field)
     for kind in named:
         named[kind] += [target for target in getattr(config.fields, kind).values() if target not in STANDARD[kind]]
-    return {kind: tuple(dict.fromkeys(name for name in names if not is_key(name))) for kind, names in named.items()}
+    return {kind: tuple(dict.fromkeys(names)) for kind, names in named.items()}
