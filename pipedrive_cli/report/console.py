@@ -1,20 +1,17 @@
-"""Everything a terminal shows: the live view, the final report, errors and notes. The only module that imports Rich.
+"""What a run shows on a terminal: the live view, the final report, errors and notes.
 
-What comes from events or files goes through `escape.plain` and into `rich.text.Text`, never into a markup string, so
-that a name such as "[bold]" stays a name. Decides nothing: figures and sentences come from `progress` and `wording`.
+Decides nothing: figures and sentences come from `progress` and `wording`, and `paper` makes event data harmless.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,13 +19,23 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
 from pipedrive_cli.report import progress, wording
 from pipedrive_cli.report.escape import fit_encoding, plain
+from pipedrive_cli.report.paper import (
+    MESSAGE_LIMIT,
+    advice,
+    console_for,
+    indented,
+    is_terminal,
+    joined,
+    safe,
+    section,
+    show,
+    write,
+)
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
 from pipedrive_cli.transform.changes import Outcome
 
-WIDTH_OF_A_PIPE = 120  # columns where there is no terminal to ask
 LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 EXAMPLES_SHOWN = 3
-MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's own words can be long
 
 STYLES: dict[Outcome | None, str] = {
     Outcome.DELIVERED: "green",
@@ -56,9 +63,9 @@ class LiveView:
         self._clock = clock
         self._meter = progress.Meter(tally)
         self._quiet = quiet
-        self._console = _console(file or sys.stderr)
+        self._console = console_for(file or sys.stderr)
         # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.
-        self._moving = _is_terminal(self._console.file) and not self._console.is_dumb_terminal
+        self._moving = is_terminal(self._console.file) and not self._console.is_dumb_terminal
         self._live: Live | None = None
         self._next_line = 0.0
 
@@ -87,7 +94,7 @@ class LiveView:
             self._live.update(self._picture(figures), refresh=True)
         elif not self._moving and now >= self._next_line:
             self._next_line = now + LINE_EVERY
-            _write(self._console.file, progress.one_line(self._tally, figures) + "\n")
+            write(self._console.file, progress.one_line(self._tally, figures) + "\n")
 
     def note(self, text: str) -> None:
         """A message for people above the moving lines; nothing when quiet."""
@@ -97,7 +104,7 @@ class LiveView:
         if self._live is not None:
             self._console.print(line)
         else:
-            _show(self._console, [line])
+            show(self._console, [line])
 
     def stop(self) -> None:
         """Removes the moving lines. May be called again."""
@@ -114,13 +121,13 @@ class LiveView:
 
     def _picture(self, figures: progress.Figures) -> RenderableType:
         tally, width = self._tally, self._console.width
-        head = _joined(self._text(plain(tally.phase), style="bold"))
+        head = joined(self._text(plain(tally.phase), style="bold"))
         if tally.file:
             head.append_text(self._text("  " + plain(tally.file, max(20, width - len(tally.phase) - 3)), style="dim"))
         rows = [head, self._bar(figures)]
         for label, text in progress.lines(tally, figures):
             style = "yellow" if label in ("waiting", "problems") else "dim"
-            rows.append(_joined(self._text(f"{label:<9}", style), self._text(text)))
+            rows.append(joined(self._text(f"{label:<9}", style), self._text(text)))
         for row in rows:
             row.no_wrap, row.overflow = True, "crop"
         return Group(*rows)
@@ -132,7 +139,7 @@ class LiveView:
         room = max(10, self._console.width - amount.cell_len - 9)
         filled = int(room * figures.fraction)
         done, left = self._text("━" * filled, "green"), self._text("─" * (room - filled), "dim")
-        return _joined(done, left, Text(f" {figures.fraction:4.0%}  "), amount)
+        return joined(done, left, Text(f" {figures.fraction:4.0%}  "), amount)
 
     def _text(self, text: str, style: str = "") -> Text:
         return Text(fit_encoding(text, self._console.encoding), style=style)
@@ -152,19 +159,19 @@ def show_summary(
     `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
     back, `examples` how many of each problem's are shown (five are known), `rehearsal` tells of what would happen.
     """
-    console = _console(file or sys.stdout)
+    console = console_for(file or sys.stdout)
     style = _HEADLINE_STYLES[summary.status]
-    parts: list[RenderableType] = [_text(wording.headline(summary, rehearsal=rehearsal), style, limit=MESSAGE_LIMIT)]
+    parts: list[RenderableType] = [safe(wording.headline(summary, rehearsal=rehearsal), style, limit=MESSAGE_LIMIT)]
     if wrong := mismatch(summary):
-        parts.append(_text(wrong, "bold red", limit=MESSAGE_LIMIT))
-    parts += _section("Events", _events(summary))
-    parts += _section("Records", _records(summary))
-    parts += _section("Cost", _cost(summary))
-    parts += _section("Problems, worst first", *_problems(summary, examples))
-    parts += _section("Traits that are in no mapping", *_dropped(summary))
+        parts.append(safe(wrong, "bold red", limit=MESSAGE_LIMIT))
+    parts += section("Events", _events(summary))
+    parts += section("Records", _records(summary))
+    parts += section("Cost", _cost(summary))
+    parts += section("Problems, worst first", *_problems(summary, examples))
+    parts += section("Traits that are in no mapping", *_dropped(summary))
     steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in)
-    parts += _section("What to do next", *(_text(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
-    _show(console, parts)
+    parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
+    show(console, parts)
 
 
 def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
@@ -172,8 +179,8 @@ def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
     if isinstance(error, ConfigProblems):
         show_config_problems(error, file=file)
         return
-    message = _joined(Text("Error: ", "bold red"), _text(error.message, limit=MESSAGE_LIMIT))
-    _show(_console(file or sys.stderr), [message, *_hint(error.hint)])
+    message = joined(Text("Error: ", "bold red"), safe(error.message, limit=MESSAGE_LIMIT))
+    show(console_for(file or sys.stderr), [message, *advice(error.hint)])
 
 
 def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -> None:
@@ -182,17 +189,17 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
     for problem in error.problems:
         place = error.file if problem.line is None else f"{error.file}:{problem.line}"
         path = f" {problem.path}" if problem.path else ""
-        message = _text(f": {problem.message}", limit=MESSAGE_LIMIT)
-        parts.append(_joined(_text(place, limit=MESSAGE_LIMIT), _text(path, "bold"), message))
-        parts += _hint(problem.hint)
+        message = safe(f": {problem.message}", limit=MESSAGE_LIMIT)
+        parts.append(joined(safe(place, limit=MESSAGE_LIMIT), safe(path, "bold"), message))
+        parts += advice(problem.hint)
     count = wording.count(len(error.problems), "problem")
-    parts.append(_joined(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
-    _show(_console(file or sys.stderr), parts)
+    parts.append(joined(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
+    show(console_for(file or sys.stderr), parts)
 
 
 def show_note(text: str, *, file: TextIO | None = None) -> None:
     """One message for people, on stderr unless `file` is given."""
-    _show(_console(file or sys.stderr), [_text(text, limit=MESSAGE_LIMIT)])
+    show(console_for(file or sys.stderr), [safe(text, limit=MESSAGE_LIMIT)])
 
 
 def _events(summary: Summary) -> RenderableType | None:
@@ -234,33 +241,33 @@ def _problems(summary: Summary, examples: int) -> Iterator[RenderableType]:
     for number, problem in enumerate(worst_first(summary.problems)):
         if number:
             yield Text(" ")  # an empty one would take no line
-        yield _joined(
+        yield joined(
             Text(wording.share(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × "),
-            _text(problem.message, "bold", limit=MESSAGE_LIMIT),
-            _text(f" ({problem.code})", "dim"),
+            safe(problem.message, "bold", limit=MESSAGE_LIMIT),
+            safe(f" ({problem.code})", "dim"),
         )
         if problem.hint:
-            yield _indented(_text(problem.hint, limit=MESSAGE_LIMIT))
+            yield indented(safe(problem.hint, limit=MESSAGE_LIMIT))
         for example in problem.examples[:examples]:
-            yield _indented(_example(example, problem))
+            yield indented(_example(example, problem))
         more = problem.count - min(examples, len(problem.examples))
         if more and problem.examples[:examples]:
-            yield _indented(Text(f"… and {more:,} more", style="dim"))
+            yield indented(Text(f"… and {more:,} more", style="dim"))
 
 
 def _example(example: Example, problem: ProblemGroup) -> Text:
-    line = _joined(_text(wording.place(example), "cyan"))
+    line = joined(safe(wording.place(example), "cyan"))
     if example.message_id is not None:
-        line.append_text(_text(f"  {example.message_id}"))
+        line.append_text(safe(f"  {example.message_id}"))
     if example.user is not None:
-        line.append_text(_text(f"  user {example.user}"))
+        line.append_text(safe(f"  user {example.user}"))
     if example.field is not None:
-        line.append_text(_text(f"  {example.field}", "bold"))
+        line.append_text(safe(f"  {example.field}", "bold"))
     if example.value is not None and example.value not in (example.message or ""):
-        line.append_text(_text(f" = {example.value}" if example.field is not None else f"  {example.value}"))
+        line.append_text(safe(f" = {example.value}" if example.field is not None else f"  {example.value}"))
     if example.message is not None and example.message != problem.message:
-        line.append_text(_text(f"  {example.message}", "dim", limit=MESSAGE_LIMIT))
+        line.append_text(safe(f"  {example.message}", "dim", limit=MESSAGE_LIMIT))
     return line
 
 
@@ -270,53 +277,5 @@ def _dropped(summary: Summary) -> Iterator[RenderableType]:
             continue
         top, others = wording.top_traits(traits)
         line = Text(f"{kind}: ")
-        line.append_text(Text(", ").join(_text(f"{name} ({number:,})") for name, number in top))
+        line.append_text(Text(", ").join(safe(f"{name} ({number:,})") for name, number in top))
         yield line.append(f" … and {others:,} more" if others else "")
-
-
-def _section(title: str, *parts: RenderableType | None) -> list[RenderableType]:
-    shown = [_indented(part, 2) for part in parts if part is not None]
-    return [Text(""), Text(title, style="bold"), *shown] if shown else []
-
-
-def _hint(hint: str | None) -> list[RenderableType]:
-    return [_indented(_text(hint, limit=MESSAGE_LIMIT))] if hint else []
-
-
-def _indented(part: RenderableType, columns: int = 4) -> RenderableType:
-    return Padding(part, (0, 0, 0, columns), expand=False)
-
-
-def _joined(*texts: Text) -> Text:
-    """One text of several. Begins empty, because the style of a `Text` covers whatever is appended to it."""
-    whole = Text(overflow="fold")
-    for text in texts:
-        whole.append_text(text)
-    return whole
-
-
-def _text(text: str, style: str = "", *, limit: int = 200) -> Text:
-    return Text(plain(text, limit), style=style, overflow="fold")
-
-
-def _console(file: TextIO) -> Console:
-    width = None if _is_terminal(file) or "COLUMNS" in os.environ else WIDTH_OF_A_PIPE
-    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
-
-
-def _is_terminal(file: IO[str]) -> bool:
-    return not file.closed and file.isatty()
-
-
-def _show(console: Console, parts: Iterable[RenderableType]) -> None:
-    """Lays out in memory and writes at once: a stream of any encoding can hold it, and no line ends in blanks."""
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    lines = captured.get().removesuffix("\n").split("\n")
-    _write(console.file, "".join(f"{line.rstrip()}\n" for line in lines))
-
-
-def _write(file: IO[str], text: str) -> None:
-    file.write(fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
-    file.flush()
