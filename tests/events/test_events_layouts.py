@@ -57,6 +57,7 @@ def test_the_same_event_is_found_in_every_layout(value: Any, index: int | None) 
     ("value", "code"),
     [
         ({"metadata": {"table": "tracks"}, "data": {"id": 1}}, "warehouse_staging"),
+        ({"metadata": {"table": "tracks"}, "data": {"id": 1}, "messageId": "m1"}, "warehouse_staging"),
         ({"batch": "none"}, "bad_batch"),
         ({"batch": {}}, "bad_batch"),
         ({"batch": []}, "empty_batch"),
