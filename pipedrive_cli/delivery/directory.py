@@ -18,7 +18,7 @@ import msgspec
 
 from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.plan import Knowledge, Locate, Refusal
+from pipedrive_cli.delivery.plan import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
@@ -36,7 +36,6 @@ from pipedrive_cli.transform.changes import Kind
 
 SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
-NAME = "\0name:"  # marks the key of a product that has no code
 
 # What is kept of a record's standard fields beside those that the config maps.
 _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
@@ -124,7 +123,7 @@ class Directory:
         """Ids of the living records with this key, name or email, oldest first."""
         if ask.email is not None:
             return await self._by_email(ask.email)
-        key = ask.key if ask.key is not None else f"{NAME}{ask.name}"
+        key = ask.key if ask.key is not None else name_key(ask.name)
         own = self._journal.known(ask.kind, [key])
         if key in own:
             return (int(own[key]),)
@@ -288,7 +287,7 @@ class Directory:
         address = self._key_address.get(kind)
         key = None if address is None else values.get(address)
         if kind == "products" and key in {None, ""}:
-            key = f"{NAME}{values.get('name')}"
+            key = name_key(values.get("name"))
         wanted = self._wanted.get(kind, _STANDARD)
         kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
         return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)

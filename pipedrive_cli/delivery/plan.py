@@ -355,7 +355,7 @@ def _saved(
         home.values, home.age = shown, 0.0
         home.state.key = job.key if job.key is not None else home.state.key
     joined_ones, home.unsaved_joinings = tuple(home.unsaved_joinings), []
-    named = job.key if job.key is not None else (f"\0name:{job.name}" if job.name is not None else None)
+    named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
     keys = ({named} if named is not None else set()) | set(home.former_keys)
     quiet = action == "unchanged" and not home.merged
     joining_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
@@ -461,6 +461,11 @@ def see(home: Home, values: Mapping[str, Any], key_address: str | None) -> None:
     if key_address is not None:
         borne = values.get(key_address)
         home.state = with_key(home.state, None if blank(borne) else str(borne))
+
+
+def name_key(name: object) -> str:
+    """What a product without a code is known by: its exact name, marked so that it cannot be taken for a code."""
+    return f"\0name:{name}"
 
 
 def state_of(knowledge: Knowledge) -> RecordState:

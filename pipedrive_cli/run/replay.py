@@ -24,7 +24,7 @@ from pipedrive_cli.delivery.fold import Rules
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.delivery.plan import Terms
+from pipedrive_cli.delivery.plan import Terms, name_key
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, StopRun
@@ -374,7 +374,7 @@ class _Work:
 
     async def _look_up(self, kind: Kind, jobs: list[Job]) -> None:
         mine = [job for job in jobs if job.kind == kind]
-        keys = [key for job in mine for key in job.keys]
+        keys = [key for job in mine for key in job.keys] + [name_key(job.name) for job in mine if job.name is not None]
         matching = self.replay.config.identity.match_email and kind == "persons"
         emails = sum(any(part.change.emails for part in job.parts) for job in mine) if matching else 0
         if keys:
