@@ -6,7 +6,7 @@ Decides nothing: figures and sentences come from `progress` and `wording`, and `
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -167,7 +167,7 @@ def show_summary(
     parts += section("Events", _events(summary))
     parts += section("Records", _records(summary))
     parts += section("Cost", _cost(summary))
-    parts += section("Problems, worst first", *_problems(summary, examples))
+    parts += section("Problems, worst first", *problem_lines(summary.problems, examples))
     parts += section("Traits that are in no mapping", *_dropped(summary))
     steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in)
     parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
@@ -237,8 +237,9 @@ def _cost(summary: Summary) -> RenderableType | None:
     return Text(f"{wording.count(requests.total, 'request')}{repeated}; {tokens.spent:,} API tokens spent{left}")
 
 
-def _problems(summary: Summary, examples: int) -> Iterator[RenderableType]:
-    for number, problem in enumerate(worst_first(summary.problems)):
+def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN) -> Iterator[RenderableType]:
+    """Every problem with what to do and some examples, worst first."""
+    for number, problem in enumerate(worst_first(problems)):
         if number:
             yield Text(" ")  # an empty one would take no line
         yield joined(

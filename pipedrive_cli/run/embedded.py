@@ -20,11 +20,16 @@ def embedded_sandbox(config: Config) -> Sandbox:
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
     sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0))
+    furnish(sandbox, config)
+    return sandbox
+
+
+def furnish(sandbox: Sandbox, config: Config) -> None:
+    """Makes the fields that the config maps to."""
     for kind, names in field_names(config).items():
         for name in names:
             # A field that the config gives by its key gets that key; what it is called nobody here knows.
             sandbox.add_field("deals" if kind == "leads" else kind, name=name, key=name if is_key(name) else None)
-    return sandbox
 
 
 def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:

@@ -1,0 +1,112 @@
+"""What `sandbox` does: a Pipedrive of our own on a port of this machine, until somebody ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from pipedrive_cli.config import Config, duration, load
+from pipedrive_cli.config.model import Identity
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report.console import show_note
+from pipedrive_cli.report.wording import count
+from pipedrive_cli.run.embedded import furnish
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox import Sandbox
+
+# The fields that accounts have which RudderStack's destination has fed, under the names it recommends.
+USUAL = Config(identity=Identity(user_id_field="RudderStack user id", group_id_field="RudderStack group id"))
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxChoice:
+    """The options of `sandbox`, as they were written."""
+
+    host: str
+    port: int
+    plan: str
+    seats: int
+    token: str
+    latency: str
+    search_lag: str
+    faults: str
+    refusals: str
+    seed: int
+    daily_tokens: int | None
+
+
+def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
+    """Serves until Ctrl-C; returns 0. Raises UserMistake for options that cannot be."""
+    from pipedrive_cli.sandbox.serve import serve  # noqa: PLC0415 - the web server is for this command alone
+
+    sandbox = _sandbox(choice)
+    furnish(sandbox, USUAL if config_file is None else load(config_file, os.environ, sandbox=True))
+
+    def started(url: str) -> None:
+        # One line that a script can read: address first, key last.
+        sys.stdout.write(f"{url}  API token: {choice.token}\n")
+        sys.stdout.flush()
+        sys.stderr.write(
+            "# into config.yaml:\n"
+            f"pipedrive:\n  base_url: {url}\n  api_token: {choice.token}\n"
+            f"{'' if choice.plan == 'unlimited' else f'  plan: {choice.plan}{chr(10)}'}"
+            "# Ctrl-C ends the sandbox, and everything in it is gone.\n"
+        )
+
+    # The server passes a signal on when it has ended: whatever ended it, it was meant to end.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        asyncio.run(serve(sandbox, choice.host, choice.port, started))
+    except KeyboardInterrupt:
+        pass
+    except ValueError as error:
+        raise UserMistake(f"--host {choice.host}: {error}", code="usage") from error
+    except OSError as error:
+        raise UserMistake(
+            f"cannot listen on {choice.host} port {choice.port}: {error.strerror or error}",
+            code="port",
+            hint="another program may have it: name another --port, or 0 for any that is free",
+        ) from error
+    show_note(f"served {count(sum(sandbox.calls.values()), 'request')}, {sandbox.tokens_spent:,} API tokens")
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _sandbox(choice: SandboxChoice) -> Sandbox:
+    from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
+
+    if not choice.token.isascii() or not choice.token.isprintable() or set(choice.token) & set(" \"'#"):
+        raise UserMistake("--token: a key is visible ASCII without spaces or quotes", code="usage")
+    try:
+        return Sandbox(
+            SandboxOptions(
+                plan=choice.plan,
+                seats=choice.seats,
+                daily_tokens=choice.daily_tokens,
+                api_token=choice.token,
+                latency=_seconds("--latency", choice.latency),
+                search_lag=_seconds("--search-lag", choice.search_lag),
+                faults=choice.faults,
+                refusals=choice.refusals,
+                seed=choice.seed,
+            )
+        )
+    except ValueError as error:  # each of them says what is allowed
+        raise UserMistake(str(error), code="usage", hint="see `pipedrive-cli sandbox --help`") from error
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ValueError(f"{option} {text}: {error}") from error
