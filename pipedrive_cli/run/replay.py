@@ -63,7 +63,10 @@ class Finished:
 
 @dataclass(slots=True)
 class Replay:
-    """One run. `watch` is started with the tally and told to stop at the end; `note` tells people something."""
+    """One run. `watch` is started with the tally and told to stop at the end; `note` tells people something.
+
+    `connect` gives another way to Pipedrive than the config's: a client, and the requests per 2 s to start from.
+    """
 
     config: Config
     config_file: str
@@ -71,6 +74,7 @@ class Replay:
     stdin: BinaryIO | None = None
     watch: Callable[[Tally], contextlib.AbstractAsyncContextManager[None]] | None = None
     note: Callable[[str], None] = lambda _: None
+    connect: Callable[[], tuple[Client, int]] | None = None
     tally: Tally = field(default_factory=Tally)
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
@@ -172,23 +176,26 @@ class Replay:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Client, Pace]]:
         """A client, and the limits to start from."""
-        plan = PLANS["unlimited" if self.options.sandbox else self.config.pipedrive.plan]
-        timeout = self.config.delivery.timeout
-        if self.options.sandbox:
-            from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
-
-            sandbox = embedded_sandbox(self.config)
-            key = ("x-api-token", Secret(sandbox.options.api_token))
-            client = Client(ADDRESS, key, timeout=timeout, transport=SandboxTransport(sandbox))
-            limit = plan.requests
-        else:
-            key = credentials(self.config)
-            client = Client(address(self.config), key, timeout=timeout, connections=MOST_WORKERS)
-            limit = plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
+        connect = self.connect or (self._to_sandbox if self.options.sandbox else self._to_account)
+        client, limit = connect()
         try:
             yield client, Pace(limit)
         finally:
             await client.aclose()
+
+    def _to_sandbox(self) -> tuple[Client, int]:
+        from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
+
+        sandbox = embedded_sandbox(self.config)
+        key = ("x-api-token", Secret(sandbox.options.api_token))
+        client = Client(ADDRESS, key, timeout=self.config.delivery.timeout, transport=SandboxTransport(sandbox))
+        return client, PLANS["unlimited"].requests
+
+    def _to_account(self) -> tuple[Client, int]:
+        plan = PLANS[self.config.pipedrive.plan]
+        key = credentials(self.config)
+        client = Client(address(self.config), key, timeout=self.config.delivery.timeout, connections=MOST_WORKERS)
+        return client, plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
 
     @contextlib.contextmanager
     def _journal(self, company: int) -> Iterator[Journal]:
