@@ -20,11 +20,10 @@ from pipedrive_cli.delivery.budget import Day, Pace, concurrency
 from pipedrive_cli.delivery.courier import Courier, in_order
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
-from pipedrive_cli.delivery.fold import Rules
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.delivery.plan import Terms, name_key
+from pipedrive_cli.delivery.plan import name_key
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, StopRun
@@ -33,7 +32,6 @@ from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.pipedrive.client import Client
-from pipedrive_cli.pipedrive.fields import same as same_value
 from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.rejects import Note, RejectsWriter
 from pipedrive_cli.report.summary import Summary
@@ -44,6 +42,7 @@ from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.spool import Held, Spool
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import summary_of
+from pipedrive_cli.run.terms import terms_of
 from pipedrive_cli.secret import Secret
 from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Outcome, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
@@ -425,42 +424,16 @@ class _Work:
 
     def _equip(self, transform: Transform) -> None:
         """Gives the courier what the mapping has become."""
-        config = self.replay.config
-
-        def same(kind: Kind, where: str, ours: Any, theirs: Any) -> bool:
-            kind_of_value = transform.type_at(kind, where)
-            return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs)
-
-        rules = Rules(
-            existing=config.delivery.existing,
-            contacts=config.delivery.contacts,
-            name_fallback=config.identity.name_fallback,
-            same=same,
-        )
-        key_address: dict[Kind, str | None] = {
-            "persons": transform.user_id_address,
-            "organizations": transform.group_id_address,
-            "products": "code",
-            "leads": "origin_id",
-        }
-        terms = Terms(
-            rules,
-            key_address,
-            match_email=config.identity.match_email,
-            alias="merge" if config.identity.alias == "skip" else config.identity.alias,
-            deleted=config.delivery.deleted,
-            keep_products=config.products.existing == "keep",
-            names={f.address: f.name for fields in self.account.account.fields.values() for f in fields},
-        )
+        terms = terms_of(self.replay.config, transform, self.account.account)
         wanted = {kind: transform.addresses(kind) for kind in KINDS}
         if self._courier is not None:
             self._courier.terms = terms
-            self._courier.directory.want(key_address, wanted)
+            self._courier.directory.want(terms.key_address, wanted)
             return
         directory = Directory(
             self.commits,
             self.sender.send,
-            key_address=key_address,
+            key_address=terms.key_address,
             wanted=wanted,
             now=asyncio.get_running_loop().time,
             warn=self._warn_of_twins,
@@ -473,7 +446,7 @@ class _Work:
             self.book,
             self._intake.backlog,
             terms,
-            Doubts(directory, config.delivery.settle),
+            Doubts(directory, self.replay.config.delivery.settle),
             self.replay.server_time,
         )
 

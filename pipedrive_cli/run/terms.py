@@ -1,0 +1,43 @@
+"""The config as plans need it: which value wins, where record keys live, and the user's choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.fold import Rules
+from pipedrive_cli.delivery.plan import Terms
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.fields import same as same_value
+from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.transform import Transform
+
+
+def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
+    """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
+
+    def same(kind: Kind, where: str, ours: Any, theirs: Any) -> bool:
+        kind_of_value = transform.type_at(kind, where)
+        return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs)
+
+    rules = Rules(
+        existing=config.delivery.existing,
+        contacts=config.delivery.contacts,
+        name_fallback=config.identity.name_fallback,
+        same=same,
+    )
+    key_address: dict[Kind, str | None] = {
+        "persons": transform.user_id_address,
+        "organizations": transform.group_id_address,
+        "products": "code",
+        "leads": "origin_id",
+    }
+    return Terms(
+        rules,
+        key_address,
+        match_email=config.identity.match_email,
+        alias="merge" if config.identity.alias == "skip" else config.identity.alias,
+        deleted=config.delivery.deleted,
+        keep_products=config.products.existing == "keep",
+        names={f.address: f.name for fields in account.fields.values() for f in fields},
+    )
