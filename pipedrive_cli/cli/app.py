@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pipedrive_cli import __version__
+from pipedrive_cli.cli import groups
 from pipedrive_cli.errors import EXIT_USAGE, PipedriveCliError
 
 app = typer.Typer(
@@ -239,3 +240,6 @@ def sandbox(
         daily_tokens=daily_tokens,
     )
     return sandboxing.serve_sandbox(config, choice)
+
+
+app.add_typer(groups.runs, name="runs")

@@ -1,0 +1,86 @@
+"""Commands that have commands below them: `runs` and `fields`. As in `app`, nothing is decided here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="PIPEDRIVE_CLI_CONFIG",
+        metavar="FILE",
+        help="The config file; config.yaml unless another is named.",
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="FILE", help="The journal; by default the config's, or the only one there is."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class ListsByDefault(TyperGroup):
+    """A group whose command `list` may go unnamed: `runs --json` is `runs list --json`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        # While the shell completes a word nothing is decided yet.
+        return super().parse_args(ctx, args if named or ctx.resilient_parsing else ["list", *args])
+
+
+runs = typer.Typer(
+    cls=ListsByDefault,
+    help="Past runs: list them, see one's report as it was at its end, forget old ones.",
+    rich_markup_mode=None,
+    epilog="Example: pipedrive-cli runs show --html last-run.html",
+)
+
+
+@runs.command("list", epilog="Example: pipedrive-cli runs")
+def list_runs(state: State = None, config: Config = None, as_json: AsJson = False) -> int:
+    """List past runs, newest first. It is what `runs` alone does."""
+    from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
+
+    return runs_command.list_runs(state, config, as_json=as_json)
+
+
+@runs.command("show", epilog="Example: pipedrive-cli runs show --records")
+def show_run(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Its name, or the beginning or end of it. [default: the latest]"),
+    ] = None,
+    state: State = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")] = None,
+    records: Annotated[bool, typer.Option("--records", help="Show the records it created, with links.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")] = False,
+) -> int:
+    """Show a run's report as it was at its end."""
+    from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
+
+    return runs_command.show_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
+
+
+@runs.command("prune", epilog="Example: pipedrive-cli runs prune --keep 50 --older-than 90d")
+def prune_runs(
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, metavar="N", help="Forget none of the newest N runs.")
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Forget only runs older than this: 90d, 12w.")
+    ] = None,
+    state: State = None,
+    config: Config = None,
+) -> int:
+    """Forget old runs' reports. What events came to stays known: nothing is sent twice because of this."""
+    from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
+
+    return runs_command.prune_runs(state, config, keep=keep, older_than=older_than)

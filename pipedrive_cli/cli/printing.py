@@ -1,0 +1,47 @@
+"""Results that are not for eyes alone: one JSON object on stdout, or a file that is whole or not there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report.escape import encodable
+
+
+def print_json(value: Any) -> None:
+    """One JSON object and a newline. Lone surrogates, which events can bring, become visible escapes."""
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(value)))
+    print_bytes(encoded + b"\n")
+
+
+def print_bytes(content: bytes) -> None:
+    """`content`, on stdout, now."""
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def write_file(option: str, path: Path, content: bytes) -> None:
+    """Written beside and renamed. Raises UserMistake that names the option."""
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise UserMistake(f"{option} {path}: {error.strerror or error}", code="usage") from error
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value

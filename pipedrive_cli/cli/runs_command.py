@@ -1,0 +1,157 @@
+"""What `runs` and its kin do: past runs listed, one shown as it was at its end, old ones forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
+from pipedrive_cli.cli.running import seconds
+from pipedrive_cli.config import Config, load
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
+from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
+from pipedrive_cli.report.tables import show_runs, show_table
+from pipedrive_cli.report.wording import count
+from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, prune
+
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """One run in a list. `ended` is False where it left no report: then the numbers are as far as it had counted."""
+
+    run: str
+    started: str  # 2026-11-23T09:15:02Z
+    status: str
+    ended: bool
+    exit_code: int
+    events: EventCounts
+    records_created: int
+    tokens: int
+    seconds: float
+
+
+def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) -> int:
+    """Shows all runs of a journal, newest first."""
+    past, _ = _past(state, config_file)
+    rows = tuple(_row(run) for run in past.runs)
+    if as_json:
+        print_json({"version": 1, "runs": rows})
+        return 0
+    _say_whose(past, state)
+    if not rows:
+        show_note("there are no runs yet")
+        return 0
+    show_runs(
+        (
+            row.run,
+            row.started.replace("T", " ").replace("Z", " UTC"),
+            row.status if row.ended else "no report",
+            row.events.read,
+            row.records_created,
+            row.tokens,
+        )
+        for row in rows
+    )
+    return 0
+
+
+def show_run(
+    wanted: str | None,
+    state: Path | None,
+    config_file: Path | None,
+    *,
+    as_json: bool,
+    page: Path | None,
+    records: bool,
+    verbose: bool,
+) -> int:
+    """Shows one run's report, or the records it created; the latest run's where none is named."""
+    past, config = _past(state, config_file)
+    run = chosen(past, wanted)
+    if page is not None:
+        from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
+
+        write_file("--html", page, render(run.summary).encode())
+        show_note(f"wrote {page}")
+    if records:
+        _show_records(past, run, config, as_json=as_json)
+    elif as_json:
+        print_bytes(to_json(run.summary))
+    elif page is None:
+        _say_whose(past, state)
+        show_note(f"run {run.name}")
+        show_summary(run.summary, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+    return 0
+
+
+def prune_runs(state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None) -> int:
+    """Forgets old runs, and says what it did."""
+    age = seconds("--older-than", older_than)
+    if keep is None and age is None:
+        raise UserMistake(
+            "nothing says which runs to forget", code="usage", hint="give --keep N, or --older-than 90d, or both"
+        )
+    path = asyncio.run(find_journal(state, _config(config_file)))
+    done = prune(path, keep=keep or 1, older_than=age, now=datetime.now(UTC))
+    show_note(f"{count(len(done.forgotten), 'run')} forgotten; what events came to is still known")
+    if done.unfinished:
+        show_note(
+            f"{count(len(done.unfinished), 'old run')} kept, for something of them is unfinished "
+            f"(`pipedrive-cli retry` sends it): {', '.join(done.unfinished)}"
+        )
+    return 0
+
+
+def _config(config_file: Path | None) -> Config | None:
+    """The config that was named, else the usual one if it is there: past runs can be looked at without any."""
+    if config_file is None and not DEFAULT_CONFIG.is_file():
+        return None
+    return load(config_file or DEFAULT_CONFIG, os.environ)
+
+
+def _past(state: Path | None, config_file: Path | None) -> tuple[History, Config | None]:
+    config = _config(config_file)
+    path = asyncio.run(find_journal(state, config))
+    if state is None and not path.exists():
+        return History(path, None, ()), config  # nothing has been replayed yet: no mistake of anybody's
+    return history(path), config
+
+
+def _say_whose(past: History, state: Path | None) -> None:
+    if state is None and past.company is not None:
+        show_note(f"runs of {past.company}, from {past.path}")
+
+
+def _row(run: Past) -> RunRow:
+    summary = run.summary
+    started = datetime.fromisoformat(run.started)
+    return RunRow(
+        run=run.name,
+        started=f"{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        status=summary.status,
+        ended=run.ended,
+        exit_code=summary.exit_code,
+        events=summary.events,
+        records_created=sum(counts.created for counts in summary.records.by_kind().values()),
+        tokens=summary.tokens.spent,
+        seconds=summary.seconds,
+    )
+
+
+def _show_records(past: History, run: Past, config: Config | None, *, as_json: bool) -> None:
+    rows = created(past, run, config)
+    if as_json:
+        print_json({"version": 1, "run": run.name, "records": rows})
+        return
+    if not rows:
+        show_note(f"run {run.name} created no records")
+        return
+    if any(row.url is None for row in rows):
+        show_note("for links to Pipedrive name the company's config with -c")
+    show_table(("kind", "key", "in Pipedrive"), [(row.kind, row.key or "", row.url or str(row.id)) for row in rows])

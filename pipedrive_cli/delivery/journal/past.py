@@ -1,0 +1,77 @@
+"""The journal as those see it who look at past runs: opened to read alone, beside a run if there is one.
+
+Forgetting runs is here too. What events came to, the records' states and what `retry` needs are never forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pipedrive_cli.delivery.journal.journal import Journal
+from pipedrive_cli.delivery.journal.schema import MIGRATIONS
+from pipedrive_cli.errors import UserMistake
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Journal]:
+    """A journal that can be read and not written. Raises UserMistake where there is none of ours."""
+    with _connected(path, "ro") as connection:
+        yield Journal(connection, path)
+
+
+def unfinished_runs(path: Path) -> frozenset[int]:
+    """Numbers of the runs that left something for `retry`, or a write whose fate is not known."""
+    with _connected(path, "ro") as connection:
+        rows = connection.execute(
+            "SELECT run FROM unfinished UNION SELECT run FROM writes WHERE state IN ('sent', 'doubt')"
+        )
+        return frozenset(row[0] for row in rows)
+
+
+def forget_runs(path: Path, numbers: Iterable[int]) -> None:
+    """Forgets what these runs told of themselves; hold the journal while you do. Never name the newest one.
+
+    Run numbers are given out from the newest on: were that one gone, its number would come again.
+    """
+    rows = [(number,) for number in numbers]
+    with _connected(path, "rw") as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for table, column in (("runs", "number"), ("counts", "run"), ("examples", "run"), ("created", "run")):
+            connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", rows)  # noqa: S608 - constants
+        connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise _no_use(path, "there is no such file")
+    try:
+        # Not `with sqlite3.connect(...)`: that one commits, and does not close.
+        with contextlib.closing(
+            sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, timeout=30
+            )
+        ) as connection:
+            _check(connection, path)
+            yield connection
+    except sqlite3.Error as error:
+        raise _no_use(path, str(error)) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (ours,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('facts', 'runs')").fetchone()
+    if ours != 2:
+        raise _no_use(path, "it is no journal of pipedrive-cli")
+    if version > len(MIGRATIONS):
+        raise _no_use(path, "it was written by a newer pipedrive-cli", "use that one")
+    if version < len(MIGRATIONS):
+        raise _no_use(path, "it was written by an older pipedrive-cli", "the next `replay` brings it up to date")
+
+
+def _no_use(path: Path, why: str, hint: str = "name another file with --state") -> UserMistake:
+    return UserMistake(f"cannot read the journal {path}: {why}", code="journal", hint=hint)

@@ -1,0 +1,181 @@
+"""Past runs, from the journal: which journal, which run, and the report of a run that died without one."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.past import forget_runs, reading, unfinished_runs
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.report.summary import Summary, from_json
+from pipedrive_cli.run.asking import connected, whose_key
+from pipedrive_cli.run.state import default_path, held
+from pipedrive_cli.run.telling import summary_of
+from pipedrive_cli.transform.changes import Kind
+
+# Where a person finds a record in Pipedrive's web app.
+PAGES: dict[Kind, str] = {
+    "persons": "person",
+    "organizations": "organization",
+    "products": "product",
+    "leads": "leads/inbox",
+}
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One run. `started` is ISO 8601 UTC; `ended` is False for one that died, or is still under way."""
+
+    number: int
+    name: str
+    started: str
+    ended: bool
+    summary: Summary
+
+
+class Created(msgspec.Struct, frozen=True):
+    """A record that a run created. `url` is None where the company's address is not known."""
+
+    kind: Kind
+    id: int | str
+    key: str | None
+    url: str | None
+
+
+async def find_journal(state: Path | None, config: Config | None) -> Path:
+    """The journal that is meant, which need not exist.
+
+    `state` first, then the config's own; then the only one in the user's state folder; where there are several, that
+    of the company whose key the config has, for which Pipedrive is asked once. Raises UserMistake where that is
+    left open, and StopRun where Pipedrive could not be asked.
+    """
+    given = state or (config.state if config is not None else None)
+    if given is not None:
+        return given
+    folder = default_path(0).parent
+    journals = sorted(folder.glob("*.sqlite"))
+    if len(journals) == 1:
+        return journals[0]
+    if not journals:
+        return default_path(0)
+    if config is None:
+        listed = "\n".join(str(path) for path in journals)
+        raise UserMistake(
+            f"there are {len(journals)} journals, one per company:\n{listed}",
+            code="journal",
+            hint="name one with --state, or a config with -c",
+        )
+    async with connected(config) as line:
+        account = await whose_key(line)
+    return default_path(account.company_id or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The runs of one journal, newest first, and whose journal it is."""
+
+    path: Path
+    company: str | None
+    runs: tuple[Past, ...]
+
+
+def history(path: Path) -> History:
+    """All that a journal tells of its runs. Raises UserMistake."""
+    with reading(path) as journal:
+        owner = journal.fact("company", tuple[int, str])
+        company = None if owner is None else owner[1] or str(owner[0])
+        return History(path, company, tuple(_past(journal, *row) for row in journal.runs()))
+
+
+def chosen(past: History, wanted: str | None) -> Past:
+    """The run of that name, or of a beginning or end of it that no other run has; the latest for None."""
+    if not past.runs:
+        raise UserMistake(f"there are no runs in {past.path}", code="no_runs")
+    if wanted is None:
+        return past.runs[0]
+    exact = [run for run in past.runs if run.name == wanted]
+    near = exact or [run for run in past.runs if wanted and (run.name.startswith(wanted) or run.name.endswith(wanted))]
+    if len(near) == 1:
+        return near[0]
+    message = f"there is no run {wanted}" if not near else f"{len(near)} runs are called {wanted}"
+    raise UserMistake(message, code="no_such_run", hint="`pipedrive-cli runs` lists them")
+
+
+def created(past: History, run: Past, config: Config | None) -> tuple[Created, ...]:
+    """The records that a run created."""
+    site = _site(config)
+    with reading(past.path) as journal:
+        return tuple(
+            Created(kind, number, key, None if site is None else f"{site}/{PAGES[kind]}/{number}")
+            for kind, number, key in journal.created(run.number)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Names of runs that were forgotten, and of those that were kept because something of them is unfinished."""
+
+    forgotten: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+
+def prune(path: Path, *, keep: int, older_than: float | None, now: datetime) -> Pruned:
+    """Forgets runs beyond the newest `keep` (at least one) that are older than so many seconds, if that is given.
+
+    Raises StateHeld while a run is under way, and UserMistake.
+    """
+    with held(path):
+        with reading(path) as journal:
+            rows = journal.runs()[max(1, keep) :]
+        if older_than is not None:
+            before = now - timedelta(seconds=older_than)
+            rows = [row for row in rows if _moment(row[2]) < before]
+        needed = unfinished_runs(path)
+        gone = [row for row in rows if row[0] not in needed]
+        forget_runs(path, [row[0] for row in gone])
+    return Pruned(tuple(row[1] for row in gone), tuple(row[1] for row in rows if row[0] in needed))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _past(journal: Journal, number: int, name: str, started: str, summary: bytes | None) -> Past:
+    if summary is not None:
+        with contextlib.suppress(msgspec.ValidationError):
+            return Past(number, name, started, True, from_json(summary))
+    return Past(number, name, started, False, _as_far_as_counted(journal, number, name))
+
+
+def _as_far_as_counted(journal: Journal, number: int, name: str) -> Summary:
+    """The report of a run that wrote none: what the journal counted until then."""
+    stopped = StopRun(
+        "the run left no report: it is still under way, or its process was ended from outside",
+        code="stopped",
+        hint="if it is not under way, run the same command again; what arrived is not sent twice",
+    )
+    summary = summary_of(journal, number, name, stopped, input_complete=False, tally=Tally(), seconds=0.0)
+    events = summary.events
+    open_ = max(0, events.read - sum(events.by_outcome().values()))
+    return msgspec.structs.replace(summary, events=msgspec.structs.replace(events, pending=events.pending + open_))
+
+
+def _site(config: Config | None) -> str | None:
+    """The address of the company's web app; a sandbox has none."""
+    if config is None:
+        return None
+    base = config.pipedrive.base_url
+    if base:
+        return base if base.endswith(".pipedrive.com") else None
+    domain = config.pipedrive.company_domain
+    return None if domain is None else f"https://{domain}.pipedrive.com"
+
+
+__all__ = ["Created", "History", "Past", "Pruned", "chosen", "created", "find_journal", "history", "prune"]
