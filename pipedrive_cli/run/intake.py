@@ -96,7 +96,7 @@ class Intake:
             reading = read(source)
             self.book.tally.file = source.name
             before = self.book.tally.bytes_read
-            async for batch in _batches(reading):
+            async for batch in _batches(reading, min(BATCH, self.window)):
                 self.book.tally.bytes_read = before + reading.bytes_read
                 full = await self._take(batch)
                 if full or self.stopped():
@@ -113,16 +113,20 @@ class Intake:
     def _next_window(self) -> None:
         self.end_twins()
         self.waiting = 0
-        self._under_way.clear()
+        # What waits for the rest of the input is under way still: a copy of it must not be sent beside it.
+        self._under_way = {key: case for key, case in self._under_way.items() if case.open}
 
     def end_twins(self) -> None:
-        """Ends the copies of events that were under way when the copies came, as their originals have ended."""
+        """Ends the copies of events that were under way when the copies came, once their originals have ended."""
+        waiting = [pair for pair in self._twins if pair[1].open]
         for twin, first in self._twins:
-            handled = first.open == 0 and first.outcome in {Outcome.DELIVERED, Outcome.UNCHANGED}
+            if first.open:
+                continue
+            handled = first.outcome in {Outcome.DELIVERED, Outcome.UNCHANGED}
             twin.outcome = Outcome.DUPLICATE if handled or first.outcome is Outcome.SKIPPED else first.outcome
             twin.digest = b""  # the original's outcome is the one to remember
             self.book.end(twin)
-        self._twins.clear()
+        self._twins = waiting
 
     async def _take(self, batch: Sequence[Entry]) -> bool:
         """Takes up a batch. Returns whether --limit is reached."""
@@ -210,19 +214,19 @@ class Intake:
         self.book.end(case)
 
 
-async def _batches(reading: Reading) -> AsyncIterator[list[Entry]]:
+async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
     """Entries in batches; an empty one when a pipe has fallen silent. Files are read here, pipes in a thread."""
     entries = iter(reading)
     if reading.source.path is not None and reading.source.size is not None:
-        while batch := list(islice(entries, BATCH)):
+        while batch := list(islice(entries, size)):
             yield batch
             await asyncio.sleep(0)
         return
-    async for batch in _pumped(entries):
+    async for batch in _pumped(entries, size):
         yield batch
 
 
-async def _pumped(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
+async def _pumped(entries: Iterator[Entry], size: int) -> AsyncIterator[list[Entry]]:
     lines: queue.Queue[Entry | None] = queue.Queue(maxsize=2 * BATCH)
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
@@ -241,7 +245,7 @@ async def _pumped(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
     while True:
         batch: list[Entry] = []
         ended = False
-        while len(batch) < BATCH and not ended:
+        while len(batch) < size and not ended:
             try:
                 entry = lines.get_nowait()
             except queue.Empty:
