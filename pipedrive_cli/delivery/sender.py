@@ -28,10 +28,12 @@ from pipedrive_cli.delivery.retry import (
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
-from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.pipedrive.catalog import Call, me
 from pipedrive_cli.transform.changes import Kind
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
+ASK_AGAIN = 900.0  # seconds between two questions whether a spent day is over, when nobody said how long it lasts
+ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
 UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
 
 
@@ -89,6 +91,7 @@ class Sender:
         self._wait_for_budget = wait_for_budget
         self._stopped: StopRun | None = None
         self._ended = asyncio.Event()
+        self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
         self.answered_at_all = False
         self.on_answer: Callable[[Call, Answer], None] | None = None
@@ -134,12 +137,15 @@ class Sender:
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
         now = asyncio.get_running_loop().time
+        write = call.method != "GET"
         while True:
             self._go_on()
-            wait = self._pace.wait(now(), call.endpoint.search)
-            if wait <= 0:
+            if (wait := self._pace.wait(now(), call.endpoint.search)) > 0:
+                await self._sleep(wait)
+            elif not self._day.may_spend(call.tokens, write=write):
+                await self._day_spent(None)
+            else:
                 break
-            await asyncio.sleep(wait)
         if self._max_tokens is not None and self._tally.tokens_spent + call.tokens > self._max_tokens:
             self.stop(
                 StopRun(
@@ -148,9 +154,6 @@ class Sender:
                     hint="run again to continue, with another --max-tokens",
                 )
             )
-        write = call.method != "GET"
-        if not self._day.may_spend(call.tokens, write=write):
-            await self._day_spent(None)
         self._go_on()
         self._tally.tokens_spent += call.tokens  # counted when it leaves: what fails may cost as much
         return self._pace.sent(now(), call.endpoint.search), self._day.spend(call.tokens, write=write)
@@ -179,7 +182,8 @@ class Sender:
         now = asyncio.get_running_loop().time()
         self._pace.learn(now, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
         self._day.learn(outcome.headers, spending)
-        self._tally.tokens_left_today = self._day.left
+        left = self._day.remaining
+        self._tally.tokens_left_today = None if left is None or left > ENDLESS else left
         self._tally.requests_allowed = self._pace.limit
         self._unanswered = 0
         self.answered_at_all = True
@@ -199,15 +203,38 @@ class Sender:
                 await self._ended.wait()
 
     async def _day_spent(self, resume_in: float | None) -> None:
+        """The day's budget is used up: stop, or with --wait sleep until `users/me` is answered again."""
         self._day.found_spent()
         if not self._wait_for_budget:
             self.stop(_spent(resume_in))
             self._go_on()
+        if self._renewal is None:
+            self._renewal = asyncio.get_running_loop().create_task(self._renewed(resume_in))
+        await asyncio.shield(self._renewal)
+        self._go_on()
+
+    async def _renewed(self, resume_in: float | None) -> None:
+        """Sleeps until the budget is back. One for all who wait, and one cheap question for all of them."""
         loop = asyncio.get_running_loop()
-        wait = resume_in if resume_in is not None else 900.0
-        self._tally.waiting_for, self._tally.waiting_until = "tomorrow's budget", loop.time() + wait
-        await self._sleep(wait)
-        self._day.renew()
+        while self._stopped is None:
+            wait = resume_in if resume_in is not None else ASK_AGAIN
+            self._tally.waiting_for, self._tally.waiting_until = "tomorrow's budget", loop.time() + wait
+            await self._sleep(wait)
+            if self._stopped is not None:
+                break
+            call = me()
+            sending, spending = self._pace.sent(loop.time()), self._day.spend(call.tokens)
+            self._tally.tokens_spent += call.tokens
+            outcome = await self._once(call, 1)
+            verdict = decide(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
+            if isinstance(verdict, DaySpent):
+                resume_in = verdict.resume_in
+                self._day.lost(spending)
+                continue
+            self._day.renew()
+            self._learn(outcome, verdict, sending, spending)
+            break
+        self._renewal = None
         self._tally.waiting_for = self._tally.waiting_until = None
 
     def _go_on(self) -> None:
