@@ -242,4 +242,22 @@ def sandbox(
     return sandboxing.serve_sandbox(config, choice)
 
 
+@app.command(epilog="Example: pipedrive-cli check sample-events -c config.yaml")
+def check(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE...]", help="Events to look at too: files, folders, globs, or -."),
+    ] = None,
+    config: ConfigFile = Path("config.yaml"),
+    sandbox: Sandboxed = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Say before a run what would fail in it: config, API token, account, and the events of SOURCE... if any."""
+    from pipedrive_cli.cli import checking  # noqa: PLC0415 - the other commands need none of it
+
+    return checking.check(config, sources or (), sandbox=sandbox, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
 app.add_typer(groups.runs, name="runs")

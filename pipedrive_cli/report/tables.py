@@ -6,13 +6,16 @@ Decides nothing, and like `console` takes every text for hostile.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipedrive_cli.report.paper import console_for, is_terminal, safe, show
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, problem_lines
+from pipedrive_cli.report.paper import MESSAGE_LIMIT, advice, console_for, is_terminal, joined, safe, section, show
+from pipedrive_cli.report.summary import ProblemGroup
+from pipedrive_cli.report.wording import place
 
 CELL_LIMIT = 1_000  # characters: a list of options may be long
 WIDE = 1_000_000  # columns of a file or pipe: who cuts lines there looks for whole words
@@ -49,3 +52,51 @@ def _table(columns: Sequence[str], right: frozenset[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
+
+
+def show_findings(
+    sections: Iterable[tuple[str, Sequence[tuple[str, str]]]],
+    *,
+    obstacles: Sequence[ProblemGroup],
+    problems: Sequence[ProblemGroup],
+    traits: Sequence[ProblemGroup],
+    verdict: str,
+    ok: bool,
+    examples: int = EXAMPLES_SHOWN,
+) -> None:
+    """What a check found: sections of (what, how it is), what stands in the way, other problems, and the verdict.
+
+    `traits` are the traits that no mapping names, each told in one line.
+    """
+    parts: list[RenderableType] = []
+    for title, rows in sections:
+        parts += section(title, _pairs([(safe(what, "dim"), safe(how, limit=MESSAGE_LIMIT)) for what, how in rows]))
+    parts += section("To be put right first", *_obstacles(obstacles))
+    parts += section("Problems, worst first", *problem_lines(problems, examples))
+    rows_of_traits = [(Text(f"{trait.count:,} ×"), _in_one_line(trait)) for trait in traits]
+    parts += section("Traits that are in no mapping", _pairs(rows_of_traits))
+    parts += [Text(""), safe(verdict, "bold green" if ok else "bold red", limit=MESSAGE_LIMIT)]
+    show(console_for(sys.stdout), parts[1:])
+
+
+def _pairs(rows: Sequence[tuple[Text, Text]]) -> RenderableType | None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, how in rows:
+        table.add_row(what, how)
+    return table if rows else None
+
+
+def _obstacles(problems: Iterable[ProblemGroup]) -> Iterator[RenderableType]:
+    for problem in problems:
+        message = safe(problem.message, "bold", limit=MESSAGE_LIMIT)
+        places = [safe(f"{place(example)}  ", "cyan", limit=MESSAGE_LIMIT) for example in problem.examples[:1]]
+        yield joined(*places, message)
+        yield from advice(problem.hint)
+
+
+def _in_one_line(trait: ProblemGroup) -> Text:
+    return joined(
+        safe(trait.message), safe("" if trait.hint is None else f"  {trait.hint}", "dim", limit=MESSAGE_LIMIT)
+    )

@@ -1,0 +1,38 @@
+"""Where in the config file a key stands, for problems that are found only when the account is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipedrive_cli.config.load import read
+from pipedrive_cli.errors import ConfigProblem
+
+if TYPE_CHECKING:
+    from pipedrive_cli.config.document import Node
+
+
+def with_lines(file: Path, problems: Iterable[ConfigProblem]) -> list[ConfigProblem]:
+    """The problems with the lines of their keys, or as they are where the file cannot be read any more."""
+    from pipedrive_cli.config import document  # noqa: PLC0415 - YAML is for those who need it
+
+    problems = list(problems)
+    unread: list[ConfigProblem] = []
+    text = read(file, unread) if problems else None
+    root = None if text is None else document.read(text, unread)
+    if root is None:
+        return problems
+    return [ConfigProblem(p.path, p.message, p.line or line_of(root, p.path), p.hint) for p in problems]
+
+
+def line_of(node: Node, path: str) -> int | None:
+    """The line of the key that `path` names (`fields.persons.address.city`: names of traits may hold dots)."""
+    if not isinstance(node.data, dict):
+        return None
+    if path in node.data:
+        return node.data[path].key_line
+    for key, inner in node.data.items():
+        if path.startswith(f"{key}.") and (line := line_of(inner, path[len(key) + 1 :])) is not None:
+            return line
+    return None

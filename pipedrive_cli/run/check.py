@@ -1,0 +1,182 @@
+"""What would fail in a run, found before it: the config, the account behind its key, and a look at the events.
+
+Asks with GETs alone, writes nothing anywhere, and keeps at it after a problem, so that all are told at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.config.places import with_lines
+from pipedrive_cli.delivery.plan import Refusal
+from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
+from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
+from pipedrive_cli.run.account import AccountKnowledge, problems_of
+from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
+from pipedrive_cli.run.sample import Sample, SampleFound
+from pipedrive_cli.transform.changes import KINDS, Kind
+
+NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFound:
+    """The account as a key shows it. The limits are None where no header told them."""
+
+    company: str
+    domain: str | None
+    user: str | None
+    admin: bool | None
+    requests_allowed: int | None  # per 2 s
+    tokens_a_day: int | None
+    tokens_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found. `unchecked` says why the account was not looked at, None where it was.
+
+    `obstacles` are the problems with which no run can begin; `others` cost events, or nothing.
+    """
+
+    obstacles: tuple[ProblemGroup, ...] = ()
+    others: tuple[ProblemGroup, ...] = ()
+    exit_code: int = EXIT_OK
+    account: AccountFound | None = None
+    unchecked: str | None = None
+    events: SampleFound | None = None
+
+    @property
+    def problems(self) -> tuple[ProblemGroup, ...]:
+        """All of them, what stands in the way first."""
+        return self.obstacles + self.others
+
+    @property
+    def ok(self) -> bool:
+        """Whether a run may begin."""
+        return self.exit_code == EXIT_OK
+
+
+def configured_kinds(config: Config) -> frozenset[Kind]:
+    """The kinds of record that the config says something of; leads need their persons."""
+    kinds: set[Kind] = {kind for kind in KINDS if getattr(config.fields, kind)}
+    if config.identity.user_id_field is not None:
+        kinds.add("persons")
+    if config.identity.group_id_field is not None:
+        kinds.add("organizations")
+    if config.leads.label_ids or config.leads.default_currency is not None:
+        kinds.add("leads")
+    if "leads" in kinds:
+        kinds.add("persons")
+    return frozenset(kinds)
+
+
+def of_config(file: str, problem: ConfigProblem) -> ProblemGroup:
+    """A mistake of the config in the form of the report's problems: its place is the only example."""
+    message = f"{problem.path} {problem.message}".strip()
+    example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
+    return problem_group("config", None, 1, [example], message=message, hint=problem.hint)
+
+
+@dataclass(slots=True)
+class Check:
+    """One check. `note` tells people something while it works."""
+
+    config: Config
+    config_file: str
+    sources: Sequence[str] = ()
+    sandbox: bool = False
+    stdin: BinaryIO | None = None
+    note: Callable[[str], None] = lambda _: None
+    _obstacles: list[ProblemGroup] = field(default_factory=list)
+    _others: list[ProblemGroup] = field(default_factory=list)
+    _mistakes: list[ConfigProblem] = field(default_factory=list)
+    _exit_code: int = EXIT_OK
+    _found: AccountFound | None = None
+    _events: SampleFound | None = None
+
+    async def run(self) -> Checked:
+        """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
+        sources = resolve(self.sources, self.stdin, note=self.note) if self.sources else []
+        unchecked: str | None = None
+        try:
+            async with connected(self.config, sandbox=self.sandbox) as line:
+                await self._look(line, sources)
+        except UserMistake as mistake:
+            if mistake.code in NO_ACCOUNT:
+                unchecked = f"{mistake.message}: {mistake.hint}" if mistake.hint else mistake.message
+            else:
+                self._stop(mistake.code, mistake.message, mistake.hint, mistake.exit_code)
+        except StopRun as stop:
+            self._stop(stop.code, stop.message, stop.hint, stop.exit_code)
+        if self._events is None and sources:
+            self._events = await Sample(self.config, sources).read(None)
+        if self._events is not None:
+            self._others += self._events.problems
+        return self._checked(unchecked)
+
+    def _checked(self, unchecked: str | None) -> Checked:
+        mistakes = with_lines(Path(self.config_file), self._mistakes)
+        obstacles = [*self._obstacles, *(of_config(self.config_file, mistake) for mistake in mistakes)]
+        exit_code = self._exit_code or (EXIT_USAGE if mistakes else EXIT_OK)
+        return Checked(tuple(obstacles), tuple(self._others), exit_code, self._found, unchecked, self._events)
+
+    async def _look(self, line: Line, sources: list[Source]) -> None:
+        account = await whose_key(line)
+        knowledge = AccountKnowledge(account, None, line.send, time.time())
+        kinds = configured_kinds(self.config)
+        try:
+            await self._learn(knowledge, kinds)
+            if sources:
+                sample = Sample(self.config, sources)
+                self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
+                kinds |= sample.kinds
+        finally:
+            self._found = _found(account, line)
+        if account.admin is False:
+            self._others.append(problem_group("not_admin", None, 1))
+        seen: set[str] = set()
+        for problem in problems_of(self.config, knowledge.account, kinds):
+            # Two rules may object to one id field; the first says enough.
+            if not (problem.path.startswith("identity.") and problem.path in seen):
+                self._mistakes.append(problem)
+            seen.add(problem.path)
+
+    async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
+        await self._learn(knowledge, kinds)
+        return knowledge.account
+
+    async def _learn(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> None:
+        """Fetches what the account says of these kinds; what Pipedrive refuses to show becomes a problem."""
+        for kind in sorted(kinds):
+            try:
+                await knowledge.learn(frozenset({kind}), labels=True)
+            except Failure as failure:
+                raise unreachable(failure) from failure
+            except (KindStops, Refusal) as refused:
+                message = f"Pipedrive does not show the fields of {kind}: {refused}"
+                self._stop("kind_refused", message, None, EXIT_USAGE)
+
+    def _stop(self, code: str, message: str, hint: str | None, exit_code: int) -> None:
+        self._obstacles.append(problem_group(code, None, 1, message=message, hint=hint))
+        self._exit_code = self._exit_code or exit_code
+
+
+def _found(account: Account, line: Line) -> AccountFound:
+    return AccountFound(
+        company=account.company_name or str(account.company_id),
+        domain=account.company_domain,
+        user=account.user_name,
+        admin=account.admin,
+        requests_allowed=line.told("x-ratelimit-limit"),
+        tokens_a_day=line.told("x-daily-ratelimit-token-limit"),
+        tokens_left=line.told("x-daily-ratelimit-token-remaining"),
+    )
