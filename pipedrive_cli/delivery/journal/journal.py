@@ -92,17 +92,20 @@ class Journal:
     def open(cls, path: Path = IN_MEMORY) -> Journal:
         """Opens or makes the journal, for its owner's eyes alone. Raises UserMistake when it is no journal of ours."""
         in_memory = path == IN_MEMORY
+        db: sqlite3.Connection | None = None
         try:
             if not in_memory:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA temp_store = MEMORY")
-            migrate(db)
         except (sqlite3.Error, OSError, ValueError) as error:
+            if db is not None:
+                db.close()
             raise UserMistake(
                 f"cannot use the journal {path}: {error}",
                 code="journal",

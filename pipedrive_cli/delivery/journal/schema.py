@@ -76,9 +76,11 @@ MIGRATIONS: tuple[str, ...] = (
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings the journal to the newest version.
 
-    Raises ValueError with a message for people when a newer pipedrive-cli has written it.
+    Raises ValueError with a message for people when a newer pipedrive-cli or another program has written it.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+        raise ValueError("it is the database of another program")
     if version > len(MIGRATIONS):
         raise ValueError(
             f"it was written by a newer pipedrive-cli (journal version {version}, this one knows {len(MIGRATIONS)})"

@@ -1,0 +1,158 @@
+"""Grouped commits: in order, durable before anybody is told, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipedrive_cli import virtual_time
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
+
+
+def fact(name: str, journal: Journal) -> None:
+    journal.set_fact(name, 1)
+
+
+def test_what_was_recorded_is_durable_before_its_recorder_goes_on(tmp_path: Path) -> None:
+    """When `record` returns, another connection reads it."""
+    path = tmp_path / "j"
+
+    async def main() -> None:
+        journal = Journal.open(path)
+        commits = GroupCommits(journal)
+
+        async def one(number: int) -> None:
+            await commits.record(lambda j: j.set_fact(f"fact {number}", number))
+            other = sqlite3.connect(path)
+            assert other.execute("SELECT count(*) FROM facts WHERE name = ?", (f"fact {number}",)).fetchone() == (1,)
+            other.close()
+
+        await asyncio.gather(*(one(n) for n in range(50)))
+        journal.close()
+
+    asyncio.run(main())
+
+
+def test_records_are_kept_in_the_order_in_which_they_were_told() -> None:
+    """A later record sees what an earlier one wrote, within a group and from group to group."""
+
+    async def main() -> list[int]:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        seen: list[int] = []
+
+        async def one(number: int) -> None:
+            def what(j: Journal) -> None:
+                seen.append(j.fact("last", int) or 0)
+                j.set_fact("last", number)
+
+            await commits.record(what)
+
+        for base in (0, 100):
+            await asyncio.gather(*(one(base + n) for n in range(1, 40)))
+        journal.close()
+        return seen
+
+    numbers = [0, *range(1, 40), *range(101, 140)]
+    assert virtual_time.run(main()) == numbers[:-1]
+
+
+def test_what_is_told_together_costs_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand records at once are a handful of waits for the disk, not a thousand."""
+    begun: list[Journal] = []
+    real = Journal.transaction
+
+    def transaction(journal: Journal) -> AbstractContextManager[None]:
+        begun.append(journal)
+        return real(journal)
+
+    monkeypatch.setattr(Journal, "transaction", transaction)
+
+    async def main() -> None:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        for _ in range(3):
+            await asyncio.gather(*(commits.record(partial(fact, f"fact {n}")) for n in range(1_000)))
+        journal.close()
+
+    virtual_time.run(main())
+    assert len(begun) == 3
+
+
+def test_an_error_in_one_record_is_told_to_its_group_and_nothing_of_it_is_kept() -> None:
+    """Nobody believes in something that was rolled back; the next group is committed again."""
+
+    async def main() -> None:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+
+        def bad(j: Journal) -> None:
+            fact("bad", j)
+            raise ValueError("no")
+
+        results = await asyncio.gather(
+            commits.record(partial(fact, "before")),
+            commits.record(bad),
+            commits.record(partial(fact, "after")),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in results] == [ValueError, ValueError, ValueError]
+        assert [journal.fact(name, int) for name in ("before", "bad", "after")] == [None, None, None]
+        await commits.record(partial(fact, "next"))
+        assert journal.fact("next", int) == 1
+        journal.close()
+
+    virtual_time.run(main())
+
+
+def test_a_recorder_that_was_cancelled_does_not_take_its_record_along() -> None:
+    """What was told is committed, though whoever told it has gone."""
+
+    async def main() -> None:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        task = asyncio.create_task(commits.record(partial(fact, "told")))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(1)
+        assert journal.fact("told", int) == 1
+        journal.close()
+
+    virtual_time.run(main())
+
+
+def test_flush_commits_at_once_what_waits() -> None:
+    """At the end of a window nothing waits for a timer, and a flush of nothing is nothing."""
+
+    async def main() -> None:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        await commits.record(partial(fact, "first"))
+        waiting = asyncio.create_task(commits.record(partial(fact, "second")))
+        await asyncio.sleep(0)
+        commits.flush()
+        assert journal.fact("second", int) == 1
+        await waiting
+        commits.flush()
+        journal.close()
+
+    virtual_time.run(main())
+
+
+def test_commits_keep_a_distance() -> None:
+    """Records that come one by one share commits: at most one every `pause` seconds."""
+
+    async def main() -> float:
+        journal = Journal.open()
+        commits = GroupCommits(journal, pause=0.5)
+        for n in range(5):
+            await commits.record(partial(fact, f"fact {n}"))
+        journal.close()
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(main()) == pytest.approx(2.0)
