@@ -156,7 +156,7 @@ def replay(
     if dry_run:
         from pipedrive_cli.cli.previewing import preview_events  # noqa: PLC0415 - the other commands need none of it
 
-        return preview_events(config, sandbox=sandbox, form="text", counts_only=as_json, as_json=as_json, **shared)
+        return preview_events(config, sandbox=sandbox, state=state, as_json=as_json, verbose=verbose, **shared)
     return running.replay(
         config,
         running.RunOptions(
@@ -170,6 +170,46 @@ def replay(
             **shared,
         ),
         running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+    )
+
+
+@app.command(epilog="Example: pipedrive-cli preview events.ndjson --online --format curl > requests.sh")
+def preview(
+    sources: Sources,
+    config: ConfigFile = Path("config.yaml"),
+    online: Annotated[
+        bool, typer.Option("--online", help="Look at the account (read-only): real ids, and old -> new per field.")
+    ] = False,
+    sandbox: Sandboxed = False,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, ndjson, http or curl: how requests are written.")
+    ] = "text",
+    summary: Annotated[bool, typer.Option("--summary", help="The counts alone.")] = False,
+    state: State = None,
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
+    type_: Types = None,
+    event: Names = None,
+    user: Users = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
+    from pipedrive_cli.cli import previewing, running  # noqa: PLC0415 - the other commands need none of it
+
+    return previewing.preview_events(
+        config,
+        sources=tuple(sources),
+        online=online,
+        sandbox=sandbox,
+        state=state,
+        limit=limit,
+        filters=running.filters(since=since, until=until, types=type_, names=event, users=user),
+        form=form,
+        counts_only=summary,
+        as_json=as_json,
+        verbose=verbose,
     )
 
 
@@ -261,3 +301,4 @@ def check(
 
 
 app.add_typer(groups.runs, name="runs")
+app.add_typer(groups.fields, name="fields")

@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from pipedrive_cli.delivery.backlog import Backlog, Case
 from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.events.entry import Entry
@@ -24,7 +24,7 @@ from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.spool import Spool
+from pipedrive_cli.run.spool import Held, Spool
 from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, Transformed
 
 BATCH = 500  # entries between two looks at the clock and the journal
@@ -61,12 +61,19 @@ def passes(event: Event, filters: Filters) -> bool:
     return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
 
 
+class Memory(Protocol):
+    """What is known of earlier runs, as far as this module needs it."""
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]: ...
+
+
 @dataclass(slots=True)
 class Intake:
     """Takes up events. `transform` and `prepare` come from the run: how to read an event, and what it needs first.
 
     `prepare` is awaited with the kinds of record that the events to come are about and this run has not met yet.
-    `now` is the time in microseconds since 1970 UTC. `journal` None: nothing is known of earlier runs (previews).
+    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept.
+    `journal` knows which events were handled before; None: none of them.
     """
 
     sources: Sequence[Source]
@@ -74,8 +81,8 @@ class Intake:
     window: int
     book: Book
     backlog: Backlog
-    spool: Spool
-    journal: Journal | None
+    spool: Spool | None
+    journal: Memory | None
     transform: Callable[[Event], Transformed]
     prepare: Callable[[frozenset[Kind]], Awaitable[None]]
     now: Callable[[], int]
@@ -180,7 +187,7 @@ class Intake:
         case = Case(key, event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
         self.waiting += 1
         if (first := self._under_way.get(key)) is not None:
-            case.body = self.spool.add(entry.body())
+            case.body = self._kept(entry)
             self._twins.append((case, first))
             return
         transformed = self.transform(event)
@@ -190,7 +197,7 @@ class Intake:
         for complaint in transformed.complaints:
             if complaint.outcome is not None:
                 case.add(complaint.outcome)
-        case.body = self.spool.add(entry.body())
+        case.body = self._kept(entry)
         refusal = self.backlog.add(transformed, case)
         if refusal is not None:
             case.complaints.append(refusal)
@@ -200,9 +207,13 @@ class Intake:
         else:
             self._under_way[key] = case
 
+    def _kept(self, entry: Entry) -> Held | None:
+        return None if self.spool is None else self.spool.add(entry.body())
+
     def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
         case = Case(key, entry.identity or "", entry.place, None)
-        case.body = self.spool.add(entry.body() if key else entry.raw, cut=entry.cut)
+        if self.spool is not None:
+            case.body = self.spool.add(entry.body() if key else entry.raw, cut=entry.cut)
         case.complaints.append(complaint)
         case.add(complaint.outcome or Outcome.REJECTED)
         self.book.end(case)

@@ -1,0 +1,86 @@
+"""What `preview` and `replay --dry-run` do with their options: preview, show, and give the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from pipedrive_cli.config import load
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report import requests
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
+from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
+from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
+from pipedrive_cli.run.preview_rows import Requested
+
+
+def preview_events(
+    config_file: Path,
+    *,
+    sources: tuple[str, ...],
+    online: bool = False,
+    sandbox: bool = False,
+    state: Path | None = None,
+    limit: int | None = None,
+    filters: Filters | None = None,
+    form: str = "text",
+    counts_only: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Previews, writes the requests (or the counts alone) to stdout, and returns the exit code."""
+    chosen = next((known for known in requests.FORMS if known == form), None)
+    if chosen is None:
+        raise UserMistake(
+            f"--format {form}: there is no such format", code="usage", hint=f"one of {', '.join(requests.FORMS)}"
+        )
+    if online and sandbox:
+        raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
+    config = load(config_file, os.environ, sandbox=not online)
+    counts_only = counts_only or as_json
+    out = sys.stdout
+    style = requests.Style(
+        chosen,
+        "" if counts_only else shown_address(config, sandbox=sandbox),
+        oauth=config.pipedrive.oauth_token is not None,
+        colours=chosen == "text" and _colours(out),
+    )
+
+    def show(request: Requested) -> None:
+        _write(out, requests.render(request, style))
+
+    options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
+    job = Preview(config, str(config_file), options, sys.stdin.buffer, None if counts_only else show, show_note)
+    if not counts_only:
+        _write(out, requests.head(style))
+    # What waits for its window is not garbage, however often one looks.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    summary = asyncio.run(job.run())
+    out.buffer.flush()
+    _tell(summary, out if counts_only or chosen == "text" else sys.stderr, as_json=as_json, verbose=verbose)
+    return summary.exit_code
+
+
+def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> None:
+    if as_json:
+        sys.stdout.buffer.write(to_json(summary))
+        sys.stdout.buffer.flush()
+        return
+    show_summary(summary, file=file, rehearsal=True, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+
+
+def _colours(file: TextIO) -> bool:
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(file: TextIO, text: str) -> None:
+    # Bytes: JSON and curl are UTF-8 whatever the terminal's locale is, and a newline stays one on Windows.
+    file.buffer.write(text.encode("utf-8", "backslashreplace"))
+    if file.isatty():
+        file.buffer.flush()

@@ -1,0 +1,42 @@
+"""A journal of its own for whoever only looks: a private copy that vanishes with the process.
+
+The original is opened read-only, also while a run is writing it, and nothing beside it is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from pipedrive_cli.delivery.journal.journal import Journal
+from pipedrive_cli.delivery.journal.schema import migrate
+from pipedrive_cli.errors import UserMistake
+
+
+def scratch(original: Path | None = None) -> Journal:
+    """A journal that starts as `original` is now (empty where there is none). Raises UserMistake if it is unusable."""
+    # SQLite's own temporary database: in memory while it is small, else in a file that nobody else can see.
+    db = sqlite3.connect("", isolation_level=None)
+    try:
+        if original is not None and original.exists():
+            with contextlib.closing(_read_only(original)) as source:
+                source.backup(db)
+        db.execute("PRAGMA journal_mode = MEMORY")
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA cache_size = -16384")
+        migrate(db)
+    except (sqlite3.Error, OSError, ValueError) as error:
+        db.close()
+        raise UserMistake(
+            f"cannot read the journal {original}: {error}",
+            code="journal",
+            hint="name another file with --state, or mend this one's place and permissions",
+        ) from error
+    return Journal(db, original or Path())
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    # Without a -wal file nobody is writing; saying so keeps SQLite from laying its own files beside the journal.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}", uri=True, timeout=30)

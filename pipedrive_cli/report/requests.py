@@ -1,0 +1,247 @@
+"""A preview's requests as text for people, as NDJSON, as a .http file and as curl commands. Pure text.
+
+Names, values and file names are hostile. Each format keeps them harmless in its own way: text escapes what a terminal
+would obey; NDJSON and bodies are JSON; shell words are quoted whole; comments are one line; and in .http files, where
+`{{...}}` is a variable that a client would fill in (with the API token, say), no event can write two braces.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.report.escape import encodable, plain
+
+Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
+FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
+
+TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the variable's name, not a token
+EVENTS_SHOWN = 5  # of one request, in comments and text; ndjson has them all
+VALUE_LIMIT = 160  # characters of one value in text
+_STYLES: Mapping[str, str] = {"merge": "1;31", "create": "32", "create or update": "32", "update": "33", "look up": "2"}
+
+
+class Place(Protocol):
+    """Where an event stands."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def index(self) -> int | None: ...
+
+
+class Event(Protocol):
+    """An event that asks for a request."""
+
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def place(self) -> Place: ...
+
+
+class Change(Protocol):
+    """One field of a write; `old` counts only where it is `known`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def new(self) -> Any: ...
+    @property
+    def old(self) -> Any: ...
+    @property
+    def known(self) -> bool: ...
+
+
+class Request(Protocol):
+    """A request, as this module needs it: `target` is percent-encoded, `path` the same for eyes."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def body(self) -> Mapping[str, Any] | None: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def record(self) -> str: ...
+    @property
+    def events(self) -> tuple[Event, ...]: ...
+    @property
+    def note(self) -> str | None: ...
+    @property
+    def fields(self) -> tuple[Change, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How requests are written. `base` is the account's address, `colours` for a terminal."""
+
+    form: Form
+    base: str
+    oauth: bool = False
+    colours: bool = False
+
+
+def head(style: Style) -> str:
+    """What a file of this format begins with."""
+    if style.form == "curl":
+        return f"# Needs the environment variable {TOKEN_VARIABLE}.\nset -u\n\n"
+    if style.form == "http":
+        return f"# Needs the variable {TOKEN_VARIABLE} (an environment of your HTTP client).\n\n"
+    return ""
+
+
+def render(request: Request, style: Style) -> str:
+    """One request, with the newline (or the blank line) after it."""
+    match style.form:
+        case "text":
+            return _text(request, style)
+        case "ndjson":
+            return _row(request, style)
+        case "http":
+            return _http(request, style)
+        case "curl":
+            return _curl(request, style)
+
+
+def _row(request: Request, style: Style) -> str:
+    row = {
+        "method": request.method,
+        "url": style.base + request.path,
+        "body": request.body,
+        "tokens": request.tokens,
+        "action": request.action,
+        "events": [
+            {"file": event.place.file, "line": event.place.line, "message_id": event.message_id}
+            for event in request.events
+        ],
+        "note": request.note,
+    }
+    return _json(row) + "\n"
+
+
+def _json(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON's own escapes can carry it
+        return json.dumps(value)
+
+
+def _http(request: Request, style: Style) -> str:
+    lines = [f"### {_summary(request)}", *(f"# {line}" for line in _comments(request))]
+    lines.append(f"{request.method} {style.base}{request.target} HTTP/1.1")
+    key = f"{{{{{TOKEN_VARIABLE}}}}}"
+    lines.append(f"Authorization: Bearer {key}" if style.oauth else f"x-api-token: {key}")
+    if request.body is not None:
+        lines += ["Content-Type: application/json", "", _no_variables(_json(request.body))]
+    return "\n".join(lines) + "\n\n"
+
+
+def _no_variables(text: str) -> str:
+    """JSON in which no string has two opening braces side by side; outside of strings JSON never has."""
+    return re.sub(r"\{(?=\{)|(?<=\{)\{", r"\\u007b", text)
+
+
+def _curl(request: Request, style: Style) -> str:
+    header = "Authorization: Bearer " if style.oauth else "x-api-token: "
+    # --globoff: curl would take braces and brackets in a URL for patterns.
+    words = ["curl -sS --globoff", *([] if request.method == "GET" else [f"-X {request.method}"])]
+    words.append(f'-H "{header}${TOKEN_VARIABLE}"')
+    if request.body is not None:
+        # --data-raw: with --data a body that begins with @ would name a file.
+        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_json(request.body))}"]
+    words.append(shlex.quote(style.base + request.target))
+    comments = "".join(f"# {line}\n" for line in (_summary(request), *_comments(request)))
+    return f"{comments}{' '.join(words)}\necho\n\n"
+
+
+def _summary(request: Request) -> str:
+    about = f" {_comment(request.record)}" if request.record else ""
+    return f"{request.action}{about} ({_tokens(request.tokens)})"
+
+
+def _comments(request: Request) -> list[str]:
+    lines = []
+    if request.events:
+        lines.append(_comment(f"events: {_places(request.events)}", 1_000))
+    if request.note:
+        lines.append(_comment(f"note: {request.note}", 1_000))
+    return lines
+
+
+def _comment(text: str, limit: int = 200) -> str:
+    """One line without anything invisible, and without what a .http client would fill in."""
+    return encodable(plain(text, limit)).replace("{{", "{ {")
+
+
+def _text(request: Request, style: Style) -> str:
+    def coloured(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if style.colours else text
+
+    title = coloured(request.action, _STYLES[request.action])
+    if request.action == "look up":
+        line = f"{title}  {request.method} {plain(request.path, 300)}  ({_tokens(request.tokens)})"
+        return encodable(f"{line}\n")
+    lines = [f"{title}  {plain(request.record)}  ({_tokens(request.tokens)})"]
+    lines.append(f"    {request.method} {plain(style.base + request.path, 300)}")
+    width = min(28, max((len(plain(change.name, 60)) for change in request.fields), default=0))
+    for change in request.fields:
+        lines.append(f"      {plain(change.name, 60):<{width}}  {_change(change)}")
+    if request.events:
+        lines.append(f"    from {plain(_places(request.events), 1_000)}")
+    if request.note:
+        lines.append(
+            "    " + coloured(plain(f"note: {request.note}", 1_000), "1;31" if request.action == "merge" else "2")
+        )
+    return encodable("\n".join(lines) + "\n\n")
+
+
+def _change(change: Change) -> str:
+    new = _value(change.new)
+    return f"{_value(change.old)} -> {new}" if change.known else new
+
+
+def _value(value: Any) -> str:
+    """A value as people write it: text as it is, lists of emails or phones as their addresses."""
+    if value is None or value in ("", []):
+        return "(blank)"
+    if isinstance(value, str):
+        return plain(value, VALUE_LIMIT)
+    if isinstance(value, list) and all(isinstance(item, Mapping) and "value" in item for item in value):
+        return plain(", ".join(str(item["value"]) for item in value), VALUE_LIMIT)
+    if isinstance(value, Mapping) and "currency" in value:
+        amount = next((value[name] for name in ("amount", "price", "value") if name in value), "")
+        return plain(f"{amount} {value['currency']}", VALUE_LIMIT)
+    return plain(_json(_plain_data(value)), VALUE_LIMIT)
+
+
+def _plain_data(value: Any) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def _places(events: Iterable[Event]) -> str:
+    """`a.ndjson:3, a.ndjson:7 and 12 more`."""
+    told = []
+    all_events = list(events)
+    for event in all_events[:EVENTS_SHOWN]:
+        place = event.place
+        told.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
+    more = len(all_events) - len(told)
+    return ", ".join(told) + (f" and {more:,} more" if more else "")
+
+
+def _tokens(tokens: int) -> str:
+    return f"{tokens} token{'' if tokens == 1 else 's'}"

@@ -1,0 +1,288 @@
+"""What a replay of the same events would send, and nothing sent: reading, transform and plans without a delivery.
+
+The journal is never written and its lock not taken, so that a preview works beside a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipedrive_cli.config import Config, address
+from pipedrive_cli.delivery.backlog import Backlog, Case
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.courier import in_order
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal.scratch import scratch
+from pipedrive_cli.delivery.leads import lead_job
+from pipedrive_cli.delivery.plan import Write
+from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
+from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
+from pipedrive_cli.run.asking import connected, unreachable
+from pipedrive_cli.run.intake import Intake, reading_started
+from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.preview_account import Known, OnlyLooks, Seen, Unknown
+from pipedrive_cli.run.preview_memory import Memory
+from pipedrive_cli.run.preview_plans import Foresight
+from pipedrive_cli.run.preview_rows import Labels, Requested
+from pipedrive_cli.run.state import default_path
+from pipedrive_cli.run.telling import summary_of
+from pipedrive_cli.run.terms import terms_of
+from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
+from pipedrive_cli.transform.transform import Transform, compile_mapping
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOptions:
+    """Options of `preview`. Neither `online` nor `sandbox`: nobody is asked anything."""
+
+    sources: tuple[str, ...]
+    online: bool = False
+    sandbox: bool = False
+    state: Path | None = None
+    limit: int | None = None
+    filters: Filters = field(default_factory=Filters)
+
+
+@dataclass(slots=True)
+class Preview:
+    """One preview. `show` is given each request as it comes, None where only the counts are wanted."""
+
+    config: Config
+    config_file: str
+    options: PreviewOptions
+    stdin: BinaryIO | None = None
+    show: Callable[[Requested], None] | None = None
+    note: Callable[[str], None] = lambda _: None
+    tally: Tally = field(default_factory=Tally)
+
+    async def run(self) -> Summary:
+        """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
+
+        Raises `UserMistake`, `ConfigProblems`, and `StopRun` where an account that is to be asked cannot be.
+        """
+        sources = resolve(self.options.sources, self.stdin, note=self.note)
+        reading_started(self.tally, sources)
+        labels = Labels()
+        async with contextlib.AsyncExitStack() as stack:
+            if self.options.online or self.options.sandbox:
+                knowledge, journal = await stack.enter_async_context(self._looking())
+                return await _Work(self, labels, knowledge, journal).through(sources)
+            path = self.options.state or self.config.state
+            known = scratch(path) if path is not None and path.exists() else None
+            return await _Work(self, labels, None, known).through(sources)
+
+    @contextlib.asynccontextmanager
+    async def _looking(self) -> AsyncIterator[tuple[AccountKnowledge, Journal]]:
+        """The account, and a copy of its journal as it is now."""
+        async with connected(self.config, sandbox=self.options.sandbox) as line:
+            only = OnlyLooks(line.send, self.looked)
+            try:
+                account = await read_me(only.send)
+            except Failure as failure:
+                raise unreachable(failure) from failure
+            company = account.company_id or 0
+            path = self.options.state or self.config.state
+            if path is None and not self.options.sandbox:
+                path = default_path(company)
+            journal = scratch(path)
+            try:
+                journal.bind(company, account.company_name)
+                yield AccountKnowledge(account, journal, only.send, time.time()), journal
+            finally:
+                journal.close()
+
+    def looked(self, call: Call) -> None:
+        """A run would begin with, or need, this look."""
+        self._count(call)
+        if self.show is not None:
+            self.show(Requested(call, "look up"))
+
+    def wrote(self, ask: Write) -> None:
+        """A run would send this write."""
+        self._count(ask.call)
+
+    def _count(self, call: Call) -> None:
+        self.tally.tokens_spent += call.tokens
+        self.tally.requests[call.label] += 1
+
+    def seconds(self) -> float:
+        """How long the replay would take at best: the plan's requests per 2 s, searches, and tokens per day."""
+        if self.options.sandbox:
+            return 0.0
+        plan = PLANS[self.config.pipedrive.plan]
+        total = sum(self.tally.requests.values())
+        needed = total / plan.requests * WINDOW_SECONDS
+        budget = self.config.delivery.daily_tokens
+        if budget is None and self.config.pipedrive.seats is not None:
+            budget = plan.tokens(self.config.pipedrive.seats)
+        if budget:
+            reserve = self.config.delivery.leave_tokens
+            usable = max(1.0, budget * (1 - reserve.ratio) if reserve.ratio else budget - reserve.tokens)
+            needed += self.tally.tokens_spent // usable * DAY
+        return needed
+
+
+@dataclass(slots=True)
+class _Work:
+    """The windows of one preview. `journal` is a scratch journal or None, `knowledge` None offline."""
+
+    preview: Preview
+    labels: Labels
+    knowledge: AccountKnowledge | None
+    journal: Journal | None
+    _memory: Memory = field(init=False)
+    _book: Book = field(init=False)
+    _backlog: Backlog = field(init=False)
+    _known: Known = field(init=False)
+    _foresight: Foresight = field(init=False)
+    _directory: Directory | None = None
+    _transform: Transform | None = None
+    _prepared: frozenset[Kind] = frozenset()
+
+    def __post_init__(self) -> None:
+        preview = self.preview
+        self._memory = Memory(scratch, self.journal)
+        self._book = Book(0, preview.tally, on_ended=self._memory.ended)
+        self._backlog = Backlog({} if self.journal is None else self.journal.aliases())
+        self._known = self._unknown() if self.knowledge is None or self.journal is None else self._seen()
+        self._foresight = Foresight(
+            self._known,
+            self._memory,
+            self.labels,
+            self._book,
+            self._backlog,
+            count=preview.wrote,
+            show=preview.show,
+            look=preview.looked,
+        )
+
+    def _unknown(self) -> Unknown:
+        return Unknown(self._memory, self.labels, self._backlog, self.preview.looked)
+
+    def _seen(self) -> Seen:
+        assert self.knowledge is not None and self.journal is not None  # noqa: S101 - see __post_init__
+        config = self.preview.config
+        directory = self._directory = Directory(
+            GroupCommits(self.journal, pause=0.0),
+            self.knowledge.send,
+            key_address={},
+            wanted={},
+            now=asyncio.get_running_loop().time,
+            warn=self._warn_of_twins,
+        )
+        return Seen(self.knowledge, directory, self.journal, config.identity.match_email, bool(config.leads.label_ids))
+
+    async def through(self, sources: list[Source]) -> Summary:
+        intake = Intake(
+            sources=sources,
+            filters=self.preview.options.filters,
+            window=self.preview.config.delivery.lookahead,
+            book=self._book,
+            backlog=self._backlog,
+            spool=None,
+            journal=self._memory,
+            transform=self._transformed,
+            prepare=self._prepare,
+            now=lambda: time.time_ns() // 1000,
+            limit=self.preview.options.limit,
+            stopped=lambda: self._foresight.stopped is not None,
+        )
+        async for _ in intake.windows():
+            await self._window()
+            self._memory.window_over()
+        if intake.complete:
+            await self._window()
+        self._foresight.input_over()
+        while len(self._backlog):
+            await self._window()
+        intake.end_twins()
+        return self._summary(intake)
+
+    async def _window(self) -> None:
+        jobs, leads = self._backlog.take()
+        all_jobs = in_order([*jobs, *(lead_job(change, case) for change, case in leads)])
+        if not all_jobs:
+            return
+        try:
+            await self._known.prepare(jobs, leads=bool(leads))
+        except (Failure, KindStops):
+            pass  # each job meets the trouble itself
+        except StopRun as stop:
+            self._foresight.stopped = stop
+        await self._foresight.deliver(all_jobs)
+
+    def _transformed(self, event: Any) -> Transformed:
+        if self._transform is None:
+            self._transform = compile_mapping(self.preview.config)  # of a type that needs nothing of the account
+        return self._transform.transform(event)
+
+    async def _prepare(self, kinds: frozenset[Kind]) -> None:
+        """Learns what events of these kinds need of the account; a config that does not fit it ends the preview."""
+        config = self.preview.config
+        account = await self._known.learn(kinds)
+        self._prepared |= kinds
+        problems = problems_of(config, account or Account(), self._prepared)
+        if problems and self.knowledge is not None:
+            self.knowledge.forget()  # somebody may have made the field a minute ago
+            account = await self._known.learn(self._prepared)
+            problems = problems_of(config, account or Account(), self._prepared)
+        raise_problems(self.preview.config_file, problems)
+        self._transform = compile_mapping(config, account)
+        self._foresight.terms = terms_of(config, self._transform, account or Account())
+        if self._directory is not None:
+            wanted = {kind: self._transform.addresses(kind) for kind in KINDS}
+            self._directory.want(self._foresight.terms.key_address, wanted)
+
+    def _warn_of_twins(self, kind: Kind, key: str, ids: Any) -> None:
+        listed = ", ".join(str(i) for i in list(ids)[:10])
+        self._book.problem(
+            Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
+        )
+
+    def _summary(self, intake: Intake) -> Summary:
+        for (kind, name), n in intake.dropped.items():
+            self._book.count("dropped", f"{kind} {name}", n)
+        for entry in intake.left:
+            reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
+            self._book.problem(
+                Complaint(reason.code, reason.message), Case(b"", entry.identity or "", entry.place, None)
+            )
+        # The figures go through a journal like those of a run, so that one place makes summaries.
+        with contextlib.closing(scratch()) as journal:
+            with journal.transaction():
+                self._book.write(journal)
+            name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+            return summary_of(
+                journal,
+                0,
+                name,
+                self._foresight.stopped,
+                input_complete=intake.complete and not intake.left,
+                tally=self.preview.tally,
+                seconds=self.preview.seconds(),
+            )
+
+
+def shown_address(config: Config, *, sandbox: bool) -> str:
+    """The address that requests are shown with. Raises UserMistake where the config does not say it."""
+    from pipedrive_cli.run.embedded import ADDRESS  # noqa: PLC0415 - only the sandbox needs it
+
+    return ADDRESS if sandbox else address(config)

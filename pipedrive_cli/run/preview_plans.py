@@ -1,0 +1,243 @@
+"""Drives plans without sending: what they write becomes rows, what they save is remembered as if it had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pipedrive_cli.delivery.backlog import Backlog, Job, Joining, Node
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.fold import Part
+from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.leads import deliver_lead
+from pipedrive_cli.delivery.plan import (
+    Ask,
+    Forget,
+    Knowledge,
+    Linked,
+    Locate,
+    Look,
+    Plan,
+    Recall,
+    RecordId,
+    Refusal,
+    Save,
+    Terms,
+    Wait,
+    Write,
+    name_key,
+)
+from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.pipedrive.catalog import get
+from pipedrive_cli.run.preview_account import Known
+from pipedrive_cli.run.preview_memory import Memory
+from pipedrive_cli.run.preview_rows import Labels, Requested, label, requested
+from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+
+Found: TypeAlias = RecordId | Outcome | None
+
+
+@dataclass(slots=True, eq=False)
+class _Course:
+    """One job under way: what of it is open, and what its last write would make the record show."""
+
+    job: Job
+    parts: dict[tuple[int, int], Part]
+    joinings: dict[int, Joining]
+    values: Mapping[str, Any] | None = None
+    rejected: bool = False
+    waits: bool = False
+
+
+@dataclass(slots=True)
+class Foresight:
+    """Brings jobs to the end that they would have. `show` is given every request in the order of sending.
+
+    Jobs are driven one after the other: nothing is waited for but looks, and those are few.
+    """
+
+    known: Known
+    memory: Memory
+    labels: Labels
+    book: Book
+    backlog: Backlog
+    count: Callable[[Write], None]
+    show: Callable[[Requested], None] | None
+    look: Callable[[Any], None]
+    terms: Terms | None = None
+    over: bool = False
+    stopped: StopRun | None = None
+    _ends: dict[Node, Found] = field(default_factory=dict)
+
+    async def deliver(self, jobs: Sequence[Job]) -> None:
+        """All jobs of one window, those first that others are linked to."""
+        self._ends = {}
+        self.labels.forget()
+        for job in jobs:
+            end = await self._bring(job)
+            for node in job.nodes:
+                self._ends[node] = end
+
+    def input_over(self) -> None:
+        """Waiting for the rest of the input is no use any more."""
+        self.over = True
+        self.known.input_over()
+
+    async def _bring(self, job: Job) -> Found:
+        course = _Course(job, {_token(part): part for part in job.parts}, {id(j): j for j in job.joinings})
+        assert self.terms is not None  # noqa: S101 - there are no jobs before an event was transformed
+        try:
+            if self.stopped is not None:
+                raise self.stopped
+            found = await self._drive(
+                deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms), course
+            )
+        except Refusal as refusal:
+            return self._give_up(course, Outcome.REJECTED, refusal.code, refusal.message)
+        except Failure as failure:
+            return self._give_up(course, Outcome.FAILED, failure.code, failure.message)
+        except KindStops as stops:
+            return self._give_up(course, Outcome.PENDING, stops.code, stops.message)
+        except StopRun as stop:
+            self.stopped = stop
+            return self._give_up(course, Outcome.PENDING, stop.code, None)
+        if found is None and course.rejected and not course.waits:
+            return Outcome.REJECTED
+        return found
+
+    async def _drive(self, plan: Plan, course: _Course) -> RecordId | None:
+        answer: Any = None
+        try:
+            while True:
+                answer = await self._answer(plan.send(answer), course)
+        except StopIteration as end:
+            found: RecordId | None = end.value
+            return found
+
+    async def _answer(self, ask: Ask, course: _Course) -> Any:
+        match ask:
+            case Locate():
+                return await self._locate(ask)
+            case Linked(name):
+                return await self._linked(name)
+            case Recall(kind, record):
+                return self._recall(kind, record)
+            case Write():
+                return self._write(ask, course)
+            case Save():
+                return self._save(ask, course)
+            case Look():
+                return await self._look(ask)
+            case Wait():
+                return self._wait(ask, course)
+            case Forget(kind, record):
+                return self.memory.forget(kind, record)
+
+    async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
+        ids: tuple[RecordId, ...]
+        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
+        own = None if key is None else self.memory.find(ask.kind, key)
+        ids = (own,) if own is not None else await self.known.locate(ask)
+        if ids and ask.email is None:
+            self.labels.learn(ask.kind, ids, label(ask.kind, ask.key, ask.name))
+        return ids
+
+    async def _linked(self, name: RecordName) -> Found:
+        node = self.backlog.node_of(name)
+        if node in self._ends:
+            return self._ends[node]
+        if name.key is None:
+            return name.pipedrive_id
+        key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
+        ids = await self._locate(Locate(name.kind, key=key))
+        return ids[0] if ids else None
+
+    def _recall(self, kind: Kind, record: RecordId) -> Knowledge:
+        own = self.memory.recall(kind, record)
+        if own is not None and (own.values is not None or _unborn(record)):
+            return own
+        known = self.known.recall(kind, record)
+        return known if own is None else Knowledge(own.state, known.values, known.age, known.updated)
+
+    async def _look(self, ask: Look) -> Mapping[str, Any] | None:
+        own = self.memory.recall(ask.kind, ask.id)
+        if own is None or (own.values is None and not _unborn(ask.id)):
+            return await self.known.look(ask.kind, ask.id)
+        self.look(self.labels.put(get(ask.kind, ask.id), ask.kind)[0])
+        return own.values or {}
+
+    def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
+        self.count(ask)
+        job = course.job
+        if self.show is not None:
+            self.show(
+                requested(ask, job, self.labels, self.terms.names if self.terms else {}, certain=self.known.certain)
+            )
+        if ask.action == "merge":
+            return {}
+        record = ask.call.id
+        if record is None:
+            words = label(job.kind, job.key, job.name)
+            record = f"{{{words}}}" if job.kind == "leads" else self.labels.mint(job.kind, words)
+        # What Pipedrive would answer: the record as it was, with what was sent.
+        course.values = {**(ask.before or {}), **ask.fields, "id": record}
+        return course.values
+
+    def _save(self, save: Save, course: _Course) -> None:
+        for case, complaint in save.complaints:
+            case.complaints.append(complaint)
+        if save.action is not None:
+            self.book.record(save.kind, save.action)
+        for joining in save.apart:
+            if joining.previous is not None:
+                self.backlog.part_ways(joining.previous)
+        values, course.values = course.values, None
+        self.memory.saved(save, values)
+        for part, outcome in save.parts:
+            course.parts.pop(_token(part), None)
+            course.rejected |= outcome is Outcome.REJECTED
+            if part.case.end_part(outcome):
+                self.book.end(part.case)
+        for joining, outcome in save.joinings:
+            course.joinings.pop(id(joining), None)
+            if joining.case.end_part(outcome):
+                self.book.end(joining.case)
+
+    def _wait(self, wait: Wait, course: _Course) -> bool:
+        if self.over:
+            return True
+        course.waits = True
+        for part in wait.parts:
+            course.parts.pop(_token(part), None)
+        for joining in wait.joinings:
+            course.joinings.pop(id(joining), None)
+        self.backlog.put_back(wait.job, wait.parts, wait.joinings)
+        return False
+
+    def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> Outcome:
+        """Ends what is still open of a job, all with one outcome."""
+        parts, joinings = tuple(course.parts.values()), tuple(course.joinings.values())
+        cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in joinings)])
+        complaint = None if message is None else Complaint(code, message, outcome=outcome)
+        self._save(
+            Save(
+                course.job.kind,
+                None,
+                parts=tuple((part, outcome) for part in parts),
+                joinings=tuple((joining, outcome) for joining in joinings),
+                complaints=() if complaint is None else tuple((case, complaint) for case in cases),
+            ),
+            course,
+        )
+        return outcome
+
+
+def _token(part: Part) -> tuple[int, int]:
+    """What makes a part the same part, whatever depth it is given: its event's change."""
+    return (id(part.case), id(part.change))
+
+
+def _unborn(record: RecordId) -> bool:
+    return isinstance(record, int) and record < 0

@@ -1,0 +1,176 @@
+"""One request that a replay would send, as data: what would be sent, to which record, and which events ask for it.
+
+Ids that nobody knows yet are negative numbers while plans are driven; here they become words: `{person of user u1}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.plan import RecordId, Write
+from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.transform.changes import Kind
+
+Action: TypeAlias = Literal["create", "update", "create or update", "merge", "look up"]
+
+# The keys of a body that hold another record's id, and whose.
+_LINKS: Mapping[str, Kind] = {
+    "org_id": "organizations",
+    "organization_id": "organizations",
+    "person_id": "persons",
+    "merge_with_id": "persons",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of a write. `old` is only meaningful where `known`: somebody has looked what stands there now."""
+
+    name: str
+    new: Any
+    old: Any = None
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """One request. `call` has words where ids are unknown; `record` names the record for people, "" for look-ups."""
+
+    call: Call
+    action: Action
+    record: str = ""
+    events: tuple[Case, ...] = ()
+    note: str | None = None
+    fields: tuple[FieldChange, ...] = ()
+    unknown_ids: bool = False  # it cannot be sent as it is
+
+    @property
+    def method(self) -> str:
+        return self.call.method
+
+    @property
+    def target(self) -> str:
+        return self.call.target
+
+    @property
+    def body(self) -> Mapping[str, Any] | None:
+        return self.call.body
+
+    @property
+    def tokens(self) -> int:
+        return self.call.tokens
+
+    @property
+    def path(self) -> str:
+        """The path as people read it: an unknown id stands there in words, not percent-encoded."""
+        call = self.call
+        return call.target if call.id is None else call.endpoint.path.replace("{id}", str(call.id))
+
+
+def label(kind: Kind, key: str | None, name: str | None = None) -> str:
+    """What a record is called as long as its id is unknown."""
+    if kind == "products":
+        return f"product {key}" if key is not None else f"product named {name}"
+    who = {"persons": "person of user", "organizations": "organization of group", "leads": "lead of event"}[kind]
+    return f"{who} {key}"
+
+
+@dataclass(slots=True)
+class Labels:
+    """The words for ids that are not known yet; those are negative. One window's worth is kept."""
+
+    _words: dict[tuple[Kind, int], str] = field(default_factory=dict)
+    _last: int = 0
+
+    def mint(self, kind: Kind, words: str) -> int:
+        """An id for a record that has none yet."""
+        self._last -= 1
+        self._words[kind, self._last] = words
+        return self._last
+
+    def learn(self, kind: Kind, ids: Iterable[RecordId], words: str) -> None:
+        """These ids were found under that name."""
+        for record in ids:
+            if isinstance(record, int) and record < 0:
+                self._words.setdefault((kind, record), words)
+
+    def words(self, kind: Kind, record: RecordId) -> RecordId:
+        """The id itself, or where it is not known its words in braces."""
+        if isinstance(record, str) or record >= 0:
+            return record
+        return f"{{{self._words.get((kind, record), 'record made before')}}}"
+
+    def forget(self) -> None:
+        """A window is over: records are named anew as they are found again."""
+        self._words.clear()
+
+    def put(self, call: Call, kind: Kind) -> tuple[Call, bool]:
+        """The call with words for ids that are not known, and whether there are any."""
+        changed: dict[str, Any] = {}
+        for key, value in (call.body or {}).items():
+            if (linked := _LINKS.get(key)) is not None and isinstance(value, int) and value < 0:
+                changed[key] = self.words(linked, value)
+        record = call.id
+        if isinstance(record, int) and record < 0:
+            record = self.words(kind, record)
+        elif not changed:
+            return call, False
+        body = {**call.body, **changed} if call.body is not None else None
+        return Call(call.endpoint, record, call.query, body), True
+
+
+def requested(ask: Write, job: Job, labels: Labels, names: Mapping[str, str], *, certain: bool) -> Requested:
+    """The row of a write. `certain`: the account was asked, so that what is not there is to be created."""
+    call, unknown = labels.put(ask.call, ask.kind)
+    action: Action = ask.action
+    note = None
+    if ask.action == "create" and not certain:
+        action = "create or update"
+        note = "a PATCH of what differs, if Pipedrive has it already"
+        if job.joinings:
+            former = ", ".join(str(j.previous) for j in job.joinings)
+            note += f"; a merge that cannot be undone, if it has the person of user {former} too"
+    elif ask.action == "merge":
+        note = "a merge cannot be undone"
+        if not certain:
+            note += "; only if both are in Pipedrive, else the one that is there gets the new id"
+    elif unknown:
+        note = "needs an id that an earlier request brings"
+    cases = dict.fromkeys([*(part.case for part in job.parts), *(joining.case for joining in job.joinings)])
+    return Requested(
+        call=call,
+        action=action,
+        record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
+        events=tuple(sorted(cases, key=_place)),
+        note=note,
+        fields=_fields(ask, labels, names),
+        unknown_ids=unknown,
+    )
+
+
+def _fields(ask: Write, labels: Labels, names: Mapping[str, str]) -> tuple[FieldChange, ...]:
+    if ask.action == "merge":
+        return ()
+    before, update = ask.before, ask.action == "update"
+    rows = []
+    for address, value in ask.fields.items():
+        kind: Kind = "organizations" if address == "organization" else "persons"
+        linked = address in {"organization", "person"}
+        name = names.get(address) or address.removeprefix("custom_fields.")
+        rows.append(
+            FieldChange(
+                name,
+                labels.words(kind, value) if linked else value,
+                old=before.get(address) if update and before is not None else None,
+                known=update and before is not None,
+            )
+        )
+    return tuple(rows)
+
+
+def _place(case: Case) -> tuple[str, int, int]:
+    place = case.place
+    return (place.file, place.line, place.index or 0)
