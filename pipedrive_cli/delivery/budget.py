@@ -29,6 +29,8 @@ SHORTEST_WAIT = 1e-6
 # What a burst 429 takes from the limit, for somebody else is using it too, and what each quiet window gives back.
 SHARE_AFTER_429 = 0.8
 SHARE_REGAINED = 0.05
+# More places than any plan has: headers that claim a billion must not fill the memory.
+MOST_OF_OTHERS = 1_000
 
 
 def concurrency(limit: int, latency: float) -> int:
@@ -162,7 +164,7 @@ class _Window:
     def share_with_others(self, now: float, place: _Place, remaining: int) -> None:
         """Pipedrive counted more than can be ours: others use this limit. Theirs are gone in 2 s at the latest."""
         most_of_ours = place.crowd + self._serial - place.serial
-        theirs = min(self.limit - remaining - most_of_ours, self.limit)
+        theirs = min(self.limit - remaining - most_of_ours, MOST_OF_OTHERS)
         for _ in range(theirs - len(self._others_free_at)):
             heapq.heappush(self._others_free_at, now + WINDOW_SECONDS)
 

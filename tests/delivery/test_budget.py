@@ -392,3 +392,11 @@ def test_the_day_is_never_overrun(
     assert refused == 0
     # Without a header in every answer, what is in doubt at the end may be left unused.
     assert on_server < (20 if headers_in == 1 else 20 + 20 * in_flight)
+
+
+def test_headers_that_claim_a_billion_places_cost_no_memory() -> None:
+    """An endless limit with nothing left, as a sandbox without limits tells of a 429, is taken in at once."""
+    pace = Pace(1_000_000_000)
+    headers = {"x-ratelimit-limit": "1000000000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+    pace.learn(0.1, headers, pace.sent(0.0), limited=True)
+    assert pace.wait(0.2) == 0.0
