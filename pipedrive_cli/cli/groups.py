@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+DEFAULT_CONFIG = Path("config.yaml")
+
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -84,3 +86,45 @@ def prune_runs(
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
     return runs_command.prune_runs(state, config, keep=keep, older_than=older_than)
+
+
+fields = typer.Typer(
+    cls=ListsByDefault,
+    help="The account's custom fields: list them, or make those that the config names and the account lacks.",
+    rich_markup_mode=None,
+    epilog="Example: pipedrive-cli fields persons",
+)
+
+
+@fields.command("list", epilog="Example: pipedrive-cli fields persons --json")
+def list_fields(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="persons, organizations, products or leads. [default: all]")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """List custom fields with keys, types and options. It is what `fields` alone does."""
+    from pipedrive_cli.cli import fields_command  # noqa: PLC0415 - the other commands need none of it
+
+    return fields_command.list_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
+
+
+@fields.command("create", epilog="Example: pipedrive-cli fields create --type 'Plan=enum:Free,Pro'")
+def create_fields(
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="NAME=TYPE",
+            help="What is not to be text: Age=double, 'Plan=enum:Free,Pro'. May be given again.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the fields that the config names and the account lacks. It looks first and makes nothing twice."""
+    from pipedrive_cli.cli import fields_command  # noqa: PLC0415 - the other commands need none of it
+
+    return fields_command.create_fields(config or DEFAULT_CONFIG, types or (), yes=yes, as_json=as_json)

@@ -53,7 +53,8 @@ def headline(summary: Summary, *, rehearsal: bool = False) -> str:
     events, length = summary.events, duration(summary.seconds)
     read = count(events.read, "event")
     if summary.status == "stopped":
-        first = f"{'Would stop' if rehearsal else 'Stopped'} after {length}: {reason(summary)}."
+        after = f" after {length}" if summary.seconds else ""  # nobody knows how long a run took that left no report
+        first = f"{'Would stop' if rehearsal else 'Stopped'}{after}: {reason(summary)}."
         rest = "" if summary.input_complete else ", and the input was not read to its end"
         return f"{first} {read} read, {events.pending:,} of them not done yet{rest}."
     wrong = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from pipedrive_cli.run.account import AccountKnowledge, problems_of
 from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
 from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.targets import ID_FIELDS, NEVER, STANDARD, is_key
 
 NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
@@ -81,7 +82,7 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
 
 def of_config(file: str, problem: ConfigProblem) -> ProblemGroup:
     """A mistake of the config in the form of the report's problems: its place is the only example."""
-    message = f"{problem.path} {problem.message}".strip()
+    message = f"{problem.path}: {problem.message}" if problem.path else problem.message
     example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
     return problem_group("config", None, 1, [example], message=message, hint=problem.hint)
 
@@ -147,7 +148,7 @@ class Check:
         for problem in problems_of(self.config, knowledge.account, kinds):
             # Two rules may object to one id field; the first says enough.
             if not (problem.path.startswith("identity.") and problem.path in seen):
-                self._mistakes.append(problem)
+                self._mistakes.append(_with_advice(problem, self.config, knowledge.account))
             seen.add(problem.path)
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
@@ -168,6 +169,25 @@ class Check:
     def _stop(self, code: str, message: str, hint: str | None, exit_code: int) -> None:
         self._obstacles.append(problem_group(code, None, 1, message=message, hint=hint))
         self._exit_code = self._exit_code or exit_code
+
+
+def _with_advice(problem: ConfigProblem, config: Config, account: Account) -> ConfigProblem:
+    """A field that is not there under any like name can be made."""
+    section, _, name = problem.path.partition(".")
+    kind: Kind
+    if section == "identity":
+        kind, written = next(((k, getattr(config.identity, n)) for k, n in ID_FIELDS if n == name), ("persons", None))
+    elif section == "fields":
+        kind = next(each for each in KINDS if name.startswith(f"{each}."))
+        written = getattr(config.fields, kind).get(name.removeprefix(f"{kind}."))
+    else:
+        return problem
+    there = {field.name.strip().casefold() for field in account.fields.get(kind, ())}
+    if problem.hint or written is None or is_key(written) or written in NEVER or written.strip().casefold() in there:
+        return problem
+    if written in STANDARD[kind]:
+        return problem
+    return replace(problem, hint="if it is to be a new field, `pipedrive-cli fields create` makes it")
 
 
 def _found(account: Account, line: Line) -> AccountFound:

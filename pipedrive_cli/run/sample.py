@@ -22,7 +22,7 @@ from pipedrive_cli.report.summary import EXAMPLES, Example, ProblemGroup, proble
 from pipedrive_cli.run.intake import kinds_of
 from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
 from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
-from pipedrive_cli.transform.targets import STANDARD
+from pipedrive_cli.transform.targets import STANDARD, resolve
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_TOLD = 20
@@ -156,9 +156,11 @@ class Sample:
         if near := get_close_matches(leaf.casefold(), leaves, 1, ALIKE):
             return f"Did you mean {leaves[near[0]]}? Upper and lower case count."
         custom = () if account is None else account.fields.get(kind, ())
-        fields = {_bare(name): name for name in (*STANDARD[kind], *(field.name for field in custom if field.custom))}
-        field_name = fields.get(_bare(leaf))
-        return None if field_name is None else f"To send it add `{trait}: {field_name}` to fields.{kind}."
+        names = (*STANDARD[kind], *(field.name for field in custom if field.custom))
+        made_for_it = next((name for name in names if _bare(name) == _bare(trait)), None)
+        if made_for_it is None or isinstance(resolve(kind, made_for_it, account), str):
+            return None
+        return f"To send it add `{trait}: {made_for_it}` to fields.{kind}."
 
 
 def _bare(name: str) -> str:

@@ -1,0 +1,143 @@
+"""The account's custom fields: which there are, and those made that the config names and the account lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.plan import Refusal
+from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.pipedrive.catalog import create_field
+from pipedrive_cli.pipedrive.fields import TYPES
+from pipedrive_cli.pipedrive.reading_account import read_fields
+from pipedrive_cli.run.asking import Line, unreachable
+from pipedrive_cli.run.embedded import field_names
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.targets import ID_TYPES, Target, is_key, resolve
+
+TEXT = "varchar"
+CHOICES = frozenset({"enum", "set"})
+# The types of field that Pipedrive lets the API make, as its reference lists them.
+CREATABLE = (
+    *("varchar", "text", "double", "phone", "date", "daterange", "time", "timerange"),
+    *("set", "enum", "varchar_auto", "address", "monetary", "org", "people", "user"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A field to be made. `options` are the labels of an enum or set."""
+
+    kind: Kind
+    name: str
+    type: str = TEXT
+    options: tuple[str, ...] = ()
+
+
+async def custom_fields(line: Line, kinds: Iterable[Kind]) -> dict[Kind, tuple[Field, ...]]:
+    """The custom fields of each kind; leads have those of deals. Raises StopRun where Pipedrive does not show them."""
+    found: dict[Kind, tuple[Field, ...]] = {}
+    for kind in kinds:
+        found[kind] = tuple(field for field in await _fields(line, kind) if field.custom)
+    return found
+
+
+async def missing(line: Line, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]]) -> list[Wanted]:
+    """The fields that the config names and the account lacks; `types` are by name what is not to be plain text.
+
+    Raises UserMistake for a name that only differs in case or blanks from a field's that is there: that one was meant.
+    """
+    wanted: list[Wanted] = []
+    near: list[str] = []
+    for kind, names in field_names(config).items():
+        lacking = [name for name in names if not is_key(name)]
+        fields = await _fields(line, kind) if lacking else ()
+        account = Account(fields={kind: fields})
+        for name in lacking:
+            alike = [field for field in fields if field.name.strip().casefold() == name.strip().casefold()]
+            if isinstance(resolve(kind, name, account), Target) or any(f.name.strip() == name.strip() for f in alike):
+                continue
+            near += [f"the config names {name}, but the account's {kind} have {field.name}" for field in alike[:1]]
+            field_type, options = types.get(name, (TEXT, ()))
+            wanted.append(Wanted(kind, name, field_type, options))
+    if near:
+        raise UserMistake(
+            "; ".join(near), code="field_alike", hint="write the names in the config as Pipedrive has them"
+        )
+    return wanted
+
+
+async def create(line: Line, wanted: Wanted) -> Field:
+    """Makes one field; where no answer comes, looks whether it was made. Raises StopRun where it could not be."""
+    try:
+        answer = await line.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
+    except Doubt:
+        # The field either is there by now, or a second `fields create` finds it missing and makes it.
+        for field in await _fields(line, wanted.kind):
+            if field.custom and field.name == wanted.name:
+                return field
+        raise StopRun(
+            f"Pipedrive did not say whether it made the field {wanted.name} of {wanted.kind}",
+            code="in_doubt",
+            hint="run the same command again: it looks first and makes nothing twice",
+        ) from None
+    except Failure as failure:
+        raise unreachable(failure) from failure
+    except (Refusal, KindStops) as refused:
+        raise StopRun(
+            f"Pipedrive refused to make the field {wanted.name} of {wanted.kind}: {refused}",
+            code="refused",
+            hint="making fields takes an admin's API token, and each plan has a limit of custom fields",
+        ) from refused
+    data = answer.data if isinstance(answer.data, dict) else {}
+    return Field(str(data.get("field_code") or ""), wanted.name, wanted.type)
+
+
+def read_types(written: Sequence[str], config: Config) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """`Role=enum:Admin,User` -> the type and options of the field Role. Raises UserMistake.
+
+    The name is one that the config has, so that names may hold = and : themselves.
+    """
+    names = {name for kind in KINDS for name in field_names(config)[kind] if not is_key(name)}
+    ids = {config.identity.user_id_field, config.identity.group_id_field}
+    types: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for text in written:
+        name = max((name for name in names if text.startswith(f"{name}=")), key=len, default=None)
+        if name is None:
+            raise _bad_type(
+                text, "the config names no such field", f"write NAME=TYPE; names: {', '.join(sorted(names))}"
+            )
+        field_type, _, listed = text[len(name) + 1 :].partition(":")
+        options = tuple(option.strip() for option in listed.split(",") if option.strip())
+        if field_type not in CREATABLE or field_type not in TYPES:
+            raise _bad_type(
+                text, f"there is no type {field_type or 'without a name'}", f"types: {', '.join(CREATABLE)}"
+            )
+        if (field_type in CHOICES) != bool(options):
+            raise _bad_type(text, "enum and set have options, others have none", "write NAME=enum:First,Second")
+        if name in ids and field_type not in ID_TYPES:
+            raise _bad_type(
+                text, f"{name} holds ids and must be text", "leave it out: fields are text unless named here"
+            )
+        types[name] = (field_type, options)
+    return types
+
+
+def _bad_type(text: str, why: str, hint: str) -> UserMistake:
+    return UserMistake(f"--type {text}: {why}", code="usage", hint=hint)
+
+
+async def _fields(line: Line, kind: Kind) -> tuple[Field, ...]:
+    try:
+        return await read_fields(line.send, kind)
+    except Failure as failure:
+        raise unreachable(failure) from failure
+    except (Refusal, KindStops) as refused:
+        raise StopRun(
+            f"Pipedrive does not show the fields of {kind}: {refused}",
+            code="refused",
+            hint="the API token's user may lack a permission, or the feature is off",
+        ) from refused
