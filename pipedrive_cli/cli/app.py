@@ -114,7 +114,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when a
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
 
 
-@app.command()
+@app.command(epilog="Example: pipedrive-cli replay exports/2026-03/ -c config.yaml --rejects rejects.ndjson")
 def replay(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
@@ -145,7 +145,10 @@ def replay(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Bring the events of SOURCE... into Pipedrive. Run it again at any time: what is done is not done twice."""
+    """Bring events into Pipedrive.
+
+    Run it again at any time: what is done is not done twice.
+    """
     from pipedrive_cli.cli import running  # noqa: PLC0415 - the other commands need none of it
 
     shared: dict[str, Any] = {
@@ -213,7 +216,7 @@ def preview(
     )
 
 
-@app.command()
+@app.command(epilog="Example: pipedrive-cli schema > config.schema.json")
 def schema() -> int:
     """Print the JSON Schema of the config file."""
     import json  # noqa: PLC0415 - only here
@@ -263,7 +266,10 @@ def sandbox(
     ] = "",
     seed: Annotated[int, typer.Option("--seed", help="The same seed, the same faults and ids.")] = 0,
 ) -> int:
-    """Serve a Pipedrive of our own on this machine, to try things out on. Ctrl-C ends it."""
+    """Serve a Pipedrive of our own on this machine.
+
+    It is empty, strict, and gone when Ctrl-C ends it.
+    """
     from pipedrive_cli.cli import sandboxing  # noqa: PLC0415 - the other commands need none of it
 
     choice = sandboxing.SandboxChoice(
@@ -294,7 +300,10 @@ def check(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Say before a run what would fail in it: config, API token, account, and the events of SOURCE... if any."""
+    """Say before a run what would fail in it.
+
+    The config, the API token, the account, and the events of SOURCE... if any. It writes nothing.
+    """
     from pipedrive_cli.cli import checking  # noqa: PLC0415 - the other commands need none of it
 
     return checking.check(config, sources or (), sandbox=sandbox, as_json=as_json, quiet=quiet, verbose=verbose)

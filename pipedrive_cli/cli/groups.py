@@ -38,7 +38,7 @@ class ListsByDefault(TyperGroup):
 
 runs = typer.Typer(
     cls=ListsByDefault,
-    help="Past runs: list them, see one's report as it was at its end, forget old ones.",
+    help="Past runs: list them, show one, forget old ones.",
     rich_markup_mode=None,
     epilog="Example: pipedrive-cli runs show --html last-run.html",
 )
@@ -90,7 +90,7 @@ def prune_runs(
 
 fields = typer.Typer(
     cls=ListsByDefault,
-    help="The account's custom fields: list them, or make those that the config names and the account lacks.",
+    help="The account's custom fields: list them, make missing ones.",
     rich_markup_mode=None,
     epilog="Example: pipedrive-cli fields persons",
 )
