@@ -6,7 +6,7 @@ job, so that a job is the unit that is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ _PRECEDENCE = (
 _WEIGHT = {outcome: weight for weight, outcome in enumerate(_PRECEDENCE)}
 
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
+Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +83,7 @@ class Job:
     parts: list[Part]
     joinings: list[Joining]
     nodes: frozenset[Node] = frozenset()  # all that it can be found by while it is under way
+    steps: Mapping[str, Step] = field(default_factory=dict)  # aliases that lead on from its keys: settled and waiting
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +97,7 @@ class _Group:
 class Backlog:
     """Changes that wait. `aliases` are those that were settled before: previous -> (current, time)."""
 
-    def __init__(self, aliases: dict[str, tuple[str, int | None]]) -> None:
+    def __init__(self, aliases: dict[str, Step]) -> None:
         self._aliases = dict(aliases)
         self._groups: dict[Node, _Group] = {}
         self._leads: list[tuple[Change, Case]] = []
@@ -131,12 +133,7 @@ class Backlog:
 
     def depth(self, key: str | None, time: int | None) -> int:
         """How many aliases came after `time` between `key` and the present one: what was said then ranks lower."""
-        depth, at = 0, NO_TIME if time is None else time
-        while key is not None and (step := self._aliases.get(key)) is not None:
-            key = step[0]
-            if at <= (NO_TIME if step[1] is None else step[1]):
-                depth += 1
-        return depth
+        return depth(self._aliases, key, time)
 
     def node_of(self, name: RecordName) -> Node:
         """What a record is found by among the jobs."""
@@ -236,10 +233,30 @@ class Backlog:
             parts=parts,
             joinings=group.joinings,
             nodes=frozenset(group.nodes),
+            steps=self._steps(str(key) for key in keys) if group.kind == "persons" else {},
         )
+
+    def _steps(self, keys: Iterable[str]) -> dict[str, Step]:
+        steps: dict[str, Step] = {}
+        for first in keys:
+            key = first
+            while key not in steps and (step := self._aliases.get(key)) is not None:
+                steps[key] = step
+                key = step[0]
+        return steps
 
     def keys_waiting(self) -> Iterator[tuple[Kind, str]]:
         """Kind and key of every record that waits, for a look at the account beforehand."""
         for kind, what, value in self._groups:
             if what == "key":
                 yield kind, str(value)
+
+
+def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:
+    """How many of the aliases that lead on from `key` came after `time` (microseconds)."""
+    found, at = 0, NO_TIME if time is None else time
+    while key is not None and (step := steps.get(key)) is not None:
+        key = step[0]
+        if at <= (NO_TIME if step[1] is None else step[1]):
+            found += 1
+    return found

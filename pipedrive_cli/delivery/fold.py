@@ -9,10 +9,12 @@ value                   rank                time
 own event               0                   the event's, in microseconds since 1970 UTC; none: `NO_TIME`
 set under a former id   -1 per alias that   the event's: a value from before its alias ranks below
                         came after it       everything that the current id or the survivor had
-foreign (a person or    0                   `FOREIGN`, so that any own event wins (`existing: overwrite`),
-another tool wrote it)                      or update_time at first sight (`newest`); rank 1 for `fill`
+foreign (a person or    0; `FILL` for       `FOREIGN`, so that any own event wins (`existing: overwrite`),
+another tool wrote it)  `existing: fill`    or update_time at first sight (`newest`); below, under a former id
 context.traits          `CONTEXT`           the event's; fills blanks alone
 fallback name           `FALLBACK` - level  a name made of an email or an id yields to every other
+nothing, or what        `NOWHERE`           any value at all wins
+Pipedrive fills in
 ======================  ==================  =============================================================
 """
 
@@ -24,15 +26,20 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank
 
-NO_TIME = -1
-FOREIGN = -2
+NO_TIME = -(1 << 62)  # before any date that an event can bear
+FOREIGN = NO_TIME - 1
+FILL = 1_000
 CONTEXT = -1_000
 FALLBACK = -1_000_000
+_LEVEL = 10_000  # between two kinds of fallback name: each keeps the rank of what it is made of
+NOWHERE = (2 * FALLBACK, FOREIGN)
 _LATEST = 1 << 62  # `oldest` fields hold _LATEST - time, so that the oldest event has the greatest standing
 NAME_INPUTS = ("name", "first_name", "last_name")
 FALLBACK_EMAIL = "fallback_email"
+_FILLED_IN = frozenset({"visible_to", "tax"})  # what Pipedrive puts into a new record that was made without them
 
 
 class Held(msgspec.Struct, array_like=True):
@@ -111,10 +118,7 @@ class Decision:
 
 def comparable(contact_field: str, value: str) -> str:
     """The form in which two emails or phones are compared: trimmed and caseless; for phones the digits and +."""
-    if contact_field == "phones":
-        digits = "".join(c for c in value if c.isdigit() or c == "+")
-        return digits or value.strip().casefold()
-    return value.strip().casefold()
+    return phone_form(value) if contact_field == "phones" else email_form(value)
 
 
 def blank(value: Any) -> bool:
@@ -134,7 +138,8 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules) -> Wanted:
             target = wanted.inputs if kind == "persons" and address in NAME_INPUTS else wanted.fields
             _offer(target, address, Candidate(rank, time, value, (part,)))
         for address, value in change.oldest.items():
-            _offer(wanted.fields, address, Candidate(rank, _LATEST - time, value, (part,)))
+            oldest_first = NO_TIME if time == NO_TIME else _LATEST - time
+            _offer(wanted.fields, address, Candidate(rank, oldest_first, value, (part,)))
         if change.fallback_name:
             _offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
         _gather_contacts(wanted, part, rank, time, rules)
@@ -149,7 +154,7 @@ def _gather_contacts(wanted: Wanted, part: Part, rank: int, time: int, rules: Ru
     for name, contacts in (("emails", part.change.emails), ("phones", part.change.phones)):
         if not contacts:
             continue
-        if name == "emails" and rank > CONTEXT:
+        if name == "emails":
             _offer(wanted.inputs, FALLBACK_EMAIL, Candidate(rank, time, contacts[0].value, (part,)))
         if rules.contacts == "replace":
             _offer(wanted.fields, name, Candidate(rank, time, contact_list(contacts), (part,)))
@@ -168,12 +173,12 @@ def _time(change: Change) -> int:
     return NO_TIME if change.time is None else change.time
 
 
-def needs_look(state: RecordState, wanted: Wanted, rules: Rules) -> bool:
+def needs_look(kind: Kind, state: RecordState, wanted: Wanted, rules: Rules, key: str | None = None) -> bool:
     """Whether the record's present values must be known before a PATCH (1 token) to decide it rightly.
 
     A blank can only be filled, and a list only be added to, by somebody who knows what is there.
     """
-    if state.owed or state.owed_contacts or (rules.existing != "overwrite" and wanted.fields):
+    if state.owed or state.owed_contacts:
         return True
     if any(
         comparable(name, contact.value) not in state.added.get(name, ())
@@ -181,15 +186,19 @@ def needs_look(state: RecordState, wanted: Wanted, rules: Rules) -> bool:
         for contact, _ in contacts
     ):
         return True
-    for address, candidate in wanted.fields.items():
+    candidates = dict(wanted.fields)
+    name, _ = _named(kind, state, wanted, rules, key)
+    if name is not None:
+        candidates["name"] = name
+    for address, candidate in candidates.items():
         held = state.fields.get(address)
-        if address.startswith("prices.") and not (held and held.sent == candidate.value):
-            return True
-        if (
-            candidate.rank < 0
-            and (held is None or candidate[:2] >= held.standing)
-            and (held is None or held.sent != candidate.value)
+        if held is None and candidate.rank <= FALLBACK // 2:
+            continue  # a record that is there has a name, and it is not ours
+        if held is not None and (
+            candidate[:2] < held.standing or rules.same(kind, address, candidate.value, held.sent)
         ):
+            continue  # superseded or a repetition, whatever is there
+        if rules.existing != "overwrite" or candidate.rank < 0 or address.startswith("prices."):
             return True
     return False
 
@@ -212,13 +221,15 @@ def decide(
     candidates = dict(wanted.fields)
     for address, held in state.owed.items():
         _offer(candidates, address, Candidate(held.rank, held.time, held.sent, ()), first=True)
-    _derive_name(kind, state, wanted, rules, key, candidates, decision)
+    name, decision.inputs = _named(kind, state, wanted, rules, key)
+    if name is not None:
+        _offer(candidates, "name", name)
     for address, candidate in candidates.items():
         _decide_field(kind, state, seen, address, candidate, rules, decision)
-    for name in ("emails", "phones"):
-        owed = [(Contact(c["value"], c.get("label")), None) for c in state.owed_contacts.get(name, ())]
-        if contacts := [*owed, *wanted.contacts.get(name, ())]:
-            _decide_contacts(state, seen, name, contacts, len(owed), decision)
+    for contact_field in ("emails", "phones"):
+        owed = [(Contact(c["value"], c.get("label")), None) for c in state.owed_contacts.get(contact_field, ())]
+        if contacts := [*owed, *wanted.contacts.get(contact_field, ())]:
+            _decide_contacts(state, seen, contact_field, contacts, len(owed), decision)
     return decision
 
 
@@ -240,7 +251,7 @@ def _decide_field(
     current = seen.get(address) if seen is not None else None
     if seen is None and held is None and candidate.rank < 0:
         return  # it could only fill a blank, and nobody has looked: a name made of an id, for a record that has one
-    if candidate[:2] < _standing(kind, state, seen, address, held, current, rules):
+    if candidate[:2] < standing(kind, state, seen, address, rules):
         return  # superseded
     settled = Held(candidate.rank, candidate.time, candidate.value)
     decision.settled[address] = settled
@@ -251,61 +262,67 @@ def _decide_field(
     decision.asked_by[address] = candidate.parts
 
 
-def _standing(
-    kind: Kind,
-    state: RecordState,
-    seen: Mapping[str, Any] | None,
-    address: str,
-    held: Held | None,
-    current: Any,
-    rules: Rules,
+def standing(
+    kind: Kind, state: RecordState, seen: Mapping[str, Any] | None, address: str, rules: Rules
 ) -> tuple[int, int]:
-    """The standing of the value that is in the field now."""
-    ours = held is not None and (
-        seen is None
-        or blank(current)
-        or rules.same(kind, address, current, held.sent)
-        or (held.seen is not None and rules.same(kind, address, current, held.seen))
-    )
-    if held is not None and ours:
+    """The standing of the value that is in the field now; `seen` as in `decide`."""
+    held = state.fields.get(address)
+    current = None if seen is None else seen.get(address)
+    if seen is None or blank(current) or (held is None and _placeholder(address, current)):
+        return NOWHERE if held is None else held.standing
+    if held is not None and ours(kind, address, held, current, rules):
         return held.standing
-    if seen is None or blank(current):
-        return (FALLBACK * 2, FOREIGN)
+    owed = state.owed.get(address)
+    if owed is not None and rules.same(kind, address, owed.sent, current):
+        return owed.standing if held is None else max(owed.standing, held.standing)  # a merge has carried it over
     if rules.existing == "fill":
-        return (1, 0)
-    foreign = (state.foreign_rank, FOREIGN)
-    if rules.existing == "newest" and state.first_update is not None:
-        foreign = (state.foreign_rank, state.first_update)
-    return max(foreign, held.standing) if held is not None else foreign
+        foreign = (FILL + state.foreign_rank, FOREIGN)
+    elif rules.existing == "newest" and state.first_update is not None:
+        foreign = (state.foreign_rank, state.first_update + 1)  # an event of the same moment is not newer
+    else:
+        foreign = (state.foreign_rank, FOREIGN)
+    return foreign if held is None else max(foreign, held.standing)
 
 
-def _derive_name(
-    kind: Kind,
-    state: RecordState,
-    wanted: Wanted,
-    rules: Rules,
-    key: str | None,
-    candidates: dict[str, Candidate],
-    decision: Decision,
-) -> None:
-    """Adds the candidate for `name`: the newest full name, or the newest parts if one is newer, or a fallback."""
+def ours(kind: Kind, address: str, held: Held, current: Any, rules: Rules) -> bool:
+    """Whether a field shows what we last wrote there: as we sent it, or as Pipedrive's answer showed it."""
+    return rules.same(kind, address, held.sent, current) or (
+        held.seen is not None and rules.same(kind, address, held.seen, current)
+    )
+
+
+def _placeholder(address: str, value: Any) -> bool:
+    """The 0 that Pipedrive puts where no price was given."""
+    amounts = ("price", "cost", "direct_cost")
+    return address.startswith("prices.") and isinstance(value, Mapping) and not any(value.get(a) for a in amounts)
+
+
+def _named(
+    kind: Kind, state: RecordState, wanted: Wanted, rules: Rules, key: str | None
+) -> tuple[Candidate | None, dict[str, Held]]:
+    """The candidate for a name that is made of something else, and the inputs that have changed.
+
+    A person's is the newest full name, or the newest parts if one is newer, or a fallback; others have the fallback.
+    """
+    changed: dict[str, Held] = {}
     if kind == "persons":
-        inputs = dict(state.inputs)
-        asked: list[Part] = []
+        asked: dict[str, tuple[Part, ...]] = {}
         for address, candidate in wanted.inputs.items():
-            held = inputs.get(address)
+            held = state.inputs.get(address)
             if held is None or candidate[:2] >= held.standing:
-                inputs[address] = decision.inputs[address] = Held(candidate.rank, candidate.time, candidate.value)
-                asked.extend(candidate.parts)
-        derived = _person_name(inputs)
-        if derived is None:
-            derived = _fallback_name(inputs, rules, key)
-        if derived is not None:
-            candidates["name"] = Candidate(derived[0], derived[1], derived[2], tuple(asked))
-    elif kind != "leads" and "name" not in candidates and key is not None and "name" not in state.fields:
-        if kind == "organizations" and not rules.name_fallback:
-            return
-        candidates["name"] = Candidate(FALLBACK - 1, NO_TIME, key, ())
+                changed[address] = Held(candidate.rank, candidate.time, candidate.value)
+                asked[address] = candidate.parts
+        inputs = {**state.inputs, **changed}
+        if (derived := _person_name(inputs)) is not None:
+            parts = tuple(part for address in NAME_INPUTS for part in asked.get(address, ()))
+            return Candidate(*derived, parts), changed
+        fallback = _fallback_name(inputs, rules, key)
+        return None if fallback is None else Candidate(*fallback, asked.get(FALLBACK_EMAIL, ())), changed
+    if kind == "leads" or "name" in wanted.fields or key is None or "name" in state.fields:
+        return None, changed
+    if kind == "organizations" and not rules.name_fallback:
+        return None, changed
+    return Candidate(FALLBACK - _LEVEL, NO_TIME, key, ()), changed
 
 
 def _person_name(inputs: Mapping[str, Held]) -> tuple[int, int, str] | None:
@@ -322,9 +339,9 @@ def _person_name(inputs: Mapping[str, Held]) -> tuple[int, int, str] | None:
 def _fallback_name(inputs: Mapping[str, Held], rules: Rules, key: str | None) -> tuple[int, int, str] | None:
     for level, source in enumerate(rules.name_fallback):
         if source == "email" and (email := inputs.get(FALLBACK_EMAIL)) is not None:
-            return (FALLBACK - level, email.time, email.sent)
+            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.sent)
         if source == "user_id" and key is not None:
-            return (FALLBACK - level, NO_TIME, key)
+            return (FALLBACK - level * _LEVEL, NO_TIME, key)
     return None
 
 
@@ -354,7 +371,7 @@ def _decide_contacts(
     The first `owed` contacts come from a merged record and are due even though we added them once.
     """
     settled = set(state.added.get(name, ()))
-    present = list(seen.get(name) or ()) if seen is not None else []
+    present = list(decision.body.get(name) or (seen.get(name) if seen is not None else None) or ())
     there = {comparable(name, str(item.get("value", ""))) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[Part] = []
@@ -380,9 +397,13 @@ def _decide_contacts(
     decision.asked_by[name] = tuple(asked)
 
 
-def settle(state: RecordState, decision: Decision, shown: Mapping[str, Any] | None) -> RecordState:
+def settle(
+    state: RecordState, decision: Decision, shown: Mapping[str, Any] | None, *, created: bool = False
+) -> RecordState:
     """The record's state once `decision` is written; `shown` is what Pipedrive's answer showed, by address."""
     fields = dict(state.fields)
+    if created and shown is not None:
+        fields.update({a: Held(*NOWHERE, shown[a]) for a in _FILLED_IN if not blank(shown.get(a))})
     for address, held in decision.settled.items():
         seen = held.seen
         if address in decision.body and shown is not None and shown.get(address) != held.sent:
@@ -414,50 +435,60 @@ def under_former_id(state: RecordState, alias_time: int | None) -> RecordState:
     """The state of a record whose key became a former id at `alias_time`: what was set before ranks one lower."""
     cut = NO_TIME if alias_time is None else alias_time
 
-    def lowered(held: Held, oldest: bool = False) -> Held:
-        time = _LATEST - held.time if oldest else held.time
-        return Held(held.rank - 1 if time <= cut and held.rank > FALLBACK // 2 else held.rank, *_rest(held))
+    def lowered(held: Held) -> Held:
+        time = _LATEST - held.time if held.time > _LATEST // 2 else held.time
+        return Held(held.rank - (time <= cut), held.time, held.sent, held.seen)
 
     return msgspec.structs.replace(
         state,
-        fields={a: lowered(h, oldest=h.time > _LATEST // 2) for a, h in state.fields.items()},
+        fields={a: lowered(h) for a, h in state.fields.items()},
         inputs={a: lowered(h) for a, h in state.inputs.items()},
         owed={a: lowered(h) for a, h in state.owed.items()},
         foreign_rank=state.foreign_rank - 1,
     )
 
 
-def _rest(held: Held) -> tuple[int, Any, Any]:
-    return (held.time, held.sent, held.seen)
-
-
-def joined(survivor: RecordState, former: RecordState, former_shown: Mapping[str, Any]) -> RecordState:
+def joined(
+    survivor: RecordState,
+    former: RecordState,
+    survivor_shown: Mapping[str, Any],
+    former_shown: Mapping[str, Any],
+    rules: Rules,
+) -> RecordState:
     """The survivor's state after a merge: `former` has been lowered by `under_former_id`.
 
-    All that the former record showed is owed to the survivor, where that is blank: nobody knows for sure whether
-    Pipedrive's merge carries everything over (emails and phones above all).
+    What the former record showed is owed to the survivor where it outranks what is there (nothing, mostly): nobody
+    knows for sure whether Pipedrive's merge carries everything over (emails and phones above all).
     """
+    owed = dict(survivor.owed)
+    for address in dict.fromkeys([*former_shown, *former.owed]):
+        value, held = former_shown.get(address), former.fields.get(address)
+        if address == "name" and held is not None and ours("persons", address, held, value, rules):
+            continue  # it follows from the inputs
+        rank, time = standing("persons", former, former_shown, address, rules)
+        if blank(value) and (due := former.owed.get(address)) is not None:
+            rank, time, value = due.rank, due.time, due.sent
+        if (
+            address not in ("emails", "phones")
+            and not blank(value)
+            and (rank, time) > standing("persons", survivor, survivor_shown, address, rules)
+            and (address not in owed or (rank, time) > owed[address].standing)
+        ):
+            owed[address] = Held(rank, time, value)
+    contacts = {
+        name: [*survivor.owed_contacts.get(name, ()), *former.owed_contacts.get(name, ()), *former_shown.get(name, ())]
+        for name in ("emails", "phones")
+    }
     added = {
         name: sorted({*survivor.added.get(name, ()), *former.added.get(name, ())})
         for name in {*survivor.added, *former.added}
     }
-    owed = _higher(survivor.owed, former.owed)
-    for address, value in former_shown.items():
-        if address in ("emails", "phones", "name") or blank(value):
-            continue
-        held = former.fields.get(address)
-        owed[address] = Held(-1, FOREIGN, value) if held is None else Held(held.rank, held.time, value)
-    contacts = {
-        name: [
-            *survivor.owed_contacts.get(name, ()),
-            *(former_shown.get(name) or ()),
-            *former.owed_contacts.get(name, ()),
-        ]
-        for name in ("emails", "phones")
-    }
-    contacts = {name: listed for name, listed in contacts.items() if listed}
     return msgspec.structs.replace(
-        survivor, inputs=_higher(survivor.inputs, former.inputs), added=added, owed=owed, owed_contacts=contacts
+        survivor,
+        inputs=_higher(survivor.inputs, former.inputs),
+        added=added,
+        owed=owed,
+        owed_contacts={name: due for name, due in contacts.items() if due},
     )
 
 

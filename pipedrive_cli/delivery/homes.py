@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job, Joining
-from pipedrive_cli.delivery.fold import Part, RecordState, joined, under_former_id
+from pipedrive_cli.delivery.backlog import Job, Joining, Step, depth
+from pipedrive_cli.delivery.fold import NO_TIME, Part, RecordState, joined, under_former_id
 from pipedrive_cli.delivery.plan import (
     Ask,
     Home,
@@ -34,6 +34,8 @@ from pipedrive_cli.delivery.plan import (
 from pipedrive_cli.pipedrive.catalog import merge
 from pipedrive_cli.transform.changes import Complaint, Outcome, RecordName
 
+UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
+
 
 def deliver(job: Job, terms: Terms) -> Plan:
     """The whole conversation about one job. Returns the record's id, or None when it is not there in the end."""
@@ -41,36 +43,65 @@ def deliver(job: Job, terms: Terms) -> Plan:
     parts = yield from places.settle_ids(list(job.parts))
     yield from places.settle_joinings()
     for joining in places.apart:
-        parts = yield from _deliver_apart(job, joining, parts, terms)
+        parts = yield from _deliver_apart(places, joining, parts)
     home = yield from places.home()
     owed = home.state.owed or home.state.owed_contacts
-    if not parts and (home.id is None or not (home.unsaved_joinings or owed)):
+    if not parts and home.id is None:
+        for joining in home.unsaved_joinings:  # what was to flow through them is gone: it was rejected
+            yield _end(joining, "alias_unknown", UNKNOWN)
+        return None
+    if not parts and not (home.unsaved_joinings or owed):
         return home.id
     if home.id is None and job.kind == "persons" and terms.match_email:
         yield from _adopt(job, home, parts, terms)
     return (yield from bring(job, home, parts, terms))
 
 
-def _deliver_apart(job: Job, joining: Joining, parts: list[Part], terms: Terms) -> Generator[Ask, Any, list[Part]]:
+def _deliver_apart(places: _Places, joining: Joining, parts: list[Part]) -> Generator[Ask, Any, list[Part]]:
     """After a refused alias the previous person stays somebody else: what was said of it is brought there.
 
     Returns the parts that remain for the current one.
     """
-    former = _former_keys(job, joining)
+    job, previous = places.job, joining.previous
+    if previous is None:
+        return parts
+    former = _former_keys(job, previous)
     own = [part for part in parts if part.change.record.key in former]
-    if own and joining.previous is not None:
-        lifted = [part._replace(depth=max(0, part.depth - 1)) for part in own]
-        alone = Job(job.kind, joining.previous, [joining.previous], [], None, lifted, [])
-        yield from deliver(alone, terms)
+    also = [other for other in places.unsaved if other.previous in former]
+    if own or also:
+        places.unsaved = [other for other in places.unsaved if other not in also]
+        steps = {key: step for key, step in job.steps.items() if key in former and key != previous}
+        lifted = [p._replace(depth=depth(steps, p.change.record.key, p.change.time)) for p in own]
+        alone = Job(job.kind, previous, sorted(former), [], None, lifted, also, steps=steps)
+        yield from deliver(alone, places.terms)
     return [part for part in parts if part.change.record.key not in former]
 
 
-def _former_keys(job: Job, joining: Joining) -> set[str | None]:
+def _former_keys(job: Job, previous: str) -> set[str]:
     """The previous id of an alias and all former ids behind it."""
-    before = {joining.previous}
-    for _ in job.joinings:
-        before |= {other.previous for other in job.joinings if other.current in before and other is not joining}
-    return before
+    former = {previous}
+    for _ in job.steps:
+        former |= {key for key, step in job.steps.items() if step[0] in former}
+    return former
+
+
+def _settled(job: Job) -> dict[str, Step]:
+    """The aliases that earlier windows or runs have settled, among those that lead on from the job's keys."""
+    waiting = {joining.previous for joining in job.joinings}
+    return {key: step for key, step in job.steps.items() if key not in waiting}
+
+
+def _in_order(joinings: Sequence[Joining]) -> list[Joining]:
+    """Former ids first, so that what is said under the first id of a chain passes every alias of it; else by time."""
+    ahead = {joining.previous: joining.current for joining in joinings if joining.previous is not None}
+
+    def place(joining: Joining) -> tuple[int, int]:
+        hops, key = 0, joining.current
+        while key is not None and (key := ahead.get(key)) is not None and hops < len(joinings):
+            hops += 1
+        return (-hops, NO_TIME if joining.alias.time is None else joining.alias.time)
+
+    return sorted(joinings, key=place)
 
 
 @dataclass(slots=True)
@@ -138,8 +169,8 @@ class _Places:
         return None
 
     def settle_joinings(self) -> Generator[Ask, Any, None]:
-        """Carries out the aliases, the earliest first: two persons that exist are merged, one alone gets the new id."""
-        waiting = sorted(self.job.joinings, key=lambda j: j.alias.time if j.alias.time is not None else -1)
+        """Carries out the aliases: two persons that exist are merged, one alone gets the new id."""
+        waiting = _in_order(self.job.joinings)
         while waiting:
             unknown = []
             for joining in waiting:
@@ -150,7 +181,7 @@ class _Places:
             waiting = unknown  # one that was settled may have given another one's previous id a record
         if waiting and (yield Wait(self.job, (), tuple(waiting))):
             for joining in waiting:
-                yield _end(joining, "alias_unknown", "nobody in Pipedrive or in the input bears the previous id")
+                yield _end(joining, "alias_unknown", UNKNOWN)
 
     def _settle_joining(self, joining: Joining) -> Generator[Ask, Any, bool]:
         """Whether the previous one was known, so that the alias could be carried out (or refused)."""
@@ -178,20 +209,37 @@ class _Places:
     def _find(self, name: RecordName) -> Generator[Ask, Any, int | None]:
         if name.pipedrive_id is not None:
             return name.pipedrive_id
-        assert name.key is not None  # noqa: S101 - the transform refuses an alias without ids
-        return (yield from self.locate(name.key))
+        key = name.key
+        assert key is not None  # noqa: S101 - the transform refuses an alias without ids
+        settled = _settled(self.job)
+        while (step := settled.get(key)) is not None:
+            key = step[0]
+        return (yield from self.locate(key))
 
     def _flows(self, joining: Joining) -> bool:
         """Whether the previous one waits in this job: its changes then flow into the current one's."""
-        former = _former_keys(self.job, joining)
+        if joining.previous is None:
+            return False
+        former = _former_keys(self.job, joining.previous)
         return any(part.change.record.key in former for part in self.job.parts)
+
+    def _under_former_id(self, state: RecordState, joining: Joining) -> RecordState:
+        """The state once this alias, and those settled before that lead on from it, came after its values."""
+        state = under_former_id(state, joining.alias.time)
+        settled, key = _settled(self.job), joining.current
+        while key is not None and (step := settled.get(key)) is not None:
+            key = step[0]
+            state = under_former_id(state, step[1])
+        return state
 
     def _rekey(self, joining: Joining, previous: int) -> Generator[Ask, Any, None]:
         """Only the previous one exists: it gets the current user id."""
         state = yield from self._state(previous)
-        self.states[previous] = under_former_id(state, joining.alias.time)
-        if joining.current is not None:
-            self.found[joining.current] = previous
+        self.states[previous] = self._under_former_id(state, joining)
+        current, settled = joining.current, _settled(self.job)
+        while current is not None:
+            self.found[current] = previous
+            current = settled[current][0] if current in settled else None
         self.unsaved.append(joining)
 
     def _already_one(self, joining: Joining, record: int) -> Generator[Ask, Any, None]:
@@ -216,8 +264,10 @@ class _Places:
         if going is None or staying is None:
             gone = loser if going is None else survivor
             raise Refusal("alias_gone", f"person {gone} was deleted in Pipedrive while it was to be merged", gone=True)
-        former = under_former_id((yield from self._state(loser)), joining.alias.time)
-        state = joined((yield from self._state(survivor)), former, _without_key(going, self.terms))
+        former = self._under_former_id((yield from self._state(loser)), joining)
+        left = _without_key(going, former, self.terms)
+        state = joined((yield from self._state(survivor)), former, staying, left, self.terms.rules)
+        keys = tuple(key for key in (joining.previous, joining.current) if key is not None)
         yield Write(
             merge(loser, survivor),
             self.job.kind,
@@ -225,12 +275,12 @@ class _Places:
             self.job,
             key=joining.current,
             before=going,
-            picture={"loser": loser, "survivor": survivor, "state": msgspec.msgpack.encode(state)},
+            picture={"loser": loser, "survivor": survivor, "keys": keys, "state": msgspec.msgpack.encode(state)},
         )
         yield Save(
             self.job.kind,
             survivor,
-            keys=tuple(key for key in (joining.current,) if key is not None),
+            keys=keys,
             state=state,
             action="merged",
             merged=loser,
@@ -288,13 +338,14 @@ def _conflict(why: str) -> Complaint:
     return Complaint("identity_conflict", why, field="context.externalId", outcome=Outcome.REJECTED)
 
 
-def _without_key(values: Any, terms: Terms) -> dict[str, Any]:
-    """What a merged record leaves to its survivor: custom fields, links and contacts, but not its record key."""
+def _without_key(values: Any, state: RecordState, terms: Terms) -> dict[str, Any]:
+    """What a merged record leaves to its survivor: whatever an event could set, but not its record key."""
     key = terms.key_address.get("persons")
+    left = {"emails", "phones", "organization", "name", *state.fields}
     return {
         address: value
         for address, value in values.items()
-        if address != key and (address.startswith("custom_fields.") or address in {"emails", "phones", "organization"})
+        if address != key and (address.startswith("custom_fields.") or address in left)
     }
 
 

@@ -215,7 +215,11 @@ def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms, links: Mapp
 
 def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms) -> Generator[Ask, Any, bool]:
     """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
-    if home.id is None or not needs_look(home.state, wanted, terms.rules) or not _stale(home, wanted, terms):
+    if (
+        home.id is None
+        or not needs_look(job.kind, home.state, wanted, terms.rules, _name_key(job))
+        or not _stale(home, wanted, terms)
+    ):
         return True
     values = yield Look(job.kind, home.id)
     if values is None:
@@ -229,13 +233,17 @@ def _decision(job: Job, home: Home, wanted: Wanted, terms: Terms, dropped: set[s
     if terms.keep_products and job.kind == "products" and home.id is not None and home.found:
         return Decision()
     seen = home.values if home.id is not None else {}
-    key = job.key if job.key is not None else job.name
-    decision = decide(job.kind, home.state, seen, wanted, terms.rules, key=key)
+    decision = decide(job.kind, home.state, seen, wanted, terms.rules, key=_name_key(job))
     decision = drop(decision, dropped) if dropped else decision
     address = terms.key_address.get(job.kind)
     if address is not None and job.key is not None and home.state.key != job.key:
         decision.body[address] = job.key
     return decision
+
+
+def _name_key(job: Job) -> str | None:
+    """What the record is called when nothing better is known."""
+    return job.key if job.key is not None else job.name
 
 
 def _stale(home: Home, wanted: Wanted, terms: Terms) -> bool:
@@ -350,7 +358,7 @@ def _saved(
     complaints: Sequence[tuple[Case, Complaint]],
 ) -> Save:
     """The record as it is now; `home` is brought up to date for whatever follows."""
-    home.state = settle(home.state, decision, shown)
+    home.state = settle(home.state, decision, shown, created=action == "created")
     if shown is not None:
         home.values, home.age = shown, 0.0
         home.state.key = job.key if job.key is not None else home.state.key

@@ -1,0 +1,539 @@
+"""A Pipedrive and a journal made of dicts, to drive plans without any I/O, and short words to say events with.
+
+It is a model, not the sandbox: it knows no HTTP, no limits and no errors but the refusals that a test asks for. What
+is kept between runs goes through the journal's own encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node
+from pipedrive_cli.delivery.courier import in_order
+from pipedrive_cli.delivery.fold import RecordState, Rules
+from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.leads import deliver_lead, lead_job
+from pipedrive_cli.delivery.plan import (
+    Ask,
+    Forget,
+    Knowledge,
+    Linked,
+    Locate,
+    Look,
+    Plan,
+    Recall,
+    RecordId,
+    Refusal,
+    Save,
+    Terms,
+    Wait,
+    Write,
+    name_key,
+)
+from pipedrive_cli.events.event import Place
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.transform.changes import (
+    KINDS,
+    Alias,
+    Change,
+    Complaint,
+    Contact,
+    Kind,
+    Outcome,
+    Rank,
+    RecordName,
+    Transformed,
+)
+
+USER = "custom_fields." + "a" * 40
+GROUP = "custom_fields." + "b" * 40
+ROLE = "custom_fields." + "c" * 40
+PLAN = "custom_fields." + "d" * 40
+RATING = "custom_fields." + "e" * 40
+KEY_ADDRESS: Mapping[Kind, str | None] = {
+    "persons": USER,
+    "organizations": GROUP,
+    "products": "code",
+    "leads": "origin_id",
+}
+
+
+# --- What events ask for ----------------------------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """One event as the transform would hand it on."""
+
+    identity: str
+    asks: Transformed
+    time: int | None = None
+
+
+def person(key: str | None, pipedrive_id: int | None = None) -> RecordName:
+    """A person's name among records."""
+    return RecordName("persons", key, pipedrive_id)
+
+
+def _contacts(values: Iterable[str | Contact]) -> tuple[Contact, ...]:
+    return tuple(value if isinstance(value, Contact) else Contact(value) for value in values)
+
+
+def _created(time: int | None) -> Mapping[str, Any]:
+    return {} if time is None else {"add_time": f"t{time}"}
+
+
+def identify(
+    identity: str,
+    key: str | None,
+    time: int | None,
+    *,
+    emails: Iterable[str | Contact] = (),
+    phones: Iterable[str | Contact] = (),
+    pipedrive_id: int | None = None,
+    **fields: Any,
+) -> Said:
+    """An identify call. `fields`: name, first_name, last_name, role, plan, or addresses."""
+    change = Change(
+        person(key, pipedrive_id),
+        time,
+        Rank.OWN,
+        addressed(fields),
+        _contacts(emails),
+        _contacts(phones),
+        on_creation=_created(time),
+    )
+    return Said(identity, Transformed((change,)), time)
+
+
+def group(
+    identity: str,
+    key: str | None,
+    organization: str,
+    time: int | None,
+    *,
+    said: Mapping[str, Any] | None = None,
+    emails: Iterable[str] = (),
+    may_create: bool = True,
+    **fields: Any,
+) -> Said:
+    """A group call; `said` is what its context.traits say of the person, `fields` what it says of the organization."""
+    named = RecordName("organizations", organization)
+    changes = [Change(named, time, Rank.OWN, addressed(fields), on_creation=_created(time))]
+    if key is not None:
+        link = {"organization": named}
+        changes.append(
+            Change(person(key), time, Rank.OWN, link, on_creation=_created(time), may_create=may_create),
+        )
+        if said or emails:
+            context = addressed(said or {})
+            changes.append(
+                Change(person(key), time, Rank.CONTEXT, context, _contacts(emails), may_create=may_create),
+            )
+    return Said(identity, Transformed(tuple(changes)), time)
+
+
+def alias(
+    identity: str,
+    previous: str | int,
+    current: str | int,
+    time: int | None,
+    *,
+    said: Mapping[str, Any] | None = None,
+) -> Said:
+    """An alias call, by user ids (text) or Pipedrive's ids (numbers); `said` describes the current person."""
+    before, now = (person(None, k) if isinstance(k, int) else person(k) for k in (previous, current))
+    changes = (Change(now, time, Rank.CONTEXT, addressed(said), may_create=False),) if said else ()
+    return Said(identity, Transformed(changes, Alias(before, now, time)), time)
+
+
+def product(
+    identity: str,
+    code: str | None,
+    time: int | None,
+    *,
+    unit: str | None = None,
+    prices: Mapping[str, float] | None = None,
+    **fields: Any,
+) -> Said:
+    """One product seen."""
+    values = dict(fields)
+    for currency, amount in (prices or {}).items():
+        values[f"prices.{currency}"] = {"price": amount, "currency": currency}
+    change = Change(
+        RecordName("products", code, None, fields.get("name") if code is None else None),
+        time,
+        Rank.OWN,
+        values,
+        oldest={} if unit is None else {"unit": unit},
+        fallback_name=None if "name" in fields else code,
+    )
+    return Said(identity, Transformed((change,)), time)
+
+
+def lead(
+    identity: str,
+    key: str,
+    time: int | None,
+    *,
+    said: Mapping[str, Any] | None = None,
+    may_create: bool = True,
+    **fields: Any,
+) -> Said:
+    """One track call: the person in passing, and the lead."""
+    values = {"title": "Demo", **addressed(fields)}
+    return Said(
+        identity,
+        Transformed(
+            (
+                Change(person(key), time, Rank.CONTEXT, addressed(said or {}), may_create=may_create),
+                Change(RecordName("leads", identity), time, fields=values, person=person(key)),
+            )
+        ),
+        time,
+    )
+
+
+_SHORT = {"role": ROLE, "plan": PLAN, "rating": RATING}
+
+
+def addressed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by their addresses."""
+    return {_SHORT.get(name, name): value for name, value in fields.items()}
+
+
+# What Pipedrive puts into a new record that was made without it.
+_FILLED_IN: Mapping[Kind, Mapping[str, Any]] = {
+    "persons": {"visible_to": 3},
+    "organizations": {"visible_to": 3},
+    "products": {"visible_to": 3, "tax": 0},
+    "leads": {},
+}
+
+
+# --- The account and the journal --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Pretend:
+    """An account and a journal.
+
+    `merging`: which emails and phones Pipedrive's merge leaves (nobody knows for sure). `listed`: everything that is
+    there was listed in the run, as opposed to records that the journal knows of and nobody has looked at yet.
+    `refuse` is asked before every write. `shows` is how an answer shows a value: Pipedrive formats some.
+    """
+
+    terms: Terms = field(default_factory=lambda: Terms(Rules(), KEY_ADDRESS))
+    merging: Literal["survivor", "union", "nothing"] = "union"
+    listed: bool = True
+    refuse: Callable[[Write], Refusal | None] = lambda _: None
+    shows: Callable[[str, Any], Any] = lambda _, value: value
+    records: dict[Kind, dict[RecordId, dict[str, Any]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    names: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
+    states: dict[tuple[Kind, RecordId], bytes] = field(default_factory=dict)
+    aliases: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    complaints: dict[str, list[str]] = field(default_factory=dict)
+    writes: list[Write] = field(default_factory=list)
+    looks: int = 0
+    fresh: set[tuple[Kind, RecordId]] = field(default_factory=set)
+    newest_id: int = 100
+    input_over: bool = False
+    _backlog: Backlog = field(default_factory=lambda: Backlog({}))
+    _ends: dict[Node, RecordId | Outcome | None] = field(default_factory=dict)
+    _worst: Outcome | None = None
+    _waits: bool = False
+
+    # -- before a run
+
+    def put(self, kind: Kind, record: int | None = None, /, **values: Any) -> int:
+        """A record that somebody else made; its id."""
+        if record is None:
+            self.newest_id += 1
+            record = self.newest_id
+        filled = {"name": "somebody", **_FILLED_IN[kind], **addressed(values)}
+        for name in ("emails", "phones"):
+            if name in filled:
+                filled[name] = [{"value": v, "primary": i == 0} for i, v in enumerate(filled[name])]
+        self.records[kind][record] = filled
+        return record
+
+    # -- a run
+
+    def run(self, *events: Said, lookahead: int = 1_000) -> Pretend:
+        """One run over `events`, in windows of `lookahead`."""
+        self.fresh.clear()
+        self.input_over = False
+        self._backlog = Backlog(dict(self.aliases))
+        open_cases: list[Case] = []
+        waiting = 0
+        for event in events:
+            if self.outcomes.get(event.identity) in {Outcome.DELIVERED, Outcome.UNCHANGED}:
+                continue
+            case = Case(b"", event.identity, Place("pretend", 1), None, event.time)
+            open_cases.append(case)
+            refused = self._backlog.add(event.asks, case)
+            if refused is not None:
+                case.complaints.append(refused)
+                case.add(refused.outcome or Outcome.REJECTED)
+            waiting += 1
+            if waiting >= lookahead:
+                self._window()
+                waiting = 0
+        self._window()
+        self.input_over = True
+        while len(self._backlog):
+            self._window()
+        for case in open_cases:
+            assert case.open == 0, f"{case.message_id} never ended ({case.open} parts are open)"
+            self.outcomes[case.message_id] = case.outcome
+            self.complaints[case.message_id] = [complaint.code for complaint in case.complaints]
+        return self
+
+    def _window(self) -> None:
+        jobs, leads = self._backlog.take()
+        self._ends = {}
+        for job in in_order([*jobs, *(lead_job(change, case) for change, case in leads)]):
+            self._worst, self._waits = None, False
+            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
+            end: RecordId | Outcome | None = self._drive(plan)
+            if end is None and not self._waits:
+                end = self._worst or Outcome.REJECTED
+            for node in job.nodes:
+                self._ends[node] = end
+
+    def _drive(self, plan: Plan) -> RecordId | None:
+        answer: Any = None
+        refusal: Refusal | None = None
+        while True:
+            try:
+                ask = plan.throw(refusal) if refusal is not None else plan.send(answer)
+            except StopIteration as end:
+                found: RecordId | None = end.value
+                return found
+            answer, refusal = None, None
+            try:
+                answer = self._answer(ask)
+            except Refusal as refused:
+                refusal = refused
+
+    # -- what plans ask
+
+    def _answer(self, ask: Ask) -> Any:
+        match ask:
+            case Locate():
+                return self._locate(ask)
+            case Recall(kind, record):
+                return self._recall(kind, record)
+            case Look(kind, record):
+                return self._look(kind, record)
+            case Write():
+                return self._write(ask)
+            case Save():
+                return self._save(ask)
+            case Forget(kind, record):
+                return self._forget(kind, record)
+            case Wait():
+                return self._wait(ask)
+            case Linked(name):
+                return self._linked(name)
+
+    def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
+        if ask.email is not None:
+            wanted = email_form(ask.email)
+            return self._found(
+                ask.kind, lambda v: any(email_form(item["value"]) == wanted for item in v.get("emails", ()))
+            )
+        key = ask.key if ask.key is not None else name_key(ask.name)
+        if (ask.kind, key) in self.names:
+            return (self.names[ask.kind, key],)
+        if ask.key is None:
+            return self._found(ask.kind, lambda v: v.get("name") == ask.name and not v.get("code"))
+        address = KEY_ADDRESS[ask.kind] or ""
+        return self._found(ask.kind, lambda v: v.get(address) == ask.key)
+
+    def _found(self, kind: Kind, test: Callable[[Mapping[str, Any]], bool]) -> tuple[RecordId, ...]:
+        found = tuple(record for record, values in self.records[kind].items() if test(values))
+        self.fresh.update((kind, record) for record in found)
+        return found
+
+    def _recall(self, kind: Kind, record: RecordId) -> Knowledge:
+        stored = self.states.get((kind, record))
+        state = None if stored is None else msgspec.msgpack.decode(stored, type=RecordState)
+        values = self.records[kind].get(record)
+        if values is None or not (self.listed or (kind, record) in self.fresh):
+            return Knowledge(state)
+        return Knowledge(state, self._shown(values), 0.0, values.get("updated"))
+
+    def _look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        self.looks += 1
+        values = self.records[kind].get(record)
+        if values is None:
+            return None
+        self.fresh.add((kind, record))
+        return self._shown(values)
+
+    def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {address: self.shows(address, value) for address, value in values.items()}
+
+    def _write(self, ask: Write) -> Mapping[str, Any]:
+        if (refusal := self.refuse(ask)) is not None:
+            raise refusal
+        kind, body = ask.kind, dict(ask.call.body or {})
+        there = self.records[kind]
+        if ask.action == "merge":
+            self.writes.append(ask)
+            return self._merge(ask.call.id, body["merge_with_id"])
+        if ask.action == "update" and ask.call.id not in there:
+            raise Refusal("not_found", "Record not found", gone=True)
+        self.writes.append(ask)
+        assert body, "a write without any content was sent"
+        self.newest_id += 1
+        record = f"lead-{self.newest_id}" if kind == "leads" else self.newest_id
+        if ask.call.id is not None:
+            record = ask.call.id
+        values = there.setdefault(record, {})
+        if "prices" in body:
+            for address in [a for a in values if a.startswith("prices.")]:
+                del values[address]
+        values.update(values_of(kind, body))
+        if kind == "products" and not any(address.startswith("prices.") for address in values):
+            values["prices.EUR"] = {"price": 0, "currency": "EUR"}  # as Pipedrive does
+        if ask.action == "create":
+            values.update({**_FILLED_IN[kind], **values})
+        self.fresh.add((kind, record))
+        return {**self._shown(values), "id": record}
+
+    def _merge(self, loser: Any, survivor: Any) -> Mapping[str, Any]:
+        persons = self.records["persons"]
+        gone, left = persons.pop(loser), persons[survivor]
+        if self.merging != "nothing":
+            for address, value in gone.items():
+                if address not in {"emails", "phones"} and left.get(address) in {None, ""}:
+                    left[address] = value
+        if self.merging == "union":
+            for name, form in (("emails", email_form), ("phones", phone_form)):
+                there = {form(item["value"]) for item in left.get(name, ())}
+                more = [item | {"primary": False} for item in gone.get(name, ()) if form(item["value"]) not in there]
+                left[name] = [*left.get(name, ()), *more]
+        return {}
+
+    def _save(self, save: Save) -> None:
+        if save.merged is not None and save.id is not None:
+            for name, record in self.names.items():
+                if record == save.merged:
+                    self.names[name] = save.id
+            self.states.pop((save.kind, save.merged), None)
+        if save.id is not None and save.state is not None:
+            self.states[save.kind, save.id] = msgspec.msgpack.encode(save.state)
+            for key in save.keys:
+                self.names[save.kind, key] = save.id
+        for joining in save.aliases:
+            if joining.previous is not None and joining.current is not None:
+                self.aliases.setdefault(joining.previous, (joining.current, joining.alias.time))
+        for joining in save.apart:
+            if joining.previous is not None:
+                self._backlog.part_ways(joining.previous)
+        for case, complaint in save.complaints:
+            case.complaints.append(complaint)
+        for part, outcome in save.parts:
+            assert part.case.open > 0, f"a part of {part.case.message_id} ended twice"
+            part.case.end_part(outcome)
+            self._worst = outcome if self._worst is None else min(self._worst, outcome, key=_HARM.index)
+        for joining, outcome in save.joinings:
+            assert joining.case.open > 0, f"the alias {joining.case.message_id} ended twice"
+            joining.case.end_part(outcome)
+
+    def _forget(self, kind: Kind, record: RecordId) -> None:
+        self.names = {name: r for name, r in self.names.items() if (name[0], r) != (kind, record)}
+        self.states.pop((kind, record), None)
+
+    def _wait(self, wait: Wait) -> bool:
+        if self.input_over:
+            return True
+        self._waits = True
+        self._backlog.put_back(wait.job, wait.parts, wait.joinings)
+        return False
+
+    def _linked(self, name: RecordName) -> RecordId | Outcome | None:
+        node = self._backlog.node_of(name)
+        if node in self._ends:
+            return self._ends[node]
+        if name.key is not None:
+            key = self._backlog.canonical(name.key) if name.kind == "persons" else name.key
+            ids = self._locate(Locate(name.kind, key=key))
+            return ids[0] if ids else None
+        return name.pipedrive_id
+
+    # -- afterwards
+
+    def alone(self, kind: Kind = "persons") -> dict[str, Any]:
+        """The one record there is."""
+        (values,) = self.records[kind].values()
+        return values
+
+    def with_key(self, key: str, kind: Kind = "persons") -> dict[str, Any]:
+        """The one record that bears `key`."""
+        (values,) = [v for v in self.records[kind].values() if v.get(KEY_ADDRESS[kind] or "") == key]
+        return values
+
+    def emails(self, values: Mapping[str, Any] | None = None) -> list[str]:
+        """The addresses of one person, in their order."""
+        return [item["value"] for item in (values if values is not None else self.alone()).get("emails", ())]
+
+    def picture(self) -> list[tuple[Any, ...]]:
+        """All records without what the design leaves open: ids, creation times, order and primary flag of contacts."""
+        groups = {record: values.get(GROUP) for record, values in self.records["organizations"].items()}
+        keys = {record: values.get(USER) for record, values in self.records["persons"].items()}
+        told: list[tuple[Any, ...]] = []
+        for kind, records in self.records.items():
+            for values in records.values():
+                fields = {a: v for a, v in values.items() if a not in {"add_time", "updated", "emails", "phones"}}
+                if "organization" in fields:
+                    fields["organization"] = groups[fields["organization"]]
+                if "person" in fields:
+                    fields["person"] = keys[fields["person"]]
+                for name, form in (("emails", email_form), ("phones", phone_form)):
+                    if values.get(name):
+                        fields[name] = sorted(form(item["value"]) for item in values[name])
+                told.append((kind, *sorted((a, str(v)) for a, v in fields.items())))
+        return sorted(told)
+
+
+_HARM: Sequence[Outcome] = (
+    Outcome.PENDING,
+    Outcome.FAILED,
+    Outcome.REJECTED,
+    Outcome.DELIVERED,
+    Outcome.UNCHANGED,
+    Outcome.DUPLICATE,
+    Outcome.SKIPPED,
+)
+
+
+def terms(
+    *,
+    existing: Literal["overwrite", "fill", "newest"] = "overwrite",
+    contacts: Literal["add", "replace"] = "add",
+    name_fallback: tuple[str, ...] = ("email", "user_id"),
+    **more: Any,
+) -> Terms:
+    """Terms with some choices other than the config's own."""
+    return Terms(Rules(existing=existing, contacts=contacts, name_fallback=name_fallback), KEY_ADDRESS, **more)
+
+
+def codes(complaints: Iterable[Complaint]) -> list[str]:
+    """The codes of what was complained of."""
+    return [complaint.code for complaint in complaints]
+
+
+def jobs_of(*events: Said, aliases: Mapping[str, tuple[str, int | None]] | None = None) -> list[Job]:
+    """The jobs of one window."""
+    backlog = Backlog(dict(aliases or {}))
+    for event in events:
+        backlog.add(event.asks, Case(b"", event.identity, Place("pretend", 1), None, event.time))
+    return backlog.take()[0]
