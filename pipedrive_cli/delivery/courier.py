@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
@@ -33,6 +33,7 @@ from pipedrive_cli.delivery.plan import (
     Terms,
     Wait,
     Write,
+    name_key,
 )
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.errors import StopRun
@@ -72,6 +73,7 @@ class Courier:
     input_over: bool = False
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
+    _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
 
     async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
         """Brings every job to its end. Organizations come before persons, persons before leads in `jobs`."""
@@ -102,6 +104,7 @@ class Courier:
                 raise self.sender.stopped
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
+            await self._settle_earlier(job)
             plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
             found = await self._drive(plan, course)
         except Refusal as refusal:
@@ -120,6 +123,20 @@ class Courier:
         if found is None and not course.waits:
             return course.worst or Outcome.REJECTED
         return found
+
+    async def _settle_earlier(self, job: Job) -> None:
+        """What an earlier job of this record left in doubt is found out before anything else is sent for it."""
+        if not self._doubtful:
+            return
+        keys = {job.key, *job.keys, None if job.name is None else name_key(job.name)}
+        writes = [
+            write
+            for write in self.commits.journal.open_writes()
+            if write.number in self._doubtful and write.kind == job.kind and write.key in keys
+        ]
+        if writes:
+            await self.doubts.settle_writes(self.commits, writes, self.server_time())
+            self._doubtful.difference_update(write.number for write in writes)
 
     async def _drive(self, plan: Plan, course: _Course) -> RecordId | None:
         answer: Any = None
@@ -158,6 +175,7 @@ class Courier:
 
     async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":
+            await self.directory.take_over_leads()
             known = self.commits.journal.known("leads", [ask.key or ""])
             return tuple(known.values())
         return await self.directory.locate(ask)
@@ -175,6 +193,8 @@ class Courier:
 
     async def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
         """Sends a write; one that cannot be repeated is journaled before it leaves, and looked for when in doubt."""
+        if ask.key is None and ask.job.name is not None:
+            ask = replace(ask, key=name_key(ask.job.name))  # a product without a code is looked for by its name
         for _ in range(DOUBTS_PER_WRITE):
             sent_at = self.server_time()
             if not ask.call.endpoint.repeatable:
@@ -187,7 +207,12 @@ class Courier:
             except Doubt:
                 attempted = asyncio.get_running_loop().time()
                 await self._move(course, "doubt", ended=False)
-                found = await self.doubts.find(ask, sent_at, attempted)
+                try:
+                    found = await self.doubts.find(ask, sent_at, attempted)
+                except (Refusal, KindStops, Failure, StopRun):
+                    if course.write is not None:
+                        self._doubtful.add(course.write)
+                    raise
                 if found is not None:
                     return found
                 await self._move(course, "absent")

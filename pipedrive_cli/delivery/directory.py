@@ -8,6 +8,7 @@ looking is raised, and nothing is created then.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ from pipedrive_cli.pipedrive.catalog import (
 from pipedrive_cli.transform.changes import Kind
 
 SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
+ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
 
 # What is kept of a record's standard fields beside those that the config maps.
@@ -55,11 +57,13 @@ class _Progress:
 
     listing: Listing
     cursor: str | None = None
-    started: bool = False
+    began: float | None = None  # loop seconds of its first page
     credit: int = 0  # tokens that looking up all keys asked for so far would have cost
     spent: int = 0
     fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
+    listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time turns the pages
 
 
 class Directory:
@@ -87,6 +91,9 @@ class Directory:
         self._warn = warn
         self._kinds: dict[Kind, _Progress] = {}
         self._absent: set[tuple[Kind, str]] = set()
+        self._taking_over = asyncio.Lock()
+        self._leads_known = self._journal.fact("leads taken over", bool) is True
+        self._no_leads: tuple[float, Failure] | None = None  # when, in loop seconds, and why they could not be listed
 
     def want(self, key_address: Mapping[Kind, str | None], wanted: Mapping[Kind, frozenset[str]]) -> None:
         """What to read of records: where their keys are, and the addresses that the config maps."""
@@ -116,8 +123,9 @@ class Directory:
         progress.credit += len(unknown) * (look_up + FACTS[kind].get.tokens) + min(emails, len(unknown)) * look_up
         cost = FACTS[kind].list.tokens
         whole = any(len(key) > LONGEST_TERM for key in unknown)
-        while not progress.listing.complete and (whole or progress.spent + cost <= progress.credit):
-            await self._list_page(kind, progress)
+        async with progress.turn:
+            while not progress.listing.complete and (whole or progress.spent + cost <= progress.credit):
+                await self._list_page(kind, progress)
 
     async def locate(self, ask: Locate) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
@@ -133,7 +141,7 @@ class Directory:
                 await self._refresh(ask.kind, progress)
                 ids = self._journal.seen_ids(ask.kind, key)
             elif (ask.kind, key) not in self._absent:
-                ids = await self._look_up(ask, key)
+                ids = await (self._list_all if len(key) > LONGEST_TERM else self._look_up)(ask, key)
         if len(ids) > 1:
             self._warn(ask.kind, key, ids)
         return tuple(ids)
@@ -146,7 +154,11 @@ class Directory:
             return Knowledge(state, None if seen is None else seen.values)
         assert isinstance(record, int)  # noqa: S101 - leads alone have other ids
         progress = self._progress(kind)
-        at = max(progress.read.get(record, -1.0), -1.0 if progress.fresh_at is None else progress.fresh_at)
+        at = max(
+            progress.read.get(record, -1.0),
+            progress.listed.get(record, -1.0),
+            -1.0 if progress.fresh_at is None else progress.fresh_at,
+        )
         seen = self._journal.seen(kind, record) if at >= 0 else None
         if seen is None:
             return Knowledge(state)
@@ -157,11 +169,13 @@ class Directory:
         try:
             answer = await self._send(get(kind, record))
         except Refusal as refusal:
-            if refusal.gone:
-                return None
-            raise
+            if not refusal.gone:
+                raise
+            await self._commits.record(lambda journal: journal.unsee(kind, [record]))
+            return None
         data = answer.data
         if not isinstance(data, Mapping) or data.get("is_deleted") is True:
+            await self._commits.record(lambda journal: journal.unsee(kind, [record]))
             return None
         values = values_of(kind, data)
         if kind != "leads":
@@ -191,12 +205,23 @@ class Directory:
                 return
 
     async def take_over_leads(self) -> None:
-        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once."""
-        if self._journal.fact("leads taken over", bool):
-            return
-        await self.list_leads(archived=True)
-        with self._journal.transaction():
-            self._journal.set_fact("leads taken over", True)
+        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once.
+
+        Until that has been done nobody knows that a lead is not there. Raises what keeps us from it; whoever asks
+        within a minute is told the same.
+        """
+        async with self._taking_over:
+            if self._leads_known:
+                return
+            if self._no_leads is not None and self._now() - self._no_leads[0] < ASK_AGAIN:
+                raise self._no_leads[1]
+            try:
+                await self.list_leads(archived=True)
+            except Failure as failure:
+                self._no_leads = (self._now(), failure)
+                raise
+            await self._commits.record(lambda journal: journal.set_fact("leads taken over", True))
+            self._leads_known = True
 
     async def list_leads(self, *, updated_since: datetime | None = None, archived: bool) -> None:
         """Reads the leads that bear an origin_id; those we have made are known by it. `archived`: these as well."""
@@ -238,35 +263,43 @@ class Directory:
         return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
 
     async def _list_page(self, kind: Kind, progress: _Progress) -> None:
-        if not progress.started:
-            progress.started = True
-            progress.fresh_at = self._now()
+        at = self._now()
+        if progress.began is None:
+            progress.began = at
         answer = await self._send(listing(kind, progress.cursor, custom_fields=self._listed(kind)))
         progress.spent += FACTS[kind].list.tokens
-        if progress.listing.stamp is None:
-            progress.listing.stamp = _stamp(answer)
-        progress.cursor = answer.next_cursor
-        progress.listing.complete = progress.cursor is None
-        await self._take_page(kind, answer, progress.listing if progress.listing.complete else None)
+        cursor = answer.next_cursor
+        listed = Listing(cursor is None, progress.listing.stamp or _stamp(answer), progress.listing.fields)
+        ids = await self._take_page(kind, answer, listed if listed.complete else None)
+        progress.cursor, progress.listing = cursor, listed
+        if listed.complete:
+            progress.fresh_at = progress.began
+            progress.listed.clear()
+        else:
+            # What earlier runs have seen is not fresh for being in the journal: only these are.
+            progress.listed.update(dict.fromkeys(ids, at))
 
     async def _refresh(self, kind: Kind, progress: _Progress) -> None:
         """Brings a complete listing of an earlier run up to date, once."""
-        if progress.fresh_at is not None or progress.listing.stamp is None:
-            return
-        at, stamp, cursor = self._now(), None, None
-        since = datetime.fromisoformat(progress.listing.stamp)
-        while True:
-            call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=since - SKEW)
-            answer = await self._send(call)
-            stamp = stamp or _stamp(answer)
-            cursor = answer.next_cursor
-            progress.listing.stamp = stamp
-            await self._take_page(kind, answer, progress.listing if cursor is None else None)
-            if cursor is None:
-                break
-        progress.fresh_at = at
+        async with progress.turn:
+            if progress.fresh_at is not None or progress.listing.stamp is None:
+                return
+            at, stamp, cursor = self._now(), None, None
+            since = datetime.fromisoformat(progress.listing.stamp)
+            while True:
+                call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=since - SKEW)
+                answer = await self._send(call)
+                stamp = stamp or _stamp(answer)
+                cursor = answer.next_cursor
+                # The new stamp holds once every page is in: a page that cannot be had is asked for again.
+                listed = Listing(True, stamp, progress.listing.fields)
+                await self._take_page(kind, answer, listed if cursor is None else None)
+                if cursor is None:
+                    break
+            progress.listing, progress.fresh_at = listed, at
 
-    async def _take_page(self, kind: Kind, answer: Answer, listing_done: Listing | None = None) -> None:
+    async def _take_page(self, kind: Kind, answer: Answer, listing_done: Listing | None = None) -> list[int]:
+        """Keeps what a page shows; returns the ids of its living records."""
         if not isinstance(answer.data, list):
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
         rows = [
@@ -281,6 +314,7 @@ class Directory:
                 journal.set_fact(f"listing {kind}", listing_done)
 
         await self._commits.record(record)
+        return [int(row.id) for row in rows]
 
     def _row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
         values = values_of(kind, data)
@@ -309,6 +343,14 @@ class Directory:
         if not found:
             self._absent.add((ask.kind, key))
         return found
+
+    async def _list_all(self, ask: Locate, key: str) -> list[int]:
+        """By listing to the end, for a key that is too long to be searched for."""
+        progress = self._progress(ask.kind)
+        async with progress.turn:
+            while not progress.listing.complete:
+                await self._list_page(ask.kind, progress)
+        return self._journal.seen_ids(ask.kind, key)
 
     async def _by_email(self, email: str) -> tuple[int, ...]:
         progress = self._progress("persons")

@@ -7,7 +7,7 @@ asking for the loser. What cannot be found out is not guessed: `Failure` is rais
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -50,9 +50,8 @@ class Doubts:
                 self._looked[write.kind] = (started, sent_at)
         return self._seen(write.kind, write.key)
 
-    async def settle_open(self, commits: GroupCommits, now: float) -> None:
-        """Settles what earlier runs left open. `now` is Pipedrive's clock. Raises Failure when that cannot be done."""
-        writes = commits.journal.open_writes()
+    async def settle_writes(self, commits: GroupCommits, writes: Sequence[OpenWrite], now: float) -> None:
+        """Settles what was left open. `now` is Pipedrive's clock. Raises Failure when that cannot be done."""
         newest = max((write.sent_at for write in writes), default=0.0)
         await asyncio.sleep(max(0.0, min(self.settle, newest + self.settle - now)))
         for kind in dict.fromkeys(write.kind for write in writes if write.verb == "create"):

@@ -132,6 +132,8 @@ class Sender:
                 case Refused():
                     self._refused(call, verdict)
                 case GiveUp(reason):
+                    if isinstance(outcome, NoAnswer):
+                        self._note_silence()
                     raise Failure("gave_up", f"{call.label}: {reason}")
 
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
@@ -277,13 +279,13 @@ class Sender:
                 raise Refusal(refused.code, refused.message, refused.fields)
         self._go_on()
 
-    def unanswered(self) -> None:
-        """A record was given up without any answer; after some in a row Pipedrive counts as unreachable."""
+    def _note_silence(self) -> None:
+        """A call was given up without any answer; after some in a row Pipedrive counts as unreachable."""
         self._unanswered += 1
         if self._unanswered >= UNREACHABLE_AFTER:
             self.stop(
                 StopRun(
-                    f"Pipedrive did not answer for {self._unanswered} records in a row",
+                    f"Pipedrive did not answer {self._unanswered} calls in a row, each of them tried again and again",
                     code="unreachable",
                     exit_code=EXIT_STOPPED,
                     hint="check the network and pipedrive.base_url, then run again to continue",

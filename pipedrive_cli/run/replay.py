@@ -23,7 +23,7 @@ from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.delivery.plan import name_key
+from pipedrive_cli.delivery.plan import Refusal, name_key
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, StopRun
@@ -117,7 +117,7 @@ class Replay:
         self.tally.phase = "looking at the account"
         try:
             account = await read_me(sender.send)
-        except Failure as failure:
+        except (Failure, KindStops, Refusal) as failure:
             raise StopRun(
                 f"Pipedrive cannot be reached: {failure.message}",
                 code="unreachable",
@@ -267,6 +267,22 @@ def _keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Jour
     rejects.add(raw, note, cut=held.cut)
 
 
+def _kind_refused(stops: KindStops) -> StopRun:
+    return StopRun(
+        f"Pipedrive takes nothing more of {stops.kind}: {stops.message}",
+        code="kind_refused",
+        hint="mend the key's permissions or the plan's limits, then run again: what waits is kept",
+    )
+
+
+def _cannot_look(trouble: Failure | KindStops | Refusal) -> StopRun:
+    return StopRun(
+        f"Pipedrive could not be asked for what this run needs: {trouble.message}",
+        code="look_up_failed",
+        hint="run again later to continue; nothing was guessed",
+    )
+
+
 @dataclass(slots=True)
 class _Work:
     """The windows of one run: read, deliver, until the input is over."""
@@ -308,6 +324,7 @@ class _Work:
             await self._settle_doubts()
             async for _ in intake.windows():
                 await self._window(backlog)
+                intake.end_twins()  # they need their bytes
                 self.spool_restart(backlog)
                 tally.phase = "reading"
             if self.sender.stopped is None and intake.complete:
@@ -316,8 +333,11 @@ class _Work:
                 self._courier.input_over = True
             while len(backlog):
                 await self._window(backlog)
-        except StopRun as stop:
-            self.sender.stop(stop)
+            if self._courier is not None and self._courier.kinds_stopped:
+                self.sender.stop(_kind_refused(next(iter(self._courier.kinds_stopped.values()))))
+        except (StopRun, Failure, KindStops, Refusal) as trouble:
+            # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
+            self.sender.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
             if self._courier is not None:
                 self._courier.input_over = True
                 await self._window(backlog)  # nothing is sent any more: what waits is recorded as pending
@@ -351,7 +371,8 @@ class _Work:
             kinds: frozenset[Kind] = frozenset(write.kind for write in self.commits.journal.open_writes())
             await self._prepare(kinds)
             assert self._courier is not None  # noqa: S101 - made by _prepare
-            await self._courier.doubts.settle_open(self.commits, self.replay.server_time())
+            writes = self.commits.journal.open_writes()
+            await self._courier.doubts.settle_writes(self.commits, writes, self.replay.server_time())
 
     async def _window(self, backlog: Backlog) -> None:
         """Delivers all that waits."""
