@@ -216,6 +216,55 @@ def preview(
     )
 
 
+@app.command(epilog="Example: pipedrive-cli rehearse events.ndjson --plan growth --seats 5")
+def rehearse(
+    sources: Sources,
+    config: ConfigFile = Path("config.yaml"),
+    plan: Annotated[
+        str | None, typer.Option("--plan", metavar="PLAN", help="Instead of the config's: lite, growth, premium, ...")
+    ] = None,
+    seats: Annotated[
+        int | None, typer.Option("--seats", min=1, metavar="N", help="With the plan, the day's API tokens.")
+    ] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default."),
+    ] = None,
+    state: State = None,
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
+    type_: Types = None,
+    event: Names = None,
+    user: Users = None,
+    rejects: Rejects = None,
+    report: Reports = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Say what a replay would create, cost and take.
+
+    The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is sent.
+    """
+    from pipedrive_cli.cli import rehearsing, running  # noqa: PLC0415 - the other commands need none of it
+
+    return rehearsing.rehearse(
+        config,
+        running.RunOptions(
+            tuple(sources),
+            sandbox=True,
+            state=state,
+            limit=limit,
+            filters=running.filters(since=since, until=until, types=type_, names=event, users=user),
+            rejects=rejects,
+            wait=True,
+        ),
+        rehearsing.Choice(plan, seats, latency),
+        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+    )
+
+
 @app.command(epilog="Example: pipedrive-cli schema > config.schema.json")
 def schema() -> int:
     """Print the JSON Schema of the config file."""

@@ -20,7 +20,7 @@ from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
-__all__ = ["Filters", "RunOptions", "Telling", "filters", "replay", "seconds"]
+__all__ = ["Filters", "RunOptions", "Telling", "check_report", "filters", "replay", "seconds", "write_report"]
 
 REFRESH = 0.15  # seconds between two pictures of the progress
 
@@ -85,7 +85,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     """Runs, shows how it ended, and returns the exit code."""
     config = load(config_file, os.environ, sandbox=options.sandbox)
     for report in telling.reports:
-        _check_report(report)
+        check_report(report)
     if not telling.quiet:
         for warning in notes(config):
             show_note(warning)
@@ -147,7 +147,7 @@ async def _with_signals(job: Replay) -> Finished:
 def _tell(finished: Finished, telling: Telling) -> None:
     summary = finished.summary
     for report in telling.reports:
-        _write_report(report, summary)
+        write_report(report, summary)
     if telling.as_json:
         sys.stdout.buffer.write(to_json(summary))
         sys.stdout.buffer.flush()
@@ -161,14 +161,16 @@ def _tell(finished: Finished, telling: Telling) -> None:
         )
 
 
-def _check_report(path: Path) -> None:
+def check_report(path: Path) -> None:
+    """Raises UserMistake for a --report that could not be written at the end."""
     if path.suffix.lower() not in {".json", ".html"}:
         raise UserMistake(f"--report {path}: the name must end in .json or .html", code="usage")
     if not path.absolute().parent.is_dir():
         raise UserMistake(f"--report {path}: its folder does not exist", code="usage")
 
 
-def _write_report(path: Path, summary: Summary) -> None:
+def write_report(path: Path, summary: Summary) -> None:
+    """Writes the summary as JSON or as a page, as the name says."""
     if path.suffix.lower() == ".json":
         content = to_json(summary)
     else:

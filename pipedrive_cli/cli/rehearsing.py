@@ -1,0 +1,117 @@
+"""What `rehearse` does with its options: rehearse, show, and give the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from pipedrive_cli.cli.running import REFRESH, Telling, check_report, seconds, write_report
+from pipedrive_cli.config import PlanName, load, notes
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, LINE_EVERY, LiveView, show_note, show_summary
+from pipedrive_cli.report.summary import EXAMPLES, to_json
+from pipedrive_cli.report.wording import count, duration
+from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, terms_of_config
+
+DAYS_NAMED = 7  # of longer runs the first and the last day say enough
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The plan to rehearse on, as it was written; None: what the config says."""
+
+    plan: str | None = None
+    seats: int | None = None
+    latency: str | None = None
+
+
+def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> int:
+    """Rehearses, shows what would come of it, and returns the exit code that the run would have."""
+    plan = _plan(choice.plan)
+    latency = seconds("--latency", choice.latency)
+    config = load(config_file, os.environ, sandbox=True)
+    for report in telling.reports:
+        check_report(report)
+    note = (lambda _: None) if telling.quiet else show_note
+    for warning in notes(config):
+        note(warning)
+
+    @contextlib.contextmanager
+    def progress(tally: Tally) -> Iterator[Callable[[], None]]:
+        # The figures are of the rehearsed time, and drawn as often as real time asks for.
+        every = REFRESH if sys.stderr.isatty() else LINE_EVERY
+        with LiveView(tally, asyncio.get_running_loop().time, quiet=telling.quiet) as view:
+            drawn = time.monotonic()
+
+            def show() -> None:
+                nonlocal drawn
+                if time.monotonic() - drawn >= every:
+                    drawn = time.monotonic()
+                    view.refresh()
+
+            yield show
+
+    terms = terms_of_config(config, plan=plan, seats=choice.seats, latency=latency)
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)  # what waits for its window is not garbage, however often one looks
+    rehearsal = Rehearsal(config, str(config_file), options, terms, sys.stdin.buffer, note, progress)
+    rehearsed = rehearsal.run()
+    summary = rehearsed.finished.summary
+    for report in telling.reports:
+        write_report(report, summary)
+    if telling.as_json:
+        sys.stdout.buffer.write(to_json(summary))
+        sys.stdout.buffer.flush()
+    elif not telling.quiet or summary.exit_code != 0:
+        out = sys.stderr if telling.quiet else sys.stdout
+        examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN
+        rejects = rehearsed.finished.rejects
+        show_summary(summary, file=out, rejects=rejects, examples=examples, rehearsal=True)
+        for line in foretold(rehearsed):
+            show_note(line, file=out)
+    return summary.exit_code
+
+
+def foretold(rehearsed: Rehearsed) -> list[str]:
+    """What it means on this plan, in sentences."""
+    terms, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
+    summary = rehearsed.finished.summary
+    on_seats = f" with {count(terms.seats or 1, 'seat')}" if terms.daily_tokens is None else ""
+    told = [
+        "",
+        f"On the plan {terms.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
+        f"{duration(summary.seconds)} ({summary.seconds / 3600:.1f} hours).",
+    ]
+    if len(days) > 1:
+        told.append(
+            f"The day's tokens would be spent {count(len(days) - 1, 'time')}, so it is {count(len(days), 'day')}: "
+            f"{_by_day(days)} tokens. `replay --wait` does it in one go; without, each day's run goes on from the last."
+        )
+    if terms.assumed:
+        told.append("One seat is assumed: give --seats, or set pipedrive.seats in the config, for your own budget.")
+    return told
+
+
+def _by_day(days: list[int]) -> str:
+    if len(days) > DAYS_NAMED:
+        return f"{days[0]:,} on the first, {days[-1]:,} on the last, about {max(days):,} on those between"
+    return ", ".join(f"{tokens:,}" for tokens in days)
+
+
+def _plan(name: str | None) -> PlanName | None:
+    if name is None:
+        return None
+    plans = get_args(PlanName)
+    if name not in plans:
+        raise UserMistake(f"--plan {name}: there is no such plan", code="usage", hint=f"one of {', '.join(plans)}")
+    return cast(PlanName, name)

@@ -1,0 +1,160 @@
+"""A replay rehearsed: the whole run against a sandbox with the plan's limits, in virtual time. Sends nothing anywhere.
+
+Virtual time makes it the real thing, waiting included: bursts, answers that take a while, nights without budget. What
+it foretells are the run's own figures. It does not foresee other users of the same account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO
+
+from pipedrive_cli import virtual_time
+from pipedrive_cli.config import Config, PlanName
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.client import Client
+from pipedrive_cli.run.embedded import ADDRESS, furnish
+from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.replay import Finished, Replay
+from pipedrive_cli.secret import Secret
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox import Sandbox
+
+DAY = 86_400.0
+SEARCH_LAG = 3.0  # seconds that Pipedrive's search has been seen to trail behind writes
+LOOK = 5.0  # virtual seconds between two chances to show progress
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is rehearsed: a plan with so many seats (None: nobody said, and one is assumed), answers of `latency`."""
+
+    plan: PlanName
+    seats: int | None
+    daily_tokens: int | None
+    latency: float = LATENCY
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the day's budget is a guess."""
+        return self.seats is None and self.daily_tokens is None
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a run would come to. `finished.summary.seconds` is the foretold time; `tokens_by_day` has no gaps."""
+
+    finished: Finished
+    terms: Terms
+    day_budget: int
+    tokens_by_day: tuple[int, ...]
+
+    @property
+    def days(self) -> int:
+        """Days on which something is sent."""
+        return sum(tokens > 0 for tokens in self.tokens_by_day)
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """One rehearsal. `progress` is called now and then with the figures so far and the loop's clock."""
+
+    config: Config
+    config_file: str
+    options: RunOptions
+    terms: Terms
+    stdin: BinaryIO | None = None
+    note: Callable[[str], None] = lambda _: None
+    progress: Callable[[Tally], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
+    _marks: list[int] = field(default_factory=list)  # tokens spent at the end of each day
+
+    def run(self) -> Rehearsed:
+        """Runs to the end, in virtual time. Raises as `Replay.run` does."""
+        return virtual_time.run(self._run())
+
+    async def _run(self) -> Rehearsed:
+        sandbox = _sandbox(self.config, self.terms)
+        job = Replay(
+            self.config,
+            self.config_file,
+            self.options,
+            stdin=self.stdin,
+            watch=self._watch,
+            note=self.note,
+            connect=lambda: (_client(self.config, sandbox), PLANS[self.terms.plan].requests),
+        )
+        finished = await job.run()
+        marks = [*self._marks, finished.summary.tokens.spent]
+        by_day = tuple(after - before for before, after in zip([0, *marks], marks, strict=False))
+        return Rehearsed(finished, self.terms, sandbox.options.day_budget, by_day)
+
+    @contextlib.asynccontextmanager
+    async def _watch(self, tally: Tally) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
+            tasks = [asyncio.create_task(self._count_days(tally))]
+            if show is not None:
+                tasks.append(asyncio.create_task(_showing(show)))
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _count_days(self, tally: Tally) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(DAY * math.floor(loop.time() / DAY + 1) - loop.time())
+            self._marks.append(tally.tokens_spent)
+
+
+async def _showing(show: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(LOOK)
+        show()
+
+
+def terms_of_config(
+    config: Config, *, plan: PlanName | None = None, seats: int | None = None, latency: float | None = None
+) -> Terms:
+    """What the config says, or an option in its place; a plan or seats that were asked for beat `daily_tokens`."""
+    asked = plan is not None or seats is not None
+    return Terms(
+        plan=plan or config.pipedrive.plan,
+        seats=seats or config.pipedrive.seats,
+        daily_tokens=None if asked else config.delivery.daily_tokens,
+        latency=LATENCY if latency is None else latency,
+    )
+
+
+def _sandbox(config: Config, terms: Terms) -> Sandbox:
+    """An empty account on this plan whose day begins as the rehearsal does: with all of its budget."""
+    from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only rehearsals and --sandbox need it
+    from pipedrive_cli.sandbox.clock import LoopClock  # noqa: PLC0415 - as above
+
+    options = SandboxOptions(
+        plan=terms.plan,
+        seats=terms.seats or 1,
+        daily_tokens=terms.daily_tokens,
+        latency=terms.latency,
+        search_lag=SEARCH_LAG,
+    )
+    midnight = datetime.fromtimestamp(time.time() // DAY * DAY, UTC)
+    sandbox = Sandbox(options, LoopClock(midnight))
+    furnish(sandbox, config)
+    return sandbox
+
+
+def _client(config: Config, sandbox: Sandbox) -> Client:
+    from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - as above
+
+    key = ("x-api-token", Secret(sandbox.options.api_token))
+    return Client(ADDRESS, key, timeout=config.delivery.timeout, transport=SandboxTransport(sandbox))

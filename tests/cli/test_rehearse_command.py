@@ -1,0 +1,92 @@
+"""The command `rehearse`: what a replay would come to, told as text and as the summary's JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk_for_commands import event_file, pipedrive_cli, written_config
+
+from pipedrive_cli.report.summary import from_json
+
+CONFIG = "identity: {user_id_field: Our id, group_id_field: Group id}\nfields: {persons: {role: Role}}\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    """A config without any account."""
+    yield written_config(tmp_path, CONFIG)
+
+
+def _lead(number: int) -> dict[str, Any]:
+    when = f"2024-01-01T00:{number // 60:02d}:{number % 60:02d}Z"
+    user = f"u{number}"
+    return {"type": "track", "event": "Signed Up", "messageId": f"m{number}", "userId": user, "timestamp": when}
+
+
+def test_the_json_is_a_summary_with_the_time_foretold(config: Path, tmp_path: Path) -> None:
+    """One JSON object on stdout with the keys of a run's summary; a growing number of leads takes more virtual time."""
+    source = event_file(tmp_path, *(_lead(number) for number in range(50)))
+    ended = pipedrive_cli("rehearse", source, "-c", config, "--json")
+    assert ended.code == 0
+    summary = from_json(ended.out)
+    assert summary.version == 1
+    assert summary.records.leads.created == 50
+    assert summary.records.persons.created == 50
+    assert summary.seconds > 9  # a hundred writes at ten a second
+    assert set(ended.json) == set(json.loads(pipedrive_cli("replay", source, "-c", config, "--sandbox", "--json").out))
+
+
+def test_the_text_says_days_and_tokens_per_day(config: Path, tmp_path: Path) -> None:
+    """Where the day's budget does not last, the days and what each of them costs are told."""
+    written_config(tmp_path, CONFIG + "delivery: {daily_tokens: 300}\n")
+    source = event_file(tmp_path, *(_lead(number) for number in range(40)))
+    ended = pipedrive_cli("rehearse", source, "-c", config)
+    assert ended.code == 0
+    told = " ".join(ended.out.split())
+    assert "Would be finished after 2 d" in told
+    assert "300 API tokens a day" in told
+    assert "3 days" in told
+
+
+def test_plans_can_be_compared(config: Path, tmp_path: Path) -> None:
+    """A bigger plan takes less time and costs the same; a plan that does not exist is a usage error."""
+    source = event_file(tmp_path, *(_lead(number) for number in range(60)))
+    small, big = (
+        from_json(pipedrive_cli("rehearse", source, "-c", config, "--json", "--plan", plan, "--seats", "2").out)
+        for plan in ("lite", "ultimate")
+    )
+    assert big.seconds < small.seconds
+    assert big.tokens.spent == small.tokens.spent
+    wrong = pipedrive_cli("rehearse", source, "-c", config, "--plan", "gold")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "growth" in wrong.err
+
+
+def test_a_guess_at_the_seats_is_called_one(config: Path, tmp_path: Path) -> None:
+    """Without seats in the config one is assumed, and the text says so; with --seats it does not."""
+    source = event_file(tmp_path, _lead(1))
+    assert "assumed" in pipedrive_cli("rehearse", source, "-c", config).out
+    assert "assumed" not in pipedrive_cli("rehearse", source, "-c", config, "--seats", "3").out
+
+
+def test_what_would_be_rejected_is_told_before_it_happens(config: Path, tmp_path: Path) -> None:
+    """Exit code 1, the problem in the report, and the event in the rejects file, as a run would have it."""
+    rejects = tmp_path / "rejects.ndjson"
+    source = event_file(tmp_path, _lead(1), {"type": "identify", "messageId": "m"})
+    ended = pipedrive_cli("rehearse", source, "-c", config, "--rejects", rejects)
+    assert ended.code == 1
+    assert "missing_user_id" in ended.out
+    assert len(rejects.read_text().splitlines()) == 1
+
+
+def test_nothing_is_left_behind(config: Path, tmp_path: Path) -> None:
+    """The journal of a rehearsal is in memory: the same again has the same result."""
+    source = event_file(tmp_path, _lead(1), _lead(2))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    first, again = (from_json(pipedrive_cli("rehearse", source, "-c", config, "--json").out) for _ in range(2))
+    assert first.events == again.events
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
