@@ -64,7 +64,7 @@ class RecordState(msgspec.Struct):
     first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
     foreign_rank: int = 0  # below 0 once the record was taken over from a former id
     key: str | None = None  # the record key that the record bears in Pipedrive, as far as we know
-    owed: dict[str, Held] = {}  # what a merged record had and the survivor must still get: fills blanks
+    owed: dict[str, Held] = {}  # what the survivor of a merge must still get; `seen`: what the merged record showed
     owed_contacts: dict[str, list[dict[str, Any]]] = {}
 
 
@@ -275,6 +275,8 @@ def standing(
     owed = state.owed.get(address)
     if owed is not None and rules.same(kind, address, owed.sent, current):
         return owed.standing if held is None else max(owed.standing, held.standing)  # a merge has carried it over
+    if held is None and owed is not None and owed.seen is not None and rules.same(kind, address, owed.seen, current):
+        return NOWHERE  # a merge has carried over what the former record showed, and a better value is owed
     if rules.existing == "fill":
         foreign = (FILL + state.foreign_rank, FOREIGN)
     elif rules.existing == "newest" and state.first_update is not None:
@@ -466,7 +468,8 @@ def joined(
         if address == "name" and held is not None and ours("persons", address, held, value, rules):
             continue  # it follows from the inputs
         rank, time = standing("persons", former, former_shown, address, rules)
-        if blank(value) and (due := former.owed.get(address)) is not None:
+        due = former.owed.get(address)
+        if due is not None and (blank(value) or due.standing > (rank, time)):
             rank, time, value = due.rank, due.time, due.sent
         if (
             address not in ("emails", "phones")
@@ -474,7 +477,7 @@ def joined(
             and (rank, time) > standing("persons", survivor, survivor_shown, address, rules)
             and (address not in owed or (rank, time) > owed[address].standing)
         ):
-            owed[address] = Held(rank, time, value)
+            owed[address] = Held(rank, time, value, former_shown.get(address))
     contacts = {
         name: [*survivor.owed_contacts.get(name, ()), *former.owed_contacts.get(name, ()), *former_shown.get(name, ())]
         for name in ("emails", "phones")

@@ -109,10 +109,11 @@ class Sender:
 
     async def send(self, call: Call) -> Answer:
         """Returns the acknowledged answer, or raises as the module says."""
-        attempt = 1
+        attempt, sent = 1, 0
         while True:
             sending, spending = await self._admitted(call)
-            outcome = await self._once(call, attempt)
+            outcome = await self._once(call, again=sent > 0)
+            sent += 1
             verdict = decide(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
             self._learn(outcome, verdict, sending, spending)
             match verdict:
@@ -160,10 +161,10 @@ class Sender:
         self._tally.tokens_spent += call.tokens  # counted when it leaves: what fails may cost as much
         return self._pace.sent(now(), call.endpoint.search), self._day.spend(call.tokens, write=write)
 
-    async def _once(self, call: Call, attempt: int) -> Answer | NoAnswer:
+    async def _once(self, call: Call, *, again: bool) -> Answer | NoAnswer:
         tally = self._tally
         tally.requests[call.label] += 1
-        tally.retried += attempt > 1
+        tally.retried += again
         tally.in_flight += 1
         outcome: Answer | NoAnswer
         try:
@@ -227,7 +228,7 @@ class Sender:
             call = me()
             sending, spending = self._pace.sent(loop.time()), self._day.spend(call.tokens)
             self._tally.tokens_spent += call.tokens
-            outcome = await self._once(call, 1)
+            outcome = await self._once(call, again=False)
             verdict = decide(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
             if isinstance(verdict, DaySpent):
                 resume_in = verdict.resume_in

@@ -165,11 +165,11 @@ class Intake:
                 continue
             if self._limit_reached():
                 return True
-            tally.events_read += 1
             kinds = kinds_of(event)
             if not kinds <= self._prepared:
                 await self.prepare(kinds - self._prepared)
                 self._prepared |= kinds
+            tally.events_read += 1  # from here on it has an outcome, whatever happens
             self._take_event(entry, key, event)
         return False
 
@@ -240,43 +240,36 @@ async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
 async def _pumped(entries: Iterator[Entry], size: int) -> AsyncIterator[list[Entry]]:
     lines: queue.Queue[Entry | None] = queue.Queue(maxsize=2 * BATCH)
     loop = asyncio.get_running_loop()
-    arrived = asyncio.Event()
 
     def pump() -> None:
         try:
             for entry in entries:
                 lines.put(entry)
-                loop.call_soon_threadsafe(arrived.set)
         finally:
             lines.put(None)
-            loop.call_soon_threadsafe(arrived.set)
 
     # A daemon: a read that waits for a pipe must not keep the process alive after the run has ended.
     threading.Thread(target=pump, name="pipe", daemon=True).start()
     while True:
-        batch: list[Entry] = []
-        ended = False
-        while len(batch) < size and not ended:
+        try:
+            entry = lines.get_nowait()
+        except queue.Empty:
             try:
-                entry = lines.get_nowait()
+                # In the loop's own executor, so that a clock of virtual time stands still until a line is there.
+                entry = await loop.run_in_executor(None, lines.get, True, SILENCE)
             except queue.Empty:
+                yield []
+                continue
+        batch: list[Entry] = []
+        while entry is not None:
+            batch.append(entry)
+            if len(batch) >= size or lines.empty():
                 break
-            if entry is None:
-                ended = True
-            else:
-                batch.append(entry)
+            entry = lines.get_nowait()
         if batch:
             yield batch
-        if ended:
+        if entry is None:
             return
-        if not batch:
-            arrived.clear()
-            if lines.empty():
-                try:
-                    async with asyncio.timeout(SILENCE):
-                        await arrived.wait()
-                except TimeoutError:
-                    yield []
 
 
 def reading_started(tally: Tally, sources: Sequence[Source]) -> None:

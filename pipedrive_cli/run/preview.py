@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pipedrive_cli.config import Config, address
-from pipedrive_cli.delivery.backlog import Backlog, Case
+from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.courier import in_order
 from pipedrive_cli.delivery.directory import Directory
@@ -37,6 +37,7 @@ from pipedrive_cli.run.asking import connected, unreachable
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview_account import Known, OnlyLooks, Seen, Unknown
+from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import Labels, Requested
@@ -47,6 +48,7 @@ from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 DAY = 86_400.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class _Work:
     journal: Journal | None
     _memory: Memory = field(init=False)
     _book: Book = field(init=False)
-    _backlog: Backlog = field(init=False)
+    _backlog: LeanBacklog = field(init=False)
     _known: Known = field(init=False)
     _foresight: Foresight = field(init=False)
     _directory: Directory | None = None
@@ -161,7 +163,7 @@ class _Work:
         preview = self.preview
         self._memory = Memory(scratch, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
-        self._backlog = Backlog({} if self.journal is None else self.journal.aliases())
+        self._backlog = LeanBacklog({} if self.journal is None else self.journal.aliases())
         self._known = self._unknown() if self.knowledge is None or self.journal is None else self._seen()
         self._foresight = Foresight(
             self._known,
@@ -218,8 +220,8 @@ class _Work:
 
     async def _window(self) -> None:
         jobs, leads = self._backlog.take()
-        all_jobs = in_order([*jobs, *(lead_job(change, case) for change, case in leads)])
-        if not all_jobs:
+        self._backlog.window_over()
+        if not jobs and not leads:
             return
         try:
             await self._known.prepare(jobs, leads=bool(leads))
@@ -227,7 +229,12 @@ class _Work:
             pass  # each job meets the trouble itself
         except StopRun as stop:
             self._foresight.stopped = stop
-        await self._foresight.deliver(all_jobs)
+        jobs = in_order(jobs)
+        jobs.reverse()
+        leads.reverse()
+        self._foresight.next_window()
+        await self._foresight.deliver(_emptied(jobs))
+        await self._foresight.deliver(lead_job(*lead) for lead in _emptied(leads))
 
     def _transformed(self, event: Any) -> Transformed:
         if self._transform is None:
@@ -279,6 +286,12 @@ class _Work:
                 tally=self.preview.tally,
                 seconds=self.preview.seconds(),
             )
+
+
+def _emptied(items: list[T]) -> Iterator[T]:
+    """The items from the last to the first, each let go of once it is handed out: they hold much of the memory."""
+    while items:
+        yield items.pop()
 
 
 def shown_address(config: Config, *, sandbox: bool) -> str:

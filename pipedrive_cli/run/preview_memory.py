@@ -33,7 +33,7 @@ class Memory:
     _ids: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
     _made: dict[tuple[Kind, RecordId], _Made] = field(default_factory=dict)
     _gone: dict[tuple[Kind, int], int | None] = field(default_factory=dict)  # -> the survivor of a merge
-    _handled: list[tuple[bytes, Outcome]] = field(default_factory=list)
+    _handled: list[bytes] = field(default_factory=list)
     _changed: set[tuple[Kind, RecordId]] = field(default_factory=set)  # records of the account, in earlier windows
     _over: bool = False
 
@@ -50,7 +50,7 @@ class Memory:
     def ended(self, case: Case) -> None:
         """An event has its outcome."""
         if case.digest and case.outcome in _HANDLED:
-            self._handled.append((case.digest, case.outcome))
+            self._handled.append(case.digest)
         case.digest = b""  # the book would keep it for a journal
 
     def saved(self, save: Save, values: Mapping[str, Any] | None) -> None:
@@ -60,6 +60,8 @@ class Memory:
         if save.merged is not None and isinstance(save.id, int):
             self._gone[save.kind, save.merged] = save.id
             self._made.pop((save.kind, save.merged), None)
+        if save.kind == "leads" and all(outcome is not Outcome.REJECTED for _, outcome in save.parts):
+            return  # nothing is read of it again: its event is remembered as handled
         for key in save.keys:
             self._ids[save.kind, key] = save.id
         if save.state is not None:
@@ -110,7 +112,7 @@ class Memory:
                     journal.see(kind, [SeenRecord(record, None, None, dict(made.values))])
                     if isinstance(record, int) and record > 0:
                         self._changed.add((kind, record))
-            journal.settle_events(0, self._handled)
+            journal.settle_events(0, ((digest, Outcome.DELIVERED) for digest in self._handled))
         self._ids.clear()
         self._made.clear()
         self._gone.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -71,10 +71,13 @@ class Foresight:
     stopped: StopRun | None = None
     _ends: dict[Node, Found] = field(default_factory=dict)
 
-    async def deliver(self, jobs: Sequence[Job]) -> None:
-        """All jobs of one window, those first that others are linked to."""
+    def next_window(self) -> None:
+        """What comes from here on is another window."""
         self._ends = {}
         self.labels.forget()
+
+    async def deliver(self, jobs: Iterable[Job]) -> None:
+        """Jobs of one window, those first that others are linked to."""
         for job in jobs:
             end = await self._bring(job)
             for node in job.nodes:

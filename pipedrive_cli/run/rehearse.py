@@ -23,6 +23,7 @@ from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.run.embedded import ADDRESS, furnish
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
+from pipedrive_cli.run.work import LATENCY
 from pipedrive_cli.secret import Secret
 
 if TYPE_CHECKING:

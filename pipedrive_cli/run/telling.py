@@ -63,6 +63,21 @@ def summary_of(
     )
 
 
+def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
+    """The summary of a run that ended before its journal could be opened: nothing was read, nothing written."""
+    requests = {label: n for label, n in tally.requests.items() if n}
+    return Summary(
+        run=name,
+        status="stopped",
+        exit_code=stopped.exit_code,
+        reason=stopped.code,
+        input_complete=False,
+        requests=Requests(sum(requests.values()), tally.retried, requests),
+        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today),
+        problems=(problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint),),
+    )
+
+
 def _problem_counts(counts: Mapping[str, int]) -> dict[tuple[str, Outcome | None], int]:
     found: dict[tuple[str, Outcome | None], int] = {}
     for name, n in counts.items():

@@ -1,0 +1,34 @@
+"""What becomes of the bytes of events that end unfinished: the rejects file, and the journal for `retry`."""
+
+from __future__ import annotations
+
+from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.report.rejects import Note, RejectsWriter
+from pipedrive_cli.run.spool import Held, Spool
+from pipedrive_cli.transform.changes import Complaint, Outcome
+
+
+def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journal, run: int) -> None:
+    """Called with every event that has ended, within the transaction that records it."""
+    held: Held | None = case.body
+    if held is None or case.outcome not in {Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING}:
+        return
+    raw = spool.get(held)
+    if case.digest and case.outcome is not Outcome.REJECTED:
+        journal.keep_unfinished(run, [(case.digest, case.place.file, case.place.line, case.place.index, raw)])
+    if rejects is None or case.outcome is Outcome.PENDING:
+        return
+    reason = next((c for c in case.complaints if c.outcome is case.outcome), None) or Complaint("failed", "it failed")
+    note = Note(
+        file=case.place.file,
+        line=case.place.line,
+        index=case.place.index,
+        identity=case.message_id or None,
+        time=case.time,
+        outcome=case.outcome,
+        code=reason.code,
+        message=reason.message,
+        field=reason.field,
+    )
+    rejects.add(raw, note, cut=held.cut)

@@ -1,0 +1,271 @@
+"""The windows of one run: events are taken up, records looked up, jobs delivered, until the input is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.budget import Pace, concurrency
+from pipedrive_cli.delivery.courier import Courier, in_order
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubt import Doubts
+from pipedrive_cli.delivery.journal import GroupCommits
+from pipedrive_cli.delivery.leads import lead_job
+from pipedrive_cli.delivery.plan import Refusal, name_key
+from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import EXIT_USAGE, StopRun
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.pipedrive.catalog import WINDOW_SECONDS
+from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
+from pipedrive_cli.run.intake import Intake
+from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.spool import Spool
+from pipedrive_cli.run.terms import terms_of
+from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
+from pipedrive_cli.transform.transform import Transform, compile_mapping
+
+LATENCY = 0.15  # seconds an answer takes, until some have been measured
+MOST_WORKERS = 128
+
+
+@dataclass(slots=True)
+class Work:
+    """The windows of one run: read, deliver, until the input is over. `wrote` tells whether anything was sent yet."""
+
+    config: Config
+    config_file: str
+    options: RunOptions
+    tally: Tally
+    server_time: Callable[[], float]
+    wrote: Callable[[], bool]
+    sender: Sender
+    pace: Pace
+    account: AccountKnowledge
+    commits: GroupCommits
+    book: Book
+    spool: Spool
+    input_complete: bool = False
+    _transform: Transform | None = None
+    _prepared: frozenset[Kind] = frozenset()
+    _courier: Courier | None = None
+    _intake: Intake | None = None
+
+    async def through(self, sources: list[Source]) -> StopRun | None:
+        """Returns why the run stopped early, or None."""
+        tally = self.tally
+        backlog = Backlog(self.commits.journal.aliases())
+        intake = self._intake = Intake(
+            sources=sources,
+            filters=self.options.filters,
+            window=self.config.delivery.lookahead,
+            book=self.book,
+            backlog=backlog,
+            spool=self.spool,
+            journal=self.commits.journal,
+            transform=self._transformed,
+            prepare=self._prepare,
+            now=lambda: time.time_ns() // 1000,
+            limit=self.options.limit,
+            stopped=lambda: self.sender.stopped is not None,
+        )
+        timer = self._deadline()
+        try:
+            await self._settle_doubts()
+            async for _ in intake.windows():
+                await self._window(backlog)
+                intake.end_twins()  # they need their bytes
+                self.spool_restart(backlog)
+                tally.phase = "reading"
+            if self.sender.stopped is None and intake.complete:
+                await self._window(backlog)
+            if self._courier is not None:
+                self._courier.input_over = True
+            while len(backlog):
+                await self._window(backlog)
+            if self._courier is not None and self._courier.kinds_stopped:
+                self.sender.stop(_kind_refused(next(iter(self._courier.kinds_stopped.values()))))
+        except (StopRun, Failure, KindStops, Refusal) as trouble:
+            # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
+            self.sender.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
+            if self._courier is not None:
+                self._courier.input_over = True
+                await self._window(backlog)  # nothing is sent any more: what waits is recorded as pending
+        finally:
+            if timer is not None:
+                timer.cancel()
+        intake.end_twins()
+        self.input_complete = intake.complete and not intake.left
+        return self.sender.stopped
+
+    def spool_restart(self, backlog: Backlog) -> None:
+        if not len(backlog):
+            self.spool.restart()
+
+    def finish(self) -> None:
+        """Writes what is left to tell into the journal."""
+        if self._intake is not None:
+            for (kind, name), n in self._intake.dropped.items():
+                self.book.count("dropped", f"{kind} {name}", n)
+            for entry in self._intake.left:
+                reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
+                case = Case(b"", entry.identity or "", entry.place, None)
+                self.book.problem(Complaint(reason.code, reason.message), case)
+        self.commits.flush()
+        with self.commits.journal.transaction():
+            self.book.write(self.commits.journal)
+
+    async def _settle_doubts(self) -> None:
+        """Every run settles what is in doubt before anything else."""
+        if self.commits.journal.open_writes():
+            kinds: frozenset[Kind] = frozenset(write.kind for write in self.commits.journal.open_writes())
+            await self._prepare(kinds)
+            assert self._courier is not None  # noqa: S101 - made by _prepare
+            writes = self.commits.journal.open_writes()
+            await self._courier.doubts.settle_writes(self.commits, writes, self.server_time())
+
+    async def _window(self, backlog: Backlog) -> None:
+        """Delivers all that waits."""
+        if self._courier is None or not len(backlog):
+            return
+        tally = self.tally
+        courier = self._courier
+        jobs, leads = backlog.take()
+        all_jobs = in_order([*jobs, *(lead_job(change, case) for change, case in leads)])
+        tally.window_records = tally.backlog_records = len(all_jobs)
+        if self.sender.stopped is None:
+            tally.phase = "looking up records"
+            try:
+                await asyncio.gather(*(self._look_up(kind, jobs) for kind in ("organizations", "products", "persons")))
+                if leads:
+                    await courier.directory.take_over_leads()
+            except KindStops as stops:
+                courier.kinds_stopped.setdefault(stops.kind, stops)
+            except Failure:
+                pass  # each job meets the trouble itself, and creates nothing
+            except StopRun as stop:
+                self.sender.stop(stop)
+        tally.phase = "writing"
+        await courier.deliver(all_jobs, self._workers())
+        self.commits.flush()
+
+    async def _look_up(self, kind: Kind, jobs: list[Job]) -> None:
+        mine = [job for job in jobs if job.kind == kind]
+        keys = [key for job in mine for key in job.keys] + [name_key(job.name) for job in mine if job.name is not None]
+        matching = self.config.identity.match_email and kind == "persons"
+        emails = sum(any(part.change.emails for part in job.parts) for job in mine) if matching else 0
+        if keys:
+            assert self._courier is not None  # noqa: S101 - only a prepared run has jobs
+            await self._courier.directory.prepare(kind, keys, emails=emails)
+
+    def _workers(self) -> int:
+        wish = self.config.delivery.concurrency
+        if isinstance(wish, int):
+            return wish
+        # Twice what the limit and a usual latency ask for: the limiter, not the number of workers, sets the pace.
+        return min(MOST_WORKERS, 2 * concurrency(min(self.pace.limit, 100 * WINDOW_SECONDS), LATENCY) + 8)
+
+    def _transformed(self, event: Event) -> Transformed:
+        assert self._transform is not None or not self._prepared  # noqa: S101 - prepare comes first
+        if self._transform is None:
+            self._transform = compile_mapping(self.config, self.account.account)
+        return self._transform.transform(event)
+
+    async def _prepare(self, kinds: frozenset[Kind]) -> None:
+        """Learns what events of these kinds need of the account; a config that does not fit it ends the run here."""
+        config = self.config
+        labels = bool(config.leads.label_ids) or "leads" in kinds
+        await self.account.learn(kinds, labels=labels)
+        self._prepared |= kinds
+        problems = problems_of(config, self.account.account, self._prepared)
+        if problems:
+            self.account.forget()  # somebody may have made the field a minute ago
+            await self.account.learn(self._prepared, labels=labels)
+            problems = problems_of(config, self.account.account, self._prepared)
+        if problems and self.wrote():
+            raise StopRun(
+                f"the config does not fit the account: {problems[0].path} {problems[0].message}",
+                code="config",
+                exit_code=EXIT_USAGE,
+                hint="`pipedrive-cli check` lists every problem; run again to continue",
+            )
+        raise_problems(self.config_file, problems)
+        self._transform = compile_mapping(config, self.account.account)
+        self._equip(self._transform)
+
+    def _equip(self, transform: Transform) -> None:
+        """Gives the courier what the mapping has become."""
+        terms = terms_of(self.config, transform, self.account.account)
+        wanted = {kind: transform.addresses(kind) for kind in KINDS}
+        if self._courier is not None:
+            self._courier.terms = terms
+            self._courier.directory.want(terms.key_address, wanted)
+            return
+        directory = Directory(
+            self.commits,
+            self.sender.send,
+            key_address=terms.key_address,
+            wanted=wanted,
+            now=asyncio.get_running_loop().time,
+            warn=self._warn_of_twins,
+        )
+        assert self._intake is not None  # noqa: S101 - made before anything is prepared
+        self._courier = Courier(
+            self.sender,
+            directory,
+            self.commits,
+            self.book,
+            self._intake.backlog,
+            terms,
+            Doubts(directory, self.config.delivery.settle),
+            self.server_time,
+        )
+
+    def _warn_of_twins(self, kind: Kind, key: str, ids: Any) -> None:
+        listed = ", ".join(str(i) for i in list(ids)[:10])
+        self.book.problem(
+            Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
+        )
+
+    def failed(self, failures: int) -> None:
+        """Told of every failed event; too many end the run."""
+        most = self.options.max_failures
+        if most is not None and failures >= most:
+            self.sender.stop(
+                StopRun(
+                    f"{failures} events have failed, as many as --max-failures allows",
+                    code="max_failures",
+                    hint="see the problems below; run again to continue",
+                )
+            )
+
+    def _deadline(self) -> asyncio.TimerHandle | None:
+        if self.options.deadline is None:
+            return None
+        stop = StopRun(
+            "the deadline was reached", code="deadline", hint="run again to continue; everything done so far is kept"
+        )
+        return asyncio.get_running_loop().call_later(self.options.deadline, self.sender.stop, stop)
+
+
+def _kind_refused(stops: KindStops) -> StopRun:
+    return StopRun(
+        f"Pipedrive takes nothing more of {stops.kind}: {stops.message}",
+        code="kind_refused",
+        hint="mend the key's permissions or the plan's limits, then run again: what waits is kept",
+    )
+
+
+def _cannot_look(trouble: Failure | KindStops | Refusal) -> StopRun:
+    return StopRun(
+        f"Pipedrive could not be asked for what this run needs: {trouble.message}",
+        code="look_up_failed",
+        hint="run again later to continue; nothing was guessed",
+    )
