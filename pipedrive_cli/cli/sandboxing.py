@@ -61,7 +61,7 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
         )
 
     # The server passes a signal on when it has ended: whatever ended it, it was meant to end.
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         asyncio.run(serve(sandbox, choice.host, choice.port, started))
     except KeyboardInterrupt:
@@ -74,6 +74,8 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
             code="port",
             hint="another program may have it: name another --port, or 0 for any that is free",
         ) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
     show_note(f"served {count(sum(sandbox.calls.values()), 'request')}, {sandbox.tokens_spent:,} API tokens")
     return 0
 

@@ -1,10 +1,11 @@
 """Events read for a look at them alone: how many of each kind, what is wrong with them, what no mapping names.
 
-Memory stays constant, however many there are. What only delivery can find (a person that nobody knows) is not here.
+Memory does not grow with their number. What only delivery can find (a person that nobody knows) is not here.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -35,6 +36,8 @@ ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
     "products": PRODUCT_PROPERTIES,
 }
 _NAMED = {"product viewed": "Product Viewed", "order completed": "Order Completed"}
+
+_ANY_ITEM = re.compile(r"\[\d+\]")  # the tenth product of an order has no cause of its own
 
 Learn = Callable[[frozenset[Kind]], Awaitable[Account]]
 Cause = tuple[str, Outcome | None, str | None]  # code, outcome, and for a bad value its field
@@ -108,7 +111,7 @@ class Sample:
                 break
         for complaint in complaints:
             # Of values the field is the cause: each is mended in a place of its own.
-            where = complaint.field if complaint.code == "bad_value" else None
+            where = _ANY_ITEM.sub("[]", complaint.field or "") if complaint.code == "bad_value" else None
             cause = (complaint.code, complaint.outcome, where)
             self._causes[cause] += 1
             kept = self._examples.setdefault(cause, [])

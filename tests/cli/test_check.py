@@ -1,0 +1,250 @@
+"""The command `check`: what would fail in a run, told before it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
+
+from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+
+IDENTITY = "identity: {user_id_field: Our id, group_id_field: Their id}\n"
+
+
+def furnished(**options: Any) -> Sandbox:
+    """An account with fields of several types."""
+    sandbox = Sandbox(SandboxOptions(api_token=CANARY, **options))
+    sandbox.add_field("persons", name="Our id")
+    sandbox.add_field("persons", name="Role")
+    sandbox.add_field("persons", name="Age", field_type="double")
+    sandbox.add_field("persons", name="Plan", field_type="enum", options=("Free", "Pro"))
+    sandbox.add_field("organizations", name="Their id")
+    return sandbox
+
+
+def checked(folder: Path, sandbox: Sandbox, text: str, *arguments: str | Path) -> Ended:
+    """`check` of a config against an account; it may only have looked."""
+    with served(sandbox) as url:
+        ended = pipedrive_cli("check", "-c", written_config(folder, account(url) + text), *arguments)
+    assert {request.method for request in sandbox.requests} <= {"GET"}
+    return ended
+
+
+def messages(ended: Ended) -> list[str]:
+    """The problems' messages."""
+    assert list(ended.json) == ["version", "ok", "problems"]
+    for problem in ended.json["problems"]:
+        assert list(problem) == ["code", "outcome", "count", "message", "hint", "examples"]
+    return [problem["message"] for problem in ended.json["problems"]]
+
+
+def test_a_config_that_fits_is_in_order(tmp_path: Path) -> None:
+    """The company, the user, the limits as headers tell them, and what is left of the day are shown; exit code 0."""
+    sandbox = furnished(company_name="Acme", plan="growth", seats=2)
+    ended = checked(tmp_path, sandbox, f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n")
+    assert ended.code == 0
+    for told in ("Acme", "Sandbox User, an admin", "40 requests in 2 s", "of 120,000 API tokens left", "is in order"):
+        assert told in ended.out
+    again = checked(tmp_path, furnished(), IDENTITY, "--json")
+    assert again.json == {"version": 1, "ok": True, "problems": []}
+    assert checked(tmp_path, furnished(), IDENTITY, "--quiet").out == ""
+
+
+def test_every_mistake_is_told_with_its_line_and_the_nearest_name(tmp_path: Path) -> None:
+    """Fields, labels and currencies that the account lacks, all at once; exit code 2."""
+    text = (
+        f"{IDENTITY}"
+        "fields:\n"
+        "  persons:\n"
+        "    role: Rolle\n"
+        "    address.city: Town\n"
+        "leads: {default_currency: XTS, label_ids: [Hott]}\n"
+    )
+    ended = checked(tmp_path, furnished(), text, "--json")
+    assert (ended.code, ended.json["ok"]) == (2, False)
+    problems = {p["examples"][0]["field"]: p for p in ended.json["problems"]}
+    assert set(problems) == {
+        "fields.persons.role", "fields.persons.address.city", "leads.default_currency", "leads.label_ids",
+    }  # fmt: skip
+    assert "did you mean Role?" in problems["fields.persons.role"]["message"]
+    assert problems["fields.persons.role"]["examples"][0]["line"] == 5
+    assert problems["fields.persons.address.city"]["examples"][0]["line"] == 6
+    assert "fields create" in problems["fields.persons.address.city"]["hint"]
+    assert "Hot, Cold, Warm" in problems["leads.label_ids"]["message"]
+    shown = checked(tmp_path, furnished(), text)
+    assert f"{tmp_path / 'config.yaml'}:5  fields.persons.role:" in shown.out
+    assert "4 things must be changed" in shown.out
+
+
+def test_two_fields_of_one_name_are_named_by_their_keys(tmp_path: Path) -> None:
+    """Nobody can tell which one is meant, so the user has to."""
+    sandbox = furnished()
+    other = sandbox.add_field("persons", name="Role")
+    ended = checked(tmp_path, sandbox, f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n", "--json")
+    (message,) = messages(ended)
+    assert other in message
+    assert ended.code == 2
+
+
+def test_an_id_field_must_be_one_that_can_be_looked_up(tmp_path: Path) -> None:
+    """A date cannot be searched for; it is told once."""
+    sandbox = furnished()
+    sandbox.add_field("persons", name="Born", field_type="date")
+    ended = checked(tmp_path, sandbox, "identity: {user_id_field: Born}\n", "--json")
+    (message,) = messages(ended)
+    assert "identity.user_id_field" in message
+    assert "date" in message
+
+
+def test_a_refused_key_is_exit_code_3(tmp_path: Path) -> None:
+    """In words and in JSON; what the events are can be told all the same."""
+    sandbox = Sandbox(SandboxOptions(api_token="another"))
+    ended = checked(tmp_path, sandbox, IDENTITY, "--json")
+    assert (ended.code, ended.json["ok"]) == (3, False)
+    assert [problem["code"] for problem in ended.json["problems"]] == ["credentials_refused"]
+    file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {}})
+    shown = checked(tmp_path, Sandbox(SandboxOptions(api_token="another")), IDENTITY, file)
+    assert shown.code == 3
+    assert "refused the credentials" in shown.out
+    assert "identify" in shown.out
+
+
+def test_a_user_who_is_no_admin_is_warned(tmp_path: Path) -> None:
+    """Records that the user cannot see would be made a second time; that stops nobody."""
+    ended = checked(tmp_path, furnished(admin=False), IDENTITY, "--json")
+    assert ended.code == 0
+    assert [problem["code"] for problem in ended.json["problems"]] == ["not_admin"]
+
+
+def test_a_permission_that_is_missing_is_an_obstacle(tmp_path: Path) -> None:
+    """The key opens the account, but not its fields."""
+    ended = checked(tmp_path, furnished(refusals="permission@fields"), IDENTITY, "--json")
+    assert ended.code == 2
+    assert "kind_refused" in {problem["code"] for problem in ended.json["problems"]}
+
+
+def test_without_a_key_it_says_what_was_not_checked(tmp_path: Path) -> None:
+    """The config alone is in order or not; that the account was not looked at stands where people look."""
+    config = written_config(tmp_path, f"pipedrive: {{company_domain: acme}}\n{IDENTITY}")
+    ended = pipedrive_cli("check", "-c", config)
+    assert ended.code == 0
+    assert "not checked" in ended.out
+    assert "PIPEDRIVE_API_TOKEN" in ended.out
+    ended = pipedrive_cli("check", "-c", config, "--json")
+    assert ended.json == {"version": 1, "ok": True, "problems": []}
+    assert "not checked" in ended.err
+
+
+def test_mistakes_of_the_file_itself_are_told_like_the_others(tmp_path: Path) -> None:
+    """All of them, with their lines, in JSON too."""
+    config = written_config(tmp_path, "identity: {user_id_feild: x}\ndelivery: {timeout: soon}\n")
+    ended = pipedrive_cli("check", "-c", config, "--json")
+    assert ended.code == 2
+    assert [problem["examples"][0]["line"] for problem in ended.json["problems"]] == [1, 2]
+    assert len(messages(ended)) == 2
+    assert pipedrive_cli("check", "-c", tmp_path / "nowhere.yaml").code == 2
+
+
+def test_nobody_there_is_exit_code_4(tmp_path: Path) -> None:
+    """It is neither the config nor the key: later it may work."""
+    with served(furnished()) as url:
+        pass
+    ended = pipedrive_cli("check", "-c", written_config(tmp_path, account(url) + IDENTITY), "--json")
+    assert ended.code == 4
+    assert [problem["code"] for problem in ended.json["problems"]] == ["unreachable"]
+
+
+def test_events_are_counted_and_what_would_be_rejected_is_told(tmp_path: Path) -> None:
+    """By kind, with file and line; values are held against the types of the account's fields."""
+    file = event_file(
+        tmp_path,
+        {"type": "identify", "messageId": "1", "userId": "u", "traits": {"age": "young", "role": "x"}},
+        {"type": "identify", "messageId": "2", "userId": "u", "traits": {"age": 42, "plan": "Gold"}},
+        {"type": "track", "messageId": "3", "userId": "u", "event": "Order Completed", "properties": {}},
+        {"type": "track", "messageId": "4", "userId": "u", "event": "Demo Requested"},
+        {"type": "page", "messageId": "5", "userId": "u"},
+        "{broken",
+    )
+    text = f"{IDENTITY}fields: {{persons: {{age: Age, plan: Plan, role: Role}}}}\n"
+    ended = checked(tmp_path, furnished(), text, file, "--json")
+    assert ended.code == 0
+    rejected = {p["message"]: p["examples"] for p in ended.json["problems"] if p["outcome"] == "rejected"}
+    places = {message.rpartition(": ")[2]: [example["line"] for example in it] for message, it in rejected.items()}
+    assert places == {
+        "traits.age": [1],
+        "traits.plan": [2],
+        "the order has no products": [3],
+        "the line is no JSON": [6],
+    }
+    shown = checked(tmp_path, furnished(), text, file)
+    counted = dict(re.findall(r"^  (\S.*?) {2,}([0-9]+)$", shown.out, re.MULTILINE))
+    assert (counted["read"], counted["identify"], counted["track, as a lead"]) == ("6", "2", "1")
+    assert (counted["Order Completed"], counted["rejected"], counted["skipped"]) == ("1", "4", "1")
+    assert f"{file}:1" in shown.out
+    assert "4 events would be rejected" in shown.out
+
+
+def test_a_kind_that_only_the_events_are_about_is_checked_too(tmp_path: Path) -> None:
+    """A file with group events needs the field for group ids, though the config never speaks of organizations."""
+    file = event_file(tmp_path, {"type": "group", "userId": "u", "groupId": "g", "traits": {}})
+    ended = checked(tmp_path, furnished(), "identity: {user_id_field: Our id}\n", file, "--json")
+    assert ended.code == 2
+    assert any("identity.group_id_field" in message for message in messages(ended))
+
+
+def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path: Path) -> None:
+    """The most frequent first: a slip in upper and lower case, a field made for it, or nothing to say."""
+    traits = {"Role": "x", "age": 3, "shoe": 43}
+    events = [{"type": "identify", "messageId": str(n), "userId": "u", "traits": traits} for n in range(3)]
+    events.append({"type": "identify", "messageId": "more", "userId": "u", "traits": {"shoe": 44}})
+    text = f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n"
+    ended = checked(tmp_path, furnished(), text, event_file(tmp_path, *events), "--json")
+    told = [(p["count"], p["message"].split()[-1], p["hint"]) for p in ended.json["problems"]]
+    assert told == [
+        (4, "shoe", None),
+        (3, "Role", "Did you mean role? Upper and lower case count."),
+        (3, "age", "To send it add `age: Age` to fields.persons."),
+    ]
+
+
+def test_a_trait_whose_field_is_wrong_is_not_called_unmapped(tmp_path: Path) -> None:
+    """One mistake is told once."""
+    file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {"role": "x"}})
+    ended = checked(tmp_path, furnished(), f"{IDENTITY}fields: {{persons: {{role: Rolle}}}}\n", file, "--json")
+    assert [problem["code"] for problem in ended.json["problems"]] == ["config"]
+
+
+def test_the_embedded_sandbox_needs_neither_key_nor_network(tmp_path: Path) -> None:
+    """It has the fields that the config names, so the sample files can be looked at before there is an account."""
+    config = written_config(tmp_path, f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n")
+    file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {"role": "x"}})
+    ended = pipedrive_cli("check", file, "-c", config, "--sandbox", "--json")
+    assert ended.json == {"version": 1, "ok": True, "problems": []}
+
+
+def test_events_from_a_pipe_and_files_that_are_not_there(tmp_path: Path) -> None:
+    """`-` is standard input; a missing file is a mistake."""
+    config = written_config(tmp_path, IDENTITY)
+    line = b'{"type": "identify", "userId": "u"}\n'
+    assert "identify" in pipedrive_cli("check", "-", "-c", config, "--sandbox", stdin=line).out
+    assert pipedrive_cli("check", "nowhere.ndjson", "-c", config, "--sandbox").code == 2
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_neither_events_nor_the_account_can_move_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Names of traits, values, and what the company is called are shown as what they are."""
+    hostile = "\x1b]0;owned\x07[bold]x"
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    sandbox = furnished(company_name=hostile, user_name=hostile)
+    events = [{"type": "identify", "userId": hostile, "traits": {hostile: 1, "age": hostile}}, {"type": hostile}]
+    with served(sandbox) as url:
+        config = written_config(tmp_path, f"{account(url)}{IDENTITY}fields: {{persons: {{age: Age}}}}\n")
+        ended = pipedrive_cli("check", event_file(tmp_path, *events), "-c", config, terminal=terminal)
+    assert "\x1b" not in ended.out + ended.err
+    assert "[bold]x" in ended.out
