@@ -204,7 +204,7 @@ class Courier:
             except (Refusal, KindStops, Failure, StopRun):
                 await self._move(course, "refused")  # turned away, or it never left
                 raise
-            except Doubt:
+            except Doubt as doubt:
                 attempted = asyncio.get_running_loop().time()
                 await self._move(course, "doubt", ended=False)
                 try:
@@ -216,6 +216,8 @@ class Courier:
                 if found is not None:
                     return found
                 await self._move(course, "absent")
+                if (refused := doubt.refused) is not None:
+                    raise Refusal(refused.code, refused.message, refused.fields) from doubt
                 continue
             return self._shown(ask, answer.data, course)
         raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")

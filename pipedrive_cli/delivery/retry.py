@@ -56,13 +56,6 @@ class DaySpent:
 
 
 @dataclass(frozen=True, slots=True)
-class InDoubt:
-    """It must not be repeated, and may have been done: look first."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """It will not be done. `cause` is what the refusal is about, and so what stops: one record, its kind, the run.
 
@@ -74,6 +67,14 @@ class Refused:
     code: str
     message: str
     fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It must not be repeated, and may have been done: look first. `refused`: what holds if it was not done."""
+
+    reason: str
+    refused: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def decide(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts
     if 400 <= status < 500 and status != 408:
         return _refused(call, outcome, attempt, max_attempts, jitter)
     if 200 <= status < 300 and outcome.body is not None and not outcome.ok:
-        return _refusal("record", call, outcome)  # 200 with "success": false
+        # 200 with "success": false. Two words against each other: a write that makes something is looked for first.
+        refused = _refusal("record", call, outcome)
+        return refused if call.endpoint.repeatable else InDoubt(refused.message, refused)
     reason = f"{call.label} was answered {status}: {_words(outcome)}"
     return _unsure(call, reason, _retry_after(outcome), attempt, max_attempts, jitter)
 

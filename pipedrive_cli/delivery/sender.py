@@ -47,7 +47,11 @@ class Failure(Exception):
 
 
 class Doubt(Exception):
-    """A write that must not be repeated may have been done."""
+    """A write that must not be repeated may have been done. `refused`: why it was refused, should it not."""
+
+    def __init__(self, reason: str, refused: Refused | None = None) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 class KindStops(Exception):
@@ -126,8 +130,8 @@ class Sender:
                     self._slow_down(after)
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
-                case InDoubt(reason):
-                    raise Doubt(reason)
+                case InDoubt(reason, refused):
+                    raise Doubt(reason, refused)
                 case Gone():
                     raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
                 case Refused():

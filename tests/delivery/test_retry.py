@@ -167,7 +167,7 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (PATCH, answer(409, error("no")), refused("record", "http_409", "no")),
     (PATCH, answer(413, None), refused("record", "http_413", NO_REASON)),
     (POST, answer(400, {}), refused("record", "http_400", "no reason given")),
-    (LEAD, answer(200, error("bad", error_info="worse")), refused("record", "http_200", "bad · worse")),
+    (LEAD, answer(200, error("bad", error_info="worse")), Is(InDoubt)),
     # Refused: one record or its kind.
     (PATCH, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
     (MERGE, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
