@@ -1,0 +1,188 @@
+"""What may know what: arrows point one way, pure modules do no I/O, and every foreign library has one place."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "pipedrive_cli"
+FILES = sorted(ROOT.rglob("*.py"))
+
+# The lower a part's rank, the less it may know: a module imports from lower ranks and from its own part alone.
+# The words that pass between the parts (values without behaviour) come first, whichever part they live in.
+RANKS: dict[str, int] = {
+    "pipedrive_cli": 0,
+    "errors": 0,
+    "secret": 0,
+    "virtual_time": 0,
+    "events.event": 0,
+    "transform.changes": 0,
+    "pipedrive.account": 0,
+    "config": 1,
+    "events": 2,
+    "pipedrive": 3,
+    "transform": 4,
+    "delivery": 5,
+    "report": 6,
+    "run": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+
+# Who may start the sandbox, which itself knows nothing of the rest.
+STARTS_THE_SANDBOX = ("run.embedded", "run.replay", "run.rehearse", "run.asking", "cli.")
+
+PURE = (
+    "transform.",
+    "delivery.fold",
+    "delivery.backlog",
+    "delivery.plan",
+    "delivery.homes",
+    "delivery.leads",
+    "delivery.retry",
+    "delivery.refusal",
+    "delivery.budget",
+    "delivery.tally",
+    "pipedrive.catalog",
+    "pipedrive.bodies",
+    "pipedrive.fields",
+    "pipedrive.account",
+    "pipedrive.answer",
+    "events.event",
+    "report.summary",
+    "report.problems",
+    "report.escape",
+)
+IMPURE = frozenset(
+    {"httpx", "sqlite3", "rich", "typer", "time", "random", "os", "asyncio", "secrets", "socket", "uuid"}
+)
+
+# Foreign library -> the modules that may import it.
+PLACES: dict[str, tuple[str, ...]] = {
+    "httpx": ("pipedrive.client", "sandbox.transport"),
+    "sqlite3": ("delivery.journal.",),
+    "rich": ("report.",),
+    "typer": ("cli.",),
+    "yaml": ("config.",),
+    "uvicorn": ("sandbox.",),
+    "time": ("run.", "cli.", "sandbox.", "events."),
+    "random": ("run.", "sandbox."),
+}
+
+
+def name_of(file: Path) -> str:
+    """A module's name below `pipedrive_cli`: `delivery.fold`; a package's is that of its folder."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "pipedrive_cli"
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Full names of all that a module imports, wherever in it; `from a import b` gives `a.b` where that is a module."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are written out"
+            assert node.module is not None
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+
+
+MODULES = {f"pipedrive_cli.{name_of(file)}" for file in FILES}
+OURS = {
+    name_of(file): sorted({i.removeprefix("pipedrive_cli.") for i in imports(file) if i.startswith("pipedrive_cli")})
+    for file in FILES
+}
+
+
+def rank(module: str) -> tuple[int, str]:
+    """A module's rank and the part it belongs to."""
+    part = module.split(".", maxsplit=1)[0]
+    return (RANKS[module], module) if module in RANKS else (RANKS[part], part)
+
+
+def within(module: str, places: tuple[str, ...]) -> bool:
+    return any(
+        module == place or f"{module}.".startswith(place if place.endswith(".") else f"{place}.") for place in places
+    )
+
+
+@pytest.mark.parametrize("module", [module for module in OURS if not module.startswith("sandbox")])
+def test_a_module_knows_only_what_stands_below_it(module: str) -> None:
+    """No import goes upwards or sideways; the sandbox is started from a few named places alone."""
+    own_rank, own_part = rank(module)
+    for other in OURS[module]:
+        if other.split(".")[0] == "sandbox":
+            assert within(module, STARTS_THE_SANDBOX), f"{module} imports {other}"
+            continue
+        other_rank, other_part = rank(other)
+        assert other_rank < own_rank or other_part == own_part or own_rank == other_rank == 0, (
+            f"{module} imports {other}"
+        )
+
+
+def test_the_sandbox_is_an_opinion_of_its_own() -> None:
+    """The sandbox imports nothing of ours: if it shared our tables, we would be wrong together."""
+    known = {other for module, others in OURS.items() if module.startswith("sandbox") for other in others}
+    assert {other for other in known if not other.startswith("sandbox")} == set()
+
+
+def test_no_modules_import_each_other_in_a_ring() -> None:
+    """Every module can be understood after those it imports."""
+    state: dict[str, str] = {}
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert state.get(module) != "open", " -> ".join((*way, module))
+        if module in state:
+            return
+        state[module] = "open"
+        for other in OURS.get(module, ()):
+            if other != module and not module.startswith(f"{other}."):  # a package may gather its own modules
+                visit(other, (*way, module))
+        state[module] = "done"
+
+    for module in OURS:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if within(name_of(file), PURE)], ids=name_of)
+def test_a_pure_module_reaches_nothing_outside(file: Path) -> None:
+    """What is decided is decided without network, disk, clock, chance or terminal."""
+    assert {name.split(".")[0] for name in imports(file)} & IMPURE == set()
+
+
+def test_every_pure_module_that_is_listed_exists() -> None:
+    """A module that is renamed does not escape its rule."""
+    names = [name_of(file) for file in FILES]
+    assert [pure for pure in (*PURE, *STARTS_THE_SANDBOX) if not any(within(name, (pure,)) for name in names)] == []
+
+
+@pytest.mark.parametrize("library", sorted(PLACES))
+def test_a_foreign_library_has_its_place(library: str) -> None:
+    """What only one part may know of, no other imports."""
+    users = [name_of(file) for file in FILES if library in {name.split(".")[0] for name in imports(file)}]
+    assert [user for user in users if not within(user, PLACES[library])] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_module_says_what_it_is_for(file: Path) -> None:
+    """A docstring opens every module, and nothing prints behind the report's back."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    assert (ast.get_docstring(tree) or "").strip()
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert called & {"print", "input", "eval", "exec", "breakpoint"} == set()
+
+
+def test_every_test_states_a_behaviour() -> None:
+    """Each test function has a docstring of its own."""
+    silent = [
+        f"{file.name}::{node.name}"
+        for file in sorted(Path(__file__).parent.rglob("test_*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+    assert silent == []
