@@ -199,7 +199,7 @@ def preview(
     verbose: Verbose = False,
 ) -> int:
     """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
-    from pipedrive_cli.cli import previewing, running  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, previewing  # noqa: PLC0415 - the other commands need none of it
 
     return previewing.preview_events(
         config,
@@ -208,7 +208,7 @@ def preview(
         sandbox=sandbox,
         state=state,
         limit=limit,
-        filters=running.filters(since=since, until=until, types=type_, names=event, users=user),
+        filters=filtering.filters(since=since, until=until, types=type_, names=event, users=user),
         form=form,
         counts_only=summary,
         as_json=as_json,

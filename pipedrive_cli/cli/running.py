@@ -7,12 +7,12 @@ import contextlib
 import os
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipedrive_cli.config import duration, load, moment_or_age, notes
+from pipedrive_cli.cli.filtering import filters, seconds
+from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, LiveView, show_note, show_summary
@@ -33,52 +33,6 @@ class Telling:
     quiet: bool = False
     verbose: bool = False
     reports: tuple[Path, ...] = ()
-
-
-def filters(
-    *,
-    since: str | None,
-    until: str | None,
-    types: Sequence[str] | None,
-    names: Sequence[str] | None,
-    users: Sequence[str] | None,
-) -> Filters:
-    """The filter options in units. Raises UserMistake."""
-    now = time.time_ns() // 1000
-    known = {"identify", "group", "alias", "track", "page", "screen"}
-    wanted = frozenset(t.strip().lower() for t in types or ())
-    if unknown := wanted - known:
-        raise UserMistake(
-            f"--type {', '.join(sorted(unknown))}: there is no such type of event",
-            code="usage",
-            hint=f"one of {', '.join(sorted(known))}",
-        )
-    return Filters(
-        since=_moment("--since", since, now),
-        until=_moment("--until", until, now),
-        types=wanted,
-        names=frozenset(n.strip().casefold() for n in names or ()),
-        users=frozenset(u.strip() for u in users or ()),
-    )
-
-
-def seconds(option: str, text: str | None) -> float | None:
-    """A duration option in seconds. Raises UserMistake."""
-    if text is None:
-        return None
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise UserMistake(f"{option} {text}: {error}", code="usage", hint="for example 90s, 30m or 2h") from error
-
-
-def _moment(option: str, text: str | None, now: int) -> int | None:
-    if text is None:
-        return None
-    try:
-        return moment_or_age(text, now)
-    except ValueError as error:
-        raise UserMistake(f"{option} {text}: {error}", code="usage", hint="for example 2026-03-01 or 24h") from error
 
 
 def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
