@@ -50,7 +50,7 @@ def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) ->
     show_runs(
         (
             row.run,
-            row.started.replace("T", " ").replace("Z", " UTC"),
+            row.started[:16].replace("T", " "),
             row.status if row.ended else "no report",
             row.events.read,
             row.records_created,

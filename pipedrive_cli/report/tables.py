@@ -18,36 +18,36 @@ from pipedrive_cli.report.summary import ProblemGroup
 from pipedrive_cli.report.wording import place
 
 CELL_LIMIT = 1_000  # characters: a list of options may be long
-WIDE = 1_000_000  # columns of a file or pipe: who cuts lines there looks for whole words
+WIDE = 100_000  # columns: no line is folded
 _STATUS_STYLES = {"complete": "green", "partial": "yellow", "stopped": "red"}
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> None:
-    """A table on stdout; `right` names the columns that hold numbers. Long cells are folded, on a terminal alone."""
-    table = _table(columns, right)
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout. No cell is folded: keys and links are there to be copied, a terminal wraps long lines."""
+    table = _table(columns)
     for row in rows:
         table.add_row(*(safe(cell, limit=CELL_LIMIT) for cell in row))
-    _show(table)
+    _show(table, WIDE)
 
 
 def show_runs(rows: Iterable[tuple[str, str, str, int, int, int]]) -> None:
-    """Rows of (run, started, status, events read, records created, tokens spent), newest first."""
-    columns = ("run", "started", "status", "events", "created", "tokens")
-    table = _table(columns, frozenset({"events", "created", "tokens"}))
-    for name, started, status, *numbers in rows:
+    """Rows of (run, started in UTC, status, events read, records created, tokens spent), newest first."""
+    numbers = ("events", "created", "tokens")
+    table = _table(("run", "started (UTC)", "status", *numbers), numbers)
+    for name, started, status, *counted in rows:
         cells: list[RenderableType] = [safe(name), safe(started), Text(status, _STATUS_STYLES.get(status, "yellow"))]
-        table.add_row(*cells, *(f"{number:,}" for number in numbers))
-    _show(table)
+        table.add_row(*cells, *(f"{number:,}" for number in counted))
+    _show(table, None if is_terminal(sys.stdout) else WIDE)
 
 
-def _show(table: Table) -> None:
+def _show(table: Table, width: int | None) -> None:
     console = console_for(sys.stdout)
-    if not is_terminal(sys.stdout):
-        console.width = WIDE
+    if width is not None:
+        console.width = width
     show(console, [table])
 
 
-def _table(columns: Sequence[str], right: frozenset[str]) -> Table:
+def _table(columns: Sequence[str], right: Sequence[str] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")

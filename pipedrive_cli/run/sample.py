@@ -27,6 +27,7 @@ from pipedrive_cli.transform.targets import STANDARD, resolve
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_TOLD = 20
+NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
 UNMAPPED = "unmapped_trait"
 ALIKE = 0.7  # how much alike two names must be for one to be a slip of the other, from 0 to 1
 ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
@@ -101,6 +102,8 @@ class Sample:
         self._by_kind[name] += 1
         transformed = transform.transform(event)
         self._dropped.update(transformed.dropped)
+        if len(self._dropped) > NAMES_KEPT:
+            self._dropped = Counter(dict(self._dropped.most_common(NAMES_KEPT // 2)))
         self._take(entry, event.user_id or event.anonymous_id, transformed.complaints)
 
     def _take(self, entry: Entry, user: str | None, complaints: Sequence[Complaint]) -> None:
