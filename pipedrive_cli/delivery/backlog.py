@@ -132,7 +132,7 @@ class Backlog:
         return key
 
     def depth(self, key: str | None, time: int | None) -> int:
-        """How many aliases came after `time` between `key` and the present one: what was said then ranks lower."""
+        """How far what was said under `key` at `time` ranks below what is said under the present one."""
         return depth(self._aliases, key, time)
 
     def node_of(self, name: RecordName) -> Node:
@@ -175,7 +175,12 @@ class Backlog:
         if change.record.kind == "leads":
             self._leads.append((change, case))
             return
-        self._group(self._nodes(change.record)).changes.append((change, case))
+        record = change.record
+        # Nearly every change is about a record that waits already and is named by its key alone.
+        group = self._groups.get(self.node_of(record)) if record.pipedrive_id is None else None
+        if group is None:
+            group = self._group(self._nodes(record))
+        group.changes.append((change, case))
 
     def _join(self, joining: Joining) -> None:
         previous, current = joining.previous, joining.current
@@ -224,6 +229,7 @@ class Backlog:
             keys.add(key)
         parts = [Part(change, self.depth(change.record.key, change.time), case) for change, case in group.changes]
         parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
+        group.changes.clear()  # the parts hold them now: both together would be much of the memory
         return Job(
             kind=group.kind,
             key=key,
@@ -253,10 +259,12 @@ class Backlog:
 
 
 def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:
-    """How many of the aliases that lead on from `key` came after `time` (microseconds)."""
+    """How far what was said under `key` at `time` (microseconds) ranks below the present key's: one per alias that
+    leads on from it, beginning with the first that came after it.
+    """
     found, at = 0, NO_TIME if time is None else time
     while key is not None and (step := steps.get(key)) is not None:
         key = step[0]
-        if at <= (NO_TIME if step[1] is None else step[1]):
+        if found or at <= (NO_TIME if step[1] is None else step[1]):
             found += 1
     return found

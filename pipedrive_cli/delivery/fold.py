@@ -31,6 +31,7 @@ from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank
 
 NO_TIME = -(1 << 62)  # before any date that an event can bear
 FOREIGN = NO_TIME - 1
+_DEPTHS = 1_000  # every rank is a multiple of this, less the number of aliases that came after the value
 FILL = 1_000
 CONTEXT = -1_000
 FALLBACK = -1_000_000
@@ -277,13 +278,14 @@ def standing(
         return owed.standing if held is None else max(owed.standing, held.standing)  # a merge has carried it over
     if held is None and owed is not None and owed.seen is not None and rules.same(kind, address, owed.seen, current):
         return NOWHERE  # a merge has carried over what the former record showed, and a better value is owed
-    if rules.existing == "fill":
-        foreign = (FILL + state.foreign_rank, FOREIGN)
-    elif rules.existing == "newest" and state.first_update is not None:
-        foreign = (state.foreign_rank, state.first_update + 1)  # an event of the same moment is not newer
-    else:
-        foreign = (state.foreign_rank, FOREIGN)
+    foreign = (state.foreign_rank + (FILL if rules.existing == "fill" else 0), _foreign_time(state, rules))
     return foreign if held is None else max(foreign, held.standing)
+
+
+def _foreign_time(state: RecordState, rules: Rules) -> int:
+    if rules.existing != "newest" or state.first_update is None:
+        return FOREIGN
+    return state.first_update + 1  # an event of the same moment is not newer
 
 
 def ours(kind: Kind, address: str, held: Held, current: Any, rules: Rules) -> bool:
@@ -433,20 +435,24 @@ def drop(decision: Decision, addresses: Iterable[str]) -> Decision:
     )
 
 
-def under_former_id(state: RecordState, alias_time: int | None) -> RecordState:
+def under_former_id(state: RecordState, alias_time: int | None, rules: Rules) -> RecordState:
     """The state of a record whose key became a former id at `alias_time`: what was set before ranks one lower."""
     cut = NO_TIME if alias_time is None else alias_time
 
+    foreign_time = _foreign_time(state, rules)
+
     def lowered(held: Held) -> Held:
         time = _LATEST - held.time if held.time > _LATEST // 2 else held.time
-        return Held(held.rank - (time <= cut), held.time, held.sent, held.seen)
+        # What an alias has put below all that the current id had stays there, however early the next alias was.
+        lower = time <= cut or held.rank % _DEPTHS != 0
+        return Held(held.rank - lower, held.time, held.sent, held.seen)
 
     return msgspec.structs.replace(
         state,
         fields={a: lowered(h) for a, h in state.fields.items()},
         inputs={a: lowered(h) for a, h in state.inputs.items()},
         owed={a: lowered(h) for a, h in state.owed.items()},
-        foreign_rank=state.foreign_rank - 1,
+        foreign_rank=state.foreign_rank - (foreign_time <= cut or state.foreign_rank < 0),
     )
 
 

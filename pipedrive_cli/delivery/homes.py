@@ -225,11 +225,11 @@ class _Places:
 
     def _under_former_id(self, state: RecordState, joining: Joining) -> RecordState:
         """The state once this alias, and those settled before that lead on from it, came after its values."""
-        state = under_former_id(state, joining.alias.time)
+        state = under_former_id(state, joining.alias.time, self.terms.rules)
         settled, key = _settled(self.job), joining.current
         while key is not None and (step := settled.get(key)) is not None:
             key = step[0]
-            state = under_former_id(state, step[1])
+            state = under_former_id(state, step[1], self.terms.rules)
         return state
 
     def _rekey(self, joining: Joining, previous: int) -> Generator[Ask, Any, None]:
@@ -341,7 +341,7 @@ def _conflict(why: str) -> Complaint:
 def _without_key(values: Any, state: RecordState, terms: Terms) -> dict[str, Any]:
     """What a merged record leaves to its survivor: whatever an event could set, but not its record key."""
     key = terms.key_address.get("persons")
-    left = {"emails", "phones", "organization", "name", *state.fields}
+    left = {"emails", "phones", "organization", "name", "visible_to", "label_ids", *state.fields}
     return {
         address: value
         for address, value in values.items()
