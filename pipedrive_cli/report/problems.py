@@ -155,6 +155,11 @@ _DELIVERY: dict[str, Words] = {
     "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
     "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
     "limit": Words("--limit is reached", "Run the same command again for more."),
+    "no_pipedrive": Words(
+        "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."
+    ),
+    "config": Words("the config does not fit the account", "`pipedrive-cli check` lists every problem."),
+    "failed": Words("the event failed", "Run again: it is taken up once more."),
     "unreachable": Words("Pipedrive cannot be reached", "See that the network works and the company domain is right."),
     "firewall": Words("Pipedrive's firewall blocks this machine", "Wait a quarter of an hour; then run again."),
     "credentials_refused": Words("Pipedrive refused the API token", "See Personal preferences, API, in Pipedrive."),

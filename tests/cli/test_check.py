@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+
+from .desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
 IDENTITY = "identity: {user_id_field: Our id, group_id_field: Their id}\n"
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from desk_for_commands import CANARY, account, event_file, pipedrive_cli, served, written_config
 
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+
+from .desk_for_commands import CANARY, Stream, account, event_file, pipedrive_cli, served, written_config
 
 NAMED = """identity: {user_id_field: Our id}
 fields:
@@ -85,7 +86,7 @@ def test_nothing_is_made_unless_somebody_agrees(tmp_path: Path, monkeypatch: pyt
         assert ended.code == 2
         assert "--yes" in ended.err
         assert "Role (varchar)" in ended.err
-        monkeypatch.setattr("desk_for_commands.Stream.isatty", lambda stream: True)
+        monkeypatch.setattr(Stream, "isatty", lambda stream: True)
         monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
         refused = pipedrive_cli("fields", "create", "-c", config)
         assert refused.code == 0

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk_for_commands import event_file, pipedrive_cli, written_config
 
 from pipedrive_cli.report.summary import from_json
+
+from .desk_for_commands import event_file, pipedrive_cli, written_config
 
 CONFIG = "identity: {user_id_field: Our id, group_id_field: Group id}\nfields: {persons: {role: Role}}\n"
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.transform.changes import Outcome
+
+from .desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
 CONFIG = "pipedrive: {company_domain: acme}\nidentity: {user_id_field: Our id}\n"
 JANE = {"type": "identify", "messageId": "m-1", "userId": "jane", "traits": {"email": "jane@acme.test"}}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from desk_for_commands import pipedrive_cli, written_config
+
+from .desk_for_commands import pipedrive_cli, written_config
 
 
 def _served(*arguments: str | Path) -> subprocess.Popen[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desk_for_commands import pipedrive_cli
+from .desk_for_commands import pipedrive_cli
 
 
 def test_the_schema_is_json_on_stdout_and_knows_every_section() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from event_lines import MARCH, complaint, decoded, entries, event, line
 
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.transform.changes import Outcome
+
+from .event_lines import MARCH, complaint, decoded, entries, event, line
 
 
 @pytest.mark.parametrize("written", ["identify", "Identify", " IDENTIFY "])

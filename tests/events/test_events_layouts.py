@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from event_lines import MARCH_MICROS, NOW, entries, line
 
 from pipedrive_cli.events.event import Event
+
+from .event_lines import MARCH_MICROS, NOW, entries, line
 
 ITEM = json.loads(line())
 

@@ -11,7 +11,6 @@ import zlib
 from typing import BinaryIO, cast
 
 import pytest
-from event_lines import NOW, entries, line, reading
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,8 @@ from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines
 from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source
+
+from .event_lines import NOW, entries, line, reading
 
 GOOD = line()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from event_lines import NOW
-
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import resolve
+
+from .event_lines import NOW
 
 SAMPLES = Path(__file__).parents[2] / "sample-events"
 

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from event_lines import line
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source, is_event_file, resolve
+
+from .event_lines import line
 
 
 @pytest.fixture

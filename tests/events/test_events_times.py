@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from event_lines import MARCH, MARCH_MICROS, NOW, event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.events.times import read_time
+
+from .event_lines import MARCH, MARCH_MICROS, NOW, event
 
 
 @pytest.mark.parametrize(

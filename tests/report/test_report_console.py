@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from report_scenes import HOSTILE, eventful, hostile
 from rich.cells import cell_len
 
 from pipedrive_cli.delivery.tally import Tally
@@ -16,6 +15,8 @@ from pipedrive_cli.report.console import LiveView, show_config_problems, show_er
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
 from pipedrive_cli.transform.changes import Outcome
+
+from .report_scenes import HOSTILE, eventful, hostile
 
 GOLDEN = Path(__file__).parent / "eventful-80-columns.txt"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

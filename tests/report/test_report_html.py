@@ -10,12 +10,13 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_scenes import HOSTILE, eventful, hostile
 
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.html import Moment, render
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
 from pipedrive_cli.transform.changes import Outcome
+
+from .report_scenes import HOSTILE, eventful, hostile
 
 SERIES = [
     Moment(

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_scenes import HOSTILE, eventful, hostile
 
 from pipedrive_cli.report.summary import (
     EventCounts,
@@ -25,6 +24,8 @@ from pipedrive_cli.report.summary import (
     worst_first,
 )
 from pipedrive_cli.transform.changes import Outcome
+
+from .report_scenes import HOSTILE, eventful, hostile
 
 COUNTS = st.dictionaries(st.sampled_from(list(Outcome)), st.integers(0, 10**9))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from harness import CONFIG, Scene, alias, event, group, identify, lines, options, ordered, track, viewed
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity, Pipedrive
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, Terms, terms_of_config
+from tests.harness import CONFIG, Scene, alias, event, group, identify, lines, options, ordered, track, viewed
 
 
 def _events(users: int) -> list[dict[str, object]]:

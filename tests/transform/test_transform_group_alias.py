@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from transform_scenes import NOON, NOON_TEXT, at, codes, event, refused, run
 
 from pipedrive_cli.transform.changes import Alias, Change, Contact, Outcome, Rank, RecordName
+
+from .transform_scenes import NOON, NOON_TEXT, at, codes, event, refused, run
 
 ACME = RecordName("organizations", "g1")
 U1 = RecordName("persons", "u1")

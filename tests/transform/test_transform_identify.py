@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transform_scenes import ACCOUNT, NOON_TEXT, at, codes, compiled, event, refused, run
 
 from pipedrive_cli.config.model import Fields
 from pipedrive_cli.transform.changes import Change, Contact, Outcome, Rank, RecordName
+
+from .transform_scenes import ACCOUNT, NOON_TEXT, at, codes, compiled, event, refused, run
 
 
 def person(**more: Any) -> Change:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transform_scenes import NOON, at, codes, event, refused, run
 
 from pipedrive_cli.config.model import Fields
 from pipedrive_cli.transform.changes import Change, RecordName, Transformed
+
+from .transform_scenes import NOON, at, codes, event, refused, run
 
 
 def viewed(properties: dict[str, Any], **sections: Any) -> Transformed:

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from transform_scenes import ACCOUNT, compiled
 
 from pipedrive_cli.config.model import Leads
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.transform.changes import Outcome
+
+from .transform_scenes import ACCOUNT, compiled
 
 NAMES = (
     *("name", "firstName", "last_name", "email", "phone", "visible_to", "add_time", "role", "plan", "address", "age"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from transform_scenes import ACCOUNT, at, compiled, config, key
 
 from pipedrive_cli.config.model import Fields, Leads
 from pipedrive_cli.transform.targets import STANDARD, Target, resolve
 from pipedrive_cli.transform.transform import resolve_fields
+
+from .transform_scenes import ACCOUNT, at, compiled, config, key
 
 
 def problems(**sections: object) -> list[tuple[str, str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transform_scenes import HOT, NOON, NOON_TEXT, at, codes, event, refused, run
 
 from pipedrive_cli.config.model import Events, Fields, Leads
 from pipedrive_cli.transform.changes import Change, Outcome, Rank, RecordName, Transformed
+
+from .transform_scenes import HOT, NOON, NOON_TEXT, at, codes, event, refused, run
 
 U1 = RecordName("persons", "u1")
 
