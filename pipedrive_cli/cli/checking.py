@@ -11,6 +11,7 @@ from pathlib import Path
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems
+from pipedrive_cli.pipedrive.catalog import UNLIMITED
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
@@ -77,12 +78,32 @@ def _verdict(checked: Checked, config_file: Path) -> str:
 def _account(found: AccountFound) -> list[tuple[str, str]]:
     where = f" ({found.domain})" if found.domain else ""
     admin = {True: "an admin", False: "no admin", None: "whether an admin is not known"}[found.admin]
-    pace = "not told" if found.requests_allowed is None else f"{found.requests_allowed:,} requests in 2 s"
-    rows = [("company", f"{found.company}{where}"), ("user", f"{found.user or 'unnamed'}, {admin}"), ("limit", pace)]
-    if found.tokens_left is not None:
-        a_day = "" if found.tokens_a_day is None else f" of {found.tokens_a_day:,}"
-        rows.append(("budget", f"{found.tokens_left:,}{a_day} API tokens left today"))
-    return rows
+    return [
+        ("company", f"{found.company}{where}"),
+        ("user", f"{found.user or 'unnamed'}, {admin}"),
+        ("limit", _limit(found.requests_allowed, found.requests_expected)),
+        ("budget", _budget(found)),
+    ]
+
+
+def _limit(told: int | None, expected: int | None) -> str:
+    if told is None:
+        return (
+            f"not told; a run starts from the {expected:,} requests in 2 s of the config's plan" if expected else "none"
+        )
+    if told >= UNLIMITED:
+        return "none"
+    other = f"; the config's plan has {expected:,}" if expected not in (None, told) else ""
+    return f"{told:,} requests in 2 s{other}"
+
+
+def _budget(found: AccountFound) -> str:
+    if found.tokens_left is None:
+        return "Pipedrive does not tell how many API tokens are left today"
+    a_day = "" if found.tokens_a_day is None else f" of {found.tokens_a_day:,}"
+    usable = found.tokens_usable
+    kept = "" if usable is None else f"; a run may spend {usable:,} of them (see delivery.leave_tokens)"
+    return f"{found.tokens_left:,}{a_day} API tokens left today{kept}"
 
 
 def _events(found: SampleFound) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
 from pipedrive_cli.run.account import AccountKnowledge, problems_of
 from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
@@ -30,7 +31,11 @@ NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
 @dataclass(frozen=True, slots=True)
 class AccountFound:
-    """The account as a key shows it. The limits are None where no header told them."""
+    """The account as a key shows it. The limits are None where no header told them.
+
+    `requests_expected` is what the config's plan allows, None in the sandbox; `tokens_usable` what a run may spend of
+    those left, for `delivery.leave_tokens` are for the company's other integrations.
+    """
 
     company: str
     domain: str | None
@@ -39,6 +44,8 @@ class AccountFound:
     requests_allowed: int | None  # per 2 s
     tokens_a_day: int | None
     tokens_left: int | None
+    requests_expected: int | None = None
+    tokens_usable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ class Check:
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
                 kinds |= sample.kinds
         finally:
-            self._found = _found(account, line)
+            self._found = self._account(account, line)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
         seen: set[str] = set()
@@ -166,6 +173,23 @@ class Check:
                 message = f"Pipedrive does not show the fields of {kind}: {refused}"
                 self._stop("kind_refused", message, None, EXIT_USAGE)
 
+    def _account(self, account: Account, line: Line) -> AccountFound:
+        a_day, left = line.told("x-daily-ratelimit-token-limit"), line.told("x-daily-ratelimit-token-remaining")
+        usable = None if a_day is None or left is None else left - self.config.delivery.leave_tokens.of(a_day)
+        plan = PLANS[self.config.pipedrive.plan]
+        expected = plan.requests if self.config.pipedrive.oauth_token is None else plan.oauth_requests
+        return AccountFound(
+            company=account.company_name or str(account.company_id),
+            domain=account.company_domain,
+            user=account.user_name,
+            admin=account.admin,
+            requests_allowed=line.told("x-ratelimit-limit"),
+            tokens_a_day=a_day,
+            tokens_left=left,
+            requests_expected=None if self.sandbox else expected,
+            tokens_usable=None if usable is None or self.sandbox else max(0, usable),
+        )
+
     def _stop(self, code: str, message: str, hint: str | None, exit_code: int) -> None:
         self._obstacles.append(problem_group(code, None, 1, message=message, hint=hint))
         self._exit_code = self._exit_code or exit_code
@@ -188,15 +212,3 @@ def _with_advice(problem: ConfigProblem, config: Config, account: Account) -> Co
     if written in STANDARD[kind]:
         return problem
     return replace(problem, hint="if it is to be a new field, `pipedrive-cli fields create` makes it")
-
-
-def _found(account: Account, line: Line) -> AccountFound:
-    return AccountFound(
-        company=account.company_name or str(account.company_id),
-        domain=account.company_domain,
-        user=account.user_name,
-        admin=account.admin,
-        requests_allowed=line.told("x-ratelimit-limit"),
-        tokens_a_day=line.told("x-daily-ratelimit-token-limit"),
-        tokens_left=line.told("x-daily-ratelimit-token-remaining"),
-    )

@@ -96,7 +96,7 @@ def history(path: Path) -> History:
 def chosen(past: History, wanted: str | None) -> Past:
     """The run of that name, or of a beginning or end of it that no other run has; the latest for None."""
     if not past.runs:
-        raise UserMistake(f"there are no runs in {past.path}", code="no_runs")
+        raise UserMistake("there are no runs yet", code="no_runs")
     if wanted is None:
         return past.runs[0]
     exact = [run for run in past.runs if run.name == wanted]
@@ -130,6 +130,8 @@ def prune(path: Path, *, keep: int, older_than: float | None, now: datetime) -> 
 
     Raises StateHeld while a run is under way, and UserMistake.
     """
+    if not path.exists():
+        raise UserMistake("there are no runs yet", code="no_runs")
     with held(path):
         with reading(path) as journal:
             rows = journal.runs()[max(1, keep) :]

@@ -49,9 +49,19 @@ def test_a_config_that_fits_is_in_order(tmp_path: Path) -> None:
     assert ended.code == 0
     for told in ("Acme", "Sandbox User, an admin", "40 requests in 2 s", "of 120,000 API tokens left", "is in order"):
         assert told in ended.out
+    assert "the config's plan has 20" in ended.out
+    left = int(re.findall(r"([0-9,]+) of 120,000", ended.out)[0].replace(",", ""))
+    assert f"a run may spend {left - 12_000:,} of them" in ended.out
     again = checked(tmp_path, furnished(), IDENTITY, "--json")
     assert again.json == {"version": 1, "ok": True, "problems": []}
     assert checked(tmp_path, furnished(), IDENTITY, "--quiet").out == ""
+
+
+def test_limits_that_nobody_told_are_those_of_the_plan(tmp_path: Path) -> None:
+    """Pipedrive may send no headers: then it is said what a run begins with."""
+    ended = checked(tmp_path, furnished(headers=False), IDENTITY)
+    assert "a run starts from the 20 requests in 2 s" in ended.out
+    assert "does not tell" in ended.out
 
 
 def test_every_mistake_is_told_with_its_line_and_the_nearest_name(tmp_path: Path) -> None:

@@ -194,7 +194,10 @@ def test_without_any_journal_there_are_no_runs_yet() -> None:
     assert (ended.code, ended.out) == (0, "")
     assert "no runs yet" in ended.err
     assert pipedrive_cli("runs", "--json").json == {"version": 1, "runs": []}
-    assert pipedrive_cli("runs", "show").code == 2
+    for command in (("show",), ("prune", "--keep", "1")):
+        ended = pipedrive_cli("runs", *command)
+        assert ended.code == 2
+        assert "no runs yet" in ended.err
     assert pipedrive_cli("runs", "--state", "nowhere.sqlite").code == 2
 
 
