@@ -12,7 +12,6 @@ from typing import TextIO
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
-from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
@@ -55,12 +54,12 @@ def preview_events(
         _write(out, requests.render(request, style))
 
     options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
-    job = Preview(config, str(config_file), options, sys.stdin.buffer, None if counts_only else show, show_note)
+    job = Preview(config, str(config_file), options, sys.stdin.buffer, None if counts_only else show, _note)
     if not counts_only:
         _write(out, requests.head(style))
     # What waits for its window is not garbage, however often one looks.
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    gc.disable()
     summary = asyncio.run(job.run())
     out.buffer.flush()
     _tell(summary, out if counts_only or chosen == "text" else sys.stderr, as_json=as_json, verbose=verbose)
@@ -72,7 +71,15 @@ def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> No
         sys.stdout.buffer.write(to_json(summary))
         sys.stdout.buffer.flush()
         return
+    from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
+
     show_summary(summary, file=file, rehearsal=True, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+
+
+def _note(text: str) -> None:
+    from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - few previews have something to note
+
+    show_note(text)
 
 
 def _colours(file: TextIO) -> bool:

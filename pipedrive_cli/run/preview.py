@@ -5,11 +5,10 @@ The journal is never written and its lock not taken, so that a preview works bes
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,32 +18,27 @@ from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.courier import in_order
-from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.plan import Write
-from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
-from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
-from pipedrive_cli.run.asking import connected, unreachable
+from pipedrive_cli.run.account import problems_of, raise_problems
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.preview_account import Known, OnlyLooks, Seen, Unknown
+from pipedrive_cli.run.preview_account import Known, Unknown
 from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import Labels, Requested
-from pipedrive_cli.run.state import default_path
 from pipedrive_cli.run.telling import summary_of
 from pipedrive_cli.run.terms import terms_of
-from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
+from pipedrive_cli.transform.changes import Complaint, Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 DAY = 86_400.0
@@ -82,34 +76,21 @@ class Preview:
         """
         sources = resolve(self.options.sources, self.stdin, note=self.note)
         reading_started(self.tally, sources)
-        labels = Labels()
-        async with contextlib.AsyncExitStack() as stack:
-            if self.options.online or self.options.sandbox:
-                knowledge, journal = await stack.enter_async_context(self._looking())
-                return await _Work(self, labels, knowledge, journal).through(sources)
-            path = self.options.state or self.config.state
-            known = scratch(path) if path is not None and path.exists() else None
-            return await _Work(self, labels, None, known).through(sources)
+        state = self.options.state or self.config.state
+        if not (self.options.online or self.options.sandbox):
+            journal = scratch(state) if state is not None and state.exists() else None
+            return await _Work(self, None, journal).through(sources)
+        from pipedrive_cli.run.preview_online import looking  # noqa: PLC0415 - loads what sends
 
-    @contextlib.asynccontextmanager
-    async def _looking(self) -> AsyncIterator[tuple[AccountKnowledge, Journal]]:
-        """The account, and a copy of its journal as it is now."""
-        async with connected(self.config, sandbox=self.options.sandbox) as line:
-            only = OnlyLooks(line.send, self.looked)
-            try:
-                account = await read_me(only.send)
-            except Failure as failure:
-                raise unreachable(failure) from failure
-            company = account.company_id or 0
-            path = self.options.state or self.config.state
-            if path is None and not self.options.sandbox:
-                path = default_path(company)
-            journal = scratch(path)
-            try:
-                journal.bind(company, account.company_name)
-                yield AccountKnowledge(account, journal, only.send, time.time()), journal
-            finally:
-                journal.close()
+        twins: list[Complaint] = []
+        async with looking(
+            self.config,
+            sandbox=self.options.sandbox,
+            state=state,
+            tell=self.looked,
+            warn=lambda kind, key, ids: twins.append(twin_records(kind, key, ids)),
+        ) as seen:
+            return await _Work(self, seen, seen.journal, twins).through(sources)
 
     def looked(self, call: Call) -> None:
         """A run would begin with, or need, this look."""
@@ -144,53 +125,36 @@ class Preview:
 
 @dataclass(slots=True)
 class _Work:
-    """The windows of one preview. `journal` is a scratch journal or None, `knowledge` None offline."""
+    """The windows of one preview. `seen` None: nobody is asked. `journal` is a scratch journal or None."""
 
     preview: Preview
-    labels: Labels
-    knowledge: AccountKnowledge | None
+    seen: Known | None
     journal: Journal | None
+    twins: list[Complaint] = field(default_factory=list)
     _memory: Memory = field(init=False)
     _book: Book = field(init=False)
     _backlog: LeanBacklog = field(init=False)
     _known: Known = field(init=False)
     _foresight: Foresight = field(init=False)
-    _directory: Directory | None = None
     _transform: Transform | None = None
     _prepared: frozenset[Kind] = frozenset()
 
     def __post_init__(self) -> None:
-        preview = self.preview
+        preview, labels = self.preview, Labels()
         self._memory = Memory(scratch, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
         self._backlog = LeanBacklog({} if self.journal is None else self.journal.aliases())
-        self._known = self._unknown() if self.knowledge is None or self.journal is None else self._seen()
+        self._known = self.seen or Unknown(self._memory, labels, preview.looked)
         self._foresight = Foresight(
             self._known,
             self._memory,
-            self.labels,
+            labels,
             self._book,
             self._backlog,
             count=preview.wrote,
             show=preview.show,
             look=preview.looked,
         )
-
-    def _unknown(self) -> Unknown:
-        return Unknown(self._memory, self.labels, self._backlog, self.preview.looked)
-
-    def _seen(self) -> Seen:
-        assert self.knowledge is not None and self.journal is not None  # noqa: S101 - see __post_init__
-        config = self.preview.config
-        directory = self._directory = Directory(
-            GroupCommits(self.journal, pause=0.0),
-            self.knowledge.send,
-            key_address={},
-            wanted={},
-            now=asyncio.get_running_loop().time,
-            warn=self._warn_of_twins,
-        )
-        return Seen(self.knowledge, directory, self.journal, config.identity.match_email, bool(config.leads.label_ids))
 
     async def through(self, sources: list[Source]) -> Summary:
         intake = Intake(
@@ -223,13 +187,11 @@ class _Work:
         self._backlog.window_over()
         if not jobs and not leads:
             return
+        jobs = in_order(jobs)
         try:
             await self._known.prepare(jobs, leads=bool(leads))
-        except (Failure, KindStops):
-            pass  # each job meets the trouble itself
         except StopRun as stop:
             self._foresight.stopped = stop
-        jobs = in_order(jobs)
         jobs.reverse()
         leads.reverse()
         self._foresight.next_window()
@@ -247,26 +209,19 @@ class _Work:
         account = await self._known.learn(kinds)
         self._prepared |= kinds
         problems = problems_of(config, account or Account(), self._prepared)
-        if problems and self.knowledge is not None:
-            self.knowledge.forget()  # somebody may have made the field a minute ago
-            account = await self._known.learn(self._prepared)
+        if problems and account is not None:  # somebody may have made the field a minute ago
+            account = await self._known.learn(self._prepared, anew=True)
             problems = problems_of(config, account or Account(), self._prepared)
         raise_problems(self.preview.config_file, problems)
         self._transform = compile_mapping(config, account)
         self._foresight.terms = terms_of(config, self._transform, account or Account())
-        if self._directory is not None:
-            wanted = {kind: self._transform.addresses(kind) for kind in KINDS}
-            self._directory.want(self._foresight.terms.key_address, wanted)
-
-    def _warn_of_twins(self, kind: Kind, key: str, ids: Any) -> None:
-        listed = ", ".join(str(i) for i in list(ids)[:10])
-        self._book.problem(
-            Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
-        )
+        self._known.equip(self._foresight.terms, self._transform)
 
     def _summary(self, intake: Intake) -> Summary:
         for (kind, name), n in intake.dropped.items():
             self._book.count("dropped", f"{kind} {name}", n)
+        for twin in self.twins:
+            self._book.problem(twin)
         for entry in intake.left:
             reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
             self._book.problem(
@@ -292,6 +247,12 @@ def _emptied(items: list[T]) -> Iterator[T]:
     """The items from the last to the first, each let go of once it is handed out: they hold much of the memory."""
     while items:
         yield items.pop()
+
+
+def twin_records(kind: Kind, key: str, ids: Sequence[int]) -> Complaint:
+    """The warning about several records with one key."""
+    listed = ", ".join(str(record) for record in ids[:10])
+    return Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
 
 
 def shown_address(config: Config, *, sandbox: bool) -> str:

@@ -1,17 +1,14 @@
-"""What a preview knows of the account: nothing (offline), or what it finds by looking, with GETs alone."""
+"""What a preview knows of an account: here, nothing. Loads nothing that could send; `preview_online` is the other."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipedrive_cli.delivery.backlog import Backlog, Job
-from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.plan import Knowledge, Locate, RecordId, name_key
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.plan import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import (
     Call,
     currencies,
@@ -22,10 +19,10 @@ from pipedrive_cli.pipedrive.catalog import (
     listing,
     me,
 )
-from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_rows import Labels, label
 from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.transform import Transform
 
 KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")
 
@@ -36,8 +33,14 @@ class Known(Protocol):
     @property
     def certain(self) -> bool: ...
 
-    async def learn(self, kinds: frozenset[Kind]) -> Account | None:
-        """What events of these kinds need to be transformed; None: nothing is known of it."""
+    async def learn(self, kinds: frozenset[Kind], *, anew: bool = False) -> Account | None:
+        """What events of these kinds need to be transformed; None: nothing is known of it.
+
+        `anew`: what was kept from earlier did not do.
+        """
+
+    def equip(self, terms: Terms, transform: Transform) -> None:
+        """What the mapping has become."""
 
     async def prepare(self, jobs: Sequence[Job], *, leads: bool) -> None:
         """Looks up what the jobs of one window are about."""
@@ -53,21 +56,6 @@ class Known(Protocol):
 
 
 @dataclass(slots=True)
-class OnlyLooks:
-    """Lets looks through, and nothing else: whatever is wrong elsewhere, a preview cannot write."""
-
-    through: Callable[[Call], Awaitable[Answer]]
-    tell: Callable[[Call], None]
-
-    async def send(self, call: Call) -> Answer:
-        """The answer to a GET. Raises as `Sender.send` does, and ValueError for anything but a GET."""
-        if call.method != "GET":
-            raise ValueError(f"a preview must not send {call.label}")
-        self.tell(call)
-        return await self.through(call)
-
-
-@dataclass(slots=True)
 class Unknown:
     """No account was asked. `tell` is called with the looks that a run would begin with, in an account of any size.
 
@@ -77,13 +65,13 @@ class Unknown:
 
     memory: Memory
     labels: Labels
-    backlog: Backlog
     tell: Callable[[Call], None]
     certain: bool = False
     _told: set[str] = field(default_factory=set)
     _over: bool = False
 
-    async def learn(self, kinds: frozenset[Kind]) -> None:
+    async def learn(self, kinds: frozenset[Kind], *, anew: bool = False) -> None:
+        del anew  # nothing is kept
         self._once(me())
         for kind in sorted(kinds):
             self._once(list_fields(kind))
@@ -91,6 +79,9 @@ class Unknown:
             self._once(currencies())
         if "leads" in kinds:
             self._once(lead_labels())
+
+    def equip(self, terms: Terms, transform: Transform) -> None:
+        pass
 
     async def prepare(self, jobs: Sequence[Job], *, leads: bool) -> None:
         for kind in KEYED:
@@ -125,44 +116,3 @@ class Unknown:
         if call.target not in self._told:
             self._told.add(call.target)
             self.tell(call)
-
-
-@dataclass(slots=True)
-class Seen:
-    """An account that is looked at. `journal` is a scratch journal."""
-
-    knowledge: AccountKnowledge
-    directory: Directory
-    journal: Journal
-    match_email: bool
-    labels_needed: bool
-    certain: bool = True
-
-    async def learn(self, kinds: frozenset[Kind]) -> Account:
-        await self.knowledge.learn(kinds, labels=self.labels_needed or "leads" in kinds)
-        return self.knowledge.account
-
-    async def prepare(self, jobs: Sequence[Job], *, leads: bool) -> None:
-        for kind in KEYED:
-            mine = [job for job in jobs if job.kind == kind]
-            keys = [key for job in mine for key in job.keys] + [name_key(j.name) for j in mine if j.name is not None]
-            matching = self.match_email and kind == "persons"
-            emails = sum(any(part.change.emails for part in job.parts) for job in mine) if matching else 0
-            if keys:
-                await self.directory.prepare(kind, keys, emails=emails)
-        if leads:
-            await self.directory.take_over_leads()
-
-    async def locate(self, ask: Locate) -> tuple[RecordId, ...]:
-        if ask.kind == "leads":
-            return tuple(self.journal.known("leads", [ask.key or ""]).values())
-        return await self.directory.locate(ask)
-
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
-        return self.directory.recall(kind, record)
-
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
-        return await self.directory.look(kind, record)
-
-    def input_over(self) -> None:
-        pass
