@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.embedded import furnish
+from pipedrive_cli.transform.targets import ID_FIELDS
 
 if TYPE_CHECKING:
     from pipedrive_cli.sandbox import Sandbox
 
+UNLIMITED = "unlimited"
+TOKEN = re.compile(r"[A-Za-z0-9.~_-]+")
 # The fields that accounts have which RudderStack's destination has fed, under the names it recommends.
 USUAL = Config(identity=Identity(user_id_field="RudderStack user id", group_id_field="RudderStack group id"))
 
@@ -53,12 +57,7 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
         # One line that a script can read: address first, key last.
         sys.stdout.write(f"{url}  API token: {choice.token}\n")
         sys.stdout.flush()
-        sys.stderr.write(
-            "# into config.yaml:\n"
-            f"pipedrive:\n  base_url: {url}\n  api_token: {choice.token}\n"
-            f"{'' if choice.plan == 'unlimited' else f'  plan: {choice.plan}{chr(10)}'}"
-            "# Ctrl-C ends the sandbox, and everything in it is gone.\n"
-        )
+        sys.stderr.write(_advice(url, choice, named=config_file is not None))
 
     # The server passes a signal on when it has ended: whatever ended it, it was meant to end.
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -80,6 +79,16 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
     return 0
 
 
+def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
+    """What to write into config.yaml; a config that was named has its fields already."""
+    lines = ["# into config.yaml:", "pipedrive:", f"  base_url: {url}", f'  api_token: "{choice.token}"']
+    if choice.plan != UNLIMITED:  # that one is no plan which a config may name
+        lines.append(f"  plan: {choice.plan}")
+    if not named:
+        lines += ["identity:", *(f"  {name}: {getattr(USUAL.identity, name)}" for _, name in ID_FIELDS)]
+    return "\n".join([*lines, "# Ctrl-C ends the sandbox, and everything in it is gone.", ""])
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -87,8 +96,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _sandbox(choice: SandboxChoice) -> Sandbox:
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
-    if not choice.token.isascii() or not choice.token.isprintable() or set(choice.token) & set(" \"'#"):
-        raise UserMistake("--token: a key is visible ASCII without spaces or quotes", code="usage")
+    if not TOKEN.fullmatch(choice.token):
+        raise UserMistake("--token: a key is letters, digits and .-_~ without spaces", code="usage")
     try:
         return Sandbox(
             SandboxOptions(

@@ -50,6 +50,7 @@ def test_one_line_says_where_it_listens_and_an_interrupt_ends_it_well(tmp_path: 
         (("--latency", "soon"), "500ms"),
         (("--host", "0.0.0.0"), "127.0.0.1"),
         (("--token", "two words"), "without spaces"),
+        (("--token", ""), "letters"),
         (("--seats", "0"), "--seats"),
     ],
 )
@@ -58,6 +59,23 @@ def test_what_cannot_be_is_a_usage_error_that_says_what_can(arguments: tuple[str
     ended = pipedrive_cli("sandbox", "--port", "0", *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert told in ended.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process could handle")
+def test_what_it_says_for_a_config_is_a_config_that_works(tmp_path: Path) -> None:
+    """Its lines, written into a file, let `check` in; without a config the usual two id fields are there."""
+    with _served("--plan", "growth") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        lines = []
+        while "Ctrl-C" not in (line := process.stderr.readline()):
+            lines.append(line)
+        ended = pipedrive_cli("check", "-c", written_config(tmp_path, "".join(lines)))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert ended.code == 0, ended.out
+    assert "40 requests in 2 s" in ended.out
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
