@@ -1,0 +1,233 @@
+"""The README held against the code: commands, tables and the recorded session cannot drift apart from what they tell.
+
+`python tests/test_readme.py` writes the table of config keys and the sessions anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer.main
+
+from pipedrive_cli import errors
+from pipedrive_cli.cli.app import app
+from pipedrive_cli.config import Row, reference
+from pipedrive_cli.pipedrive.catalog import FACTS, MERGE
+from pipedrive_cli.pipedrive.fields import TYPES
+from pipedrive_cli.report.problems import PROBLEMS
+from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.transform.changes import Outcome
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+REFERENCE = ("<!-- reference -->\n", "<!-- /reference -->\n")
+SIGNALS = {130, 143}  # 128 and the signal's number, as shells have it
+
+
+def readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def between(start: str, end: str) -> str:
+    """What stands between two markers, each of which is there exactly once."""
+    text = readme()
+    assert text.count(start) == text.count(end) == 1, (start, end)
+    return text.split(start)[1].split(end)[0]
+
+
+def marked(name: str) -> str:
+    return between(f"<!-- {name} -->\n", f"<!-- /{name} -->\n")
+
+
+def section(title: str) -> str:
+    return re.split(r"^## ", readme().split(f"\n## {title}\n", 1)[1], flags=re.MULTILINE)[0]
+
+
+def first_cells(table: str) -> list[str]:
+    """The first cell of every row, without the heading and the line below it."""
+    return [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines() if row.startswith("| ")][1:]
+
+
+def code_words(cells: list[str]) -> list[str]:
+    return [word for cell in cells for word in re.findall(r"`([^`]+)`", cell)]
+
+
+def blocks(marker: str) -> list[str]:
+    """The code blocks that stand right below a marker."""
+    return re.findall(rf"<!-- {re.escape(marker)} -->\n```\w+\n(.*?)```\n", readme(), re.DOTALL)
+
+
+def invocations() -> list[str]:
+    """The arguments of every `pipedrive-cli` in the page that is given a command."""
+    found = re.findall(r"pipedrive-cli\"? +([a-z-][^`\n]*)", "\n".join(code_texts()))
+    assert len(found) > 10
+    return [re.split(r" (?:\|\||&&|[|;>&]) ?|; ", line)[0] for line in found]
+
+
+def code_texts() -> list[str]:
+    text = readme()
+    fenced = re.findall(r"^ *```\w+\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^ *```\w+\n.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [*fenced, *re.findall(r"`([^`\n]+)`", prose)]
+
+
+def command_named(words: list[str]) -> tuple[Any, list[str]]:
+    """The click command that the words lead to, and the words that are left for it."""
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"there is no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def options_of(command: Any) -> set[str]:
+    known = {name for parameter in command.params for name in parameter.opts if name.startswith("-")} | {"--help", "-h"}
+    for below in getattr(command, "commands", {}).values():  # `runs --json` is `runs list --json`
+        known |= options_of(below)
+    return known
+
+
+@pytest.mark.parametrize("line", sorted(set(invocations())))
+def test_every_command_line_of_the_readme_exists_with_its_options(line: str) -> None:
+    """What is pasted from the page is understood by the command line as it is."""
+    command, words = command_named(shlex.split(line))
+    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert options <= options_of(command)
+
+
+def test_every_option_that_the_prose_names_exists() -> None:
+    """An option that was renamed is renamed in the page too."""
+    known = options_of(typer.main.get_command(app))
+    named = {found for text in code_texts() for found in re.findall(r"^(--[a-z-]+)", text)}
+    assert named
+    assert named <= known
+
+
+def test_the_reference_is_the_one_in_the_code() -> None:
+    """The table of config keys has every key with its type, default and words; the module writes it anew."""
+    assert between(*REFERENCE) == reference_table(reference())
+
+
+def test_the_exit_codes_are_those_in_the_code() -> None:
+    """Every exit code is in the table and the table has no other."""
+    in_code = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    in_page = {int(code) for cell in first_cells(marked("exit codes")) for code in cell.split(", ")}
+    assert in_page == in_code | SIGNALS
+
+
+def test_every_problem_code_in_the_readme_exists() -> None:
+    """Scripts match on codes: those that the page names are real."""
+    codes = code_words(first_cells(marked("codes")))
+    assert codes
+    assert set(codes) <= set(PROBLEMS)
+
+
+def test_every_field_type_is_explained() -> None:
+    """The table of conversions has every type that has a converter, each once."""
+    assert sorted(code_words(first_cells(marked("field types")))) == sorted(TYPES)
+
+
+def test_every_outcome_is_explained() -> None:
+    """The seven outcomes stand in the table, in their order."""
+    cells = first_cells(section("How events become records"))
+    assert cells[-len(Outcome) - 1 :] == ["outcome", *(outcome.value for outcome in Outcome)]
+
+
+def test_every_key_of_the_summary_is_explained() -> None:
+    """The JSON object that scripts read has the keys that the page lists, in that order."""
+    keys = first_cells(section("For scripts: the summary").split("Codes are stable")[0])
+    assert code_words(keys) == [field.encode_name for field in msgspec.structs.fields(Summary)]
+
+
+def test_the_token_costs_are_those_in_the_code() -> None:
+    """What requests cost is what the budget reckons with."""
+    rows = re.findall(r"^\| ([^|]+) \| (\d+) \|$", section("Limits and cost"), re.MULTILINE)
+    persons, leads = FACTS["persons"], FACTS["leads"]
+    costs = {
+        (kind.create.tokens, kind.update.tokens, kind.list.tokens) for name, kind in FACTS.items() if name != "leads"
+    }
+    assert costs == {(persons.create.tokens, persons.update.tokens, persons.list.tokens)}
+    assert persons.create.tokens == persons.update.tokens
+    assert leads.create.tokens == leads.update.tokens
+    assert {what: int(tokens) for what, tokens in rows} == {
+        "create or update a person, organization or product": persons.create.tokens,
+        "create or update a lead": leads.create.tokens,
+        "list 500 persons, organizations or products": persons.list.tokens,
+        "list 500 leads": leads.list.tokens,
+        "look up one record by its key": persons.search.tokens,
+        "merge two persons": MERGE.tokens,
+    }
+
+
+def test_ci_runs_the_readmes_commands() -> None:
+    """The two commands are tried word for word: CI takes them from the page by their markers and has no copy."""
+    used = re.findall(r"^run_readme_command (\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert used == ["first", "tests"]
+    for name in used:
+        (command,) = blocks(f"command: {name}")
+        assert command.count("\n") == 1, "one line, so that it can be pasted"
+
+
+@pytest.mark.parametrize("session", blocks("session"), ids=lambda text: str(text).split()[2])
+def test_the_recorded_session_still_happens(session: str) -> None:
+    """Each command of a session ends well and says what it said: the lines at the margin, whatever their numbers."""
+    for command in commands_of(session):
+        recorded = session.split(f"$ {command}\n")[1].split("\n$ ")[0]
+        assert shape(said(command)) == shape(recorded)
+
+
+def commands_of(session: str) -> list[str]:
+    return re.findall(r"^\$ (.+)$", session, re.MULTILINE)
+
+
+def said(command: str) -> str:
+    """What a command line prints that ends well and complains of nothing."""
+    words = shlex.split(command)
+    assert words.pop(0) == "pipedrive-cli"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipedrive_cli", *words],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1", "PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout.rstrip("\n") + "\n"
+
+
+def shape(output: str) -> list[str]:
+    """The lines that begin at the margin, with # for numbers."""
+    return [re.sub(r"[\d.,]*\d", "#", line.rstrip()) for line in output.splitlines() if line[:1].strip()]
+
+
+def reference_table(rows: list[Row]) -> str:
+    lines = ["| key | takes | default | what it is for |", "|---|---|---|---|"]
+    for row in rows:
+        default = f"`{row.default}`" if row.default else ""
+        cells = (f"`{row.path}`", row.type, default, row.description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write_anew() -> None:
+    start, end = REFERENCE
+    before, rest = readme().split(start)
+    text = f"{before}{start}{reference_table(reference())}{end}{rest.split(end)[1]}"
+    for session in blocks("session"):
+        recorded = "".join(f"$ {command}\n{said(command)}" for command in commands_of(session))
+        text = text.replace(session, recorded)
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_anew()
