@@ -321,7 +321,7 @@ def _send(
     job: Job, home: Home, wanted: Wanted, decision: Decision, links: Mapping[str, Any]
 ) -> Generator[Ask, Any, tuple[Literal["created", "updated"], Mapping[str, Any]]]:
     fields = dict(decision.body)
-    _whole_prices(home, fields)
+    _whole_prices(home, fields, {*home.state.fields, *decision.settled})
     if home.id is None:
         fields = {**wanted.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
@@ -333,15 +333,15 @@ def _send(
     return "updated", shown
 
 
-def _whole_prices(home: Home, fields: dict[str, Any]) -> None:
-    """Prices are replaced whole: rows of other currencies go along. A zero that Pipedrive put there does not."""
+def _whole_prices(home: Home, fields: dict[str, Any], given: set[str]) -> None:
+    """Prices are replaced whole: rows of other currencies go along. A zero that no event has given does not."""
     if home.values is None or not any(address.startswith("prices.") for address in fields):
         return
     for address, row in home.values.items():
         if not address.startswith("prices.") or address in fields:
             continue
         placeholder = not row.get("price") and not row.get("cost") and not row.get("direct_cost")
-        if placeholder and address not in home.state.fields:
+        if placeholder and address not in given:
             continue
         kept = ("price", "currency", "cost", "direct_cost")
         fields[address] = {k: row[k] for k in kept if row.get(k) is not None}

@@ -500,8 +500,12 @@ class Pretend:
                 for name, form in (("emails", email_form), ("phones", phone_form)):
                     if values.get(name):
                         fields[name] = sorted(form(item["value"]) for item in values[name])
-                told.append((kind, *sorted((a, str(v)) for a, v in fields.items())))
+                told.append((kind, *sorted((a, _text(v)) for a, v in fields.items())))
         return sorted(told)
+
+
+def _text(value: Any) -> str:
+    return str(sorted(value.items())) if isinstance(value, Mapping) else str(value)
 
 
 _HARM: Sequence[Outcome] = (
