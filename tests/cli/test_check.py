@@ -221,6 +221,21 @@ def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path:
     ]
 
 
+def test_a_field_is_only_proposed_where_it_would_work(tmp_path: Path) -> None:
+    """Pipedrive knows birthdays, but only in accounts that sync their contacts, and this one does not."""
+    file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {"birthday": "1990-05-17"}})
+    (problem,) = checked(tmp_path, furnished(), IDENTITY, file, "--json").json["problems"]
+    assert (problem["code"], problem["hint"]) == ("unmapped_trait", None)
+
+
+def test_a_problem_shows_five_events_of_many(tmp_path: Path) -> None:
+    """Enough to understand it; how many there are is its count."""
+    file = event_file(tmp_path, *["{broken"] * 9)
+    (problem,) = checked(tmp_path, furnished(), IDENTITY, file, "--json").json["problems"]
+    assert problem["count"] == 9
+    assert [example["line"] for example in problem["examples"]] == [1, 2, 3, 4, 5]
+
+
 def test_a_trait_whose_field_is_wrong_is_not_called_unmapped(tmp_path: Path) -> None:
     """One mistake is told once."""
     file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {"role": "x"}})

@@ -123,6 +123,29 @@ def test_a_field_of_nearly_the_name_is_not_made_a_second_time(tmp_path: Path) ->
     assert names(sandbox, "persons") == [("role", "varchar")]
 
 
+def test_a_name_that_two_fields_bear_does_not_become_three(tmp_path: Path) -> None:
+    """Which one is meant is for the config to say, by key; making another would help nobody."""
+    sandbox = empty()
+    for name in ("Our id", "Role", "Role", "Plan"):
+        sandbox.add_field("persons", name=name)
+    with served(sandbox) as url:
+        ended = pipedrive_cli(
+            "fields", "create", "-c", written_config(tmp_path, account(url) + NAMED), "--yes", "--json"
+        )
+    assert [field["name"] for field in ended.json["created"]] == ["Rating"]
+
+
+def test_a_long_list_of_options_stays_in_its_line(tmp_path: Path) -> None:
+    """A pipe is for scripts: one field, one line, whole."""
+    sandbox = empty()
+    options = [f"a rather long option, number {number}" for number in range(12)]
+    sandbox.add_field("persons", name="Plan", field_type="enum", options=options)
+    with served(sandbox) as url:
+        ended = pipedrive_cli("fields", "-c", written_config(tmp_path, account(url)))
+    assert len(ended.out.splitlines()) == 2
+    assert ", ".join(options) in ended.out
+
+
 def test_a_creation_without_an_answer_is_looked_up_and_not_repeated(tmp_path: Path) -> None:
     """The connection breaks after Pipedrive has made the field: it is found, and there is one of it."""
     sandbox = empty(faults="reset-after@POST /api/v2/personFields#1")
