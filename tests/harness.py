@@ -189,7 +189,9 @@ class Scene:
             before(self.last)
         already = len(self.sandbox.requests)
         try:
-            finished = virtual_time.run(self.last.run())
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Journal, "open", _without_waiting_for_the_disk)
+                finished = virtual_time.run(self.last.run())
         finally:
             self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
             self.answers = [(f"{r.method} {r.path}", r.status) for r in self.sandbox.requests[already:]]
@@ -214,6 +216,16 @@ class Scene:
         timeout = self.config.delivery.timeout
         client = Client(ADDRESS, key, timeout=timeout, transport=SandboxTransport(self.sandbox))
         return client, PLANS[self.plan].requests
+
+
+_open = Journal.open
+
+
+def _without_waiting_for_the_disk(path: Path) -> Journal:
+    """No test loses power, and hundreds of runs would wait for a minute."""
+    journal = _open(path)
+    journal._db.execute("PRAGMA synchronous = OFF")
+    return journal
 
 
 class Killed(SystemExit):
