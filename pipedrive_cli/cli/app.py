@@ -56,6 +56,8 @@ def _usage_error(error: Exception) -> str | None:
     show = getattr(error, "format_message", None)
     if show is None:
         return None
+    if show().startswith("Usage:"):  # no argument at all: the message is the whole help
+        return f"{show()}\n"
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""
     where = f" (see `{context.command_path} --help`)" if context is not None else ""
