@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import msgspec
+
 EventType: TypeAlias = Literal["identify", "group", "alias", "track", "page", "screen"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands in the input: `line` counts from 1, `index` from 0 within a batch line."""
 
     file: str

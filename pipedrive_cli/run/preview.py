@@ -143,7 +143,9 @@ class _Work:
         preview, labels = self.preview, Labels()
         self._memory = Memory(scratch, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
-        self._backlog = LeanBacklog({} if self.journal is None else self.journal.aliases())
+        self._backlog = LeanBacklog(
+            {} if self.journal is None else self.journal.aliases(), anonymous=preview.show is None
+        )
         self._known = self.seen or Unknown(self._memory, labels, preview.looked)
         self._foresight = Foresight(
             self._known,

@@ -8,7 +8,9 @@ and an alias never lowers the later of two more than the earlier). So the earlie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
+from msgspec.structs import force_setattr
 
 from pipedrive_cli.delivery.backlog import Backlog, Case
 from pipedrive_cli.delivery.fold import NO_TIME
@@ -18,29 +20,40 @@ from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Contact,
 class _Told:
     """What one name's changes in this window have said so far."""
 
-    __slots__ = ("born", "born_at", "contacts", "holders", "oldest", "oldest_at", "record")
+    __slots__ = ("born", "born_at", "contacts", "holders", "oldest", "oldest_at", "record", "silence")
 
     def __init__(self, record: RecordName) -> None:
         self.record = record
-        self.holders: dict[str, tuple[int, dict[str, Any]]] = {}  # address -> the newest own change: time, fields
+        self.holders: dict[str, tuple[int, Change]] = {}  # address -> the newest own change that says it
         self.born: Mapping[str, Any] | None = None  # what the oldest change says of a creation
         self.born_at = NO_TIME
         self.oldest: Mapping[str, Any] | None = None
         self.oldest_at = NO_TIME
         self.contacts: dict[tuple[Contact, ...], tuple[Contact, ...]] = {}
+        self.silence: dict[bool, Change] = {}
+
+    def silent(self, change: Change) -> Change:
+        """One change for all that only name the record: their time decides nothing."""
+        return self.silence.setdefault(change.may_create, change)
 
 
 class LeanBacklog(Backlog):
-    """Delivers what `Backlog` does. Changes that were put in must not be used by anybody else."""
+    """Delivers what `Backlog` does. Changes that were put in must not be used by anybody else.
 
-    def __init__(self, aliases: dict[str, tuple[str, int | None]]) -> None:
+    `anonymous`: message ids are not kept either, where only the counts are wanted; places are.
+    """
+
+    def __init__(self, aliases: dict[str, tuple[str, int | None]], *, anonymous: bool = False) -> None:
         super().__init__(aliases)
+        self._anonymous = anonymous
         self._told: dict[RecordName, _Told] = {}
         self._texts: dict[str, str] = {}
 
     def add(self, transformed: Transformed, case: Case) -> Complaint | None:
         if case.user is not None:
             case.user = self._texts.setdefault(case.user, case.user)
+        if self._anonymous and not case.complaints:
+            case.message_id = ""
         changes = tuple([self._lean(change) for change in transformed.changes])
         return super().add(Transformed(changes, transformed.alias), case)
 
@@ -58,8 +71,6 @@ class LeanBacklog(Backlog):
             told = self._told[record] = _Told(record)
         at = NO_TIME if change.time is None else change.time
         fields = change.fields
-        if change.rank is Rank.OWN and isinstance(fields, dict):
-            _supersede(told.holders, at, fields)
         born = change.on_creation
         if born:
             if told.born is not None and at >= told.born_at and born.keys() <= told.born.keys():
@@ -77,19 +88,25 @@ class LeanBacklog(Backlog):
             emails = told.contacts.setdefault(emails, emails)
         if phones:
             phones = told.contacts.setdefault(phones, phones)
-        return Change(
+        if change.rank is Rank.CONTEXT and not (fields or emails or phones or born or oldest):
+            return told.silent(change)
+        # Every argument, for a struct's missing mapping becomes an empty dict of its own.
+        lean = Change(
             told.record,
             change.time,
             change.rank,
             fields or NOTHING,
             emails,
             phones,
-            born,
-            oldest,
+            born or NOTHING,
+            oldest or NOTHING,
             change.fallback_name,
             change.person,
             change.may_create,
         )
+        if fields and change.rank is Rank.OWN:
+            _supersede(told.holders, at, lean)
+        return lean
 
     def _lean_lead(self, change: Change) -> Change:
         fields = change.fields
@@ -100,20 +117,23 @@ class LeanBacklog(Backlog):
                     fields[address] = texts.setdefault(value, value)
         person = change.person
         if person is not None and (told := self._told.get(person)) is not None:
-            return Change(change.record, change.time, change.rank, fields, person=told.record)
-        return change
+            person = told.record
+        return Change(
+            change.record, change.time, change.rank, fields, (), (), NOTHING, NOTHING, None, person, change.may_create
+        )
 
 
-def _supersede(holders: dict[str, tuple[int, dict[str, Any]]], at: int, fields: dict[str, Any]) -> None:
-    """Takes from the older changes of one name what `fields` says anew at `at`."""
-    mine = (at, fields)
-    for address in fields:
+def _supersede(holders: dict[str, tuple[int, Change]], at: int, change: Change) -> None:
+    """Takes from the older changes of one name what `change` says anew at `at`."""
+    mine = (at, change)
+    for address in change.fields:
         holder = holders.get(address)
         if holder is None:
             holders[address] = mine
         elif at >= holder[0]:
             holders[address] = mine
             older = holder[1]
-            del older[address]
-            if not older:
-                older.clear()  # gives back the room too
+            left = cast(dict[str, Any], older.fields)
+            del left[address]
+            if not left:
+                force_setattr(older, "fields", NOTHING)  # it is nobody else's, and so gives back the room
