@@ -60,6 +60,11 @@ class Pace:
         """Requests per 2 s, as last learned."""
         return self._all.limit
 
+    @property
+    def usual(self) -> float:
+        """Seconds that about half of all requests take to be answered; 0 before the first answers."""
+        return self._usual
+
     def wait(self, now: float, search: bool = False) -> float:
         """0 when a request may be sent now, else the seconds after which to ask again."""
         wait = max(self._paused_until - now, self._all.wait(now, self._patience))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipedrive_cli.config import Config
@@ -23,7 +23,6 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.pipedrive.catalog import WINDOW_SECONDS
 from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
 from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.options import RunOptions
@@ -33,7 +32,9 @@ from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 LATENCY = 0.15  # seconds an answer takes, until some have been measured
+SLOW_ANSWER = 0.6  # seconds that an answer may take without the limit going unused
 MOST_WORKERS = 128
+HIGHEST_LIMIT = 480  # requests per 2 s that any plan allows; the sandbox's own, without end, asks for no more
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Work:
     _prepared: frozenset[Kind] = frozenset()
     _courier: Courier | None = None
     _intake: Intake | None = None
+    _kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
 
     async def through(self, sources: list[Source]) -> StopRun | None:
         """Returns why the run stopped early, or None."""
@@ -90,8 +92,8 @@ class Work:
                 self._courier.input_over = True
             while len(backlog):
                 await self._window(backlog)
-            if self._courier is not None and self._courier.kinds_stopped:
-                self.sender.stop(_kind_refused(next(iter(self._courier.kinds_stopped.values()))))
+            if self._kinds_stopped:
+                self.sender.stop(_kind_refused(next(iter(self._kinds_stopped.values()))))
         except (StopRun, Failure, KindStops, Refusal) as trouble:
             # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
             self.sender.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
@@ -169,8 +171,9 @@ class Work:
         wish = self.config.delivery.concurrency
         if isinstance(wish, int):
             return wish
-        # Twice what the limit and a usual latency ask for: the limiter, not the number of workers, sets the pace.
-        return min(MOST_WORKERS, 2 * concurrency(min(self.pace.limit, 100 * WINDOW_SECONDS), LATENCY) + 8)
+        # More than a usual latency asks for: the limiter, not the number of workers, sets the pace.
+        latency = max(SLOW_ANSWER, 2 * self.pace.usual)
+        return min(MOST_WORKERS, concurrency(min(self.pace.limit, HIGHEST_LIMIT), latency) + 8)
 
     def _transformed(self, event: Event) -> Transformed:
         assert self._transform is not None or not self._prepared  # noqa: S101 - prepare comes first
@@ -181,13 +184,12 @@ class Work:
     async def _prepare(self, kinds: frozenset[Kind]) -> None:
         """Learns what events of these kinds need of the account; a config that does not fit it ends the run here."""
         config = self.config
-        labels = bool(config.leads.label_ids) or "leads" in kinds
-        await self.account.learn(kinds, labels=labels)
         self._prepared |= kinds
+        await self._learn(kinds)
         problems = problems_of(config, self.account.account, self._prepared)
         if problems:
             self.account.forget()  # somebody may have made the field a minute ago
-            await self.account.learn(self._prepared, labels=labels)
+            await self._learn(self._prepared)
             problems = problems_of(config, self.account.account, self._prepared)
         if problems and self.wrote():
             raise StopRun(
@@ -199,6 +201,14 @@ class Work:
         raise_problems(self.config_file, problems)
         self._transform = compile_mapping(config, self.account.account)
         self._equip(self._transform)
+
+    async def _learn(self, kinds: frozenset[Kind]) -> None:
+        """A kind whose fields the key may not even read is a kind that stops: the others go on."""
+        for kind in sorted(kinds):
+            try:
+                await self.account.learn(frozenset({kind}), labels=kind == "leads")
+            except KindStops as stops:
+                self._kinds_stopped.setdefault(stops.kind, stops)
 
     def _equip(self, transform: Transform) -> None:
         """Gives the courier what the mapping has become."""
@@ -226,6 +236,7 @@ class Work:
             terms,
             Doubts(directory, self.config.delivery.settle),
             self.server_time,
+            kinds_stopped=self._kinds_stopped,
         )
 
     def _warn_of_twins(self, kind: Kind, key: str, ids: Any) -> None:
