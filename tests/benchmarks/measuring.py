@@ -55,6 +55,7 @@ class Account:
 
     def __init__(self, **options: Any) -> None:
         self.sandbox = Sandbox(SandboxOptions(**({"plan": "unlimited", "search_lag": 0.0} | options)))
+        self.keys: dict[str, str] = {}
         for kind, name in (
             ("persons", "User id"),
             ("persons", "Role"),
@@ -64,7 +65,7 @@ class Account:
             ("organizations", "Size"),
             ("deals", "Source"),
         ):
-            self.sandbox.add_field(kind, name=name)
+            self.keys[name] = self.sandbox.add_field(kind, name=name)
 
     def replay(self, source: Path, given: Config, state: Path | None = None, **asked: Any) -> Summary:
         """One run in virtual time, with an empty journal in memory unless `state` is given."""

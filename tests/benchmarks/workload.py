@@ -1,4 +1,4 @@
-"""Events as a web shop's SDK would leave them, seeded: `python tests/benchmarks/workload.py 100000 5000 > events.ndjson`.
+"""Events as a web shop's SDK would leave them, seeded: `python tests/benchmarks/workload.py 100000 5000`.
 
 Four in ten are identify, a tenth group, a quarter leads, a quarter products seen or ordered, one in a hundred alias.
 """
