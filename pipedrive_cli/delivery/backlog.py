@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import msgspec
+
 from pipedrive_cli.delivery.fold import NO_TIME, Part
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.transform.changes import Alias, Change, Complaint, Kind, Outcome, RecordName, Transformed
@@ -29,8 +31,7 @@ Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
 
 
-@dataclass(slots=True, eq=False)
-class Case:
+class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: one for every event that waits
     """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies."""
 
     digest: bytes
@@ -41,7 +42,7 @@ class Case:
     body: Any = None  # where its bytes lie: opaque here
     open: int = 0
     outcome: Outcome = Outcome.SKIPPED
-    complaints: list[Complaint] = field(default_factory=list)
+    complaints: list[Complaint] = []
 
     def end_part(self, outcome: Outcome) -> bool:
         """One of its parts ended. Returns whether that was the last one."""
@@ -83,6 +84,7 @@ class Job:
     parts: list[Part]
     joinings: list[Joining]
     nodes: frozenset[Node] = frozenset()  # all that it can be found by while it is under way
+    contested: frozenset[int] = frozenset()  # of `ids`, those that the input has given to another key before
     steps: Mapping[str, Step] = field(default_factory=dict)  # aliases that lead on from its keys: settled and waiting
 
 
@@ -90,7 +92,7 @@ class Job:
 class _Group:
     kind: Kind
     nodes: set[Node] = field(default_factory=set)
-    changes: list[tuple[Change, Case]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)  # of depth 0: how deep they are is known at the end
     joinings: list[Joining] = field(default_factory=list)
 
 
@@ -179,8 +181,16 @@ class Backlog:
         # Nearly every change is about a record that waits already and is named by its key alone.
         group = self._groups.get(self.node_of(record)) if record.pipedrive_id is None else None
         if group is None:
-            group = self._group(self._nodes(record))
-        group.changes.append((change, case))
+            others = record.pipedrive_id is not None and record.key is not None and self._is_others(record)
+            group = self._group({self.node_of(record)} if others else self._nodes(record))
+        group.parts.append(Part(change, 0, case))
+
+    def _is_others(self, name: RecordName) -> bool:
+        """Whether a record of another key has already been called by this Pipedrive id: two keys are two records."""
+        owner = self._groups.get((name.kind, "id", name.pipedrive_id or 0))
+        if owner is None or self.node_of(name) in owner.nodes:
+            return False
+        return any(node[1] == "key" for node in owner.nodes)
 
     def _join(self, joining: Joining) -> None:
         previous, current = joining.previous, joining.current
@@ -205,10 +215,10 @@ class Backlog:
     def _group(self, nodes: set[Node]) -> _Group:
         found = {id(group): group for node in nodes if (group := self._groups.get(node)) is not None}
         fresh = _Group(next(iter(nodes))[0])
-        target = max(found.values(), key=lambda group: len(group.changes), default=fresh)
+        target = max(found.values(), key=lambda group: len(group.parts), default=fresh)
         for group in found.values():
             if group is not target:
-                target.changes.extend(group.changes)
+                target.parts.extend(group.parts)
                 target.joinings.extend(group.joinings)
                 nodes = nodes | group.nodes
         for node in nodes:
@@ -218,29 +228,36 @@ class Backlog:
 
     def _job(self, group: _Group) -> Job:
         keys = {node[2] for node in group.nodes if node[1] == "key"}
-        keys.update(change.record.key for change, _ in group.changes if change.record.key is not None)
+        named = [part.change.record.key for part in group.parts if part.change.record.key is not None]
+        keys.update(named)
         for joining in group.joinings:
             keys.update(key for key in (joining.previous, joining.current) if key is not None)
-        named = [change.record.key for change, _ in group.changes if change.record.key is not None]
         named += [joining.current for joining in group.joinings if joining.current is not None]
         key = named[0] if named else None
         if key is not None and group.kind == "persons":
             key = self.canonical(key)
             keys.add(key)
-        parts = [Part(change, self.depth(change.record.key, change.time), case) for change, case in group.changes]
+        parts = [self._deepened(part) for part in group.parts] if group.kind == "persons" else group.parts
         parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
-        group.changes.clear()  # the parts hold them now: both together would be much of the memory
+        ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
+        named_ids = {part.change.record.pipedrive_id for part in parts} - ids
+        contested = frozenset(named for named in named_ids if named is not None)
         return Job(
             kind=group.kind,
             key=key,
             keys=sorted(str(key) for key in keys),
-            ids=sorted(node[2] for node in group.nodes if isinstance(node[2], int)),
+            ids=sorted(ids | contested),
             name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
             parts=parts,
             joinings=group.joinings,
             nodes=frozenset(group.nodes),
+            contested=contested,
             steps=self._steps(str(key) for key in keys) if group.kind == "persons" else {},
         )
+
+    def _deepened(self, part: Part) -> Part:
+        depth = self.depth(part.change.record.key, part.change.time)
+        return part._replace(depth=depth) if depth else part
 
     def _steps(self, keys: Iterable[str]) -> dict[str, Step]:
         steps: dict[str, Step] = {}

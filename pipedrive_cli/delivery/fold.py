@@ -480,7 +480,7 @@ def joined(
         if (
             address not in ("emails", "phones")
             and not blank(value)
-            and (rank, time) > standing("persons", survivor, survivor_shown, address, rules)
+            and (rank, time) >= standing("persons", survivor, survivor_shown, address, rules)
             and (address not in owed or (rank, time) > owed[address].standing)
         ):
             owed[address] = Held(rank, time, value, former_shown.get(address))

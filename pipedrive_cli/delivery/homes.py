@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pipedrive_cli.delivery.backlog import Job, Joining, Step, depth
-from pipedrive_cli.delivery.fold import NO_TIME, Part, RecordState, joined, under_former_id
+from pipedrive_cli.delivery.fold import NO_TIME, Part, RecordState, blank, joined, under_former_id
 from pipedrive_cli.delivery.plan import (
     Ask,
     Home,
@@ -157,14 +157,16 @@ class _Places:
         address = self.terms.key_address.get(self.job.kind)
         bears = None if address is None else values.get(address)
         key = self.job.key
-        if key is not None and bears is not None and str(bears) not in {key, *self.job.keys}:
+        if key is not None and not blank(bears) and str(bears) not in {key, *self.job.keys}:
             return _conflict(f"record {named} bears the id {bears}, not {key}")
+        if named in self.job.contested and blank(bears):
+            return _conflict(f"the input names record {named} by another id than {key}, too")
         if key is not None and (other := (yield from self.locate(key))) not in {None, named}:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
         self.values[named] = (values, 0.0)
-        if bears is not None and key is None:
+        if not blank(bears) and key is None:
             self.job.key = str(bears)
         return None
 

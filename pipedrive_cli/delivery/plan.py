@@ -185,7 +185,7 @@ def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms, links: Mapp
         yield from _resolve_link(job, wanted, refused, complaints)
         if not (yield from _looked(job, home, parts, wanted, terms)):
             return None
-        decision = _decision(job, home, wanted, terms, dropped)
+        decision = _decision(job, home, parts, wanted, terms, dropped)
         if home.id is None and (yield from _missing(job, home, parts, decision, complaints)):
             return None
         if home.id is not None and not decision.body:
@@ -228,7 +228,7 @@ def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: 
     return True
 
 
-def _decision(job: Job, home: Home, wanted: Wanted, terms: Terms, dropped: set[str]) -> Decision:
+def _decision(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms, dropped: set[str]) -> Decision:
     """What to write, with the record key where the record does not bear it yet."""
     if terms.keep_products and job.kind == "products" and home.id is not None and home.found:
         return Decision()
@@ -238,6 +238,8 @@ def _decision(job: Job, home: Home, wanted: Wanted, terms: Terms, dropped: set[s
     address = terms.key_address.get(job.kind)
     if address is not None and job.key is not None and home.state.key != job.key:
         decision.body[address] = job.key
+        named = (part for part in parts if part.change.record.key == job.key)
+        decision.asked_by[address] = () if home.unsaved_joinings else tuple(named)
     return decision
 
 
