@@ -445,11 +445,14 @@ def _lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generato
     yield Forget(job.kind, home.id)
     if terms.deleted == "skip":
         gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
+        joinings, home.unsaved_joinings = home.unsaved_joinings, []
+        cases = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
         yield Save(
             job.kind,
             None,
             parts=tuple((part, Outcome.SKIPPED) for part in parts),
-            complaints=tuple((part.case, gone) for part in parts),
+            joinings=tuple((joining, Outcome.SKIPPED) for joining in joinings),
+            complaints=tuple((case, gone) for case in cases),
         )
         return False
     found = (yield Locate(job.kind, key=job.key)) if job.key is not None else ()
@@ -459,7 +462,9 @@ def _lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generato
         home.state = with_key(state_of(knowledge), job.key)
         return True
     owed = {a: Held(h.rank, h.time, h.sent) for a, h in home.state.fields.items() if not blank(h.sent)}
-    contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")} if home.values else {}
+    contacts = {name: [{"value": form} for form in forms] for name, forms in home.state.added.items()}
+    if home.values is not None:
+        contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")}
     home.id, home.values, home.age = None, None, 0.0
     home.state = RecordState(inputs=home.state.inputs, owed=owed, owed_contacts=contacts)
     return True
