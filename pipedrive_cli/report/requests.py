@@ -24,7 +24,8 @@ FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
 TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 EVENTS_SHOWN = 5  # of one request, in comments and text; ndjson has them all
 VALUE_LIMIT = 160  # characters of one value in text
-_STYLES: Mapping[str, str] = {"merge": "1;31", "create": "32", "create or update": "32", "update": "33", "look up": "2"}
+_RED = "1;31"
+_STYLES: Mapping[str, str] = {"merge": _RED, "create": "32", "create or update": "32", "update": "33", "look up": "2"}
 
 
 class Place(Protocol):
@@ -81,6 +82,8 @@ class Request(Protocol):
     def events(self) -> tuple[Event, ...]: ...
     @property
     def note(self) -> str | None: ...
+    @property
+    def irreversible(self) -> bool: ...
     @property
     def fields(self) -> tuple[Change, ...]: ...
 
@@ -203,9 +206,7 @@ def _text(request: Request, style: Style) -> str:
     if request.events:
         lines.append(f"    from {plain(_places(request.events), 1_000)}")
     if request.note:
-        lines.append(
-            "    " + coloured(plain(f"note: {request.note}", 1_000), "1;31" if request.action == "merge" else "2")
-        )
+        lines.append("    " + coloured(plain(f"note: {request.note}", 1_000), _RED if request.irreversible else "2"))
     return encodable("\n".join(lines) + "\n\n")
 
 

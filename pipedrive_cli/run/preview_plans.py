@@ -173,20 +173,31 @@ class Foresight:
 
     def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
         self.count(ask)
-        job = course.job
+        job: Job = ask.job
+        record = ask.call.id
+        before = ask.before
+        if before is None and record is not None:
+            before = self._last_seen(ask.kind, record)
         if self.show is not None:
-            self.show(
-                requested(ask, job, self.labels, self.terms.names if self.terms else {}, certain=self.known.certain)
-            )
+            names = self.terms.names if self.terms is not None else {}
+            self.show(requested(ask, job, before, self.labels, names, certain=self.known.certain))
         if ask.action == "merge":
             return {}
-        record = ask.call.id
         if record is None:
             words = label(job.kind, job.key, job.name)
             record = f"{{{words}}}" if job.kind == "leads" else self.labels.mint(job.kind, words)
         # What Pipedrive would answer: the record as it was, with what was sent.
-        course.values = {**(ask.before or {}), **ask.fields, "id": record}
-        return course.values
+        shown = {**(before or {}), **ask.fields, "id": record}
+        course.values = shown if before is not None or ask.action == "create" else None
+        return shown
+
+    def _last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        """What the record showed when it was last looked at, in this preview or in an earlier run."""
+        own = self.memory.recall(kind, record)
+        if own is not None and own.values is not None:
+            return own.values
+        seen = None if self.memory.journal is None else self.memory.journal.seen(kind, record)
+        return None if seen is None else seen.values
 
     def _save(self, save: Save, course: _Course) -> None:
         for case, complaint in save.complaints:

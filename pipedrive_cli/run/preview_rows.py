@@ -46,6 +46,7 @@ class Requested:
     note: str | None = None
     fields: tuple[FieldChange, ...] = ()
     unknown_ids: bool = False  # it cannot be sent as it is
+    irreversible: bool = False  # it may merge two persons, which cannot be undone
 
     @property
     def method(self) -> str:
@@ -122,8 +123,19 @@ class Labels:
         return Call(call.endpoint, record, call.query, body), True
 
 
-def requested(ask: Write, job: Job, labels: Labels, names: Mapping[str, str], *, certain: bool) -> Requested:
-    """The row of a write. `certain`: the account was asked, so that what is not there is to be created."""
+def requested(
+    ask: Write,
+    job: Job,
+    before: Mapping[str, Any] | None,
+    labels: Labels,
+    names: Mapping[str, str],
+    *,
+    certain: bool,
+) -> Requested:
+    """The row of a write. `certain`: the account was asked, so that what is not there is to be created.
+
+    `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
+    """
     call, unknown = labels.put(ask.call, ask.kind)
     action: Action = ask.action
     note = None
@@ -146,15 +158,18 @@ def requested(ask: Write, job: Job, labels: Labels, names: Mapping[str, str], *,
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
         events=tuple(sorted(cases, key=_place)),
         note=note,
-        fields=_fields(ask, labels, names),
+        fields=_fields(ask, before, labels, names),
         unknown_ids=unknown,
+        irreversible=ask.action == "merge" or (action == "create or update" and bool(job.joinings)),
     )
 
 
-def _fields(ask: Write, labels: Labels, names: Mapping[str, str]) -> tuple[FieldChange, ...]:
+def _fields(
+    ask: Write, before: Mapping[str, Any] | None, labels: Labels, names: Mapping[str, str]
+) -> tuple[FieldChange, ...]:
     if ask.action == "merge":
         return ()
-    before, update = ask.before, ask.action == "update"
+    update = ask.action == "update"
     rows = []
     for address, value in ask.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
