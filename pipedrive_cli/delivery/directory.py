@@ -198,8 +198,9 @@ class Directory:
         cursor: str | None = None
         while True:
             call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=moment - SKEW)
+            at = self._now()
             answer = await self._send(call)
-            await self._take_page(kind, answer)
+            self._progress(kind).read.update(dict.fromkeys(await self._take_page(kind, answer), at))
             cursor = answer.next_cursor
             if cursor is None:
                 return
