@@ -430,8 +430,16 @@ def _take_apart(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Pl
     by_case: dict[int, list[Part]] = {}
     for part in parts:
         by_case.setdefault(id(part.case), []).append(part)
+    # One guilty event must not take the aliases along: they are recorded when the others have been brought.
+    aside, home.unsaved_joinings = home.unsaved_joinings, []
     for own in by_case.values():
         yield from bring(job, home, own, terms)
+    home.unsaved_joinings = aside
+    if aside and home.id is not None:
+        home.merged = True  # what the aliases ask for has been written with the others' values
+        yield from bring(job, home, (), terms)
+    elif aside:
+        yield reject_all(job, home, (), "depends_on", "every event of the previous id was rejected")
     return home.id
 
 

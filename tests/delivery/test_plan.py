@@ -9,7 +9,7 @@ import pytest
 from pipedrive_cli.delivery.plan import Refusal, Write
 from pipedrive_cli.transform.changes import Outcome
 
-from .pretend import GROUP, PLAN, ROLE, Pretend, alias, group, identify, lead, terms
+from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms
 
 DELIVERED, UNCHANGED, SKIPPED, REJECTED = Outcome.DELIVERED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.REJECTED
 
@@ -81,6 +81,31 @@ def test_a_refusal_while_a_key_is_changed_ends_the_alias_too() -> None:
     world.run(alias("e2", "a", "b", 2))
     assert world.outcomes["e2"] is DELIVERED
     assert list(world.names.values()) == list(world.records["persons"]) * 2
+
+
+@pytest.mark.parametrize("merges", [True, False])
+@pytest.mark.parametrize("bad", ["e2", "e4"])
+def test_a_refused_event_does_not_take_an_alias_along(merges: bool, bad: str) -> None:
+    """The fold is taken apart; the two ids are one person all the same."""
+    address = PLAN if bad == "e2" else ROLE
+    world = Pretend(refuse=refusing(address, bad, named=False)).run(identify("e0", "a", 0))
+    if merges:
+        world.run(identify("e1", "b", 1))
+    world.run(identify("e2", "b", 2, plan="e2"), alias("e3", "a", "b", 3), identify("e4", "b", 4, role="e4"))
+    assert {e: world.outcomes[e] for e in ("e2", "e3", "e4")} == {
+        "e2": DELIVERED,
+        "e3": DELIVERED,
+        "e4": DELIVERED,
+    } | {bad: REJECTED}
+    world.run(identify("e5", "a", 5, plan="q"))
+    assert (world.alone()[USER], world.alone()[PLAN]) == ("b", "q")
+
+
+def test_an_alias_whose_every_event_is_refused_is_rejected() -> None:
+    """There is nobody to join."""
+    world = Pretend(refuse=lambda _: Refusal("no", "no"))
+    world.run(identify("e1", "a", 1), identify("e2", "b", 2), alias("e3", "a", "b", 3))
+    assert set(world.outcomes.values()) == {REJECTED}
 
 
 # --- Deleted records --------------------------------------------------------------------------------------------------
