@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -57,10 +59,8 @@ def preview_events(
     job = Preview(config, str(config_file), options, sys.stdin.buffer, None if counts_only else show, _note)
     if not counts_only:
         _write(out, requests.head(style))
-    # What waits for its window is not garbage, however often one looks.
-    gc.freeze()
-    gc.disable()
-    summary = asyncio.run(job.run())
+    with _unwatched():
+        summary = asyncio.run(job.run())
     out.buffer.flush()
     _tell(summary, out if counts_only or chosen == "text" else sys.stderr, as_json=as_json, verbose=verbose)
     return summary.exit_code
@@ -74,6 +74,18 @@ def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> No
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
 
     show_summary(summary, file=file, rehearsal=True, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+
+
+@contextlib.contextmanager
+def _unwatched() -> Iterator[None]:
+    """Without the garbage collector: what waits for its window is none, however often it is looked through."""
+    watched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if watched:
+            gc.enable()
 
 
 def _note(text: str) -> None:

@@ -1,7 +1,7 @@
 """A preview's requests as text for people, as NDJSON, as a .http file and as curl commands. Pure text.
 
 Names, values and file names are hostile. Each format keeps them harmless in its own way: text escapes what a terminal
-would obey; NDJSON and bodies are JSON; shell words are quoted whole; comments are one line; and in .http files, where
+would obey; NDJSON and bodies are JSON; shell words are quoted whole, comments too; and in .http files, where
 `{{...}}` is a variable that a client would fill in (with the API token, say), no event can write two braces.
 """
 
@@ -24,6 +24,7 @@ FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
 TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the variable's name, not a token
 EVENTS_SHOWN = 5  # of one request, in comments and text; ndjson has them all
 VALUE_LIMIT = 160  # characters of one value in text
+_QUOTE, _APOSTROPHE = "'", "\u2019"
 _RED = "1;31"
 _STYLES: Mapping[str, str] = {"merge": _RED, "create": "32", "create or update": "32", "update": "33", "look up": "2"}
 
@@ -101,7 +102,7 @@ class Style:
 def head(style: Style) -> str:
     """What a file of this format begins with."""
     if style.form == "curl":
-        return f"# Needs the environment variable {TOKEN_VARIABLE}.\nset -u\n\n"
+        return f": 'Needs the environment variable {TOKEN_VARIABLE}.'\n\n"
     if style.form == "http":
         return f"# Needs the variable {TOKEN_VARIABLE} (an environment of your HTTP client).\n\n"
     return ""
@@ -137,10 +138,14 @@ def _row(request: Request, style: Style) -> str:
 
 
 def _json(value: Any) -> str:
+    """JSON on one line, in which whatever a terminal would obey or hide is written as an escape: nothing is lost."""
     try:
-        return msgspec.json.encode(value).decode()
+        text = msgspec.json.encode(value).decode()
     except UnicodeEncodeError:  # half of a surrogate pair: JSON's own escapes can carry it
         return json.dumps(value)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def _http(request: Request, style: Style) -> str:
@@ -160,15 +165,23 @@ def _no_variables(text: str) -> str:
 
 def _curl(request: Request, style: Style) -> str:
     header = "Authorization: Bearer " if style.oauth else "x-api-token: "
-    # --globoff: curl would take braces and brackets in a URL for patterns.
-    words = ["curl -sS --globoff", *([] if request.method == "GET" else [f"-X {request.method}"])]
+    # --globoff: curl would take braces and brackets in a URL for patterns. -w: one answer a line.
+    words = ["curl -sS --globoff -w '\\n'", *([] if request.method == "GET" else [f"-X {request.method}"])]
     words.append(f'-H "{header}${TOKEN_VARIABLE}"')
     if request.body is not None:
         # --data-raw: with --data a body that begins with @ would name a file.
-        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_json(request.body))}"]
+        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_tame(_json(request.body)))}"]
     words.append(shlex.quote(style.base + request.target))
-    comments = "".join(f"# {line}\n" for line in (_summary(request), *_comments(request)))
-    return f"{comments}{' '.join(words)}\necho\n\n"
+    # No comments: whoever pastes into zsh would have them run. The command `:` does nothing, in any shell.
+    about = "".join(
+        f": {shlex.quote(line.replace(_QUOTE, _APOSTROPHE))}\n" for line in (_summary(request), *_comments(request))
+    )
+    return f"{about}{' '.join(words)}\n\n"
+
+
+def _tame(text: str) -> str:
+    """JSON without the two signs that a shell may see through single quotes: the quote, and `!` on a command line."""
+    return text.replace("'", "\\u0027").replace("!", "\\u0021")
 
 
 def _summary(request: Request) -> str:
@@ -187,7 +200,7 @@ def _comments(request: Request) -> list[str]:
 
 def _comment(text: str, limit: int = 200) -> str:
     """One line without anything invisible, and without what a .http client would fill in."""
-    return encodable(plain(text, limit)).replace("{{", "{ {")
+    return re.sub(r"\{(?=\{)", "{ ", encodable(plain(text, limit)))
 
 
 def _text(request: Request, style: Style) -> str:
