@@ -68,14 +68,17 @@ class Doubts:
         found = self._seen(write.kind, write.key) if write.verb == "create" and done else None
 
         def record(journal: Journal) -> None:
+            if not done:
+                journal.move_write(write.number, "absent")
+                return
+            state = msgspec.msgpack.decode(write.picture["state"], type=RecordState)
             if found is not None and write.key is not None:
-                journal.save_record(write.kind, found["id"], [write.key], RecordState(key=write.key))
-            elif done:
+                journal.save_record(write.kind, found["id"], [write.key], state)
+            elif write.verb == "merge":
                 loser, survivor = write.picture["loser"], write.picture["survivor"]
-                state = msgspec.msgpack.decode(write.picture["state"], type=RecordState)
                 journal.merge_records(write.kind, loser, survivor)
                 journal.save_record(write.kind, survivor, [write.key] if write.key else [], state)
-            journal.move_write(write.number, "done" if done else "absent")
+            journal.move_write(write.number, "done")
 
         return record
 

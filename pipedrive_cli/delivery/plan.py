@@ -327,7 +327,10 @@ def _send(
     if home.id is None:
         fields = {**wanted.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
-        shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields)
+        # Should we die before the answer, these values are still known to be ours, and when they were said.
+        state = with_key(settle(home.state, decision, None, created=True), job.key)
+        picture = {"state": msgspec.msgpack.encode(state)}
+        shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture)
         home.id = shown["id"]
         return "created", shown
     call = update(job.kind, home.id, body_of(job.kind, fields))

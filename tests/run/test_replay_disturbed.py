@@ -79,6 +79,25 @@ def test_killed_at_any_journal_step_a_later_run_completes_the_work(
         return
 
 
+@pytest.mark.parametrize("existing", ["fill", "newest"])
+def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, existing: str) -> None:
+    """They are not taken for somebody else's, which `existing` would protect from the next event."""
+    events = [identify("u1", 1, name="Ann", role="one"), identify("u1", 2, role="two")]
+    for commit in range(1, 100):
+        (tmp_path / str(commit)).mkdir()
+        scene = Scene(tmp_path / str(commit), config=with_delivery(existing=existing))
+        try:
+            with killed_at(commit, kept=False):
+                scene.run(events[:1])
+                scene.run(events)
+        except Killed:
+            scene.run(events)
+        else:
+            assert commit > 5
+            return
+        assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "two", f"killed at transaction {commit}"
+
+
 @pytest.mark.parametrize(("lookahead", "count"), [(1, "#1"), (100_000, "#1-3")], ids=["one by one", "folded"])
 @pytest.mark.parametrize("strike", STRIKES)
 def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: str, lookahead: int, count: str) -> None:
