@@ -2,8 +2,8 @@
 
 Our own writes come first (the search index lags, our journal does not), then a listing or exact look-ups, whichever is
 cheaper: pages are listed until that has cost as much as looking up every waiting key would (a total is not to be had),
-and the rest is looked up. So it costs at most twice the better choice. *Not found* is an answer; whatever keeps us from
-looking is raised, and nothing is created then.
+and the rest is looked up. So it costs at most twice the better choice. A listing that was not finished is gone on with
+by the next run. *Not found* is an answer; whatever keeps us from looking is raised, and nothing is created then.
 """
 
 from __future__ import annotations
@@ -44,11 +44,18 @@ _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to",
 
 
 class Listing(msgspec.Struct):
-    """How far a kind has been listed. `stamp`: RFC 3339, from when on changes have to be asked for."""
+    """How far a kind has been listed. `stamp`: RFC 3339, from when on changes have to be asked for.
+
+    While it is not complete, the next run goes on at `cursor`; what it has cost so far, and what looking up would have
+    cost, count on as well.
+    """
 
     complete: bool = False
     stamp: str | None = None
     fields: tuple[str, ...] = ()
+    cursor: str | None = None
+    credit: int = 0  # tokens that looking up all keys and emails asked for so far would have cost
+    spent: int = 0
 
 
 @dataclass(slots=True)
@@ -56,10 +63,8 @@ class _Progress:
     """One kind's listing in this run."""
 
     listing: Listing
-    cursor: str | None = None
+    resumed: bool = False  # its first pages were listed by an earlier run
     began: float | None = None  # loop seconds of its first page
-    credit: int = 0  # tokens that looking up all keys asked for so far would have cost
-    spent: int = 0
     fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
@@ -109,8 +114,8 @@ class Directory:
                 raise
             raise Failure("look_up_failed", f"{call.label} was refused: {refusal.message}") from refusal
 
-    async def prepare(self, kind: Kind, keys: Sequence[str], *, emails: int = 0) -> None:
-        """Makes ready for `locate` of many keys. `emails`: how many look-ups by email may follow (match_email)."""
+    async def prepare(self, kind: Kind, keys: Sequence[str]) -> None:
+        """Makes ready for `locate` of many keys."""
         known = self._journal.known(kind, keys)
         unknown = [key for key in keys if key not in known and not self._journal.seen_ids(kind, key)]
         if not unknown:
@@ -119,13 +124,18 @@ class Directory:
         if progress.listing.complete:
             await self._refresh(kind, progress)
             return
-        look_up = FACTS[kind].search.tokens
-        progress.credit += len(unknown) * (look_up + FACTS[kind].get.tokens) + min(emails, len(unknown)) * look_up
-        cost = FACTS[kind].list.tokens
         whole = any(len(key) > LONGEST_TERM for key in unknown)
+        await self._list_while_cheaper(kind, progress, len(unknown), whole=whole)
+
+    async def _list_while_cheaper(self, kind: Kind, progress: _Progress, wanted: int, *, whole: bool = False) -> None:
+        """Lists until that has cost as much as looking up all that was `wanted` so far would; or the `whole` kind."""
+        cost = FACTS[kind].list.tokens
+        progress.listing.credit += wanted * FACTS[kind].search.tokens
         async with progress.turn:
-            while not progress.listing.complete and (whole or progress.spent + cost <= progress.credit):
+            while not progress.listing.complete and (whole or progress.listing.spent + cost <= progress.listing.credit):
                 await self._list_page(kind, progress)
+        if progress.listing.complete:
+            await self._refresh(kind, progress)
 
     async def locate(self, ask: Locate) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
@@ -251,7 +261,7 @@ class Directory:
             fields = tuple(sorted(self._listed(kind)))
             if stored is None or stored.fields != fields:
                 stored = Listing(fields=fields)
-            self._kinds[kind] = _Progress(stored)
+            self._kinds[kind] = _Progress(stored, resumed=stored.cursor is not None)
         return self._kinds[kind]
 
     def _listed(self, kind: Kind) -> tuple[str, ...]:
@@ -267,14 +277,31 @@ class Directory:
         at = self._now()
         if progress.began is None:
             progress.began = at
-        answer = await self._send(listing(kind, progress.cursor, custom_fields=self._listed(kind)))
-        progress.spent += FACTS[kind].list.tokens
+        now = progress.listing
+        try:
+            answer = await self._send(listing(kind, now.cursor, custom_fields=self._listed(kind)))
+        except Failure:
+            if not progress.resumed:
+                raise
+            # Perhaps Pipedrive does not know the place any more at which an earlier run stopped: begin anew.
+            progress.resumed, progress.listing = False, Listing(fields=now.fields, credit=now.credit)
+            await self._list_page(kind, progress)
+            return
         cursor = answer.next_cursor
-        listed = Listing(cursor is None, progress.listing.stamp or _stamp(answer), progress.listing.fields)
-        ids = await self._take_page(kind, answer, listed if listed.complete else None)
-        progress.cursor, progress.listing = cursor, listed
+        listed = Listing(
+            complete=cursor is None,
+            stamp=now.stamp or _stamp(answer),
+            fields=now.fields,
+            cursor=cursor,
+            credit=now.credit,
+            spent=now.spent + FACTS[kind].list.tokens,
+        )
+        ids = await self._take_page(kind, answer, listed)
+        listed.credit = now.credit  # it may have grown while the page was under way
+        progress.listing = listed
         if listed.complete:
-            progress.fresh_at = progress.began
+            # What an earlier run has listed is as old as its stamp: `_refresh` has to follow.
+            progress.fresh_at = None if progress.resumed else progress.began
             progress.listed.clear()
         else:
             # What earlier runs have seen is not fresh for being in the journal: only these are.
@@ -299,7 +326,7 @@ class Directory:
                     break
             progress.listing, progress.fresh_at = listed, at
 
-    async def _take_page(self, kind: Kind, answer: Answer, listing_done: Listing | None = None) -> list[int]:
+    async def _take_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
         """Keeps what a page shows; returns the ids of its living records."""
         if not isinstance(answer.data, list):
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
@@ -311,8 +338,8 @@ class Directory:
         def record(journal: Journal) -> None:
             journal.see(kind, rows)
             journal.unsee(kind, gone)
-            if listing_done is not None:
-                journal.set_fact(f"listing {kind}", listing_done)
+            if listed is not None:
+                journal.set_fact(f"listing {kind}", listed)
 
         await self._commits.record(record)
         return [int(row.id) for row in rows]
@@ -351,12 +378,13 @@ class Directory:
         async with progress.turn:
             while not progress.listing.complete:
                 await self._list_page(ask.kind, progress)
+        await self._refresh(ask.kind, progress)
         return self._journal.seen_ids(ask.kind, key)
 
     async def _by_email(self, email: str) -> tuple[int, ...]:
         progress = self._progress("persons")
+        await self._list_while_cheaper("persons", progress, 0 if progress.listing.complete else 1)
         if progress.listing.complete:
-            await self._refresh("persons", progress)
             return tuple(self._journal.seen_by_email(email))
         if len(email) > LONGEST_TERM:
             return ()

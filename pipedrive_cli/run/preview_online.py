@@ -73,10 +73,8 @@ class Seen:
 
     async def _prepare(self, kind: Kind, jobs: Sequence[Job]) -> None:
         keys = [key for job in jobs for key in job.keys] + [name_key(j.name) for j in jobs if j.name is not None]
-        matching = self.config.identity.match_email and kind == "persons"
-        emails = sum(any(part.change.emails for part in job.parts) for job in jobs) if matching else 0
         if keys:
-            await self.directory.prepare(kind, keys, emails=emails)
+            await self.directory.prepare(kind, keys)
 
     async def locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":

@@ -161,11 +161,9 @@ class Work:
     async def _look_up(self, kind: Kind, jobs: list[Job]) -> None:
         mine = [job for job in jobs if job.kind == kind]
         keys = [key for job in mine for key in job.keys] + [name_key(job.name) for job in mine if job.name is not None]
-        matching = self.config.identity.match_email and kind == "persons"
-        emails = sum(any(part.change.emails for part in job.parts) for job in mine) if matching else 0
         if keys:
             assert self._courier is not None  # noqa: S101 - only a prepared run has jobs
-            await self._courier.directory.prepare(kind, keys, emails=emails)
+            await self._courier.directory.prepare(kind, keys)
 
     def _workers(self) -> int:
         wish = self.config.delivery.concurrency
