@@ -38,6 +38,7 @@ FALLBACK = -1_000_000
 _LEVEL = 10_000  # between two kinds of fallback name: each keeps the rank of what it is made of
 NOWHERE = (2 * FALLBACK, FOREIGN)
 _LATEST = 1 << 62  # `oldest` fields hold _LATEST - time, so that the oldest event has the greatest standing
+_AGES = 1 << 60  # microseconds: farther from 1970 than any date
 NAME_INPUTS = ("name", "first_name", "last_name")
 FALLBACK_EMAIL = "fallback_email"
 _FILLED_IN = frozenset({"visible_to", "tax"})  # what Pipedrive puts into a new record that was made without them
@@ -64,6 +65,7 @@ class RecordState(msgspec.Struct):
     added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
     first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
     foreign_rank: int = 0  # below 0 once the record was taken over from a former id
+    former_since: int | None = None  # and then: the time of the first alias that made it one
     key: str | None = None  # the record key that the record bears in Pipedrive, as far as we know
     owed: dict[str, Held] = {}  # what the survivor of a merge must still get; `seen`: what the merged record showed
     owed_contacts: dict[str, list[dict[str, Any]]] = {}
@@ -284,7 +286,8 @@ def standing(
 
 def _foreign_time(state: RecordState, rules: Rules) -> int:
     if rules.existing != "newest" or state.first_update is None:
-        return FOREIGN
+        # Of two former records whose values nobody has dated, that of the later alias counts.
+        return FOREIGN if state.former_since is None else FOREIGN + max(state.former_since, -_AGES) - _AGES
     return state.first_update + 1  # an event of the same moment is not newer
 
 
@@ -440,6 +443,7 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Rules) ->
     cut = NO_TIME if alias_time is None else alias_time
 
     foreign_time = _foreign_time(state, rules)
+    foreign_lower = foreign_time <= cut or state.foreign_rank < 0
 
     def lowered(held: Held) -> Held:
         time = _LATEST - held.time if held.time > _LATEST // 2 else held.time
@@ -452,7 +456,8 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Rules) ->
         fields={a: lowered(h) for a, h in state.fields.items()},
         inputs={a: lowered(h) for a, h in state.inputs.items()},
         owed={a: lowered(h) for a, h in state.owed.items()},
-        foreign_rank=state.foreign_rank - (foreign_time <= cut or state.foreign_rank < 0),
+        foreign_rank=state.foreign_rank - foreign_lower,
+        former_since=cut if foreign_lower and state.former_since is None else state.former_since,
     )
 
 
@@ -471,8 +476,8 @@ def joined(
     owed = dict(survivor.owed)
     for address in dict.fromkeys([*former_shown, *former.owed]):
         value, held = former_shown.get(address), former.fields.get(address)
-        if address == "name" and held is not None and ours("persons", address, held, value, rules):
-            continue  # it follows from the inputs
+        if held is not None and held.rank <= FALLBACK // 2 and ours("persons", address, held, value, rules):
+            continue  # a fallback is made anew from the inputs of both, and what Pipedrive filled in is nobody's word
         rank, time = standing("persons", former, former_shown, address, rules)
         due = former.owed.get(address)
         if due is not None and (blank(value) or due.standing > (rank, time)):

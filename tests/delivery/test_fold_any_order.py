@@ -19,7 +19,7 @@ ValueOf = dict[str, Any]
 def histories(draw: st.DrawFn, *, with_aliases: bool = True, most: int = 5) -> list[Said]:
     """A few events about a few persons, no two at the same time."""
     count = draw(st.integers(1, most))
-    times: list[int | None] = list(draw(st.permutations(range(1, count + 1))))
+    times: list[int | None] = list(draw(st.permutations(range(10, 10 * count + 10, 10))))
     if draw(st.booleans()) and draw(st.integers(0, 3)) == 3:
         times[draw(st.integers(0, count - 1))] = None
     pairs: list[tuple[str, str]] = []
@@ -114,13 +114,15 @@ def ends(
     listed: bool,
     merging: Literal["survivor", "union", "nothing"],
     already: Sequence[tuple[str, ValueOf]] = (),
+    updated: int = 0,
     again: bool = False,
     **choices: Any,
 ) -> list[tuple[Any, ...]]:
     """What the account holds after some runs; `already` are persons that somebody else put there."""
     world = Pretend(terms(match_email=False, **choices), merging=merging, listed=listed)
     for key, values in already:
-        world.put("persons", None, **{USER: key, **values})
+        # No two at one moment, and none at an event's.
+        world.put("persons", None, **{USER: key, "updated": updated + ord(key) % 8, **values})
     for run in runs:
         world.run(*run, lookahead=lookahead)
     if again:
@@ -159,7 +161,7 @@ def test_any_order_beside_what_others_have_put_there(data: st.DataObject) -> Non
             st.tuples(
                 st.sampled_from(USERS),
                 st.fixed_dictionaries(
-                    {"updated": st.integers(0, 5)},
+                    {},
                     optional={"name": st.just("Foreign"), "role": st.just("fr"), "emails": st.just(["f@x"])},
                 ),
             ),
@@ -169,7 +171,8 @@ def test_any_order_beside_what_others_have_put_there(data: st.DataObject) -> Non
         label="already",
     )
     straight = sorted(events, key=lambda e: -1 if e.time is None else e.time)
-    choices: dict[str, Any] = {"already": already, "existing": existing}
+    updated = data.draw(st.sampled_from([0, 10, 20, 30, 40]), label="updated")
+    choices: dict[str, Any] = {"already": already, "existing": existing, "updated": updated}
     expected = ends([straight], 1000, listed=True, merging="union", **choices)
     found = ends(runs, lookahead, listed=listed, merging=merging, **choices)
     note(told(runs, lookahead))
