@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pipedrive_cli.delivery.backlog import Backlog, Job, Joining, Node
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.fold import Part
 from pipedrive_cli.delivery.homes import deliver
@@ -41,14 +42,29 @@ Found: TypeAlias = RecordId | Outcome | None
 
 @dataclass(slots=True, eq=False)
 class _Course:
-    """One job under way: what of it is open, and what its last write would make the record show."""
+    """One job under way: what of it has ended (or waits), and what its last write would make the record show."""
 
     job: Job
-    parts: dict[tuple[int, int], Part]
-    joinings: dict[int, Joining]
+    ended: list[Save | Wait] = field(default_factory=list)
     values: Mapping[str, Any] | None = None
     rejected: bool = False
     waits: bool = False
+
+    def left(self) -> tuple[list[Part], list[Joining]]:
+        """What is still open of the job."""
+        parts: set[tuple[int, int]] = set()
+        joinings: set[int] = set()
+        for end in self.ended:
+            if isinstance(end, Save):
+                parts.update(_token(part) for part, _ in end.parts)
+                joinings.update(id(joining) for joining, _ in end.joinings)
+            else:
+                parts.update(map(_token, end.parts))
+                joinings.update(map(id, end.joinings))
+        return (
+            [part for part in self.job.parts if _token(part) not in parts],
+            [joining for joining in self.job.joinings if id(joining) not in joinings],
+        )
 
 
 @dataclass(slots=True)
@@ -70,6 +86,7 @@ class Foresight:
     over: bool = False
     stopped: StopRun | None = None
     _ends: dict[Node, Found] = field(default_factory=dict)
+    _ended: Counter[Outcome] = field(default_factory=Counter)
 
     def next_window(self) -> None:
         """What comes from here on is another window."""
@@ -82,6 +99,10 @@ class Foresight:
             end = await self._bring(job)
             for node in job.nodes:
                 self._ends[node] = end
+        for outcome, n in self._ended.items():
+            self.book.tally.outcomes[outcome] += n
+            self.book.count("outcome", outcome.value, n)
+        self._ended.clear()
 
     def input_over(self) -> None:
         """Waiting for the rest of the input is no use any more."""
@@ -89,7 +110,7 @@ class Foresight:
         self.known.input_over()
 
     async def _bring(self, job: Job) -> Found:
-        course = _Course(job, {_token(part): part for part in job.parts}, {id(j): j for j in job.joinings})
+        course = _Course(job)
         assert self.terms is not None  # noqa: S101 - there are no jobs before an event was transformed
         try:
             if self.stopped is not None:
@@ -209,30 +230,33 @@ class Foresight:
                 self.backlog.part_ways(joining.previous)
         values, course.values = course.values, None
         self.memory.saved(save, values)
+        course.ended.append(save)
         for part, outcome in save.parts:
-            course.parts.pop(_token(part), None)
             course.rejected |= outcome is Outcome.REJECTED
             if part.case.end_part(outcome):
-                self.book.end(part.case)
+                self._end(part.case)
         for joining, outcome in save.joinings:
-            course.joinings.pop(id(joining), None)
             if joining.case.end_part(outcome):
-                self.book.end(joining.case)
+                self._end(joining.case)
+
+    def _end(self, case: Case) -> None:
+        if case.complaints:
+            self.book.end(case)
+        else:  # nothing to tell of it but its number
+            self._ended[case.outcome] += 1
+            self.memory.ended(case)
 
     def _wait(self, wait: Wait, course: _Course) -> bool:
         if self.over:
             return True
         course.waits = True
-        for part in wait.parts:
-            course.parts.pop(_token(part), None)
-        for joining in wait.joinings:
-            course.joinings.pop(id(joining), None)
+        course.ended.append(wait)
         self.backlog.put_back(wait.job, wait.parts, wait.joinings)
         return False
 
     def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> Outcome:
         """Ends what is still open of a job, all with one outcome."""
-        parts, joinings = tuple(course.parts.values()), tuple(course.joinings.values())
+        parts, joinings = course.left()
         cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in joinings)])
         complaint = None if message is None else Complaint(code, message, outcome=outcome)
         self._save(
