@@ -22,7 +22,13 @@ WRITES = (
     "PATCH /api/v2/persons/{id}",
     "PUT /api/v1/persons/{id}/merge",
 )
-STRIKES = [f"{effect}-{when}" if len(whens) > 1 else effect for effect, whens in EFFECTS.items() for when in whens]
+ALIKE = {"502", "503", "504"}  # to a client these are a 500
+STRIKES = [
+    f"{effect}-{when}" if len(whens) > 1 else effect
+    for effect, whens in EFFECTS.items()
+    for when in whens
+    if effect not in ALIKE
+]
 LOOKS = (
     "429",
     "429-daily",
