@@ -20,8 +20,6 @@ from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.courier import in_order
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.delivery.plan import Write
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
@@ -94,15 +92,12 @@ class Preview:
 
     def looked(self, call: Call) -> None:
         """A run would begin with, or need, this look."""
-        self._count(call)
+        self.count(call)
         if self.show is not None:
             self.show(Requested(call, "look up"))
 
-    def wrote(self, ask: Write) -> None:
-        """A run would send this write."""
-        self._count(ask.call)
-
-    def _count(self, call: Call) -> None:
+    def count(self, call: Call) -> None:
+        """A run would send this."""
         self.tally.tokens_spent += call.tokens
         self.tally.requests[call.label] += 1
 
@@ -153,7 +148,7 @@ class _Work:
             labels,
             self._book,
             self._backlog,
-            count=preview.wrote,
+            count=preview.count,
             show=preview.show,
             look=preview.looked,
         )
@@ -198,7 +193,7 @@ class _Work:
         leads.reverse()
         self._foresight.next_window()
         await self._foresight.deliver(_emptied(jobs))
-        await self._foresight.deliver(lead_job(*lead) for lead in _emptied(leads))
+        await self._foresight.deliver_leads(_emptied(leads))
 
     def _transformed(self, event: Any) -> Transformed:
         if self._transform is None:

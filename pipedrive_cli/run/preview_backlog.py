@@ -13,17 +13,19 @@ from typing import Any, cast
 from msgspec.structs import force_setattr
 
 from pipedrive_cli.delivery.backlog import Backlog, Case
-from pipedrive_cli.delivery.fold import NO_TIME
+from pipedrive_cli.delivery.fold import NO_TIME, Part
 from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Contact, Rank, RecordName, Transformed
 
 
 class _Told:
     """What one name's changes in this window have said so far."""
 
-    __slots__ = ("born", "born_at", "contacts", "holders", "oldest", "oldest_at", "record", "silence")
+    __slots__ = ("born", "born_at", "contacts", "holders", "oldest", "oldest_at", "parts", "record", "round", "silence")
 
     def __init__(self, record: RecordName) -> None:
         self.record = record
+        self.parts: list[Part] = []  # where its changes wait, as of `round`
+        self.round = -1
         self.holders: dict[str, tuple[int, Change]] = {}  # address -> the newest own change that says it
         self.born: Mapping[str, Any] | None = None  # what the oldest change says of a creation
         self.born_at = NO_TIME
@@ -48,27 +50,43 @@ class LeanBacklog(Backlog):
         self._anonymous = anonymous
         self._told: dict[RecordName, _Told] = {}
         self._texts: dict[str, str] = {}
+        self._round = 0
 
     def add(self, transformed: Transformed, case: Case) -> Complaint | None:
         if case.user is not None:
             case.user = self._texts.setdefault(case.user, case.user)
         if self._anonymous and not case.complaints:
             case.message_id = ""
-        changes = tuple([self._lean(change) for change in transformed.changes])
-        return super().add(Transformed(changes, transformed.alias), case)
+        if transformed.alias is not None:
+            self._round += 1  # groups may become one
+            return super().add(transformed, case)
+        for change in transformed.changes:
+            case.open += 1
+            if change.record.kind == "leads":
+                self._put(self._lean_lead(change), case)
+            else:
+                self._put_lean(change, case)
+        return None
 
     def window_over(self) -> None:
         """What was taken is done."""
         self._told.clear()
+        self._round += 1
         self._texts.clear()
 
-    def _lean(self, change: Change) -> Change:
+    def _put_lean(self, change: Change, case: Case) -> None:
         record = change.record
-        if record.kind == "leads":
-            return self._lean_lead(change)
         told = self._told.get(record)
         if told is None:
             told = self._told[record] = _Told(record)
+        if told.round != self._round:
+            if record.pipedrive_id is not None:
+                self._round += 1  # two names of one record may have met
+            told.parts = self._group(self._nodes(record)).parts
+            told.round = self._round
+        told.parts.append(Part(self._lean(change, told), 0, case))
+
+    def _lean(self, change: Change, told: _Told) -> Change:
         at = NO_TIME if change.time is None else change.time
         fields = change.fields
         born = change.on_creation

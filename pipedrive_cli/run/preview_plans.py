@@ -11,7 +11,7 @@ from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.fold import Part
 from pipedrive_cli.delivery.homes import deliver
-from pipedrive_cli.delivery.leads import deliver_lead
+from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.plan import (
     Ask,
     Forget,
@@ -31,11 +31,11 @@ from pipedrive_cli.delivery.plan import (
 )
 from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.pipedrive.catalog import get
+from pipedrive_cli.pipedrive.catalog import Call, create, get
 from pipedrive_cli.run.preview_account import Known
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_rows import Labels, Requested, label, requested
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Kind, Outcome, RecordName
 
 Found: TypeAlias = RecordId | Outcome | None
 
@@ -79,7 +79,7 @@ class Foresight:
     labels: Labels
     book: Book
     backlog: Backlog
-    count: Callable[[Write], None]
+    count: Callable[[Call], None]
     show: Callable[[Requested], None] | None
     look: Callable[[Any], None]
     terms: Terms | None = None
@@ -99,6 +99,23 @@ class Foresight:
             end = await self._bring(job)
             for node in job.nodes:
                 self._ends[node] = end
+        self._count_ended()
+
+    async def deliver_leads(self, leads: Iterable[tuple[Change, Case]]) -> None:
+        """The leads of one window, after all other jobs."""
+        counted = self.show is None and not self.known.certain and self.memory.journal is None
+        for change, case in leads:
+            # A lead that nobody can know yet is one POST, whatever it says: where no one is to see it, it is counted.
+            if counted and change.person is not None and isinstance(await self._linked(change.person), int):
+                self.count(create("leads", NOTHING))
+                self.book.record("leads", "created")
+                if case.end_part(Outcome.DELIVERED):
+                    self._end(case)
+            else:
+                await self._bring(lead_job(change, case))
+        self._count_ended()
+
+    def _count_ended(self) -> None:
         for outcome, n in self._ended.items():
             self.book.tally.outcomes[outcome] += n
             self.book.count("outcome", outcome.value, n)
@@ -193,7 +210,7 @@ class Foresight:
         return own.values or {}
 
     def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
-        self.count(ask)
+        self.count(ask.call)
         job: Job = ask.job
         record = ask.call.id
         before = ask.before

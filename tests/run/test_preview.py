@@ -63,13 +63,15 @@ class Seen:
         return [(row.action, row.path) for row in self.writes]
 
 
-def previewed(folder: Path, events: Iterable[Event], config: Config = CONFIG, **options: Any) -> Seen:
-    """A preview of these events."""
+def previewed(
+    folder: Path, events: Iterable[Event], config: Config = CONFIG, *, shown: bool = True, **options: Any
+) -> Seen:
+    """A preview of these events; not `shown`: the counts alone."""
     source = folder / "previewed.ndjson"
     source.write_bytes(lines(events))
     rows: list[Requested] = []
     config = msgspec.structs.replace(config, pipedrive=config.pipedrive if options.get("online") else ACCOUNT)
-    job = Preview(config, "config.yaml", PreviewOptions((str(source),), **options), show=rows.append)
+    job = Preview(config, "config.yaml", PreviewOptions((str(source),), **options), show=rows.append if shown else None)
     summary = asyncio.run(job.run())
     return Seen(summary, rows)
 
@@ -305,6 +307,9 @@ def test_what_the_lean_backlog_lets_go_of_changes_no_request(
         return [(r.action, r.path, r.body, r.note, [e.message_id for e in r.events]) for r in seen.rows]
 
     lean = previewed(tmp_path, events, with_delivery(lookahead=lookahead))
+    counted = previewed(tmp_path, events, with_delivery(lookahead=lookahead), shown=False)
+    for name in ("events", "records", "requests", "tokens", "exit_code"):
+        assert getattr(counted.summary, name) == getattr(lean.summary, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preview_module, "LeanBacklog", _Plain)
         plain = previewed(tmp_path, events, with_delivery(lookahead=lookahead))
