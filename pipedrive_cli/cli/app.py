@@ -111,6 +111,18 @@ Reports = Annotated[
     list[Path] | None,
     typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),
 ]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Stop before spending more API tokens.")
+]
+Deadline = Annotated[
+    str | None, typer.Option("--deadline", metavar="DURATION", help="Stop after this long: 90s, 30m, 2h.")
+]
+MaxFailures = Annotated[
+    int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
+]
+Waiting = Annotated[
+    bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all goes well.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
@@ -129,20 +141,16 @@ def replay(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
+    reread: Annotated[
+        bool,
+        typer.Option("--reread", help="Read files again that were found in a folder and read to their end before."),
+    ] = False,
     rejects: Rejects = None,
     report: Reports = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Stop before spending more API tokens.")
-    ] = None,
-    deadline: Annotated[
-        str | None, typer.Option("--deadline", metavar="DURATION", help="Stop after this long: 90s, 30m, 2h.")
-    ] = None,
-    max_failures: Annotated[
-        int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")
-    ] = False,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
+    max_failures: MaxFailures = None,
+    wait: Waiting = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -172,7 +180,48 @@ def replay(
             deadline=running.seconds("--deadline", deadline),
             max_failures=max_failures,
             wait=wait,
+            reread=reread,
             **shared,
+        ),
+        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+    )
+
+
+@app.command(epilog="Example: pipedrive-cli retry -c config.yaml")
+def retry(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Only what this run left; `pipedrive-cli runs` lists them.")
+    ] = None,
+    config: ConfigFile = Path("config.yaml"),
+    state: State = None,
+    rejects: Rejects = None,
+    report: Reports = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
+    max_failures: MaxFailures = None,
+    wait: Waiting = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Send again what runs left failed or pending.
+
+    Needs no files: the journal keeps those events until they are delivered.
+    """
+    from pipedrive_cli.cli import running  # noqa: PLC0415 - the other commands need none of it
+
+    return running.replay(
+        config,
+        running.RunOptions(
+            sources=(),
+            retry=True,
+            retry_run=run,
+            state=state,
+            rejects=rejects,
+            max_tokens=max_tokens,
+            deadline=running.seconds("--deadline", deadline),
+            max_failures=max_failures,
+            wait=wait,
         ),
         running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
     )

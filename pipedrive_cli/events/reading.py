@@ -59,6 +59,7 @@ class Reading:
         name = self.source.name
         self._blocks = blocks = Blocks(stream)
         lines = Lines(blocks)
+        lines.number = self.source.first_line
         next_head = jsonlines.Reader(lines, loads=cast(Any, decode_head)).read
         torn = False
         while True:

@@ -41,6 +41,8 @@ class Source:
     size: int | None
     path: Path | None = None  # None: stdin
     stream: BinaryIO | None = None
+    start: int = 0  # byte at which to begin: what stands before is known
+    first_line: int = 0  # how many lines stand before it
 
     def open(self) -> BinaryIO:
         """The bytes as they lie there, packed or not. Raises OSError. Whoever asks closes what has a path."""
@@ -48,7 +50,10 @@ class Source:
             return self.stream
         if self.path is None:
             raise FileNotFoundError(f"{self.name} has neither a path nor a stream")
-        return self.path.open("rb", buffering=0)
+        file = self.path.open("rb", buffering=0)
+        if self.start:
+            file.seek(self.start)
+        return file
 
 
 def resolve(

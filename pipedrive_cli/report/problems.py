@@ -155,6 +155,7 @@ _DELIVERY: dict[str, Words] = {
     "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
     "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
     "limit": Words("--limit is reached", "Run the same command again for more."),
+    "input_left": Words("the run before had not read all its input", "Repeat its replay: a retry reads no files."),
     "no_pipedrive": Words(
         "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."
     ),

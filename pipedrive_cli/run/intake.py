@@ -67,6 +67,12 @@ class Memory(Protocol):
     def handled(self, digests: Sequence[bytes]) -> set[bytes]: ...
 
 
+class Passing(Protocol):
+    """What is known of files, as far as this module needs it."""
+
+    def to_read(self, source: Source) -> Source | None: ...
+
+
 @dataclass(slots=True)
 class Intake:
     """Takes up events. `transform` and `prepare` come from the run: how to read an event, and what it needs first.
@@ -87,6 +93,9 @@ class Intake:
     prepare: Callable[[frozenset[Kind]], Awaitable[None]]
     now: Callable[[], int]
     limit: int | None = None
+    files: Passing | None = None  # which files are known; None: all are read
+    read: Callable[[Source], Reading] = read
+    finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     stopped: Callable[[], bool] = lambda: False
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
@@ -99,8 +108,12 @@ class Intake:
 
     async def windows(self) -> AsyncIterator[None]:
         """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
-        for source in self.sources:
-            reading = read(source)
+        for named in self.sources:
+            source = named if self.files is None else self.files.to_read(named)
+            if source is None:
+                self.book.tally.bytes_read += named.size or 0
+                continue
+            reading = self.read(source)
             self.book.tally.file = source.name
             before = self.book.tally.bytes_read
             async for batch in _batches(reading, min(BATCH, self.window)):
@@ -115,6 +128,8 @@ class Intake:
                         return
             if reading.left is not None:
                 self.left.append(reading.left)
+            elif reading.complete:
+                self.finished.append(source.name)
         self.complete = True
 
     def _next_window(self) -> None:
@@ -228,7 +243,7 @@ class Intake:
 async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
     """Entries in batches; an empty one when a pipe has fallen silent. Files are read here, pipes in a thread."""
     entries = iter(reading)
-    if reading.source.path is not None and reading.source.size is not None:
+    if reading.source.size is not None:
         while batch := list(islice(entries, size)):
             yield batch
             await asyncio.sleep(0)

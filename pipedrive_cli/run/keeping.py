@@ -16,7 +16,8 @@ def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journ
         return
     raw = spool.get(held)
     if case.digest and case.outcome is not Outcome.REJECTED:
-        journal.keep_unfinished(run, [(case.digest, case.place.file, case.place.line, case.place.index, raw)])
+        place = case.place
+        journal.keep_unfinished(run, [(case.digest, place.file, place.line, place.index, case.message_id, raw)])
     if rejects is None or case.outcome is Outcome.PENDING:
         return
     reason = next((c for c in case.complaints if c.outcome is case.outcome), None) or Complaint("failed", "it failed")

@@ -34,3 +34,6 @@ class RunOptions:
     deadline: float | None = None
     max_failures: int | None = None
     wait: bool = False
+    reread: bool = False
+    retry: bool = False  # no sources: the unfinished events that the journal keeps
+    retry_run: str | None = None  # of this run alone

@@ -34,7 +34,10 @@ from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
 from pipedrive_cli.run.intake import reading_started
 from pipedrive_cli.run.keeping import keep
+from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.retrying import KeptEvents, chosen_run, input_left, written
+from pipedrive_cli.run.shut_out import place, remember, still_shut_out
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import nothing_read, summary_of
@@ -83,6 +86,18 @@ class Replay:
         sources = resolve(self.options.sources, self.stdin, note=self.note)
         rejects = self._rejects(sources)
         reading_started(self.tally, sources)
+        door = None if self.options.sandbox or self.connect else place(address(self.config), self._state())
+        if door is not None and (shut := still_shut_out(door, time.time())) is not None:
+            if rejects is not None:
+                rejects.discard()
+            return Finished(nothing_read(_name(datetime.now(UTC)), shut, self.tally), None, shut.resume_in)
+        finished = await self._through(sources, rejects)
+        if door is not None and finished.summary.reason == "firewall":
+            remember(door, time.time())
+        return finished
+
+    async def _through(self, sources: list[Source], rejects: RejectsWriter | None) -> Finished:
+        """From the first request to the last."""
         async with self._connected() as (client, pace):
             day = Day(self._daily_tokens(), self._leave())
             sender = self._sender = Sender(
@@ -139,13 +154,21 @@ class Replay:
         started, began = datetime.now(UTC), asyncio.get_running_loop().time()
         name = _name(started)
         with journal.transaction():
-            run = journal.begin_run(name, started.isoformat())
+            run = journal.begin_run(name, started.isoformat(), written(self.options.sources))
+        retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
+        kept = KeptEvents(journal, journal.unfinished(retried)) if self.options.retry else None
+        if kept is not None:
+            sources = [kept.source]
+            reading_started(self.tally, sources)
+        # With a filter or a limit a file is not read as a whole, so it cannot become known.
+        whole = not self.options.filters and self.options.limit is None
+        files = KnownFiles(journal, meaning_of(self.config), self.options.reread) if whole else None
         spool = Spool()
 
         def on_ended(case: Case) -> None:
             keep(case, spool, rejects, journal, run)
-            if case.outcome is Outcome.FAILED:
-                work.failed(self.tally.outcomes[Outcome.FAILED])
+            if case.outcome in {Outcome.FAILED, Outcome.PENDING}:
+                work.unfinished(case.place.file, self.tally.outcomes[Outcome.FAILED])
 
         book = Book(run, self.tally, on_ended=on_ended)
         work = Work(
@@ -161,6 +184,8 @@ class Replay:
             GroupCommits(journal),
             book,
             spool,
+            files,
+            kept,
         )
         stopped: StopRun | None = None
         try:
@@ -175,14 +200,16 @@ class Replay:
         finally:
             spool.close()
         work.finish()
-        written = rejects.close() if rejects is not None else None
+        if self.options.retry and stopped is None:
+            stopped = input_left(journal, retried)
+        rejects_file = rejects.close() if rejects is not None else None
         seconds = asyncio.get_running_loop().time() - began
         summary = summary_of(
             journal, run, name, stopped, input_complete=work.input_complete, tally=self.tally, seconds=seconds
         )
         with journal.transaction():
             journal.end_run(run, to_json(summary))
-        return Finished(summary, written, None if stopped is None else stopped.resume_in)
+        return Finished(summary, rejects_file, None if stopped is None else stopped.resume_in)
 
     # -- what the run is given
 
@@ -210,9 +237,12 @@ class Replay:
         client = Client(address(self.config), key, timeout=self.config.delivery.timeout, connections=MOST_WORKERS)
         return client, plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
 
+    def _state(self) -> Path | None:
+        return self.options.state or self.config.state
+
     @contextlib.contextmanager
     def _journal(self, company: int) -> Iterator[Journal]:
-        path = self.options.state or self.config.state
+        path = self._state()
         if path is None:
             path = IN_MEMORY if self.options.sandbox else default_path(company)
         with contextlib.ExitStack() as stack:

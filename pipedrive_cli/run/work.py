@@ -22,10 +22,13 @@ from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
 from pipedrive_cli.run.intake import Intake
+from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.retrying import KeptEvents
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.terms import terms_of
 from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
@@ -53,6 +56,8 @@ class Work:
     commits: GroupCommits
     book: Book
     spool: Spool
+    files: KnownFiles | None = None  # None: every file is read
+    kept: KeptEvents | None = None  # the input of a retry
     input_complete: bool = False
     _transform: Transform | None = None
     _prepared: frozenset[Kind] = frozenset()
@@ -76,6 +81,8 @@ class Work:
             prepare=self._prepare,
             now=lambda: time.time_ns() // 1000,
             limit=self.options.limit,
+            files=self.files,
+            read=read if self.kept is None else self._read_kept,
             stopped=lambda: self.sender.stopped is not None,
         )
         timer = self._deadline()
@@ -107,6 +114,11 @@ class Work:
         self.input_complete = intake.complete and not intake.left
         return self.sender.stopped
 
+    def _read_kept(self, source: Source) -> Reading:
+        del source
+        assert self.kept is not None  # noqa: S101 - asked for by a retry alone
+        return self.kept
+
     def spool_restart(self, backlog: Backlog) -> None:
         if not len(backlog):
             self.spool.restart()
@@ -123,6 +135,8 @@ class Work:
         self.commits.flush()
         with self.commits.journal.transaction():
             self.book.write(self.commits.journal)
+            if self.files is not None and self._intake is not None:
+                self.files.keep(self._intake.finished)
 
     async def _settle_doubts(self) -> None:
         """Every run settles what is in doubt before anything else."""
@@ -243,8 +257,10 @@ class Work:
             Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
         )
 
-    def failed(self, failures: int) -> None:
-        """Told of every failed event; too many end the run."""
+    def unfinished(self, file: str, failures: int) -> None:
+        """Told of every event that is failed or pending; too many failures end the run."""
+        if self.files is not None:
+            self.files.unfinished(file)
         most = self.options.max_failures
         if most is not None and failures >= most:
             self.sender.stop(

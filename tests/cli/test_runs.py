@@ -112,7 +112,7 @@ def dead_run(journal: Path) -> None:
         opened.count(run, "run", {"read": 3, "tokens": 12})
         opened.count(run, "outcome", {"delivered": 1})
         opened.settle_events(run, [(digest("killed"), Outcome.DELIVERED)])
-        opened.keep_unfinished(run, [(digest("open"), "f", 1, None, b"{}")])
+        opened.keep_unfinished(run, [(digest("open"), "f", 1, None, "open", b"{}")])
     opened.close()
 
 

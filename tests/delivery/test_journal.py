@@ -209,12 +209,12 @@ def test_the_last_outcome_of_an_event_counts() -> None:
     key = digest("m1")
     with journal.transaction():
         journal.settle_events(1, [(key, Outcome.FAILED)])
-        journal.keep_unfinished(1, [(key, "a.ndjson", 3, None, b"{}")])
-    assert [row[0] for row in journal.unfinished()] == [key]
+        journal.keep_unfinished(1, [(key, "a.ndjson", 3, None, "m", b"{}")])
+    assert [event.digest for event in journal.unfinished()] == [key]
     with journal.transaction():
         journal.settle_events(2, [(key, Outcome.DELIVERED)])
     assert journal.handled([key]) == {key}
-    assert list(journal.unfinished()) == []
+    assert journal.unfinished() == []
     journal.close()
 
 

@@ -63,6 +63,28 @@ class SeenRecord(NamedTuple):
     values: dict[str, Any]
 
 
+class KnownFile(NamedTuple):
+    """A file that was read to its end: digest, number of lines (0: not to be continued), the config's meaning."""
+
+    path: str
+    size: int
+    changed: int  # nanoseconds since 1970
+    digest: bytes
+    lines: int
+    meaning: bytes
+
+
+class UnfinishedEvent(NamedTuple):
+    """An event that a run left failed or pending, by its place in the input."""
+
+    digest: bytes
+    run: int
+    file: str
+    line: int
+    place: int | None  # within a batch line
+    identity: str
+
+
 class OpenWrite(NamedTuple):
     """A write whose fate is not known: a create or a merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
 
@@ -158,9 +180,11 @@ class Journal:
 
     # -- runs
 
-    def begin_run(self, name: str, started: str) -> int:
+    def begin_run(self, name: str, started: str, sources: str = "") -> int:
         """Notes that a run began; returns its number."""
-        cursor = self._db.execute("INSERT INTO runs (name, started) VALUES (?, ?)", (name, started))
+        cursor = self._db.execute(
+            "INSERT INTO runs (name, started, sources) VALUES (?, ?, ?)", (name, started, sources)
+        )
         return int(cursor.lastrowid or 0)
 
     def end_run(self, run: int, summary: bytes) -> None:
@@ -171,6 +195,11 @@ class Journal:
     def runs(self) -> list[tuple[int, str, str, bytes | None]]:
         """(number, name, started, summary) of all runs, newest first."""
         return self._db.execute("SELECT number, name, started, summary FROM runs ORDER BY number DESC").fetchall()
+
+    def sources_of(self, run: int) -> str:
+        """What a run read, as it was written on the command line."""
+        row = self._db.execute("SELECT sources FROM runs WHERE number = ?", (run,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def count(self, run: int, what: str, names: Mapping[str, int]) -> None:
         """Adds to what a run has counted."""
@@ -215,20 +244,41 @@ class Journal:
         self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
         self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(row[0],) for row in rows])
 
-    def keep_unfinished(self, run: int, rows: Iterable[tuple[bytes, str, int, int | None, bytes]]) -> None:
-        """Bodies of events that `retry` will need: rows of (digest, file, line, index, body)."""
+    def keep_unfinished(self, run: int, rows: Iterable[tuple[bytes, str, int, int | None, str, bytes]]) -> None:
+        """Bodies of events that `retry` will need: rows of (digest, file, line, index, identity, body)."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(row[0], run, *row[1:]) for row in rows],
         )
 
-    def unfinished(self, run: int | None = None) -> Iterator[tuple[bytes, int, str, int, int | None, bytes]]:
-        """(digest, run, file, line, index, body) of unfinished events, of all runs or of one."""
+    def unfinished(self, run: int | None = None) -> list[UnfinishedEvent]:
+        """Unfinished events of all runs or of one, without their bodies, in the order of their files."""
         where, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
-        yield from self._db.execute(
-            f"SELECT digest, run, file, line, place, body FROM unfinished{where} ORDER BY run, file, line, place",  # noqa: S608 - constants
-            values,
+        query = (
+            f"SELECT digest, run, file, line, place, identity FROM unfinished{where} ORDER BY run, file, line, place"  # noqa: S608 - constants
         )
+        return [UnfinishedEvent(*row) for row in self._db.execute(query, values)]
+
+    def unfinished_body(self, key: bytes) -> bytes | None:
+        """The bytes of one unfinished event."""
+        row = self._db.execute("SELECT body FROM unfinished WHERE digest = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    # -- files
+
+    def known_file(self, path: str) -> KnownFile | None:
+        """What the file at `path` was when it was last read to its end."""
+        row = self._db.execute("SELECT * FROM files WHERE path = ?", (path,)).fetchone()
+        return None if row is None else KnownFile(*row)
+
+    def known_content(self, content: bytes, meaning: bytes) -> bool:
+        """Whether a file of this content, under whatever name, was read to its end with the same meaning."""
+        query = "SELECT 1 FROM files WHERE digest = ? AND meaning = ? LIMIT 1"
+        return self._db.execute(query, (content, meaning)).fetchone() is not None
+
+    def keep_file(self, known: KnownFile) -> None:
+        """Remembers a file that was read to its end."""
+        self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", known)
 
     # -- records
 

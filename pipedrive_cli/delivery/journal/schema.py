@@ -16,6 +16,7 @@ MIGRATIONS: tuple[str, ...] = (
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,          -- 2026-11-23T09-15-02Z-7f3a
         started TEXT NOT NULL,              -- ISO 8601 UTC
+        sources TEXT NOT NULL DEFAULT '',   -- what it read, as it was written on the command line
         summary BLOB                        -- the JSON of the summary at the run's end; NULL: it died or is under way
     );
 
@@ -38,8 +39,15 @@ MIGRATIONS: tuple[str, ...] = (
     -- Bodies of events that are not finished, so that `retry` needs no files.
     CREATE TABLE unfinished (
         digest BLOB PRIMARY KEY, run INTEGER NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, place INTEGER,
-        body BLOB NOT NULL
+        identity TEXT NOT NULL, body BLOB NOT NULL
     ) WITHOUT ROWID;
+
+    -- Files that were found and read to their end with nothing left to do. `lines` 0: it cannot be continued.
+    CREATE TABLE files (
+        path TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL, digest BLOB NOT NULL,
+        lines INTEGER NOT NULL, meaning BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX files_by_digest ON files (digest);
 
     -- Record keys: how events name a record. Several keys may name one record (aliases).
     CREATE TABLE names (kind TEXT NOT NULL, key TEXT NOT NULL, id NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;

@@ -1,0 +1,93 @@
+"""Files that earlier runs have read to their end: passed over at full speed, or continued where they have grown.
+
+A file is known by its content, not by its name or date. Only files that were found through a folder or glob are ever
+passed over; what a user names outright is always read. The config counts too: with another mapping all is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.journal import KnownFile
+from pipedrive_cli.events.source import Source
+
+_CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class KnownFiles:
+    """What the journal knows of files, and what this run adds. `meaning` stands for the config's choices."""
+
+    journal: Journal
+    meaning: bytes
+    reread: bool = False
+    passed_over: int = 0
+    _read: dict[str, KnownFile] = field(default_factory=dict)
+    _unfinished: set[str] = field(default_factory=set)
+
+    def to_read(self, source: Source) -> Source | None:
+        """The source, or what is new of it, or None when all of it is known."""
+        if source.named or source.path is None or source.size is None:
+            return source
+        try:
+            status = source.path.stat()
+            before = self.journal.known_file(str(source.path))
+            if before is not None and (before.meaning != self.meaning or self.reread):
+                before = None
+            if before is not None and (before.size, before.changed) == (status.st_size, status.st_mtime_ns):
+                self.passed_over += 1
+                return None
+            whole, prefix, lines = self._digests(source, 0 if before is None else before.size)
+        except OSError:
+            return source  # reading it will say what is wrong
+        self._read[source.name] = KnownFile(
+            str(source.path), status.st_size, status.st_mtime_ns, whole, lines, self.meaning
+        )
+        if not self.reread and self.journal.known_content(whole, self.meaning):
+            self.passed_over += 1
+            return None
+        if before is not None and 0 < before.size < status.st_size and prefix == before.digest and before.lines:
+            return replace(source, start=before.size, first_line=before.lines)
+        return source
+
+    def unfinished(self, file: str) -> None:
+        """An event of this file failed or is pending: the file is to be read again."""
+        self._unfinished.add(file)
+
+    def keep(self, complete: Iterable[str]) -> None:
+        """Remembers the sources that were read to their end with nothing failed or pending; in a transaction."""
+        for name in complete:
+            known = self._read.get(name)
+            if known is not None and name not in self._unfinished:
+                self.journal.keep_file(known)
+
+    def _digests(self, source: Source, prefix_size: int) -> tuple[bytes, bytes, int]:
+        """Digest of the whole, digest of its first bytes, and how many lines the whole has (0: packed, or unended)."""
+        whole = hashlib.blake2b(digest_size=16)
+        prefix, position, lines, last = b"", 0, 0, b""
+        packed = False
+        with source.open() as stream:
+            while chunk := stream.read(_CHUNK):
+                packed = packed or (position == 0 and chunk.startswith(_GZIP))
+                if position < prefix_size <= position + len(chunk):
+                    part = whole.copy()
+                    part.update(chunk[: prefix_size - position])
+                    prefix = part.digest()
+                whole.update(chunk)
+                position += len(chunk)
+                lines += chunk.count(b"\n")
+                last = chunk[-1:]
+        return whole.digest(), prefix, 0 if packed or last != b"\n" else lines
+
+
+def meaning_of(config: Config) -> bytes:
+    """A digest of what the config makes of events: with another one, files must be read again."""
+    chosen = (config.identity, config.fields, config.events, config.leads, config.products)
+    return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).digest()

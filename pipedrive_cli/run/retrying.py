@@ -1,0 +1,76 @@
+"""The input of `retry`: the unfinished events that the journal keeps, read as if from their files."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import msgspec
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.journal import UnfinishedEvent
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.envelope import decode_head, entries
+from pipedrive_cli.events.reading import Reading
+from pipedrive_cli.events.source import Source
+
+
+class KeptEvents(Reading):
+    """Reads unfinished events out of the journal, each at its old place and under its old identity."""
+
+    def __init__(self, journal: Journal, events: list[UnfinishedEvent]) -> None:
+        super().__init__(Source("journal", named=True, size=len(events)))
+        self._journal = journal
+        self._events = events
+        self._done = 0
+
+    @property
+    def bytes_read(self) -> int:
+        return self._done
+
+    def __iter__(self) -> Iterator[Entry]:
+        for event in self._events:
+            self._done += 1
+            raw = self._journal.unfinished_body(event.digest)
+            if raw is None:
+                continue  # it was delivered in the meantime, as the copy of another one
+            head = decode_head(raw.decode())
+            for entry in entries(raw, head, event.file, event.line):
+                yield msgspec.structs.replace(entry, index=event.place, identity=event.identity)
+        self.complete = True
+
+
+def chosen_run(journal: Journal, wanted: str | None) -> int | None:
+    """The number of the run that the user means, None for all. Raises UserMistake for one that there is not."""
+    if wanted is None:
+        return None
+    for number, name, _, _ in journal.runs():
+        if wanted in (name, str(number)) or name.endswith(wanted):
+            return number
+    raise UserMistake(
+        f"there is no run {wanted} in {journal.path}", code="no_such_run", hint="`pipedrive-cli runs` lists them"
+    )
+
+
+def input_left(journal: Journal, run: int | None) -> StopRun | None:
+    """What to tell when the run (or the newest one) had not read all its input: only its `replay` can do that."""
+    for number, name, _, summary in journal.runs():
+        if run is not None and number != run:
+            continue
+        sources = journal.sources_of(number)
+        if not sources:
+            continue  # itself a retry
+        if summary is not None and msgspec.json.decode(summary).get("input_complete", True):
+            return None
+        return StopRun(
+            f"the run {name} had not read all its input, and a retry does not read files",
+            code="input_left",
+            hint=f"repeat it: pipedrive-cli replay {sources}",
+        )
+    return None
+
+
+def written(sources: tuple[str, ...]) -> str:
+    """SOURCE arguments as one would type them."""
+    return shlex.join(sources)
