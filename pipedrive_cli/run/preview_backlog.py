@@ -8,7 +8,7 @@ and an alias never lowers the later of two more than the earlier). So the earlie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import force_setattr
 
@@ -20,18 +20,31 @@ from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Contact,
 class _Told:
     """What one name's changes in this window have said so far."""
 
-    __slots__ = ("born", "born_at", "contacts", "holders", "oldest", "oldest_at", "parts", "record", "round", "silence")
+    __slots__ = (
+        "born",
+        "born_at",
+        "emails",
+        "newest",
+        "oldest",
+        "oldest_at",
+        "parts",
+        "phones",
+        "record",
+        "round",
+        "silence",
+    )
 
     def __init__(self, record: RecordName) -> None:
         self.record = record
         self.parts: list[Part] = []  # where its changes wait, as of `round`
         self.round = -1
-        self.holders: dict[str, tuple[int, Change]] = {}  # address -> the newest own change that says it
+        self.newest: dict[tuple[str, ...], tuple[int, Change]] = {}  # addresses -> the newest own change of just these
         self.born: Mapping[str, Any] | None = None  # what the oldest change says of a creation
         self.born_at = NO_TIME
         self.oldest: Mapping[str, Any] | None = None
         self.oldest_at = NO_TIME
-        self.contacts: dict[tuple[Contact, ...], tuple[Contact, ...]] = {}
+        self.emails: tuple[Contact, ...] = ()
+        self.phones: tuple[Contact, ...] = ()
         self.silence: dict[bool, Change] = {}
 
     def silent(self, change: Change) -> Change:
@@ -103,9 +116,9 @@ class LeanBacklog(Backlog):
                 told.oldest, told.oldest_at = oldest, at
         emails, phones = change.emails, change.phones
         if emails:
-            emails = told.contacts.setdefault(emails, emails)
+            emails = told.emails = told.emails if emails == told.emails else emails
         if phones:
-            phones = told.contacts.setdefault(phones, phones)
+            phones = told.phones = told.phones if phones == told.phones else phones
         if change.rank is Rank.CONTEXT and not (fields or emails or phones or born or oldest):
             return told.silent(change)
         # Every argument, for a struct's missing mapping becomes an empty dict of its own.
@@ -123,7 +136,13 @@ class LeanBacklog(Backlog):
             change.may_create,
         )
         if fields and change.rank is Rank.OWN:
-            _supersede(told.holders, at, lean)
+            shape = tuple(fields)
+            newest = told.newest.get(shape)
+            if newest is None:
+                told.newest[shape] = (at, lean)
+            elif at >= newest[0]:
+                told.newest[shape] = (at, lean)
+                force_setattr(newest[1], "fields", NOTHING)  # it is nobody else's, and so gives back the room
         return lean
 
     def _lean_lead(self, change: Change) -> Change:
@@ -139,19 +158,3 @@ class LeanBacklog(Backlog):
         return Change(
             change.record, change.time, change.rank, fields, (), (), NOTHING, NOTHING, None, person, change.may_create
         )
-
-
-def _supersede(holders: dict[str, tuple[int, Change]], at: int, change: Change) -> None:
-    """Takes from the older changes of one name what `change` says anew at `at`."""
-    mine = (at, change)
-    for address in change.fields:
-        holder = holders.get(address)
-        if holder is None:
-            holders[address] = mine
-        elif at >= holder[0]:
-            holders[address] = mine
-            older = holder[1]
-            left = cast(dict[str, Any], older.fields)
-            del left[address]
-            if not left:
-                force_setattr(older, "fields", NOTHING)  # it is nobody else's, and so gives back the room
