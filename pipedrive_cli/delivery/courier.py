@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.fold import Part
-from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.homes import deliver, revive
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.plan import (
@@ -29,6 +29,7 @@ from pipedrive_cli.delivery.plan import (
     Recall,
     RecordId,
     Refusal,
+    Revive,
     Save,
     Terms,
     Wait,
@@ -37,8 +38,9 @@ from pipedrive_cli.delivery.plan import (
 )
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.event import Place
 from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.transform.changes import Change, Complaint, Kind, Outcome, Rank, RecordName
 
 DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 
@@ -73,6 +75,7 @@ class Courier:
     input_over: bool = False
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
+    _revivals: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
     _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
 
     async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
@@ -172,6 +175,20 @@ class Courier:
                 return await self.commits.record(lambda journal: journal.forget_record(kind, record))
             case Wait():
                 return self._wait(ask, course)
+            case Revive(name, record):
+                return await self._revive(name, record)
+
+    async def _revive(self, name: RecordName, record: RecordId) -> RecordId | None:
+        """Makes a deleted person anew, once for all the leads that miss it."""
+        if (under_way := self._revivals.get(record)) is None:
+            key = None if name.key is None else self.backlog.canonical(name.key)
+            job = Job("persons", key, [] if key is None else [key], [], None, [], [])
+            ghost_case = Case(b"", "", Place("", 0), None, open=2)  # asks for nothing, and so never ends
+            ghost = Part(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
+            plan = revive(job, record, ghost, self.terms)
+            under_way = asyncio.ensure_future(self._drive(plan, _Course(job, {}, {})))
+            self._revivals[record] = under_way
+        return await asyncio.shield(under_way)
 
     async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":

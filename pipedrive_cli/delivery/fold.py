@@ -20,7 +20,7 @@ Pipedrive fills in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -129,8 +129,11 @@ def blank(value: Any) -> bool:
     return value is None or value in ("", [], {})
 
 
-def gather(kind: Kind, parts: Sequence[Part], rules: Rules) -> Wanted:
-    """The best candidate per address among waiting changes, in the order in which they are given on equal standing."""
+def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[tuple[int, str]] = ()) -> Wanted:
+    """The best candidate per address among waiting changes, in the order in which they are given on equal standing.
+
+    `without` names values that Pipedrive refused, as (id of the part, address): the next best one counts.
+    """
     wanted = Wanted()
     born: dict[str, tuple[int, Any]] = {}
     for part in parts:
@@ -138,14 +141,18 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules) -> Wanted:
         base = 0 if change.rank is Rank.OWN else CONTEXT
         rank = base - part.depth
         for address, value in change.fields.items():
+            if without and (id(part), address) in without:
+                continue
             target = wanted.inputs if kind == "persons" and address in NAME_INPUTS else wanted.fields
             _offer(target, address, Candidate(rank, time, value, (part,)))
         for address, value in change.oldest.items():
+            if without and (id(part), address) in without:
+                continue
             oldest_first = NO_TIME if time == NO_TIME else _LATEST - time
             _offer(wanted.fields, address, Candidate(rank, oldest_first, value, (part,)))
         if change.fallback_name:
             _offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
-        _gather_contacts(wanted, part, rank, time, rules)
+        _gather_contacts(wanted, part, rank, time, rules, without)
         for address, value in change.on_creation.items():
             if address not in born or time < born[address][0]:
                 born[address] = (time, value)
@@ -153,9 +160,11 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules) -> Wanted:
     return wanted
 
 
-def _gather_contacts(wanted: Wanted, part: Part, rank: int, time: int, rules: Rules) -> None:
+def _gather_contacts(
+    wanted: Wanted, part: Part, rank: int, time: int, rules: Rules, without: Container[tuple[int, str]]
+) -> None:
     for name, contacts in (("emails", part.change.emails), ("phones", part.change.phones)):
-        if not contacts:
+        if not contacts or (without and (id(part), name) in without):
             continue
         if name == "emails":
             _offer(wanted.inputs, FALLBACK_EMAIL, Candidate(rank, time, contacts[0].value, (part,)))

@@ -28,6 +28,7 @@ from pipedrive_cli.delivery.plan import (
     Wait,
     Write,
     bring,
+    lost,
     state_of,
     with_key,
 )
@@ -102,6 +103,15 @@ def _in_order(joinings: Sequence[Joining]) -> list[Joining]:
         return (-hops, NO_TIME if joining.alias.time is None else joining.alias.time)
 
     return sorted(joinings, key=place)
+
+
+def revive(job: Job, record: RecordId, ghost: Part, terms: Terms) -> Plan:
+    """Makes a person anew that somebody deleted, with what we had written into it. `ghost` asks for nothing."""
+    knowledge: Knowledge = yield Recall(job.kind, record, job.key)
+    home = Home(record, with_key(state_of(knowledge), job.key), knowledge.values)
+    if not (yield from lost(job, home, (ghost,), terms)):
+        return None
+    return (yield from bring(job, home, (ghost,), terms))
 
 
 @dataclass(slots=True)

@@ -5,15 +5,21 @@ A lead that was made without a refused value is known by its message id, so that
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from pipedrive_cli.delivery.backlog import Case, Job
 from pipedrive_cli.delivery.fold import Part, RecordState
 from pipedrive_cli.delivery.plan import (
+    Ask,
     Home,
     Knowledge,
     Linked,
     Locate,
+    Look,
     Plan,
     Recall,
+    Revive,
     Save,
     Terms,
     Wait,
@@ -51,4 +57,16 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
         knowledge: Knowledge = yield Recall("leads", found[0])
         # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
         home = Home(found[0], with_key(state_of(knowledge), job.key), knowledge.values)
-    return (yield from bring(job, home, (part,), terms, links={"person": person}))
+    links = {"person": person}
+
+    def mend() -> Generator[Ask, Any, bool]:
+        """A lead that is refused may have lost its person: then that one is made anew."""
+        if part.change.person is None or (yield Look("persons", links["person"])) is not None:
+            return False
+        revived = yield Revive(part.change.person, links["person"])
+        if revived is None:
+            return False
+        links["person"] = revived
+        return True
+
+    return (yield from bring(job, home, (part,), terms, links, mend))

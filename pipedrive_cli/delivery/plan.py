@@ -7,7 +7,7 @@ Pipedrive says no to this record; every other trouble ends the plan from outside
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ import msgspec
 
 from pipedrive_cli.delivery.backlog import Case, Job, Joining
 from pipedrive_cli.delivery.fold import (
+    NAME_INPUTS,
     Decision,
     Held,
     Part,
@@ -117,7 +118,15 @@ class Linked:
     name: RecordName
 
 
-Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
+
+    name: RecordName
+    id: RecordId
+
+
+Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked | Revive
 Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
 
 
@@ -170,18 +179,27 @@ class Home:
     former_keys: list[str] = field(default_factory=list)
 
 
-def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms, links: Mapping[str, Any] | None = None) -> Plan:
+def bring(
+    job: Job,
+    home: Home,
+    parts: Sequence[Part],
+    terms: Terms,
+    links: Mapping[str, Any] | None = None,
+    mend: Callable[[], Generator[Ask, Any, bool]] | None = None,
+) -> Plan:
     """Writes what `parts` ask of the record at `home`, as one write where Pipedrive accepts it.
 
-    A value that Pipedrive refuses by name is left out and the rest written; a refusal without names takes the fold
-    apart, oldest change first, so that only the guilty event is rejected. `links` go into a creation by their ids.
+    A value that Pipedrive refuses by name is left out, for the next best one if there is one, and the rest written; a
+    refusal without names takes the fold apart, oldest change first, so that only the guilty event is rejected. `links`
+    go into a creation by their ids. `mend` is tried once after a refusal, and says whether it has changed anything.
     """
     complaints: list[tuple[Case, Complaint]] = []
     refused: dict[int, Outcome] = {}  # id(part) -> outcome of parts that lost a value
-    dropped: set[str] = set()
+    without: set[tuple[int, str]] = set()  # values that were refused: id(part), address
+    dropped: set[str] = set()  # addresses that nobody's event asked for, refused all the same
     lost_once = False
     while True:
-        wanted = gather(job.kind, parts, terms.rules)
+        wanted = gather(job.kind, parts, terms.rules, without)
         yield from _resolve_link(job, wanted, refused, complaints)
         if not (yield from _looked(job, home, parts, wanted, terms)):
             return None
@@ -196,14 +214,19 @@ def bring(job: Job, home: Home, parts: Sequence[Part], terms: Terms, links: Mapp
         except Refusal as refusal:
             if refusal.gone and home.id is not None and not lost_once:
                 lost_once = True
-                if not (yield from _lost(job, home, parts, terms)):
+                if not (yield from lost(job, home, parts, terms)):
                     return None
                 continue
-            named = [a for a in _addresses(refusal.fields, decision) if a not in dropped]
+            if mend is not None and (yield from mend()):
+                mend = None
+                continue
+            named = _addresses(refusal.fields, decision, terms.key_address.get(job.kind))
             if named:
                 for address in named:
                     _blame(address, decision, refusal, terms, refused, complaints)
-                dropped.update(named)
+                    asked = decision.asked_by.get(address, ())
+                    without.update((id(part), value) for part in asked for value in _inputs_of(job.kind, address))
+                    dropped.update(() if asked else (address,))
                 continue
             if len({id(part.case) for part in parts}) > 1:
                 return (yield from _take_apart(job, home, parts, terms))
@@ -223,7 +246,7 @@ def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: 
         return True
     values = yield Look(job.kind, home.id)
     if values is None:
-        return (yield from _lost(job, home, parts, terms))
+        return (yield from lost(job, home, parts, terms))
     see(home, values, terms.key_address.get(job.kind))
     return True
 
@@ -403,10 +426,17 @@ def _outcomes(
     return tuple(result)
 
 
-def _addresses(fields: Sequence[str], decision: Decision) -> list[str]:
-    """The addresses in the body that a refusal names; `prices` names all prices."""
+def _inputs_of(kind: Kind, address: str) -> tuple[str, ...]:
+    """The addresses at which events say what stands at `address`: a person's name is made of three."""
+    return NAME_INPUTS if kind == "persons" and address == "name" else (address,)
+
+
+def _addresses(fields: Sequence[str], decision: Decision, key_address: str | None) -> list[str]:
+    """The addresses in the body that a refusal names; `prices` names all prices. Without its key nothing is written."""
     found = []
     for address in decision.body:
+        if address == key_address:
+            continue
         if any(address == name or address.startswith(f"{name}.") or name.startswith(f"{address}.") for name in fields):
             found.append(address)
     return found
@@ -446,7 +476,7 @@ def _take_apart(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Pl
     return home.id
 
 
-def _lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generator[Ask, Any, bool]:
+def lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generator[Ask, Any, bool]:
     """The record is gone: forget it, look once by key; not there either means that it is created anew.
 
     Created anew it gets what we had written before, so that a late event does not become its only content. Returns

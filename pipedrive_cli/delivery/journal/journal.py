@@ -23,6 +23,7 @@ from pipedrive_cli.transform.changes import Kind, Outcome
 IN_MEMORY = Path(":memory:")
 OUTCOMES = tuple(Outcome)
 _HANDLED = frozenset({OUTCOMES.index(Outcome.DELIVERED), OUTCOMES.index(Outcome.UNCHANGED)})
+_UNFINISHED = frozenset({OUTCOMES.index(Outcome.FAILED), OUTCOMES.index(Outcome.PENDING)})
 _BATCH = 500  # variables in one SELECT
 EXAMPLES_KEPT = 20
 
@@ -242,7 +243,8 @@ class Journal:
         """The last word on these events in this run."""
         rows = [(key, OUTCOMES.index(outcome), run) for key, outcome in outcomes]
         self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
-        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(row[0],) for row in rows])
+        over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
+        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)
 
     def keep_unfinished(self, run: int, rows: Iterable[tuple[bytes, str, int, int | None, str, bytes]]) -> None:
         """Bodies of events that `retry` will need: rows of (digest, file, line, index, identity, body)."""
