@@ -141,6 +141,7 @@ class _Work:
         self._backlog = LeanBacklog(
             {} if self.journal is None else self.journal.aliases(), anonymous=preview.show is None
         )
+        self._backlog.bare_leads = preview.show is None and self.journal is None
         self._known = self.seen or Unknown(self._memory, labels, preview.looked)
         self._foresight = Foresight(
             self._known,
@@ -171,6 +172,7 @@ class _Work:
         async for _ in intake.windows():
             await self._window()
             self._memory.window_over()
+            self._backlog.bare_leads = False
         if intake.complete:
             await self._window()
         self._foresight.input_over()

@@ -55,7 +55,8 @@ class _Told:
 class LeanBacklog(Backlog):
     """Delivers what `Backlog` does. Changes that were put in must not be used by anybody else.
 
-    `anonymous`: message ids are not kept either, where only the counts are wanted; places are.
+    `anonymous`: where only the counts are wanted message ids are not kept either (places are); nor, as long as
+    `bare_leads` stands, what leads say, for a lead that nobody can know yet is one request whatever that is.
     """
 
     def __init__(self, aliases: dict[str, tuple[str, int | None]], *, anonymous: bool = False) -> None:
@@ -64,6 +65,7 @@ class LeanBacklog(Backlog):
         self._told: dict[RecordName, _Told] = {}
         self._texts: dict[str, str] = {}
         self._round = 0
+        self.bare_leads = anonymous
 
     def add(self, transformed: Transformed, case: Case) -> Complaint | None:
         if case.user is not None:
@@ -146,7 +148,7 @@ class LeanBacklog(Backlog):
         return lean
 
     def _lean_lead(self, change: Change) -> Change:
-        fields = change.fields
+        fields = NOTHING if self.bare_leads else change.fields
         texts = self._texts
         if isinstance(fields, dict):
             for address, value in fields.items():
