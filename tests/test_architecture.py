@@ -16,6 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 RANKS: dict[str, int] = {
     "pipedrive_cli": 0,
     "errors": 0,
+    "outcomes": 0,
     "secret": 0,
     "virtual_time": 0,
     "events.event": 0,
@@ -36,6 +37,7 @@ RANKS: dict[str, int] = {
 STARTS_THE_SANDBOX = ("run.embedded", "run.replay", "run.rehearse", "run.asking", "cli.")
 
 PURE = (
+    "outcomes",
     "transform.",
     "delivery.fold",
     "delivery.backlog",

@@ -20,11 +20,11 @@ import typer.main
 from pipedrive_cli import errors
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.config import Row, reference
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.pipedrive.catalog import FACTS, MERGE
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.report.problems import PROBLEMS
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.transform.changes import Outcome
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

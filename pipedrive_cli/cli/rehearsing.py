@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from pipedrive_cli.cli.running import REFRESH, Telling, check_report, seconds, write_report
+from pipedrive_cli.cli.running import REFRESH, Telling, check_report, collect_rarely, seconds, write_report
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import UserMistake
@@ -60,8 +59,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
             yield show
 
     terms = terms_of_config(config, plan=plan, seats=choice.seats, latency=latency)
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # what waits for its window is not garbage, however often one looks
+    collect_rarely()
     rehearsal = Rehearsal(config, str(config_file), options, terms, sys.stdin.buffer, note, progress)
     rehearsed = rehearsal.run()
     summary = rehearsed.finished.summary

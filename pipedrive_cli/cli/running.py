@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -20,7 +21,17 @@ from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
-__all__ = ["Filters", "RunOptions", "Telling", "check_report", "filters", "replay", "seconds", "write_report"]
+__all__ = [
+    "Filters",
+    "RunOptions",
+    "Telling",
+    "check_report",
+    "collect_rarely",
+    "filters",
+    "replay",
+    "seconds",
+    "write_report",
+]
 
 REFRESH = 0.15  # seconds between two pictures of the progress
 
@@ -68,9 +79,16 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
         watch=watch,
         note=(lambda _: None) if telling.quiet else show_note,
     )
+    collect_rarely()
     finished = asyncio.run(_with_signals(job))
     _tell(finished, telling)
     return finished.summary.exit_code
+
+
+def collect_rarely() -> None:
+    """What waits for its window is not garbage, however often one looks: looking was half of a run's work."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 async def _with_signals(job: Replay) -> Finished:

@@ -14,7 +14,14 @@ import msgspec
 
 from pipedrive_cli.delivery.fold import NO_TIME, Part
 from pipedrive_cli.events.event import Place
-from pipedrive_cli.transform.changes import Alias, Change, Complaint, Kind, Outcome, RecordName, Transformed
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import (
+    Alias,
+    Change,
+    Kind,
+    RecordName,
+    Transformed,
+)
 
 _PRECEDENCE = (
     Outcome.PENDING,

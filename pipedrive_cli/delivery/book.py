@@ -14,7 +14,8 @@ from typing import Any
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import Kind
 
 EXAMPLES_KEPT = 20  # per problem and run
 UNHANDLED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})

@@ -39,8 +39,9 @@ from pipedrive_cli.delivery.plan import (
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.transform.changes import Change, Complaint, Kind, Outcome, Rank, RecordName
+from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
 DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 

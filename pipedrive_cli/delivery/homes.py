@@ -32,8 +32,9 @@ from pipedrive_cli.delivery.plan import (
     state_of,
     with_key,
 )
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import merge
-from pipedrive_cli.transform.changes import Complaint, Outcome, RecordName
+from pipedrive_cli.transform.changes import RecordName
 
 UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
 

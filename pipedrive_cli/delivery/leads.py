@@ -28,7 +28,8 @@ from pipedrive_cli.delivery.plan import (
     state_of,
     with_key,
 )
-from pipedrive_cli.transform.changes import Change, Complaint, Outcome
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import Change
 
 
 def lead_job(change: Change, case: Case) -> Job:

@@ -29,9 +29,10 @@ from pipedrive_cli.delivery.fold import (
     needs_look,
     settle,
 )
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import Call, create, update
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.transform.changes import Kind, RecordName
 
 RecordId: TypeAlias = int | str
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipedrive_cli.transform.changes import Kind, Outcome
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.transform.changes import Kind
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ import msgspec
 from pipedrive_cli.events.event import Event, EventType
 from pipedrive_cli.events.refusal import DEPTH_LIMIT, KEY_LIMIT, Refused, refusal, too_deep, undecodable
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.transform.changes import Complaint
+from pipedrive_cli.outcomes import Complaint
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",

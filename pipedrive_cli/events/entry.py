@@ -9,7 +9,7 @@ import msgspec
 from pipedrive_cli.events.decode import Defaults, Own, decode_event
 from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.refusal import refusal
-from pipedrive_cli.transform.changes import Complaint
+from pipedrive_cli.outcomes import Complaint
 
 
 class Entry(msgspec.Struct):

@@ -25,7 +25,7 @@ from pipedrive_cli.events.decode import Defaults, Own
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.refusal import Refused, refusal
-from pipedrive_cli.transform.changes import Complaint
+from pipedrive_cli.outcomes import Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
 

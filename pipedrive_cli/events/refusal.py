@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.transform.changes import Complaint, Outcome
+from pipedrive_cli.outcomes import Complaint, Outcome
 
 KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
 DEPTH_LIMIT: Final = 64  # objects and lists inside each other; whoever walks an event later may recurse

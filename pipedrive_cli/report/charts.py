@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import msgspec
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.wording import duration
-from pipedrive_cli.transform.changes import Outcome
 
 WIDTH, HEIGHT = 600, 200
 _LEFT, _BOTTOM, _TOP = 60, 22, 12

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report import progress, wording
 from pipedrive_cli.report.escape import fit_encoding, plain
 from pipedrive_cli.report.paper import (
@@ -32,7 +33,6 @@ from pipedrive_cli.report.paper import (
     write,
 )
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
-from pipedrive_cli.transform.changes import Outcome
 
 LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 EXAMPLES_SHOWN = 3

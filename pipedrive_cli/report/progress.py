@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.wording import count, data_size, duration
-from pipedrive_cli.transform.changes import Outcome
 
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
 PACE_WINDOW = 60.0  # the same for the time left: folded writes settle events in leaps

@@ -18,8 +18,8 @@ from typing import BinaryIO
 import msgspec
 
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import encodable
-from pipedrive_cli.transform.changes import Outcome
 
 KEY = "_pipedrive_cli"
 LONGEST_LINE = 4 * 1024 * 1024  # bytes; what is longer was never an event

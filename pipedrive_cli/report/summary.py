@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import encodable
 from pipedrive_cli.report.problems import words
-from pipedrive_cli.transform.changes import KINDS, Kind, Outcome
+from pipedrive_cli.transform.changes import KINDS, Kind
 
 VERSION: Literal[1] = 1
 EXAMPLES = 5  # a problem is understood from a few; the rejects file has them all

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary
-from pipedrive_cli.transform.changes import Outcome
 
 MEANING: dict[Outcome, str] = {
     Outcome.DELIVERED: "written to Pipedrive",

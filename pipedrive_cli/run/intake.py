@@ -23,9 +23,10 @@ from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.spool import Held, Spool
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, Transformed
+from pipedrive_cli.transform.changes import Kind, Transformed
 
 BATCH = 500  # entries between two looks at the clock and the journal
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent

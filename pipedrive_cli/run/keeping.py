@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.report.rejects import Note, RejectsWriter
 from pipedrive_cli.run.spool import Held, Spool
-from pipedrive_cli.transform.changes import Complaint, Outcome
 
 
 def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journal, run: int) -> None:

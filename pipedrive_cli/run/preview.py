@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.report.summary import Summary
@@ -36,7 +37,7 @@ from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import Labels, Requested
 from pipedrive_cli.run.telling import summary_of
 from pipedrive_cli.run.terms import terms_of
-from pipedrive_cli.transform.changes import Complaint, Kind, Transformed
+from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 DAY = 86_400.0

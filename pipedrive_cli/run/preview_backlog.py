@@ -14,7 +14,15 @@ from msgspec.structs import force_setattr
 
 from pipedrive_cli.delivery.backlog import Backlog, Case
 from pipedrive_cli.delivery.fold import NO_TIME, Part
-from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Contact, Rank, RecordName, Transformed
+from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.transform.changes import (
+    NOTHING,
+    Change,
+    Contact,
+    Rank,
+    RecordName,
+    Transformed,
+)
 
 
 class _Told:

@@ -14,7 +14,8 @@ from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.plan import Knowledge, RecordId, Save
-from pipedrive_cli.transform.changes import Kind, Outcome
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.transform.changes import Kind
 
 _HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})
 

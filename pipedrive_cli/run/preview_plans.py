@@ -31,11 +31,12 @@ from pipedrive_cli.delivery.plan import (
 )
 from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import Call, create, get
 from pipedrive_cli.run.preview_account import Known
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_rows import Labels, Requested, label, requested
-from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.transform.changes import NOTHING, Change, Kind, RecordName
 
 Found: TypeAlias = RecordId | Outcome | None
 

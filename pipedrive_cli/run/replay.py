@@ -24,6 +24,7 @@ from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblems, StopRun
 from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import PLANS, Call
 from pipedrive_cli.pipedrive.client import Client
@@ -43,7 +44,6 @@ from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import nothing_read, summary_of
 from pipedrive_cli.run.work import MOST_WORKERS, Work
 from pipedrive_cli.secret import Secret
-from pipedrive_cli.transform.changes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

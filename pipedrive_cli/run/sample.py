@@ -17,11 +17,12 @@ from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.summary import EXAMPLES, Example, ProblemGroup, problem_group, worst_first
 from pipedrive_cli.run.intake import kinds_of
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
+from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
 from pipedrive_cli.transform.targets import STANDARD, resolve
 from pipedrive_cli.transform.transform import Transform, compile_mapping

@@ -8,6 +8,7 @@ from typing import Literal, cast
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.summary import (
     EventCounts,
     Example,
@@ -19,7 +20,7 @@ from pipedrive_cli.report.summary import (
     problem_groups,
     worst_first,
 )
-from pipedrive_cli.transform.changes import Kind, Outcome
+from pipedrive_cli.transform.changes import Kind
 
 _UNSETTLED = (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
 

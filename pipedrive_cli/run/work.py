@@ -24,6 +24,7 @@ from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
 from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
@@ -31,7 +32,7 @@ from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.terms import terms_of
-from pipedrive_cli.transform.changes import KINDS, Complaint, Kind, Transformed
+from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 LATENCY = 0.15  # seconds an answer takes, until some have been measured

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.transform.changes import Alias, Complaint, Outcome, RecordName, Transformed
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import Alias, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, nobody
 from pipedrive_cli.transform.rules import Rules

@@ -23,22 +23,12 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.outcomes import Complaint
+
 Kind: TypeAlias = Literal["persons", "organizations", "products", "leads"]
 KINDS: tuple[Kind, ...] = ("persons", "organizations", "products", "leads")
 
 NOTHING: Mapping[str, Any] = {}
-
-
-class Outcome(StrEnum):
-    """What became of an event; every event ends in exactly one."""
-
-    DELIVERED = "delivered"
-    UNCHANGED = "unchanged"
-    DUPLICATE = "duplicate"
-    SKIPPED = "skipped"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    PENDING = "pending"
 
 
 class Rank(StrEnum):
@@ -93,16 +83,6 @@ class Alias(msgspec.Struct, frozen=True, gc=False):
     previous: RecordName
     current: RecordName
     time: int | None
-
-
-class Complaint(msgspec.Struct, frozen=True, gc=False):
-    """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
-
-    code: str
-    message: str
-    field: str | None = None  # the trait or property, as the user wrote it: `traits.age`
-    value: str | None = None  # a short repr of the offending value, unescaped: whoever shows it escapes it
-    outcome: Outcome | None = None
 
 
 class Transformed(msgspec.Struct, frozen=True, gc=False):

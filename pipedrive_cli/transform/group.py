@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.transform.changes import Change, Complaint, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, person_of, read_add_time, read_name, read_visible_to
 from pipedrive_cli.transform.rules import Rules

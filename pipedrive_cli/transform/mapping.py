@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome
+from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.targets import Target
 
 MOST = 100  # complaints and dropped names kept of one event: a hostile line of 4 MiB could hold a million

@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipedrive_cli.events.event import Event
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.transform.changes import (
     NOTHING,
     Change,
-    Complaint,
     Contact,
-    Outcome,
     Rank,
     RecordName,
     Transformed,

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipedrive_cli.events.event import Event
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
-from pipedrive_cli.transform.changes import NOTHING, Change, Complaint, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.transform.changes import (
+    NOTHING,
+    Change,
+    Rank,
+    RecordName,
+    Transformed,
+)
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.rules import CODES, Rules
 

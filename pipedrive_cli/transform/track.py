@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipedrive_cli.events.event import Event
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, Unfit, number, says_nothing, visible_to
-from pipedrive_cli.transform.changes import Change, Complaint, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, nobody, person_of
 from pipedrive_cli.transform.products import order_completed, product_viewed

@@ -12,9 +12,10 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.events.event import Event
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
-from pipedrive_cli.transform.changes import Complaint, Kind, Outcome, Transformed
+from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.filters import wanted_by
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify

@@ -14,9 +14,9 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import digest
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
-from pipedrive_cli.transform.changes import Outcome
 
 from .desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 

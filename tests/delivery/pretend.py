@@ -35,16 +35,15 @@ from pipedrive_cli.delivery.plan import (
     name_key,
 )
 from pipedrive_cli.events.event import Place
+from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.transform.changes import (
     KINDS,
     Alias,
     Change,
-    Complaint,
     Contact,
     Kind,
-    Outcome,
     Rank,
     RecordName,
     Transformed,

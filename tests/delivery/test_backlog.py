@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.backlog import Backlog, Case, Step, depth
 from pipedrive_cli.events.event import Place
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .pretend import Said, alias, group, identify, jobs_of, lead, person, product
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.fold import blank, comparable, contact_list
-from pipedrive_cli.transform.changes import Contact, Outcome
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.transform.changes import Contact
 
 from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, product, terms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .pretend import PLAN, ROLE, USER, Pretend, identify, terms
 

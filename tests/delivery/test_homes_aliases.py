@@ -8,7 +8,7 @@ import pytest
 
 from pipedrive_cli.delivery.fold import NO_TIME
 from pipedrive_cli.delivery.plan import Refusal, Write
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms
 

@@ -14,7 +14,7 @@ from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.journal import TRANSITIONS, WRITE_STATES, digest
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 # The shortest way into each state, by allowed transitions alone.
 WAYS: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipedrive_cli.delivery.plan import Refusal
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .pretend import RATING, ROLE, Pretend, identify, lead
 

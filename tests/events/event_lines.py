@@ -10,7 +10,7 @@ from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.transform.changes import Complaint
+from pipedrive_cli.outcomes import Complaint
 
 NOW = 1_800_000_000_000_000  # microseconds: January 2027, later than every event here
 MARCH = "2026-03-01T12:00:00.000Z"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .event_lines import MARCH, complaint, decoded, entries, event, line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.summary import (
     EventCounts,
     Example,
@@ -12,7 +13,6 @@ from pipedrive_cli.report.summary import (
     Tokens,
     problem_group,
 )
-from pipedrive_cli.transform.changes import Outcome
 
 HOSTILE = (
     "[bold]x[/bold]",

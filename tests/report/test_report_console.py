@@ -11,10 +11,10 @@ from rich.cells import cell_len
 
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems, UserMistake
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.console import LiveView, show_config_problems, show_error, show_note, show_summary
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
-from pipedrive_cli.transform.changes import Outcome
 
 from .report_scenes import HOSTILE, eventful, hostile
 

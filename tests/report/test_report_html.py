@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.html import Moment, render
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
-from pipedrive_cli.transform.changes import Outcome
 
 from .report_scenes import HOSTILE, eventful, hostile
 

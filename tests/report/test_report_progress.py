@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.progress import Meter, amount, countdown, lines, one_line
 from pipedrive_cli.report.wording import data_size, duration
-from pipedrive_cli.transform.changes import Outcome
 
 
 def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[Tally, Meter]:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.rejects import KEY, LONGEST_LINE, Note, RejectsWriter, line_of
-from pipedrive_cli.transform.changes import Outcome
 
 NOTE = Note(
     file="a.ndjson", line=3, outcome=Outcome.REJECTED, code="missing_user_id", message="no user", field="traits.age"

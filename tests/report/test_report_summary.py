@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.summary import (
     EventCounts,
     Example,
@@ -23,7 +24,6 @@ from pipedrive_cli.report.summary import (
     to_json,
     worst_first,
 )
-from pipedrive_cli.transform.changes import Outcome
 
 from .report_scenes import HOSTILE, eventful, hostile
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.transform.changes import Alias, Change, Contact, Outcome, Rank, RecordName
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.transform.changes import (
+    Alias,
+    Change,
+    Contact,
+    Rank,
+    RecordName,
+)
 
 from .transform_scenes import NOON, NOON_TEXT, at, codes, event, refused, run
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.config.model import Leads
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.transform.changes import Outcome
+from pipedrive_cli.outcomes import Outcome
 
 from .transform_scenes import ACCOUNT, compiled
 

@@ -18,7 +18,8 @@ import msgspec
 from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal.schema import migrate
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.transform.changes import Kind, Outcome
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.transform.changes import Kind
 
 IN_MEMORY = Path(":memory:")
 OUTCOMES = tuple(Outcome)
