@@ -30,6 +30,7 @@ from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents
+from pipedrive_cli.run.sparing import Sparing
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.terms import terms_of
 from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
@@ -61,6 +62,7 @@ class Work:
     kept: KeptEvents | None = None  # the input of a retry
     input_complete: bool = False
     _transform: Transform | None = None
+    _sparing: Sparing = field(default_factory=Sparing)
     _prepared: frozenset[Kind] = frozenset()
     _courier: Courier | None = None
     _intake: Intake | None = None
@@ -98,8 +100,11 @@ class Work:
                 await self._window(backlog)
             if self._courier is not None:
                 self._courier.input_over = True
+                self._courier.input_cut = not intake.complete
             while len(backlog):
                 await self._window(backlog)
+            if self._courier is not None and self.sender.stopped is None:
+                await self._courier.look_once_more()
             if self._kinds_stopped:
                 self.sender.stop(_kind_refused(next(iter(self._kinds_stopped.values()))))
         except (StopRun, Failure, KindStops, Refusal) as trouble:
@@ -155,6 +160,7 @@ class Work:
         tally = self.tally
         courier = self._courier
         jobs, leads = backlog.take()
+        self._sparing.forget()
         all_jobs = in_order([*jobs, *(lead_job(change, case) for change, case in leads)])
         tally.window_records = tally.backlog_records = len(all_jobs)
         if self.sender.stopped is None:
@@ -192,7 +198,7 @@ class Work:
         assert self._transform is not None or not self._prepared  # noqa: S101 - prepare comes first
         if self._transform is None:
             self._transform = compile_mapping(self.config, self.account.account)
-        return self._transform.transform(event)
+        return self._sparing.spare(self._transform.transform(event))
 
     async def _prepare(self, kinds: frozenset[Kind]) -> None:
         """Learns what events of these kinds need of the account; a config that does not fit it ends the run here."""

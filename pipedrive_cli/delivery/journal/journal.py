@@ -17,7 +17,7 @@ import msgspec
 
 from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal.schema import migrate
-from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Kind
 
@@ -143,14 +143,24 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and durable at the end."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing more may be sent."""
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            raise StopRun(
+                f"the journal {self.path} cannot be written: {error}",
+                code="journal",
+                hint="make room on its disk, then run again: what was under way is looked for first",
+            ) from error
 
     # -- facts
 
