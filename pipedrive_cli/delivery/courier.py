@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
@@ -43,6 +44,8 @@ from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
+LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
+SAME_REFUSALS = 20  # in a row: then it is not the records' fault
 DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
@@ -59,6 +62,7 @@ class _Course:
     shown: SeenRecord | None = None
     worst: Outcome | None = None
     waits: bool = False
+    held: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,9 +78,13 @@ class Courier:
     doubts: Doubts
     server_time: Callable[[], float]
     input_over: bool = False
+    input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
     _revivals: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
+    _locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None  # None: no job names a record by Pipedrive's id
+    _refused: tuple[tuple[Kind, str, str] | None, int] = (None, 0)  # the last refusal, and how often in a row
+    _absent: dict[Kind, tuple[float, set[str]]] = field(default_factory=dict)  # writes judged not done: since, keys
     _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
 
     async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
@@ -84,6 +92,7 @@ class Courier:
         loop = asyncio.get_running_loop()
         ends: list[asyncio.Future[Found]] = []
         self._under_way = {}
+        self._locks = {} if any(job.ids for job in jobs) else None
         for job in jobs:
             end: asyncio.Future[Found] = loop.create_future()
             ends.append(end)
@@ -96,9 +105,12 @@ class Courier:
                 end.set_result(await self._bring(job))
                 self.book.tally.backlog_records -= 1
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(workers, len(jobs))):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(workers, len(jobs))):
+                    group.create_task(work())
+        except* StopRun as stops:
+            raise stops.exceptions[0] from None  # the journal cannot be written: nothing more may be sent
 
     async def _bring(self, job: Job) -> Found:
         """Drives one job's plan. Whatever happens, every part of the job has an outcome (or waits) afterwards."""
@@ -124,9 +136,24 @@ class Courier:
         except StopRun as stop:
             await self._give_up(course, Outcome.PENDING, stop.code, None)
             return Outcome.PENDING
+        finally:
+            for lock in course.held.values():
+                lock.release()
         if found is None and not course.waits:
             return course.worst or Outcome.REJECTED
         return found
+
+    async def _hold(self, course: _Course, kind: Kind, record: RecordId) -> None:
+        """One job at a time has a record, though one job names it by Pipedrive's id and another one by its key."""
+        if self._locks is None or (kind, record) in course.held:
+            return
+        lock = self._locks.setdefault((kind, record), asyncio.Lock())
+        try:
+            async with asyncio.timeout(LONGEST_HOLD):
+                await lock.acquire()
+        except TimeoutError:
+            raise Failure("record_busy", f"record {record} in {kind} was busy for too long") from None
+        course.held[kind, record] = lock
 
     async def _settle_earlier(self, job: Job) -> None:
         """What an earlier job of this record left in doubt is found out before anything else is sent for it."""
@@ -162,8 +189,10 @@ class Courier:
             case Locate():
                 return await self._locate(ask)
             case Recall(kind, record):
+                await self._hold(course, kind, record)
                 return self.directory.recall(kind, record)
             case Look(kind, record):
+                await self._hold(course, kind, record)
                 return await self.directory.look(kind, record)
             case Write():
                 return await self._write(ask, course)
@@ -219,8 +248,10 @@ class Courier:
                 course.write = await self._begin(ask, sent_at)
             try:
                 answer = await self.sender.send(ask.call)
-            except (Refusal, KindStops, Failure, StopRun):
+            except (Refusal, KindStops, Failure, StopRun) as trouble:
                 await self._move(course, "refused")  # turned away, or it never left
+                if isinstance(trouble, Refusal):
+                    self._count_refusal(ask.kind, trouble)
                 raise
             except Doubt as doubt:
                 attempted = asyncio.get_running_loop().time()
@@ -234,11 +265,37 @@ class Courier:
                 if found is not None:
                     return found
                 await self._move(course, "absent")
+                self._remember_absent(ask, sent_at)
                 if (refused := doubt.refused) is not None:
                     raise Refusal(refused.code, refused.message, refused.fields) from doubt
                 continue
+            self._refused = (None, 0)
             return self._shown(ask, answer.data, course)
         raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")
+
+    def _count_refusal(self, kind: Kind, refusal: Refusal) -> None:
+        """The same refusal many times in a row is about the kind of record, not about each of the records."""
+        if refusal.gone or refusal.fields:
+            return
+        last, times = self._refused
+        this = (kind, refusal.code, refusal.message)
+        self._refused = (this, times + 1 if last == this else 1)
+        if self._refused[1] >= SAME_REFUSALS:
+            raise KindStops(kind, refusal.code, refusal.message)
+
+    def _remember_absent(self, ask: Write, sent_at: float) -> None:
+        if ask.action == "create" and ask.key is not None:
+            since, keys = self._absent.get(ask.kind, (sent_at, set()))
+            self._absent[ask.kind] = (min(since, sent_at), keys | {ask.key})
+
+    async def look_once_more(self) -> None:
+        """At the end of a run: a create that was judged not done, and was sent again, may have been late after all."""
+        for kind, (since, keys) in self._absent.items():
+            if kind != "leads":
+                await self.directory.changed_since(kind, datetime.fromtimestamp(since, UTC))
+                for key in keys:
+                    self.directory.warn_of_twins(kind, key)
+        self._absent = {}
 
     def _shown(self, ask: Write, data: Any, course: _Course) -> Mapping[str, Any]:
         if not isinstance(data, Mapping) or data.get("id") is None:
@@ -323,6 +380,8 @@ class Courier:
         return ended
 
     def _wait(self, wait: Wait, course: _Course) -> bool:
+        if self.input_over and self.input_cut:
+            raise StopRun("the rest of the input was not read", code="limit")
         if self.input_over:
             return True
         course.waits = True

@@ -37,6 +37,7 @@ from pipedrive_cli.transform.changes import Kind
 
 SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
+REFRESH_AFTER = 600.0  # seconds after which others may well have made records that a long run does not know
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
 
 # What is kept of a record's standard fields beside those that the config maps.
@@ -152,9 +153,14 @@ class Directory:
                 ids = self._journal.seen_ids(ask.kind, key)
             elif (ask.kind, key) not in self._absent:
                 ids = await (self._list_all if len(key) > LONGEST_TERM else self._look_up)(ask, key)
-        if len(ids) > 1:
-            self._warn(ask.kind, key, ids)
+        self.warn_of_twins(ask.kind, key)
         return tuple(ids)
+
+    def warn_of_twins(self, kind: Kind, key: str) -> None:
+        """Warns where several records bear this key, as far as they have been seen."""
+        ids = self._journal.seen_ids(kind, key)
+        if len(ids) > 1:
+            self._warn(kind, key, ids)
 
     def recall(self, kind: Kind, record: int | str) -> Knowledge:
         """What is known of a record without asking anybody."""
@@ -308,9 +314,10 @@ class Directory:
             progress.listed.update(dict.fromkeys(ids, at))
 
     async def _refresh(self, kind: Kind, progress: _Progress) -> None:
-        """Brings a complete listing of an earlier run up to date, once."""
+        """Brings a complete listing up to date: one of an earlier run at once, one of this run every few minutes."""
         async with progress.turn:
-            if progress.fresh_at is not None or progress.listing.stamp is None:
+            fresh = progress.fresh_at is not None and self._now() - progress.fresh_at < REFRESH_AFTER
+            if fresh or progress.listing.stamp is None:
                 return
             at, stamp, cursor = self._now(), None, None
             since = datetime.fromisoformat(progress.listing.stamp)
@@ -330,8 +337,12 @@ class Directory:
         """Keeps what a page shows; returns the ids of its living records."""
         if not isinstance(answer.data, list):
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
+        # A page may have been made before a write of ours that was answered since: what that showed is newer.
+        newer = self._progress(kind).read
         rows = [
-            self._row(kind, item) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")
+            self._row(kind, item)
+            for item in answer.data
+            if isinstance(item, Mapping) and not item.get("is_deleted") and newer.get(item["id"], -1.0) < answer.sent_at
         ]
         gone = [item["id"] for item in answer.data if isinstance(item, Mapping) and item.get("is_deleted")]
 
@@ -342,7 +353,7 @@ class Directory:
                 journal.set_fact(f"listing {kind}", listed)
 
         await self._commits.record(record)
-        return [int(row.id) for row in rows]
+        return [int(item["id"]) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")]
 
     def _row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
         values = values_of(kind, data)

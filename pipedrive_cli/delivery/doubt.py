@@ -77,7 +77,7 @@ class Doubts:
             elif write.verb == "merge":
                 loser, survivor = write.picture["loser"], write.picture["survivor"]
                 journal.merge_records(write.kind, loser, survivor)
-                journal.save_record(write.kind, survivor, [write.key] if write.key else [], state)
+                journal.save_record(write.kind, survivor, write.picture["keys"], state)
             journal.move_write(write.number, "done")
 
         return record

@@ -143,7 +143,7 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing more may be sent."""
+        """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing may be sent."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
