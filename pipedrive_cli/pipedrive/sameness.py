@@ -39,7 +39,14 @@ def same_number(ours: Any, theirs: Any) -> bool:
 
 def same_set(ours: Any, theirs: Any) -> bool:
     mine, shown = (v if isinstance(v, list | tuple) else str(v).split(",") for v in (ours, theirs))
-    return {plain_or_self(_core(item)) for item in mine} == {plain_or_self(_core(item)) for item in shown}
+    return {_member(item) for item in mine} == {_member(item) for item in shown}
+
+
+def _member(item: Any) -> Any:
+    member = plain_or_self(_core(item))
+    return (
+        repr(member) if isinstance(member, list | tuple | Mapping) else member
+    )  # no option, but comparing must not fail
 
 
 def same_phone(ours: Any, theirs: Any) -> bool:
