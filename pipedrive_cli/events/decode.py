@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.event import Event, EventType
-from pipedrive_cli.events.refusal import DEPTH_LIMIT, KEY_LIMIT, Refused, refusal, too_deep, undecodable
+from pipedrive_cli.events.refusal import KEY_LIMIT, Refused, nested_too_deep, refusal, undecodable
 from pipedrive_cli.events.times import read_time
 from pipedrive_cli.outcomes import Complaint
 
@@ -88,6 +89,8 @@ def decode_event(
 
     `now` is in microseconds since 1970 UTC; no event is later. `own` is what we once noted about a mended event.
     """
+    if too_deep(raw):
+        return nested_too_deep()
     try:
         wire = _decode_wire(raw)
     except (ValueError, RecursionError) as error:
@@ -95,8 +98,6 @@ def decode_event(
     try:
         if defaults is not None:
             _apply(defaults, wire)
-        if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
-            _check_depth(wire)
         return _event(wire, identity, now, own)
     except Refused as refused:
         return refused.complaint
@@ -302,21 +303,3 @@ def _apply(defaults: Defaults, wire: _Wire) -> None:
     for name in Context.__struct_fields__:
         if getattr(wire.context, name) is None:
             setattr(wire.context, name, getattr(shared, name))
-
-
-def _check_depth(wire: _Wire) -> None:
-    context = wire.context
-    level: list[Any] = [wire.traits, wire.properties, wire.integrations]
-    if context is not None:
-        level += [context.traits, context.external_id]
-    for _ in range(DEPTH_LIMIT):
-        deeper: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                deeper += [inner for inner in value.values() if isinstance(inner, dict | list)]
-            elif isinstance(value, list):
-                deeper += [inner for inner in value if isinstance(inner, dict | list)]
-        if not deeper:
-            return
-        level = deeper
-    raise Refused(too_deep())

@@ -22,9 +22,10 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.decode import Defaults, Own
+from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import hashed_identity, message_identity
-from pipedrive_cli.events.refusal import Refused, refusal
+from pipedrive_cli.events.refusal import Refused, nested_too_deep, refusal
 from pipedrive_cli.outcomes import Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
@@ -111,6 +112,8 @@ def _event(
     if identity is None:
         identity = message_identity(head.message_id)
     if identity is None:
+        if too_deep(raw):
+            return Entry(file, line, raw, index, refusal=nested_too_deep())
         try:
             identity = hashed_identity(raw)
         except Refused as refused:
@@ -170,7 +173,8 @@ def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Ent
 
 def _defaults(raw: bytes) -> Defaults:
     try:
-        return _decode_defaults(raw)
+        defaults = _decode_defaults(raw)
+        return Defaults() if too_deep(msgspec.json.encode(defaults)) else defaults
     except (ValueError, RecursionError):
         return Defaults()  # a number out of range or nesting without end, in what should be a few plain values
 
@@ -218,6 +222,8 @@ def _kept_text(head: Head) -> bytes | None:
 
 def _diagnosis(raw: bytes) -> Complaint:
     """Why the bytes are no event, in words that help to find the place."""
+    if too_deep(raw):
+        return nested_too_deep()
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -228,8 +234,6 @@ def _diagnosis(raw: bytes) -> Complaint:
         value = json.loads(text, parse_constant=_no_constant, parse_int=float)
     except json.JSONDecodeError as error:
         return refusal("bad_json", f"no JSON: {error.msg} (character {error.pos + 1} of the line)")
-    except RecursionError:
-        return refusal("too_deep", "objects and lists stand inside each other too deep")
     except ValueError as error:
         return refusal("bad_json", f"no JSON: {error}")
     if not isinstance(value, dict):

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.events.depth import DEPTH_LIMIT
 from pipedrive_cli.outcomes import Complaint, Outcome
 
 KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
-DEPTH_LIMIT: Final = 64  # objects and lists inside each other; whoever walks an event later may recurse
 
 
 class Refused(Exception):
@@ -29,7 +29,7 @@ def refusal(code: str, message: str, field: str | None = None, value: Any = None
 def undecodable(raw: bytes, error: Exception) -> Complaint:
     """Why an event that the line's reader let pass has no use after all."""
     if isinstance(error, RecursionError):
-        return too_deep()
+        return nested_too_deep()
     try:
         event = msgspec.json.decode(raw)
     except (ValueError, RecursionError):
@@ -49,5 +49,5 @@ def undecodable(raw: bytes, error: Exception) -> Complaint:
     return refusal("bad_json", f"the event cannot be read: {error}")
 
 
-def too_deep() -> Complaint:
+def nested_too_deep() -> Complaint:
     return refusal("too_deep", f"objects and lists stand inside each other, more than {DEPTH_LIMIT} deep")

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import encodable
 
@@ -128,9 +129,11 @@ def line_of(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
 
 
 def _members(raw: bytes) -> dict[str, msgspec.Raw] | None:
+    if too_deep(raw):
+        return None
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):  # whatever else is wrong with it: it is kept as text, as it is
+    except msgspec.DecodeError:  # whatever else is wrong with it: it is kept as text, as it is
         return None
 
 
