@@ -71,6 +71,12 @@ def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
 
 
 def _expression(wildcard: str) -> str:
-    # Several stars in a row would make a match take exponential time.
-    plain = re.sub(r"\*+", "*", wildcard.strip().casefold())
-    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in plain)
+    # Each piece between two stars is looked for once, and where it is first found is where it stays (an atomic group):
+    # names are hostile, and trying other places would take time that grows with a power of the name's length.
+    first, *pieces = (
+        "".join("." if c == "?" else re.escape(c) for c in p) for p in wildcard.strip().casefold().split("*")
+    )
+    if not pieces:
+        return first
+    *middle, last = pieces
+    return first + "".join(f"(?>.*?{piece})" for piece in middle if piece) + ".*" + last
