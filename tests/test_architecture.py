@@ -39,7 +39,11 @@ STARTS_THE_SANDBOX = ("run.embedded", "run.replay", "run.rehearse", "run.asking"
 PURE = (
     "outcomes",
     "transform.",
-    "delivery.fold",
+    "delivery.standing",
+    "delivery.gathering",
+    "delivery.naming",
+    "delivery.deciding",
+    "delivery.former",
     "delivery.backlog",
     "delivery.plan",
     "delivery.homes",
@@ -76,7 +80,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 
 
 def name_of(file: Path) -> str:
-    """A module's name below `pipedrive_cli`: `delivery.fold`; a package's is that of its folder."""
+    """A module's name below `pipedrive_cli`: `delivery.plan`; a package's is that of its folder."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "pipedrive_cli"
 

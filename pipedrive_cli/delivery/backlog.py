@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.fold import NO_TIME, Part
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.transform.changes import (

@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
-from pipedrive_cli.delivery.fold import Part
+from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver, revive
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.leads import deliver_lead

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from pipedrive_cli.delivery.backlog import Job, Joining, Step, depth
-from pipedrive_cli.delivery.fold import NO_TIME, Part, RecordState, blank, joined, under_former_id
+from pipedrive_cli.delivery.former import joined, under_former_id
+from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import (
     Ask,
     Home,
@@ -32,6 +33,7 @@ from pipedrive_cli.delivery.plan import (
     state_of,
     with_key,
 )
+from pipedrive_cli.delivery.standing import NO_TIME, RecordState, blank
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import merge
 from pipedrive_cli.transform.changes import RecordName

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 from pipedrive_cli.delivery.backlog import Case, Job
-from pipedrive_cli.delivery.fold import Part, RecordState
+from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import (
     Ask,
     Home,
@@ -28,6 +28,7 @@ from pipedrive_cli.delivery.plan import (
     state_of,
     with_key,
 )
+from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.transform.changes import Change
 

@@ -14,21 +14,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from pipedrive_cli.delivery.backlog import Case, Job, Joining
-from pipedrive_cli.delivery.fold import (
-    NAME_INPUTS,
-    Decision,
-    Held,
-    Part,
-    RecordState,
-    Rules,
-    Wanted,
-    blank,
-    decide,
-    drop,
-    gather,
-    needs_look,
-    settle,
-)
+from pipedrive_cli.delivery.deciding import Decision, decide, drop, needs_look, settle
+from pipedrive_cli.delivery.gathering import NAME_INPUTS, Part, Wanted, gather
+from pipedrive_cli.delivery.standing import Held, RecordState, Rules, blank
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import Call, create, update

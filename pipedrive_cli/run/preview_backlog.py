@@ -1,8 +1,8 @@
 """A backlog that holds little: each name once, and of what a record was told only what can still count.
 
 A hundred thousand events wait in a window, most of them about records that others are about too. A later event's value
-supersedes an earlier one's for good when both call the record by the same name (`delivery.fold`: own events rank alike,
-and an alias never lowers the later of two more than the earlier). So the earlier value need not wait.
+supersedes an earlier one's for good when both call the record by the same name (`delivery.standing`: own events rank
+alike, and an alias never lowers the later of two more than the earlier). So the earlier value need not wait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from msgspec.structs import force_setattr
 
 from pipedrive_cli.delivery.backlog import Backlog, Case
-from pipedrive_cli.delivery.fold import NO_TIME, Part
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.transform.changes import (
     NOTHING,

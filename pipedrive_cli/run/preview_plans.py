@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.fold import Part
+from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.plan import (

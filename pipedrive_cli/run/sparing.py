@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.delivery.fold import NO_TIME
+from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.transform.changes import NOTHING, Change, Contact, RecordName, Transformed
 
 

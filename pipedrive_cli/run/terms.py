@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.fold import Rules
 from pipedrive_cli.delivery.plan import Terms
+from pipedrive_cli.delivery.standing import Rules
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.fields import same as same_value
 from pipedrive_cli.transform.changes import Kind

@@ -14,7 +14,6 @@ import msgspec
 
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node
 from pipedrive_cli.delivery.courier import in_order
-from pipedrive_cli.delivery.fold import RecordState, Rules
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.plan import (
@@ -34,6 +33,7 @@ from pipedrive_cli.delivery.plan import (
     Write,
     name_key,
 )
+from pipedrive_cli.delivery.standing import RecordState, Rules
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.fold import blank, comparable, contact_list
+from pipedrive_cli.delivery.gathering import contact_list
+from pipedrive_cli.delivery.standing import blank, comparable
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Contact
 

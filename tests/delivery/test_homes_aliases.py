@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from pipedrive_cli.delivery.fold import NO_TIME
 from pipedrive_cli.delivery.plan import Refusal, Write
+from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Outcome
 
 from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipedrive_cli.delivery.fold import Held, RecordState
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.journal import TRANSITIONS, WRITE_STATES, digest
+from pipedrive_cli.delivery.standing import Held, RecordState
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.outcomes import Outcome
 

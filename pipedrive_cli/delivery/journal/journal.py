@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.fold import RecordState
 from pipedrive_cli.delivery.journal.schema import migrate
+from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Kind

@@ -1,0 +1,113 @@
+"""What the waiting changes of one record ask for: the best candidate per address, before anybody looks at the record.
+
+Pure. It ranks what events say by the table in `standing`, and knows nothing of what the record holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pipedrive_cli.delivery.standing import CONTEXT, FALLBACK, LATEST, NO_TIME, Rules
+from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank
+
+NAME_INPUTS = ("name", "first_name", "last_name")
+FALLBACK_EMAIL = "fallback_email"
+
+
+class Part(NamedTuple):
+    """One change of one event on its way into a fold. `depth` counts the aliases that came after it."""
+
+    change: Change
+    depth: int
+    case: Any  # the event it belongs to: opaque here, unique per event
+
+
+class Candidate(NamedTuple):
+    """The best value that the waiting changes have for one address, and the parts that ask for it."""
+
+    rank: int
+    time: int
+    value: Any
+    parts: tuple[Part, ...]
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the waiting changes ask of a record: best candidate per address, contacts to have, values for a POST."""
+
+    fields: dict[str, Candidate] = field(default_factory=dict)
+    inputs: dict[str, Candidate] = field(default_factory=dict)
+    contacts: dict[str, list[tuple[Contact, Part]]] = field(default_factory=dict)
+    on_creation: dict[str, Any] = field(default_factory=dict)
+
+
+def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[tuple[int, str]] = ()) -> Wanted:
+    """The best candidate per address among waiting changes, in the order in which they are given on equal standing.
+
+    `without` names values that Pipedrive refused, as (id of the part, address): the next best one counts.
+    """
+    wanted = Wanted()
+    born: dict[str, tuple[int, Any]] = {}
+    for part in parts:
+        change, time = part.change, _time(part.change)
+        base = 0 if change.rank is Rank.OWN else CONTEXT
+        rank = base - part.depth
+        for address, value in change.fields.items():
+            if without and (id(part), address) in without:
+                continue
+            target = wanted.inputs if kind == "persons" and address in NAME_INPUTS else wanted.fields
+            offer(target, address, Candidate(rank, time, value, (part,)))
+        for address, value in change.oldest.items():
+            if without and (id(part), address) in without:
+                continue
+            oldest_first = NO_TIME if time == NO_TIME else LATEST - time
+            offer(wanted.fields, address, Candidate(rank, oldest_first, value, (part,)))
+        if change.fallback_name:
+            offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
+        _gather_contacts(wanted, part, rank, time, rules, without)
+        for address, value in change.on_creation.items():
+            if address not in born or time < born[address][0]:
+                born[address] = (time, value)
+    wanted.on_creation = {address: value for address, (_, value) in born.items()}
+    return wanted
+
+
+def _gather_contacts(
+    wanted: Wanted, part: Part, rank: int, time: int, rules: Rules, without: Container[tuple[int, str]]
+) -> None:
+    for name, contacts in (("emails", part.change.emails), ("phones", part.change.phones)):
+        if not contacts or (without and (id(part), name) in without):
+            continue
+        if name == "emails":
+            offer(wanted.inputs, FALLBACK_EMAIL, Candidate(rank, time, contacts[0].value, (part,)))
+        if rules.contacts == "replace":
+            offer(wanted.fields, name, Candidate(rank, time, contact_list(contacts), (part,)))
+        else:
+            wanted.contacts.setdefault(name, []).extend((contact, part) for contact in contacts)
+
+
+def offer(into: dict[str, Candidate], address: str, candidate: Candidate, *, first: bool = False) -> None:
+    """Keeps the better one; on equal standing the later one, or with `first` the one that is there."""
+    best = into.get(address)
+    if best is None or candidate[:2] > best[:2] or (candidate[:2] == best[:2] and not first):
+        into[address] = candidate
+
+
+def _time(change: Change) -> int:
+    return NO_TIME if change.time is None else change.time
+
+
+def contact_list(contacts: Iterable[Contact]) -> list[dict[str, Any]]:
+    """Contacts in the form of API v2, one of each, the first primary unless the event names another."""
+    unique = {contact.value.strip().casefold(): contact for contact in reversed(list(contacts))}
+    ordered = list(reversed(unique.values()))
+    primary = next((c for c in ordered if c.primary), ordered[0] if ordered else None)
+    return [contact_item(contact, primary=contact is primary) for contact in ordered]
+
+
+def contact_item(contact: Contact, *, primary: bool) -> dict[str, Any]:
+    """One email or phone in the form of API v2; without a label Pipedrive gives it its own."""
+    item: dict[str, Any] = {"value": contact.value, "primary": primary}
+    return item | {"label": contact.label} if contact.label else item
