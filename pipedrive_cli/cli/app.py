@@ -11,6 +11,28 @@ import typer
 
 from pipedrive_cli import __version__
 from pipedrive_cli.cli import groups
+from pipedrive_cli.cli.options import (
+    AsJson,
+    ConfigFile,
+    Deadline,
+    Limit,
+    MaxFailures,
+    MaxTokens,
+    Names,
+    PlainCommand,
+    Quiet,
+    Rejects,
+    Reports,
+    Sandboxed,
+    Since,
+    Sources,
+    State,
+    Types,
+    Until,
+    Users,
+    Verbose,
+    Waiting,
+)
 from pipedrive_cli.errors import EXIT_USAGE, PipedriveCliError
 
 app = typer.Typer(
@@ -79,56 +101,9 @@ def _main(
     del version
 
 
-Sources = Annotated[
-    list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, globs, or - for standard input.")
-]
-ConfigFile = Annotated[
-    Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")
-]
-Sandboxed = Annotated[
-    bool,
-    typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network."),
-]
-State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Where the journal lives.")]
-Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, metavar="N", help="Take up at most N events not handled before.")
-]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="T", help="Only events from T on: ISO 8601, or an age such as 24h.")
-]
-Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Only events before T.")]
-Types = Annotated[
-    list[str] | None,
-    typer.Option("--type", metavar="TYPE", help="Only events of this type: identify, group, alias, track."),
-]
-Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
-Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
-Rejects = Annotated[
-    Path | None,
-    typer.Option("--rejects", metavar="FILE", help="Write rejected and failed events here, to be mended and replayed."),
-]
-Reports = Annotated[
-    list[Path] | None,
-    typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),
-]
-MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Stop before spending more API tokens.")
-]
-Deadline = Annotated[
-    str | None, typer.Option("--deadline", metavar="DURATION", help="Stop after this long: 90s, 30m, 2h.")
-]
-MaxFailures = Annotated[
-    int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
-]
-Waiting = Annotated[
-    bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all goes well.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
-
-
-@app.command(epilog="Example: pipedrive-cli replay exports/2026-03/ -c config.yaml --rejects rejects.ndjson")
+@app.command(
+    cls=PlainCommand, epilog="Example: pipedrive-cli replay exports/2026-03/ -c config.yaml --rejects rejects.ndjson"
+)
 def replay(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
@@ -187,7 +162,7 @@ def replay(
     )
 
 
-@app.command(epilog="Example: pipedrive-cli retry -c config.yaml")
+@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli retry -c config.yaml")
 def retry(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="Only what this run left; `pipedrive-cli runs` lists them.")
@@ -227,7 +202,9 @@ def retry(
     )
 
 
-@app.command(epilog="Example: pipedrive-cli preview events.ndjson --online --format curl > requests.sh")
+@app.command(
+    cls=PlainCommand, epilog="Example: pipedrive-cli preview events.ndjson --online --format curl > requests.sh"
+)
 def preview(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
@@ -267,7 +244,7 @@ def preview(
     )
 
 
-@app.command(epilog="Example: pipedrive-cli rehearse events.ndjson --plan growth --seats 5")
+@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli rehearse events.ndjson --plan growth --seats 5")
 def rehearse(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
@@ -316,7 +293,7 @@ def rehearse(
     )
 
 
-@app.command(epilog="Example: pipedrive-cli schema > config.schema.json")
+@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli schema > config.schema.json")
 def schema() -> int:
     """Print the JSON Schema of the config file."""
     import json  # noqa: PLC0415 - only here
@@ -327,22 +304,25 @@ def schema() -> int:
     return 0
 
 
-@app.command(epilog="Example: pipedrive-cli sandbox --port 8080 --plan lite --faults 429:0.05")
+@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli sandbox --port 8080 --plan lite --faults 429:0.05")
 def sandbox(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="Have the fields that this config names.")
     ] = None,
-    host: Annotated[str, typer.Option("--host", help="An address of this machine.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 picks a free one.")] = 8080,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="An address of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="PORT", min=0, max=65_535, help="0 picks a free one.")] = 8080,
     plan: Annotated[
-        str, typer.Option("--plan", help="lite, growth, premium, ultimate, or unlimited: the limits to keep.")
+        str,
+        typer.Option(
+            "--plan", metavar="PLAN", help="The limits to keep: lite, growth, premium, ultimate, or unlimited."
+        ),
     ] = "lite",
-    seats: Annotated[int, typer.Option("--seats", min=1, help="With the plan, the day's tokens.")] = 1,
+    seats: Annotated[int, typer.Option("--seats", metavar="N", min=1, help="With the plan, the day's tokens.")] = 1,
     daily_tokens: Annotated[
         int | None,
         typer.Option("--daily-tokens", min=0, metavar="N", help="The day's tokens, instead of plan and seats."),
     ] = None,
-    token: Annotated[str, typer.Option("--token", help="The API token that opens it.")] = "sandbox",  # noqa: S107 - made up, opens nothing else
+    token: Annotated[str, typer.Option("--token", metavar="KEY", help="The API token that opens it.")] = "sandbox",  # noqa: S107 - made up, opens nothing else
     latency: Annotated[str, typer.Option("--latency", metavar="DURATION", help="How long each answer takes.")] = "0s",
     search_lag: Annotated[
         str, typer.Option("--search-lag", metavar="DURATION", help="How long searches do not see what was written.")
@@ -364,7 +344,7 @@ def sandbox(
             help="What is always refused: scope@KIND, permission@KIND, off@KIND, cap@KIND#N, payment, key-dies#N.",
         ),
     ] = "",
-    seed: Annotated[int, typer.Option("--seed", help="The same seed, the same faults and ids.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed, the same faults and ids.")] = 0,
 ) -> int:
     """Serve a Pipedrive of our own on this machine.
 
@@ -388,7 +368,7 @@ def sandbox(
     return sandboxing.serve_sandbox(config, choice)
 
 
-@app.command(epilog="Example: pipedrive-cli check sample-events -c config.yaml")
+@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli check sample-events -c config.yaml")
 def check(
     sources: Annotated[
         list[str] | None,

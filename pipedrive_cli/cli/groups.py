@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from pipedrive_cli.cli.options import PlainCommand
+
 DEFAULT_CONFIG = Path("config.yaml")
 
 Config = Annotated[
@@ -44,7 +46,7 @@ runs = typer.Typer(
 )
 
 
-@runs.command("list", epilog="Example: pipedrive-cli runs")
+@runs.command("list", cls=PlainCommand, epilog="Example: pipedrive-cli runs")
 def list_runs(state: State = None, config: Config = None, as_json: AsJson = False) -> int:
     """List past runs, newest first. It is what `runs` alone does."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
@@ -52,7 +54,7 @@ def list_runs(state: State = None, config: Config = None, as_json: AsJson = Fals
     return runs_command.list_runs(state, config, as_json=as_json)
 
 
-@runs.command("show", epilog="Example: pipedrive-cli runs show --records")
+@runs.command("show", cls=PlainCommand, epilog="Example: pipedrive-cli runs show --records")
 def show_run(
     run: Annotated[
         str | None,
@@ -71,7 +73,7 @@ def show_run(
     return runs_command.show_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
 
 
-@runs.command("prune", epilog="Example: pipedrive-cli runs prune --keep 50 --older-than 90d")
+@runs.command("prune", cls=PlainCommand, epilog="Example: pipedrive-cli runs prune --keep 50 --older-than 90d")
 def prune_runs(
     keep: Annotated[
         int | None, typer.Option("--keep", min=1, metavar="N", help="Forget none of the newest N runs.")
@@ -96,7 +98,7 @@ fields = typer.Typer(
 )
 
 
-@fields.command("list", epilog="Example: pipedrive-cli fields persons --json")
+@fields.command("list", cls=PlainCommand, epilog="Example: pipedrive-cli fields persons --json")
 def list_fields(
     kind: Annotated[
         str | None, typer.Argument(metavar="[KIND]", help="persons, organizations, products or leads. [default: all]")
@@ -110,7 +112,7 @@ def list_fields(
     return fields_command.list_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
 
 
-@fields.command("create", epilog="Example: pipedrive-cli fields create --type 'Plan=enum:Free,Pro'")
+@fields.command("create", cls=PlainCommand, epilog="Example: pipedrive-cli fields create --type 'Plan=enum:Free,Pro'")
 def create_fields(
     types: Annotated[
         list[str] | None,

@@ -1,0 +1,78 @@
+"""The options that several commands share, and how a command's help looks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, globs, or - for standard input.")
+]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")
+]
+Sandboxed = Annotated[
+    bool,
+    typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network."),
+]
+State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Where the journal lives.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Take up at most N events not handled before.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="T", help="Only events from T on: ISO 8601, or an age such as 24h.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Only events before T.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only events of this type: identify, group, alias, track."),
+]
+Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
+Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="FILE", help="Write rejected and failed events here, to be mended and replayed."),
+]
+Reports = Annotated[
+    list[Path] | None,
+    typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Stop before spending more API tokens.")
+]
+Deadline = Annotated[
+    str | None, typer.Option("--deadline", metavar="DURATION", help="Stop after this long: 90s, 30m, 2h.")
+]
+MaxFailures = Annotated[
+    int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
+]
+Waiting = Annotated[
+    bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all goes well.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
+
+_BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
+_PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help has arguments as people write them: without Python's types, and each bracket once.
+
+    Typer writes `{SOURCE...}...` and `<list[str]>`; older versions of it do neither.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def get_help(self, ctx: Any) -> str:
+        return _PYTHON_TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
+
+
+def _argument(found: re.Match[str]) -> str:
+    return found[1] if found[0].startswith("{") else f"[{found[1]}]"

@@ -1,0 +1,48 @@
+"""What `--help` shows, for every command there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import pipedrive_cli
+from pipedrive_cli.cli.app import app
+
+from .desk_for_commands import pipedrive_cli as run
+
+PACKAGE = Path(pipedrive_cli.__file__).parent
+PLACES = [*sorted(PACKAGE.rglob("*.py")), PACKAGE.parent / "README.md", PACKAGE.parent / "config.example.yaml"]
+MENTION = re.compile(r"(?:`|Example: |\$ )pipedrive-cli ([a-z]+)")
+
+
+def commands(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    """The words that lead to every command and group."""
+    yield names
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *names, name)
+
+
+ALL = list(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_help_is_written_for_people(names: tuple[str, ...]) -> None:
+    """No type of Python's, no bracket twice."""
+    shown = run(*names, "--help")
+    assert shown.code == 0
+    assert shown.out.startswith("Usage: pipedrive-cli")
+    assert not re.search(r"<\w|list\[|\{|\[\[|\]\]|[A-Z]\]\.\.\.", shown.out.replace("[ARGS]...", ""))
+
+
+def test_no_message_names_a_command_that_there_is_not() -> None:
+    """Whoever does as a hint or the README says gets no usage error."""
+    known = {names[0] for names in ALL if names}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in PLACES}
+    assert {name for text in texts.values() for name in MENTION.findall(text)} >= {"replay", "check", "retry"}
+    unknown = {place: set(MENTION.findall(text)) - known for place, text in texts.items()}
+    assert {place: names for place, names in unknown.items() if names} == {}
