@@ -30,6 +30,7 @@ class KnownFiles:
     reread: bool = False
     passed_over: int = 0
     _read: dict[str, KnownFile] = field(default_factory=dict)
+    _moved: list[KnownFile] = field(default_factory=list)  # known under another name or date
     _unfinished: set[str] = field(default_factory=set)
 
     def to_read(self, source: Source) -> Source | None:
@@ -47,12 +48,12 @@ class KnownFiles:
             whole, prefix, lines = self._digests(source, 0 if before is None else before.size)
         except OSError:
             return source  # reading it will say what is wrong
-        self._read[source.name] = KnownFile(
-            str(source.path), status.st_size, status.st_mtime_ns, whole, lines, self.meaning
-        )
+        known = KnownFile(str(source.path), status.st_size, status.st_mtime_ns, whole, lines, self.meaning)
         if not self.reread and self.journal.known_content(whole, self.meaning):
             self.passed_over += 1
+            self._moved.append(known)
             return None
+        self._read[source.name] = known
         if before is not None and 0 < before.size < status.st_size and prefix == before.digest and before.lines:
             return replace(source, start=before.size, first_line=before.lines)
         return source
@@ -63,10 +64,12 @@ class KnownFiles:
 
     def keep(self, complete: Iterable[str]) -> None:
         """Remembers the sources that were read to their end with nothing failed or pending; in a transaction."""
+        for known in self._moved:
+            self.journal.keep_file(known)
         for name in complete:
-            known = self._read.get(name)
-            if known is not None and name not in self._unfinished:
-                self.journal.keep_file(known)
+            was_read = self._read.get(name)
+            if was_read is not None and name not in self._unfinished:
+                self.journal.keep_file(was_read)
 
     def _digests(self, source: Source, prefix_size: int) -> tuple[bytes, bytes, int]:
         """Digest of the whole, digest of its first bytes, and how many lines the whole has (0: packed, or unended)."""
