@@ -88,7 +88,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
 def collect_rarely() -> None:
     """What waits for its window is not garbage, however often one looks: looking was half of a run's work."""
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(20_000, 50, 100)
 
 
 async def _with_signals(job: Replay) -> Finished:
