@@ -54,7 +54,8 @@ class Account:
     """A sandbox in this process, over several runs."""
 
     def __init__(self, **options: Any) -> None:
-        self.sandbox = Sandbox(SandboxOptions(**({"plan": "unlimited", "search_lag": 0.0} | options)))
+        chosen: dict[str, Any] = {"plan": "unlimited", "search_lag": 0.0, **options}
+        self.sandbox = Sandbox(SandboxOptions(**chosen))
         self.keys: dict[str, str] = {}
         for kind, name in (
             ("persons", "User id"),

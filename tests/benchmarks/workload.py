@@ -97,8 +97,8 @@ def _kind(what: float, mix: Mix, number: int, user: int, chance: random.Random) 
         return {"type": "identify", "traits": traits}
     if what < 0.67:
         firm = user % max(1, mix.users // 10)
-        traits = {"name": f"Firm {firm}", "industry": "Retail", "employees": firm}
-        return {"type": "group", "groupId": f"firm-{firm}", "traits": traits}
+        firm_traits = {"name": f"Firm {firm}", "industry": "Retail", "employees": firm}
+        return {"type": "group", "groupId": f"firm-{firm}", "traits": firm_traits}
     if what < 0.87:
         properties = _product(chance.randrange(mix.products)) | {"currency": "USD", "quantity": 1}
         return {"type": "track", "event": "Product Viewed", "properties": properties}
