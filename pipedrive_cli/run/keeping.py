@@ -9,13 +9,13 @@ from pipedrive_cli.report.rejects import Note, RejectsWriter
 from pipedrive_cli.run.spool import Held, Spool
 
 
-def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journal, run: int) -> None:
-    """Called with every event that has ended, within the transaction that records it."""
+def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journal | None, run: int) -> None:
+    """Called with every event that has ended, within the transaction that records it. `journal` None: it has them."""
     held: Held | None = case.body
     if held is None or case.outcome not in {Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING}:
         return
     raw = spool.get(held)
-    if case.digest and case.outcome is not Outcome.REJECTED:
+    if journal is not None and case.digest and case.outcome is not Outcome.REJECTED:
         place = case.place
         journal.keep_unfinished(run, [(case.digest, place.file, place.line, place.index, case.message_id, raw)])
     if rejects is None or case.outcome is Outcome.PENDING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,8 +100,14 @@ def chosen(past: History, wanted: str | None) -> Past:
         raise UserMistake("there are no runs yet", code="no_runs")
     if wanted is None:
         return past.runs[0]
-    exact = [run for run in past.runs if run.name == wanted]
-    near = exact or [run for run in past.runs if wanted and (run.name.startswith(wanted) or run.name.endswith(wanted))]
+    name = name_meant([run.name for run in past.runs], wanted)
+    return next(run for run in past.runs if run.name == name)
+
+
+def name_meant(names: Sequence[str], wanted: str) -> str:
+    """The run's name that `wanted` is, or a beginning or end of that no other name has. Raises UserMistake."""
+    exact = [name for name in names if name == wanted]
+    near = exact or [name for name in names if wanted and (name.startswith(wanted) or name.endswith(wanted))]
     if len(near) == 1:
         return near[0]
     message = f"there is no run {wanted}" if not near else f"{len(near)} runs are called {wanted}"
@@ -180,4 +187,15 @@ def _site(config: Config | None) -> str | None:
     return None if domain is None else f"https://{domain}.pipedrive.com"
 
 
-__all__ = ["Created", "History", "Past", "Pruned", "chosen", "created", "find_journal", "history", "prune"]
+__all__ = [
+    "Created",
+    "History",
+    "Past",
+    "Pruned",
+    "chosen",
+    "created",
+    "find_journal",
+    "history",
+    "name_meant",
+    "prune",
+]

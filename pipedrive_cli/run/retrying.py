@@ -9,11 +9,12 @@ import msgspec
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import UnfinishedEvent
-from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import decode_head, entries
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.run.past import name_meant
 
 
 class KeptEvents(Reading):
@@ -42,15 +43,15 @@ class KeptEvents(Reading):
 
 
 def chosen_run(journal: Journal, wanted: str | None) -> int | None:
-    """The number of the run that the user means, None for all. Raises UserMistake for one that there is not."""
+    """The number of the run that the user means, None for all. Raises UserMistake for one that there is not.
+
+    Events stay those of the run that read them from a file, so a run that was a retry itself stands for all.
+    """
     if wanted is None:
         return None
-    for number, name, _, _ in journal.runs():
-        if wanted in (name, str(number)) or name.endswith(wanted):
-            return number
-    raise UserMistake(
-        f"there is no run {wanted} in {journal.path}", code="no_such_run", hint="`pipedrive-cli runs` lists them"
-    )
+    numbers = {name: number for number, name, _, _ in journal.runs()}
+    number = numbers[name_meant(list(numbers), wanted)]
+    return number if journal.sources_of(number) else None
 
 
 def input_left(journal: Journal, run: int | None) -> StopRun | None:
