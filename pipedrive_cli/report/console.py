@@ -244,7 +244,7 @@ def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHO
             yield Text(" ")  # an empty one would take no line
         yield joined(
             Text(wording.share(problem), STYLES.get(problem.outcome, "")),
-            Text(f" {problem.count:,} × "),
+            Text(f" {problem.count:,} × " if problem.count else " "),
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
             safe(f" ({problem.code})", "dim"),
         )

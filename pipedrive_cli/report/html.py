@@ -78,11 +78,12 @@ def _problems(summary: Summary) -> str:
 
 def _problem(place: int, problem: ProblemGroup) -> str:
     hint = f"<br>{_text(problem.hint, _LONG)}" if problem.hint else ""
+    count = f"{problem.count:,}" if problem.count else ""
     examples = "".join(f"<li>{_example(example, problem)}</li>" for example in problem.examples)
     opened = f"<details><summary>{len(problem.examples)} of {problem.count:,}</summary><ul>{examples}</ul></details>"
     return (
         f'<tr><td data-key="{place}">{wording.share(problem)}</td>'
-        f'<td class="number" data-key="{problem.count}">{problem.count:,}</td>'
+        f'<td class="number" data-key="{problem.count}">{count}</td>'
         f"<td><strong>{_text(problem.message, _LONG)}</strong> "
         f'<code class="faint">{_text(problem.code)}</code>{hint}</td>'
         f"<td>{opened if examples else ''}</td></tr>"

@@ -143,6 +143,8 @@ _RECORDS: dict[str, Words] = {
 _DELIVERY: dict[str, Words] = {
     "gave_up": Words("Pipedrive failed to answer, several times", "Run again; what arrived is not sent twice."),
     "in_doubt": Words("nobody knows yet whether Pipedrive did what was asked", "Run again: that is looked up first."),
+    "record_busy": Words("another write of the same record took too long", "Run again."),
+    "journal": Words("the journal cannot be read or written", "Make room on its disk, or name another with --state."),
     "look_up_failed": Words("Pipedrive could not be asked whether the record exists", "Run again."),
     "bad_listing": Words("Pipedrive's list of records could not be understood", "Run again; if it stays, report it."),
     "bad_search": Words("Pipedrive's search result could not be understood", "Run again; if it stays, report it."),

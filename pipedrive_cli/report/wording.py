@@ -55,8 +55,11 @@ def headline(summary: Summary, *, rehearsal: bool = False) -> str:
     if summary.status == "stopped":
         after = f" after {length}" if summary.seconds else ""  # nobody knows how long a run took that left no report
         first = f"{'Would stop' if rehearsal else 'Stopped'}{after}: {reason(summary)}."
+        if not events.read:
+            return f"{first} Nothing was read."
+        left = f", {events.pending:,} of them not done yet" if events.pending else ", all of them settled"
         rest = "" if summary.input_complete else ", and the input was not read to its end"
-        return f"{first} {read} read, {events.pending:,} of them not done yet{rest}."
+        return f"{first} {read} read{left}{rest}."
     wrong = [
         f"{number:,} {_were(number)} {outcome.value}" if outcome is Outcome.REJECTED else f"{number:,} {outcome.value}"
         for outcome, number in events.by_outcome().items()
@@ -106,7 +109,9 @@ def place(example: Example) -> str:
 
 
 def share(problem: ProblemGroup) -> str:
-    """What the problem did to its events: `rejected`, or `noticed` where it cost them nothing."""
+    """What the problem did to its events: `rejected`, or `noticed` where it cost them nothing; `stopped` is the run."""
+    if problem.outcome is Outcome.PENDING and not problem.count:
+        return "stopped"
     return problem.outcome.value if problem.outcome else "noticed"
 
 

@@ -6,6 +6,7 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
@@ -135,6 +136,18 @@ def test_a_stopped_run_says_why_and_when_to_come_back() -> None:
     assert shown.startswith("Stopped after 3.0 s: today's API tokens are spent. 10 events read, 6 of them not done yet")
     assert "Come back in 2 h 13 min." in shown
     assert "Run the same command again to continue" in shown
+
+
+def test_a_run_that_was_stopped_with_nothing_pending_says_so() -> None:
+    """No figure that is zero: what was read is settled, or nothing was read."""
+    none_left = msgspec.structs.replace(
+        stopped(), events=EventCounts(read=10, delivered=10), problems=(problem_group("day_spent", Outcome.PENDING, 0),)
+    )
+    shown = " ".join(report(none_left).split())
+    assert "10 events read, all of them settled, and the input was not read to its end." in shown
+    assert "stopped the day's API tokens are spent (day_spent)" in shown
+    assert not re.search(r"\b0\b", shown.replace("3.0", ""))
+    assert "Nothing was read." in report(msgspec.structs.replace(none_left, events=EventCounts()))
 
 
 def test_a_rehearsal_speaks_of_what_would_be() -> None:
