@@ -45,6 +45,8 @@ PURE = (
     "delivery.deciding",
     "delivery.former",
     "delivery.backlog",
+    "delivery.asks",
+    "delivery.verdicts",
     "delivery.plan",
     "delivery.homes",
     "delivery.leads",

@@ -12,15 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.doubt import Doubts
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.homes import deliver, revive
-from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.leads import deliver_lead
-from pipedrive_cli.delivery.plan import (
+from pipedrive_cli.delivery.asks import (
     Ask,
     Forget,
     Linked,
@@ -37,6 +29,14 @@ from pipedrive_cli.delivery.plan import (
     Write,
     name_key,
 )
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubt import Doubts
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.homes import deliver, revive
+from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
+from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.plan import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.pipedrive.answer import Answer

@@ -11,10 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job, Joining, Step, depth
-from pipedrive_cli.delivery.former import joined, under_former_id
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.plan import (
+from pipedrive_cli.delivery.asks import (
     Ask,
     Home,
     Knowledge,
@@ -28,11 +25,13 @@ from pipedrive_cli.delivery.plan import (
     Terms,
     Wait,
     Write,
-    bring,
-    lost,
     state_of,
     with_key,
 )
+from pipedrive_cli.delivery.backlog import Job, Joining, Step, depth
+from pipedrive_cli.delivery.former import joined, under_former_id
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.plan import bring, lost
 from pipedrive_cli.delivery.standing import NO_TIME, RecordState, blank
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import merge

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from pipedrive_cli.delivery.backlog import Case, Job
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.plan import (
+from pipedrive_cli.delivery.asks import (
     Ask,
     Home,
     Knowledge,
@@ -23,12 +21,14 @@ from pipedrive_cli.delivery.plan import (
     Save,
     Terms,
     Wait,
-    bring,
-    reject_all,
     state_of,
     with_key,
 )
+from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.plan import bring
 from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.verdicts import reject_all
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.transform.changes import Change
 

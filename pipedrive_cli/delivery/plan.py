@@ -1,171 +1,45 @@
 """Plans: the conversation that brings one record's folded change into Pipedrive. Look, decide, write. Without I/O.
 
-A plan is a generator. It yields what it wants done (`Locate`, `Recall`, `Look`, `Write`, `Save`) and is sent the
-answer; who drives it (the courier, a preview, a test) decides where answers come from. `Refusal` is thrown in where
-Pipedrive says no to this record; every other trouble ends the plan from outside, and its open parts with it.
+A plan is a generator. It yields what it wants done (`asks`) and is sent the answer; who drives it (the courier, a
+preview, a test) decides where answers come from. `Refusal` is thrown in where Pipedrive says no to this record; every
+other trouble ends the plan from outside, and its open parts with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Case, Job, Joining
+from pipedrive_cli.delivery.asks import (
+    Ask,
+    Forget,
+    Home,
+    Knowledge,
+    Linked,
+    Locate,
+    Look,
+    Plan,
+    Recall,
+    Refusal,
+    Save,
+    Terms,
+    Wait,
+    Write,
+    name_key,
+    state_of,
+    with_key,
+)
+from pipedrive_cli.delivery.backlog import Case, Job
 from pipedrive_cli.delivery.deciding import Decision, decide, drop, needs_look, settle
-from pipedrive_cli.delivery.gathering import NAME_INPUTS, Part, Wanted, gather
-from pipedrive_cli.delivery.standing import Held, RecordState, Rules, blank
+from pipedrive_cli.delivery.gathering import Part, Wanted, gather
+from pipedrive_cli.delivery.standing import Held, RecordState, blank
+from pipedrive_cli.delivery.verdicts import blame, depends_on, inputs_of, outcomes_of, refused_addresses, reject_all
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import body_of
-from pipedrive_cli.pipedrive.catalog import Call, create, update
-from pipedrive_cli.transform.changes import Kind, RecordName
-
-RecordId: TypeAlias = int | str
-
-
-@dataclass(frozen=True, slots=True)
-class Locate:
-    """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
-
-    kind: Kind
-    key: str | None = None
-    name: str | None = None
-    email: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """What do we know of this record without asking? Answer: `Knowledge`."""
-
-    kind: Kind
-    id: RecordId
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Read the record now (1 token). Answer: its values by address, or None when it is gone."""
-
-    kind: Kind
-    id: RecordId
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Send this. A POST or a merge is journaled first. Answer: the record's values by address, its id at `id`."""
-
-    call: Call
-    kind: Kind
-    action: Literal["create", "update", "merge"]
-    job: Any  # whose write it is: opaque, for reports and previews
-    key: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)  # what the body holds, by address
-    before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
-    picture: Any = None  # what a journal must know to finish this after a crash
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Make this durable, with the outcomes, in one transaction. Answer: None."""
-
-    kind: Kind
-    id: RecordId | None
-    keys: tuple[str, ...] = ()
-    state: RecordState | None = None
-    action: Literal["created", "updated", "unchanged", "merged"] | None = None
-    merged: int | None = None  # the loser of a merge, now another name of `id`
-    aliases: tuple[Joining, ...] = ()
-    parts: tuple[tuple[Part, Outcome], ...] = ()
-    joinings: tuple[tuple[Joining, Outcome], ...] = ()
-    apart: tuple[Joining, ...] = ()  # aliases that were refused: their ids name two persons again
-    complaints: tuple[tuple[Case, Complaint], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """The record is gone from Pipedrive. Answer: None."""
-
-    kind: Kind
-    id: RecordId
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
-
-    job: Job
-    parts: tuple[Part, ...]
-    joinings: tuple[Joining, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
-
-    name: RecordName
-
-
-@dataclass(frozen=True, slots=True)
-class Revive:
-    """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
-
-    name: RecordName
-    id: RecordId
-
-
-Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked | Revive
-Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
-
-    state: RecordState | None = None
-    values: Mapping[str, Any] | None = None
-    age: float = 0.0
-    updated: int | None = None  # its update_time, microseconds since 1970 UTC
-
-
-class Refusal(Exception):
-    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
-
-    def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.fields = tuple(fields)
-        self.gone = gone
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
-
-    rules: Rules
-    key_address: Mapping[Kind, str | None]
-    match_email: bool = True
-    alias: Literal["merge", "rekey", "skip"] = "merge"
-    deleted: Literal["recreate", "skip"] = "recreate"
-    keep_products: bool = False
-    names: Mapping[str, str] = field(default_factory=dict)  # address -> the field's name, for messages
-    look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
-
-
-@dataclass(slots=True)
-class Home:
-    """Where a job's record is: no id yet means that it has to be created."""
-
-    id: RecordId | None
-    state: RecordState
-    values: Mapping[str, Any] | None = None
-    age: float = 0.0
-    found: bool = False  # it was there before this tool ever wrote it
-    unsaved_joinings: list[Joining] = field(default_factory=list)
-    merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
-    former_keys: list[str] = field(default_factory=list)
+from pipedrive_cli.pipedrive.catalog import create, update
+from pipedrive_cli.transform.changes import RecordName
 
 
 def bring(
@@ -209,12 +83,12 @@ def bring(
             if mend is not None and (yield from mend()):
                 mend = None
                 continue
-            named = _addresses(refusal.fields, decision, terms.key_address.get(job.kind))
+            named = refused_addresses(refusal.fields, decision, terms.key_address.get(job.kind))
             if named:
                 for address in named:
-                    _blame(address, decision, refusal, terms, refused, complaints)
+                    blame(address, decision, refusal, terms, refused, complaints)
                     asked = decision.asked_by.get(address, ())
-                    without.update((id(part), value) for part in asked for value in _inputs_of(job.kind, address))
+                    without.update((id(part), value) for part in asked for value in inputs_of(job.kind, address))
                     dropped.update(() if asked else (address,))
                 continue
             if len({id(part.case) for part in parts}) > 1:
@@ -229,7 +103,7 @@ def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: 
     """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
     if (
         home.id is None
-        or not needs_look(job.kind, home.state, wanted, terms.rules, _name_key(job))
+        or not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job))
         or not _stale(home, wanted, terms)
     ):
         return True
@@ -245,7 +119,7 @@ def _decision(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms
     if terms.keep_products and job.kind == "products" and home.id is not None and home.found:
         return Decision()
     seen = home.values if home.id is not None else {}
-    decision = decide(job.kind, home.state, seen, wanted, terms.rules, key=_name_key(job))
+    decision = decide(job.kind, home.state, seen, wanted, terms.rules, key=_known_as(job))
     decision = drop(decision, dropped) if dropped else decision
     address = terms.key_address.get(job.kind)
     if address is not None and job.key is not None and home.state.key != job.key:
@@ -255,7 +129,7 @@ def _decision(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms
     return decision
 
 
-def _name_key(job: Job) -> str | None:
+def _known_as(job: Job) -> str | None:
     """What the record is called when nothing better is known."""
     return job.key if job.key is not None else job.name
 
@@ -282,12 +156,7 @@ def _resolve_link(
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
     for part in link.parts:
         refused[id(part)] = outcome
-        complaints.append((part.case, _dependent(outcome, "its organization")))
-
-
-def _dependent(outcome: Outcome, what: str) -> Complaint:
-    ended = "was rejected" if outcome is Outcome.REJECTED else "is not in Pipedrive yet"
-    return Complaint("depends_on", f"{what} {ended}", outcome=outcome)
+        complaints.append((part.case, depends_on(outcome, "its organization")))
 
 
 def _missing(
@@ -308,27 +177,6 @@ def _missing(
         yield reject_all(job, home, parts, "missing_name", nameless, complaints)
         return True
     return False
-
-
-def reject_all(
-    job: Job,
-    home: Home,
-    parts: Sequence[Part],
-    code: str,
-    message: str,
-    complaints: Sequence[tuple[Case, Complaint]] = (),
-) -> Save:
-    """Ends `parts`, and the aliases that hang on them, as rejected for one reason."""
-    complaint = Complaint(code, message, outcome=Outcome.REJECTED)
-    joinings, home.unsaved_joinings = home.unsaved_joinings, []
-    entries = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
-    return Save(
-        job.kind,
-        None,
-        parts=tuple((part, Outcome.REJECTED) for part in parts),
-        joinings=tuple((joining, Outcome.REJECTED) for joining in joinings),
-        complaints=(*complaints, *((case, complaint) for case in entries)),
-    )
 
 
 def _send(
@@ -391,60 +239,10 @@ def _saved(
         state=home.state,
         action=action,
         aliases=joined_ones,
-        parts=_outcomes(parts, None if action == "created" else decision, refused, unchanged=action == "unchanged"),
+        parts=outcomes_of(parts, None if action == "created" else decision, refused, unchanged=action == "unchanged"),
         joinings=tuple((joining, joining_outcome) for joining in joined_ones),
         complaints=tuple(complaints),
     )
-
-
-def _outcomes(
-    parts: Sequence[Part],
-    decision: Decision | None,
-    refused: Mapping[int, Outcome],
-    *,
-    unchanged: bool = False,
-) -> tuple[tuple[Part, Outcome], ...]:
-    """Each part's outcome: delivered if the write carries a wish of its own, unchanged if it was superseded."""
-    wished = None if decision is None else {id(part) for a in decision.body for part in decision.asked_by.get(a, ())}
-    result = []
-    for part in parts:
-        outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
-        if wished is not None and id(part) not in wished:
-            outcome = Outcome.UNCHANGED
-        result.append((part, refused.get(id(part), outcome)))
-    return tuple(result)
-
-
-def _inputs_of(kind: Kind, address: str) -> tuple[str, ...]:
-    """The addresses at which events say what stands at `address`: a person's name is made of three."""
-    return NAME_INPUTS if kind == "persons" and address == "name" else (address,)
-
-
-def _addresses(fields: Sequence[str], decision: Decision, key_address: str | None) -> list[str]:
-    """The addresses in the body that a refusal names; `prices` names all prices. Without its key nothing is written."""
-    found = []
-    for address in decision.body:
-        if address == key_address:
-            continue
-        if any(address == name or address.startswith(f"{name}.") or name.startswith(f"{address}.") for name in fields):
-            found.append(address)
-    return found
-
-
-def _blame(
-    address: str,
-    decision: Decision,
-    refusal: Refusal,
-    terms: Terms,
-    refused: dict[int, Outcome],
-    complaints: list[tuple[Case, Complaint]],
-) -> None:
-    field_name = terms.names.get(address, address)
-    value = repr(decision.body[address])[:80]
-    complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)
-    for part in decision.asked_by.get(address, ()):
-        refused[id(part)] = Outcome.REJECTED
-        complaints.append((part.case, complaint))
 
 
 def _take_apart(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Plan:
@@ -506,20 +304,3 @@ def see(home: Home, values: Mapping[str, Any], key_address: str | None) -> None:
     if key_address is not None:
         borne = values.get(key_address)
         home.state = with_key(home.state, None if blank(borne) else str(borne))
-
-
-def name_key(name: object) -> str:
-    """What a product without a code is known by: its exact name, marked so that it cannot be taken for a code."""
-    return f"\0name:{name}"
-
-
-def state_of(knowledge: Knowledge) -> RecordState:
-    """The state to fold upon: ours, or a fresh one for a record that we never wrote."""
-    if knowledge.state is not None:
-        return knowledge.state
-    return RecordState(first_update=knowledge.updated)
-
-
-def with_key(state: RecordState, key: str | None) -> RecordState:
-    """The state of a record that is known to bear `key`."""
-    return msgspec.structs.replace(state, key=key)

@@ -11,8 +11,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
+from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
-from pipedrive_cli.delivery.plan import Refusal
 from pipedrive_cli.delivery.retry import (
     Again,
     DaySpent,

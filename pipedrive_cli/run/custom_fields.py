@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.plan import Refusal
+from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.pipedrive.account import Account, Field

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.plan import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import (
     Call,

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.plan import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer

@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.homes import deliver
-from pipedrive_cli.delivery.leads import deliver_lead, lead_job
-from pipedrive_cli.delivery.plan import (
+from pipedrive_cli.delivery.asks import (
     Ask,
     Forget,
     Knowledge,
@@ -29,6 +24,11 @@ from pipedrive_cli.delivery.plan import (
     Write,
     name_key,
 )
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.outcomes import Complaint, Outcome

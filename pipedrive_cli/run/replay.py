@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipedrive_cli.config import Config, address, credentials
+from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Day, Pace
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
-from pipedrive_cli.delivery.plan import Refusal
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblems, StopRun

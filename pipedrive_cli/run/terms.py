@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.plan import Terms
+from pipedrive_cli.delivery.asks import Terms
 from pipedrive_cli.delivery.standing import Rules
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.fields import same as same_value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.asks import Refusal, name_key
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace, concurrency
@@ -17,7 +18,6 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.journal import GroupCommits
 from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.delivery.plan import Refusal, name_key
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_USAGE, StopRun

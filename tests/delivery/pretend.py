@@ -12,11 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node
-from pipedrive_cli.delivery.courier import in_order
-from pipedrive_cli.delivery.homes import deliver
-from pipedrive_cli.delivery.leads import deliver_lead, lead_job
-from pipedrive_cli.delivery.plan import (
+from pipedrive_cli.delivery.asks import (
     Ask,
     Forget,
     Knowledge,
@@ -33,6 +29,10 @@ from pipedrive_cli.delivery.plan import (
     Write,
     name_key,
 )
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node
+from pipedrive_cli.delivery.courier import in_order
+from pipedrive_cli.delivery.homes import deliver
+from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.standing import RecordState, Rules
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pipedrive_cli import virtual_time
+from pipedrive_cli.delivery.asks import Locate, Refusal
 from pipedrive_cli.delivery.directory import Directory, Listing
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
-from pipedrive_cli.delivery.plan import Locate, Refusal
 from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call

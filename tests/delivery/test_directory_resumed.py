@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipedrive_cli import virtual_time
+from pipedrive_cli.delivery.asks import Locate, Refusal
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.plan import Locate, Refusal
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pipedrive_cli.delivery.plan import Refusal, Write
+from pipedrive_cli.delivery.asks import Refusal, Write
 from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.delivery.plan import Refusal
+from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.outcomes import Outcome
 
 from .pretend import RATING, ROLE, Pretend, identify, lead

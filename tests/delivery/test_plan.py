@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipedrive_cli.delivery.plan import Refusal, Write
+from pipedrive_cli.delivery.asks import Refusal, Write
 from pipedrive_cli.outcomes import Outcome
 
 from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms

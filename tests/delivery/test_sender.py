@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipedrive_cli import virtual_time
+from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.plan import Refusal
 from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun

@@ -1,0 +1,182 @@
+"""What a plan may ask for, what it is told, and what it knows: the words between plans and whoever drives them.
+
+Values without behaviour. A plan (`plan`, `homes`, `leads`) yields an `Ask` and is sent its answer; the courier, a
+preview or a test gives it. `Refusal` is thrown in where Pipedrive says no to this record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.delivery.backlog import Case, Job, Joining
+from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.standing import RecordState, Rules
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.transform.changes import Kind, RecordName
+
+RecordId: TypeAlias = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Locate:
+    """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
+
+    kind: Kind
+    key: str | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What do we know of this record without asking? Answer: `Knowledge`."""
+
+    kind: Kind
+    id: RecordId
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the record now (1 token). Answer: its values by address, or None when it is gone."""
+
+    kind: Kind
+    id: RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Send this. A POST or a merge is journaled first. Answer: the record's values by address, its id at `id`."""
+
+    call: Call
+    kind: Kind
+    action: Literal["create", "update", "merge"]
+    job: Any  # whose write it is: opaque, for reports and previews
+    key: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)  # what the body holds, by address
+    before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
+    picture: Any = None  # what a journal must know to finish this after a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Make this durable, with the outcomes, in one transaction. Answer: None."""
+
+    kind: Kind
+    id: RecordId | None
+    keys: tuple[str, ...] = ()
+    state: RecordState | None = None
+    action: Literal["created", "updated", "unchanged", "merged"] | None = None
+    merged: int | None = None  # the loser of a merge, now another name of `id`
+    aliases: tuple[Joining, ...] = ()
+    parts: tuple[tuple[Part, Outcome], ...] = ()
+    joinings: tuple[tuple[Joining, Outcome], ...] = ()
+    apart: tuple[Joining, ...] = ()  # aliases that were refused: their ids name two persons again
+    complaints: tuple[tuple[Case, Complaint], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The record is gone from Pipedrive. Answer: None."""
+
+    kind: Kind
+    id: RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
+
+    job: Job
+    parts: tuple[Part, ...]
+    joinings: tuple[Joining, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
+
+    name: RecordName
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
+
+    name: RecordName
+    id: RecordId
+
+
+Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked | Revive
+Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
+
+    state: RecordState | None = None
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    updated: int | None = None  # its update_time, microseconds since 1970 UTC
+
+
+class Refusal(Exception):
+    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
+
+    def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields = tuple(fields)
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
+
+    rules: Rules
+    key_address: Mapping[Kind, str | None]
+    match_email: bool = True
+    alias: Literal["merge", "rekey", "skip"] = "merge"
+    deleted: Literal["recreate", "skip"] = "recreate"
+    keep_products: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)  # address -> the field's name, for messages
+    look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
+
+
+@dataclass(slots=True)
+class Home:
+    """Where a job's record is: no id yet means that it has to be created."""
+
+    id: RecordId | None
+    state: RecordState
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    found: bool = False  # it was there before this tool ever wrote it
+    unsaved_joinings: list[Joining] = field(default_factory=list)
+    merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
+    former_keys: list[str] = field(default_factory=list)
+
+
+def name_key(name: object) -> str:
+    """What a product without a code is known by: its exact name, marked so that it cannot be taken for a code."""
+    return f"\0name:{name}"
+
+
+def state_of(knowledge: Knowledge) -> RecordState:
+    """The state to fold upon: ours, or a fresh one for a record that we never wrote."""
+    if knowledge.state is not None:
+        return knowledge.state
+    return RecordState(first_update=knowledge.updated)
+
+
+def with_key(state: RecordState, key: str | None) -> RecordState:
+    """The state of a record that is known to bear `key`."""
+    return msgspec.structs.replace(state, key=key)

@@ -1,0 +1,93 @@
+"""What becomes of the events whose changes a plan carries: their outcomes, and the complaints that say why.
+
+Pure. It asks for nothing and knows nothing of Pipedrive but what a refusal names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipedrive_cli.delivery.asks import Home, Refusal, Save, Terms
+from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.deciding import Decision
+from pipedrive_cli.delivery.gathering import NAME_INPUTS, Part
+from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.transform.changes import Kind
+
+
+def reject_all(
+    job: Job,
+    home: Home,
+    parts: Sequence[Part],
+    code: str,
+    message: str,
+    complaints: Sequence[tuple[Case, Complaint]] = (),
+) -> Save:
+    """Ends `parts`, and the aliases that hang on them, as rejected for one reason."""
+    complaint = Complaint(code, message, outcome=Outcome.REJECTED)
+    joinings, home.unsaved_joinings = home.unsaved_joinings, []
+    entries = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
+    return Save(
+        job.kind,
+        None,
+        parts=tuple((part, Outcome.REJECTED) for part in parts),
+        joinings=tuple((joining, Outcome.REJECTED) for joining in joinings),
+        complaints=(*complaints, *((case, complaint) for case in entries)),
+    )
+
+
+def outcomes_of(
+    parts: Sequence[Part],
+    decision: Decision | None,
+    refused: Mapping[int, Outcome],
+    *,
+    unchanged: bool = False,
+) -> tuple[tuple[Part, Outcome], ...]:
+    """Each part's outcome: delivered if the write carries a wish of its own, unchanged if it was superseded."""
+    wished = None if decision is None else {id(part) for a in decision.body for part in decision.asked_by.get(a, ())}
+    result = []
+    for part in parts:
+        outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
+        if wished is not None and id(part) not in wished:
+            outcome = Outcome.UNCHANGED
+        result.append((part, refused.get(id(part), outcome)))
+    return tuple(result)
+
+
+def depends_on(outcome: Outcome, what: str) -> Complaint:
+    """Says that `what` ("its organization") ended with `outcome`, and so this event did, too."""
+    ended = "was rejected" if outcome is Outcome.REJECTED else "is not in Pipedrive yet"
+    return Complaint("depends_on", f"{what} {ended}", outcome=outcome)
+
+
+def blame(
+    address: str,
+    decision: Decision,
+    refusal: Refusal,
+    terms: Terms,
+    refused: dict[int, Outcome],
+    complaints: list[tuple[Case, Complaint]],
+) -> None:
+    """Notes in `refused` and `complaints` whose value it was that Pipedrive refused at `address`."""
+    field_name = terms.names.get(address, address)
+    value = repr(decision.body[address])[:80]
+    complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)
+    for part in decision.asked_by.get(address, ()):
+        refused[id(part)] = Outcome.REJECTED
+        complaints.append((part.case, complaint))
+
+
+def refused_addresses(fields: Sequence[str], decision: Decision, key_address: str | None) -> list[str]:
+    """The addresses in the body that a refusal names; `prices` names all prices. Without its key nothing is written."""
+    found = []
+    for address in decision.body:
+        if address == key_address:
+            continue
+        if any(address == name or address.startswith(f"{name}.") or name.startswith(f"{address}.") for name in fields):
+            found.append(address)
+    return found
+
+
+def inputs_of(kind: Kind, address: str) -> tuple[str, ...]:
+    """The addresses at which events say what stands at `address`: a person's name is made of three."""
+    return NAME_INPUTS if kind == "persons" and address == "name" else (address,)
