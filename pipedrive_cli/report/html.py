@@ -15,7 +15,7 @@ from importlib import resources
 from pipedrive_cli.report import charts, wording
 from pipedrive_cli.report.charts import Moment
 from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
+from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch
 
 __all__ = ["Moment", "render"]
 
@@ -61,9 +61,12 @@ def _events(summary: Summary, series: Sequence[Moment]) -> str:
 
 
 def _problems(summary: Summary) -> str:
-    if not summary.problems:
-        return ""
-    rows = "".join(_problem(place, problem) for place, problem in enumerate(worst_first(summary.problems)))
+    problems, skipped = wording.apart(summary.problems)
+    return (_problem_table(problems) if problems else "") + _skipped(skipped)
+
+
+def _problem_table(problems: Sequence[ProblemGroup]) -> str:
+    rows = "".join(_problem(place, problem) for place, problem in enumerate(problems))
     heads = "".join(
         f'<th scope="col"{kind}><button type="button">{name}</button></th>'
         for name, kind in (("Outcome", ' aria-sort="ascending"'), ("Events", ' class="number"'), ("Problem", ""))
@@ -74,6 +77,11 @@ def _problems(summary: Summary) -> str:
         f'<table id="problems"><thead><tr>{heads}<th scope="col">Examples</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>",
     )
+
+
+def _skipped(groups: Sequence[ProblemGroup]) -> str:
+    lines = (f"<li>{_text(wording.skipped(group), _LONG)}</li>" for group in groups)
+    return _section("Skipped", f"<ul>{''.join(lines)}</ul>") if groups else ""
 
 
 def _problem(place: int, problem: ProblemGroup) -> str:

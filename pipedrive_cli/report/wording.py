@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.problems import words
-from pipedrive_cli.report.summary import Example, ProblemGroup, Summary
+from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
 MEANING: dict[Outcome, str] = {
     Outcome.DELIVERED: "written to Pipedrive",
@@ -106,6 +107,19 @@ def place(example: Example) -> str:
     within = "" if example.index is None else f"[{example.index}]"
     line = "" if example.line is None else f":{example.line}"
     return f"{example.file}{line}{within}"
+
+
+def apart(problems: Iterable[ProblemGroup]) -> tuple[list[ProblemGroup], list[ProblemGroup]]:
+    """The problems, and what was skipped as it should be: a good run has some of these, and none of the others."""
+    told = worst_first(problems)
+    skipped = [problem for problem in told if problem.outcome is Outcome.SKIPPED]
+    return [problem for problem in told if problem.outcome is not Outcome.SKIPPED], skipped
+
+
+def skipped(group: ProblemGroup) -> str:
+    """How many events were skipped and why, in one line."""
+    hint = f". {group.hint}" if group.hint else ""
+    return f"{group.count:,} × {group.message}{hint}"
 
 
 def share(problem: ProblemGroup) -> str:

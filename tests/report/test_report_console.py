@@ -150,6 +150,20 @@ def test_a_run_that_was_stopped_with_nothing_pending_says_so() -> None:
     assert "Nothing was read." in report(msgspec.structs.replace(none_left, events=EventCounts()))
 
 
+def test_what_is_skipped_is_no_problem() -> None:
+    """A good run with pages among its events lists no problems; what was skipped stands apart, with what to do."""
+    groups = (
+        problem_group("type_not_supported", Outcome.SKIPPED, 1_200),
+        problem_group("anonymous_only", Outcome.SKIPPED, 3),
+    )
+    shown = report(
+        Summary(run="r", status="complete", exit_code=0, events=EventCounts(read=1_203, skipped=1_203), problems=groups)
+    )
+    assert "Problems" not in shown
+    words = " ".join(shown.split())
+    assert "Skipped 1,200 × page and screen events are not sent 3 × the event has only an anonymous id. To im" in words
+
+
 def test_a_rehearsal_speaks_of_what_would_be() -> None:
     """Nobody shall believe that anything was sent."""
     stream = io.StringIO()
