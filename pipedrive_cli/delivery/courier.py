@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 from pipedrive_cli.delivery.asks import (
@@ -45,6 +46,7 @@ from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
+LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
 SAME_REFUSALS = 20  # in a row: then it is not the records' fault
 DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 
@@ -101,8 +103,8 @@ class Courier:
         queue = iter(zip(jobs, ends, strict=True))
 
         async def work() -> None:
-            for job, end in queue:
-                end.set_result(await self._bring(job))
+            while self.sender.stopped is None and (taken := next(queue, None)) is not None:
+                taken[1].set_result(await self._bring(taken[0]))
                 self.book.tally.backlog_records -= 1
 
         try:
@@ -111,6 +113,24 @@ class Courier:
                     group.create_task(work())
         except* StopRun as stops:
             raise stops.exceptions[0] from None  # the journal cannot be written: nothing more may be sent
+        await self._leave(list(queue))
+
+    async def _leave(self, rest: Sequence[tuple[Job, asyncio.Future[Found]]]) -> None:
+        """The run has stopped: what nobody has taken up is pending. Whoever pressed Ctrl-C is waiting."""
+        for start in range(0, len(rest), LEFT_AT_ONCE):
+            some = rest[start : start + LEFT_AT_ONCE]
+            ended: list[Case] = []
+            for job, end in some:
+                end.set_result(Outcome.PENDING)
+                waiting = [*(part.case for part in job.parts), *(joining.case for joining in job.joinings)]
+                ended += [case for case in waiting if case.end_part(Outcome.PENDING)]
+            await self.commits.record(partial(self._end_all, ended))
+            self.book.tally.backlog_records -= len(some)
+
+    def _end_all(self, cases: Sequence[Case], journal: Journal) -> None:
+        for case in cases:
+            self.book.end(case)
+        self.book.write(journal)
 
     async def _bring(self, job: Job) -> Found:
         """Drives one job's plan. Whatever happens, every part of the job has an outcome (or waits) afterwards."""
