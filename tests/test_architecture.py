@@ -48,6 +48,7 @@ PURE = (
     "delivery.asks",
     "delivery.verdicts",
     "delivery.plan",
+    "delivery.places",
     "delivery.homes",
     "delivery.leads",
     "delivery.retry",

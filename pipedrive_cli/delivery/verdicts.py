@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipedrive_cli.delivery.asks import Home, Refusal, Save, Terms
-from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.backlog import Case, Job, Joining
 from pipedrive_cli.delivery.deciding import Decision
 from pipedrive_cli.delivery.gathering import NAME_INPUTS, Part
 from pipedrive_cli.outcomes import Complaint, Outcome
@@ -33,6 +33,19 @@ def reject_all(
         parts=tuple((part, Outcome.REJECTED) for part in parts),
         joinings=tuple((joining, Outcome.REJECTED) for joining in joinings),
         complaints=(*complaints, *((case, complaint) for case in entries)),
+    )
+
+
+def reject_alias(joining: Joining, code: str, message: str) -> Save:
+    """Rejects an alias. Its link is kept all the same where it is only unknown: for whoever comes late."""
+    complaint = Complaint(code, message, field="previousId", value=joining.previous, outcome=Outcome.REJECTED)
+    return Save(
+        "persons",
+        None,
+        aliases=(joining,) if code == "alias_unknown" else (),
+        apart=() if code == "alias_unknown" else (joining,),
+        joinings=((joining, Outcome.REJECTED),),
+        complaints=((joining.case, complaint),),
     )
 
 
