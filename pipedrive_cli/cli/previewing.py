@@ -73,7 +73,7 @@ def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> No
         return
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
 
-    show_summary(summary, file=file, rehearsal=True, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+    show_summary(summary, file=file, scene="foretold", examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,17 @@ def print_bytes(content: bytes) -> None:
 
 
 def write_file(option: str, path: Path, content: bytes) -> None:
-    """Written beside and renamed. Raises UserMistake that names the option."""
-    beside = path.with_name(f".{path.name}.tmp")
+    """Written beside and renamed; for its owner alone, as it has personal data. Raises UserMistake, with the option."""
     try:
-        beside.write_bytes(content)
-        beside.replace(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # mode 0600
+        beside = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise UserMistake(f"{option} {path}: {error.strerror or error}", code="usage") from error
 

@@ -64,7 +64,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
     rehearsed = rehearsal.run()
     summary = rehearsed.finished.summary
     for report in telling.reports:
-        write_report(report, summary)
+        write_report(report, summary, "foretold")
     if telling.as_json:
         sys.stdout.buffer.write(to_json(summary))
         sys.stdout.buffer.flush()
@@ -72,7 +72,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
         out = sys.stderr if telling.quiet else sys.stdout
         examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN
         rejects = rehearsed.finished.rejects
-        show_summary(summary, file=out, rejects=rejects, examples=examples, rehearsal=True)
+        show_summary(summary, file=out, rejects=rejects, examples=examples, scene="foretold")
         for line in foretold(rehearsed):
             show_note(line, file=out)
     return summary.exit_code

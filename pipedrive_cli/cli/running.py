@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.filtering import filters, seconds
+from pipedrive_cli.cli.printing import write_file
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, LiveView, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
+from pipedrive_cli.report.wording import Scene
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
@@ -81,7 +83,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     )
     collect_rarely()
     finished = asyncio.run(_with_signals(job))
-    _tell(finished, telling)
+    _tell(finished, telling, "sandbox" if options.sandbox else "account", job.tally.files_passed_over)
     return finished.summary.exit_code
 
 
@@ -116,10 +118,10 @@ async def _with_signals(job: Replay) -> Finished:
     return await job.run()
 
 
-def _tell(finished: Finished, telling: Telling) -> None:
+def _tell(finished: Finished, telling: Telling, scene: Scene, passed_over: int) -> None:
     summary = finished.summary
     for report in telling.reports:
-        write_report(report, summary)
+        write_report(report, summary, scene)
     if telling.as_json:
         sys.stdout.buffer.write(to_json(summary))
         sys.stdout.buffer.flush()
@@ -130,6 +132,8 @@ def _tell(finished: Finished, telling: Telling) -> None:
             rejects=finished.rejects,
             resume_in=finished.resume_in,
             examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
+            scene=scene,
+            passed_over=passed_over,
         )
 
 
@@ -141,14 +145,12 @@ def check_report(path: Path) -> None:
         raise UserMistake(f"--report {path}: its folder does not exist", code="usage")
 
 
-def write_report(path: Path, summary: Summary) -> None:
-    """Writes the summary as JSON or as a page, as the name says."""
+def write_report(path: Path, summary: Summary, scene: Scene) -> None:
+    """Writes the summary as JSON or as a page, as the name says; for its owner alone. Raises UserMistake."""
     if path.suffix.lower() == ".json":
         content = to_json(summary)
     else:
         from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
 
-        content = render(summary).encode()
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_bytes(content)
-    beside.replace(path)
+        content = render(summary, scene=scene).encode()
+    write_file("--report", path, content)

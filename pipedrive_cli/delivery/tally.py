@@ -19,6 +19,7 @@ class Tally:
     bytes_read: int = 0
     events_read: int = 0
     filtered: int = 0
+    files_passed_over: int = 0  # known from earlier runs, and not read
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | ...)
     problems: Counter[str] = field(default_factory=Counter)  # by code

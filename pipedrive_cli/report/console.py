@@ -152,26 +152,29 @@ def show_summary(
     rejects: Path | None = None,
     resume_in: float | None = None,
     examples: int = EXAMPLES_SHOWN,
-    rehearsal: bool = False,
+    scene: wording.Scene = "account",
+    passed_over: int = 0,
 ) -> None:
     """The final report, on stdout unless `file` is given.
 
     `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
-    back, `examples` how many of each problem's are shown (five are known), `rehearsal` tells of what would happen.
+    back, `examples` how many of each problem's are shown (five are known), `scene` where it happened,
+    `passed_over` how many files were known.
     """
     console = console_for(file or sys.stdout)
+    headline = wording.headline(summary, scene=scene, passed_over=passed_over)
     style = _HEADLINE_STYLES[summary.status]
-    parts: list[RenderableType] = [safe(wording.headline(summary, rehearsal=rehearsal), style, limit=MESSAGE_LIMIT)]
+    parts: list[RenderableType] = [safe(headline, style, limit=MESSAGE_LIMIT)]
     if wrong := mismatch(summary):
         parts.append(safe(wrong, "bold red", limit=MESSAGE_LIMIT))
-    parts += section("Events", _events(summary))
+    parts += section("Events", _events(summary, scene))
     parts += section("Records", _records(summary))
-    parts += section("Cost", _cost(summary))
+    parts += section("Cost", _cost(summary, scene))
     problems, skipped = wording.apart(summary.problems)
     parts += section("Problems, worst first", *problem_lines(problems, examples))
     parts += section("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
     parts += section("Traits that are in no mapping", *_dropped(summary))
-    steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in)
+    steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene)
     parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console, parts)
 
@@ -204,14 +207,14 @@ def show_note(text: str, *, file: TextIO | None = None) -> None:
     show(console_for(file or sys.stderr), [safe(text, limit=MESSAGE_LIMIT)])
 
 
-def _events(summary: Summary) -> RenderableType | None:
+def _events(summary: Summary, scene: wording.Scene) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for outcome, number in summary.events.by_outcome().items():
         if number:
-            table.add_row(f"{number:,}", Text(outcome.value, STYLES.get(outcome, "")), wording.MEANING[outcome])
+            table.add_row(f"{number:,}", Text(outcome.value, STYLES.get(outcome, "")), wording.meaning(outcome, scene))
     if summary.filtered:
         table.add_row(f"{summary.filtered:,}", Text("filtered"), "left out by an option, not counted as read")
     return table if table.row_count else None
@@ -230,13 +233,16 @@ def _records(summary: Summary) -> RenderableType | None:
     return table if table.row_count else None
 
 
-def _cost(summary: Summary) -> RenderableType | None:
+def _cost(summary: Summary, scene: wording.Scene) -> RenderableType | None:
     requests, tokens = summary.requests, summary.tokens
     if not requests.total and not tokens.spent:
         return None
     repeated = f", {requests.retried:,} of them repetitions" if requests.retried else ""
+    asked = f"{wording.count(requests.total, 'request')}{repeated}"
+    if scene != "account":
+        return Text(f"{asked}; {tokens.spent:,} API tokens {'would be ' if scene == 'foretold' else ''}spent")
     left = "" if tokens.left_today is None else f", {tokens.left_today:,} left today"
-    return Text(f"{wording.count(requests.total, 'request')}{repeated}; {tokens.spent:,} API tokens spent{left}")
+    return Text(f"{asked}; {tokens.spent:,} API tokens spent{left}")
 
 
 def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN) -> Iterator[RenderableType]:

@@ -23,13 +23,13 @@ _RECORD_COLUMNS = ("created", "updated", "unchanged", "merged")
 _LONG = 2_000  # characters of a sentence; values are cut at `plain`'s own limit
 
 
-def render(summary: Summary, series: Sequence[Moment] = ()) -> str:
+def render(summary: Summary, series: Sequence[Moment] = (), *, scene: wording.Scene = "account") -> str:
     """The whole page. `series`, in the order of time, adds pictures of the run over time where it has two moments."""
     style, script = _resource("page.css"), _resource("page.js")
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'"
     body = "\n".join(
         [
-            f"<h1>{_text(wording.headline(summary), _LONG)}</h1>",
+            f"<h1>{_text(wording.headline(summary, scene=scene), _LONG)}</h1>",
             f'<p class="faint">Run <code>{_text(summary.run)}</code>, exit code {summary.exit_code}</p>',
             _bug(summary),
             _events(summary, series),
@@ -37,7 +37,7 @@ def render(summary: Summary, series: Sequence[Moment] = ()) -> str:
             _records(summary),
             _cost(summary, series),
             _dropped(summary),
-            _next(summary),
+            _next(summary, scene),
         ]
     )
     return (
@@ -150,8 +150,8 @@ def _dropped(summary: Summary) -> str:
     return _section("Traits that are in no mapping", _table(("Trait", "Events"), rows)) if rows else ""
 
 
-def _next(summary: Summary) -> str:
-    steps = wording.next_steps(summary)
+def _next(summary: Summary, scene: wording.Scene) -> str:
+    steps = wording.next_steps(summary, scene=scene)
     return (
         _section("What to do next", f"<ul>{''.join(f'<li>{_text(step, _LONG)}</li>' for step in steps)}</ul>")
         if steps

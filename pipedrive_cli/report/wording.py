@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
-MEANING: dict[Outcome, str] = {
+# Where what a summary tells of has happened: in the account, in a sandbox of our own, or nowhere yet.
+Scene: TypeAlias = Literal["account", "sandbox", "foretold"]
+
+_MEANING: dict[Outcome, str] = {
     Outcome.DELIVERED: "written to Pipedrive",
     Outcome.UNCHANGED: "Pipedrive had it already, nothing was sent",
     Outcome.DUPLICATE: "handled before",
@@ -18,6 +22,30 @@ MEANING: dict[Outcome, str] = {
     Outcome.FAILED: "gave up after several attempts",
     Outcome.PENDING: "not done yet",
 }
+_ELSEWHERE: dict[Scene, dict[Outcome, str]] = {
+    "account": {},
+    "sandbox": {
+        Outcome.DELIVERED: "written to the sandbox, not to Pipedrive",
+        Outcome.UNCHANGED: "the sandbox had it already, nothing was sent",
+    },
+    "foretold": {
+        Outcome.DELIVERED: "would be written to Pipedrive",
+        Outcome.UNCHANGED: "Pipedrive would have it already, nothing would be sent",
+        Outcome.FAILED: "would be given up after several attempts",
+        Outcome.PENDING: "would not be done yet",
+    },
+}
+
+_FINISHED: dict[Scene, str] = {
+    "account": "Finished in",
+    "sandbox": "Finished in the sandbox in",
+    "foretold": "Would be finished after",
+}
+
+
+def meaning(outcome: Outcome, scene: Scene = "account") -> str:
+    """What an outcome says of its events."""
+    return _ELSEWHERE[scene].get(outcome, _MEANING[outcome])
 
 
 def duration(seconds: float) -> str:
@@ -49,24 +77,33 @@ def data_size(size: int) -> str:
     return f"{amount:.1f} TB"
 
 
-def headline(summary: Summary, *, rehearsal: bool = False) -> str:
-    """What happened, in one or two sentences."""
+def headline(summary: Summary, *, scene: Scene = "account", passed_over: int = 0) -> str:
+    """What happened, in one or two sentences. `passed_over` is the number of files that earlier runs had read."""
+    known = ""
+    if passed_over:
+        known = f" {count(passed_over, 'file')} passed over: read to the end before, and unchanged since."
+    return _outcome(summary, scene) + known
+
+
+def _outcome(summary: Summary, scene: Scene) -> str:
     events, length = summary.events, duration(summary.seconds)
     read = count(events.read, "event")
     if summary.status == "stopped":
         after = f" after {length}" if summary.seconds else ""  # nobody knows how long a run took that left no report
-        first = f"{'Would stop' if rehearsal else 'Stopped'}{after}: {reason(summary)}."
+        first = f"{'Would stop' if scene == 'foretold' else 'Stopped'}{after}: {reason(summary)}."
         if not events.read:
             return f"{first} Nothing was read."
         left = f", {events.pending:,} of them not done yet" if events.pending else ", all of them settled"
         rest = "" if summary.input_complete else ", and the input was not read to its end"
         return f"{first} {read} read{left}{rest}."
     wrong = [
-        f"{number:,} {_were(number)} {outcome.value}" if outcome is Outcome.REJECTED else f"{number:,} {outcome.value}"
+        f"{number:,} {_were(number, scene)} {outcome.value}"
+        if outcome is Outcome.REJECTED
+        else f"{number:,} {outcome.value}"
         for outcome, number in events.by_outcome().items()
         if number and outcome in (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
     ]
-    verb = "Would be finished after" if rehearsal else "Finished in"
+    verb = _FINISHED[scene]
     if wrong:
         return f"{verb} {length}: {read} read; {_list(wrong)}."
     if not events.read:
@@ -80,16 +117,21 @@ def reason(summary: Summary) -> str:
     return next((problem.message for problem in summary.problems if problem.code == code), words(code).message)
 
 
-def next_steps(summary: Summary, *, rejects: Path | None = None, resume_in: float | None = None) -> list[str]:
+def next_steps(
+    summary: Summary, *, rejects: Path | None = None, resume_in: float | None = None, scene: Scene = "account"
+) -> list[str]:
     """What to do now, one sentence or two each; nothing for a run that went well."""
     events, steps = summary.events, []
     if rejects is not None and events.rejected:
         kept = count(events.rejected + events.failed, "rejected or failed event")
         steps.append(f"{kept} in {rejects}: mend what was rejected there and replay that file.")
     elif events.rejected:
-        steps.append("Run again with --rejects FILE to get the rejected events as a file to mend and replay.")
+        again = "Replay" if scene == "foretold" else "Run again"
+        steps.append(f"{again} with --rejects FILE to get the rejected events as a file to mend and replay.")
     if resume_in is not None:
         steps.append(f"Come back in {duration(resume_in)}.")
+    if scene != "account":
+        return steps  # nothing is left to be continued: the next run begins with an empty Pipedrive again
     if not summary.input_complete:
         steps.append("Run the same command again to continue; what is done is not sent twice.")
     elif events.failed or events.pending:
@@ -135,8 +177,8 @@ def top_traits(counts: dict[str, int], most: int = 10) -> tuple[list[tuple[str, 
     return ranked[:most], max(0, len(ranked) - most)
 
 
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
+def _were(number: int, scene: Scene) -> str:
+    return "would be" if scene == "foretold" else "was" if number == 1 else "were"
 
 
 def _list(parts: list[str]) -> str:

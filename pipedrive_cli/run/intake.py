@@ -113,6 +113,7 @@ class Intake:
             source = named if self.files is None else self.files.to_read(named)
             if source is None:
                 self.book.tally.bytes_read += named.size or 0
+                self.book.tally.files_passed_over += 1
                 continue
             reading = self.read(source)
             self.book.tally.file = source.name

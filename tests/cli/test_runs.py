@@ -56,6 +56,18 @@ def test_runs_are_listed_newest_first_with_what_they_did(tmp_path: Path) -> None
     assert [line.split()[0] for line in shown.out.splitlines()] == ["run", newest["run"], oldest["run"]]
 
 
+def test_a_run_that_finds_nothing_new_says_how_many_files_it_knew(tmp_path: Path) -> None:
+    """Files in a folder are read once: the next run has nothing to do, and tells why."""
+    exports, journal = tmp_path / "exports", tmp_path / "journal"
+    exports.mkdir()
+    event_file(exports, JANE, name="a.ndjson")
+    event_file(exports, {**JANE, "messageId": "m-2"}, name="b.ndjson")
+    config = written_config(tmp_path, CONFIG)
+    first, second = (pipedrive_cli("replay", exports, "-c", config, "--sandbox", "--state", journal) for _ in range(2))
+    assert "passed over" not in first.out
+    assert "there was nothing to do. 2 files passed over" in second.out
+
+
 def test_a_run_is_shown_as_it_was_at_its_end(tmp_path: Path) -> None:
     """The same JSON object that `replay --json` printed; the latest run unless one is named, by any end of its name."""
     config = written_config(tmp_path, CONFIG)

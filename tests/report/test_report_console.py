@@ -167,8 +167,32 @@ def test_what_is_skipped_is_no_problem() -> None:
 def test_a_rehearsal_speaks_of_what_would_be() -> None:
     """Nobody shall believe that anything was sent."""
     stream = io.StringIO()
-    show_summary(eventful(), file=stream, rehearsal=True)
-    assert stream.getvalue().startswith("Would be finished after 12 min 34 s")
+    show_summary(eventful(), file=stream, scene="foretold")
+    shown = " ".join(stream.getvalue().split())
+    assert shown.startswith("Would be finished after 12 min 34 s: 12,345 events read; 6 would be rejected")
+    assert "delivered would be written to Pipedrive" in shown
+    assert "API tokens would be spent" in shown
+    assert "left today" not in shown
+    assert "retry" not in shown
+
+
+def test_a_run_against_the_sandbox_says_so() -> None:
+    """What was written there was not written to Pipedrive, and nothing of it can be continued."""
+    stream = io.StringIO()
+    show_summary(eventful(), file=stream, scene="sandbox")
+    shown = " ".join(stream.getvalue().split())
+    assert shown.startswith("Finished in the sandbox in 12 min 34 s")
+    assert "delivered written to the sandbox, not to Pipedrive" in shown
+    assert "Pipedrive had it already" not in shown
+    assert "retry" not in shown
+
+
+def test_files_that_are_known_are_counted() -> None:
+    """Whoever finds nothing done sees that nothing was new."""
+    stream = io.StringIO()
+    show_summary(Summary(run="r", status="complete", exit_code=0, seconds=1), file=stream, passed_over=3)
+    told = "3 files passed over: read to the end before, and unchanged since."
+    assert " ".join(stream.getvalue().split()) == f"Finished in 1.0 s: there was nothing to do. {told}"
 
 
 def test_a_report_that_does_not_add_up_says_so() -> None:
