@@ -43,4 +43,4 @@ def remember(path: Path, now: float) -> None:
     """Notes that the door was shut just now. A disk that refuses costs the memory alone."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{now + QUIET:.0f}")
+        path.write_text(f"{int(now + QUIET)}")  # rounded up it would be further ahead than is believed
