@@ -55,6 +55,7 @@ def _tell(checked: Checked, config_file: Path, *, examples: int) -> None:
         sections,
         obstacles=checked.obstacles,
         problems=[problem for problem in checked.others if problem.code != UNMAPPED],
+        dropped={} if checked.events is None else checked.events.dropped,
         traits=[problem for problem in checked.others if problem.code == UNMAPPED],
         verdict=_verdict(checked, config_file),
         ok=checked.ok,
@@ -89,10 +90,12 @@ def _account(found: AccountFound) -> list[tuple[str, str]]:
 def _limit(told: int | None, expected: int | None) -> str:
     if told is None:
         return (
-            f"not told; a run starts from the {expected:,} requests in 2 s of the config's plan" if expected else "none"
+            f"not told; a run starts from the {expected:,} requests in 2 s of the config's plan"
+            if expected
+            else "no limit"
         )
     if told >= UNLIMITED:
-        return "none"
+        return "no limit"
     other = f"; the config's plan has {expected:,}" if expected not in (None, told) else ""
     return f"{told:,} requests in 2 s{other}"
 
@@ -100,6 +103,8 @@ def _limit(told: int | None, expected: int | None) -> str:
 def _budget(found: AccountFound) -> str:
     if found.tokens_left is None:
         return "Pipedrive does not tell how many API tokens are left today"
+    if found.tokens_a_day is not None and found.tokens_a_day >= UNLIMITED:
+        return "no limit"
     a_day = "" if found.tokens_a_day is None else f" of {found.tokens_a_day:,}"
     usable = found.tokens_usable
     kept = "" if usable is None else f"; a run may spend {usable:,} of them (see delivery.leave_tokens)"

@@ -6,7 +6,7 @@ Decides nothing: figures and sentences come from `progress` and `wording`, and `
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -33,6 +33,7 @@ from pipedrive_cli.report.paper import (
     write,
 )
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
+from pipedrive_cli.transform.changes import Kind
 
 LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 EXAMPLES_SHOWN = 3
@@ -173,7 +174,7 @@ def show_summary(
     problems, skipped = wording.apart(summary.problems)
     parts += section("Problems, worst first", *problem_lines(problems, examples))
     parts += section("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
-    parts += section("Traits that are in no mapping", *_dropped(summary))
+    parts += section("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
     steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene)
     parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console, parts)
@@ -280,8 +281,9 @@ def _example(example: Example, problem: ProblemGroup) -> Text:
     return line
 
 
-def _dropped(summary: Summary) -> Iterator[RenderableType]:
-    for kind, traits in summary.dropped_traits.items():
+def trait_lines(dropped: Mapping[Kind, dict[str, int]]) -> Iterator[RenderableType]:
+    """The most frequent traits that no mapping names, a line for each kind of record."""
+    for kind, traits in dropped.items():
         if not traits:
             continue
         top, others = wording.top_traits(traits)

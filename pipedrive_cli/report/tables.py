@@ -6,16 +6,17 @@ Decides nothing, and like `console` takes every text for hostile.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipedrive_cli.report.console import EXAMPLES_SHOWN, problem_lines
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, problem_lines, trait_lines
 from pipedrive_cli.report.paper import MESSAGE_LIMIT, advice, console_for, is_terminal, joined, safe, section, show
 from pipedrive_cli.report.summary import ProblemGroup
-from pipedrive_cli.report.wording import place
+from pipedrive_cli.report.wording import apart, place, skipped
+from pipedrive_cli.transform.changes import Kind
 
 CELL_LIMIT = 1_000  # characters: a list of options may be long
 WIDE = 100_000  # columns: no line is folded
@@ -59,6 +60,7 @@ def show_findings(
     *,
     obstacles: Sequence[ProblemGroup],
     problems: Sequence[ProblemGroup],
+    dropped: Mapping[Kind, dict[str, int]],
     traits: Sequence[ProblemGroup],
     verdict: str,
     ok: bool,
@@ -66,15 +68,17 @@ def show_findings(
 ) -> None:
     """What a check found: sections of (what, how it is), what stands in the way, other problems, and the verdict.
 
-    `traits` are the traits that no mapping names, each told in one line.
+    `dropped` has the traits that no mapping names, `traits` those for which there is something to advise.
     """
     parts: list[RenderableType] = []
     for title, rows in sections:
         parts += section(title, _pairs([(safe(what, "dim"), safe(how, limit=MESSAGE_LIMIT)) for what, how in rows]))
     parts += section("To be put right first", *_obstacles(obstacles))
-    parts += section("Problems, worst first", *problem_lines(problems, examples))
-    rows_of_traits = [(Text(f"{trait.count:,} ×"), _in_one_line(trait)) for trait in traits]
-    parts += section("Traits that are in no mapping", _pairs(rows_of_traits))
+    wrong, skips = apart(problems)
+    parts += section("Problems, worst first", *problem_lines(wrong, examples))
+    parts += section("Skipped", *(safe(skipped(group), limit=MESSAGE_LIMIT) for group in skips))
+    advised = [_in_one_line(trait) for trait in traits if trait.hint]
+    parts += section("Traits that are in no mapping", *trait_lines(dropped), *advised)
     parts += [Text(""), safe(verdict, "bold green" if ok else "bold red", limit=MESSAGE_LIMIT)]
     show(console_for(sys.stdout), parts[1:])
 
@@ -97,6 +101,4 @@ def _obstacles(problems: Iterable[ProblemGroup]) -> Iterator[RenderableType]:
 
 
 def _in_one_line(trait: ProblemGroup) -> Text:
-    return joined(
-        safe(trait.message), safe("" if trait.hint is None else f"  {trait.hint}", "dim", limit=MESSAGE_LIMIT)
-    )
+    return joined(safe(trait.message), safe(f". {trait.hint}", "dim", limit=MESSAGE_LIMIT))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.pipedrive.account import Account, Field, Label
-from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.targets import resolve_fields
 
 DAY = 86_400.0
-LOOKED_UP = frozenset({"varchar", "text", "varchar_auto", "double", "phone", "address", "monetary"})
 
 
 class Kept(msgspec.Struct):
@@ -81,25 +81,12 @@ def problems_of(config: Config, account: Account, kinds: frozenset[Kind]) -> lis
     problems = [p for p in resolve_fields(config, account) if _concerns(p.path, kinds)]
     for kind, name in (("persons", "user_id_field"), ("organizations", "group_id_field")):
         written = getattr(config.identity, name)
-        if kind not in kinds:
-            continue
-        if written is None:
+        if written is None and kind in kinds:
             problems.append(
                 ConfigProblem(
                     f"identity.{name}",
                     f"is not set, and the events are about {kind}",
                     hint=f"name the custom field on {kind} that holds the {name[:-6].replace('_', ' ')}",
-                )
-            )
-            continue
-        fields = account.fields.get(kind, ())
-        found = next((f for f in fields if written in (f.key, f.name)), None)
-        if found is not None and found.type not in LOOKED_UP and found.type in TYPES:
-            problems.append(
-                ConfigProblem(
-                    f"identity.{name}",
-                    f"the field {found.name!r} is of type {found.type}, which Pipedrive cannot search",
-                    hint="use a field of type text (varchar)",
                 )
             )
     return problems
@@ -118,6 +105,6 @@ def _concerns(path: str, kinds: frozenset[Kind]) -> bool:
 
 
 def raise_problems(file: str, problems: list[ConfigProblem]) -> None:
-    """Raises them all at once, if there are any."""
+    """Raises them all at once with their lines, in the order of these, if there are any."""
     if problems:
-        raise ConfigProblems(file, problems)
+        raise ConfigProblems(file, sorted(with_lines(Path(file), problems), key=lambda problem: problem.line or 0))

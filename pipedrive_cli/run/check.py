@@ -132,7 +132,7 @@ class Check:
         return self._checked(unchecked)
 
     def _checked(self, unchecked: str | None) -> Checked:
-        mistakes = with_lines(Path(self.config_file), self._mistakes)
+        mistakes = sorted(with_lines(Path(self.config_file), self._mistakes), key=lambda mistake: mistake.line or 0)
         obstacles = [*self._obstacles, *(of_config(self.config_file, mistake) for mistake in mistakes)]
         exit_code = self._exit_code or (EXIT_USAGE if mistakes else EXIT_OK)
         return Checked(tuple(obstacles), tuple(self._others), exit_code, self._found, unchecked, self._events)
@@ -151,12 +151,8 @@ class Check:
             self._found = self._account(account, line)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
-        seen: set[str] = set()
         for problem in problems_of(self.config, knowledge.account, kinds):
-            # Two rules may object to one id field; the first says enough.
-            if not (problem.path.startswith("identity.") and problem.path in seen):
-                self._mistakes.append(_with_advice(problem, self.config, knowledge.account))
-            seen.add(problem.path)
+            self._mistakes.append(_with_advice(problem, self.config, knowledge.account))
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
         await self._learn(knowledge, kinds)

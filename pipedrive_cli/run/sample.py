@@ -47,13 +47,17 @@ Cause = tuple[str, Outcome | None, str | None]  # code, outcome, and for a bad v
 
 @dataclass(frozen=True, slots=True)
 class SampleFound:
-    """What the events are. `by_kind` is as people call them; `problems` worst first, unmapped traits at the end."""
+    """What the events are. `by_kind` is as people call them; `problems` worst first, unmapped traits at the end.
+
+    `dropped` are the traits that no mapping names, the most frequent first.
+    """
 
     read: int
     by_kind: dict[str, int]
     rejected: int
     skipped: int
     problems: tuple[ProblemGroup, ...]
+    dropped: dict[Kind, dict[str, int]]
 
 
 @dataclass(slots=True)
@@ -92,7 +96,15 @@ class Sample:
             self._outcomes[Outcome.REJECTED],
             self._outcomes[Outcome.SKIPPED],
             (*worst_first(self._groups()), *self._unmapped(account)),
+            self._dropped_by_kind(),
         )
+
+    def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
+        found: dict[Kind, dict[str, int]] = {}
+        for (kind, trait), count in self._dropped.most_common():
+            if trait not in getattr(self.config.fields, kind):  # a wrong field of a mapping is told elsewhere
+                found.setdefault(kind, {})[trait] = count
+        return found
 
     def _entries(self) -> Iterator[Entry]:
         for source in self.sources:

@@ -88,6 +88,8 @@ def test_every_mistake_is_told_with_its_line_and_the_nearest_name(tmp_path: Path
     shown = checked(tmp_path, furnished(), text)
     assert f"{tmp_path / 'config.yaml'}:5  fields.persons.role:" in shown.out
     assert "4 things must be changed" in shown.out
+    lines = [problem["examples"][0]["line"] for problem in ended.json["problems"]]
+    assert lines == sorted(lines)
 
 
 def test_two_fields_of_one_name_are_named_by_their_keys(tmp_path: Path) -> None:
@@ -108,6 +110,13 @@ def test_an_id_field_must_be_one_that_can_be_looked_up(tmp_path: Path) -> None:
     (message,) = messages(ended)
     assert "identity.user_id_field" in message
     assert "date" in message
+    file = event_file(tmp_path, {"type": "identify", "userId": "u"})
+    with served(sandbox) as url:
+        config = written_config(tmp_path, account(url) + "identity: {user_id_field: Born}\n")
+        ended = pipedrive_cli("replay", file, "-c", config, "--state", tmp_path / "journal")
+    assert ended.code == 2
+    assert ended.err.count("Born") == 1
+    assert f"{config}:2 identity.user_id_field: " in ended.err
 
 
 def test_a_refused_key_is_exit_code_3(tmp_path: Path) -> None:
@@ -219,6 +228,29 @@ def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path:
         (3, "Role", "Did you mean role? Upper and lower case count."),
         (3, "age", "To send it add `age: Age` to fields.persons."),
     ]
+
+
+def test_unmapped_traits_are_shown_by_kind_as_after_a_run(tmp_path: Path) -> None:
+    """A line for each kind, the most frequent first; below it only what there is to advise."""
+    file = event_file(
+        tmp_path,
+        {"type": "identify", "messageId": "1", "userId": "u", "traits": {"Role": "x", "shoe": 43}},
+        {"type": "identify", "messageId": "2", "userId": "u", "traits": {"shoe": 44}},
+        {"type": "page", "messageId": "3", "userId": "u"},
+    )
+    shown = checked(tmp_path, furnished(), f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n", file).out
+    assert "Traits that are in no mapping\n  persons: shoe (2), Role (1)\n" in shown
+    assert "no mapping names Role. Did you mean role? Upper and lower case count." in shown
+    assert "no mapping names shoe" not in shown
+    assert "Skipped\n  1 × page and screen events are not sent\n" in shown
+    assert "Problems" not in shown
+
+
+def test_an_account_without_limits_is_told_in_words(tmp_path: Path) -> None:
+    """The sandbox's own plan: nobody reads a number of ten digits."""
+    shown = checked(tmp_path, furnished(plan="unlimited"), IDENTITY).out
+    assert shown.count("no limit") == 2
+    assert "000,000" not in shown
 
 
 def test_a_field_is_only_proposed_where_it_would_work(tmp_path: Path) -> None:
