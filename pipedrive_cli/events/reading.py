@@ -15,6 +15,8 @@ from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble
 
+_CUT_OFF = frozenset({"bad_json", "not_utf8"})  # what may be wrong with a line only because its end is missing
+
 
 def read(source: Source) -> Reading:
     """A reading of `source`, to be iterated over once. Memory stays constant whatever the size of the source."""
@@ -90,7 +92,7 @@ class Reading:
             yield Entry(name, lines.number, lines.raw, refusal=refusal("line_too_long", message), cut=True)
             return
         entry = unreadable(lines.raw, name, lines.number)
-        if lines.ended or entry.refusal is None or entry.refusal.code not in ("bad_json", "not_utf8"):
+        if lines.ended or entry.refusal is None or entry.refusal.code not in _CUT_OFF:
             yield entry
             return
         if trouble is not None:
@@ -101,4 +103,6 @@ class Reading:
         if self.source.named:
             yield entry
         elif self.left is None:
+            if entry.refusal is not None and entry.refusal.code in _CUT_OFF:
+                entry.refusal = refusal("unfinished_line", "the last line has no end, and is left for another run")
             self.left = entry

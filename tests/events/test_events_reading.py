@@ -208,6 +208,8 @@ def test_a_torn_last_line_is_refused_where_named_and_left_where_found(torn: byte
     assert [entry.refusal is None for entry in found] == [True]
     assert found.left is not None
     assert (found.left.line, found.left.raw) == (2, torn)
+    assert found.left.refusal is not None
+    assert found.left.refusal.code == "unfinished_line"
     assert not found.complete
 
 
