@@ -141,7 +141,8 @@ def requested(
     note = None
     if ask.action == "create" and not certain:
         action = "create or update"
-        note = "a PATCH of what differs, if Pipedrive has it already"
+        known = "an earlier run made it" if job.kind == "leads" else "Pipedrive has it already"
+        note = f"a PATCH of what differs, if {known}"
         if job.joinings:
             former = ", ".join(str(j.previous) for j in job.joinings)
             note += f"; a merge that cannot be undone, if it has the person of user {former} too"
