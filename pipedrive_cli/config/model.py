@@ -207,7 +207,7 @@ class Fields(Section, frozen=True):
     ] = {}
     organizations: Annotated[
         FieldMap,
-        key("Traits of group events.", examples=[{"industry": "Industry"}], schema=FIELD_SCHEMA),
+        key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA),
     ] = {}
     leads: Annotated[
         FieldMap,
