@@ -20,7 +20,7 @@ class _Said:
 
     def __init__(self, record: RecordName) -> None:
         self.record = record
-        self.fields: Mapping[str, Any] = NOTHING
+        self.fields: dict[tuple[str, ...], Mapping[str, Any]] = {}  # by which addresses they are about
         self.emails: tuple[Contact, ...] = ()
         self.phones: tuple[Contact, ...] = ()
         self.born: Mapping[str, Any] | None = None  # what the oldest change says of a creation, and its time
@@ -63,7 +63,9 @@ class Sparing:
                 said = self._said[record] = _Said(record)
             record = said.record
             if fields:
-                fields = said.fields = said.fields if fields == said.fields else self._texts_shared(fields)
+                last = said.fields.get(shape := tuple(fields))
+                fields = last if last == fields else self._texts_shared(fields)
+                said.fields[shape] = fields
             if emails:
                 emails = said.emails = said.emails if emails == said.emails else emails
             if phones:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from typing import NamedTuple
+
+import msgspec
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """Where an event's bytes lie. `cut`: they are but the beginning of an over-long line."""
 
     offset: int
