@@ -136,7 +136,7 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as problem:
             # What is raised keeps the request for whoever looks into it, and the key must not be there.
             request.headers.pop(self._secret_header, None)
-            raise _no_answer(call, problem, self._base) from problem
+            raise _no_answer(problem, self._base) from problem
         finally:
             pool.in_flight -= 1
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
@@ -236,8 +236,8 @@ async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
     return None, content[: 4 * TEXT_CHARACTERS].decode("utf-8", "replace")[:TEXT_CHARACTERS]
 
 
-def _no_answer(call: Call, problem: Exception, base: str) -> NoAnswer:
+def _no_answer(problem: Exception, base: str) -> NoAnswer:
     unsent = isinstance(problem, _NOT_SENT)
-    what = "no connection" if unsent else "no answer"
+    what = "no connection to" if unsent else "no answer from"
     reason = _PLAIN_WORDS.get(type(problem), str(problem) or type(problem).__name__)
-    return NoAnswer(f"{what} from {base} for {call.label}: {reason}", may_have_arrived=not unsent)
+    return NoAnswer(f"{what} {base}: {reason}", may_have_arrived=not unsent)

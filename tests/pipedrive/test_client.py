@@ -177,7 +177,7 @@ def test_every_exception_of_httpx_is_translated(error: type[Exception]) -> None:
         send(POST, handler)
     assert caught.value.may_have_arrived is (error.__name__ not in NEVER_SENT)
     assert BASE in caught.value.message
-    assert "POST /api/v2/persons" in caught.value.message
+    assert "POST" not in caught.value.message  # whoever gives up says what was asked
 
 
 def test_the_key_is_in_no_exception(caplog: pytest.LogCaptureFixture) -> None:
