@@ -7,9 +7,8 @@ needs another one's record (a person its organization, a lead its person) waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -28,27 +27,23 @@ from pipedrive_cli.delivery.asks import (
     Terms,
     Wait,
     Write,
-    name_key,
 )
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver, revive
-from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.leads import deliver_lead
-from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
+from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.writes import Writes, Written
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
-SAME_REFUSALS = 20  # in a row: then it is not the records' fault
-DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
 
@@ -60,8 +55,7 @@ class _Course:
     job: Job
     parts: dict[tuple[int, int], Part]
     joinings: dict[int, Joining]
-    write: int | None = None  # the journal's number of a write that is not settled yet
-    shown: SeenRecord | None = None
+    written: Written = field(default_factory=Written)
     worst: Outcome | None = None
     waits: bool = False
     held: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)
@@ -69,7 +63,7 @@ class _Course:
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers jobs. `server_time` is Pipedrive's clock as last heard, in seconds since 1970."""
+    """Delivers jobs, one course each. `backlog` takes back what has to wait for the rest of the input."""
 
     sender: Sender
     directory: Directory
@@ -77,17 +71,13 @@ class Courier:
     book: Book
     backlog: Backlog
     terms: Terms
-    doubts: Doubts
-    server_time: Callable[[], float]
+    writes: Writes
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
     _revivals: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None  # None: no job names a record by Pipedrive's id
-    _refused: tuple[tuple[Kind, str, str] | None, int] = (None, 0)  # the last refusal, and how often in a row
-    _absent: dict[Kind, tuple[float, set[str]]] = field(default_factory=dict)  # writes judged not done: since, keys
-    _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
 
     async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
         """Brings every job to its end. Organizations come before persons, persons before leads in `jobs`."""
@@ -132,6 +122,10 @@ class Courier:
             self.book.end(case)
         self.book.write(journal)
 
+    async def look_once_more(self) -> None:
+        """At the end of a run: warns of creations that were judged not done, and were late after all."""
+        await self.writes.look_once_more()
+
     async def _bring(self, job: Job) -> Found:
         """Drives one job's plan. Whatever happens, every part of the job has an outcome (or waits) afterwards."""
         course = _Course(job, {_token(part): part for part in job.parts}, {id(j): j for j in job.joinings})
@@ -140,7 +134,7 @@ class Courier:
                 raise self.sender.stopped
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
-            await self._settle_earlier(job)
+            await self.writes.settle_earlier(job)
             plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
             found = await self._drive(plan, course)
         except Refusal as refusal:
@@ -175,20 +169,6 @@ class Courier:
             raise Failure("record_busy", f"record {record} in {kind} was busy for too long") from None
         course.held[kind, record] = lock
 
-    async def _settle_earlier(self, job: Job) -> None:
-        """What an earlier job of this record left in doubt is found out before anything else is sent for it."""
-        if not self._doubtful:
-            return
-        keys = {job.key, *job.keys, None if job.name is None else name_key(job.name)}
-        writes = [
-            write
-            for write in self.commits.journal.open_writes()
-            if write.number in self._doubtful and write.kind == job.kind and write.key in keys
-        ]
-        if writes:
-            await self.doubts.settle_writes(self.commits, writes, self.server_time())
-            self._doubtful.difference_update(write.number for write in writes)
-
     async def _drive(self, plan: Plan, course: _Course) -> RecordId | None:
         answer: Any = None
         refusal: Refusal | None = None
@@ -215,7 +195,7 @@ class Courier:
                 await self._hold(course, kind, record)
                 return await self.directory.look(kind, record)
             case Write():
-                return await self._write(ask, course)
+                return await self.writes.send(ask, course.written)
             case Save():
                 return await self._save(ask, course)
             case Linked(name):
@@ -258,103 +238,12 @@ class Courier:
             return ids[0] if ids else None
         return name.pipedrive_id
 
-    async def _write(self, ask: Write, course: _Course) -> Mapping[str, Any]:
-        """Sends a write; one that cannot be repeated is journaled before it leaves, and looked for when in doubt."""
-        if ask.key is None and ask.job.name is not None:
-            ask = replace(ask, key=name_key(ask.job.name))  # a product without a code is looked for by its name
-        for _ in range(DOUBTS_PER_WRITE):
-            sent_at = self.server_time()
-            if not ask.call.endpoint.repeatable:
-                course.write = await self._begin(ask, sent_at)
-            try:
-                answer = await self.sender.send(ask.call)
-            except (Refusal, KindStops, Failure, StopRun) as trouble:
-                await self._move(course, "refused")  # turned away, or it never left
-                if isinstance(trouble, Refusal):
-                    self._count_refusal(ask.kind, trouble)
-                raise
-            except Doubt as doubt:
-                attempted = asyncio.get_running_loop().time()
-                await self._move(course, "doubt", ended=False)
-                try:
-                    found = await self.doubts.find(ask, sent_at, attempted)
-                except (Refusal, KindStops, Failure, StopRun):
-                    if course.write is not None:
-                        self._doubtful.add(course.write)
-                    raise
-                if found is not None:
-                    return found
-                await self._move(course, "absent")
-                self._remember_absent(ask, sent_at)
-                if (refused := doubt.refused) is not None:
-                    raise Refusal(refused.code, refused.message, refused.fields) from doubt
-                continue
-            self._refused = (None, 0)
-            return self._shown(ask, answer.data, course)
-        raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")
-
-    def _count_refusal(self, kind: Kind, refusal: Refusal) -> None:
-        """The same refusal many times in a row is about the kind of record, not about each of the records."""
-        if refusal.gone or refusal.fields:
-            return
-        last, times = self._refused
-        this = (kind, refusal.code, refusal.message)
-        self._refused = (this, times + 1 if last == this else 1)
-        if self._refused[1] >= SAME_REFUSALS:
-            raise KindStops(kind, refusal.code, refusal.message)
-
-    def _remember_absent(self, ask: Write, sent_at: float) -> None:
-        if ask.action == "create" and ask.key is not None:
-            since, keys = self._absent.get(ask.kind, (sent_at, set()))
-            self._absent[ask.kind] = (min(since, sent_at), keys | {ask.key})
-
-    async def look_once_more(self) -> None:
-        """At the end of a run: a create that was judged not done, and was sent again, may have been late after all."""
-        for kind, (since, keys) in self._absent.items():
-            if kind != "leads":
-                await self.directory.changed_since(kind, datetime.fromtimestamp(since, UTC))
-                for key in keys:
-                    self.directory.warn_of_twins(kind, key)
-        self._absent = {}
-
-    def _shown(self, ask: Write, data: Any, course: _Course) -> Mapping[str, Any]:
-        if not isinstance(data, Mapping) or data.get("id") is None:
-            return {}
-        if ask.kind != "leads" and ask.action != "merge":
-            course.shown = self.directory.shown(ask.kind, data)
-        return {**values_of(ask.kind, data), "id": data["id"]}
-
-    async def _begin(self, ask: Write, sent_at: float) -> int:
-        numbers: list[int] = []
-        target = None if ask.call.id is None else str(ask.call.id)
-
-        def record(journal: Journal) -> None:
-            numbers.append(
-                journal.begin_write(
-                    self.book.run,
-                    ask.action,
-                    ask.kind,
-                    key=ask.key,
-                    target=target,
-                    picture=ask.picture,
-                    sent_at=sent_at,
-                )
-            )
-
-        await self.commits.record(record)
-        return numbers[0]
-
-    async def _move(self, course: _Course, to: str, *, ended: bool = True) -> None:
-        if (number := course.write) is not None:
-            course.write = None if ended else number
-            await self.commits.record(lambda journal: journal.move_write(number, to))
-
     async def _save(self, save: Save, course: _Course) -> None:
         """Outcomes, ids and field times are one transaction."""
-        number, course.write = course.write, None
-        if save.id is None:
-            number = None  # what ends without a record does not settle a write that is in doubt
-        shown, course.shown = course.shown, None
+        written, course.written = course.written, Written()
+        shown = written.shown
+        # What ends without a record does not settle a write that is in doubt.
+        number = None if save.id is None else written.number
         ended = self._ended(save, course)
         if save.action is not None:
             self.book.record(save.kind, save.action)

@@ -20,6 +20,7 @@ from pipedrive_cli.delivery.journal import GroupCommits
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
@@ -151,7 +152,7 @@ class Work:
             await self._prepare(kinds)
             assert self._courier is not None  # noqa: S101 - made by _prepare
             writes = self.commits.journal.open_writes()
-            await self._courier.doubts.settle_writes(self.commits, writes, self.server_time())
+            await self._courier.writes.doubts.settle_writes(self.commits, writes, self.server_time())
 
     async def _window(self, backlog: Backlog) -> None:
         """Delivers all that waits."""
@@ -246,6 +247,8 @@ class Work:
             warn=self._warn_of_twins,
         )
         assert self._intake is not None  # noqa: S101 - made before anything is prepared
+        doubts = Doubts(directory, self.config.delivery.settle)
+        writes = Writes(self.sender, directory, self.commits, doubts, self.book.run, self.server_time)
         self._courier = Courier(
             self.sender,
             directory,
@@ -253,8 +256,7 @@ class Work:
             self.book,
             self._intake.backlog,
             terms,
-            Doubts(directory, self.config.delivery.settle),
-            self.server_time,
+            writes,
             kinds_stopped=self._kinds_stopped,
         )
 

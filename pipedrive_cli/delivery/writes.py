@@ -1,0 +1,154 @@
+"""Sends what plans want written, so that nothing is made twice: journaled before it leaves, looked for when in doubt.
+
+It knows no plans and no outcomes of events: a write ends with what Pipedrive showed, or with the error that says why
+not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipedrive_cli.delivery.asks import Refusal, Write, name_key
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubt import Doubts
+from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.transform.changes import Kind
+
+SAME_REFUSALS = 20  # in a row: then it is not the records' fault
+DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
+
+
+@dataclass(slots=True)
+class Written:
+    """What the last write of one job leaves to whoever saves its outcomes."""
+
+    number: int | None = None  # the journal's number of a write that is not settled yet
+    shown: SeenRecord | None = None  # the record as the answer showed it
+
+
+@dataclass(slots=True)
+class Writes:
+    """Sends the writes of one run. `server_time` is Pipedrive's clock as last heard, in seconds since 1970."""
+
+    sender: Sender
+    directory: Directory
+    commits: GroupCommits
+    doubts: Doubts
+    run: int  # the run's number in the journal
+    server_time: Callable[[], float]
+    _refused: tuple[tuple[Kind, str, str] | None, int] = (None, 0)  # the last refusal, and how often in a row
+    _absent: dict[Kind, tuple[float, set[str]]] = field(default_factory=dict)  # writes judged not done: since, keys
+    _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
+
+    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
+        """Sends a write; one that cannot be repeated is journaled before it leaves, and looked for when in doubt."""
+        if ask.key is None and ask.job.name is not None:
+            ask = replace(ask, key=name_key(ask.job.name))  # a product without a code is looked for by its name
+        for _ in range(DOUBTS_PER_WRITE):
+            sent_at = self.server_time()
+            if not ask.call.endpoint.repeatable:
+                written.number = await self._begin(ask, sent_at)
+            try:
+                answer = await self.sender.send(ask.call)
+            except (Refusal, KindStops, Failure, StopRun) as trouble:
+                await self._move(written, "refused")  # turned away, or it never left
+                if isinstance(trouble, Refusal):
+                    self._count_refusal(ask.kind, trouble)
+                raise
+            except Doubt as doubt:
+                attempted = asyncio.get_running_loop().time()
+                await self._move(written, "doubt", ended=False)
+                try:
+                    found = await self.doubts.find(ask, sent_at, attempted)
+                except (Refusal, KindStops, Failure, StopRun):
+                    if written.number is not None:
+                        self._doubtful.add(written.number)
+                    raise
+                if found is not None:
+                    return found
+                await self._move(written, "absent")
+                self._remember_absent(ask, sent_at)
+                if (refused := doubt.refused) is not None:
+                    raise Refusal(refused.code, refused.message, refused.fields) from doubt
+                continue
+            self._refused = (None, 0)
+            return self._shown(ask, answer.data, written)
+        raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")
+
+    def _count_refusal(self, kind: Kind, refusal: Refusal) -> None:
+        """The same refusal many times in a row is about the kind of record, not about each of the records."""
+        if refusal.gone or refusal.fields:
+            return
+        last, times = self._refused
+        this = (kind, refusal.code, refusal.message)
+        self._refused = (this, times + 1 if last == this else 1)
+        if self._refused[1] >= SAME_REFUSALS:
+            raise KindStops(kind, refusal.code, refusal.message)
+
+    def _remember_absent(self, ask: Write, sent_at: float) -> None:
+        if ask.action == "create" and ask.key is not None:
+            since, keys = self._absent.get(ask.kind, (sent_at, set()))
+            self._absent[ask.kind] = (min(since, sent_at), keys | {ask.key})
+
+    async def look_once_more(self) -> None:
+        """At the end of a run: a create that was judged not done, and was sent again, may have been late after all."""
+        for kind, (since, keys) in self._absent.items():
+            if kind != "leads":
+                await self.directory.changed_since(kind, datetime.fromtimestamp(since, UTC))
+                for key in keys:
+                    self.directory.warn_of_twins(kind, key)
+        self._absent = {}
+
+    def _shown(self, ask: Write, data: Any, written: Written) -> Mapping[str, Any]:
+        if not isinstance(data, Mapping) or data.get("id") is None:
+            return {}
+        if ask.kind != "leads" and ask.action != "merge":
+            written.shown = self.directory.shown(ask.kind, data)
+        return {**values_of(ask.kind, data), "id": data["id"]}
+
+    async def _begin(self, ask: Write, sent_at: float) -> int:
+        numbers: list[int] = []
+        target = None if ask.call.id is None else str(ask.call.id)
+
+        def record(journal: Journal) -> None:
+            numbers.append(
+                journal.begin_write(
+                    self.run,
+                    ask.action,
+                    ask.kind,
+                    key=ask.key,
+                    target=target,
+                    picture=ask.picture,
+                    sent_at=sent_at,
+                )
+            )
+
+        await self.commits.record(record)
+        return numbers[0]
+
+    async def _move(self, written: Written, to: str, *, ended: bool = True) -> None:
+        if (number := written.number) is not None:
+            written.number = None if ended else number
+            await self.commits.record(lambda journal: journal.move_write(number, to))
+
+    async def settle_earlier(self, job: Job) -> None:
+        """What an earlier job of this record left in doubt is found out before anything else is sent for it."""
+        if not self._doubtful:
+            return
+        keys = {job.key, *job.keys, None if job.name is None else name_key(job.name)}
+        writes = [
+            write
+            for write in self.commits.journal.open_writes()
+            if write.number in self._doubtful and write.kind == job.kind and write.key in keys
+        ]
+        if writes:
+            await self.doubts.settle_writes(self.commits, writes, self.server_time())
+            self._doubtful.difference_update(write.number for write in writes)
