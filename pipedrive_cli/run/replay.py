@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pipedrive_cli.config import Config, address, credentials
 from pipedrive_cli.delivery.asks import Refusal
@@ -83,7 +83,7 @@ class Replay:
 
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
-        sources = resolve(self.options.sources, self.stdin, note=self.note)
+        sources = resolve(self.options.sources, _unbuffered(self.stdin), note=self.note)
         rejects = self._rejects(sources)
         reading_started(self.tally, sources)
         door = None if self.options.sandbox or self.connect else place(address(self.config), self._state())
@@ -153,9 +153,9 @@ class Replay:
     ) -> Finished:
         started, began = datetime.now(UTC), asyncio.get_running_loop().time()
         name = _name(started)
+        retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         with journal.transaction():
             run = journal.begin_run(name, started.isoformat(), written(self.options.sources))
-        retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         kept = KeptEvents(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
             sources = [kept.source]
@@ -166,7 +166,8 @@ class Replay:
         spool = Spool()
 
         def on_ended(case: Case) -> None:
-            keep(case, spool, rejects, journal, run)
+            # What a retry reads is kept already, as what the run that read it from a file has left.
+            keep(case, spool, rejects, None if self.options.retry else journal, run)
             if case.outcome in {Outcome.FAILED, Outcome.PENDING}:
                 work.unfinished(case.place.file, self.tally.outcomes[Outcome.FAILED])
 
@@ -279,6 +280,13 @@ class Replay:
         """Pipedrive's clock as last heard, seconds since 1970."""
         offset = self._server_offset
         return time.time() if offset is None else asyncio.get_running_loop().time() + offset
+
+
+def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:
+    """A run that is interrupted leaves a thread behind that waits for the pipe: were it within Python's buffer, which
+    is locked then, the process would abort at its end.
+    """
+    return cast(BinaryIO | None, getattr(stdin, "raw", stdin))
 
 
 def _name(started: datetime) -> str:

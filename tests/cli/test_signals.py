@@ -1,0 +1,229 @@
+"""Processes of their own against a sandbox over loopback: killed, interrupted, and two at once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+from tests.cli.desk_for_commands import CANARY, Ended, account, pipedrive_cli, served, written_config
+from tests.harness import Event, identify, lines, track
+from tests.run.events_of_all_kinds import Contents, comparable
+
+ALL_WELL = Ended(0, "", "")  # what --quiet shows of it
+PATIENCE = 30.0  # seconds after which a process is taken for stuck
+IDENTITY = "identity: {user_id_field: User id}\nfields: {persons: {role: Role}}\n"
+
+
+def crowd(number: int) -> list[Event]:
+    """So many events: persons, each with a lead and a later change."""
+    events: list[Event] = []
+    for n in range(number // 3):
+        events += [
+            identify(f"u{n}", 3 * n, name=f"N{n}", role="first"),
+            track(f"u{n}", f"Lead {n}", 3 * n + 1, message_id=f"lead-{n}"),
+            identify(f"u{n}", 3 * n + 2, role=f"r{n}"),
+        ]
+    return events
+
+
+class Job:
+    """One account, one file of events, and the command line that brings it there."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, url: str, events: list[Event], delivery: str) -> None:
+        self.sandbox = sandbox
+        self.state = folder / "journal.sqlite"
+        self.file = folder / "events.ndjson"
+        self.file.write_bytes(lines(events))
+        self.config = written_config(folder, account(url) + IDENTITY + f"delivery: {{settle: 0s, {delivery}}}\n")
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *more: str, source: str | None = None) -> subprocess.Popen[bytes]:
+        """A process of its own; `source` `-` is a pipe that stays open."""
+        command = [sys.executable, "-m", "pipedrive_cli", "replay", source or str(self.file), "-c", str(self.config)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([*command, "--state", str(self.state), *more], stdin=pipe, stdout=pipe, stderr=pipe)
+        self.started.append(process)
+        return process
+
+    def run(self, *more: str) -> Ended:
+        """The same in this process, which takes less time to begin."""
+        return pipedrive_cli("replay", self.file, "-c", self.config, "--state", self.state, *more)
+
+    def kill_at(self, writes: int) -> None:
+        """A process that is killed as soon as the sandbox has seen so many writes in all."""
+        process = self.start()
+        wait_until(lambda: self.writes() >= writes or process.poll() is not None)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+
+    def hurry(self) -> None:
+        """From here on the sandbox answers at once."""
+        self.sandbox.options = SandboxOptions(plan="unlimited", api_token=CANARY)
+
+    def writes(self) -> int:
+        return sum(request.method != "GET" for request in list(self.sandbox.requests))
+
+
+def ended(process: subprocess.Popen[bytes]) -> Ended:
+    """How a process ended; the API token is in nothing that it showed."""
+    process.wait(PATIENCE)
+    out, err = process.communicate()
+    assert CANARY.encode() not in out + err
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Until a process has come so far."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it never came so far"
+        time.sleep(0.002)
+
+
+@contextmanager
+def job(folder: Path, events: list[Event], *, latency: float = 0.0, delivery: str = "") -> Iterator[Job]:
+    """A sandbox that is served, and the job to do there; processes that are left are ended."""
+    folder.mkdir(exist_ok=True)
+    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0, api_token=CANARY, latency=latency))
+    for name in ("User id", "Role"):
+        sandbox.add_field("persons", name=name)
+    with served(sandbox) as url:
+        made = Job(folder, sandbox, url, events, delivery)
+        try:
+            yield made
+        finally:
+            made.hurry()
+            for process in made.started:
+                process.kill()
+                process.communicate()
+
+
+def contents(made: Job) -> Contents:
+    return comparable(made.sandbox.contents())
+
+
+def test_killed_in_the_middle_and_run_again_the_contents_are_those_of_an_undisturbed_run(tmp_path: Path) -> None:
+    """300 events, kill -9 twice at moments of chance: nothing lost, nothing doubled."""
+    events = crowd(300)
+    with job(tmp_path / "calm", events) as calm:
+        assert calm.run("--quiet") == ALL_WELL
+        wanted = contents(calm)
+    with job(tmp_path / "killed", events, latency=0.005, delivery="lookahead: 100, concurrency: 8") as killed:
+        dice = random.Random()
+        for _ in range(2):
+            killed.kill_at(killed.writes() + dice.randrange(5, 60))
+        last = killed.run("--json")
+        assert (last.code, last.json["events"]["read"]) == (0, 300)
+        assert last.json["events"]["duplicate"] > 0
+        assert contents(killed) == wanted
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_finishes_what_is_in_flight_and_says_what_is_left(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """The JSON summary stands on stdout, pending is counted, no write is open, and a later run does the rest."""
+    with job(tmp_path, crowd(90), latency=0.05, delivery="concurrency: 4") as made:
+        process = made.start("--json")
+        wait_until(lambda: made.writes() >= 8)
+        process.send_signal(number)
+        told = ended(process)
+        summary = told.json
+        assert (told.code, summary["exit_code"], summary["status"]) == (code, code, "stopped")
+        assert summary["reason"] == "interrupted"
+        events = summary["events"]
+        assert events["read"] == 90 == sum(n for name, n in events.items() if name != "read")
+        assert events["delivered"] > 0
+        assert events["pending"] > 40
+        journal = Journal.open(made.state)
+        assert journal.open_writes() == []
+        assert len(journal.unfinished()) == events["pending"]
+        journal.close()
+        made.hurry()
+        assert made.run("--quiet") == ALL_WELL
+        assert len(made.sandbox.contents()["leads"]) == 30
+
+
+def test_a_second_signal_leaves_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    """Creations that hang are not waited for; the next run looks what became of them."""
+    with job(tmp_path, crowd(6), latency=0.5, delivery="concurrency: 2, timeout: 60s") as made:
+        process = made.start("--json")
+        wait_until(lambda: made.writes() >= 1)
+        began = time.monotonic()
+        while process.poll() is None:  # two signals that come at once are one
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        told = ended(process)
+        assert (told.code, told.out) == (130, "")
+        assert time.monotonic() - began < 0.5 + 5
+        made.hurry()
+        assert made.run("--quiet") == ALL_WELL
+        assert [len(made.sandbox.contents()[kind]) for kind in ("persons", "leads")] == [2, 2]
+
+
+def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path) -> None:
+    """While the account is greeted: exit code 143, and one JSON object."""
+    with job(tmp_path, crowd(30), latency=0.3) as made:
+        process = made.start("--json")
+        wait_until(lambda: len(made.sandbox.requests) >= 1)
+        process.send_signal(signal.SIGTERM)
+        told = ended(process)
+        assert (told.code, told.json["reason"], made.writes()) == (143, "interrupted", 0)
+
+
+def test_a_second_run_at_once_is_turned_away(tmp_path: Path) -> None:
+    """Exit code 5, with what to do; the first one ends as if nothing had happened."""
+    with job(tmp_path, crowd(45), latency=0.2, delivery="concurrency: 2") as made:
+        first = made.start("--quiet")
+        wait_until(lambda: made.writes() >= 2)
+        second = made.run()
+        assert (second.code, second.out) == (5, "")
+        assert "another run" in second.err
+        assert "wait for it to end" in second.err
+        made.hurry()
+        assert ended(first) == ALL_WELL
+        assert len(made.sandbox.contents()["leads"]) == 15
+
+
+def test_a_lock_that_a_killed_run_left_behind_holds_nobody_up(tmp_path: Path) -> None:
+    """The lock is the process's, not the file's."""
+    with job(tmp_path, crowd(30), latency=0.05, delivery="concurrency: 2") as made:
+        made.kill_at(2)
+        assert Path(f"{made.state}.lock").exists()
+        made.hurry()
+        assert made.run("--quiet") == ALL_WELL
+
+
+def test_quiet_says_nothing_of_a_run_that_went_well_and_tells_one_that_did_not(tmp_path: Path) -> None:
+    """As cron wants it: mail comes when there is something to do."""
+    with job(tmp_path, crowd(6)) as made:
+        assert ended(made.start("--quiet")) == ALL_WELL
+        assert made.run("--quiet") == ALL_WELL
+        made.file.write_bytes(made.file.read_bytes() + b"{broken\n")
+        told = made.run("--quiet")
+        assert (told.code, told.out) == (1, "")
+        assert "events.ndjson:7" in told.err.replace("\n", "")
+
+
+def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path) -> None:
+    """What came through it is delivered while it is silent, and a signal ends the run as it should."""
+    with job(tmp_path, []) as made:
+        process = made.start("--json", source="-")
+        assert process.stdin is not None
+        process.stdin.write(lines(crowd(6)))
+        process.stdin.flush()
+        wait_until(lambda: len(made.sandbox.contents()["leads"]) == 2)
+        process.send_signal(signal.SIGTERM)
+        told = ended(process)
+        assert (told.code, told.err, told.json["exit_code"]) == (143, "", 143)
+        assert told.json["events"]["delivered"] + told.json["events"]["unchanged"] == 6
