@@ -16,6 +16,7 @@ from pipedrive_cli.transform.changes import (
     Transformed,
 )
 from pipedrive_cli.transform.mapping import FieldMap, Notes
+from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.rules import CODES, Rules
 
 LONGEST = 255
@@ -82,7 +83,9 @@ def _product(
         fields.setdefault("name", name)
     for address, value in shared.items():
         fields.setdefault(address, value)
-    _price(item, where, price_names, currency, fields, rules, notes)
+    if price := money(item, price_names, where, "price", currency, rules, notes):
+        amount, code = price
+        fields[f"prices.{code}"] = {"price": amount, "currency": code}
     return Change(
         RecordName("products", key, None, name if key is None else None),
         event.time,
@@ -129,34 +132,3 @@ def _key_and_name(item: Mapping[str, Any], where: str, notes: Notes) -> tuple[st
         notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))
         return None
     return key, name
-
-
-def _price(
-    item: Mapping[str, Any],
-    where: str,
-    names: tuple[str, ...],
-    currency: Any,
-    fields: dict[str, Any],
-    rules: Rules,
-    notes: Notes,
-) -> None:
-    """Adds the price: the first of `names` that says something, with the currency; nothing without one."""
-    for name in names:
-        value = item.get(name)
-        if value is None or says_nothing(value):
-            continue
-        try:
-            price = number(value)
-        except Unfit as reason:
-            notes.unfit(where + name, value, "price", reason)
-            return
-        if says_nothing(currency):
-            notes.count("amount_without_currency", "an amount without a currency is not sent", where + name)
-            return
-        try:
-            code = rules.currency(currency)
-        except Unfit as reason:
-            notes.unfit("properties.currency", currency, "currency", reason)
-            return
-        fields[f"prices.{code}"] = {"price": price, "currency": code}
-        return

@@ -8,9 +8,10 @@ from typing import Any
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.moments import day
-from pipedrive_cli.pipedrive.values import Converter, Unfit, number, says_nothing, visible_to
+from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing, visible_to
 from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.persons import context_change, nobody, person_of
 from pipedrive_cli.transform.products import order_completed, product_viewed
 from pipedrive_cli.transform.rules import AMOUNTS, Rules
@@ -64,27 +65,11 @@ def _lead(event: Event, name: str, rules: Rules) -> Transformed:
 
 def _value(properties: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | None:
     """The lead's amount and currency: the first amount that says something, 0 too."""
-    for name in AMOUNTS:
-        given = properties.get(name)
-        if given is None or says_nothing(given):
-            continue
-        try:
-            amount = number(given)
-        except Unfit as reason:
-            notes.unfit(f"properties.{name}", given, "value", reason)
-            return None
-        code = properties.get("currency")
-        if says_nothing(code):
-            code = rules.default_currency
-        if code is None:
-            notes.count("amount_without_currency", "an amount without a currency is not sent", f"properties.{name}")
-            return None
-        try:
-            return {"amount": amount, "currency": rules.currency(code)}
-        except Unfit as reason:
-            notes.unfit("properties.currency", code, "currency", reason)
-            return None
-    return None
+    code = properties.get("currency")
+    if says_nothing(code):
+        code = rules.default_currency
+    found = money(properties, AMOUNTS, "properties.", "value", code, rules, notes)
+    return None if found is None else {"amount": found[0], "currency": found[1]}
 
 
 def _visible_to_text(value: Any) -> str:
