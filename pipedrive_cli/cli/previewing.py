@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
-from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
+from pipedrive_cli.report.summary import EXAMPLES, Summary
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import Requested
@@ -68,8 +69,7 @@ def preview_events(
 
 def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> None:
     if as_json:
-        sys.stdout.buffer.write(to_json(summary))
-        sys.stdout.buffer.flush()
+        print_json(summary)
         return
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
 

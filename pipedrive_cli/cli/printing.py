@@ -8,19 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.report.escape import encodable
+from pipedrive_cli.report.json_line import json_line
 
 
 def print_json(value: Any) -> None:
-    """One JSON object and a newline. Lone surrogates, which events can bring, become visible escapes."""
-    try:
-        encoded = msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(value)))
-    print_bytes(encoded + b"\n")
+    """One JSON object and a newline."""
+    print_bytes(json_line(value))
 
 
 def print_bytes(content: bytes) -> None:
@@ -43,13 +37,3 @@ def write_file(option: str, path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise UserMistake(f"{option} {path}: {error.strerror or error}", code="usage") from error
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
-    return value

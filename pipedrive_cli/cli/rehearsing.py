@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.cli.running import REFRESH, Telling, check_report, collect_rarely, seconds, write_report
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, LINE_EVERY, LiveView, show_note, show_summary
-from pipedrive_cli.report.summary import EXAMPLES, to_json
+from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.wording import count, duration
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, terms_of_config
@@ -66,8 +67,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
     for report in telling.reports:
         write_report(report, summary, "foretold")
     if telling.as_json:
-        sys.stdout.buffer.write(to_json(summary))
-        sys.stdout.buffer.flush()
+        print_json(summary)
     elif not telling.quiet or summary.exit_code != 0:
         out = sys.stderr if telling.quiet else sys.stdout
         examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN

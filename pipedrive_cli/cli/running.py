@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.filtering import filters, seconds
-from pipedrive_cli.cli.printing import write_file
+from pipedrive_cli.cli.printing import print_json, write_file
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -123,8 +123,7 @@ def _tell(finished: Finished, telling: Telling, scene: Scene, passed_over: int) 
     for report in telling.reports:
         write_report(report, summary, scene)
     if telling.as_json:
-        sys.stdout.buffer.write(to_json(summary))
-        sys.stdout.buffer.flush()
+        print_json(summary)
     elif not telling.quiet or summary.exit_code != 0:
         show_summary(
             summary,

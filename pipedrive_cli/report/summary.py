@@ -7,12 +7,12 @@ neither the journal nor the terminal, and takes every number from whoever ran.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.escape import encodable
+from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.transform.changes import KINDS, Kind
 
@@ -192,12 +192,8 @@ def mismatch(summary: Summary) -> str | None:
 
 
 def to_json(summary: Summary) -> bytes:
-    """One JSON object and a newline, in UTF-8. Lone surrogates (of file names, of events) become visible escapes."""
-    try:
-        encoded = msgspec.json.encode(summary)
-    except UnicodeEncodeError:
-        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(summary)))
-    return encoded + b"\n"
+    """The contract, as one line."""
+    return json_line(summary)
 
 
 def from_json(data: bytes | str) -> Summary:
@@ -208,13 +204,3 @@ def from_json(data: bytes | str) -> Summary:
 def _weight(outcome: Outcome | None) -> int:
     order = (Outcome.REJECTED, Outcome.FAILED), (Outcome.PENDING,), (Outcome.SKIPPED,)
     return next((weight for weight, outcomes in enumerate(order) if outcome in outcomes), len(order))
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
-    return value

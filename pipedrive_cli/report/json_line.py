@@ -1,0 +1,28 @@
+"""A result as one line of JSON, whatever text events have brought into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipedrive_cli.report.escape import encodable
+
+
+def json_line(value: Any) -> bytes:
+    """One JSON value and a newline, in UTF-8. Lone surrogates (of file names, of events) become visible escapes."""
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(value)))
+    return encoded + b"\n"
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value
