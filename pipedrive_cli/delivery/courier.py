@@ -60,6 +60,12 @@ class _Course:
     waits: bool = False
     held: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)
 
+    def release(self) -> None:
+        """Lets other jobs have the records that this one had."""
+        for lock in self.held.values():
+            lock.release()
+        self.held = {}
+
 
 @dataclass(slots=True)
 class Courier:
@@ -151,15 +157,17 @@ class Courier:
             await self._give_up(course, Outcome.PENDING, stop.code, None)
             return Outcome.PENDING
         finally:
-            for lock in course.held.values():
-                lock.release()
+            course.release()
         if found is None and not course.waits:
             return course.worst or Outcome.REJECTED
         return found
 
     async def _hold(self, course: _Course, kind: Kind, record: RecordId) -> None:
-        """One job at a time has a record, though one job names it by Pipedrive's id and another one by its key."""
-        if self._locks is None or (kind, record) in course.held:
+        """One job at a time has a record, though one job names it by Pipedrive's id and another one by its key.
+
+        Records of another kind (a lead's person) are only looked at: whoever held them would keep out their own job.
+        """
+        if self._locks is None or kind != course.job.kind or (kind, record) in course.held:
             return
         lock = self._locks.setdefault((kind, record), asyncio.Lock())
         try:
@@ -204,7 +212,7 @@ class Courier:
                 self.directory.forget(kind, record)
                 return await self.commits.record(lambda journal: journal.forget_record(kind, record))
             case Wait():
-                return self._wait(ask, course)
+                return await self._wait(ask, course)
             case Revive(name, record):
                 return await self._revive(name, record)
 
@@ -216,9 +224,15 @@ class Courier:
             ghost_case = Case(b"", "", Place("", 0), None, open=2)  # asks for nothing, and so never ends
             ghost = Part(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
             plan = revive(job, record, ghost, self.terms)
-            under_way = asyncio.ensure_future(self._drive(plan, _Course(job, {}, {})))
+            under_way = asyncio.ensure_future(self._revived(plan, _Course(job, {}, {})))
             self._revivals[record] = under_way
         return await asyncio.shield(under_way)
+
+    async def _revived(self, plan: Plan, course: _Course) -> RecordId | None:
+        try:
+            return await self._drive(plan, course)
+        finally:
+            course.release()
 
     async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":
@@ -288,11 +302,15 @@ class Courier:
                 ended.append(joining.case)
         return ended
 
-    def _wait(self, wait: Wait, course: _Course) -> bool:
-        if self.input_over and self.input_cut:
-            raise StopRun("the rest of the input was not read", code="limit")
-        if self.input_over:
+    async def _wait(self, wait: Wait, course: _Course) -> bool:
+        """Whether waiting is no use any more. What waits for input that is never read is pending, and that alone."""
+        if self.input_over and not self.input_cut:
             return True
+        if self.input_over:
+            parts = tuple((part, Outcome.PENDING) for part in wait.parts)
+            joinings = tuple((joining, Outcome.PENDING) for joining in wait.joinings)
+            await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings), course)
+            return False
         course.waits = True
         for part in wait.parts:
             course.parts.pop(_token(part), None)

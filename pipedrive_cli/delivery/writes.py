@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipedrive_cli.delivery.asks import Refusal, Write, name_key
 from pipedrive_cli.delivery.backlog import Job
@@ -34,6 +34,15 @@ class Written:
     shown: SeenRecord | None = None  # the record as the answer showed it
 
 
+class _Refused(NamedTuple):
+    """A refusal, the record that it met last, and of how many records in a row it was the answer."""
+
+    code: str
+    message: str
+    record: int | str | None
+    times: int = 1
+
+
 @dataclass(slots=True)
 class Writes:
     """Sends the writes of one run. `server_time` is Pipedrive's clock as last heard, in seconds since 1970."""
@@ -44,7 +53,7 @@ class Writes:
     doubts: Doubts
     run: int  # the run's number in the journal
     server_time: Callable[[], float]
-    _refused: tuple[tuple[Kind, str, str] | None, int] = (None, 0)  # the last refusal, and how often in a row
+    _refused: dict[Kind, _Refused] = field(default_factory=dict)  # since the kind's last success
     _absent: dict[Kind, tuple[float, set[str]]] = field(default_factory=dict)  # writes judged not done: since, keys
     _doubtful: set[int] = field(default_factory=set)  # writes of this run whose fate could not be found out
 
@@ -61,7 +70,7 @@ class Writes:
             except (Refusal, KindStops, Failure, StopRun) as trouble:
                 await self._move(written, "refused")  # turned away, or it never left
                 if isinstance(trouble, Refusal):
-                    self._count_refusal(ask.kind, trouble)
+                    self._count_refusal(ask, trouble)
                 raise
             except Doubt as doubt:
                 attempted = asyncio.get_running_loop().time()
@@ -79,19 +88,22 @@ class Writes:
                 if (refused := doubt.refused) is not None:
                     raise Refusal(refused.code, refused.message, refused.fields) from doubt
                 continue
-            self._refused = (None, 0)
+            self._refused.pop(ask.kind, None)
             return self._shown(ask, answer.data, written)
         raise Failure("in_doubt", f"{ask.call.label} was answered so that nobody can tell whether it was done")
 
-    def _count_refusal(self, kind: Kind, refusal: Refusal) -> None:
-        """The same refusal many times in a row is about the kind of record, not about each of the records."""
+    def _count_refusal(self, ask: Write, refusal: Refusal) -> None:
+        """The same refusal of many records in a row is about their kind, not about each of them."""
         if refusal.gone or refusal.fields:
             return
-        last, times = self._refused
-        this = (kind, refusal.code, refusal.message)
-        self._refused = (this, times + 1 if last == this else 1)
-        if self._refused[1] >= SAME_REFUSALS:
-            raise KindStops(kind, refusal.code, refusal.message)
+        this = _Refused(refusal.code, refusal.message, ask.key if ask.call.id is None else ask.call.id)
+        last = self._refused.get(ask.kind)
+        if last is not None and (last.code, last.message) == (this.code, this.message):
+            # However many events one record has, it is one record that is refused.
+            this = this._replace(times=last.times + (this.record is None or this.record != last.record))
+        self._refused[ask.kind] = this
+        if this.times >= SAME_REFUSALS:
+            raise KindStops(ask.kind, refusal.code, refusal.message)
 
     def _remember_absent(self, ask: Write, sent_at: float) -> None:
         if ask.action == "create" and ask.key is not None:
