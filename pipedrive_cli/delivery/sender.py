@@ -139,7 +139,7 @@ class Sender:
                 case GiveUp(reason):
                     if isinstance(outcome, NoAnswer):
                         self._note_silence()
-                    raise Failure("gave_up", f"{call.label}: {reason}")
+                    raise Failure("gave_up", reason if call.label in reason else f"{call.label}: {reason}")
 
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
