@@ -82,10 +82,20 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The record is gone from Pipedrive. Answer: None."""
+    """The record is gone from Pipedrive. `state`: what one of its key is to get that takes its place. Answer: None."""
 
     kind: Kind
     id: RecordId
+    key: str | None = None
+    state: RecordState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Was the last record of this key deleted in Pipedrive? Answer: the state to make it anew with, or None."""
+
+    kind: Kind
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ class Revive:
     id: RecordId
 
 
-Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Wait | Linked | Revive
+Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Lost | Wait | Linked | Revive
 Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
 
 
@@ -163,6 +173,7 @@ class Home:
     unsaved_joinings: list[Joining] = field(default_factory=list)
     merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
     former_keys: list[str] = field(default_factory=list)
+    was_lost: bool = False  # it was there, and was deleted in Pipedrive: it may be made anew, whoever asks
 
 
 def name_key(name: object) -> str:

@@ -18,6 +18,7 @@ from pipedrive_cli.delivery.asks import (
     Linked,
     Locate,
     Look,
+    Lost,
     Plan,
     Recall,
     RecordId,
@@ -208,13 +209,25 @@ class Courier:
                 return await self._save(ask, course)
             case Linked(name):
                 return await self._linked(name)
-            case Forget(kind, record):
-                self.directory.forget(kind, record)
-                return await self.commits.record(lambda journal: journal.forget_record(kind, record))
+            case Forget():
+                return await self._forget(ask)
+            case Lost(kind, key):
+                return self.commits.journal.lost(kind, key)
             case Wait():
                 return await self._wait(ask, course)
             case Revive(name, record):
                 return await self._revive(name, record)
+
+    async def _forget(self, gone: Forget) -> None:
+        """The record's state outlives it, should the process die before it is made anew."""
+        self.directory.forget(gone.kind, gone.id)
+
+        def record(journal: Journal) -> None:
+            journal.forget_record(gone.kind, gone.id)
+            if gone.key is not None:
+                journal.keep_lost(gone.kind, gone.key, gone.state)
+
+        await self.commits.record(record)
 
     async def _revive(self, name: RecordName, record: RecordId) -> RecordId | None:
         """Makes a deleted person anew, once for all the leads that miss it."""
@@ -272,6 +285,8 @@ class Courier:
             if save.id is not None and save.state is not None:
                 journal.save_record(save.kind, save.id, save.keys, save.state)
                 if save.action == "created":
+                    for key in save.keys:
+                        journal.keep_lost(save.kind, key, None)
                     journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
             if shown is not None:
                 journal.see(save.kind, [shown])

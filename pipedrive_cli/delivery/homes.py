@@ -14,6 +14,7 @@ from pipedrive_cli.delivery.asks import (
     Knowledge,
     Locate,
     Look,
+    Lost,
     Plan,
     Recall,
     RecordId,
@@ -25,7 +26,8 @@ from pipedrive_cli.delivery.backlog import Job, Joining, depth
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.places import UNKNOWN, Places, former_keys
 from pipedrive_cli.delivery.plan import bring, lost
-from pipedrive_cli.delivery.verdicts import reject_alias
+from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.verdicts import reject_alias, skip_deleted
 
 
 def deliver(job: Job, terms: Terms) -> Plan:
@@ -43,7 +45,13 @@ def deliver(job: Job, terms: Terms) -> Plan:
         return None
     if not parts and not (home.unsaved_joinings or owed):
         return home.id
-    if home.id is None and job.kind == "persons" and terms.match_email:
+    anew: RecordState | None = (yield Lost(job.kind, job.key)) if home.id is None and job.key is not None else None
+    if anew is not None and terms.deleted == "skip":
+        yield skip_deleted(job, home, parts)
+        return None
+    if anew is not None:
+        home.state, home.was_lost = anew, True
+    elif home.id is None and job.kind == "persons" and terms.match_email:
         yield from _adopt(job, home, parts, terms)
     return (yield from bring(job, home, parts, terms))
 

@@ -28,9 +28,13 @@ from pipedrive_cli.delivery.backlog import Case, Job
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import bring
 from pipedrive_cli.delivery.standing import RecordState
-from pipedrive_cli.delivery.verdicts import reject_all
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.delivery.verdicts import depends_on, reject_all, skip_deleted
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Change
+
+
+class _PersonDeletedError(Exception):
+    """The lead's person was deleted in Pipedrive, and is not wanted back."""
 
 
 def lead_job(change: Change, case: Case) -> Job:
@@ -48,9 +52,8 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
             yield reject_all(job, Home(None, RecordState()), (part,), "person_not_found", nobody)
         return None
     if isinstance(person, Outcome):
-        outcome = Outcome.REJECTED if person is Outcome.REJECTED else Outcome.PENDING
-        why = "was rejected" if outcome is Outcome.REJECTED else "could not be brought to Pipedrive yet"
-        complaint = Complaint("depends_on", f"the person of this lead {why}", outcome=outcome)
+        outcome = person if person in {Outcome.REJECTED, Outcome.SKIPPED} else Outcome.PENDING
+        complaint = depends_on(outcome, "the person of this lead")
         yield Save("leads", None, parts=((part, outcome),), complaints=((part.case, complaint),))
         return None
     found = yield Locate("leads", key=job.key)
@@ -66,9 +69,15 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
         if part.change.person is None or (yield Look("persons", links["person"])) is not None:
             return False
         revived = yield Revive(part.change.person, links["person"])
+        if revived is None and terms.deleted == "skip":
+            raise _PersonDeletedError
         if revived is None:
             return False
         links["person"] = revived
         return True
 
-    return (yield from bring(job, home, (part,), terms, links, mend))
+    try:
+        return (yield from bring(job, home, (part,), terms, links, mend))
+    except _PersonDeletedError:
+        yield skip_deleted(job, home, (part,))
+        return None

@@ -35,7 +35,15 @@ from pipedrive_cli.delivery.backlog import Case, Job
 from pipedrive_cli.delivery.deciding import Decision, decide, drop, needs_look, settle
 from pipedrive_cli.delivery.gathering import Part, Wanted, gather
 from pipedrive_cli.delivery.standing import Held, RecordState, blank
-from pipedrive_cli.delivery.verdicts import blame, depends_on, inputs_of, outcomes_of, refused_addresses, reject_all
+from pipedrive_cli.delivery.verdicts import (
+    blame,
+    depends_on,
+    inputs_of,
+    outcomes_of,
+    refused_addresses,
+    reject_all,
+    skip_deleted,
+)
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import create, update
@@ -167,7 +175,7 @@ def _missing(
     complaints: list[tuple[Case, Complaint]],
 ) -> Generator[Ask, Any, bool]:
     """Whether the record must not or cannot be created; then its parts are ended or wait."""
-    if not any(part.change.may_create for part in parts):
+    if not home.was_lost and not any(part.change.may_create for part in parts):
         if (yield Wait(job, tuple(parts), tuple(home.unsaved_joinings))):
             nobody = "nobody in Pipedrive or in the input bears this user id"
             yield reject_all(job, home, parts, "person_not_found", nobody, complaints)
@@ -270,31 +278,25 @@ def lost(job: Job, home: Home, parts: Sequence[Part], terms: Terms) -> Generator
     whether to go on.
     """
     assert home.id is not None  # noqa: S101 - only a record that was there can be lost
-    yield Forget(job.kind, home.id)
-    if terms.deleted == "skip":
-        gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
-        joinings, home.unsaved_joinings = home.unsaved_joinings, []
-        cases = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
-        yield Save(
-            job.kind,
-            None,
-            parts=tuple((part, Outcome.SKIPPED) for part in parts),
-            joinings=tuple((joining, Outcome.SKIPPED) for joining in joinings),
-            complaints=tuple((case, gone) for case in cases),
-        )
-        return False
+    owed = {a: Held(h.rank, h.time, h.sent) for a, h in home.state.fields.items() if not blank(h.sent)}
+    contacts = {name: [{"value": form} for form in forms] for name, forms in home.state.added.items()}
+    if home.values is not None:
+        contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")}
+    anew = RecordState(
+        inputs=home.state.inputs, owed=home.state.owed | owed, owed_contacts=home.state.owed_contacts | contacts
+    )
+    yield Forget(job.kind, home.id, job.key, anew)
     found = (yield Locate(job.kind, key=job.key)) if job.key is not None else ()
     if found:
         knowledge: Knowledge = yield Recall(job.kind, found[0], job.key)
         home.id, home.values, home.age = found[0], knowledge.values, knowledge.age
         home.state = with_key(state_of(knowledge), job.key)
         return True
-    owed = {a: Held(h.rank, h.time, h.sent) for a, h in home.state.fields.items() if not blank(h.sent)}
-    contacts = {name: [{"value": form} for form in forms] for name, forms in home.state.added.items()}
-    if home.values is not None:
-        contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")}
+    if terms.deleted == "skip":
+        yield skip_deleted(job, home, parts)
+        return False
     home.id, home.values, home.age = None, None, 0.0
-    home.state = RecordState(inputs=home.state.inputs, owed=owed, owed_contacts=contacts)
+    home.state, home.was_lost = anew, True
     return True
 
 

@@ -67,9 +67,24 @@ def outcomes_of(
     return tuple(result)
 
 
+def skip_deleted(job: Job, home: Home, parts: Sequence[Part]) -> Save:
+    """Ends `parts`, and the aliases that hang on them, because somebody wanted the record away."""
+    gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
+    joinings, home.unsaved_joinings = home.unsaved_joinings, []
+    cases = dict.fromkeys([*(part.case for part in parts), *(joining.case for joining in joinings)])
+    return Save(
+        job.kind,
+        None,
+        parts=tuple((part, Outcome.SKIPPED) for part in parts),
+        joinings=tuple((joining, Outcome.SKIPPED) for joining in joinings),
+        complaints=tuple((case, gone) for case in cases),
+    )
+
+
 def depends_on(outcome: Outcome, what: str) -> Complaint:
     """Says that `what` ("its organization") ended with `outcome`, and so this event did, too."""
-    ended = "was rejected" if outcome is Outcome.REJECTED else "is not in Pipedrive yet"
+    how = {Outcome.REJECTED: "was rejected", Outcome.SKIPPED: "was deleted in Pipedrive"}
+    ended = how.get(outcome, "is not in Pipedrive yet")
     return Complaint("depends_on", f"{what} {ended}", outcome=outcome)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import (
     Call,
@@ -50,6 +51,8 @@ class Known(Protocol):
     def recall(self, kind: Kind, record: RecordId) -> Knowledge: ...
 
     async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None: ...
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None: ...
 
     def input_over(self) -> None:
         """From here on nothing more comes that could bring what is waited for."""
@@ -108,6 +111,10 @@ class Unknown:
     async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any]:
         self.tell(get(kind, record))
         return {}
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        del kind, key
+        return None
 
     def input_over(self) -> None:
         self._over = True

@@ -17,6 +17,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -86,6 +87,9 @@ class Seen:
 
     async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
         return await self.directory.look(kind, record)
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        return self.journal.lost(kind, key)
 
     def input_over(self) -> None:
         """Whoever was waited for is not there: that is certain here."""

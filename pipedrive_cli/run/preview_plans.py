@@ -14,6 +14,7 @@ from pipedrive_cli.delivery.asks import (
     Linked,
     Locate,
     Look,
+    Lost,
     Plan,
     Recall,
     RecordId,
@@ -174,6 +175,8 @@ class Foresight:
                 return await self._look(ask)
             case Wait():
                 return self._wait(ask, course)
+            case Lost(kind, key):
+                return self.known.lost(kind, key)
             case Forget(kind, record):
                 return self.memory.forget(kind, record)
 

@@ -333,6 +333,14 @@ class Journal:
         self._db.execute("DELETE FROM states WHERE kind = ? AND id = ?", (kind, record))
         self.unsee(kind, [record])
 
+    def keep_lost(self, kind: Kind, key: str, state: RecordState | None) -> None:
+        """Remembers what a deleted record is to get when it is made anew; None: it is there again."""
+        self.set_fact(f"lost {kind} {key}", state)
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        """What the deleted record of this key is to get when it is made anew, or None."""
+        return self.fact(f"lost {kind} {key}", RecordState)
+
     def merge_records(self, kind: Kind, loser: int, survivor: int) -> None:
         """All that named the loser names the survivor; the loser's state is gone."""
         self._db.execute("UPDATE names SET id = ? WHERE kind = ? AND id = ?", (survivor, kind, loser))
