@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.replay import Replay
@@ -61,7 +61,7 @@ class Way:
 
 @st.composite
 def ways(draw: st.DrawFn) -> Way:
-    effects = draw(st.lists(st.sampled_from(EFFECTS), max_size=4, unique=True))
+    effects = draw(st.lists(st.sampled_from(EFFECTS), min_size=draw(st.sampled_from([1, 0])), max_size=4, unique=True))
     chance = draw(st.sampled_from([0.1, 0.15, 0.2])) / max(1, len(effects))
     return Way(
         lookahead=draw(st.sampled_from([1000, 1, 3])),
@@ -143,7 +143,12 @@ class Replays(RuleBasedStateMachine):
 
     # -- files
 
-    @rule(target=files, data=st.data(), count=st.integers(1, 5))
+    @initialize(target=files, data=st.data(), count=st.integers(3, 10))
+    def the_first_file(self, data: st.DataObject, count: int) -> Path:
+        """Runs over nothing teach nothing."""
+        return self.a_file(data, count)
+
+    @rule(target=files, data=st.data(), count=st.integers(1, 6))
     def a_file(self, data: st.DataObject, count: int) -> Path:
         """A new file."""
         path = self.inbox / f"{len(self.written)}.ndjson"
