@@ -146,21 +146,22 @@ class Replays(RuleBasedStateMachine):
     @initialize(target=files, data=st.data(), count=st.integers(3, 10))
     def the_first_file(self, data: st.DataObject, count: int) -> Path:
         """Runs over nothing teach nothing."""
-        return self.a_file(data, count)
+        return self._appended(self._new(), data, count)
 
     @rule(target=files, data=st.data(), count=st.integers(1, 6))
     def a_file(self, data: st.DataObject, count: int) -> Path:
         """A new file."""
-        path = self.inbox / f"{len(self.written)}.ndjson"
-        self._append(path, data, count)
-        return path
+        return self._appended(self._new(), data, count)
 
     @rule(path=files, data=st.data())
     def grows(self, path: Path, data: st.DataObject) -> None:
         """A file that may have been read gets more events."""
-        self._append(path, data, 1)
+        self._appended(path, data, 1)
 
-    def _append(self, path: Path, data: st.DataObject, count: int) -> None:
+    def _new(self) -> Path:
+        return self.inbox / f"{len(self.written)}.ndjson"
+
+    def _appended(self, path: Path, data: st.DataObject, count: int) -> Path:
         for _ in range(count):
             if self.events and data.draw(st.integers(0, 9)) == 9:
                 made = data.draw(st.sampled_from(self.events))
@@ -170,6 +171,7 @@ class Replays(RuleBasedStateMachine):
                 self.events.append(made)
             self.written.setdefault(path, []).append(made)
         path.write_bytes(lines(self.written[path]))
+        return path
 
     # -- runs
 
