@@ -251,6 +251,7 @@ class Replay:
                 stack.enter_context(held(path))
             journal = Journal.open(path)
             stack.callback(journal.close)
+            stack.enter_context(journal.in_use())
             yield journal
 
     def _rejects(self, sources: list[Source]) -> RejectsWriter | None:

@@ -142,6 +142,21 @@ class Journal:
         self._db.close()
 
     @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While it is used. Raises StopRun where the file turns out to be damaged, or its disk fails, at a look."""
+        try:
+            yield
+        except* sqlite3.Error as errors:
+            first: BaseException = errors
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise StopRun(
+                f"the journal {self.path} cannot be read: {first}",
+                code="journal",
+                hint="mend its disk or bring the file back from a copy; without it, --state begins a new one",
+            ) from first
+
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing may be sent."""
         try:
