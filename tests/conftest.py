@@ -1,8 +1,16 @@
-"""What all tests share: this folder is importable, for `harness`, and no test sees the user's own environment."""
+"""What all tests share: the same examples in every run, and no test sees the user's own environment."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# A change is judged by the same examples as the one before. To look for new ones: HYPOTHESIS_PROFILE=explore
+settings.register_profile("settled", derandomize=True, database=None)
+settings.register_profile("explore", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "settled"))
 
 
 @pytest.fixture(autouse=True)
