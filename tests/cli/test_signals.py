@@ -15,6 +15,7 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+from pipedrive_cli.sandbox.faults import parse
 from tests.cli.desk_for_commands import CANARY, Ended, account, pipedrive_cli, served, written_config
 from tests.harness import Event, identify, lines, track
 from tests.run.events_of_all_kinds import Contents, comparable
@@ -62,12 +63,13 @@ class Job:
     def kill_at(self, writes: int) -> None:
         """A process that is killed as soon as the sandbox has seen so many writes in all."""
         process = self.start()
-        wait_until(lambda: self.writes() >= writes or process.poll() is not None)
+        wait_until(lambda: self.writes() >= writes, process)
         process.kill()
         process.communicate(timeout=PATIENCE)
 
     def hurry(self) -> None:
         """From here on the sandbox answers at once."""
+        self.sandbox.faults = []
         self.sandbox.options = SandboxOptions(plan="unlimited", api_token=CANARY)
 
     def writes(self) -> int:
@@ -82,10 +84,11 @@ def ended(process: subprocess.Popen[bytes]) -> Ended:
     return Ended(process.returncode, out.decode(), err.decode())
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     """Until a process has come so far."""
     end = time.monotonic() + PATIENCE
     while not true():
+        assert process.poll() is None, f"it ended before: {ended(process)}"
         assert time.monotonic() < end, "it never came so far"
         time.sleep(0.002)
 
@@ -135,7 +138,7 @@ def test_an_interrupted_run_finishes_what_is_in_flight_and_says_what_is_left(
     """The JSON summary stands on stdout, pending is counted, no write is open, and a later run does the rest."""
     with job(tmp_path, crowd(90), latency=0.05, delivery="concurrency: 4") as made:
         process = made.start("--json")
-        wait_until(lambda: made.writes() >= 8)
+        wait_until(lambda: made.writes() >= 8, process)
         process.send_signal(number)
         told = ended(process)
         summary = told.json
@@ -156,16 +159,17 @@ def test_an_interrupted_run_finishes_what_is_in_flight_and_says_what_is_left(
 
 def test_a_second_signal_leaves_at_once_and_loses_nothing(tmp_path: Path) -> None:
     """Creations that hang are not waited for; the next run looks what became of them."""
-    with job(tmp_path, crowd(6), latency=0.5, delivery="concurrency: 2, timeout: 60s") as made:
+    with job(tmp_path, crowd(6), delivery="concurrency: 2, timeout: 60s") as made:
+        made.sandbox.faults = parse("slow=20@POST *", 0)
         process = made.start("--json")
-        wait_until(lambda: made.writes() >= 1)
+        wait_until(lambda: made.writes() >= 1, process)
         began = time.monotonic()
         while process.poll() is None:  # two signals that come at once are one
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
         told = ended(process)
         assert (told.code, told.out) == (130, "")
-        assert time.monotonic() - began < 0.5 + 5
+        assert time.monotonic() - began < 5
         made.hurry()
         assert made.run("--quiet") == ALL_WELL
         assert [len(made.sandbox.contents()[kind]) for kind in ("persons", "leads")] == [2, 2]
@@ -175,7 +179,7 @@ def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path
     """While the account is greeted: exit code 143, and one JSON object."""
     with job(tmp_path, crowd(30), latency=0.3) as made:
         process = made.start("--json")
-        wait_until(lambda: len(made.sandbox.requests) >= 1)
+        wait_until(lambda: len(made.sandbox.requests) >= 1, process)
         process.send_signal(signal.SIGTERM)
         told = ended(process)
         assert (told.code, told.json["reason"], made.writes()) == (143, "interrupted", 0)
@@ -183,9 +187,10 @@ def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path
 
 def test_a_second_run_at_once_is_turned_away(tmp_path: Path) -> None:
     """Exit code 5, with what to do; the first one ends as if nothing had happened."""
-    with job(tmp_path, crowd(45), latency=0.2, delivery="concurrency: 2") as made:
+    with job(tmp_path, crowd(45), delivery="concurrency: 2") as made:
+        made.sandbox.faults = parse("slow=0.3@POST *", 0)
         first = made.start("--quiet")
-        wait_until(lambda: made.writes() >= 2)
+        wait_until(lambda: made.writes() >= 2, first)
         second = made.run()
         assert (second.code, second.out) == (5, "")
         assert "another run" in second.err
@@ -222,7 +227,7 @@ def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path)
         assert process.stdin is not None
         process.stdin.write(lines(crowd(6)))
         process.stdin.flush()
-        wait_until(lambda: len(made.sandbox.contents()["leads"]) == 2)
+        wait_until(lambda: len(made.sandbox.contents()["leads"]) == 2, process)
         process.send_signal(signal.SIGTERM)
         told = ended(process)
         assert (told.code, told.err, told.json["exit_code"]) == (143, "", 143)
