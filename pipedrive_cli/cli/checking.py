@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems
 from pipedrive_cli.pipedrive.catalog import UNLIMITED
@@ -43,7 +42,7 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool) -> Che
         return Checked(mistakes, exit_code=EXIT_USAGE, unchecked="the config comes first")
     for warning in notes(config):
         show_note(warning)
-    job = Check(config, str(config_file), sources, sandbox=sandbox, stdin=sys.stdin.buffer, note=show_note)
+    job = Check(config, str(config_file), sources, sandbox=sandbox, stdin=standard_input(), note=show_note)
     return asyncio.run(job.run())
 
 

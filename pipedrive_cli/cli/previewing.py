@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
@@ -57,7 +57,7 @@ def preview_events(
         _write(out, requests.render(request, style))
 
     options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
-    job = Preview(config, str(config_file), options, sys.stdin.buffer, None if counts_only else show, _note)
+    job = Preview(config, str(config_file), options, standard_input(), None if counts_only else show, _note)
     if not counts_only:
         _write(out, requests.head(style))
     with _unwatched():

@@ -1,4 +1,4 @@
-"""Results that are not for eyes alone: one JSON object on stdout, or a file that is whole or not there."""
+"""Streams and files that are not for eyes alone: JSON on stdout, files that are whole or not there, standard input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.json_line import json_line
@@ -37,3 +37,8 @@ def write_file(option: str, path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise UserMistake(f"{option} {path}: {error.strerror or error}", code="usage") from error
+
+
+def standard_input() -> BinaryIO | None:
+    """The bytes of standard input; None where somebody closed it, as some schedulers do."""
+    return None if sys.stdin is None else sys.stdin.buffer

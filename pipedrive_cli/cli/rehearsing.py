@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.cli.running import REFRESH, Telling, check_report, collect_rarely, seconds, write_report
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.tally import Tally
@@ -61,7 +61,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
 
     terms = terms_of_config(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
-    rehearsal = Rehearsal(config, str(config_file), options, terms, sys.stdin.buffer, note, progress)
+    rehearsal = Rehearsal(config, str(config_file), options, terms, standard_input(), note, progress)
     rehearsed = rehearsal.run()
     summary = rehearsed.finished.summary
     for report in telling.reports:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.filtering import filters, seconds
-from pipedrive_cli.cli.printing import print_json, write_file
+from pipedrive_cli.cli.printing import print_json, standard_input, write_file
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -77,7 +77,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
         config,
         str(config_file),
         options,
-        stdin=sys.stdin.buffer,
+        stdin=standard_input(),
         watch=watch,
         note=(lambda _: None) if telling.quiet else show_note,
     )
