@@ -24,7 +24,8 @@ from pipedrive_cli.transform.changes import (
     Transformed,
 )
 
-_PRECEDENCE = (
+# An event with several parts has the first of their outcomes that stands here.
+PRECEDENCE = (
     Outcome.PENDING,
     Outcome.FAILED,
     Outcome.REJECTED,
@@ -33,7 +34,7 @@ _PRECEDENCE = (
     Outcome.DUPLICATE,
     Outcome.SKIPPED,
 )
-_WEIGHT = {outcome: weight for weight, outcome in enumerate(_PRECEDENCE)}
+_WEIGHT = {outcome: weight for weight, outcome in enumerate(PRECEDENCE)}
 
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it

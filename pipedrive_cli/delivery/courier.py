@@ -29,7 +29,7 @@ from pipedrive_cli.delivery.asks import (
     Wait,
     Write,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.backlog import PRECEDENCE, Backlog, Case, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.gathering import Part
@@ -308,7 +308,7 @@ class Courier:
         ended: list[Case] = []
         for part, outcome in save.parts:
             course.parts.pop(_token(part), None)
-            course.worst = outcome if course.worst is None else min(course.worst, outcome, key=_HARM.index)
+            course.worst = outcome if course.worst is None else min(course.worst, outcome, key=PRECEDENCE.index)
             if part.case.end_part(outcome):
                 ended.append(part.case)
         for joining, outcome in save.joinings:
@@ -349,17 +349,6 @@ class Courier:
             ),
             course,
         )
-
-
-_HARM = (
-    Outcome.PENDING,
-    Outcome.FAILED,
-    Outcome.REJECTED,
-    Outcome.DELIVERED,
-    Outcome.UNCHANGED,
-    Outcome.DUPLICATE,
-    Outcome.SKIPPED,
-)
 
 
 def _token(part: Part) -> tuple[int, int]:
