@@ -6,7 +6,7 @@ job, so that a job is the unit that is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -276,12 +276,6 @@ class Backlog:
                 steps[key] = step
                 key = step[0]
         return steps
-
-    def keys_waiting(self) -> Iterator[tuple[Kind, str]]:
-        """Kind and key of every record that waits, for a look at the account beforehand."""
-        for kind, what, value in self._groups:
-            if what == "key":
-                yield kind, str(value)
 
 
 def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:

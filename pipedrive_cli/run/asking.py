@@ -7,18 +7,16 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from pipedrive_cli.config import Config, address, credentials
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.budget import Day, Pace
 from pipedrive_cli.delivery.sender import Failure, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.catalog import PLANS, Call
-from pipedrive_cli.pipedrive.client import Client
+from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.reading_account import Send, read_me
-from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
-from pipedrive_cli.secret import Secret
+from pipedrive_cli.run.connecting import to_account, to_sandbox
 
 MOST_ATTEMPTS = 3  # somebody is waiting at the keyboard
 
@@ -49,18 +47,7 @@ class Line:
 @contextlib.asynccontextmanager
 async def connected(config: Config, *, sandbox: bool = False) -> AsyncIterator[Line]:
     """The account that the config names, or the embedded sandbox. Raises UserMistake without address or key."""
-    plan = PLANS["unlimited" if sandbox else config.pipedrive.plan]
-    timeout = config.delivery.timeout
-    if sandbox:
-        from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
-
-        embedded = embedded_sandbox(config)
-        key = ("x-api-token", Secret(embedded.options.api_token))
-        client = Client(ADDRESS, key, timeout=timeout, transport=SandboxTransport(embedded))
-    else:
-        key = credentials(config)
-        client = Client(address(config), key, timeout=timeout)
-    limit = plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
+    client, limit = (to_sandbox if sandbox else to_account)(config)
     sender = Sender(
         client,
         Pace(limit),

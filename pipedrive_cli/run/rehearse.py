@@ -19,12 +19,11 @@ from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config, PlanName
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.catalog import PLANS
-from pipedrive_cli.pipedrive.client import Client
-from pipedrive_cli.run.embedded import ADDRESS, furnish
+from pipedrive_cli.run.connecting import client_of
+from pipedrive_cli.run.embedded import furnish
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.run.work import LATENCY
-from pipedrive_cli.secret import Secret
 
 if TYPE_CHECKING:
     from pipedrive_cli.sandbox import Sandbox
@@ -90,7 +89,7 @@ class Rehearsal:
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,
-            connect=lambda: (_client(self.config, sandbox), PLANS[self.terms.plan].requests),
+            connect=lambda: (client_of(sandbox, self.config), PLANS[self.terms.plan].requests),
         )
         finished = await job.run()
         marks = [*self._marks, finished.summary.tokens.spent]
@@ -152,10 +151,3 @@ def _sandbox(config: Config, terms: Terms) -> Sandbox:
     sandbox = Sandbox(options, LoopClock(midnight))
     furnish(sandbox, config)
     return sandbox
-
-
-def _client(config: Config, sandbox: Sandbox) -> Client:
-    from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - as above
-
-    key = ("x-api-token", Secret(sandbox.options.api_token))
-    return Client(ADDRESS, key, timeout=config.delivery.timeout, transport=SandboxTransport(sandbox))

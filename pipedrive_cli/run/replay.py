@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pipedrive_cli.config import Config, address, credentials
+from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
@@ -32,7 +32,7 @@ from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.summary import Summary, to_json
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
+from pipedrive_cli.run.connecting import to_account, to_sandbox
 from pipedrive_cli.run.intake import reading_started
 from pipedrive_cli.run.keeping import keep
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
@@ -42,8 +42,7 @@ from pipedrive_cli.run.shut_out import place, remember, still_shut_out
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import nothing_read, summary_of
-from pipedrive_cli.run.work import MOST_WORKERS, Work
-from pipedrive_cli.secret import Secret
+from pipedrive_cli.run.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,26 +216,14 @@ class Replay:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Client, Pace]]:
         """A client, and the limits to start from."""
-        connect = self.connect or (self._to_sandbox if self.options.sandbox else self._to_account)
-        client, limit = connect()
+        if self.connect is not None:
+            client, limit = self.connect()
+        else:
+            client, limit = (to_sandbox if self.options.sandbox else to_account)(self.config)
         try:
             yield client, Pace(limit)
         finally:
             await client.aclose()
-
-    def _to_sandbox(self) -> tuple[Client, int]:
-        from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
-
-        sandbox = embedded_sandbox(self.config)
-        key = ("x-api-token", Secret(sandbox.options.api_token))
-        client = Client(ADDRESS, key, timeout=self.config.delivery.timeout, transport=SandboxTransport(sandbox))
-        return client, PLANS["unlimited"].requests
-
-    def _to_account(self) -> tuple[Client, int]:
-        plan = PLANS[self.config.pipedrive.plan]
-        key = credentials(self.config)
-        client = Client(address(self.config), key, timeout=self.config.delivery.timeout, connections=MOST_WORKERS)
-        return client, plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
 
     def _state(self) -> Path | None:
         return self.options.state or self.config.state

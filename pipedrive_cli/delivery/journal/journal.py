@@ -49,13 +49,6 @@ _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
 
 
-class KnownRecord(NamedTuple):
-    """A record that our journal knows by one of its keys."""
-
-    id: int | str
-    state: RecordState
-
-
 class SeenRecord(NamedTuple):
     """A record as a listing or an answer showed it: values by address."""
 
