@@ -1,9 +1,9 @@
 """Where events come from: SOURCE arguments become files to read, in order. Opens nothing until it is asked to.
 
-What counts as an event file in a folder: a name that ends in .json, .ndjson, .jsonl or .log, or one of these and .gz,
-or .gz alone (but not .tar.gz, .csv.gz and the like). Folders are read with all that is in them; hidden files and
-folders, and our own rejects files, are left out. A glob takes every file it matches, save hidden ones and rejects
-files that it does not ask for. A file named outright is taken whatever its name.
+What counts as an event file in a folder: a name that ends in .json, .ndjson, .jsonl or .log, with or without .gz or
+.zst after it, or in .gz or .zst alone (but not in .tar.gz, .csv.zst and the like). Folders are read with all that is in
+them; hidden files and folders, and our own rejects files, are left out. A glob takes every file it matches, save hidden
+ones and rejects files that it does not ask for. A file named outright is taken whatever its name.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
+from pipedrive_cli.events.event_files import is_event_file, is_rejects_file
 
 STDIN: Final = "-"
 
-_EVENT_SUFFIXES: Final = (".json", ".ndjson", ".jsonl", ".log")
-_PACKED_OTHERS: Final = (".tar.gz", ".csv.gz", ".tsv.gz", ".parquet.gz", ".sql.gz", ".xml.gz")
-_REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.gz)?$", re.IGNORECASE)
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:\ is a drive
 _GLOB: Final = re.compile(r"[*?\[]")
 
@@ -113,7 +111,7 @@ def _sources(argument: str, stdin: BinaryIO | None) -> Iterator[Source]:
 def _globbed(pattern: str) -> Iterator[Source]:
     wants_rejects = "reject" in Path(pattern).name.lower()
     for match in sorted(glob.glob(pattern, recursive=True), key=_by_name):  # noqa: PTH207 - takes absolute patterns too
-        if wants_rejects or not _REJECTS.search(match):
+        if wants_rejects or not is_rejects_file(match):
             yield from _found(Path(match))
 
 
@@ -141,14 +139,6 @@ def _event_files(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
         folders[:] = (name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in files if is_event_file(name))
-
-
-def is_event_file(name: str) -> bool:
-    """Whether a file of this name, found in a folder, is taken for one of events."""
-    lower = name.lower()
-    if lower.startswith(".") or _REJECTS.search(lower) or lower.endswith(_PACKED_OTHERS):
-        return False
-    return lower.endswith((*_EVENT_SUFFIXES, ".gz"))
 
 
 def _refuse_folder(error: OSError) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final, NamedTuple, Protocol
 
 BLOCK: Final = 1 << 18  # bytes of text held at once; reading faster than this is not to be had by larger blocks
 _PACKED_BLOCK: Final = 1 << 16
@@ -13,14 +14,23 @@ _PACKED_BLOCK: Final = 1 << 16
 _NOT_EVENTS: Final[dict[bytes, tuple[str, str]]] = {
     b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
     b"PAR1": ("a Parquet file", "export the events as NDJSON"),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unpack it first, for example with `zstd -d`"),
     b"\xfd7zXZ\x00": ("packed with xz", "unpack it first, for example with `xz -d`"),
     b"SQLite format 3\x00": ("an SQLite database", "export the events as NDJSON"),
     b"\xff\xfe": ("UTF-16 text", "save it as UTF-8"),
     b"\xfe\xff": ("UTF-16 text", "save it as UTF-8"),
 }
-_LONGEST_MAGIC: Final = max(map(len, _NOT_EVENTS))
 _GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = (
+    b"\x28\xb5\x2f\xfd",
+    *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16)),
+)  # frames, skippable ones
+_PACKED: Final = (_GZIP, *_ZSTD)
+_LONGEST_MAGIC: Final = max(map(len, (*_NOT_EVENTS, *_PACKED)))
+
+
+def is_packed(start: bytes) -> bool:
+    """Whether a stream that begins so is gzip or zstd."""
+    return start.startswith(_PACKED)
 
 
 class Trouble(NamedTuple):
@@ -31,7 +41,7 @@ class Trouble(NamedTuple):
 
 
 class Blocks:
-    """Iterates over the text of a stream in blocks; gzip is told by its first bytes.
+    """Iterates over the text of a stream in blocks; gzip and zstd are told by their first bytes.
 
     `bytes_read` counts what was taken from the stream, packed. `trouble` is None once the stream was read to a clean
     end; otherwise everything before the trouble has been handed out. A stream never raises from here.
@@ -54,8 +64,8 @@ class Blocks:
             if first.startswith(magic):
                 self.trouble = Trouble("not_events", f"the file is {what}, not lines of JSON: {advice}")
                 return
-        if first.startswith(_GZIP):
-            yield from self._inflated(first)
+        if first.startswith(_PACKED):
+            yield from self._unpacked(first, "gzip" if first.startswith(_GZIP) else "zstd")
             return
         block = first
         while block:
@@ -71,28 +81,82 @@ class Blocks:
         self.bytes_read += len(data)
         return data
 
-    def _inflated(self, data: bytes) -> Iterator[bytes]:
-        """The text of all gzip members. Zeros after a member are padding, as tape and block storage leave it."""
+    def _unpacked(self, data: bytes, packer: str) -> Iterator[bytes]:
+        """The text of all gzip members or zstd frames. Zeros after one are padding, as block storage leaves it."""
+        new_part, errors = _GZIP_PARTS if packer == "gzip" else _zstd_parts()
         while data:
-            inflater = zlib.decompressobj(wbits=31)
-            while not inflater.eof:
-                data = data or self._take(_PACKED_BLOCK)
-                ended = not data
+            part = new_part()
+            while not part.eof:
+                if part.needs_input:
+                    data = data or self._take(_PACKED_BLOCK)
+                ended = part.needs_input and not data
                 try:
-                    block = inflater.decompress(data, BLOCK)  # the limit keeps a zip bomb in bounds
-                except zlib.error:
-                    self.trouble = Trouble("gzip_broken", "the gzip data is damaged from here on")
+                    block = part.decompress(data, BLOCK)  # the limit keeps a bomb in bounds
+                except errors as error:
+                    self.trouble = Trouble(f"{packer}_broken", _damage(packer, error))
                     return
-                data = inflater.unconsumed_tail
+                data = b""
                 if block:
                     yield block
-                elif ended:
-                    self.trouble = self.trouble or Trouble("gzip_broken", "the gzip data breaks off here")
+                elif ended and not part.eof:
+                    self.trouble = self.trouble or Trouble(f"{packer}_broken", f"the {packer} data breaks off here")
                     return
-            data = inflater.unused_data.lstrip(b"\0")
+            data = part.unused_data.lstrip(b"\0")
             while not data and (data := self._take(_PACKED_BLOCK)):
                 data = data.lstrip(b"\0")
 
 
+class _Part(Protocol):
+    """One gzip member or zstd frame that is being unpacked."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+
+
+class _GzipMember:
+    """zlib's way of unpacking in the form that zstd's has, which keeps what it could not unpack yet to itself."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflater.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflater.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        return self._inflater.decompress(self._inflater.unconsumed_tail or data, max_length)
+
+
+_GZIP_PARTS: Final[tuple[Callable[[], _Part], type[Exception]]] = (_GzipMember, zlib.error)
+
+
+def _zstd_parts() -> tuple[Callable[[], _Part], type[Exception]]:
+    """Loaded by those who have such a file alone. The standard library has it from Python 3.14 on."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # noqa: PLC0415 - as the docstring says
+    else:
+        from backports import zstd  # noqa: PLC0415 - as the docstring says
+    return zstd.ZstdDecompressor, zstd.ZstdError
+
+
+def _damage(packer: str, error: Exception) -> str:
+    if "too much memory" in str(error):  # a window over 128 MiB, which libzstd takes on request alone
+        return "the zstd data needs more than 128 MiB of memory to be unpacked: pack it without --long or --ultra"
+    return f"the {packer} data is damaged from here on"
+
+
 def _may_be_magic(start: bytes) -> bool:
-    return _GZIP.startswith(start) or any(magic.startswith(start) for magic in _NOT_EVENTS)
+    return any(magic.startswith(start) for magic in (*_NOT_EVENTS, *_PACKED))

@@ -39,6 +39,7 @@ _LINES: dict[str, Words] = {
     "not_events": Words("the file holds no lines of events", "Unpack or export it as its message says."),
     "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),
     "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
+    "zstd_broken": Words("a zstd file is damaged or breaks off", "Fetch it again, then run again."),
     "unfinished_line": Words(
         "the last line of a file has no end and is no JSON", "Its writer may not be done: run again later."
     ),

@@ -16,9 +16,9 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import KnownFile
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.unpack import is_packed
 
 _CHUNK = 1 << 20
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class KnownFiles:
         packed = False
         with source.open() as stream:
             while chunk := stream.read(_CHUNK):
-                packed = packed or (position == 0 and chunk.startswith(_GZIP))
+                packed = packed or (position == 0 and is_packed(chunk))
                 if position < prefix_size <= position + len(chunk):
                     part = whole.copy()
                     part.update(chunk[: prefix_size - position])

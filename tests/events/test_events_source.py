@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
+from pipedrive_cli.events.event_files import is_event_file
 from pipedrive_cli.events.reading import read
-from pipedrive_cli.events.source import Source, is_event_file, resolve
+from pipedrive_cli.events.source import Source, resolve
 
 from .event_lines import line
 
@@ -66,6 +67,10 @@ def test_a_folder_gives_its_event_files_by_name(exports: Path) -> None:
         ("x.csv", False),
         ("x.csv.gz", False),
         ("x.tar.gz", False),
+        ("x.json.zst", True),
+        ("1772521560.zst", True),
+        ("x.tar.zst", False),
+        ("x.rejects.ndjson.zst", False),
         (".x.json", False),
         ("x.rejects.ndjson", False),
         ("x.rejects.ndjson.gz", False),

@@ -1,0 +1,26 @@
+"""Which names found in a folder or under a prefix are those of event files. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_EVENTS: Final = (".json", ".ndjson", ".jsonl", ".log")
+_PACKED_OTHERS: Final = (".tar", ".csv", ".tsv", ".parquet", ".sql", ".xml")
+_REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.(gz|zst))?$", re.IGNORECASE)
+
+
+def is_event_file(name: str) -> bool:
+    """Whether a file of this name (without folders), found in a folder, is taken for one of events."""
+    lower = name.lower()
+    if lower.startswith(".") or is_rejects_file(lower):
+        return False
+    unpacked = lower.removesuffix(".gz").removesuffix(".zst")
+    if unpacked != lower:
+        return not unpacked.endswith(_PACKED_OTHERS)
+    return lower.endswith(_EVENTS)
+
+
+def is_rejects_file(name: str) -> bool:
+    """Whether a file of this name holds events that an earlier run of ours has set aside."""
+    return _REJECTS.search(name) is not None
