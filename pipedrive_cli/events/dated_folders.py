@@ -1,0 +1,83 @@
+"""The days that folders of RudderStack's and Segment's exports are named by, and what `--since` makes of them. Pure.
+
+Such a folder is named by the day on which its events were uploaded. An event is uploaded after it happened, and its
+time never counts as later than its `receivedAt`; so a folder may hold events of any earlier time, but none of a later
+day. That is why `--since` leaves folders out before they are listed, and `--until` leaves out none. A folder's day is
+in the time zone of the server that wrote it, hence a day of slack.
+
+A day is taken for one only where nothing else can be meant, in a folder
+
+- below `rudder-logs/<source>/` or `gw/`, named `2026-03-01` or, as older servers wrote it, `03-01-2026`;
+- named by a whole day in seconds or milliseconds since 1970, as Segment does;
+- named `2026-03-01` anywhere else, for files in it whose own names begin with seconds since 1970 of about that day, as
+  RudderStack's do. Other folders of that name may well be someone's own: a month's events under the day of its first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+SLACK: Final = timedelta(days=1)
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_AMERICAN: Final = re.compile(r"(\d\d)-(\d\d)-(\d{4})", re.ASCII)
+_EPOCH: Final = re.compile(r"(\d{10})(?:000)?", re.ASCII)  # of 2001 and later, in s or ms
+_FILE: Final = re.compile(r"(\d{10})\.", re.ASCII)
+_DAY: Final = 86_400
+_EPOCH_BEGINS: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def first_day(since: int) -> date:
+    """The first day whose folder may hold an event of `since` (microseconds since 1970 UTC) or later."""
+    try:
+        return (_EPOCH_BEGINS + timedelta(microseconds=since)).date() - SLACK
+    except OverflowError:  # far out of any calendar
+        return date.min if since < 0 else date.max
+
+
+def is_before(first: date, folders: Sequence[str]) -> bool:
+    """Whether a folder, by its names from the outermost to its own, surely holds only what came before that day."""
+    days = (_folder_day(folders[: n + 1]) for n in range(len(folders)))
+    return any(day is not None and day < first for day in days)
+
+
+def is_file_before(first: date, parts: Sequence[str]) -> bool:
+    """The same of a file, whose own name is the last of `parts`: true of every file in a folder of which it is true."""
+    *folders, name = parts
+    if is_before(first, folders):
+        return True
+    written = _FILE.match(name)
+    day = _iso(folders[-1]) if folders else None
+    return written is not None and day is not None and day < first and abs(_day_of(int(written[1])) - day) <= SLACK
+
+
+def _folder_day(parts: Sequence[str]) -> date | None:
+    *before, name = parts
+    if epoch := _EPOCH.fullmatch(name):
+        seconds = int(epoch[1])
+        return _day_of(seconds) if seconds % _DAY == 0 else None
+    if before[-1:] == ["gw"] or before[-2:-1] == ["rudder-logs"]:
+        return _iso(name) or _american(name)
+    return None
+
+
+def _iso(name: str) -> date | None:
+    return _date(name) if _ISO.fullmatch(name) else None
+
+
+def _american(name: str) -> date | None:
+    found = _AMERICAN.fullmatch(name)
+    return None if found is None else _date(f"{found[3]}-{found[1]}-{found[2]}")
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None  # the 30th of February
+
+
+def _day_of(seconds: int) -> date:
+    return datetime.fromtimestamp(seconds, UTC).date()
