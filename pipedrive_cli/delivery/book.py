@@ -14,10 +14,10 @@ from typing import Any
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.outcomes import Complaint, Outcome, cause_of
 from pipedrive_cli.transform.changes import Kind
 
-EXAMPLES_KEPT = 20  # per problem and run
+EXAMPLES_KEPT = 20  # per cause and run
 UNHANDLED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})
 
 
@@ -30,7 +30,7 @@ class Book:
     on_ended: Callable[[Case], None] | None = None
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[Any, ...]] = field(default_factory=list)
-    _kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _requests_told: Counter[str] = field(default_factory=Counter)
     _told: Counter[str] = field(default_factory=Counter)
@@ -48,10 +48,11 @@ class Book:
         """Counts a problem and keeps the first examples of it."""
         ended = outcome.value if outcome is not None else ""
         self.tally.problems[complaint.code] += 1
-        self.count("problem", f"{complaint.code} {ended}")
-        if self._kept[complaint.code, ended] >= EXAMPLES_KEPT:
+        cause = cause_of(complaint.code, complaint.field)
+        self.count("problem", f"{complaint.code} {ended}" if cause is None else f"{complaint.code} {ended}\t{cause}")
+        if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
             return
-        self._kept[complaint.code, ended] += 1
+        self._kept[complaint.code, ended, cause] += 1
         place = case.place if case is not None else None
         self._examples.append(
             (
@@ -72,7 +73,8 @@ class Book:
         """An event has its outcome."""
         self.tally.outcomes[case.outcome] += 1
         self.count("outcome", case.outcome.value)
-        for complaint in {complaint.code: complaint for complaint in reversed(case.complaints)}.values():
+        causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
+        for complaint in causes.values():
             self.problem(complaint, case, complaint.outcome)
         if self.on_ended is not None:
             self.on_ended(case)

@@ -29,6 +29,11 @@ def named_fields(call: Call, message: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def in_words(message: str, names: Mapping[str, str]) -> str:
+    """Pipedrive's words with the names of custom fields in place of their keys, as far as `names` (by key) has them."""
+    return _HASH.sub(lambda found: names.get(found[0], found[0]), message) if names else message
+
+
 def _sent(call: Call) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each field that was sent: its address, and the regular expressions by which a message may call it."""
     facts = FACTS[call.endpoint.kind] if call.endpoint.kind else None

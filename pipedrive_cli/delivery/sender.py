@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
+from pipedrive_cli.delivery.refusal import in_words
 from pipedrive_cli.delivery.retry import (
     Again,
     DaySpent,
@@ -99,6 +101,7 @@ class Sender:
         self._unanswered = 0
         self.answered_at_all = False
         self.on_answer: Callable[[Call, Answer], None] | None = None
+        self.names: Mapping[str, str] = {}  # of custom fields, by key: what Pipedrive says is told in them
 
     @property
     def stopped(self) -> StopRun | None:
@@ -131,12 +134,13 @@ class Sender:
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
                 case InDoubt(reason, refused):
-                    raise Doubt(reason, refused)
+                    raise Doubt(reason, None if refused is None else self._readable(refused))
                 case Gone():
                     raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
                 case Refused():
-                    self._refused(call, verdict)
+                    self._refused(call, self._readable(verdict))
                 case GiveUp(reason):
+                    reason = in_words(reason, self.names)
                     if isinstance(outcome, NoAnswer):
                         self._note_silence()
                     raise Failure("gave_up", reason if call.label in reason else f"{call.label}: {reason}")
@@ -243,6 +247,9 @@ class Sender:
             break
         self._renewal = None
         self._tally.waiting_for = self._tally.waiting_until = None
+
+    def _readable(self, refused: Refused) -> Refused:
+        return replace(refused, message=in_words(refused.message, self.names))
 
     def _go_on(self) -> None:
         if self._stopped is not None:

@@ -43,7 +43,11 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The catalogue. A kind that is missing from `fields` was not asked for: its values pass as they are."""
+    """The catalogue. A kind that is missing from `fields` was not asked for: its values pass as they are.
+
+    `pinned` are the keys of the custom fields that earlier runs understood by a name: what the config calls Role stays
+    that field, whatever it is called in Pipedrive later.
+    """
 
     company_id: int | None = None
     company_name: str | None = None
@@ -54,3 +58,4 @@ class Account(msgspec.Struct, frozen=True):
     fields: Mapping[Kind, tuple[Field, ...]] = {}
     currencies: frozenset[str] | None = None
     lead_labels: tuple[Label, ...] | None = None
+    pinned: Mapping[Kind, Mapping[str, str]] = {}

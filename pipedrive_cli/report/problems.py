@@ -82,10 +82,11 @@ _EVENTS: dict[str, Words] = {
     "event_not_included": Words("the config does not include this event", "See `events.include` in the config."),
     "bad_value": Words(
         "a value does not fit its field in Pipedrive",
-        "The rest of the event was sent. Mend the value, or map the trait to a field of a fitting type.",
+        "The rest of the event is sent. Mend the value, or map the trait to a field of a fitting type.",
     ),
     "amount_without_currency": Words(
-        "an amount without a currency was not sent", "Set `leads.default_currency`, or let events carry a currency."
+        "an amount without a currency is not sent",
+        "Let events carry a `currency` beside the amount; for leads `leads.default_currency` stands in.",
     ),
     "products_missing": Words(
         "the order has no products", "`properties.products` must be a list with something in it."
@@ -103,7 +104,7 @@ _RECORDS: dict[str, Words] = {
         "nobody in Pipedrive or in the input bears this user id",
         "Set `identity.create_missing_persons: true`, or import the identify events too.",
     ),
-    "previous_unknown": Words(
+    "alias_unknown": Words(
         "the alias names a previous person whom nobody knows", "If that person comes later, the alias is applied then."
     ),
     "alias_same": Words("both ids of the alias name the same person already"),
@@ -112,7 +113,7 @@ _RECORDS: dict[str, Words] = {
     "alias_reused": Words(
         "the previous id is another name of somebody else", "Merging would mix two strangers: mend the ids."
     ),
-    "alias_would_merge": Words(
+    "alias_both_exist": Words(
         "both persons exist and the config forbids merging", "Set `identity.alias: merge`, or merge them in Pipedrive."
     ),
     "identity_conflict": Words(
@@ -134,6 +135,9 @@ _RECORDS: dict[str, Words] = {
     ),
     "twin_records": Words(
         "several records in Pipedrive bear the same id; the oldest was used", "Merge them in Pipedrive."
+    ),
+    "field_moved": Words(
+        "a field that the config names was renamed in Pipedrive, or made anew", "Write its present name in the config."
     ),
     "not_admin": Words(
         "the API token's user is no admin and may not see every record",

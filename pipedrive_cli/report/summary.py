@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.outcomes import Outcome, cause_of
 from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.transform.changes import KINDS, Kind
@@ -19,6 +19,7 @@ from pipedrive_cli.transform.changes import KINDS, Kind
 VERSION: Literal[1] = 1
 EXAMPLES = 5  # a problem is understood from a few; the rejects file has them all
 
+Cause: TypeAlias = tuple[str, Outcome | None, str | None]  # code, outcome, and the field where that is the cause
 Status: TypeAlias = Literal["complete", "partial", "stopped"]
 
 
@@ -159,15 +160,31 @@ def problem_group(
 
 
 def problem_groups(
-    counts: Mapping[tuple[str, Outcome | None], int], examples: Iterable[tuple[str, Outcome | None, Example]]
+    counts: Mapping[Cause, int], examples: Iterable[tuple[str, Outcome | None, Example]]
 ) -> tuple[ProblemGroup, ...]:
-    """All groups of a run, worst first, from their numbers by code and outcome and the examples kept."""
-    kept: dict[tuple[str, Outcome | None], list[Example]] = {}
+    """All groups of a run, worst first, from their numbers by cause and the examples kept."""
+    kept: dict[Cause, list[Example]] = {}
     for code, outcome, example in examples:
-        kept.setdefault((code, outcome), []).append(example)
+        kept.setdefault((code, outcome, cause_of(code, example.field)), []).append(example)
     return worst_first(
-        problem_group(code, outcome, count, kept.get((code, outcome), ())) for (code, outcome), count in counts.items()
+        problem_group(code, outcome, count, varied(kept.get((code, outcome, where), ())), message=heading(code, where))
+        for (code, outcome, where), count in counts.items()
     )
+
+
+def heading(code: str, where: str | None) -> str:
+    """What happened, with the field where that is the cause."""
+    return words(code).message if where is None else f"{words(code).message}: {where}"
+
+
+def varied(examples: Iterable[Example]) -> list[Example]:
+    """The examples with those first that show a value for the first time: five of one value teach less than two."""
+    ranks: dict[str | None, int] = {}
+    ranked = []
+    for example in examples:
+        ranks[example.value] = rank = ranks.get(example.value, -1) + 1
+        ranked.append((rank, example))
+    return [example for _, example in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def worst_first(problems: Iterable[ProblemGroup]) -> tuple[ProblemGroup, ...]:

@@ -14,9 +14,12 @@ from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.pipedrive.account import Account, Field, Label
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
 from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.pins import Pins, moved, pins
 from pipedrive_cli.transform.targets import resolve_fields
 
 DAY = 86_400.0
+PINS = "pinned fields"
+FIELD_MOVED = "field_moved"
 
 
 class Kept(msgspec.Struct):
@@ -39,6 +42,8 @@ class AccountKnowledge:
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
         """Fetches fields of these kinds, and with leads or products the currencies, unless a day-old copy is kept."""
+        if self.journal is not None and not self.account.pinned:
+            self.account = msgspec.structs.replace(self.account, pinned=pins_of(self.journal))
         fields = dict(self.account.fields)
         for kind in sorted(kinds - fields.keys()):
             fields[kind] = (await self._kept(f"fields {kind}", kind)).fields
@@ -60,6 +65,13 @@ class AccountKnowledge:
                 self.journal.set_fact("currencies", None)
                 self.journal.set_fact("lead labels", None)
 
+    def pin(self, config: Config) -> None:
+        """Remembers which keys the config's names stand for; to be called once the config fits."""
+        held = pins(config, self.account)
+        if self.journal is not None and held != pins_of(self.journal):
+            with self.journal.transaction():
+                self.journal.set_fact(PINS, held)
+
     async def _kept(self, name: str, kind: Kind | None) -> Kept:
         kept = self.journal.fact(name, Kept) if self.journal is not None else None
         if kept is not None and 0 <= self.now - kept.at < DAY:
@@ -74,6 +86,16 @@ class AccountKnowledge:
             with self.journal.transaction():
                 self.journal.set_fact(name, kept)
         return kept
+
+
+def pins_of(journal: Journal) -> Pins:
+    """Which keys the names of fields stood for in earlier runs."""
+    return journal.fact(PINS, dict[Kind, dict[str, str]]) or {}
+
+
+def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
+    """What in the config is outdated, though it works: fields that were renamed in Pipedrive, or made anew."""
+    return [warning for warning in moved(config, account) if _concerns(warning.path, kinds)]
 
 
 def problems_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:

@@ -10,6 +10,7 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.summary import (
+    Cause,
     EventCounts,
     Example,
     Records,
@@ -79,11 +80,12 @@ def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
     )
 
 
-def _problem_counts(counts: Mapping[str, int]) -> dict[tuple[str, Outcome | None], int]:
-    found: dict[tuple[str, Outcome | None], int] = {}
+def _problem_counts(counts: Mapping[str, int]) -> dict[Cause, int]:
+    found: dict[Cause, int] = {}
     for name, n in counts.items():
-        code, _, outcome = name.rpartition(" ")
-        found[code, Outcome(outcome) if outcome else None] = n
+        problem, _, cause = name.partition("\t")
+        code, _, outcome = problem.rpartition(" ")
+        found[code, Outcome(outcome) if outcome else None, cause or None] = n
     return found
 
 

@@ -13,6 +13,11 @@ from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform
 
 
+def names_of(account: Account) -> dict[str, str]:
+    """What people call each custom field, by its key."""
+    return {field.key: field.name for fields in account.fields.values() for field in fields if field.custom}
+
+
 def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.asks import Refusal, name_key
 from pipedrive_cli.delivery.backlog import Backlog, Case, Job
 from pipedrive_cli.delivery.book import Book
@@ -22,18 +24,18 @@ from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
-from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems
+from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, raise_problems, warnings_of
 from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents
 from pipedrive_cli.run.sparing import Sparing
 from pipedrive_cli.run.spool import Spool
-from pipedrive_cli.run.terms import terms_of
+from pipedrive_cli.run.terms import names_of, terms_of
 from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
@@ -68,6 +70,7 @@ class Work:
     _courier: Courier | None = None
     _intake: Intake | None = None
     _kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
+    _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
 
     async def through(self, sources: list[Source]) -> StopRun | None:
         """Returns why the run stopped early, or None."""
@@ -219,8 +222,20 @@ class Work:
                 hint="`pipedrive-cli check` lists every problem; run again to continue",
             )
         raise_problems(self.config_file, problems)
+        self._warn_of_moved()
+        self.account.pin(config)
         self._transform = compile_mapping(config, self.account.account)
         self._equip(self._transform)
+
+    def _warn_of_moved(self) -> None:
+        """Fields that are not called any more as the config calls them: each is told once in a run."""
+        warnings = warnings_of(self.config, self.account.account, self._prepared)
+        for warning in with_lines(Path(self.config_file), warnings):
+            if warning.path not in self._moved:
+                self._moved.add(warning.path)
+                place = Place(self.config_file, warning.line or 1)
+                told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
+                self.book.problem(Complaint(FIELD_MOVED, told, warning.path), Case(b"", "", place, None))
 
     async def _learn(self, kinds: frozenset[Kind]) -> None:
         """A kind whose fields the key may not even read is a kind that stops: the others go on."""
@@ -234,6 +249,7 @@ class Work:
         """Gives the courier what the mapping has become."""
         terms = terms_of(self.config, transform, self.account.account)
         wanted = {kind: transform.addresses(kind) for kind in KINDS}
+        self.sender.names = names_of(self.account.account)
         if self._courier is not None:
             self._courier.terms = terms
             self._courier.directory.want(terms.key_address, wanted)

@@ -98,22 +98,38 @@ def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
         return Target(f"custom_fields.{written if is_key(written) else f'{{field {written}}}'}", written)
     if is_key(written):
         named = [field for field in fields if field.custom and field.key == written]
+    elif (pinned := pinned_field(kind, written, account)) is not None and not bears(pinned, written):
+        named = [pinned]  # it was renamed, and is still the one that earlier runs wrote to
     else:
-        named = [field for field in fields if field.custom and field.name.strip() == written.strip()]
+        named = [field for field in fields if field.custom and bears(field, written)]
     if len(named) == 1:
         return _custom(named[0], account)
     if named:
         keys = ", ".join(field.key for field in named)
         return f"the account's {kind} have {len(named)} fields named {written}; give the key of one: {keys}"
     for field in fields:
-        if field.name.strip() == written.strip() and field.key in STANDARD[kind]:
+        if bears(field, written) and field.key in STANDARD[kind]:
             return _standard(kind, field.key, account, fields)
     return _unknown(kind, written, fields)
+
+
+def bears(field: Field, written: str) -> bool:
+    """Whether this is what the field is called in Pipedrive now."""
+    return field.name.strip() == written.strip()
+
+
+def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | None:
+    """The custom field that earlier runs understood by this name, None where there was none or it is gone."""
+    key = None if account is None else account.pinned.get(kind, {}).get(written.strip())
+    if account is None or key is None:
+        return None
+    return next((field for field in account.fields.get(kind, ()) if field.custom and field.key == key), None)
 
 
 def resolve_fields(config: Config, account: Account | None) -> list[ConfigProblem]:
     """Every field, label and currency of the config that the account does not have; nothing without an account."""
     problems: list[ConfigProblem] = []
+    ids: dict[str, str] = {}
     taken: dict[str, str] = {}
     for kind, name in ID_FIELDS:
         written = getattr(config.identity, name)
@@ -124,13 +140,17 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
         if message:
             problems.append(ConfigProblem(f"identity.{name}", message))
         elif isinstance(target, Target):
-            taken[f"{kind}/{target.address}"] = name
+            ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
         for trait, written in getattr(config.fields, kind).items():
             target = resolve(kind, written, account)
             message = target if isinstance(target, str) else None
-            if isinstance(target, Target) and (owner := taken.get(f"{kind}/{target.address}")):
-                message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
+            if isinstance(target, Target):
+                where = f"{kind}/{target.address}"
+                if (owner := ids.get(where)) is not None:
+                    message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
+                elif (other := taken.setdefault(where, trait)) != trait:
+                    message = f"{written} is the field {target.name}, to which {other} is mapped already"
             if message:
                 problems.append(ConfigProblem(f"fields.{kind}.{trait}", message))
     return problems + _constants(config, account)

@@ -24,6 +24,7 @@ MAKERS = {
     "reject": 0,
     "notes.count": 0,
     "reject_all": 2,
+    "reject_alias": 1,
     "_first_key": 0,
     "_key": 2,
 }

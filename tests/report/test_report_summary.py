@@ -115,10 +115,14 @@ def test_problems_come_worst_first() -> None:
 
 
 def test_groups_are_made_from_counts_and_examples() -> None:
-    """One group for each code and outcome, with its own examples, worst first."""
+    """One group for each cause, with its own examples, worst first."""
     example = Example("f", 1, None, None)
     groups = problem_groups(
-        {("clock_ahead", None): 9, ("depends_on", Outcome.PENDING): 2, ("depends_on", Outcome.REJECTED): 1},
+        {
+            ("clock_ahead", None, None): 9,
+            ("depends_on", Outcome.PENDING, None): 2,
+            ("depends_on", Outcome.REJECTED, None): 1,
+        },
         [("depends_on", Outcome.REJECTED, example)],
     )
     assert [(group.code, group.outcome, group.count, group.examples) for group in groups] == [
@@ -126,6 +130,31 @@ def test_groups_are_made_from_counts_and_examples() -> None:
         ("depends_on", Outcome.PENDING, 2, ()),
         ("clock_ahead", None, 9, ()),
     ]
+
+
+def test_values_are_grouped_by_the_field_that_they_do_not_fit() -> None:
+    """Each field is mended in a place of its own; the items of a list are one, and other values come first."""
+    examples = [
+        Example("f", line, None, field, value=value)
+        for line, field, value in (
+            (1, "traits.age", "'x'"),
+            (2, "traits.age", "'x'"),
+            (3, "traits.age", "'y'"),
+            (4, "properties.products[7].price", "'z'"),
+        )
+    ]
+    groups = problem_groups(
+        {
+            ("bad_value", Outcome.REJECTED, "traits.age"): 3,
+            ("bad_value", Outcome.REJECTED, "properties.products[].price"): 1,
+        },
+        [("bad_value", Outcome.REJECTED, example) for example in examples],
+    )
+    assert [(group.count, group.message.rpartition(": ")[2]) for group in groups] == [
+        (3, "traits.age"),
+        (1, "properties.products[].price"),
+    ]
+    assert [[example.line for example in group.examples] for group in groups] == [[1, 3, 2], [4]]
 
 
 def test_a_problem_keeps_five_examples_and_the_words_of_its_code() -> None:
