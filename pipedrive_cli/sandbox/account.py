@@ -38,7 +38,7 @@ COLLEAGUE = 2
 # Parts of the survivor's own name, whatever the other was called.
 _NAME_PARTS = frozenset({"first_name", "last_name"})
 
-_DEFAULTS: dict[str, JsonObject] = {
+DEFAULTS: dict[str, JsonObject] = {
     "persons": {
         "name": None,
         "first_name": None,
@@ -110,7 +110,7 @@ class Account:
         self.stores = {kind: Store() for kind in KINDS}
         self.index = SearchIndex(options.search_lag, clock.monotonic)
         self.lead_labels: dict[str, JsonObject] = {}
-        self.users = (ME, COLLEAGUE)
+        self.users = [ME, COLLEAGUE]
         self._random = random.Random(f"ids/{options.seed}")
         for name, color in (("Hot", "red"), ("Cold", "blue"), ("Warm", "yellow")):
             self.add_lead_label(name, color)
@@ -136,7 +136,7 @@ class Account:
         now = self._moment(kind)
         record_id: RecordId = self.new_uuid() if kind == "leads" else number
         added = values.pop("add_time", now)
-        record = Record(record_id, number, copy.deepcopy(_DEFAULTS[kind]), added, now)
+        record = Record(record_id, number, copy.deepcopy(DEFAULTS[kind]), added, now)
         self._assign(kind, record, values, custom)
         if kind == "organizations" and not self.options.organization_details:
             for key in ("website", "linkedin", "industry", "annual_revenue", "employee_count"):
@@ -144,13 +144,13 @@ class Account:
         if kind == "products" and record.values["prices"] is None:
             record.values["prices"] = [free_price(self.options.default_currency)]
         store.add(record)
-        self._indexed(kind, record)
+        self.indexed(kind, record)
         return record
 
     def update(self, kind: str, record: Record, values: JsonObject, custom: JsonObject) -> None:
         self._assign(kind, record, values, custom)
         self.stores[kind].touch(record, self._moment(kind))
-        self._indexed(kind, record)
+        self.indexed(kind, record)
 
     def clear_custom(self, record: Record) -> None:
         record.custom.clear()
@@ -196,6 +196,11 @@ class Account:
         if kind == "persons":
             _settle_name(record.values, values)
 
+    def add_user(self, number: object) -> None:
+        """Somebody else of the company, whom records may belong to."""
+        if isinstance(number, int) and number not in self.users:
+            self.users.append(number)
+
     # Lead labels.
 
     def add_lead_label(self, name: str, color: str) -> JsonObject:
@@ -235,7 +240,8 @@ class Account:
             )
         return rows
 
-    def _indexed(self, kind: str, record: Record) -> None:
+    def indexed(self, kind: str, record: Record) -> None:
+        """Lets searches find the record as it is now, once their lag has passed."""
         self.index.put(kind, record.id, _document(kind, record, self.fields[kind]))
 
 

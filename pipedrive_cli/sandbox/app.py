@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pipedrive_cli.sandbox import contents, faults, refusals, webapp
+from pipedrive_cli.sandbox import contents, faults, loading, refusals, webapp
 from pipedrive_cli.sandbox.account import Account
 from pipedrive_cli.sandbox.asgi import Application
 from pipedrive_cli.sandbox.clock import Clock, LoopClock, http_date
 from pipedrive_cli.sandbox.endpoint import Call, Endpoint, Reply
 from pipedrive_cli.sandbox.limits import Limits
+from pipedrive_cli.sandbox.listing import encode_cursor
 from pipedrive_cli.sandbox.options import SandboxOptions
 from pipedrive_cli.sandbox.records import RecordId
 from pipedrive_cli.sandbox.routes import Match, find
@@ -171,6 +172,28 @@ class Sandbox:
     def delete_record(self, kind: str, record_id: RecordId) -> None:
         """Deletes a living record. Raises `ValueError` where there is none."""
         webapp.delete_record(self.account, kind, record_id)
+
+    # What another account holds, in the form of that account's own answers.
+
+    def load_fields(self, kind: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Fields as v2's field lists show them; kinds as for `add_field`."""
+        loading.load_fields(self.account, kind, rows)
+
+    def load_lead_labels(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Lead labels, in place of the first three."""
+        loading.load_lead_labels(self.account, rows)
+
+    def load_records(self, kind: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Living records as lists show them, with their ids and times; load the fields of leads (deals) first."""
+        loading.load_records(self.account, kind, rows)
+
+    def add_user(self, number: int) -> None:
+        """A user of the company, whom records may belong to."""
+        self.account.add_user(number)
+
+    def cursor_after(self, number: int) -> str:
+        """The cursor with which a list by id goes on after this id."""
+        return encode_cursor({"id": number, "value": number, "by": "id"})
 
     def index_now(self) -> None:
         """Lets searches find everything that was written so far, as if their lag had passed."""

@@ -200,19 +200,28 @@ class FieldBook:
     ) -> Field:
         if field_type not in CREATABLE:
             raise ValueError(f"no custom field can be of type {field_type!r}; types are {', '.join(CREATABLE)}")
-        self._fields += 1
-        text = f"{self._seed}/{self[kind].kind}/{self._fields}"
+        number = self.new_number()
+        text = f"{self._seed}/{self[kind].kind}/{number}"
         if key is None:
             key = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         elif not _KEY.fullmatch(key) or any(key in fields.by_key for fields in self.sets.values()):
             raise ValueError(f"{key!r} is taken, or is not 40 hexadecimal digits")
-        new = Field(self._fields, key, name, field_type, custom=True, add_time=now)
+        new = Field(number, key, name, field_type, custom=True, add_time=now)
         if field_type in {"enum", "set"}:
             new.options = {}
             for label in labels:
                 self.add_option(new, label, now)
         self[kind].put(new)
         return new
+
+    def new_number(self) -> int:
+        """The number of one more field."""
+        self._fields += 1
+        return self._fields
+
+    def options_taken(self, numbers: Iterable[int]) -> None:
+        """Options with these ids are there: new ones get higher ones."""
+        self._options = max([self._options, *numbers])
 
     def add_option(self, to: Field, label: str, now: int) -> Option:
         self._options += 1
@@ -223,8 +232,7 @@ class FieldBook:
         return option
 
     def _add_system(self, kind: str, key: str, name: str, field_type: str, labels: tuple[str, ...] = ()) -> None:
-        self._fields += 1
-        new = Field(self._fields, key, name, field_type, custom=False, mandatory=key in {"name", "title"})
+        new = Field(self.new_number(), key, name, field_type, custom=False, mandatory=key in {"name", "title"})
         if field_type in {"enum", "set"}:
             new.options = {}
             for label in labels:

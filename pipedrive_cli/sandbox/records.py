@@ -41,18 +41,28 @@ class Store:
         self.records: dict[RecordId, Record] = {}
         self._by_number: dict[int, Record] = {}
         self._living: list[int] = []
+        self._last = 0  # the highest number given
         self._changes: list[tuple[float, int]] = []  # (updated, number), appended as time goes on
 
     def __len__(self) -> int:
         return len(self._living)
 
     def next_number(self) -> int:
-        return len(self._by_number) + 1
+        return self._last + 1
 
     def add(self, record: Record) -> None:
         self.records[record.id] = record
         self._by_number[record.number] = record
         self._living.append(record.number)
+        self._last = record.number
+        self._log(record)
+
+    def load(self, record: Record) -> None:
+        """Takes in a record of another account, whatever its number and time; in the place of one that is there."""
+        if record.number not in self._by_number:
+            insort(self._living, record.number)
+        self.records[record.id] = self._by_number[record.number] = record
+        self._last = max(self._last, record.number)
         self._log(record)
 
     def touch(self, record: Record, moment: float) -> None:
