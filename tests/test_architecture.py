@@ -34,7 +34,7 @@ RANKS: dict[str, int] = {
 }
 
 # Who may start the sandbox, which itself knows nothing of the rest.
-STARTS_THE_SANDBOX = ("run.embedded", "run.connecting", "run.rehearse", "cli.")
+STARTS_THE_SANDBOX = ("run.embedded", "run.connecting", "run.rehearse", "run.rehearse_online", "cli.")
 
 PURE = (
     "outcomes",

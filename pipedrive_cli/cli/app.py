@@ -258,6 +258,14 @@ def rehearse(
         str | None,
         typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default."),
     ] = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Look at the account first, read-only, and rehearse on top of what it holds."),
+    ] = False,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, metavar="N", help="With --online: what looking may cost in API tokens."),
+    ] = None,
     state: State = None,
     limit: Limit = None,
     since: Since = None,
@@ -273,7 +281,7 @@ def rehearse(
 ) -> int:
     """Say what a replay would create, cost and take.
 
-    The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is sent.
+    The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
     """
     from pipedrive_cli.cli import rehearsing, running  # noqa: PLC0415 - the other commands need none of it
 
@@ -286,9 +294,10 @@ def rehearse(
             limit=limit,
             filters=running.filters(since=since, until=until, types=type_, names=event, users=user),
             rejects=rejects,
+            max_tokens=max_tokens,
             wait=True,
         ),
-        rehearsing.Choice(plan, seats, latency),
+        rehearsing.Choice(plan, seats, latency, online),
         running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
     )
 

@@ -32,13 +32,18 @@ class Choice:
     plan: str | None = None
     seats: int | None = None
     latency: str | None = None
+    online: bool = False
 
 
 def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> int:
     """Rehearses, shows what would come of it, and returns the exit code that the run would have."""
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)
-    config = load(config_file, os.environ, sandbox=True)
+    if options.max_tokens is not None and not choice.online:
+        raise UserMistake(
+            "--max-tokens is what a look at the account may cost, and without --online there is none", code="usage"
+        )
+    config = load(config_file, os.environ, sandbox=not choice.online)
     for report in telling.reports:
         check_report(report)
     note = (lambda _: None) if telling.quiet else show_note
@@ -61,9 +66,13 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
 
     terms = terms_of_config(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
-    rehearsal = Rehearsal(config, str(config_file), options, terms, standard_input(), note, progress)
+    rehearsal = Rehearsal(
+        config, str(config_file), options, terms, standard_input(), note, progress, online=choice.online
+    )
     rehearsed = rehearsal.run()
     summary = rehearsed.finished.summary
+    if rehearsed.looked is not None:
+        note(looked(rehearsed.looked))
     for report in telling.reports:
         write_report(report, summary, "foretold")
     if telling.as_json:
@@ -81,6 +90,15 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
 def _real_time() -> float:
     """The time that whoever looks lives in. It is later than all virtual time: nothing shows as being waited for."""
     return time.time()
+
+
+def looked(tally: Tally) -> str:
+    """What the look at the account has cost, in a sentence."""
+    left = "" if tally.tokens_left_today is None else f"; {tally.tokens_left_today:,} are left of today's"
+    return (
+        f"Looking at the account has cost {count(tally.tokens_spent, 'API token')} "
+        f"({count(tally.requests.total(), 'request')}, no writes){left}. The figures below are those of a replay."
+    )
 
 
 def foretold(rehearsed: Rehearsed) -> list[str]:

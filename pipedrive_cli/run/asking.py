@@ -45,16 +45,27 @@ class Line:
 
 
 @contextlib.asynccontextmanager
-async def connected(config: Config, *, sandbox: bool = False) -> AsyncIterator[Line]:
-    """The account that the config names, or the embedded sandbox. Raises UserMistake without address or key."""
+async def connected(
+    config: Config,
+    *,
+    sandbox: bool = False,
+    day: Day | None = None,
+    max_tokens: int | None = None,
+    tally: Tally | None = None,
+) -> AsyncIterator[Line]:
+    """The account that the config names, or the embedded sandbox. Raises UserMistake without address or key.
+
+    Without a `day` there is no reserve: that is for runs, and whoever looks at what is wrong must not be stopped by it.
+    """
     client, limit = (to_sandbox if sandbox else to_account)(config)
     sender = Sender(
         client,
         Pace(limit),
-        Day(None, leave=0.0),  # the reserve is for runs: whoever looks at what is wrong must not be stopped by it
-        Tally(),
+        Day(None, leave=0.0) if day is None else day,
+        tally or Tally(),
         max_attempts=min(MOST_ATTEMPTS, config.delivery.max_attempts),
         jitter=random.random,
+        max_tokens=max_tokens,
     )
     line = Line(sender)
     sender.on_answer = line.heard

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.backlog import Case
@@ -39,6 +39,9 @@ from pipedrive_cli.run.telling import summary_of
 from pipedrive_cli.run.terms import terms_of
 from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
+
+if TYPE_CHECKING:
+    from pipedrive_cli.run.preview_online import Seen
 
 DAY = 86_400.0
 T = TypeVar("T")
@@ -67,18 +70,17 @@ class Preview:
     show: Callable[[Requested], None] | None = None
     note: Callable[[str], None] = lambda _: None
     tally: Tally = field(default_factory=Tally)
+    foretells: bool = True  # False: it is made for its looks, which somebody else counts
 
     async def run(self) -> Summary:
         """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
 
         Raises `UserMistake`, `ConfigProblems`, and `StopRun` where an account that is to be asked cannot be.
         """
-        sources = resolve(self.options.sources, self.stdin, note=self.note)
-        reading_started(self.tally, sources)
         state = self.options.state or self.config.state
         if not (self.options.online or self.options.sandbox):
             journal = scratch(state) if state is not None and state.exists() else None
-            return await _Work(self, None, journal).through(sources)
+            return await self._through(None, journal, [])
         from pipedrive_cli.run.preview_online import looking  # noqa: PLC0415 - loads what sends
 
         twins: list[Complaint] = []
@@ -89,7 +91,16 @@ class Preview:
             tell=self.looked,
             warn=lambda kind, key, ids: twins.append(twin_records(kind, key, ids)),
         ) as seen:
-            return await _Work(self, seen, seen.journal, twins).through(sources)
+            return await self.on(seen, twins)
+
+    async def on(self, seen: Seen, twins: list[Complaint]) -> Summary:
+        """The same in an account that is looked at already."""
+        return await self._through(seen, seen.journal, twins)
+
+    async def _through(self, seen: Known | None, journal: Journal | None, twins: list[Complaint]) -> Summary:
+        sources = resolve(self.options.sources, self.stdin, note=self.note)
+        reading_started(self.tally, sources)
+        return await _Work(self, seen, journal, twins).through(sources)
 
     def looked(self, call: Call) -> None:
         """A run would begin with, or need, this look."""
@@ -99,6 +110,8 @@ class Preview:
 
     def count(self, call: Call) -> None:
         """A run would send this."""
+        if not self.foretells:
+            return
         self.tally.tokens_spent += call.tokens
         self.tally.requests[call.label] += 1
 

@@ -13,11 +13,13 @@ from typing import Any
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name_key
 from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -36,13 +38,22 @@ class OnlyLooks:
 
     through: Callable[[Call], Awaitable[Answer]]
     tell: Callable[[Call], None]
+    heard: Callable[[Call, Answer | Exception], None] | None = None
 
     async def send(self, call: Call) -> Answer:
         """The answer to a GET. Raises as `Sender.send` does, and ValueError for anything but a GET."""
         if call.method != "GET":
             raise ValueError(f"a preview must not send {call.label}")
         self.tell(call)
-        return await self.through(call)
+        if self.heard is None:
+            return await self.through(call)
+        try:
+            answer = await self.through(call)
+        except Exception as error:
+            self.heard(call, error)
+            raise
+        self.heard(call, answer)
+        return answer
 
 
 @dataclass(slots=True)
@@ -103,13 +114,19 @@ async def looking(
     state: Path | None,
     tell: Callable[[Call], None],
     warn: Callable[[Kind, str, Sequence[int]], None],
+    heard: Callable[[Call, Answer | Exception], None] | None = None,
+    day: Day | None = None,
+    max_tokens: int | None = None,
+    tally: Tally | None = None,
 ) -> AsyncIterator[Seen]:
     """The account that the config names, or the embedded sandbox. `tell` is called with every look, before it leaves.
 
+    `heard` is given what was answered or raised. `day` and `max_tokens` bound what looking may cost, `tally` counts it.
+
     Raises UserMistake without address or key, and StopRun where nobody answers or the key is refused.
     """
-    async with connected(config, sandbox=sandbox) as line:
-        only = OnlyLooks(line.send, tell)
+    async with connected(config, sandbox=sandbox, day=day, max_tokens=max_tokens, tally=tally) as line:
+        only = OnlyLooks(line.send, tell, heard)
         try:
             account = await read_me(only.send)
         except Failure as failure:

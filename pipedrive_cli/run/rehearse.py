@@ -1,7 +1,8 @@
-"""A replay rehearsed: the whole run against a sandbox with the plan's limits, in virtual time. Sends nothing anywhere.
+"""A replay rehearsed: the whole run against a sandbox with the plan's limits, in virtual time. Writes nothing anywhere.
 
 Virtual time makes it the real thing, waiting included: bursts, answers that take a while, nights without budget. What
-it foretells are the run's own figures. It does not foresee other users of the same account.
+it foretells are the run's own figures. It does not foresee other users of the same account. The sandbox is empty, or
+filled with what a look at the real account brought: see `rehearse_online`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config, PlanName
+from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.run.connecting import client_of
@@ -26,11 +28,13 @@ from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.run.work import LATENCY
 
 if TYPE_CHECKING:
+    from pipedrive_cli.run.rehearse_online import Looked
     from pipedrive_cli.sandbox import Sandbox
 
 DAY = 86_400.0
 SEARCH_LAG = 3.0  # seconds that Pipedrive's search has been seen to trail behind writes
 LOOK = 5.0  # virtual seconds between two chances to show progress
+REDRAW = 0.15  # the same in real seconds, while the account is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Rehearsed:
     terms: Terms
     day_budget: int
     tokens_by_day: tuple[int, ...]
+    looked: Tally | None = None  # what the look at the real account has cost, if there was one
 
     @property
     def days(self) -> int:
@@ -74,22 +79,41 @@ class Rehearsal:
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[Tally], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
+    online: bool = False
     _marks: list[int] = field(default_factory=list)  # tokens spent at the end of each day
 
     def run(self) -> Rehearsed:
-        """Runs to the end, in virtual time. Raises as `Replay.run` does."""
-        return virtual_time.run(self._run())
+        """Runs to the end, in virtual time. Raises as `Replay.run` does, and StopRun where the look was cut short.
 
-    async def _run(self) -> Rehearsed:
-        sandbox = _sandbox(self.config, self.terms)
+        With `online` the real account is looked at first, in real time; `options.max_tokens` bounds what that costs.
+        """
+        if not self.online:
+            return virtual_time.run(self._run(_sandbox(self.config, self.terms), None))
+        from pipedrive_cli.run import rehearse_online  # noqa: PLC0415 - most rehearsals ask nobody
+
+        with rehearse_online.read_twice(self.stdin, self.options.sources) as stdin:
+            self.stdin = stdin
+            look = rehearse_online.look_at_account(self.config, self.config_file, self.options, stdin, self._looking)
+            looked = asyncio.run(look)
+            if stdin is not None and stdin.seekable():
+                stdin.seek(0)
+            if self.terms.assumed and looked.daily_tokens:
+                self.terms = replace(self.terms, daily_tokens=looked.daily_tokens)
+            sandbox = _sandbox(self.config, self.terms, looked)
+            with contextlib.closing(rehearse_online.journal_for(looked, sandbox)) as journal:
+                rehearsed = virtual_time.run(self._run(sandbox, journal))
+        return replace(rehearsed, looked=looked.tally)
+
+    async def _run(self, sandbox: Sandbox, journal: Journal | None) -> Rehearsed:
         job = Replay(
             self.config,
             self.config_file,
-            self.options,
+            replace(self.options, max_tokens=None) if self.online else self.options,
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,
             connect=lambda: (client_of(sandbox, self.config), PLANS[self.terms.plan].requests),
+            journal=journal,
         )
         finished = await job.run()
         marks = [*self._marks, finished.summary.tokens.spent]
@@ -109,6 +133,17 @@ class Rehearsal:
                 for task in tasks:
                     task.cancel()
 
+    @contextlib.asynccontextmanager
+    async def _looking(self, tally: Tally) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
+            task = None if show is None else asyncio.create_task(_showing(show, REDRAW))
+            try:
+                yield
+            finally:
+                if task is not None:
+                    task.cancel()
+
     async def _count_days(self, tally: Tally) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -116,9 +151,9 @@ class Rehearsal:
             self._marks.append(tally.tokens_spent)
 
 
-async def _showing(show: Callable[[], None]) -> None:
+async def _showing(show: Callable[[], None], every: float = LOOK) -> None:
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(every)
         show()
 
 
@@ -135,8 +170,11 @@ def terms_of_config(
     )
 
 
-def _sandbox(config: Config, terms: Terms) -> Sandbox:
-    """An empty account on this plan whose day begins as the rehearsal does: with all of its budget."""
+def _sandbox(config: Config, terms: Terms, looked: Looked | None = None) -> Sandbox:
+    """An account on this plan whose day begins as the rehearsal does: with all of its budget.
+
+    It is empty, or holds what was seen of the real one; its first day is then tomorrow, later than all that was seen.
+    """
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only rehearsals and --sandbox need it
     from pipedrive_cli.sandbox.clock import LoopClock  # noqa: PLC0415 - as above
 
@@ -147,7 +185,13 @@ def _sandbox(config: Config, terms: Terms) -> Sandbox:
         latency=terms.latency,
         search_lag=SEARCH_LAG,
     )
-    midnight = datetime.fromtimestamp(time.time() // DAY * DAY, UTC)
-    sandbox = Sandbox(options, LoopClock(midnight))
-    furnish(sandbox, config)
+    day = time.time() // DAY * DAY
+    if looked is None:
+        sandbox = Sandbox(options, LoopClock(datetime.fromtimestamp(day, UTC)))
+        furnish(sandbox, config)
+        return sandbox
+    from pipedrive_cli.run.rehearse_online import company, fill  # noqa: PLC0415 - as above
+
+    sandbox = Sandbox(replace(options, **company(looked.account)), LoopClock(datetime.fromtimestamp(day + DAY, UTC)))
+    fill(sandbox, looked)
     return sandbox

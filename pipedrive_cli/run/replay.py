@@ -17,7 +17,7 @@ from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.budget import Day, Pace
+from pipedrive_cli.delivery.budget import Pace
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
@@ -26,7 +26,7 @@ from pipedrive_cli.errors import ConfigProblems, StopRun
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.catalog import PLANS, Call
+from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.rejects import RejectsWriter
@@ -42,6 +42,7 @@ from pipedrive_cli.run.shut_out import place, remember, still_shut_out
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import nothing_read, summary_of
+from pipedrive_cli.run.terms import day_of
 from pipedrive_cli.run.work import Work
 
 
@@ -59,6 +60,7 @@ class Replay:
     """One run. `watch` is started with the tally and told to stop at the end; `note` tells people something.
 
     `connect` gives another way to Pipedrive than the config's: a client, and the requests per 2 s to start from.
+    `journal` is taken instead of the account's own.
     """
 
     config: Config
@@ -68,6 +70,7 @@ class Replay:
     watch: Callable[[Tally], contextlib.AbstractAsyncContextManager[None]] | None = None
     note: Callable[[str], None] = lambda _: None
     connect: Callable[[], tuple[Client, int]] | None = None
+    journal: Journal | None = None
     tally: Tally = field(default_factory=Tally)
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
@@ -98,7 +101,7 @@ class Replay:
     async def _through(self, sources: list[Source], rejects: RejectsWriter | None) -> Finished:
         """From the first request to the last."""
         async with self._connected() as (client, pace):
-            day = Day(self._daily_tokens(), self._leave())
+            day = day_of(self.config, sandbox=self.options.sandbox)
             sender = self._sender = Sender(
                 client,
                 pace,
@@ -230,6 +233,9 @@ class Replay:
 
     @contextlib.contextmanager
     def _journal(self, company: int) -> Iterator[Journal]:
+        if self.journal is not None:
+            yield self.journal
+            return
         path = self._state()
         if path is None:
             path = IN_MEMORY if self.options.sandbox else default_path(company)
@@ -245,18 +251,6 @@ class Replay:
         if self.options.rejects is None:
             return None
         return RejectsWriter(self.options.rejects, [s.path for s in sources if s.path is not None])
-
-    def _daily_tokens(self) -> int | None:
-        if self.options.sandbox:
-            return None
-        if self.config.delivery.daily_tokens is not None:
-            return self.config.delivery.daily_tokens
-        seats = self.config.pipedrive.seats
-        return None if seats is None else PLANS[self.config.pipedrive.plan].tokens(seats)
-
-    def _leave(self) -> float:
-        reserve = self.config.delivery.leave_tokens
-        return reserve.ratio if reserve.ratio else float(reserve.tokens)
 
     def _heard(self, call: Call, answer: Answer) -> None:
         if call.method != "GET":

@@ -1,4 +1,4 @@
-"""The config as plans need it: which value wins, where record keys live, and the user's choices."""
+"""The config as delivery needs it: which value wins, where record keys live, the user's choices, the day's budget."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Terms
+from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.standing import Rules
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform
@@ -46,3 +48,12 @@ def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
         keep_products=config.products.existing == "keep",
         names={f.address: f.name for fields in account.fields.values() for f in fields},
     )
+
+
+def day_of(config: Config, *, sandbox: bool = False) -> Day:
+    """The day's budget as far as the config knows it, and what is left of it to others; a sandbox tells its own."""
+    tokens = config.delivery.daily_tokens
+    if tokens is None and config.pipedrive.seats is not None:
+        tokens = PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)
+    reserve = config.delivery.leave_tokens
+    return Day(None if sandbox else tokens, reserve.ratio if reserve.ratio else float(reserve.tokens))

@@ -393,6 +393,17 @@ class Journal:
         ).fetchone()
         return None if row is None else SeenRecord(row[0], row[1], row[2], msgspec.msgpack.decode(row[3]))
 
+    def records(self, kind: Kind) -> Iterator[SeenRecord]:
+        """Every record known: as it was last shown, or with its key alone."""
+        rows = self._db.execute(
+            "SELECT id, key, updated, shown FROM seen WHERE kind = ?1 UNION ALL "
+            "SELECT id, min(key), NULL, NULL FROM names "
+            "WHERE kind = ?1 AND id NOT IN (SELECT id FROM seen WHERE kind = ?1) GROUP BY id",
+            (kind,),
+        )
+        for record, key, updated, shown in rows:
+            yield SeenRecord(record, key, updated, {} if shown is None else msgspec.msgpack.decode(shown))
+
     def seen_ids(self, kind: Kind, key: str) -> list[Any]:
         """Ids of all seen records with this key, oldest first."""
         rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))

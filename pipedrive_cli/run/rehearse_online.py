@@ -1,0 +1,228 @@
+"""The look that comes before a rehearsal on top of the real account: read-only, and the looks that a run would make.
+
+It is a preview whose answers are kept: listings as far as they are worth it, exact look-ups beyond. With them a sandbox
+is filled so that the rehearsed run finds what the real one would find, page for page, and pays as much for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.delivery.directory import Listing
+from pipedrive_cli.delivery.journal import Journal, SeenRecord
+from pipedrive_cli.delivery.journal.scratch import scratch
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.source import resolve
+from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.pipedrive.answer import Answer
+from pipedrive_cli.pipedrive.bodies import body_of
+from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, FACTS, Call
+from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.preview import Preview, PreviewOptions
+from pipedrive_cli.run.preview_account import KEYED
+from pipedrive_cli.run.preview_online import looking
+from pipedrive_cli.run.state import default_path
+from pipedrive_cli.run.terms import day_of
+from pipedrive_cli.transform.changes import KINDS, Kind
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox import Sandbox
+
+Row = Mapping[str, Any]
+ELSEWHERE = "a record that was not listed"
+
+
+@dataclass(slots=True)
+class Looked:
+    """What the look has brought: records as Pipedrive showed them, by kind and id, and what looking has cost."""
+
+    account: Account = field(default_factory=Account)
+    rows: dict[Kind, dict[int | str, Row]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    goes_on: frozenset[Kind] = frozenset()  # kinds of which Pipedrive has more records than were listed
+    places: dict[str, int] = field(default_factory=dict)  # Pipedrive's cursors: the id after which each goes on
+    daily_tokens: int | None = None  # as Pipedrive tells it
+    tally: Tally = field(default_factory=Tally)  # of the look itself
+    state: Path | None = None  # the account's own journal
+    trouble: Exception | None = None  # what could not be looked at
+    _gone: set[tuple[Kind, int | str]] = field(default_factory=set)
+
+    def heard(self, call: Call, answer: Answer | Exception) -> None:
+        """Keeps what an answer shows."""
+        kind = call.endpoint.kind
+        if isinstance(answer, Exception):
+            if isinstance(answer, Refusal) and answer.gone and kind is not None and call.id is not None:
+                self._gone.add((kind, call.id))
+            elif not isinstance(answer, StopRun):
+                self.trouble = self.trouble or answer
+            return
+        if kind is None:
+            return
+        told = answer.headers.get("x-daily-ratelimit-token-limit", "")
+        if told.isascii() and told.isdigit() and len(told) < 19:
+            self.daily_tokens = int(told)
+        if call.endpoint is FACTS[kind].get and isinstance(answer.data, Mapping):
+            self._take(kind, [answer.data])
+        elif call.endpoint in {FACTS[kind].list, ARCHIVED_LEADS} and isinstance(answer.data, list):
+            shelf = {"is_archived": call.endpoint is ARCHIVED_LEADS} if kind == "leads" else {}
+            rows = [{**row, **shelf} for row in answer.data if isinstance(row, Mapping)]
+            if rows and (cursor := call.query.get("cursor")) is not None and kind != "leads":
+                self.places[cursor] = int(rows[0]["id"]) - 1
+            self._take(kind, rows)
+
+    def remembered(self, journal: Journal) -> None:
+        """What the journal knows, and no look had to bring."""
+        for kind in KINDS:
+            known = self.rows[kind]
+            for record in journal.records(kind):
+                if record.id not in known and (kind, record.id) not in self._gone:
+                    known[record.id] = _row(kind, record)
+        self.goes_on = frozenset(
+            kind
+            for kind in KEYED
+            if (listing := journal.fact(f"listing {kind}", Listing)) is not None and not listing.complete
+        )
+
+    def _take(self, kind: Kind, rows: Iterable[Row]) -> None:
+        known = self.rows[kind]
+        for row in rows:
+            old = known.get(row["id"])
+            fields = None if old is None else old.get("custom_fields")
+            if isinstance(fields, Mapping):
+                # A page brings the fields that a run reads, a look at one record all of them.
+                known[row["id"]] = {**row, "custom_fields": {**fields, **(row.get("custom_fields") or {})}}
+            else:
+                known[row["id"]] = row
+
+
+async def look_at_account(
+    config: Config,
+    config_file: str,
+    options: RunOptions,
+    stdin: BinaryIO | None,
+    watch: Callable[[Tally], contextlib.AbstractAsyncContextManager[None]],
+) -> Looked:
+    """Looks at what a run of `options` would look at, and at no more than `options.max_tokens` can buy.
+
+    Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be looked at to the end.
+    """
+    looked, state = Looked(), options.state or config.state
+    looked.tally.phase = "looking at the account"
+    chosen = PreviewOptions(options.sources, online=True, state=state, limit=options.limit, filters=options.filters)
+    preview = Preview(config, config_file, chosen, stdin, tally=looked.tally, foretells=False)
+    async with looking(
+        config,
+        sandbox=False,
+        state=state,
+        tell=preview.looked,
+        warn=lambda kind, key, ids: None,  # the rehearsed run warns
+        heard=looked.heard,
+        day=day_of(config),
+        max_tokens=options.max_tokens,
+        tally=looked.tally,
+    ) as seen:
+        async with watch(looked.tally):
+            summary = await preview.on(seen, [])
+        why = next((problem.message for problem in summary.problems if problem.code == summary.reason), None)
+        if why is not None or looked.trouble is not None:
+            raise StopRun(
+                f"the look at the account did not come to its end: {why or looked.trouble} "
+                f"({looked.tally.tokens_spent:,} API tokens were spent on it)",
+                code=summary.reason or "look_up_failed",
+                hint="nothing was written; without --online a rehearsal needs no look",
+            )
+        looked.account = seen.knowledge.account
+        looked.state = state or default_path(looked.account.company_id or 0)
+        looked.remembered(seen.journal)
+    return looked
+
+
+def company(account: Account) -> dict[str, Any]:
+    """Options of a sandbox that stands for this company."""
+    told: dict[str, Any] = {
+        "company_id": account.company_id,
+        "company_name": account.company_name,
+        "company_domain": account.company_domain,
+        "user_name": account.user_name,
+        "default_currency": account.default_currency,
+    }
+    options = {name: value for name, value in told.items() if value is not None}
+    if account.currencies is not None:
+        default = {account.default_currency} if account.default_currency else account.currencies or {"EUR"}
+        options["currencies"] = tuple(sorted(account.currencies | default))
+        options.setdefault("default_currency", options["currencies"][0])
+    elif account.default_currency is not None:
+        options["currencies"] = (account.default_currency,)
+    return {**options, "admin": account.admin is not False}
+
+
+def fill(sandbox: Sandbox, looked: Looked) -> None:
+    """Puts into a new sandbox what was seen, in the place of an empty account."""
+    account = looked.account
+    for kind, fields in account.fields.items():
+        sandbox.load_fields("deals" if kind == "leads" else kind, [_field_row(field) for field in fields])
+    if account.lead_labels is not None:
+        sandbox.load_lead_labels([{"id": label.id, "name": label.name} for label in account.lead_labels])
+    for kind in KINDS:
+        rows = looked.rows[kind]
+        sandbox.load_records(kind, rows.values())
+        if kind in looked.goes_on:
+            # Pipedrive had another page: a list that ended here would pass for the whole.
+            sandbox.load_records(kind, [{"id": max(map(int, rows), default=0) + 1, "name": ELSEWHERE}])
+    sandbox.index_now()
+
+
+def journal_for(looked: Looked, sandbox: Sandbox) -> Journal:
+    """A copy of the account's journal, for a run in this sandbox."""
+    journal = scratch(looked.state)
+    for kind in KEYED:
+        listing = journal.fact(f"listing {kind}", Listing)
+        if listing is not None and listing.cursor in looked.places:
+            listing.cursor = sandbox.cursor_after(looked.places[listing.cursor])
+            with journal.transaction():
+                journal.set_fact(f"listing {kind}", listing)
+    return journal
+
+
+@contextlib.contextmanager
+def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[BinaryIO | None]:
+    """Standard input as a file that can be read again from its start. Raises UserMistake for a pipe with a name."""
+    named = resolve(sources, stdin)
+    for source in named:
+        if source.path is not None and source.size is None:
+            raise UserMistake(
+                f"{source.name} is a pipe, and with --online the events are read twice",
+                code="usage",
+                hint="name a file, or pipe the events into standard input and name `-`",
+            )
+    if stdin is None or all(source.path is not None for source in named):
+        yield stdin
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stdin, copy)
+        copy.seek(0)
+        yield cast(BinaryIO, copy)
+
+
+def _field_row(field: Field) -> Row:
+    options = [{"id": option.id, "label": option.label} for option in field.options]
+    return {
+        "field_code": field.key,
+        "field_name": field.name,
+        "field_type": field.type,
+        "is_custom_field": field.custom,
+        "options": options or None,
+    }
+
+
+def _row(kind: Kind, record: SeenRecord) -> Row:
+    """What the journal knows of a record, as the API would show it."""
+    return {**body_of(kind, record.values), "id": record.id, "update_time": record.updated}
