@@ -64,6 +64,12 @@ PURE = (
     "report.summary",
     "report.problems",
     "report.escape",
+    "report.course",
+    "report.occasion",
+    "report.scales",
+    "report.markup",
+    "report.charts",
+    "report.problem_table",
 )
 IMPURE = frozenset(
     {"httpx", "sqlite3", "rich", "typer", "time", "random", "os", "asyncio", "secrets", "socket", "uuid"}

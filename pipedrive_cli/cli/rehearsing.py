@@ -70,11 +70,11 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
         config, str(config_file), options, terms, standard_input(), note, progress, online=choice.online
     )
     rehearsed = rehearsal.run()
-    summary = rehearsed.finished.summary
+    summary, means = rehearsed.finished.summary, foretold(rehearsed)
     if rehearsed.looked is not None:
         note(looked(rehearsed.looked))
     for report in telling.reports:
-        write_report(report, summary, "foretold")
+        write_report(report, rehearsed.finished, [known(rehearsed), *means])
     if telling.as_json:
         print_json(summary)
     elif not telling.quiet or summary.exit_code != 0:
@@ -82,7 +82,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
         examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN
         rejects = rehearsed.finished.rejects
         show_summary(summary, file=out, rejects=rejects, examples=examples, scene="foretold")
-        for line in foretold(rehearsed):
+        for line in ("", *means):
             show_note(line, file=out)
     return summary.exit_code
 
@@ -101,13 +101,19 @@ def looked(tally: Tally) -> str:
     )
 
 
+def known(rehearsed: Rehearsed) -> str:
+    """What the rehearsal knew of the account, in a sentence."""
+    if rehearsed.looked is None:
+        return "It knew nothing of what your account already holds: `rehearse --online` looks first."
+    return looked(rehearsed.looked)
+
+
 def foretold(rehearsed: Rehearsed) -> list[str]:
     """What it means on this plan, in sentences."""
     terms, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
     summary = rehearsed.finished.summary
     on_seats = f" with {count(terms.seats or 1, 'seat')}" if terms.daily_tokens is None else ""
     told = [
-        "",
         f"On the plan {terms.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
         f"{duration(summary.seconds)} ({summary.seconds / 3600:.1f} hours).",
     ]

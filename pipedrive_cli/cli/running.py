@@ -8,9 +8,11 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from pipedrive_cli.cli.filtering import filters, seconds
 from pipedrive_cli.cli.printing import print_json, standard_input, write_file
@@ -18,8 +20,7 @@ from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, LiveView, show_note, show_summary
-from pipedrive_cli.report.summary import EXAMPLES, Summary, to_json
-from pipedrive_cli.report.wording import Scene
+from pipedrive_cli.report.summary import EXAMPLES, to_json
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
@@ -83,7 +84,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     )
     collect_rarely()
     finished = asyncio.run(_with_signals(job))
-    _tell(finished, telling, "sandbox" if options.sandbox else "account", job.tally.files_passed_over)
+    _tell(finished, telling, job.tally.files_passed_over)
     return finished.summary.exit_code
 
 
@@ -118,10 +119,10 @@ async def _with_signals(job: Replay) -> Finished:
     return await job.run()
 
 
-def _tell(finished: Finished, telling: Telling, scene: Scene, passed_over: int) -> None:
+def _tell(finished: Finished, telling: Telling, passed_over: int) -> None:
     summary = finished.summary
     for report in telling.reports:
-        write_report(report, summary, scene)
+        write_report(report, finished)
     if telling.as_json:
         print_json(summary)
     elif not telling.quiet or summary.exit_code != 0:
@@ -131,7 +132,7 @@ def _tell(finished: Finished, telling: Telling, scene: Scene, passed_over: int) 
             rejects=finished.rejects,
             resume_in=finished.resume_in,
             examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
-            scene=scene,
+            scene=finished.occasion.scene,
             passed_over=passed_over,
         )
 
@@ -144,12 +145,17 @@ def check_report(path: Path) -> None:
         raise UserMistake(f"--report {path}: its folder does not exist", code="usage")
 
 
-def write_report(path: Path, summary: Summary, scene: Scene) -> None:
-    """Writes the summary as JSON or as a page, as the name says; for its owner alone. Raises UserMistake."""
+def write_report(path: Path, finished: Finished, remarks: Sequence[str] = ()) -> None:
+    """Writes the summary as JSON or as a page, as the name says; for its owner alone. Raises UserMistake.
+
+    `remarks` are sentences that the page has below its headline.
+    """
     if path.suffix.lower() == ".json":
-        content = to_json(summary)
+        content = to_json(finished.summary)
     else:
         from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
 
-        content = render(summary, scene=scene).encode()
+        occasion = msgspec.structs.replace(finished.occasion, remarks=tuple(remarks))
+        page = render(finished.summary, occasion, rejects=finished.rejects, resume_in=finished.resume_in)
+        content = page.encode()
     write_file("--report", path, content)

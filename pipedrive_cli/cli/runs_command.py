@@ -17,7 +17,7 @@ from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, prune
+from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, occasion_of, prune
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -77,7 +77,7 @@ def show_run(
     if page is not None:
         from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render(run.summary).encode())
+        write_file("--html", page, render(run.summary, occasion_of(past, run)).encode())
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)
@@ -86,7 +86,7 @@ def show_run(
     elif page is None:
         _say_whose(past, state)
         show_note(f"run {run.name}")
-        show_summary(run.summary, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+        show_summary(run.summary, examples=EXAMPLES if verbose else EXAMPLES_SHOWN, scene=run.scene)
     return 0
 
 

@@ -202,6 +202,7 @@ class Sender:
     def _slow_down(self, after: float) -> None:
         now = asyncio.get_running_loop().time()
         self._pace.slow_down(now, after)
+        self._tally.slowed_down += 1
         self._tally.waiting_for, self._tally.waiting_until = "Pipedrive's limit of requests", now + after
         if self._pace.refused_for(now) > SPENT_AFTER:
             self._day.found_spent()

@@ -25,6 +25,7 @@ class Tally:
     problems: Counter[str] = field(default_factory=Counter)  # by code
     requests: Counter[str] = field(default_factory=Counter)  # by endpoint: "POST /api/v2/persons"
     retried: int = 0
+    slowed_down: int = 0  # answers that said: too many requests in these two seconds
     tokens_spent: int = 0
     tokens_left_today: int | None = None
     in_flight: int = 0

@@ -1,127 +1,250 @@
 """The pictures of the HTML report, as SVG. Pure: numbers in, markup out; every label is one of ours, never an event's.
 
-Colours and strokes are classes of `page.css`, because the page's security policy allows no inline styles.
+A picture is as wide as its place, and its letters are not: shapes lie in a stretched drawing of 1000 by 1000 points,
+text is placed by percentages and sized by the style sheet. Colours are classes of `page.css`, because the page's
+security policy allows no inline styles; beside its colour each thing has a sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
-
-import msgspec
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.wording import duration
+from pipedrive_cli.report.course import Moment
+from pipedrive_cli.report.markup import folded, table
+from pipedrive_cli.report.scales import Bin, bins, chosen, clock, compact, ticks, time_ticks
+from pipedrive_cli.report.wording import count, duration
 
-WIDTH, HEIGHT = 600, 200
-_LEFT, _BOTTOM, _TOP = 60, 22, 12
+SIGNS = {
+    "delivered": "✓",
+    "unchanged": "=",
+    "duplicate": "≡",
+    "skipped": "–",
+    "rejected": "×",
+    "failed": "!",
+    "pending": "…",
+    "created": "+",
+    "updated": "±",
+    "merged": "&amp;",
+}
+BEYOND = 20  # a limit that is so many times higher than what was used would press the picture flat
+ENDLESS = 1_000_000  # requests a second: the sandbox's way to say that there is no limit
+_SIDE = 1000
+_ROOM = 5.0  # per cent of a picture: enough for a sign
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """One look at a run under way: `at` is seconds since its start, the counts are those from its start to then.
-
-    `requests_allowed` is Pipedrive's limit in requests a second, None while it is unknown.
-    """
-
-    at: float
-    outcomes: dict[Outcome, int] = {}
-    requests: int = 0
-    tokens_spent: int = 0
-    tokens_left_today: int | None = None
-    requests_allowed: float | None = None
+def swatch(name: str) -> str:
+    """The colour and the sign of an outcome, or of what became of a record, before its name."""
+    return (
+        f'<svg class="swatch" aria-hidden="true"><rect class="{name}" width="100%" height="100%"/></svg>'
+        f'<span class="sign" aria-hidden="true">{SIGNS.get(name, "")}</span> '
+    )
 
 
-def stacked_bar(parts: Sequence[tuple[str, int]], label: str, *, height: int = 22) -> str:
-    """One horizontal bar, divided by count; `parts` are (class, count)."""
-    whole = sum(count for _, count in parts) or 1
-    pieces, x = [], 0.0
-    for name, count in parts:
-        width = WIDTH * count / whole
-        if count:
+def legend(parts: Iterable[tuple[str, int]]) -> str:
+    """What the colours of a picture mean, with the numbers; `parts` are (class, count)."""
+    listed = "".join(f"<li>{swatch(name)}{number:,} {name}</li>" for name, number in parts if number)
+    return f'<ul class="legend">{listed}</ul>' if listed else ""
+
+
+def stacked_bar(parts: Sequence[tuple[str, int]], label: str, *, whole: int | None = None) -> str:
+    """One horizontal bar, divided by count; `parts` are (class, count), `whole` what the full width stands for."""
+    total = whole or sum(number for _, number in parts) or 1
+    pieces, signs, x = [], [], 0.0
+    for name, number in parts:
+        width = 100 * number / total
+        if number:
             pieces.append(
-                f'<rect class="{name}" x="{x:.2f}" y="0" width="{max(width, 1):.2f}" height="{height}">'
-                f"<title>{count:,} {name}</title></rect>"
+                f'<rect class="{name}" x="{x:.2f}%" width="{max(width, 0.3):.2f}%" height="100%">'
+                f"<title>{number:,} {name}</title></rect>"
             )
+        if width >= _ROOM:
+            signs.append(f'<text class="on" x="{x + width / 2:.2f}%" y="50%">{SIGNS[name]}</text>')
         x += width
-    return _svg("".join(pieces), label, height)
+    said = ", ".join(f"{number:,} {name}" for name, number in parts if number)
+    return f'<svg class="bar" role="img" aria-label="{label}: {said or "none"}">{"".join(pieces + signs)}</svg>'
 
 
-def outcomes_over_time(series: Sequence[Moment]) -> str:
-    """Events by outcome from the start to each moment, as areas upon each other."""
-    top = max(sum(moment.outcomes.values()) for moment in series)
-    x, y = _scales(series, top)
-    floor = [0] * len(series)
-    areas = []
-    for outcome in Outcome:
-        ceiling = [low + moment.outcomes.get(outcome, 0) for low, moment in zip(floor, series, strict=True)]
-        if ceiling != floor:
-            above = [(x(moment.at), y(value)) for moment, value in zip(series, ceiling, strict=True)]
-            below = [(x(moment.at), y(value)) for moment, value in zip(series, floor, strict=True)]
-            areas.append(f'<polygon class="{outcome.value}" points="{_points([*above, *reversed(below)])}"/>')
+def outcomes_over_time(moments: Sequence[Moment]) -> str:
+    """Events by outcome from the start to each moment, as areas upon each other; nothing where none had ended."""
+    end, last = moments[-1].at, moments[-1].outcomes
+    steps = ticks(max(sum(moment.outcomes.values()) for moment in moments))
+    there = [outcome for outcome in Outcome if any(moment.outcomes.get(outcome) for moment in moments)]
+    if not there:
+        return ""
+    floor, areas, signs = [0] * len(moments), [], []
+    for outcome in there:
+        ceiling = [low + moment.outcomes.get(outcome, 0) for low, moment in zip(floor, moments, strict=True)]
+        outline = [(moment.at, value) for moment, value in zip(moments, ceiling, strict=True)]
+        outline += reversed([(moment.at, value) for moment, value in zip(moments, floor, strict=True)])
+        areas.append(f'<polygon class="{outcome.value}" points="{_points(outline, end, steps[-1])}"/>')
+        if 100 * (ceiling[-1] - floor[-1]) / steps[-1] >= _ROOM:
+            y = 100 - 50 * (ceiling[-1] + floor[-1]) / steps[-1]
+            signs.append(f'<text class="on" x="97%" y="{y:.1f}%">{SIGNS[outcome.value]}</text>')
         floor = ceiling
-    return _svg("".join(areas) + _axes(series, top), "Events by outcome over the run")
+    rows = [
+        (clock(moment.at), *(f"{moment.outcomes.get(outcome, 0):,}" for outcome in there)) for moment in chosen(moments)
+    ]
+    said = ", ".join(f"{last.get(outcome, 0):,} {outcome.value}" for outcome in there)
+    return _figure(
+        "outcomes",
+        "Events by outcome over the run",
+        f"After {duration(end)}: {said}.",
+        _drawing(areas) + "".join(signs),
+        steps,
+        end,
+        legend((outcome.value, last.get(outcome, 0)) for outcome in there),
+        table(("Time", *(outcome.value for outcome in there)), rows),
+    )
 
 
-def requests_over_time(series: Sequence[Moment]) -> str:
-    """Requests a second between two moments, and the limit as it was known."""
-    steps = [(a, b) for a, b in pairwise(series) if b.at > a.at]
-    rates = [(b.at, (b.requests - a.requests) / (b.at - a.at)) for a, b in steps]
-    limits = [(moment.at, moment.requests_allowed) for moment in series if moment.requests_allowed is not None]
-    top = max([value for _, value in [*rates, *limits]], default=0.0)
-    return _lines(series, rates, limits, top, "Requests a second over the run, and the limit")
+def requests_over_time(moments: Sequence[Moment]) -> str:
+    """Requests a second over the run, the limit as it was known, and where Pipedrive asked to slow down."""
+    end, parts = moments[-1].at, bins(moments)
+    most = max(part.rate for part in parts)
+    known = [
+        (moment.at, moment.requests_allowed)
+        for moment in moments
+        if moment.requests_allowed is not None and moment.requests_allowed < ENDLESS
+    ]
+    shown = [(at, limit) for at, limit in known if limit <= BEYOND * most]
+    steps = ticks(max([most, *(limit for _, limit in shown)]), whole=False)
+    drawn = [_area(_stairs(parts), end, steps[-1]), *_limit(shown, end, steps[-1])]
+    slowed = "".join(
+        f'<rect class="slowed" x="{100 * part.start / end:.2f}%" width="{100 * (part.end - part.start) / end:.2f}%" '
+        'y="0" height="6"/>'
+        for part in parts
+        if part.slowed
+    )
+    average = (moments[-1].requests - moments[0].requests) / end
+    said = f"At most {most:.1f} requests a second, {average:.1f} on average"
+    beyond = f" The limit of {known[-1][1]:,.0f} a second is far above this picture." if known and not shown else ""
+    told = [("rate", "requests a second")]
+    told += [("limit", f"the limit: {shown[-1][1]:g} a second")] if shown else []
+    told += [("slowed", f"Pipedrive asked to slow down: {count(moments[-1].slowed, 'time')}")] if slowed else []
+    allowed = f"{known[-1][1]:,.0f}" if known else "unknown"
+    rows = [
+        (f"{clock(part.start)} – {clock(part.end)}", f"{part.rate:.1f}", allowed, f"{part.slowed}")
+        for part in bins(moments, most=12)
+    ]
+    return _figure(
+        "requests",
+        "Requests a second, and the limit",
+        f"{said}.{beyond}",
+        _drawing(drawn) + slowed,
+        steps,
+        end,
+        _key(told) + (f"<p>{beyond.strip()}</p>" if beyond else ""),
+        table(("Time", "requests a second", "limit", "slow down"), rows),
+    )
 
 
-def tokens_over_time(series: Sequence[Moment]) -> str:
+def tokens_over_time(moments: Sequence[Moment]) -> str:
     """API tokens spent since the start, and how many the day allowed."""
-    spent = [(moment.at, float(moment.tokens_spent)) for moment in series]
-    limits = [
+    end, spent = moments[-1].at, moments[-1].tokens_spent
+    known = [
         (moment.at, float(moment.tokens_spent + moment.tokens_left_today))
-        for moment in series
+        for moment in moments
         if moment.tokens_left_today is not None
     ]
-    top = max(value for _, value in [*spent, *limits])
-    return _lines(series, spent, limits, top, "API tokens spent over the run, and the day's limit")
+    shown = [(at, limit) for at, limit in known if limit <= BEYOND * max(spent, 1)]
+    steps = ticks(max([float(spent), *(limit for _, limit in shown)]))
+    points = [(moment.at, float(moment.tokens_spent)) for moment in moments]
+    beyond = f" The day allowed {known[-1][1]:,.0f}: far above this picture." if known and not shown else ""
+    told = [("rate", "API tokens spent")]
+    told += [("limit", f"what the day allowed: {shown[-1][1]:,.0f}")] if shown else []
+    rows = [
+        (
+            clock(moment.at),
+            f"{moment.tokens_spent:,}",
+            "unknown" if moment.tokens_left_today is None else f"{moment.tokens_left_today:,}",
+        )
+        for moment in chosen(moments)
+    ]
+    return _figure(
+        "tokens",
+        "API tokens spent, and what the day allows",
+        f"{spent:,} API tokens in {duration(end)}.{beyond}",
+        _drawing([_area(points, end, steps[-1]), *_limit(shown, end, steps[-1])]),
+        steps,
+        end,
+        _key(told) + (f"<p>{beyond.strip()}</p>" if beyond else ""),
+        table(("Time", "spent", "left today"), rows),
+    )
 
 
-def _lines(
-    series: Sequence[Moment],
-    drawn: Sequence[tuple[float, float]],
-    limits: Sequence[tuple[float, float]],
-    top: float,
-    label: str,
+def _figure(
+    name: str,
+    title: str,
+    said: str,
+    drawing: str,
+    steps: Sequence[float],
+    end: float,
+    meanings: str,
+    numbers: str,
 ) -> str:
-    x, y = _scales(series, top)
+    """A picture with its axes, its meanings, and its numbers for those who would rather read."""
+    high = "".join(f"<span>{compact(step, steps[-1])}</span>" for step in reversed(steps))
     lines = "".join(
-        f'<polyline class="{name}" points="{_points([(x(at), y(value)) for at, value in points])}"/>'
-        for name, points in (("limit", limits), ("drawn", drawn))
-        if points
+        f'<line class="grid" x1="0" x2="100%" y1="{y:.2f}%" y2="{y:.2f}%"/>'
+        for y in (100 - 100 * step / steps[-1] for step in steps)
     )
-    return _svg(lines + _axes(series, top), label)
-
-
-def _scales(series: Sequence[Moment], top: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    start, end = series[0].at, series[-1].at
-    length, high = (end - start) or 1.0, top or 1.0
     return (
-        lambda at: _LEFT + (WIDTH - _LEFT) * (at - start) / length,
-        lambda value: HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * value / high,
+        f'<figure><figcaption id="{name}-title">{title}</figcaption>'
+        f'<div class="plot"><div class="high" aria-hidden="true">{high}</div>'
+        f'<svg class="drawing" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-said">'
+        f'<desc id="{name}-said">{said}</desc>{lines}{drawing}</svg>'
+        f'<svg class="times" aria-hidden="true">{"".join(_times(end))}</svg></div>'
+        f"{meanings}{folded('The numbers', numbers)}</figure>"
     )
 
 
-def _axes(series: Sequence[Moment], top: float) -> str:
-    floor = HEIGHT - _BOTTOM
+def _times(end: float) -> Iterator[str]:
+    for at in time_ticks(end):
+        x = 100 * at / end
+        anchor = "start" if x < 5 else "end" if x > 90 else "middle"
+        yield f'<text x="{x:.2f}%" y="1em" text-anchor="{anchor}">{clock(at)}</text>'
+
+
+def _drawing(shapes: Iterable[str]) -> str:
+    """Shapes on 1000 by 1000 points, stretched over the whole picture."""
     return (
-        f'<line class="axis" x1="{_LEFT}" y1="{floor}" x2="{WIDTH}" y2="{floor}"/>'
-        f'<text x="{_LEFT - 6}" y="{_TOP + 4}" text-anchor="end">{top:,.0f}</text>'
-        f'<text x="{_LEFT - 6}" y="{floor}" text-anchor="end">0</text>'
-        f'<text x="{_LEFT}" y="{HEIGHT - 6}">start</text>'
-        f'<text x="{WIDTH}" y="{HEIGHT - 6}" text-anchor="end">{duration(series[-1].at)}</text>'
+        f'<svg viewBox="0 0 {_SIDE} {_SIDE}" preserveAspectRatio="none" width="100%" height="100%">'
+        f"{''.join(shapes)}</svg>"
     )
 
 
-def _points(points: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+def _key(told: Iterable[tuple[str, str]]) -> str:
+    shapes = {"limit": '<line class="limit-line" x1="0" x2="100%" y1="50%" y2="50%"/>'}
+    other = '<rect class="{}" width="100%" height="100%"/>'
+    listed = "".join(
+        f'<li><svg class="swatch" aria-hidden="true">{shapes.get(name, other.format(name))}</svg>{said}</li>'
+        for name, said in told
+    )
+    return f'<ul class="legend">{listed}</ul>'
 
 
-def _svg(content: str, label: str, height: int = HEIGHT) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{content}</svg>'
+def _area(points: Sequence[tuple[float, float]], end: float, top: float) -> str:
+    outline = [(points[0][0], 0.0), *points, (points[-1][0], 0.0)]
+    return (
+        f'<polygon class="rate" points="{_points(outline, end, top)}"/>'
+        f'<polyline class="rate-line" points="{_points(points, end, top)}"/>'
+    )
+
+
+def _limit(known: Sequence[tuple[float, float]], end: float, top: float) -> list[str]:
+    """The limit from where it was first known to the end; it changes in steps."""
+    if not known:
+        return []
+    points = [known[0]]
+    for at, limit in [*known[1:], (end, known[-1][1])]:
+        points += [(at, points[-1][1]), (at, limit)]
+    return [f'<polyline class="limit-line" points="{_points(points, end, top)}"/>']
+
+
+def _stairs(parts: Sequence[Bin]) -> list[tuple[float, float]]:
+    return [corner for part in parts for corner in ((part.start, part.rate), (part.end, part.rate))]
+
+
+def _points(points: Iterable[tuple[float, float]], end: float, top: float) -> str:
+    return " ".join(f"{_SIDE * at / end:.1f},{_SIDE - _SIDE * value / top:.1f}" for at, value in points)

@@ -1,198 +1,212 @@
 """The report as one HTML file for a browser, without any outside resource. Knows neither the journal nor the terminal.
 
-Everything that comes from outside goes through `_text`: hidden characters become visible, then HTML is escaped. Should
-one place ever be forgotten, the page's own security policy still runs no script but ours: it names ours by its hash.
+Everything that comes from outside goes through `markup`, which escapes it. Should one place ever be forgotten, the
+page's own security policy still runs no script but ours: it names ours by its hash.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from datetime import timedelta
 from importlib import resources
+from pathlib import Path
 
+from pipedrive_cli import __version__
 from pipedrive_cli.report import charts, wording
-from pipedrive_cli.report.charts import Moment
-from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch
+from pipedrive_cli.report.course import Moment
+from pipedrive_cli.report.markup import SENTENCE, code, items, prose, section, table, text
+from pipedrive_cli.report.occasion import Occasion
+from pipedrive_cli.report.problem_table import problem_table
+from pipedrive_cli.report.summary import RecordCounts, Summary, mismatch
 
-__all__ = ["Moment", "render"]
+__all__ = ["Moment", "Occasion", "render"]
 
 _RECORD_COLUMNS = ("created", "updated", "unchanged", "merged")
-_LONG = 2_000  # characters of a sentence; values are cut at `plain`'s own limit
+_TRAITS = 50  # of one kind of record
+_SCENES: dict[wording.Scene, str] = {
+    "account": "",
+    "sandbox": "In the embedded sandbox: nothing of this is in Pipedrive.",
+    "foretold": "Foretold by a rehearsal in a Pipedrive of our own: nothing was sent.",
+}
 
 
-def render(summary: Summary, series: Sequence[Moment] = (), *, scene: wording.Scene = "account") -> str:
-    """The whole page. `series`, in the order of time, adds pictures of the run over time where it has two moments."""
+def render(
+    summary: Summary,
+    occasion: Occasion | None = None,
+    *,
+    rejects: Path | None = None,
+    resume_in: float | None = None,
+) -> str:
+    """The whole page. `occasion` adds where and when, and pictures of the run over time where it has two moments.
+
+    `rejects` is the file of rejected events if one was asked for, `resume_in` the seconds after the run's end when the
+    day's budget is back.
+    """
+    told = occasion or Occasion()
     style, script = _resource("page.css"), _resource("page.js")
-    policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'"
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     body = "\n".join(
         [
-            f"<h1>{_text(wording.headline(summary, scene=scene), _LONG)}</h1>",
-            f'<p class="faint">Run <code>{_text(summary.run)}</code>, exit code {summary.exit_code}</p>',
-            _bug(summary),
-            _events(summary, series),
-            _problems(summary),
+            _header(summary, told),
+            "<main>",
+            _next(summary, told, rejects, resume_in),
+            _events(summary, told),
+            problem_table(wording.apart(summary.problems)[0]),
             _records(summary),
-            _cost(summary, series),
+            _cost(summary, told),
+            _skipped(summary),
             _dropped(summary),
-            _next(summary, scene),
+            "</main>",
+            f"<footer>Written by pipedrive-cli {__version__}. This file asks nobody for anything; it holds examples "
+            "from your events, so keep it as you keep those.</footer>",
         ]
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f"<title>pipedrive-cli: run {_text(summary.run)}</title>\n<style>{style}</style>\n</head>\n"
+        f"<title>{text(_title(summary, told))}</title>\n<style>{style}</style>\n</head>\n"
         f"<body>\n{body}\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
 
-def _events(summary: Summary, series: Sequence[Moment]) -> str:
-    counts = [(outcome.value, count) for outcome, count in summary.events.by_outcome().items()]
+def _title(summary: Summary, occasion: Occasion) -> str:
+    kind = {"account": "run", "sandbox": "sandbox run", "foretold": "rehearsal"}[occasion.scene]
+    return f"pipedrive-cli: {kind} {summary.run}"
+
+
+def _header(summary: Summary, occasion: Occasion) -> str:
+    scene = _SCENES[occasion.scene]
+    wrong = mismatch(summary)
+    lines = [
+        f'<p class="scene">{scene}</p>' if scene else "",
+        f'<h1 class="{summary.status}">{text(wording.headline(summary, scene=occasion.scene), SENTENCE)}</h1>',
+        *(f"<p>{prose(remark)}</p>" for remark in occasion.remarks),
+        f'<p class="bug">{text(wrong, SENTENCE)}</p>' if wrong else "",
+        f'<dl class="facts">{"".join(_facts(summary, occasion))}</dl>',
+    ]
+    return f"<header>\n{''.join(lines)}\n</header>"
+
+
+def _facts(summary: Summary, occasion: Occasion) -> Iterator[str]:
+    started = occasion.started
+    if started is not None:
+        shown = f'<time datetime="{started:%Y-%m-%dT%H:%M:%SZ}">{started:%Y-%m-%d %H:%M:%S} UTC</time>'
+        yield _fact("Started", shown)
+    if occasion.company:
+        yield _fact("Company", f"<bdi>{text(occasion.company)}</bdi>")
+    if occasion.command:
+        yield _fact("Command", code(f"pipedrive-cli {occasion.command}"))
+    yield _fact("Run", code(summary.run))
+    yield _fact("Exit code", f"{summary.exit_code}")
+
+
+def _fact(name: str, value: str) -> str:
+    return f"<div><dt>{name}</dt> <dd>{value}</dd></div> "
+
+
+def _next(summary: Summary, occasion: Occasion, rejects: Path | None, resume_in: float | None) -> str:
+    steps = wording.next_steps(summary, rejects=rejects, scene=occasion.scene)
+    if resume_in is not None and occasion.started is not None:
+        back = occasion.started + timedelta(seconds=summary.seconds + resume_in)
+        steps = [f"Come back after {back:%Y-%m-%d %H:%M} UTC.", *steps]
+    return section("What to do next", items(prose(step) for step in steps))
+
+
+def _events(summary: Summary, occasion: Occasion) -> str:
+    counts = summary.events.by_outcome()
+    read = summary.events.read
     filtered = f"<p>{summary.filtered:,} more were left out by an option.</p>" if summary.filtered else ""
-    picture = charts.stacked_bar(counts, "Events by outcome") if summary.events.read else ""
-    over_time = ""
-    if len(series) > 1:
-        over_time = f"<figure>{charts.outcomes_over_time(series)}<figcaption>Over the run</figcaption></figure>"
-    return _section("Events", picture + _legend(counts) + filtered + over_time)
+    if not read:
+        return section("Events", filtered or "<p>None were read.</p>")
+    rows = [
+        (
+            f'{charts.swatch(outcome.value)}{outcome.value}<span class="meaning">'
+            f"{wording.meaning(outcome, occasion.scene)}</span>",
+            f"{count:,}",
+            _percent(count, read),
+        )
+        for outcome, count in counts.items()
+        if count
+    ]
+    bar = charts.stacked_bar([(outcome.value, count) for outcome, count in counts.items()], "Events by outcome")
+    over_time = charts.outcomes_over_time(occasion.moments) if _went_on(occasion) else ""
+    return section("Events", bar + table(("Outcome", "Events", "Share"), rows) + filtered + over_time)
 
 
-def _problems(summary: Summary) -> str:
-    problems, skipped = wording.apart(summary.problems)
-    return (_problem_table(problems) if problems else "") + _skipped(skipped)
-
-
-def _problem_table(problems: Sequence[ProblemGroup]) -> str:
-    rows = "".join(_problem(place, problem) for place, problem in enumerate(problems))
-    heads = "".join(
-        f'<th scope="col"{kind}><button type="button">{name}</button></th>'
-        for name, kind in (("Outcome", ' aria-sort="ascending"'), ("Events", ' class="number"'), ("Problem", ""))
-    )
-    return _section(
-        "Problems, worst first",
-        '<p hidden><label for="search">Search: </label><input id="search" type="search"> <span id="found"></span></p>'
-        f'<table id="problems"><thead><tr>{heads}<th scope="col">Examples</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>",
-    )
-
-
-def _skipped(groups: Sequence[ProblemGroup]) -> str:
-    lines = (f"<li>{_text(wording.skipped(group), _LONG)}</li>" for group in groups)
-    return _section("Skipped", f"<ul>{''.join(lines)}</ul>") if groups else ""
-
-
-def _problem(place: int, problem: ProblemGroup) -> str:
-    hint = f"<br>{_text(problem.hint, _LONG)}" if problem.hint else ""
-    count = f"{problem.count:,}" if problem.count else ""
-    examples = "".join(f"<li>{_example(example, problem)}</li>" for example in problem.examples)
-    opened = f"<details><summary>{len(problem.examples)} of {problem.count:,}</summary><ul>{examples}</ul></details>"
-    return (
-        f'<tr><td data-key="{place}">{wording.share(problem)}</td>'
-        f'<td class="number" data-key="{problem.count}">{count}</td>'
-        f"<td><strong>{_text(problem.message, _LONG)}</strong> "
-        f'<code class="faint">{_text(problem.code)}</code>{hint}</td>'
-        f"<td>{opened if examples else ''}</td></tr>"
-    )
-
-
-def _example(example: Example, problem: ProblemGroup) -> str:
-    parts = [f"<code>{_text(wording.place(example))}</code>"]
-    if example.message_id is not None:
-        parts.append(f"message <code>{_text(example.message_id)}</code>")
-    if example.user is not None:
-        parts.append(f"user <code>{_text(example.user)}</code>")
-    if example.field is not None:
-        parts.append(f"field <code>{_text(example.field)}</code>")
-    if example.value is not None:
-        parts.append(f"value <code>{_text(example.value)}</code>")
-    if example.message is not None and example.message != problem.message:
-        parts.append(_text(example.message, _LONG))
-    return ", ".join(parts)
+def _percent(count: int, whole: int) -> str:
+    share = 100 * count / whole
+    return "under 0.1 %" if share < 0.1 else f"{share:.1f} %"
 
 
 def _records(summary: Summary) -> str:
-    rows = []
-    for kind, counts in summary.records.by_kind().items():
-        parts = [(column, int(getattr(counts, column))) for column in _RECORD_COLUMNS]
-        if any(count for _, count in parts):
-            bar = charts.stacked_bar(parts, f"{kind} by what became of them", height=12)
-            rows.append(f"<h3>{kind}</h3>{bar}{_legend(parts)}")
-    return _section("Records", "".join(rows)) if rows else ""
+    kinds = [(kind, _parts(counts)) for kind, counts in summary.records.by_kind().items()]
+    most = max(sum(number for _, number in parts) for _, parts in kinds)
+    return section(
+        "Records",
+        "".join(
+            f'<div class="kind"><h3>{kind}</h3>{charts.stacked_bar(parts, kind, whole=most)}'
+            f"{charts.legend(parts)}</div>"
+            for kind, parts in kinds
+            if any(number for _, number in parts)
+        ),
+    )
 
 
-def _cost(summary: Summary, series: Sequence[Moment]) -> str:
+def _parts(counts: RecordCounts) -> list[tuple[str, int]]:
+    return [(column, int(getattr(counts, column))) for column in _RECORD_COLUMNS]
+
+
+def _cost(summary: Summary, occasion: Occasion) -> str:
     requests, tokens = summary.requests, summary.tokens
-    left = "" if tokens.left_today is None else f", {tokens.left_today:,} left today"
+    would = "would be " if occasion.scene == "foretold" else ""
+    left = ""
+    if tokens.left_today is not None and occasion.scene == "account":
+        left = f", {tokens.left_today:,} left today"
     repeated = f", {requests.retried:,} of them repetitions" if requests.retried else ""
-    said = f"<p>{wording.count(requests.total, 'request')}{repeated}; {tokens.spent:,} API tokens spent{left}.</p>"
+    said = (
+        f"<p>{wording.count(requests.total, 'request')}{repeated}; "
+        f"{wording.count(tokens.spent, 'API token')} {would}spent{left}.</p>"
+    )
     pictures = ""
-    if len(series) > 1:
-        pictures = (
-            f'<div class="pair"><figure>{charts.requests_over_time(series)}'
-            "<figcaption>Requests a second; dashed: the limit</figcaption></figure>"
-            f"<figure>{charts.tokens_over_time(series)}"
-            "<figcaption>API tokens spent; dashed: what the day allowed</figcaption></figure></div>"
-        )
+    if _went_on(occasion):
+        drawn = charts.requests_over_time(occasion.moments) + charts.tokens_over_time(occasion.moments)
+        pictures = f'<div class="pair">{drawn}</div>'
     ranked = sorted(requests.by_endpoint.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(name, f"{count:,}") for name, count in ranked]
-    return _section("Cost", said + pictures + _table(("Request", "How often"), rows))
+    rows = [(code(name), f"{count:,}") for name, count in ranked]
+    return section("Cost", said + pictures + table(("Request", "How often"), rows))
+
+
+def _went_on(occasion: Occasion) -> bool:
+    """Whether there is a time to draw."""
+    moments = occasion.moments
+    return len(moments) > 1 and moments[-1].at > 0
+
+
+def _skipped(summary: Summary) -> str:
+    return section("Skipped", items(prose(wording.skipped(group)) for group in wording.apart(summary.problems)[1]))
 
 
 def _dropped(summary: Summary) -> str:
-    rows = [
-        (f"{kind}: {name}", f"{count:,}")
-        for kind, traits in summary.dropped_traits.items()
-        for name, count in wording.top_traits(traits, 50)[0]
-    ]
-    return _section("Traits that are in no mapping", _table(("Trait", "Events"), rows)) if rows else ""
-
-
-def _next(summary: Summary, scene: wording.Scene) -> str:
-    steps = wording.next_steps(summary, scene=scene)
-    return (
-        _section("What to do next", f"<ul>{''.join(f'<li>{_text(step, _LONG)}</li>' for step in steps)}</ul>")
-        if steps
-        else ""
-    )
-
-
-def _bug(summary: Summary) -> str:
-    wrong = mismatch(summary)
-    return f'<p class="bug">{_text(wrong, _LONG)}</p>' if wrong else ""
-
-
-def _table(heads: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = "".join(f'<tr><td>{_text(name)}</td><td class="number">{number}</td></tr>' for name, number in rows)
-    if not lines:
-        return ""
-    head = f'<thead><tr><th scope="col">{heads[0]}</th><th scope="col" class="number">{heads[1]}</th></tr></thead>'
-    return f"<table>{head}<tbody>{lines}</tbody></table>"
-
-
-def _legend(counts: Iterable[tuple[str, int]]) -> str:
-    items = "".join(
-        f'<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect class="{name}" width="10" height="10"/></svg>'
-        f"{count:,} {name}</li>"
-        for name, count in counts
-        if count
-    )
-    return f'<ul class="legend">{items}</ul>' if items else ""
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>"
-
-
-def _text(text: str, limit: int = 200) -> str:
-    return html.escape(plain(text, limit))
+    content = ""
+    for kind, traits in summary.dropped_traits.items():
+        shown, others = wording.top_traits(traits, _TRAITS)
+        rows = [(code(name), f"{count:,}") for name, count in shown]
+        more = f"<p>And {wording.count(others, 'other')}.</p>" if others else ""
+        content += f"<div>{table((f'Trait of {kind}', 'Events'), rows)}{more}</div>"
+    return section("Traits that are in no mapping", f'<div class="pair">{content}</div>' if content else "")
 
 
 def _resource(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

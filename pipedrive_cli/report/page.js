@@ -6,24 +6,43 @@ if (table) {
   const rows = Array.from(body.rows);
   const key = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
 
-  table.querySelectorAll("th button").forEach((button) => {
-    const heading = button.parentElement;
+  table.querySelectorAll("th[data-sorts]").forEach((heading) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = "Sort by this column";
+    button.append(...heading.childNodes);
+    heading.append(button);
     button.addEventListener("click", () => {
-      const down = heading.getAttribute("aria-sort") === "ascending";
+      const now = heading.getAttribute("aria-sort");
+      const first = heading.dataset.first ?? "ascending";
+      const next = now === null ? first : now === "ascending" ? "descending" : "ascending";
       table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
-      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      heading.setAttribute("aria-sort", next);
       const column = heading.cellIndex;
-      rows.sort((a, b) => key(a, column).localeCompare(key(b, column), undefined, { numeric: true }) * (down ? -1 : 1));
+      const sign = next === "ascending" ? 1 : -1;
+      rows.sort((a, b) => key(a, column).localeCompare(key(b, column), undefined, { numeric: true }) * sign);
       body.append(...rows);
     });
   });
 
   const search = document.getElementById("search");
   const found = document.getElementById("found");
+  const opened = new Set();
   search.parentElement.hidden = false;
   search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    rows.forEach((row) => { row.hidden = !row.textContent.toLowerCase().includes(wanted); });
-    found.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    rows.forEach((row) => {
+      const has = (element, word) => element.textContent.toLowerCase().includes(word);
+      row.hidden = !words.every((word) => has(row, word));
+      // What was looked for may stand in an example: it is shown, and folded again with the next search.
+      const examples = row.querySelector("details");
+      if (!examples) return;
+      const within = words.length > 0 && words.some((word) => has(examples, word));
+      if (within && !examples.open) opened.add(examples);
+      if (within || opened.has(examples)) examples.open = within;
+      if (!within) opened.delete(examples);
+    });
+    const shown = rows.filter((row) => !row.hidden).length;
+    found.textContent = words.length === 0 ? "" : `${shown} of ${rows.length} problems`;
   });
 }

@@ -15,7 +15,10 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import forget_runs, reading, unfinished_runs
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.report.course import unpacked
+from pipedrive_cli.report.occasion import Occasion, scene_named
 from pipedrive_cli.report.summary import Summary, from_json
+from pipedrive_cli.report.wording import Scene
 from pipedrive_cli.run.asking import connected, whose_key
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import summary_of
@@ -38,6 +41,7 @@ class Past(msgspec.Struct, frozen=True):
     started: str
     ended: bool
     summary: Summary
+    scene: Scene = "account"
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -114,6 +118,19 @@ def name_meant(names: Sequence[str], wanted: str) -> str:
     raise UserMistake(message, code="no_such_run", hint="`pipedrive-cli runs` lists them")
 
 
+def occasion_of(past: History, run: Past) -> Occasion:
+    """What the run's page tells besides its summary. Raises UserMistake."""
+    with reading(past.path) as journal:
+        command, scene = journal.setting_of(run.number)
+        return Occasion(
+            scene=scene_named(scene),
+            command=f"{command} {journal.sources_of(run.number)}".strip(),
+            company=past.company,
+            started=_moment(run.started).astimezone(UTC),
+            moments=unpacked(journal.course_of(run.number)),
+        )
+
+
 def created(past: History, run: Past, config: Config | None) -> tuple[Created, ...]:
     """The records that a run created."""
     site = _site(config)
@@ -157,10 +174,11 @@ def _moment(text: str) -> datetime:
 
 
 def _past(journal: Journal, number: int, name: str, started: str, summary: bytes | None) -> Past:
+    scene = scene_named(journal.setting_of(number)[1])
     if summary is not None:
         with contextlib.suppress(msgspec.ValidationError):
-            return Past(number, name, started, True, from_json(summary))
-    return Past(number, name, started, False, _as_far_as_counted(journal, number, name))
+            return Past(number, name, started, True, from_json(summary), scene)
+    return Past(number, name, started, False, _as_far_as_counted(journal, number, name), scene)
 
 
 def _as_far_as_counted(journal: Journal, number: int, name: str) -> Summary:
@@ -197,5 +215,6 @@ __all__ = [
     "find_journal",
     "history",
     "name_meant",
+    "occasion_of",
     "prune",
 ]

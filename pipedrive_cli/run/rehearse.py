@@ -108,7 +108,7 @@ class Rehearsal:
         job = Replay(
             self.config,
             self.config_file,
-            replace(self.options, max_tokens=None) if self.online else self.options,
+            replace(self.options, rehearsal=True, **({"max_tokens": None} if self.online else {})),
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,

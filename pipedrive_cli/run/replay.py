@@ -29,6 +29,8 @@ from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.report.course import Course, packed
+from pipedrive_cli.report.occasion import Occasion
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.summary import Summary, to_json
 from pipedrive_cli.run.account import AccountKnowledge
@@ -53,6 +55,7 @@ class Finished:
     summary: Summary
     rejects: Path | None = None
     resume_in: float | None = None
+    occasion: Occasion = field(default_factory=Occasion)
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Replay:
     _stop_early: StopRun | None = None
     _server_offset: float | None = None
     _wrote: bool = False
+    _course: Course | None = None  # of what is delivered; greeting the account is over then
 
     def stop(self, why: StopRun) -> None:
         """Stop taking, finish what is in flight, record, say what is left."""
@@ -92,7 +96,7 @@ class Replay:
         if door is not None and (shut := still_shut_out(door, time.time())) is not None:
             if rejects is not None:
                 rejects.discard()
-            return Finished(nothing_read(_name(datetime.now(UTC)), shut, self.tally), None, shut.resume_in)
+            return self._nothing_read(shut)
         finished = await self._through(sources, rejects)
         if door is not None and finished.summary.reason == "firewall":
             remember(door, time.time())
@@ -120,12 +124,27 @@ class Replay:
             except StopRun as stop:
                 if rejects is not None:
                     rejects.discard()
-                return Finished(nothing_read(_name(datetime.now(UTC)), stop, self.tally), None, stop.resume_in)
+                return self._nothing_read(stop)
             with self._journal(account.account.company_id or 0) as journal:
                 account.journal = journal
                 if account.account.company_id is not None:
                     journal.bind(account.account.company_id, account.account.company_name)
                 return await self._deliver(sources, rejects, sender, pace, account, journal)
+
+    def _nothing_read(self, stopped: StopRun) -> Finished:
+        now = datetime.now(UTC)
+        summary = nothing_read(_name(now), stopped, self.tally)
+        return Finished(summary, None, stopped.resume_in, self._occasion(now, None))
+
+    def _occasion(self, started: datetime, company: str | None) -> Occasion:
+        asked, course = self.options, self._course
+        return Occasion(
+            scene=asked.scene,
+            command=f"{asked.command} {written(asked.sources)}".strip(),
+            company=company,
+            started=started,
+            moments=() if course is None else course.moments,
+        )
 
     async def _greet(self, sender: Sender) -> AccountKnowledge:
         self.tally.phase = "looking at the account"
@@ -153,11 +172,19 @@ class Replay:
         account: AccountKnowledge,
         journal: Journal,
     ) -> Finished:
-        started, began = datetime.now(UTC), asyncio.get_running_loop().time()
-        name = _name(started)
+        started, now = datetime.now(UTC), asyncio.get_running_loop().time
+        name, began = _name(started), now()
+        course = self._course = Course(began)
+        course.look(began, self.tally)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         with journal.transaction():
-            run = journal.begin_run(name, started.isoformat(), written(self.options.sources))
+            run = journal.begin_run(
+                name,
+                started.isoformat(),
+                written(self.options.sources),
+                command=self.options.command,
+                scene=self.options.scene,
+            )
         kept = KeptEvents(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
             sources = [kept.source]
@@ -206,13 +233,15 @@ class Replay:
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
         rejects_file = rejects.close() if rejects is not None else None
-        seconds = asyncio.get_running_loop().time() - began
+        course.end(now(), self.tally)
+        seconds = now() - began
         summary = summary_of(
             journal, run, name, stopped, input_complete=work.input_complete, tally=self.tally, seconds=seconds
         )
         with journal.transaction():
-            journal.end_run(run, to_json(summary))
-        return Finished(summary, rejects_file, None if stopped is None else stopped.resume_in)
+            journal.end_run(run, to_json(summary), packed(course.moments))
+        resume_in = None if stopped is None else stopped.resume_in
+        return Finished(summary, rejects_file, resume_in, self._occasion(started, account.account.company_name))
 
     # -- what the run is given
 
@@ -257,6 +286,8 @@ class Replay:
             self._wrote = True
         if (date := answer.date) is not None:
             self._server_offset = date.timestamp() - asyncio.get_running_loop().time()
+        if self._course is not None:
+            self._course.look(asyncio.get_running_loop().time(), self.tally)
 
     def server_time(self) -> float:
         """Pipedrive's clock as last heard, seconds since 1970."""

@@ -84,6 +84,16 @@ def test_what_would_be_rejected_is_told_before_it_happens(config: Path, tmp_path
     assert len(rejects.read_text().splitlines()) == 1
 
 
+def test_the_page_says_that_it_is_foretold_and_what_it_means_on_the_plan(config: Path, tmp_path: Path) -> None:
+    """With the sentences that the terminal has, and the plan's limit in the picture."""
+    page = tmp_path / "run.html"
+    source = event_file(tmp_path, *(_lead(number) for number in range(40)))
+    pipedrive_cli("rehearse", source, "-c", config, "--plan", "growth", "--seats", "2", "--report", page)
+    shown = page.read_text(encoding="utf-8")
+    for told in ("Foretold by a rehearsal", "On the plan growth with 2 seats", "the limit: 20 a second"):
+        assert told in shown
+
+
 def test_nothing_is_left_behind(config: Path, tmp_path: Path) -> None:
     """The journal of a rehearsal is in memory: the same again has the same result."""
     source = event_file(tmp_path, _lead(1), _lead(2))

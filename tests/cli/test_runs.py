@@ -116,6 +116,33 @@ def test_a_page_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
     assert ended.code == 2
 
 
+def test_a_past_runs_page_is_the_one_it_had_at_its_end(tmp_path: Path) -> None:
+    """The same curves, the same place and time: nothing of the page is lost with the process."""
+    config, journal = written_config(tmp_path, CONFIG), tmp_path / "journal.sqlite"
+    events = [{**JANE, "messageId": f"m-{n}", "userId": f"u-{n}"} for n in range(20)]
+    file = event_file(tmp_path, *events, BAD)
+    at_its_end, later = tmp_path / "end.html", tmp_path / "later.html"
+    pipedrive_cli("replay", file, "-c", config, "--sandbox", "--state", journal, "--report", at_its_end)
+    replayed(tmp_path, JANE)
+    name = names(journal)[1]
+    pipedrive_cli("runs", "show", name, "--html", later, "--state", journal)
+    page = later.read_text(encoding="utf-8")
+    assert page == at_its_end.read_text(encoding="utf-8")
+    for told in ("Events by outcome over the run", "embedded sandbox", f"pipedrive-cli replay {file}", "Sandbox"):
+        assert told in page
+
+
+def test_a_past_rehearsal_is_told_as_one(tmp_path: Path) -> None:
+    """What was only foretold is not said to be in Pipedrive, neither on the page nor in the terminal."""
+    config, journal = written_config(tmp_path, CONFIG), tmp_path / "journal.sqlite"
+    pipedrive_cli("rehearse", event_file(tmp_path, JANE), "-c", config, "--state", journal)
+    assert "would be written to Pipedrive" in pipedrive_cli("runs", "show", "--state", journal).out
+    pipedrive_cli("runs", "show", "--html", tmp_path / "run.html", "--state", journal)
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "Foretold by a rehearsal" in page
+    assert "pipedrive-cli rehearse " in page
+
+
 def dead_run(journal: Path) -> None:
     """A run whose process was killed: three events were read, one had ended."""
     opened = Journal.open(journal)

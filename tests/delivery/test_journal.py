@@ -128,6 +128,23 @@ def test_an_older_journal_is_brought_to_the_newest_version(tmp_path: Path, monke
         newer.close()
 
 
+def test_runs_of_the_first_journals_have_no_course_and_count_as_the_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not kept then is not known now; the run itself is there."""
+    path = tmp_path / "journal.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
+        first = Journal.open(path)
+        with first.transaction():
+            first._db.execute("INSERT INTO runs (name, started) VALUES ('r', '2026-01-01T00:00:00+00:00')")
+        first.close()
+    journal = Journal.open(path)
+    ((number, name, _, _),) = journal.runs()
+    assert (name, journal.setting_of(number), journal.course_of(number)) == ("r", ("", "account"), None)
+    journal.close()
+
+
 def test_a_migration_that_fails_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration and the number that says it ran are one transaction."""
     path = tmp_path / "j"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.html import Moment, render
+from pipedrive_cli.report.html import Moment, Occasion, render
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
+from pipedrive_cli.report.wording import Scene
 
 from .report_scenes import HOSTILE, eventful, hostile
 
@@ -26,9 +29,16 @@ SERIES = [
         tokens_spent=second * 60,
         tokens_left_today=30_000 - second * 60,
         requests_allowed=40.0,
+        slowed=second // 10,
     )
     for second in range(60)
 ]
+TOLD = Occasion(
+    command="replay export/",
+    company="Acme & Söhne",
+    started=datetime(2026, 11, 23, 9, 15, 2, tzinfo=UTC),
+    moments=tuple(SERIES),
+)
 VOID = {"meta", "input", "br"}
 
 
@@ -80,10 +90,21 @@ def one_problem(text: str) -> Summary:
     )
 
 
-@pytest.mark.parametrize("series", [[], SERIES[:1], SERIES])
-def test_the_page_is_well_formed_and_stands_alone(series: list[Moment]) -> None:
+def said(page: str) -> str:
+    """All text of the page, with single blanks."""
+    return " ".join(" ".join(Page(page).words).split())
+
+
+def told(text: str) -> str:
+    """A page that has `text` wherever text can stand."""
+    occasion = Occasion(command=text, company=text, remarks=(text,), moments=tuple(SERIES))
+    return render(one_problem(text), occasion, rejects=Path("x" + text), resume_in=1.0)
+
+
+@pytest.mark.parametrize("moments", [[], SERIES[:1], SERIES])
+def test_the_page_is_well_formed_and_stands_alone(moments: list[Moment]) -> None:
     """Each tag is closed, and nothing is fetched from anywhere."""
-    text = render(eventful(), series)
+    text = render(eventful(), Occasion(moments=tuple(moments)))
     page = Page(text)
     assert page.open == []
     assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "form", "base"}
@@ -95,8 +116,8 @@ def test_the_page_is_well_formed_and_stands_alone(series: list[Moment]) -> None:
 
 def test_the_page_says_what_happened() -> None:
     """The numbers, the problems with their words, the dropped traits and the next step."""
-    words = " ".join(" ".join(Page(render(eventful(), SERIES)).words).split())
-    for said in (
+    words = said(render(eventful(), TOLD))
+    for part in (
         "12,345 events read",
         "10,000 delivered",
         "bad_value",
@@ -104,7 +125,68 @@ def test_the_page_says_what_happened() -> None:
         "favourite_color",
         "retry",
     ):
-        assert said in words
+        assert part in words
+
+
+def test_the_page_says_where_when_and_by_what() -> None:
+    """Who finds the file a month later knows what it is of."""
+    words = said(render(eventful(), TOLD))
+    for told in ("2026-11-23 09:15:02 UTC", "Acme & Söhne", "pipedrive-cli replay export/", eventful().run):
+        assert told in words
+
+
+@pytest.mark.parametrize(
+    ("scene", "told"), [("sandbox", "nothing of this is in Pipedrive"), ("foretold", "nothing was sent")]
+)
+def test_what_did_not_happen_in_the_account_says_so_first(scene: Scene, told: str) -> None:
+    """Before the numbers; a run against the account has no such line."""
+    page = render(eventful(), Occasion(scene=scene))
+    assert told in said(page[: page.index("<h1")])
+    assert 'class="scene"' not in render(eventful())
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    """Hints name options and keys as the terminal does; on the page no backtick is left."""
+    text = render(eventful())
+    assert "<code>userId</code>" in text
+    assert "`" not in said(text.partition("<script>")[0])
+
+
+def test_the_next_steps_name_the_file_and_the_hour() -> None:
+    """A page is read later: it says when, not in how long."""
+    text = render(eventful(), TOLD, rejects=Path("<b>.ndjson"), resume_in=3600)
+    assert "Come back after 2026-11-23 10:27 UTC" in text
+    assert "7 rejected or failed events in &lt;b&gt;.ndjson" in text
+
+
+def test_a_picture_has_its_limit_its_numbers_and_words() -> None:
+    """The curves are drawn against the limits; what they show can be read without seeing them."""
+    text = render(eventful(), TOLD)
+    words = said(text)
+    assert text.count('class="limit-line" points') == 2
+    for told in (
+        "the limit: 40 a second",
+        "At most 12.0 requests a second",
+        "slow down: 5 times",
+        "the day allowed: 30",
+    ):
+        assert told in words
+    pictures = [
+        attributes for tag, attributes in Page(text).elements if tag == "svg" and attributes.get("role") == "img"
+    ]
+    assert len(pictures) > 3
+    ids = {attributes.get("id") for _, attributes in Page(text).elements}
+    for picture in pictures:
+        assert picture.get("aria-label") or {picture["aria-labelledby"], picture["aria-describedby"]} <= ids
+
+
+def test_a_limit_far_above_the_curve_is_told_and_not_drawn() -> None:
+    """It would press the curve flat."""
+    far = [Moment(float(at), {}, at, at * 5, 1_000_000 - at * 5, 40.0) for at in range(3)]
+    text = render(eventful(), Occasion(moments=tuple(far)))
+    assert 'class="limit-line" points' not in text
+    assert "The limit of 40 a second is far above this picture." in text
+    assert "The day allowed 1,000,000: far above this picture." in text
 
 
 def test_the_policy_allows_our_style_and_script_and_nothing_else() -> None:
@@ -136,17 +218,24 @@ ATTACKS = [
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_is_shown_as_text(attack: str) -> None:
     """No text makes an element or an attribute; it can be read as it was."""
-    text = render(one_problem(attack))
-    assert skeleton(text) == skeleton(render(one_problem("harmless")))
+    text = told(attack)
+    assert skeleton(text) == skeleton(told("harmless"))
     assert plain(attack) in Page(text).words
 
 
-@given(st.text(st.characters(exclude_categories=()), min_size=1))
+@given(st.text(st.characters(exclude_categories=(), exclude_characters="`"), min_size=1))
 def test_no_text_changes_the_page(text: str) -> None:
     """For any text the page has the same elements, and can be written as UTF-8."""
-    page = render(one_problem(text))
+    page = told(text)
     page.encode("utf-8")
-    assert skeleton(page) == skeleton(render(one_problem("harmless")))
+    assert skeleton(page) == skeleton(told("harmless"))
+
+
+@given(st.text(st.sampled_from("`<>&\"'ab \u202e"), min_size=1))
+def test_backticks_make_code_and_nothing_else(text: str) -> None:
+    """Whatever stands around and between them."""
+    elements = [element for element in skeleton(told(text)) if element != ("code", ())]
+    assert elements == [element for element in skeleton(told("harmless")) if element != ("code", ())]
 
 
 def test_hostile_runs_have_no_hidden_characters_left() -> None:
@@ -160,4 +249,16 @@ def test_an_empty_run_has_a_page_too() -> None:
     """Nothing to draw is no error, and neither is a run that stood still."""
     bare = Summary(run="r", status="complete", exit_code=0)
     assert "there was nothing to do" in render(bare)
-    assert Page(render(bare, [Moment(0.0), Moment(0.0)])).open == []
+    for moments in ((Moment(0.0),), (Moment(0.0), Moment(0.0)), (Moment(0.0), Moment(3.0))):
+        assert Page(render(bare, Occasion(moments=moments))).open == []
+
+
+def test_huge_numbers_are_drawn_too() -> None:
+    """As are those that are next to nothing beside them."""
+    most = 10**15
+    events = EventCounts(read=most + 1, delivered=most, rejected=1)
+    moments = (Moment(0.0), Moment(1e9, {Outcome.DELIVERED: most, Outcome.REJECTED: 1}, most, most * 9, 0, 1e5))
+    text = render(Summary(run="r", status="partial", exit_code=1, events=events), Occasion(moments=moments))
+    assert Page(text).open == []
+    assert "under 0.1 %" in text
+    assert "e+" not in text

@@ -200,16 +200,19 @@ class Journal:
 
     # -- runs
 
-    def begin_run(self, name: str, started: str, sources: str = "") -> int:
-        """Notes that a run began; returns its number."""
+    def begin_run(
+        self, name: str, started: str, sources: str = "", *, command: str = "", scene: str = "account"
+    ) -> int:
+        """Notes that a run began; returns its number. `command` and `scene` are for its page."""
         cursor = self._db.execute(
-            "INSERT INTO runs (name, started, sources) VALUES (?, ?, ?)", (name, started, sources)
+            "INSERT INTO runs (name, started, sources, command, scene) VALUES (?, ?, ?, ?, ?)",
+            (name, started, sources, command, scene),
         )
         return int(cursor.lastrowid or 0)
 
-    def end_run(self, run: int, summary: bytes) -> None:
+    def end_run(self, run: int, summary: bytes, course: bytes | None = None) -> None:
         """Keeps the run's summary as it was at its end, and forgets writes that need no watching any more."""
-        self._db.execute("UPDATE runs SET summary = ? WHERE number = ?", (summary, run))
+        self._db.execute("UPDATE runs SET summary = ?, course = ? WHERE number = ?", (summary, course, run))
         self._db.execute("DELETE FROM writes WHERE state IN ('done', 'refused', 'absent')")
 
     def runs(self) -> list[tuple[int, str, str, bytes | None]]:
@@ -220,6 +223,16 @@ class Journal:
         """What a run read, as it was written on the command line."""
         row = self._db.execute("SELECT sources FROM runs WHERE number = ?", (run,)).fetchone()
         return "" if row is None else str(row[0])
+
+    def setting_of(self, run: int) -> tuple[str, str]:
+        """(command, scene) of a run."""
+        row = self._db.execute("SELECT command, scene FROM runs WHERE number = ?", (run,)).fetchone()
+        return ("", "account") if row is None else (str(row[0]), str(row[1]))
+
+    def course_of(self, run: int) -> bytes | None:
+        """How a run went over time, as `end_run` was given it."""
+        row = self._db.execute("SELECT course FROM runs WHERE number = ?", (run,)).fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
 
     def count(self, run: int, what: str, names: Mapping[str, int]) -> None:
         """Adds to what a run has counted."""

@@ -78,6 +78,11 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX open_writes ON writes (state) WHERE state IN ('sent', 'doubt');
     """,
+    """
+    ALTER TABLE runs ADD COLUMN command TEXT NOT NULL DEFAULT '';        -- replay, retry, rehearse; '': not known
+    ALTER TABLE runs ADD COLUMN scene TEXT NOT NULL DEFAULT 'account';   -- account, sandbox, foretold
+    ALTER TABLE runs ADD COLUMN course BLOB;                             -- its moments, packed; NULL: as for summary
+    """,
 )
 
 
