@@ -6,9 +6,9 @@ job, so that a job is the unit that is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -40,18 +40,56 @@ Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
 
 
-class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: one for every event that waits
-    """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies."""
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Whose an event is and where it stands: what is told when there is something to tell about it."""
 
-    digest: bytes
     message_id: str
     place: Place
-    user: str | None
+    user: str | None = None
     time: int | None = None  # microseconds since 1970 UTC
-    body: Any = None  # where its bytes lie: opaque here
+    body: int | None = None  # where its bytes lie: opaque here
+    cut: bool = False  # they are but the beginning of an over-long line
+
+
+class Store(Protocol):
+    """Keeps what waits elsewhere than in memory: a window may hold a hundred thousand events, or many more."""
+
+    def origin(self, at: int) -> Origin: ...
+
+    def lay(self, change: Change) -> int | None:
+        """Keeps a change; returns where, or None for one that it cannot keep."""
+
+    def change(self, at: int) -> Change: ...
+
+
+class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: one for every event that waits
+    """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies.
+
+    `told` is its origin, or where `store` has it: hardly an event is ever asked for it.
+    """
+
+    digest: bytes
+    told: Origin | int
+    store: Store | None = None
     open: int = 0
     outcome: Outcome = Outcome.SKIPPED
-    complaints: list[Complaint] = []
+    complaints: tuple[Complaint, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        """Whose it is and where it stands."""
+        if isinstance(self.told, Origin):
+            return self.told
+        assert self.store is not None  # noqa: S101 - it has told where
+        return self.store.origin(self.told)
+
+    @property
+    def message_id(self) -> str:
+        return self.origin.message_id
+
+    @property
+    def place(self) -> Place:
+        return self.origin.place
 
     def end_part(self, outcome: Outcome) -> bool:
         """One of its parts ended. Returns whether that was the last one."""
@@ -63,6 +101,10 @@ class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: on
         """Takes `outcome` into account."""
         if _WEIGHT[outcome] < _WEIGHT[self.outcome]:
             self.outcome = outcome
+
+    def complain(self, complaint: Complaint) -> None:
+        """Notes what is to be told when it has ended."""
+        self.complaints = (*self.complaints, complaint)
 
 
 @dataclass(slots=True, eq=False)
@@ -97,21 +139,61 @@ class Job:
     steps: Mapping[str, Step] = field(default_factory=dict)  # aliases that lead on from its keys: settled and waiting
 
 
+class Laid(msgspec.Struct, eq=False, gc=False):
+    """A change of `case` that waits in the store."""
+
+    case: Case
+    at: int
+
+
+UNDER_WAY: Final = object()
+Waiting: TypeAlias = Part | Laid  # a part of depth 0: how deep it is is known at the end
+
+
 @dataclass(slots=True, eq=False)
-class _Group:
+class Group:
+    """What waits for one record. Tens of thousands wait at once, so it holds nothing that hardly a record has."""
+
     kind: Kind
-    nodes: set[Node] = field(default_factory=set)
-    parts: list[Part] = field(default_factory=list)  # of depth 0: how deep they are is known at the end
-    joinings: list[Joining] = field(default_factory=list)
+    nodes: Collection[Node]  # all that it is found by: nearly always one
+    parts: list[Any] = field(default_factory=list)  # of `Waiting`
+    joinings: list[Joining] | None = None
+    former: set[str] | None = None  # keys in its changes that settled aliases lead on from
+    end: Any = UNDER_WAY  # what became of it, for whoever drives it: opaque here
+
+    def join(self, joining: Joining) -> None:
+        """An alias is about this record."""
+        if self.joinings is None:
+            self.joinings = []
+        self.joinings.append(joining)
+
+    def name(self, nodes: set[Node]) -> None:
+        """It is found by these as well."""
+        if isinstance(self.nodes, set):
+            self.nodes |= nodes
+        elif not nodes.issubset(self.nodes):
+            self.nodes = {*self.nodes, *nodes}
+
+    def absorb(self, other: Group) -> None:
+        """The other one turned out to be about the same record."""
+        self.parts.extend(other.parts)
+        for joining in other.joinings or ():
+            self.join(joining)
+        if other.former is not None:
+            self.former = other.former if self.former is None else self.former | other.former
 
 
 class Backlog:
-    """Changes that wait. `aliases` are those that were settled before: previous -> (current, time)."""
+    """Changes that wait. `aliases` are those that were settled before: previous -> (current, time).
 
-    def __init__(self, aliases: dict[str, Step]) -> None:
+    `store` keeps what the changes say until their record is taken up; None: memory does.
+    """
+
+    def __init__(self, aliases: dict[str, Step], store: Store | None = None) -> None:
         self._aliases = dict(aliases)
-        self._groups: dict[Node, _Group] = {}
-        self._leads: list[tuple[Change, Case]] = []
+        self._store = store
+        self._groups: dict[Node, Group] = {}
+        self._leads: list[Any] = []  # of `Waiting`
 
     def __len__(self) -> int:
         """How many records wait."""
@@ -158,12 +240,23 @@ class Backlog:
         """An alias was refused: from here on its previous id names somebody else again."""
         self._aliases.pop(previous, None)
 
-    def take(self) -> tuple[list[Job], list[tuple[Change, Case]]]:
-        """All that waits, as jobs for records and as leads, in the order of reading; the backlog is empty then."""
+    def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
+        """All that waits, records and leads, in the order of reading; the backlog is empty then."""
         groups, self._groups = self._groups, {}
         leads, self._leads = self._leads, []
+        return groups, leads
+
+    def take(self) -> tuple[list[Job], list[Part]]:
+        """All that waits, as jobs for records and as leads, in the order of reading; the backlog is empty then."""
+        groups, leads = self.hand_over()
         unique = {id(group): group for group in groups.values()}
-        return [self._job(group) for group in unique.values()], leads
+        return [self.job(group) for group in unique.values()], self.brought(leads)
+
+    def brought(self, waiting: list[Any]) -> list[Part]:
+        """What these changes say, wherever it is."""
+        if (store := self._store) is None:
+            return waiting
+        return [Part(store.change(w.at), 0, w.case) if isinstance(w, Laid) else w for w in waiting]
 
     def _refuse(self, alias: Alias) -> Complaint | None:
         previous, current = alias.previous.key, alias.current.key
@@ -183,16 +276,21 @@ class Backlog:
         return None
 
     def _put(self, change: Change, case: Case) -> None:
-        if change.record.kind == "leads":
-            self._leads.append((change, case))
-            return
+        at = None if self._store is None else self._store.lay(change)
+        waiting: Waiting = Part(change, 0, case) if at is None else Laid(case, at)
         record = change.record
+        if record.kind == "leads":
+            self._leads.append(waiting)
+            return
         # Nearly every change is about a record that waits already and is named by its key alone.
-        group = self._groups.get(self.node_of(record)) if record.pipedrive_id is None else None
+        node = self.node_of(record)
+        group = self._groups.get(node) if record.pipedrive_id is None else None
         if group is None:
             others = record.pipedrive_id is not None and record.key is not None and self._is_others(record)
-            group = self._group({self.node_of(record)} if others else self._nodes(record))
-        group.parts.append(Part(change, 0, case))
+            group = self._group({node} if others else self._nodes(record))
+        if record.key is not None and record.key != node[2]:
+            group.former = {record.key} if group.former is None else group.former | {record.key}
+        group.parts.append(waiting)
 
     def _is_others(self, name: RecordName) -> bool:
         """Whether a record of another key has already been called by this Pipedrive id: two keys are two records."""
@@ -207,13 +305,13 @@ class Backlog:
             # From here on both keys lead to one job, whatever comes of the alias.
             before = self._nodes(joining.alias.previous)
             self._aliases[previous] = (current, joining.alias.time)
-            self._group(before | self._nodes(joining.alias.current)).joinings.append(joining)
+            self._group(before | self._nodes(joining.alias.current)).join(joining)
         else:
             self._place(joining)
 
     def _place(self, joining: Joining) -> None:
         nodes = self._nodes(joining.alias.previous) | self._nodes(joining.alias.current)
-        self._group(nodes).joinings.append(joining)
+        self._group(nodes).join(joining)
 
     def _nodes(self, name: RecordName) -> set[Node]:
         nodes = {self.node_of(name)}
@@ -221,32 +319,42 @@ class Backlog:
             nodes.add((name.kind, "id", name.pipedrive_id))
         return nodes
 
-    def _group(self, nodes: set[Node]) -> _Group:
+    def _group(self, nodes: set[Node]) -> Group:
         found = {id(group): group for node in nodes if (group := self._groups.get(node)) is not None}
-        fresh = _Group(next(iter(nodes))[0])
-        target = max(found.values(), key=lambda group: len(group.parts), default=fresh)
+        if found:
+            target = max(found.values(), key=lambda group: len(group.parts))
+        else:
+            target = Group(next(iter(nodes))[0], tuple(nodes))
         for group in found.values():
             if group is not target:
-                target.parts.extend(group.parts)
-                target.joinings.extend(group.joinings)
-                nodes = nodes | group.nodes
+                target.absorb(group)
+                nodes = nodes.union(group.nodes)
         for node in nodes:
             self._groups[node] = target
-        target.nodes |= nodes
+        target.name(nodes)
         return target
 
-    def _job(self, group: _Group) -> Job:
-        keys = {node[2] for node in group.nodes if node[1] == "key"}
-        named = [part.change.record.key for part in group.parts if part.change.record.key is not None]
-        keys.update(named)
-        for joining in group.joinings:
+    def keys_of(self, group: Group) -> set[str]:
+        """All keys by which its record may be known."""
+        keys = {str(node[2]) for node in group.nodes if node[1] == "key"}
+        for joining in group.joinings or ():
             keys.update(key for key in (joining.previous, joining.current) if key is not None)
-        named += [joining.current for joining in group.joinings if joining.current is not None]
+        return keys if group.former is None else keys | group.former
+
+    def job(self, group: Group) -> Job:
+        """What waits for one record, with all that it says."""
+        parts = self.brought(group.parts)
+        joinings = group.joinings or []
+        keys = self.keys_of(group)
+        named = [part.change.record.key for part in parts if part.change.record.key is not None]
+        keys.update(named)
+        named += [joining.current for joining in joinings if joining.current is not None]
         key = named[0] if named else None
         if key is not None and group.kind == "persons":
             key = self.canonical(key)
             keys.add(key)
-        parts = [self._deepened(part) for part in group.parts] if group.kind == "persons" else group.parts
+        if group.kind == "persons":
+            parts = [self._deepened(part) for part in parts]
         parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
         ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
         named_ids = {part.change.record.pipedrive_id for part in parts} - ids
@@ -254,14 +362,14 @@ class Backlog:
         return Job(
             kind=group.kind,
             key=key,
-            keys=sorted(str(key) for key in keys),
+            keys=sorted(keys),
             ids=sorted(ids | contested),
             name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
             parts=parts,
-            joinings=group.joinings,
+            joinings=joinings,
             nodes=frozenset(group.nodes),
             contested=contested,
-            steps=self._steps(str(key) for key in keys) if group.kind == "persons" else {},
+            steps=self._steps(keys) if group.kind == "persons" else {},
         )
 
     def _deepened(self, part: Part) -> Part:

@@ -53,7 +53,8 @@ class Book:
         if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
             return
         self._kept[complaint.code, ended, cause] += 1
-        place = case.place if case is not None else None
+        origin = case.origin if case is not None else None
+        place = origin.place if origin is not None else None
         self._examples.append(
             (
                 complaint.code,
@@ -62,8 +63,8 @@ class Book:
                 place.file if place else None,
                 place.line if place else None,
                 place.index if place else None,
-                case.message_id if case else None,
-                case.user if case else None,
+                origin.message_id if origin else None,
+                origin.user if origin else None,
                 complaint.field,
                 None if complaint.value is None else complaint.value[:200],
             )

@@ -7,7 +7,7 @@ needs another one's record (a person its organization, a lead its person) waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -29,7 +29,7 @@ from pipedrive_cli.delivery.asks import (
     Wait,
     Write,
 )
-from pipedrive_cli.delivery.backlog import PRECEDENCE, Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.backlog import PRECEDENCE, UNDER_WAY, Backlog, Case, Group, Job, Joining, Origin
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.gathering import Part
@@ -37,6 +37,7 @@ from pipedrive_cli.delivery.homes import deliver, revive
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes, Written
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
@@ -82,47 +83,56 @@ class Courier:
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
-    _under_way: dict[Node, asyncio.Future[Found]] = field(default_factory=dict)
+    _window: Window | None = None  # what is under way
+    _awaited: dict[Group, asyncio.Future[Found]] = field(default_factory=dict)  # ends that others wait for
     _revivals: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None  # None: no job names a record by Pipedrive's id
 
-    async def deliver(self, jobs: Sequence[Job], workers: int) -> None:
-        """Brings every job to its end. Organizations come before persons, persons before leads in `jobs`."""
-        loop = asyncio.get_running_loop()
-        ends: list[asyncio.Future[Found]] = []
-        self._under_way = {}
-        self._locks = {} if any(job.ids for job in jobs) else None
-        for job in jobs:
-            end: asyncio.Future[Found] = loop.create_future()
-            ends.append(end)
-            for node in job.nodes:
-                self._under_way[node] = end
-        queue = iter(zip(jobs, ends, strict=True))
+    async def deliver(self, window: Window, workers: int) -> None:
+        """Brings everything in a window to its end."""
+        self._window = window
+        self._locks = {} if window.names_ids else None
 
         async def work() -> None:
-            while self.sender.stopped is None and (taken := next(queue, None)) is not None:
-                taken[1].set_result(await self._bring(taken[0]))
+            while self.sender.stopped is None and (taken := window.take()) is not None:
+                job, group = taken
+                self._end(group, await self._bring(job))
                 self.book.tally.backlog_records -= 1
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(workers, len(jobs))):
+                for _ in range(min(workers, len(window))):
                     group.create_task(work())
         except* StopRun as stops:
             raise stops.exceptions[0] from None  # the journal cannot be written: nothing more may be sent
-        await self._leave(list(queue))
+        await self._leave(window)
+        self._window = None
 
-    async def _leave(self, rest: Sequence[tuple[Job, asyncio.Future[Found]]]) -> None:
+    async def _leave(self, window: Window) -> None:
         """The run has stopped: what nobody has taken up is pending. Whoever pressed Ctrl-C is waiting."""
-        for start in range(0, len(rest), LEFT_AT_ONCE):
-            some = rest[start : start + LEFT_AT_ONCE]
+        while rest := min(len(window), LEFT_AT_ONCE):
             ended: list[Case] = []
-            for job, end in some:
-                end.set_result(Outcome.PENDING)
-                waiting = [*(part.case for part in job.parts), *(joining.case for joining in job.joinings)]
+            for _ in range(rest):
+                waiting, group = window.leave()
+                self._end(group, Outcome.PENDING)
                 ended += [case for case in waiting if case.end_part(Outcome.PENDING)]
             await self.commits.record(partial(self._end_all, ended))
-            self.book.tally.backlog_records -= len(some)
+            self.book.tally.backlog_records -= rest
+
+    def _end(self, group: Group | None, found: Found) -> None:
+        """A record has been brought, or why it has not: whoever is linked to it is told."""
+        if group is not None:
+            group.end = found
+            if (awaited := self._awaited.pop(group, None)) is not None and not awaited.done():
+                awaited.set_result(found)
+
+    async def _end_of(self, group: Group) -> Found:
+        if group.end is not UNDER_WAY:
+            found: Found = group.end
+            return found
+        if (end := self._awaited.get(group)) is None:
+            end = self._awaited[group] = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(end)
 
     def _end_all(self, cases: Sequence[Case], journal: Journal) -> None:
         for case in cases:
@@ -234,7 +244,7 @@ class Courier:
         if (under_way := self._revivals.get(record)) is None:
             key = None if name.key is None else self.backlog.canonical(name.key)
             job = Job("persons", key, [] if key is None else [key], [], None, [], [])
-            ghost_case = Case(b"", "", Place("", 0), None, open=2)  # asks for nothing, and so never ends
+            ghost_case = Case(b"", Origin("", Place("", 0)), open=2)  # asks for nothing, and so never ends
             ghost = Part(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
             plan = revive(job, record, ghost, self.terms)
             under_way = asyncio.ensure_future(self._revived(plan, _Course(job, {}, {})))
@@ -257,8 +267,8 @@ class Courier:
     async def _linked(self, name: RecordName) -> Found:
         """The record that a link names: brought by a job of its own, or there already."""
         node = self.backlog.node_of(name)
-        if (end := self._under_way.get(node)) is not None:
-            return await end
+        if self._window is not None and (group := self._window.group(node)) is not None:
+            return await self._end_of(group)
         if name.key is not None:
             key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
             ids = await self.directory.locate(Locate(name.kind, key=key))
@@ -304,7 +314,7 @@ class Courier:
     def _ended(self, save: Save, course: _Course) -> list[Case]:
         """Notes the outcomes of parts; returns the events that have thereby ended."""
         for case, complaint in save.complaints:
-            case.complaints.append(complaint)
+            case.complain(complaint)
         ended: list[Case] = []
         for part, outcome in save.parts:
             course.parts.pop(_token(part), None)
@@ -354,9 +364,3 @@ class Courier:
 def _token(part: Part) -> tuple[int, int]:
     """What makes a part the same part, whatever depth it is given: its event's change."""
     return (id(part.case), id(part.change))
-
-
-def in_order(jobs: Iterable[Job]) -> list[Job]:
-    """Organizations first, then what needs nothing, then persons, then leads."""
-    rank = {"organizations": 0, "products": 1, "persons": 2, "leads": 3}
-    return sorted(jobs, key=lambda job: rank[job.kind])

@@ -24,22 +24,21 @@ from pipedrive_cli.delivery.asks import (
     state_of,
     with_key,
 )
-from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import bring
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.delivery.verdicts import depends_on, reject_all, skip_deleted
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import Change
 
 
 class _PersonDeletedError(Exception):
     """The lead's person was deleted in Pipedrive, and is not wanted back."""
 
 
-def lead_job(change: Change, case: Case) -> Job:
+def lead_job(part: Part) -> Job:
     """The job of one lead."""
-    return Job("leads", change.record.key, [], [], None, [Part(change, 0, case)], [])
+    return Job("leads", part.change.record.key, [], [], None, [part], [])
 
 
 def deliver_lead(job: Job, terms: Terms) -> Plan:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from pipedrive_cli.delivery.backlog import Backlog, Case
+from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.delivery.tally import Tally
@@ -25,7 +25,7 @@ from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.spool import Held, Spool
+from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.transform.changes import Kind, Transformed
 
 BATCH = 500  # entries between two looks at the clock and the journal
@@ -201,43 +201,44 @@ class Intake:
         return isinstance(event, Event) and passes(event, self.filters)
 
     def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
-        case = Case(key, event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
+        case = self._case(entry, key, event)
         self.waiting += 1
         if (first := self._under_way.get(key)) is not None:
-            case.body = self._kept(entry)
             self._twins.append((case, first))
             return
         transformed = self.transform(event)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
-        case.complaints.extend(transformed.complaints)
+        case.complaints = transformed.complaints
         for complaint in transformed.complaints:
             if complaint.outcome is not None:
                 case.add(complaint.outcome)
-        case.body = self._kept(entry)
         refusal = self.backlog.add(transformed, case)
         if refusal is not None:
-            case.complaints.append(refusal)
+            case.complain(refusal)
             case.add(refusal.outcome or Outcome.REJECTED)
         if case.open == 0:
             self.book.end(case)
         else:
             self._under_way[key] = case
 
-    def _kept(self, entry: Entry) -> Held | None:
-        return None if self.spool is None else self.spool.add(entry.body())
+    def _case(self, entry: Entry, key: bytes, event: Event) -> Case:
+        user, spool = event.user_id or event.anonymous_id, self.spool
+        if spool is None:
+            return Case(key, Origin(event.identity, entry.place, user, event.time))
+        body = spool.add(entry.body())
+        return Case(key, spool.add_origin(Origin(event.identity, entry.place, user, event.time, body)), spool)
 
     def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
-        case = Case(key, entry.identity or "", entry.place, None)
-        if self.spool is not None:
-            case.body = self.spool.add(entry.body() if key else entry.raw, cut=entry.cut)
-        case.complaints.append(complaint)
+        body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)
+        case = Case(key, Origin(entry.identity or "", entry.place, body=body, cut=entry.cut))
+        case.complain(complaint)
         case.add(complaint.outcome or Outcome.REJECTED)
         self.book.end(case)
 
     def _end_known(self, entry: Entry, key: bytes) -> None:
         del key  # the journal keeps the outcome that it has
-        case = Case(b"", entry.identity or "", entry.place, None)
+        case = Case(b"", Origin(entry.identity or "", entry.place))
         case.outcome = Outcome.DUPLICATE
         self.book.end(case)
 

@@ -6,30 +6,33 @@ from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.report.rejects import Note, RejectsWriter
-from pipedrive_cli.run.spool import Held, Spool
+from pipedrive_cli.run.spool import Spool
+
+_UNFINISHED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})
 
 
 def keep(case: Case, spool: Spool, rejects: RejectsWriter | None, journal: Journal | None, run: int) -> None:
     """Called with every event that has ended, within the transaction that records it. `journal` None: it has them."""
-    held: Held | None = case.body
-    if held is None or case.outcome not in {Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING}:
+    if case.outcome not in _UNFINISHED:
         return
-    raw = spool.get(held)
+    origin = case.origin
+    if origin.body is None:
+        return
+    raw, place = spool.get(origin.body), origin.place
     if journal is not None and case.digest and case.outcome is not Outcome.REJECTED:
-        place = case.place
-        journal.keep_unfinished(run, [(case.digest, place.file, place.line, place.index, case.message_id, raw)])
+        journal.keep_unfinished(run, [(case.digest, place.file, place.line, place.index, origin.message_id, raw)])
     if rejects is None or case.outcome is Outcome.PENDING:
         return
     reason = next((c for c in case.complaints if c.outcome is case.outcome), None) or Complaint("failed", "it failed")
     note = Note(
-        file=case.place.file,
-        line=case.place.line,
-        index=case.place.index,
-        identity=case.message_id or None,
-        time=case.time,
+        file=place.file,
+        line=place.line,
+        index=place.index,
+        identity=origin.message_id or None,
+        time=origin.time,
         outcome=case.outcome,
         code=reason.code,
         message=reason.message,
         field=reason.field,
     )
-    rejects.add(raw, note, cut=held.cut)
+    rejects.add(raw, note, cut=origin.cut)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from pipedrive_cli.config import Config, address
-from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.backlog import Case, Origin
 from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.courier import in_order
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.window import in_order
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.outcomes import Complaint
@@ -238,7 +238,7 @@ class _Work:
         for entry in intake.left:
             reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
             self._book.problem(
-                Complaint(reason.code, reason.message), Case(b"", entry.identity or "", entry.place, None)
+                Complaint(reason.code, reason.message), Case(b"", Origin(entry.identity or "", entry.place))
             )
         # The figures go through a journal like those of a run, so that one place makes summaries.
         with contextlib.closing(scratch()) as journal:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import force_setattr
 
-from pipedrive_cli.delivery.backlog import Backlog, Case
+from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Complaint
@@ -77,10 +77,10 @@ class LeanBacklog(Backlog):
         self.bare_leads = anonymous
 
     def add(self, transformed: Transformed, case: Case) -> Complaint | None:
-        if case.user is not None:
-            case.user = self._texts.setdefault(case.user, case.user)
-        if self._anonymous and not case.complaints:
-            case.message_id = ""
+        origin = case.origin
+        user = None if origin.user is None else self._texts.setdefault(origin.user, origin.user)
+        message_id = "" if self._anonymous and not case.complaints else origin.message_id
+        case.told = Origin(message_id, origin.place, user, origin.time)
         if transformed.alias is not None:
             self._round += 1  # groups may become one
             return super().add(transformed, case)

@@ -37,7 +37,7 @@ from pipedrive_cli.pipedrive.catalog import Call, create, get
 from pipedrive_cli.run.preview_account import Known
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_rows import Labels, Requested, label, requested
-from pipedrive_cli.transform.changes import NOTHING, Change, Kind, RecordName
+from pipedrive_cli.transform.changes import NOTHING, Kind, RecordName
 
 Found: TypeAlias = RecordId | Outcome | None
 
@@ -103,10 +103,11 @@ class Foresight:
                 self._ends[node] = end
         self._count_ended()
 
-    async def deliver_leads(self, leads: Iterable[tuple[Change, Case]]) -> None:
+    async def deliver_leads(self, leads: Iterable[Part]) -> None:
         """The leads of one window, after all other jobs."""
         counted = self.show is None and not self.known.certain and self.memory.journal is None
-        for change, case in leads:
+        for part in leads:
+            change, case = part.change, part.case
             # A lead that nobody can know yet is one POST, whatever it says: where no one is to see it, it is counted.
             if counted and change.person is not None and isinstance(await self._linked(change.person), int):
                 self.count(create("leads", NOTHING))
@@ -114,7 +115,7 @@ class Foresight:
                 if case.end_part(Outcome.DELIVERED):
                     self._end(case)
             else:
-                await self._bring(lead_job(change, case))
+                await self._bring(lead_job(part))
         self._count_ended()
 
     def _count_ended(self) -> None:
@@ -243,7 +244,7 @@ class Foresight:
 
     def _save(self, save: Save, course: _Course) -> None:
         for case, complaint in save.complaints:
-            case.complaints.append(complaint)
+            case.complain(complaint)
         if save.action is not None:
             self.book.record(save.kind, save.action)
         for joining in save.apart:

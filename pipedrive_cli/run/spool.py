@@ -1,52 +1,105 @@
-"""The bytes of events under way, on disk: memory holds places alone, and stdin can be read but once."""
+"""What waits, on disk: the bytes of events under way, whose they are, and what they ask for. Memory holds places alone.
+
+A window of a hundred thousand events would take some hundred megabytes. And stdin can be read but once.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import msgspec
+from msgspec.msgpack import Ext
+
+from pipedrive_cli.delivery.backlog import Origin
+from pipedrive_cli.transform.changes import Change, RecordName
+
+UNWRITTEN = 1 << 18  # bytes that are written together
+_LENGTH = 4  # bytes that say how many follow
+_AT_ONCE = 512  # bytes read with one call: nearly every change and origin is shorter
+
+_RECORD_NAME = 1
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
-    """Where an event's bytes lie. `cut`: they are but the beginning of an over-long line."""
+def _extension(code: int, data: memoryview) -> Any:
+    return _decode_name(data) if code == _RECORD_NAME else Ext(code, bytes(data))
 
-    offset: int
-    length: int
-    cut: bool = False
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_name = msgspec.msgpack.Decoder(RecordName).decode
+_decode_origin = msgspec.msgpack.Decoder(Origin).decode
+_decode_change = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode
 
 
 class Spool:
-    """An unnamed temporary file that grows; it is gone with the process."""
+    """An unnamed temporary file that grows; it is gone with the process. Each piece is known by its place."""
 
     def __init__(self) -> None:
-        # The buffer spares a system call per event; the file lives as long as the run.
-        self._file = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115
-        self._end = 0
-        self._at_end = True
+        # The file lives as long as the run. Its own buffer would be filled anew for every piece that is read.
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._unwritten = bytearray()
+        self._written = 0
 
-    def add(self, raw: bytes, *, cut: bool = False) -> Held:
-        """Keeps `raw`."""
-        if not self._at_end:
-            self._file.seek(self._end)
-            self._at_end = True
-        self._file.write(raw)
-        held = Held(self._end, len(raw), cut)
-        self._end += len(raw)
-        return held
+    def add(self, piece: bytes) -> int:
+        """Keeps `piece`; returns where."""
+        at = self._written + len(self._unwritten)
+        self._unwritten += len(piece).to_bytes(_LENGTH)
+        self._unwritten += piece
+        if len(self._unwritten) >= UNWRITTEN:
+            self._write()
+        return at
 
-    def get(self, held: Held) -> bytes:
+    def get(self, at: int) -> bytes:
         """What was kept there."""
-        self._file.seek(held.offset)
-        self._at_end = False
-        kept: bytes = self._file.read(held.length)
-        return kept
+        self._write()
+        self._file.seek(at)
+        piece = self._file.read(_LENGTH + _AT_ONCE)
+        length = int.from_bytes(piece[:_LENGTH])
+        while (missing := _LENGTH + length - len(piece)) > 0:
+            more = self._file.read(missing)
+            if not more:
+                raise OSError("the temporary file of this run has been cut off")
+            piece += more
+        return piece[_LENGTH : _LENGTH + length]
+
+    def add_origin(self, origin: Origin) -> int:
+        """Keeps whose an event is and where it stands; returns where."""
+        return self.add(_encode(origin))
+
+    def origin(self, at: int) -> Origin:
+        """The origin that was kept there."""
+        return _decode_origin(self.get(at))
+
+    def lay(self, change: Change) -> int | None:
+        """Keeps a change; returns where, or None for one that holds a number too long for it."""
+        linked = change.fields.get("organization")
+        if isinstance(linked, RecordName):
+            fields = {**change.fields, "organization": Ext(_RECORD_NAME, _encode(linked))}
+            change = msgspec.structs.replace(change, fields=fields)
+        try:
+            return self.add(_encode(change))
+        except OverflowError:
+            return None
+
+    def change(self, at: int) -> Change:
+        """The change that was kept there."""
+        return _decode_change(self.get(at))
 
     def restart(self) -> None:
         """Forgets everything: nothing is under way."""
+        self._unwritten.clear()
         self._file.seek(0)
         self._file.truncate()
-        self._end = 0
-        self._at_end = True
+        self._written = 0
 
     def close(self) -> None:
         self._file.close()
+
+    def _write(self) -> None:
+        if self._unwritten:
+            self._file.seek(self._written)
+            left = memoryview(self._unwritten)
+            while left:
+                left = left[self._file.write(left) :]
+            self._written += len(self._unwritten)
+            self._unwritten = bytearray()

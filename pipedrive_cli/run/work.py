@@ -11,17 +11,17 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
-from pipedrive_cli.delivery.asks import Refusal, name_key
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job
+from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace, concurrency
-from pipedrive_cli.delivery.courier import Courier, in_order
+from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.journal import GroupCommits
-from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.events.event import Event, Place
@@ -33,7 +33,6 @@ from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents
-from pipedrive_cli.run.sparing import Sparing
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.terms import names_of, terms_of
 from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
@@ -65,7 +64,6 @@ class Work:
     kept: KeptEvents | None = None  # the input of a retry
     input_complete: bool = False
     _transform: Transform | None = None
-    _sparing: Sparing = field(default_factory=Sparing)
     _prepared: frozenset[Kind] = frozenset()
     _courier: Courier | None = None
     _intake: Intake | None = None
@@ -75,7 +73,7 @@ class Work:
     async def through(self, sources: list[Source]) -> StopRun | None:
         """Returns why the run stopped early, or None."""
         tally = self.tally
-        backlog = Backlog(self.commits.journal.aliases())
+        backlog = Backlog(self.commits.journal.aliases(), self.spool)
         intake = self._intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -140,7 +138,7 @@ class Work:
                 self.book.count("dropped", f"{kind} {name}", n)
             for entry in self._intake.left:
                 reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
-                case = Case(b"", entry.identity or "", entry.place, None)
+                case = Case(b"", Origin(entry.identity or "", entry.place))
                 self.book.problem(Complaint(reason.code, reason.message), case)
         self.commits.flush()
         with self.commits.journal.transaction():
@@ -163,15 +161,14 @@ class Work:
             return
         tally = self.tally
         courier = self._courier
-        jobs, leads = backlog.take()
-        self._sparing.forget()
-        all_jobs = in_order([*jobs, *(lead_job(change, case) for change, case in leads)])
-        tally.window_records = tally.backlog_records = len(all_jobs)
+        window = Window(backlog)
+        tally.window_records = tally.backlog_records = len(window)
         if self.sender.stopped is None:
             tally.phase = "looking up records"
             try:
-                await asyncio.gather(*(self._look_up(kind, jobs) for kind in ("organizations", "products", "persons")))
-                if leads:
+                kinds: tuple[Kind, ...] = ("organizations", "products", "persons")
+                await asyncio.gather(*(self._look_up(kind, window.keys(kind)) for kind in kinds))
+                if window.has_leads:
                     await courier.directory.take_over_leads()
             except KindStops as stops:
                 courier.kinds_stopped.setdefault(stops.kind, stops)
@@ -180,12 +177,10 @@ class Work:
             except StopRun as stop:
                 self.sender.stop(stop)
         tally.phase = "writing"
-        await courier.deliver(all_jobs, self._workers())
+        await courier.deliver(window, self._workers())
         self.commits.flush()
 
-    async def _look_up(self, kind: Kind, jobs: list[Job]) -> None:
-        mine = [job for job in jobs if job.kind == kind]
-        keys = [key for job in mine for key in job.keys] + [name_key(job.name) for job in mine if job.name is not None]
+    async def _look_up(self, kind: Kind, keys: list[str]) -> None:
         if keys:
             assert self._courier is not None  # noqa: S101 - only a prepared run has jobs
             await self._courier.directory.prepare(kind, keys)
@@ -202,7 +197,7 @@ class Work:
         assert self._transform is not None or not self._prepared  # noqa: S101 - prepare comes first
         if self._transform is None:
             self._transform = compile_mapping(self.config, self.account.account)
-        return self._sparing.spare(self._transform.transform(event))
+        return self._transform.transform(event)
 
     async def _prepare(self, kinds: frozenset[Kind]) -> None:
         """Learns what events of these kinds need of the account; a config that does not fit it ends the run here."""
@@ -235,7 +230,7 @@ class Work:
                 self._moved.add(warning.path)
                 place = Place(self.config_file, warning.line or 1)
                 told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
-                self.book.problem(Complaint(FIELD_MOVED, told, warning.path), Case(b"", "", place, None))
+                self.book.problem(Complaint(FIELD_MOVED, told, warning.path), Case(b"", Origin("", place)))
 
     async def _learn(self, kinds: frozenset[Kind]) -> None:
         """A kind whose fields the key may not even read is a kind that stops: the others go on."""

@@ -29,11 +29,11 @@ from pipedrive_cli.delivery.asks import (
     Write,
     name_key,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node
-from pipedrive_cli.delivery.courier import in_order
+from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node, Origin
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.standing import RecordState, Rules
+from pipedrive_cli.delivery.window import in_order
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of
@@ -273,11 +273,11 @@ class Pretend:
         for event in events:
             if self.outcomes.get(event.identity) in {Outcome.DELIVERED, Outcome.UNCHANGED}:
                 continue
-            case = Case(b"", event.identity, Place("pretend", 1), None, event.time)
+            case = Case(b"", Origin(event.identity, Place("pretend", 1)))
             open_cases.append(case)
             refused = self._backlog.add(event.asks, case)
             if refused is not None:
-                case.complaints.append(refused)
+                case.complain(refused)
                 case.add(refused.outcome or Outcome.REJECTED)
             waiting += 1
             if waiting >= lookahead:
@@ -296,7 +296,7 @@ class Pretend:
     def _window(self) -> None:
         jobs, leads = self._backlog.take()
         self._ends = {}
-        for job in in_order([*jobs, *(lead_job(change, case) for change, case in leads)]):
+        for job in in_order([*jobs, *(lead_job(part) for part in leads)]):
             self._worst, self._waits = None, False
             plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
             end: RecordId | Outcome | None = self._drive(plan)
@@ -438,7 +438,7 @@ class Pretend:
             if joining.previous is not None:
                 self._backlog.part_ways(joining.previous)
         for case, complaint in save.complaints:
-            case.complaints.append(complaint)
+            case.complain(complaint)
         for part, outcome in save.parts:
             assert part.case.open > 0, f"a part of {part.case.message_id} ended twice"
             part.case.end_part(outcome)
@@ -538,5 +538,5 @@ def jobs_of(*events: Said, aliases: Mapping[str, tuple[str, int | None]] | None 
     """The jobs of one window."""
     backlog = Backlog(dict(aliases or {}))
     for event in events:
-        backlog.add(event.asks, Case(b"", event.identity, Place("pretend", 1), None, event.time))
+        backlog.add(event.asks, Case(b"", Origin(event.identity, Place("pretend", 1))))
     return backlog.take()[0]

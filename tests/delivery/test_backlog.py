@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Step, depth
+from pipedrive_cli.delivery.backlog import Backlog, Case, Origin, Step, depth
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Outcome
 
@@ -15,7 +15,7 @@ from .pretend import Said, alias, group, identify, jobs_of, lead, person, produc
 
 def case(event: Said) -> Case:
     """The case of an event."""
-    return Case(b"", event.identity, Place("f", 1), None, event.time)
+    return Case(b"", Origin(event.identity, Place("f", 1)))
 
 
 def test_changes_of_one_record_are_one_job_oldest_first() -> None:
@@ -124,7 +124,7 @@ def test_leads_stand_alone_in_the_order_of_reading() -> None:
         backlog.add(event.asks, case(event))
     assert len(backlog) == 3
     jobs, leads = backlog.take()
-    assert [change.record.key for change, _ in leads] == ["m2", "m1"]
+    assert [part.change.record.key for part in leads] == ["m2", "m1"]
     assert len(jobs) == 1
 
 
@@ -145,7 +145,7 @@ def test_pipedrives_id_joins_what_names_it_but_not_two_keys() -> None:
 def test_an_event_has_the_first_outcome_that_applies(outcomes: list[Outcome]) -> None:
     """pending, failed, rejected, delivered, unchanged, duplicate, skipped: in whatever order its parts end."""
     order = ["pending", "failed", "rejected", "delivered", "unchanged", "duplicate", "skipped"]
-    ending = Case(b"", "e", Place("f", 1), None)
+    ending = Case(b"", Origin("e", Place("f", 1)))
     ending.open = len(outcomes)
     ends = [ending.end_part(outcome) for outcome in outcomes]
     assert ends == [False] * (len(outcomes) - 1) + [True]

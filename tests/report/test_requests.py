@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.backlog import Case, Origin
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.pipedrive.catalog import Call, create, listing, merge, update
 from pipedrive_cli.report.requests import FORMS, Form, Style, head, render
@@ -30,7 +30,7 @@ def written(form: Form, call: Call, **more: Any) -> str:
 
 
 def event(line: int, *, file: str = "a.ndjson", message_id: str = "m") -> Case:
-    return Case(b"", message_id, Place(file, line), None)
+    return Case(b"", Origin(message_id, Place(file, line)))
 
 
 def person(name: str) -> Call:

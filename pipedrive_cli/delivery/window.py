@@ -1,0 +1,72 @@
+"""A window on its way: each of its records is made a job when somebody takes it up, and not before.
+
+Nobody needs all jobs at once: what they say waits where the backlog keeps it, and what is done is let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipedrive_cli.delivery.asks import name_key
+from pipedrive_cli.delivery.backlog import Backlog, Case, Group, Job, Node, Waiting
+from pipedrive_cli.delivery.leads import lead_job
+from pipedrive_cli.transform.changes import Kind
+
+_ORDER: dict[Kind, int] = {"organizations": 0, "products": 1, "persons": 2, "leads": 3}
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    """Organizations first, then what needs nothing, then persons, then leads."""
+    return sorted(jobs, key=lambda job: _ORDER[job.kind])
+
+
+class Window:
+    """All that waits in a backlog, taken out of it. What others are linked to comes first."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._groups, self._leads = backlog.hand_over()
+        unique = {id(group): group for group in self._groups.values()}
+        self._records = sorted(unique.values(), key=lambda group: _ORDER[group.kind])
+        # Taken from their ends, so that what is done takes no room.
+        self._records.reverse()
+        self._leads.reverse()
+        self.has_leads = bool(self._leads)
+        self.names_ids = any(node[1] == "id" for node in self._groups)
+
+    def __len__(self) -> int:
+        """How many records nobody has taken up yet."""
+        return len(self._records) + len(self._leads)
+
+    def keys(self, kind: Kind) -> list[str]:
+        """By what the records of one kind may be known."""
+        mine = [group for group in reversed(self._records) if group.kind == kind]
+        named = [name_key(node[2]) for group in mine for node in group.nodes if node[1] == "name"]
+        return [key for group in mine for key in sorted(self._backlog.keys_of(group))] + named
+
+    def group(self, node: Node) -> Group | None:
+        """Where the record stands that is found by `node`, if it is in this window."""
+        return self._groups.get(node)
+
+    def take(self) -> tuple[Job, Group | None] | None:
+        """The next record, and where it stands if others may be linked to it; None: there is none left."""
+        if self._records:
+            group = self._records.pop()
+            job = self._backlog.job(group)
+            group.parts, group.joinings = [], None
+            return job, group
+        if self._leads:
+            (part,) = self._backlog.brought([self._leads.pop()])
+            return lead_job(part), None
+        return None
+
+    def leave(self) -> tuple[list[Case], Group | None]:
+        """The next record, which nobody will take up: the events that wait for it, as often as they do."""
+        if self._records:
+            group = self._records.pop()
+            return _cases(group.parts) + [joining.case for joining in group.joinings or ()], group
+        return _cases([self._leads.pop()]), None
+
+
+def _cases(waiting: Iterable[Waiting]) -> list[Case]:
+    return [w.case for w in waiting]
