@@ -49,6 +49,8 @@ from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import create, update
 from pipedrive_cli.transform.changes import RecordName
 
+REPLACED_WHOLE = frozenset({"emails", "phones"})  # and prices
+
 
 def bring(
     job: Job,
@@ -72,7 +74,7 @@ def bring(
     while True:
         wanted = gather(job.kind, parts, terms.rules, without)
         yield from _resolve_link(job, wanted, refused, complaints)
-        if not (yield from _looked(job, home, parts, wanted, terms)):
+        if not (yield from _looked(job, home, parts, wanted, terms, dropped)):
             return None
         decision = _decision(job, home, parts, wanted, terms, dropped)
         if home.id is None and (yield from _missing(job, home, parts, decision, complaints)):
@@ -107,14 +109,17 @@ def bring(
         return home.id
 
 
-def _looked(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms) -> Generator[Ask, Any, bool]:
+def _looked(
+    job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms, dropped: set[str]
+) -> Generator[Ask, Any, bool]:
     """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
-    if (
-        home.id is None
-        or not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job))
-        or not _stale(home, wanted, terms)
-    ):
+    if home.id is None or not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job)):
         return True
+    if home.values is not None:
+        # What a listing brought is good enough to see that nothing is to be written, however long a run takes.
+        body = () if home.age <= terms.look_after else _decision(job, home, parts, wanted, terms, dropped).body
+        if not any(address in REPLACED_WHOLE or address.startswith("prices.") for address in body):
+            return True
     values = yield Look(job.kind, home.id)
     if values is None:
         return (yield from lost(job, home, parts, terms))
@@ -140,13 +145,6 @@ def _decision(job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms
 def _known_as(job: Job) -> str | None:
     """What the record is called when nothing better is known."""
     return job.key if job.key is not None else job.name
-
-
-def _stale(home: Home, wanted: Wanted, terms: Terms) -> bool:
-    if home.values is None:
-        return True
-    lists = wanted.contacts or any(address.startswith("prices.") for address in wanted.fields)
-    return bool(lists) and home.age > terms.look_after
 
 
 def _resolve_link(
