@@ -385,6 +385,9 @@ def check(
     ] = None,
     config: ConfigFile = Path("config.yaml"),
     sandbox: Sandboxed = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, spread over the files.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -395,7 +398,9 @@ def check(
     """
     from pipedrive_cli.cli import checking  # noqa: PLC0415 - the other commands need none of it
 
-    return checking.check(config, sources or (), sandbox=sandbox, as_json=as_json, quiet=quiet, verbose=verbose)
+    return checking.check(
+        config, sources or (), sandbox=sandbox, every=every, as_json=as_json, quiet=quiet, verbose=verbose
+    )
 
 
 app.add_typer(groups.runs, name="runs")

@@ -4,37 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems
-from pipedrive_cli.pipedrive.catalog import UNLIMITED
+from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
-from pipedrive_cli.report.wording import count
+from pipedrive_cli.report.wording import count, duration
 from pipedrive_cli.run.check import AccountFound, Check, Checked, of_config
-from pipedrive_cli.run.sample import UNMAPPED, SampleFound
+from pipedrive_cli.run.sample import ENOUGH, UNMAPPED, SampleFound
 
 
 def check(
-    config_file: Path, sources: Sequence[str], *, sandbox: bool, as_json: bool, quiet: bool, verbose: bool
+    config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
-    """Checks, tells, and returns the exit code. Raises UserMistake for sources that are not there."""
-    checked = _checked(config_file, sources, sandbox=sandbox)
+    """Checks, tells, and returns the exit code. Raises UserMistake for sources that are not there.
+
+    `every`: all events are looked at, however many there are.
+    """
+    checked = _checked(config_file, sources, sandbox=sandbox, every=every)
     if as_json:
         # A contract: these keys, in this order; problems are as in a run's summary.
-        print_json({"version": 1, "ok": checked.ok, "problems": checked.problems})
+        print_json(
+            {
+                "version": 1,
+                "ok": checked.ok,
+                "problems": checked.problems,
+                "unchecked": checked.unchecked,
+                "account": checked.account,
+                "events": None if checked.events is None else _plain(checked.events),
+            }
+        )
         if checked.unchecked is not None:
             show_note(f"the account was not checked: {checked.unchecked}")
     elif not (quiet and checked.ok):
-        _tell(checked, config_file, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+        _tell(checked, config_file, sources, sandbox, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
 
 
-def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool) -> Checked:
+def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool) -> Checked:
     try:
         config = load(config_file, os.environ, sandbox=sandbox)
     except ConfigProblems as error:
@@ -42,21 +55,36 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool) -> Che
         return Checked(mistakes, exit_code=EXIT_USAGE, unchecked="the config comes first")
     for warning in notes(config):
         show_note(warning)
-    job = Check(config, str(config_file), sources, sandbox=sandbox, stdin=standard_input(), note=show_note)
+    job = Check(
+        config,
+        str(config_file),
+        sources,
+        sandbox=sandbox,
+        stdin=standard_input(),
+        note=show_note,
+        most=None if every else ENOUGH,
+    )
     return asyncio.run(job.run())
 
 
-def _tell(checked: Checked, config_file: Path, *, examples: int) -> None:
+def _tell(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool, *, examples: int) -> None:
     account = checked.account
     rows = [("not checked", checked.unchecked)] if checked.unchecked else [] if account is None else _account(account)
-    sections = [("Account", rows), ("Events", [] if checked.events is None else _events(checked.events))]
+    events = checked.events
+    sections = [
+        ("Account", rows),
+        ("Events", [] if events is None else _events(events)),
+        ("Cost of a replay", [] if events is None else _cost(events, account)),
+    ]
     show_findings(
         sections,
         obstacles=checked.obstacles,
+        warnings=checked.warnings,
         problems=[problem for problem in checked.others if problem.code != UNMAPPED],
-        dropped={} if checked.events is None else checked.events.dropped,
+        dropped={} if events is None else events.dropped,
         traits=[problem for problem in checked.others if problem.code == UNMAPPED],
         verdict=_verdict(checked, config_file),
+        steps=_steps(checked, config_file, sources, sandbox),
         ok=checked.ok,
         examples=examples,
     )
@@ -65,14 +93,39 @@ def _tell(checked: Checked, config_file: Path, *, examples: int) -> None:
 def _verdict(checked: Checked, config_file: Path) -> str:
     mistakes = sum(problem.code == "config" for problem in checked.obstacles)
     if mistakes:
-        return f"{count(mistakes, 'thing')} must be changed in {config_file} before a run can begin."
+        return f"{count(mistakes, 'thing')} must be changed in {config_file} before a run."
     if not checked.ok:
         return "A run could not begin now: see above."
-    rejected = 0 if checked.events is None else checked.events.rejected
-    also = f" {count(rejected, 'event')} would be rejected." if rejected else ""
+    events = checked.events
+    of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
+    also = f" {count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
     if checked.unchecked:
         return f"{config_file} is well-formed; whether it fits the account was not checked.{also}"
     return f"{config_file} is in order.{also}"
+
+
+def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool) -> list[str]:
+    """What to do now: the commands, as they would be typed."""
+    named = " ".join(shlex.quote(source) for source in sources) or "SOURCE"
+    config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
+    if any(problem.code == "config" for problem in checked.obstacles):
+        again = f"pipedrive-cli check{f' {named}' if sources else ''}{config}"
+        rest = "" if checked.account else "; what the account and the events say comes then"
+        return [f"Mend the lines above, then run `{again}` again{rest}."]
+    if not checked.ok:
+        return []
+    if checked.unchecked:
+        return ["Give the API token as said above, then check again: only the account knows its fields."]
+    if sandbox:
+        return [f"`pipedrive-cli rehearse {named}{config}` plays the whole run and says what it costs."]
+    if not sources:
+        return [f"`pipedrive-cli check SOURCE{config}` looks at events too; SOURCE is a file or folder of them."]
+    if "-" in sources:
+        return []
+    return [
+        f"`pipedrive-cli preview {named}{config} --online` shows every request and sends none.",
+        f"`pipedrive-cli replay {named}{config}` sends them; `--limit 10` begins with ten events.",
+    ]
 
 
 def _account(found: AccountFound) -> list[tuple[str, str]]:
@@ -112,4 +165,36 @@ def _budget(found: AccountFound) -> str:
 
 def _events(found: SampleFound) -> list[tuple[str, str]]:
     kinds = [(kind, f"{number:,}") for kind, number in found.by_kind.items()]
-    return [("read", f"{found.read:,}"), *kinds, ("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
+    where = "" if found.whole else f" from the beginnings of {count(found.files, 'file')}; --all reads every event"
+    outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
+    return [("read", f"{found.read:,}{where}"), *kinds, *outcomes]
+
+
+def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
+    """What it takes at most, if Pipedrive has nothing of it yet; nothing for events that ask for nothing."""
+    cost = found.cost
+    if cost is None or not cost.tokens:
+        return []
+    different = [f"{number:,} {kind}" for kind, number in cost.records.items()]
+    different += [count(cost.merges, "merge")] if cost.merges else []
+    about = "" if found.whole else ", by the size of the files,"
+    rows = [("API tokens", f"at most about {cost.tokens:,}{about} if all is new: {', '.join(different)}")]
+    pace = None if account is None else account.requests_allowed or account.requests_expected
+    if pace and pace < UNLIMITED:
+        rows.append(("time", f"at least {duration(cost.requests / pace * WINDOW_SECONDS)} at the account's limit"))
+    return rows
+
+
+def _plain(found: SampleFound) -> dict[str, object]:
+    """The events as scripts read them."""
+    return {
+        "read": found.read,
+        "whole": found.whole,
+        "files": found.files,
+        "by_kind": found.by_kind,
+        "rejected": found.rejected,
+        "skipped": found.skipped,
+        "dropped_traits": found.dropped,
+        "tokens_at_most": None if found.cost is None else found.cost.tokens,
+        "records_at_most": {} if found.cost is None else found.cost.records,
+    }

@@ -17,7 +17,8 @@ from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.tables import show_table
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.asking import connected
+from pipedrive_cli.run.account import with_pins
+from pipedrive_cli.run.asking import connected, whose_key
 from pipedrive_cli.run.custom_fields import Wanted, create, custom_fields, missing, read_types
 from pipedrive_cli.transform.changes import KINDS, Kind
 
@@ -60,7 +61,8 @@ async def _create(
 ) -> list[tuple[Kind, Field]]:
     written = read_types(types, config)
     async with connected(config) as line:
-        wanted = await missing(line, config, written)
+        pinned = with_pins(await whose_key(line), config).pinned
+        wanted = await missing(line, config, written, pinned)
         if not wanted:
             show_note("the account has every field that the config names")
             return []

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 Converter: TypeAlias = Callable[[Any], Any]
 
+LONGEST_TOLD: Final = 40  # characters of a value that a message repeats
 VISIBLE_TO: Final = (1, 3, 5, 7)
 BILLING: Final = ("one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly")
 MARKETING: Final = ("no_consent", "unsubscribed", "subscribed", "archived")
@@ -168,10 +169,17 @@ def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
                 if found is not None:
                     if len(found) == 1:
                         return found[0]
-                    raise Unfit("has several options of that name; give the option's id")
-        raise Unfit(f"takes one of its options: {offer}" if labels else "has no options")
+                    ids = ", ".join(str(option) for option in found)
+                    raise Unfit(f"has {len(found)} options named {_short(key)}; give the id of one: {ids}")
+        if not labels:
+            raise Unfit("has no options")
+        raise Unfit(f"takes one of its options: {offer}" + (f"; {_short(named)} is none" if named else ""))
 
     return to_option
+
+
+def _short(named: str) -> str:
+    return repr(named if len(named) <= LONGEST_TOLD else f"{named[: LONGEST_TOLD - 1]}…")
 
 
 def several_of(known: Iterable[tuple[Any, str]]) -> Converter:
@@ -230,6 +238,9 @@ def address(value: Any) -> dict[str, str]:
 def currency(known: frozenset[str] | None) -> Converter:
     """A currency's code in capitals: one of the account's, or three letters where those are unknown."""
 
+    codes = sorted(known or ())
+    offer = ", ".join(codes[:10]) + (f" and {len(codes) - 10} more" if len(codes) > 10 else "")
+
     def to_currency(value: Any) -> str:
         if known is not None and type(value) is str and value in known:
             return value
@@ -240,7 +251,7 @@ def currency(known: frozenset[str] | None) -> Converter:
             raise Unfit("takes a currency's code of three letters, such as EUR")
         if code in known:
             return code
-        raise Unfit("takes one of the account's currencies; add it in Pipedrive's company settings, or mend the event")
+        raise Unfit(f"takes one of the account's currencies: {offer}; more are added in Pipedrive's company settings")
 
     return to_currency
 

@@ -136,6 +136,12 @@ _RECORDS: dict[str, Words] = {
     "twin_records": Words(
         "several records in Pipedrive bear the same id; the oldest was used", "Merge them in Pipedrive."
     ),
+    "unmapped_trait": Words("no mapping names the trait"),
+    "mapping_unused": Words("a mapped trait is in no event", "See how your events spell it, or take its line out."),
+    "budget_short": Words(
+        "a replay may cost more API tokens than are left for today",
+        "It stops when they are spent and goes on when run again, or with `--wait`; `rehearse` foretells the days.",
+    ),
     "field_moved": Words(
         "a field that the config names was renamed in Pipedrive, or made anew", "Write its present name in the config."
     ),

@@ -59,27 +59,32 @@ def show_findings(
     sections: Iterable[tuple[str, Sequence[tuple[str, str]]]],
     *,
     obstacles: Sequence[ProblemGroup],
+    warnings: Sequence[ProblemGroup],
     problems: Sequence[ProblemGroup],
     dropped: Mapping[Kind, dict[str, int]],
     traits: Sequence[ProblemGroup],
     verdict: str,
+    steps: Sequence[str],
     ok: bool,
     examples: int = EXAMPLES_SHOWN,
 ) -> None:
     """What a check found: sections of (what, how it is), what stands in the way, other problems, and the verdict.
 
-    `dropped` has the traits that no mapping names, `traits` those for which there is something to advise.
+    `obstacles` and `warnings` are about lines of the config; `steps` is what to do now. `dropped` has the traits that
+    no mapping names, `traits` those for which there is something to advise.
     """
     parts: list[RenderableType] = []
     for title, rows in sections:
         parts += section(title, _pairs([(safe(what, "dim"), safe(how, limit=MESSAGE_LIMIT)) for what, how in rows]))
-    parts += section("To be put right first", *_obstacles(obstacles))
+    parts += section("To be put right first", *_placed(obstacles))
+    parts += section("Worth a look", *_placed(warnings))
     wrong, skips = apart(problems)
     parts += section("Problems, worst first", *problem_lines(wrong, examples))
     parts += section("Skipped", *(safe(skipped(group), limit=MESSAGE_LIMIT) for group in skips))
     advised = [_in_one_line(trait) for trait in traits if trait.hint]
     parts += section("Traits that are in no mapping", *trait_lines(dropped), *advised)
     parts += [Text(""), safe(verdict, "bold green" if ok else "bold red", limit=MESSAGE_LIMIT)]
+    parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console_for(sys.stdout), parts[1:])
 
 
@@ -92,7 +97,7 @@ def _pairs(rows: Sequence[tuple[Text, Text]]) -> RenderableType | None:
     return table if rows else None
 
 
-def _obstacles(problems: Iterable[ProblemGroup]) -> Iterator[RenderableType]:
+def _placed(problems: Iterable[ProblemGroup]) -> Iterator[RenderableType]:
     for problem in problems:
         message = safe(problem.message, "bold", limit=MESSAGE_LIMIT)
         places = [safe(f"{place(example)}  ", "cyan", limit=MESSAGE_LIMIT) for example in problem.examples[:1]]

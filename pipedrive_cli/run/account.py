@@ -10,12 +10,14 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.past import reading
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.pipedrive.account import Account, Field, Label
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
+from pipedrive_cli.run.state import default_path
 from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins
-from pipedrive_cli.transform.targets import resolve_fields
 
 DAY = 86_400.0
 PINS = "pinned fields"
@@ -91,6 +93,20 @@ class AccountKnowledge:
 def pins_of(journal: Journal) -> Pins:
     """Which keys the names of fields stood for in earlier runs."""
     return journal.fact(PINS, dict[Kind, dict[str, str]]) or {}
+
+
+def with_pins(account: Account, config: Config) -> Account:
+    """The account with what earlier runs took the names of its fields for. Raises UserMistake for a journal of others.
+
+    Only reads; without a journal there is nothing to be held to.
+    """
+    path = config.state or default_path(account.company_id or 0)
+    if not path.is_file():
+        return account
+    with reading(path) as journal:
+        if account.company_id is not None:
+            journal.must_be_of(account.company_id, account.company_name)
+        return msgspec.structs.replace(account, pinned=pins_of(journal))
 
 
 def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:

@@ -6,8 +6,8 @@ Asks with GETs alone, writes nothing anywhere, and keeps at it after a problem, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +20,13 @@ from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
-from pipedrive_cli.run.account import AccountKnowledge, problems_of
+from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, warnings_of, with_pins
 from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
-from pipedrive_cli.run.sample import Sample, SampleFound
+from pipedrive_cli.run.sample import ENOUGH, Sample, SampleFound
 from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.targets import ID_FIELDS, NEVER, STANDARD, is_key
 
+UNUSED = "mapping_unused"
+BUDGET = "budget_short"
 NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
 
@@ -52,10 +53,12 @@ class AccountFound:
 class Checked:
     """What was found. `unchecked` says why the account was not looked at, None where it was.
 
-    `obstacles` are the problems with which no run can begin; `others` cost events, or nothing.
+    `obstacles` are the problems to be put right before a run; `warnings` are about lines of the config that work;
+    `others` cost events, or nothing.
     """
 
     obstacles: tuple[ProblemGroup, ...] = ()
+    warnings: tuple[ProblemGroup, ...] = ()
     others: tuple[ProblemGroup, ...] = ()
     exit_code: int = EXIT_OK
     account: AccountFound | None = None
@@ -65,7 +68,7 @@ class Checked:
     @property
     def problems(self) -> tuple[ProblemGroup, ...]:
         """All of them, what stands in the way first."""
-        return self.obstacles + self.others
+        return self.obstacles + self.warnings + self.others
 
     @property
     def ok(self) -> bool:
@@ -87,16 +90,16 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-def of_config(file: str, problem: ConfigProblem) -> ProblemGroup:
-    """A mistake of the config in the form of the report's problems: its place is the only example."""
+def of_config(file: str, problem: ConfigProblem, code: str = "config") -> ProblemGroup:
+    """What is to be said of one line of the config, in the form of the report's problems: its place is the example."""
     message = f"{problem.path}: {problem.message}" if problem.path else problem.message
     example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
-    return problem_group("config", None, 1, [example], message=message, hint=problem.hint)
+    return ProblemGroup(code, None, 1, message, problem.hint, (example,))
 
 
 @dataclass(slots=True)
 class Check:
-    """One check. `note` tells people something while it works."""
+    """One check. `note` tells people something while it works; `most` is how many events are looked at, None: all."""
 
     config: Config
     config_file: str
@@ -104,9 +107,11 @@ class Check:
     sandbox: bool = False
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
+    most: int | None = ENOUGH
     _obstacles: list[ProblemGroup] = field(default_factory=list)
     _others: list[ProblemGroup] = field(default_factory=list)
     _mistakes: list[ConfigProblem] = field(default_factory=list)
+    _moved: list[ConfigProblem] = field(default_factory=list)
     _exit_code: int = EXIT_OK
     _found: AccountFound | None = None
     _events: SampleFound | None = None
@@ -126,33 +131,52 @@ class Check:
         except StopRun as stop:
             self._stop(stop.code, stop.message, stop.hint, stop.exit_code)
         if self._events is None and sources:
-            self._events = await Sample(self.config, sources).read(None)
+            self._events = await self._sample(sources).read(None)
         if self._events is not None:
-            self._others += self._events.problems
+            self._mistakes += self._events.mistakes
+            self._others += [*self._budget(self._events), *self._events.problems]
         return self._checked(unchecked)
 
+    def _sample(self, sources: list[Source]) -> Sample:
+        return Sample(self.config, sources, most=self.most, config_file=self.config_file)
+
     def _checked(self, unchecked: str | None) -> Checked:
-        mistakes = sorted(with_lines(Path(self.config_file), self._mistakes), key=lambda mistake: mistake.line or 0)
-        obstacles = [*self._obstacles, *(of_config(self.config_file, mistake) for mistake in mistakes)]
-        exit_code = self._exit_code or (EXIT_USAGE if mistakes else EXIT_OK)
-        return Checked(tuple(obstacles), tuple(self._others), exit_code, self._found, unchecked, self._events)
+        obstacles = [*self._obstacles, *self._of_config(self._mistakes, "config")]
+        exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else EXIT_OK)
+        unused = () if self._events is None else self._events.warnings
+        told = [*self._of_config(self._moved, FIELD_MOVED), *self._of_config(unused, UNUSED)]
+        warnings = tuple(sorted(told, key=lambda group: group.examples[0].line or 0))
+        return Checked(tuple(obstacles), warnings, tuple(self._others), exit_code, self._found, unchecked, self._events)
+
+    def _of_config(self, problems: Sequence[ConfigProblem], code: str) -> list[ProblemGroup]:
+        """In the order of the file."""
+        placed = sorted(with_lines(Path(self.config_file), problems), key=lambda problem: problem.line or 0)
+        return [of_config(self.config_file, problem, code) for problem in placed]
+
+    def _budget(self, events: SampleFound) -> Iterator[ProblemGroup]:
+        """What the events may cost, where that is more than a run may spend today."""
+        usable = None if self._found is None else self._found.tokens_usable
+        if usable is not None and events.cost is not None and events.cost.tokens > usable:
+            message = f"writing all of it may take {events.cost.tokens:,} API tokens, and {usable:,} are left for today"
+            yield problem_group(BUDGET, None, 1, message=message)
 
     async def _look(self, line: Line, sources: list[Source]) -> None:
         account = await whose_key(line)
+        account = account if self.sandbox else with_pins(account, self.config)
         knowledge = AccountKnowledge(account, None, line.send, time.time())
         kinds = configured_kinds(self.config)
         try:
             await self._learn(knowledge, kinds)
             if sources:
-                sample = Sample(self.config, sources)
+                sample = self._sample(sources)
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
                 kinds |= sample.kinds
         finally:
             self._found = self._account(account, line)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
-        for problem in problems_of(self.config, knowledge.account, kinds):
-            self._mistakes.append(_with_advice(problem, self.config, knowledge.account))
+        self._mistakes += problems_of(self.config, knowledge.account, kinds)
+        self._moved += warnings_of(self.config, knowledge.account, kinds)
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
         await self._learn(knowledge, kinds)
@@ -189,22 +213,3 @@ class Check:
     def _stop(self, code: str, message: str, hint: str | None, exit_code: int) -> None:
         self._obstacles.append(problem_group(code, None, 1, message=message, hint=hint))
         self._exit_code = self._exit_code or exit_code
-
-
-def _with_advice(problem: ConfigProblem, config: Config, account: Account) -> ConfigProblem:
-    """A field that is not there under any like name can be made."""
-    section, _, name = problem.path.partition(".")
-    kind: Kind
-    if section == "identity":
-        kind, written = next(((k, getattr(config.identity, n)) for k, n in ID_FIELDS if n == name), ("persons", None))
-    elif section == "fields":
-        kind = next(each for each in KINDS if name.startswith(f"{each}."))
-        written = getattr(config.fields, kind).get(name.removeprefix(f"{kind}."))
-    else:
-        return problem
-    there = {field.name.strip().casefold() for field in account.fields.get(kind, ())}
-    if problem.hint or written is None or is_key(written) or written in NEVER or written.strip().casefold() in there:
-        return problem
-    if written in STANDARD[kind]:
-        return problem
-    return replace(problem, hint="if it is to be a new field, `pipedrive-cli fields create` makes it")

@@ -16,6 +16,7 @@ from pipedrive_cli.pipedrive.reading_account import read_fields
 from pipedrive_cli.run.asking import Line, unreachable
 from pipedrive_cli.run.embedded import field_names
 from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.pins import Pins
 from pipedrive_cli.transform.targets import ID_TYPES, Target, is_key, resolve
 
 TEXT = "varchar"
@@ -45,9 +46,12 @@ async def custom_fields(line: Line, kinds: Iterable[Kind]) -> dict[Kind, tuple[F
     return found
 
 
-async def missing(line: Line, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]]) -> list[Wanted]:
+async def missing(
+    line: Line, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]], pinned: Pins | None = None
+) -> list[Wanted]:
     """The fields that the config names and the account lacks; `types` are by name what is not to be plain text.
 
+    A name that is `pinned` to a field which was renamed is not lacking: its values still go into that one.
     Raises UserMistake for a name that only differs in case or blanks from a field's that is there: that one was meant.
     """
     wanted: list[Wanted] = []
@@ -55,7 +59,7 @@ async def missing(line: Line, config: Config, types: Mapping[str, tuple[str, tup
     for kind, names in field_names(config).items():
         lacking = [name for name in names if not is_key(name)]
         fields = await _fields(line, kind) if lacking else ()
-        account = Account(fields={kind: fields})
+        account = Account(fields={kind: fields}, pinned=pinned or {})
         for name in lacking:
             alike = [field for field in fields if field.name.strip().casefold() == name.strip().casefold()]
             if isinstance(resolve(kind, name, account), Target) or any(f.name.strip() == name.strip() for f in alike):

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from pipedrive_cli.config import Config
-from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.fields import converter
 from pipedrive_cli.pipedrive.values import Converter, several_of
-from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.changes import Kind
 
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
 STANDARD: Final[dict[Kind, dict[str, str]]] = {
@@ -126,53 +124,6 @@ def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | N
     return next((field for field in account.fields.get(kind, ()) if field.custom and field.key == key), None)
 
 
-def resolve_fields(config: Config, account: Account | None) -> list[ConfigProblem]:
-    """Every field, label and currency of the config that the account does not have; nothing without an account."""
-    problems: list[ConfigProblem] = []
-    ids: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for kind, name in ID_FIELDS:
-        written = getattr(config.identity, name)
-        if written is None:
-            continue
-        target = resolve(kind, written, account)
-        message = target if isinstance(target, str) else _no_id_field(target)
-        if message:
-            problems.append(ConfigProblem(f"identity.{name}", message))
-        elif isinstance(target, Target):
-            ids[f"{kind}/{target.address}"] = name
-    for kind in KINDS:
-        for trait, written in getattr(config.fields, kind).items():
-            target = resolve(kind, written, account)
-            message = target if isinstance(target, str) else None
-            if isinstance(target, Target):
-                where = f"{kind}/{target.address}"
-                if (owner := ids.get(where)) is not None:
-                    message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
-                elif (other := taken.setdefault(where, trait)) != trait:
-                    message = f"{written} is the field {target.name}, to which {other} is mapped already"
-            if message:
-                problems.append(ConfigProblem(f"fields.{kind}.{trait}", message))
-    return problems + _constants(config, account)
-
-
-def _constants(config: Config, account: Account | None) -> list[ConfigProblem]:
-    if account is None:
-        return []
-    problems = []
-    currency = config.leads.default_currency
-    if currency is not None and account.currencies is not None and currency not in account.currencies:
-        problems.append(ConfigProblem("leads.default_currency", f"the account has no currency {currency}"))
-    for label in config.leads.label_ids if account.lead_labels is not None else ():
-        known = {text for each in account.lead_labels or () for text in (each.id, each.name.strip().casefold())}
-        if label not in known and label.strip().casefold() not in known:
-            names = ", ".join(each.name for each in account.lead_labels or ()) or "none"
-            problems.append(
-                ConfigProblem("leads.label_ids", f"the account has no lead label {label}; its labels: {names}")
-            )
-    return problems
-
-
 def label_converter(account: Account | None) -> Converter | None:
     """Lead labels by name or id become their ids; None without the account's labels."""
     labels = None if account is None else account.lead_labels
@@ -200,14 +151,6 @@ def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field
 def _custom(field: Field, account: Account | None) -> Target:
     currencies = None if account is None else account.currencies
     return Target(field.address, field.name, field.type, converter(field, currencies))
-
-
-def _no_id_field(target: Target) -> str | None:
-    if not target.address.startswith("custom_fields."):
-        return f"{target.name} is a field of Pipedrive's own; ids need a custom field of type text"
-    if target.type is not None and target.type not in ID_TYPES:
-        return f"{target.name} is of type {target.type}; ids need a custom field of type text (varchar)"
-    return None
 
 
 def _unknown(kind: Kind, written: str, fields: tuple[Field, ...]) -> str:

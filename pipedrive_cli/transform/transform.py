@@ -17,10 +17,11 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.filters import wanted_by
+from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify
 from pipedrive_cli.transform.rules import Rules, compile_rules
-from pipedrive_cli.transform.targets import STANDARD, Target, resolve, resolve_fields
+from pipedrive_cli.transform.targets import STANDARD, Target, resolve
 from pipedrive_cli.transform.track import track
 
 HANDLERS: Final[dict[str, Callable[[Event, Rules], Transformed]]] = {

@@ -12,6 +12,7 @@ from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 
 from .desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
+KEYS = ["version", "ok", "problems", "unchecked", "account", "events"]
 IDENTITY = "identity: {user_id_field: Our id, group_id_field: Their id}\n"
 
 
@@ -36,7 +37,7 @@ def checked(folder: Path, sandbox: Sandbox, text: str, *arguments: str | Path) -
 
 def messages(ended: Ended) -> list[str]:
     """The problems' messages."""
-    assert list(ended.json) == ["version", "ok", "problems"]
+    assert list(ended.json) == KEYS
     for problem in ended.json["problems"]:
         assert list(problem) == ["code", "outcome", "count", "message", "hint", "examples"]
     return [problem["message"] for problem in ended.json["problems"]]
@@ -53,7 +54,8 @@ def test_a_config_that_fits_is_in_order(tmp_path: Path) -> None:
     left = int(re.findall(r"([0-9,]+) of 120,000", ended.out)[0].replace(",", ""))
     assert f"a run may spend {left - 12_000:,} of them" in ended.out
     again = checked(tmp_path, furnished(), IDENTITY, "--json")
-    assert again.json == {"version": 1, "ok": True, "problems": []}
+    assert list(again.json) == KEYS
+    assert (again.json["ok"], again.json["problems"], again.json["account"]["company"]) == (True, [], "Sandbox")
     assert checked(tmp_path, furnished(), IDENTITY, "--quiet").out == ""
 
 
@@ -154,7 +156,8 @@ def test_without_a_key_it_says_what_was_not_checked(tmp_path: Path) -> None:
     assert "not checked" in ended.out
     assert "PIPEDRIVE_API_TOKEN" in ended.out
     ended = pipedrive_cli("check", "-c", config, "--json")
-    assert ended.json == {"version": 1, "ok": True, "problems": []}
+    assert (ended.json["ok"], ended.json["problems"], ended.json["account"]) == (True, [], None)
+    assert "PIPEDRIVE_API_TOKEN" in ended.json["unchecked"]
     assert "not checked" in ended.err
 
 
@@ -222,7 +225,9 @@ def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path:
     events.append({"type": "identify", "messageId": "more", "userId": "u", "traits": {"shoe": 44}})
     text = f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n"
     ended = checked(tmp_path, furnished(), text, event_file(tmp_path, *events), "--json")
-    told = [(p["count"], p["message"].split()[-1], p["hint"]) for p in ended.json["problems"]]
+    slip, *traits_told = ended.json["problems"]
+    assert (slip["code"], slip["examples"][0]["field"]) == ("mapping_unused", "fields.persons.role")
+    told = [(p["count"], p["message"].split()[-1], p["hint"]) for p in traits_told]
     assert told == [
         (4, "shoe", None),
         (3, "Role", "Did you mean role? Upper and lower case count."),
@@ -280,7 +285,8 @@ def test_the_embedded_sandbox_needs_neither_key_nor_network(tmp_path: Path) -> N
     config = written_config(tmp_path, f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n")
     file = event_file(tmp_path, {"type": "identify", "userId": "u", "traits": {"role": "x"}})
     ended = pipedrive_cli("check", file, "-c", config, "--sandbox", "--json")
-    assert ended.json == {"version": 1, "ok": True, "problems": []}
+    assert (ended.json["version"], ended.json["ok"], ended.json["problems"]) == (1, True, [])
+    assert (ended.json["events"]["read"], ended.json["events"]["by_kind"]) == (1, {"identify": 1})
 
 
 def test_events_from_a_pipe_and_files_that_are_not_there(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipedrive_cli.delivery.refusal import in_words
 from pipedrive_cli.sandbox.endpoint import Endpoint
 from pipedrive_cli.sandbox.wire import Request, Response, refusal
 from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery
@@ -178,3 +179,11 @@ def test_rejected_and_pending_events_are_no_failures(tmp_path: Path) -> None:
     bad = [{"type": "identify", "messageId": f"b{n}"} for n in range(5)]
     summary = scene.run([*bad, *crowd(3), group(None, "g1", 9, name="Acme")], max_failures=1)
     assert outcomes(summary) == {"rejected": 5, "delivered": 4}
+
+
+def test_pipedrives_words_name_fields_as_people_do() -> None:
+    """A key of forty digits becomes the field's name; what nobody knows stays."""
+    role, other = "a" * 40, "b" * 40
+    message = f"Validation failed: custom_fields.{role}: too long; {other}"
+    assert in_words(message, {role: "Role"}) == f"Validation failed: custom_fields.Role: too long; {other}"
+    assert in_words(message, {}) == message

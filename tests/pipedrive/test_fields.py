@@ -176,7 +176,7 @@ def test_a_refused_option_is_told_which_there_are() -> None:
     """So that the event can be mended without opening Pipedrive."""
     with pytest.raises(Unfit, match="takes one of its options: Red, green, Green, 2024"):
         convert(field("enum"), "Blue")
-    with pytest.raises(Unfit, match="give the option's id"):
+    with pytest.raises(Unfit, match="2 options named 'twin'; give the id of one: 6, 7"):
         convert(field("enum"), "twin")
 
 

@@ -186,11 +186,15 @@ class Journal:
 
     def bind(self, company_id: int, company_name: str | None) -> None:
         """Ties the journal to one company for good. Raises UserMistake when it belongs to another one."""
-        owner = self.fact("company", tuple[int, str])
-        if owner is None:
+        if self.fact("company", tuple[int, str]) is None:
             with self.transaction():
                 self.set_fact("company", (company_id, company_name or ""))
-        elif owner[0] != company_id:
+        self.must_be_of(company_id, company_name)
+
+    def must_be_of(self, company_id: int, company_name: str | None) -> None:
+        """Raises UserMistake when the journal belongs to another company."""
+        owner = self.fact("company", tuple[int, str])
+        if owner is not None and owner[0] != company_id:
             raise UserMistake(
                 f"the journal {self.path} belongs to the company {owner[1] or owner[0]} (id {owner[0]}), "
                 f"but this API token opens {company_name or company_id} (id {company_id})",

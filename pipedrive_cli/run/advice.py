@@ -1,0 +1,49 @@
+"""What was perhaps meant by a trait that no mapping names: a mapped one with a slip in it, or a field made for it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
+from pipedrive_cli.transform.targets import STANDARD, resolve
+
+ALIKE = 0.7  # how much alike two names must be for one to be a slip of the other, from 0 to 1
+ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
+    "persons": PERSON_TRAITS,
+    "organizations": ORGANIZATION_TRAITS,
+    "leads": LEAD_PROPERTIES,
+    "products": PRODUCT_PROPERTIES,
+}
+
+
+def advice(kind: Kind, trait: str, config: Config, account: Account | None) -> str | None:
+    """A sentence or two for people; None where there is nothing to say."""
+    parent, _, leaf = trait.rpartition(".")
+    leaves = {
+        name.rpartition(".")[2]: name
+        for name in (*ALWAYS_READ[kind], *getattr(config.fields, kind))
+        if name.rpartition(".")[0].casefold() == parent.casefold()
+    }
+    # The same letters are surer than similar ones, and an event's name for a field surer than a slip.
+    if (same := next((name for name in leaves if _bare(name) == _bare(leaf)), None)) is not None:
+        return f"Did you mean {leaves[same]}? Upper and lower case count."
+    if (field := _made_for_it(kind, trait, account)) is not None:
+        return f"To send it add `{trait}: {field}` to fields.{kind}."
+    alike = {name.casefold(): name for name in leaves}
+    near = get_close_matches(leaf.casefold(), alike, 1, ALIKE)
+    return f"Did you mean {leaves[alike[near[0]]]}?" if near else None
+
+
+def _made_for_it(kind: Kind, trait: str, account: Account | None) -> str | None:
+    custom = () if account is None else account.fields.get(kind, ())
+    names = (*STANDARD[kind], *(field.name for field in custom if field.custom))
+    name = next((name for name in names if _bare(name) == _bare(trait)), None)
+    return None if name is None or isinstance(resolve(kind, name, account), str) else name
+
+
+def _bare(name: str) -> str:
+    """A name by its letters and digits alone: `jobTitle`, `job_title` and `Job title` are one."""
+    return "".join(character for character in name.casefold() if character.isalnum())

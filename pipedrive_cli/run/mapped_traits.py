@@ -1,0 +1,153 @@
+"""The traits that the config maps, as events bring them: how often each occurs, and which values its field cannot take.
+
+A mapping that no event uses is a slip in the config; one whose field takes nothing of what comes is the wrong field.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.outcomes import Complaint, cause_of
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.values import says_nothing
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.targets import Target, resolve
+
+ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
+VALUES_KEPT = 500  # different values of one trait
+VALUES_TOLD = 3
+CHOICES = frozenset({"enum", "set", "lead_labels"})
+
+Trait = tuple[Kind, str]
+Said = tuple[Kind, str, Sequence[Mapping[str, Any]]]  # whose traits, what complaints put before them, the objects
+
+
+@dataclass(slots=True)
+class MappedTraits:
+    """Counts over many events."""
+
+    config: Config
+    seen: Counter[Trait] = field(default_factory=Counter)
+    unfit: Counter[Trait] = field(default_factory=Counter)
+    looked: Counter[Kind] = field(default_factory=Counter)
+    _values: dict[Trait, Counter[str]] = field(default_factory=dict)
+
+    def take(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
+        """Counts what one event brings. Returns the mapped trait that each complaint is about, if any."""
+        places: dict[str, Kind] = {}
+        for kind, where, objects in _said(event):
+            places[where] = kind
+            mapped = getattr(self.config.fields, kind)
+            for traits in objects:
+                if not traits:
+                    continue
+                self.looked[kind] += 1
+                for trait in mapped:
+                    if not says_nothing(_value(traits, trait)):
+                        self.seen[kind, trait] += 1
+        return [self._trait(complaint, places) for complaint in complaints]
+
+    def wrong(self, account: Account | None) -> Iterator[ConfigProblem]:
+        """Mappings to a field that took not one of the values."""
+        for (kind, trait), count in self.unfit.items():
+            if count == self.seen[kind, trait] >= ENOUGH:
+                target = self._target(kind, trait, account)
+                if target is not None:
+                    message = f"not one of {count:,} values fits {described(target)}: {self._told((kind, trait))}"
+                    yield ConfigProblem(path_of(kind, trait), message, hint=_remedy(target))
+
+    def unused(self, dropped: Mapping[Kind, Mapping[str, int]]) -> Iterator[ConfigProblem]:
+        """Mapped traits that no event has, with the unmapped one that was perhaps meant."""
+        for kind in KINDS:
+            for trait in getattr(self.config.fields, kind) if self.looked[kind] else ():
+                if not self.seen[kind, trait]:
+                    near = get_close_matches(trait, dropped.get(kind, {}), 1)
+                    meant = f"did you mean {near[0]}? {dropped[kind][near[0]]:,} have that one" if near else None
+                    usual = "see how your events spell it, or take this line out"
+                    message = f"not one of {self.looked[kind]:,} events about {kind} has this trait"
+                    yield ConfigProblem(path_of(kind, trait), message, hint=meant or usual)
+
+    def advice(self, trait: Trait, place: str, account: Account | None) -> str | None:
+        """What to do about the values of this trait that do not fit; `place` is where the config maps it."""
+        if (target := self._target(*trait, account)) is None:
+            return None
+        unfit, seen = self.unfit[trait], max(self.unfit[trait], self.seen[trait])
+        fits = f"{unfit:,} of {seen:,} values do not fit {described(target)} ({place})"
+        remedy = _remedy(target)
+        return f"{fits}: {self._told(trait)}. {remedy[0].upper()}{remedy[1:]}."
+
+    def _target(self, kind: Kind, trait: str, account: Account | None) -> Target | None:
+        target = resolve(kind, getattr(self.config.fields, kind)[trait], account)
+        return target if isinstance(target, Target) and target.type is not None else None
+
+    def _told(self, trait: Trait) -> str:
+        values = self._values.get(trait, Counter())
+        told = ", ".join(f"{value} × {count:,}" for value, count in values.most_common(VALUES_TOLD))
+        return told + (" and others" if len(values) > VALUES_TOLD else "")
+
+    def _trait(self, complaint: Complaint, places: Mapping[str, Kind]) -> Trait | None:
+        where = cause_of(complaint.code, complaint.field)
+        if where is None:
+            return None
+        for place, kind in places.items():
+            name = where.removeprefix(place)
+            if name != where and name in getattr(self.config.fields, kind):
+                if complaint.code == "bad_value":
+                    self.unfit[kind, name] += 1
+                    values = self._values.setdefault((kind, name), Counter())
+                    if complaint.value is not None and (complaint.value in values or len(values) < VALUES_KEPT):
+                        values[complaint.value] += 1
+                return kind, name
+        return None
+
+
+def described(target: Target) -> str:
+    """A field for people: `Age, a field of type double`."""
+    return f"{target.name}, a field of type {target.type}"
+
+
+def _remedy(target: Target) -> str:
+    if target.type in CHOICES:
+        return "add what is missing to the field's options in Pipedrive, or mend the values"
+    return "mend the values, or map the trait to a field of a fitting type"
+
+
+def _said(event: Event) -> Iterator[Said]:
+    """Whose traits stand where in an event."""
+    if event.type == "identify":
+        yield "persons", "traits.", (event.traits,)
+        return
+    if event.type == "group":
+        yield "organizations", "traits.", (event.traits,)
+    elif event.type == "track":
+        name = (event.name or "").casefold()
+        products = event.properties.get("products")
+        if name == "product viewed":
+            yield "products", "properties.", (event.properties,)
+        elif name == "order completed":
+            items = products if isinstance(products, list) else []
+            yield "products", "properties.products[].", [item for item in items if isinstance(item, dict)]
+        else:
+            yield "leads", "properties.", (event.properties,)
+    if event.context_traits:
+        yield "persons", "context.traits.", (event.context_traits,)
+
+
+def _value(traits: Mapping[str, Any], path: str) -> Any:
+    """What a mapping finds: down the dots, or under the name as it is, as flattened exports have it."""
+    value: Any = traits
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return traits.get(path) if value is None else value
+
+
+def path_of(kind: Kind, trait: str) -> str:
+    """The key of the config that maps a trait."""
+    return f"fields.{kind}.{trait}"

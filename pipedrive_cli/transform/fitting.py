@@ -1,0 +1,142 @@
+"""What in a config does not fit the account: fields, labels and currencies, each with what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.pipedrive.account import Account, Label
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.targets import ID_FIELDS, ID_TYPES, NEVER, STANDARD, Target, bears, is_key, resolve
+
+LISTED = 10  # names in one message
+MAKE_IT = "if it is to be a new field, `pipedrive-cli fields create` makes it"
+
+
+def resolve_fields(config: Config, account: Account | None) -> list[ConfigProblem]:
+    """Every field, label and currency of the config that the account does not have; nothing without an account."""
+    problems: list[ConfigProblem] = []
+    ids: dict[str, str] = {}
+    for kind, name in ID_FIELDS:
+        written = getattr(config.identity, name)
+        if written is None:
+            continue
+        target = resolve(kind, written, account)
+        message = target if isinstance(target, str) else _no_id_field(target)
+        if message:
+            hint = _advice(kind, written, account) if isinstance(target, str) else _id_advice(kind, account)
+            problems.append(ConfigProblem(f"identity.{name}", message, hint=hint))
+        elif isinstance(target, Target):
+            ids[f"{kind}/{target.address}"] = name
+    for kind in KINDS:
+        problems += _mapping(kind, config, account, ids)
+    if account is not None:
+        problems += [*_currency(config, account), *_labels(config, account)]
+    return problems
+
+
+def _mapping(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
+    taken: dict[str, str] = {}
+    for trait, written in getattr(config.fields, kind).items():
+        path = f"fields.{kind}.{trait}"
+        target = resolve(kind, written, account)
+        if isinstance(target, str):
+            yield ConfigProblem(path, target, hint=_advice(kind, written, account))
+        elif (owner := ids.get(f"{kind}/{target.address}")) is not None:
+            message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
+            yield ConfigProblem(path, message, hint="map the trait to a field of its own, or take this line out")
+        elif (other := taken.setdefault(target.address, trait)) != trait:
+            message = f"{written} is the field {target.name}, to which {other} is mapped already"
+            yield ConfigProblem(path, message, hint="keep one of the two, or give each a field of its own")
+
+
+def _advice(kind: Kind, written: str, account: Account | None) -> str:
+    """What to do about a field that the config names and that is not there, or not there once."""
+    fields = () if account is None else account.fields.get(kind, ())
+    named = [field for field in fields if field.custom and bears(field, written)]
+    if written in NEVER:
+        return "take this line out"
+    if len(named) > 1:
+        return "write one of these keys instead of the name, or rename the other field in Pipedrive"
+    if written in STANDARD[kind]:
+        return "map the trait to a custom field, or take this line out"
+    look = f"`pipedrive-cli fields {kind}` lists what there is"
+    if is_key(written):
+        for other, theirs in ({} if account is None else account.fields).items():
+            if (field := next((field for field in theirs if field.key == written), None)) is not None:
+                return f"it is the key of {field.name}, a field of {other}; {look}"
+        return f"it may be another account's, or deleted; {look}"
+    if any(field.name.strip().casefold() == written.strip().casefold() for field in fields):
+        return "write it as Pipedrive has it: upper and lower case count"
+    return f"{look}; {MAKE_IT}"
+
+
+def _no_id_field(target: Target) -> str | None:
+    if not target.address.startswith("custom_fields."):
+        return f"{target.name} is a field of Pipedrive's own; ids need a custom field of type text"
+    if target.type is not None and target.type not in ID_TYPES:
+        return f"{target.name} is of type {target.type}; ids need a custom field of type text (varchar)"
+    return None
+
+
+def _id_advice(kind: Kind, account: Account | None) -> str:
+    """The fields that could hold ids; Pipedrive cannot change a field's type."""
+    fields = () if account is None else account.fields.get(kind, ())
+    fitting = [field.name for field in fields if field.custom and field.type in ID_TYPES]
+    make = "name a field that is not there yet, and `pipedrive-cli fields create` makes it"
+    return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
+
+
+def _currency(config: Config, account: Account) -> Iterator[ConfigProblem]:
+    code = config.leads.default_currency
+    if code is not None and account.currencies is not None and code not in account.currencies:
+        yield ConfigProblem(
+            "leads.default_currency",
+            f"the account has no currency {code}",
+            hint=f"it has {listed(sorted(account.currencies))}; more are added in Pipedrive's company settings",
+        )
+
+
+def _labels(config: Config, account: Account) -> Iterator[ConfigProblem]:
+    labels = account.lead_labels
+    for written in config.leads.label_ids if labels is not None else ():
+        named = _labels_named(written, labels or ())
+        if not named:
+            names = [label.name for label in labels or ()]
+            meant = {name.casefold(): name for name in names}
+            near = get_close_matches(written.strip().casefold(), meant, 1)
+            hint = f"did you mean {meant[near[0]]}?" if near else "write one of these, or make it in Pipedrive"
+            message = f"the account has no lead label {written}; its labels: {listed(names)}"
+            yield ConfigProblem("leads.label_ids", message, hint=hint)
+        elif len(named) > 1:
+            yield ConfigProblem(
+                "leads.label_ids",
+                f"the account has {len(named)} lead labels named {written}; give the id of one: "
+                + listed([label.id for label in named]),
+                hint="or rename one of them in Pipedrive",
+            )
+
+
+def _labels_named(written: str, labels: Iterable[Label]) -> list[Label]:
+    """The labels that bear this id or name; the exact name goes before one that differs in case."""
+    wanted = written.strip()
+    known = list(labels)
+    for found in (
+        [label for label in known if label.id == wanted],
+        [label for label in known if label.name.strip() == wanted],
+    ):
+        if found:
+            return found
+    return [label for label in known if label.name.strip().casefold() == wanted.casefold()]
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names, and how many others there are; `none` without any."""
+    every = list(names)
+    more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
+    return (", ".join(every[:LISTED]) or "none") + more
+
+
+__all__ = ["listed", "resolve_fields"]

@@ -1,0 +1,175 @@
+"""`check` with events: mappings that do not suit what comes, a part of very many files, what a replay would cost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.run.account import PINS
+from pipedrive_cli.run.sample import ENOUGH
+from pipedrive_cli.sandbox import Sandbox
+
+from .desk_for_commands import account, event_file, pipedrive_cli, served, written_config
+from .test_check import IDENTITY, checked, furnished
+
+
+def people(*traits: dict[str, Any]) -> list[dict[str, Any]]:
+    """One identify event for each, all of one user."""
+    return [{"type": "identify", "messageId": str(n), "userId": "u", "traits": each} for n, each in enumerate(traits)]
+
+
+def by_field(problems: list[dict[str, Any]], code: str) -> dict[str, dict[str, Any]]:
+    """The problems of one code, by the key of the config that they are about."""
+    return {problem["examples"][0]["field"]: problem for problem in problems if problem["code"] == code}
+
+
+def test_a_slip_in_the_mapping_is_told_where_it_stands(tmp_path: Path) -> None:
+    """No event has the trait on the left; the line comes with the trait that was perhaps meant."""
+    file = event_file(tmp_path, *people({"role": "x", "age": 3}, {"role": "y"}))
+    text = f"{IDENTITY}fields:\n  persons:\n    age: Age\n    rol: Role\n"
+    ended = checked(tmp_path, furnished(), text, file, "--json")
+    assert ended.code == 0
+    (problem,) = by_field(ended.json["problems"], "mapping_unused").values()
+    assert "not one of 2 events about persons has this trait" in problem["message"]
+    assert problem["hint"] == "did you mean role? 2 have that one"
+    assert problem["examples"][0]["line"] == 6
+    shown = checked(tmp_path, furnished(), text, file).out
+    assert f"Worth a look\n  {tmp_path / 'config.yaml'}:6  fields.persons.rol: " in shown
+
+
+def test_a_mapping_of_a_kind_that_no_event_is_about_is_left_alone(tmp_path: Path) -> None:
+    """A file of persons says nothing of products."""
+    sandbox = furnished()
+    sandbox.add_field("products", name="Brand")
+    text = f"{IDENTITY}fields: {{products: {{brand: Brand}}}}\n"
+    ended = checked(tmp_path, sandbox, text, event_file(tmp_path, *people({"name": "Ann"})), "--json")
+    assert ended.json["problems"] == []
+
+
+def test_a_field_that_can_hold_nothing_of_what_comes_must_be_changed(tmp_path: Path) -> None:
+    """Exit code 2, with the line, the type and the values; two values alone prove nothing."""
+    text = f"{IDENTITY}fields:\n  persons:\n    age: Age\n"
+    young, old = {"age": "young"}, {"age": "old"}
+    ended = checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old, young)), "--json")
+    assert ended.code == 2
+    problem = by_field(ended.json["problems"], "config")["fields.persons.age"]
+    assert "not one of 3 values fits Age, a field of type double: 'young' × 2, 'old' × 1" in problem["message"]
+    assert "map the trait to a field of a fitting type" in problem["hint"]
+    assert problem["examples"][0]["line"] == 5
+    assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old))).code == 0
+    assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old, {"age": 3}))).code == 0
+
+
+def test_values_that_do_not_fit_come_with_their_number_and_the_lines_of_the_config(tmp_path: Path) -> None:
+    """How many of how many, which they are, where the mapping stands; examples show different values."""
+    traits = [{"plan": "Gold"}] * 6 + [{"plan": "Pro"}, {"plan": "Silver"}]
+    text = f"{IDENTITY}fields:\n  persons:\n    plan: Plan\n"
+    ended = checked(tmp_path, furnished(), text, event_file(tmp_path, *people(*traits)), "--json")
+    (problem,) = ended.json["problems"]
+    assert problem["count"] == 7
+    told = f"7 of 8 values do not fit Plan, a field of type enum ({tmp_path / 'config.yaml'}:5)"
+    assert problem["hint"].startswith(f"{told}: 'Gold' × 6, 'Silver' × 1. Add what is missing")
+    assert [example["line"] for example in problem["examples"]] == [1, 8, 2, 3, 4]
+
+
+def test_of_many_files_the_beginnings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file has its share, short ones leave theirs to the others, and it is said; `--all` reads every event."""
+    monkeypatch.setattr("pipedrive_cli.cli.checking.ENOUGH", 12)
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for number in range(4):
+        events = people(*[{"name": "Ann"}] * (2 if number == 0 else 50))
+        (folder / f"{number}.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events))
+    ended = checked(tmp_path, furnished(), IDENTITY, folder)
+    assert "12 from the beginnings of 4 files; --all reads every event" in ended.out
+    found = checked(tmp_path, furnished(), IDENTITY, folder, "--json").json["events"]
+    assert (found["read"], found["whole"], found["files"]) == (12, False, 4)
+    found = checked(tmp_path, furnished(), IDENTITY, folder, "--all", "--json").json["events"]
+    assert (found["read"], found["whole"]) == (152, True)
+
+
+def test_the_cost_is_what_writing_all_of_it_would_take(tmp_path: Path) -> None:
+    """Different records by kind, and the tokens of their creation; more than the day has left is a problem."""
+    events = [
+        *({"type": "identify", "messageId": f"i{n}", "userId": f"u{n % 3}", "traits": {}} for n in range(9)),
+        *({"type": "track", "messageId": f"t{n}", "userId": "u0", "event": "Demo"} for n in range(2)),
+    ]
+    file = event_file(tmp_path, *events)
+    ended = checked(tmp_path, furnished(plan="growth"), IDENTITY, file, "--json")
+    assert ended.json["events"]["tokens_at_most"] == 3 * 5 + 2 * 10
+    assert ended.json["events"]["records_at_most"] == {"persons": 3, "leads": 2}
+    assert ended.json["problems"] == []
+    ended = checked(tmp_path, furnished(daily_tokens=100), IDENTITY, file)
+    assert "at most about 35 if all is new: 3 persons, 2 leads" in ended.out
+    assert "budget_short" in ended.out
+    assert ended.code == 0
+
+
+def test_a_renamed_field_is_told_by_check_too(tmp_path: Path) -> None:
+    """It is held to the journal's key as a run would hold it; the journal is only read."""
+    sandbox = Sandbox(furnished().options)
+    key = sandbox.add_field("persons", name="Position")
+    state = tmp_path / "journal.sqlite"
+    with contextlib.closing(Journal.open(state)) as journal, journal.transaction():
+        journal.set_fact(PINS, {"persons": {"Role": key}})
+    before = state.read_bytes()
+    text = "fields:\n  persons:\n    role: Role\nstate: journal.sqlite\n"
+    with served(sandbox) as url:
+        config = written_config(tmp_path, account(url) + text)
+        ended = pipedrive_cli("check", "-c", config, "--json")
+        assert pipedrive_cli("fields", "create", "-c", config, "--yes").code == 0
+    problems = by_field(ended.json["problems"], "field_moved")
+    assert "is called Position in Pipedrive now" in problems["fields.persons.role"]["message"]
+    assert key not in json.dumps(problems)
+    assert state.read_bytes() == before
+    assert sandbox.account.fields.custom_count == 1
+
+
+def test_a_label_that_two_labels_bear_is_refused_with_both_ids(tmp_path: Path) -> None:
+    """It would be left out of every lead otherwise."""
+    sandbox = furnished()
+    other = sandbox.account.add_lead_label("Hot", "blue")["id"]
+    ended = checked(tmp_path, sandbox, f"{IDENTITY}leads: {{label_ids: [hot]}}\n", "--json")
+    assert ended.code == 2
+    (problem,) = by_field(ended.json["problems"], "config").values()
+    assert "2 lead labels named hot" in problem["message"]
+    assert other in problem["message"]
+
+
+def test_every_mistake_says_what_to_do_and_what_comes_next(tmp_path: Path) -> None:
+    """No hint sends back to `check`; below stands the command to go on with."""
+    sandbox = furnished()
+    sandbox.add_field("persons", name="Score", field_type="double")
+    sandbox.add_field("persons", name="Role")
+    text = (
+        "identity: {user_id_field: Score, group_id_field: Their id}\n"
+        "fields:\n"
+        "  persons: {a: role, b: Role, c: job_title, d: Nowhere}\n"
+        f"  organizations: {{a: {'ab' * 20}}}\n"
+        "leads: {default_currency: XTS, label_ids: [Frozen]}\n"
+    )
+    ended = checked(tmp_path, sandbox, text, "--json")
+    hints = {field: problem["hint"] for field, problem in by_field(ended.json["problems"], "config").items()}
+    assert len(hints) == 8
+    assert all(hint and "`pipedrive-cli check`" not in hint for hint in hints.values())
+    assert "Our id" in hints["identity.user_id_field"]
+    assert "upper and lower case" in hints["fields.persons.a"]
+    assert "keys" in hints["fields.persons.b"]
+    assert "custom field" in hints["fields.persons.c"]
+    assert "fields create" in hints["fields.persons.d"]
+    assert "fields organizations" in hints["fields.organizations.a"]
+    assert "EUR" in hints["leads.default_currency"]
+    config = tmp_path / "config.yaml"
+    assert f"run `pipedrive-cli check -c {config}` again" in checked(tmp_path, sandbox, text).out
+    good = checked(tmp_path, furnished(), IDENTITY, event_file(tmp_path, *people({"name": "Ann"}))).out
+    assert "`pipedrive-cli replay" in good
+
+
+def test_the_number_of_events_looked_at_is_bounded() -> None:
+    """`check` stays quick whatever it is given."""
+    assert 10_000 <= ENOUGH <= 100_000
