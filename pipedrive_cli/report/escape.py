@@ -2,17 +2,20 @@
 
 Names, traits and file names are written by strangers. A control character in them could move the cursor, retitle the
 window or forge a line of the report; a bidi override could show a name backwards; invisible characters make two
-different keys look alike. All of these are shown as what they are: `\\x1b`, `\\u202e`.
+different keys look alike; a hundred accents upon one letter grow over its neighbours. All of these are shown as what
+they are: `\\x1b`, `\\u202e`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
+MOST_MARKS = 8  # accents upon one letter; no script has more, and a tower of them covers the lines around it
 LIMIT = 200  # characters of one value: enough to recognise it, too few to flood a report
 
 # Categories: control, format (bidi, zero-width, tags), surrogate, line and paragraph separator.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MARKS = frozenset({"Mn", "Me"})
 # Letters by category, blank to the eye: the Hangul fillers; and the combining grapheme joiner.
 _HIDDEN_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u034f")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -23,9 +26,12 @@ def plain(text: str, limit: int = LIMIT) -> str:
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     shown: list[str] = []
-    room = limit
+    room, marks = limit, 0
     for character in text[: limit + 1]:
         piece = _visible(character)
+        marks = marks + 1 if unicodedata.category(character) in _MARKS else 0
+        if marks > MOST_MARKS:
+            piece = _escaped(character)
         if len(piece) > room:
             return _cut(shown, limit)
         shown.append(piece)
@@ -52,9 +58,11 @@ _TYPEWRITER = str.maketrans("…×·–→━─•’“”", '~x|->=-*\'""')
 def _visible(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN_CATEGORIES and character not in _HIDDEN_LETTERS:
         return character
+    return _SHORT.get(character) or _escaped(character)
+
+
+def _escaped(character: str) -> str:
     code = ord(character)
-    if short := _SHORT.get(character):
-        return short
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -108,7 +108,7 @@ class Rehearsal:
         job = Replay(
             self.config,
             self.config_file,
-            replace(self.options, rehearsal=True, **({"max_tokens": None} if self.online else {})),
+            replace(self.options, rehearsal=True, max_tokens=None),  # what the look may cost, if there is one
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,

@@ -27,6 +27,8 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
         ("\U000e0041", "\\U000e0041"),
         ("\u3164", "\\u3164"),
         ("[bold]", "[bold]"),
+        ("Việt Nam, e\u0302\u0323, บริษัทที่", "Việt Nam, e\u0302\u0323, บริษัทที่"),
+        ("Z" + "\u0301" * 10 + "a\u0301", "Z" + "\u0301" * 8 + "\\u0301" * 2 + "a\u0301"),
     ],
 )
 def test_the_invisible_is_made_visible(text: str, shown: str) -> None:
