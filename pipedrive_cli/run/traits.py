@@ -1,0 +1,139 @@
+"""Events read to learn what a mapping could be made of: which traits occur in them, how often, and with what values.
+
+Memory does not grow with the number of events, nor with what strangers put into them. Nobody is asked anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.run.intake import kinds_of
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.mapping import short
+from pipedrive_cli.transform.proposals import Seen
+from pipedrive_cli.transform.transform import compile_mapping
+
+EVENTS_AT_MOST = 50_000
+TRAITS_KEPT = 500  # hostile events could bring a new name each; the frequent ones stay
+VALUES_KEPT = 25
+TEXT_KEPT = 300  # characters: enough to see that a short text field does not hold it
+ITEMS_KEPT = 20  # of a list or object
+
+Name = tuple[Kind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TraitsFound:
+    """What was looked at. `whole` says whether that was all; `seen` has the most frequent traits first, by kind.
+
+    `amounts_without_currency` counts events with an amount that Pipedrive cannot take without a currency.
+    """
+
+    events: int
+    whole: bool
+    kinds: frozenset[Kind]
+    seen: tuple[Seen, ...]
+    amounts_without_currency: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    counts: Counter[Name] = field(default_factory=Counter)
+    values: dict[Name, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, name: Name, value: Any) -> None:
+        self.counts[name] += 1
+        kept = self.values.setdefault(name, {})
+        if value is not None and len(kept) < VALUES_KEPT:
+            kept.setdefault(short(value), _bounded(value))
+        if len(self.counts) > 4 * TRAITS_KEPT:
+            self.forget_rare()
+
+    def forget_rare(self) -> None:
+        self.counts = Counter(dict(self.counts.most_common(TRAITS_KEPT)))
+        self.values = {name: self.values[name] for name in self.counts}
+
+    def seen(self, *, whole: bool) -> Iterator[Seen]:
+        for name, count in self.counts.items():
+            yield Seen(*name, count, tuple(self.values[name].values()), whole)
+
+
+def look(sources: Sequence[Source], at_most: int = EVENTS_AT_MOST) -> TraitsFound:
+    """Reads up to `at_most` events, as many of each source as of another as far as they have them."""
+    transform = compile_mapping(Config())
+    now = time.time_ns() // 1000
+    traits, objects = _Tally(), _Tally()
+    kinds: set[Kind] = set()
+    events, bare_amounts, whole = 0, 0, True
+    for number, source in enumerate(sources):
+        share = events + max(1, (at_most - events) // (len(sources) - number))
+        for entry in read(source):
+            if events >= share:
+                whole = False
+                break
+            events += 1
+            event = entry.event(now)
+            if isinstance(event, Complaint):
+                continue
+            transformed = transform.transform(event)
+            if transformed.changes:
+                kinds |= kinds_of(event)
+            bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
+            for kind, path in dict.fromkeys(transformed.dropped):
+                traits.take((kind, path), _value(event, kind, path))
+            for kind, path in dict.fromkeys((kind, path.rpartition(".")[0]) for kind, path in transformed.dropped):
+                if path and isinstance(value := _value(event, kind, path), dict):
+                    objects.take((kind, path), value)
+    traits.forget_rare()
+    seen = [*traits.seen(whole=False), *objects.seen(whole=True)]
+    seen.sort(key=lambda trait: (KINDS.index(trait.kind), -trait.count, trait.path))
+    return TraitsFound(events, whole, frozenset(kinds), tuple(seen), bare_amounts)
+
+
+def _value(event: Event, kind: Kind, path: str) -> Any:
+    """The value of a trait, None where none is found."""
+    for traits in _places(event, kind):
+        found: Any = traits
+        for part in path.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is None:
+            found = traits.get(path)  # flattened exports write the dots into the name
+        if found is not None:
+            return found
+    return None
+
+
+def _places(event: Event, kind: Kind) -> Iterator[Mapping[str, Any]]:
+    """Where an event speaks of a kind of record."""
+    if kind == "leads":
+        yield event.properties
+    elif kind == "products":
+        yield event.properties
+        items = event.properties.get("products")
+        yield from (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
+    elif kind == "organizations":
+        yield event.traits
+    else:
+        if event.type == "identify":
+            yield event.traits
+        yield event.context_traits
+
+
+def _bounded(value: Any) -> Any:
+    """A value of which strangers do not choose the size."""
+    if isinstance(value, str):
+        return value[:TEXT_KEPT]
+    if isinstance(value, list):
+        return [_bounded(item) for item in value[:ITEMS_KEPT]]
+    if isinstance(value, dict):
+        return {name: _bounded(inner) for name, inner in list(value.items())[:ITEMS_KEPT]}
+    return value
