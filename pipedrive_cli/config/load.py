@@ -45,7 +45,7 @@ def read(path: Path, problems: list[ConfigProblem]) -> str | None:
         with path.open("rb") as file:
             raw = file.read(BYTES_AT_MOST + 1)
     except FileNotFoundError:
-        hint = "copy config.example.yaml of the project to it and make it yours; -c names another"
+        hint = "`pipedrive-cli init` writes one, and asks for what it needs; -c names another"
         problems.append(ConfigProblem("", "there is no such file", hint=hint))
         return None
     except IsADirectoryError:

@@ -1,0 +1,134 @@
+"""The settings of RudderStack's Pipedrive destination, read from a JSON file so that they need not be typed again.
+
+They come as the settings alone, as a destination with them under `config`, or somewhere in a workspace's export. Names
+of keys as in RudderStack's own schema of that destination. Contacts nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.secret import Secret
+from pipedrive_cli.transform.changes import Kind
+
+BYTES_AT_MOST: Final = 16 << 20  # a workspace's export has every destination in it
+MAPS: Final[dict[str, Kind]] = {
+    "personsMap": "persons",
+    "organizationMap": "organizations",
+    "organizationsMap": "organizations",
+    "leadsMap": "leads",
+    "productsMap": "products",
+}
+OURS: Final = frozenset({"userIdToken", "groupIdToken", *MAPS})  # no other destination has settings of these names
+WRAPPERS: Final = ("config", "Config")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the destination was set to. `maps` are trait -> field, by kind; a field is a key of Pipedrive's."""
+
+    api_token: Secret | None = None
+    user_id_field: str | None = None
+    group_id_field: str | None = None
+    create_missing_persons: bool = True
+    maps: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
+
+
+def read_settings(file: Path) -> Settings:
+    """The one Pipedrive destination of a file. Raises UserMistake, which never shows what stands in the file."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(BYTES_AT_MOST + 1)
+    except (OSError, ValueError) as error:
+        raise _unusable(file, f"cannot be read: {getattr(error, 'strerror', None) or 'no file name'}") from None
+    if len(raw) > BYTES_AT_MOST:
+        raise _unusable(file, "is too large to be settings")
+    try:
+        document = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise _unusable(file, "is no JSON") from None
+    found = _destinations(document)
+    if len(found) > 1:
+        raise _unusable(file, f"has {len(found)} Pipedrive destinations: leave one of them in it")
+    if not found:
+        raise _unusable(file, "has no settings of a Pipedrive destination")
+    return _settings(found[0])
+
+
+def _unusable(file: Path, why: str) -> UserMistake:
+    return UserMistake(
+        f"--from-rudderstack {file}: {why}",
+        code="usage",
+        hint="a JSON object with userIdToken, groupIdToken, personsMap, organizationMap, leadsMap, productsMap",
+    )
+
+
+def _destinations(document: Any) -> list[dict[str, Any]]:
+    """Every object that has the destination's settings; copies that say the same count once."""
+    found: list[dict[str, Any]] = []
+    for each in _objects(document):
+        if OURS & each.keys() and each not in found:
+            found.append(each)
+    if not found and isinstance(document, dict):
+        # A destination that was never given more than its key.
+        inner = [document, *(document[name] for name in WRAPPERS if isinstance(document.get(name), dict))]
+        found = [each for each in inner if isinstance(each.get("apiToken"), str)]
+    return found
+
+
+def _objects(document: Any) -> Iterator[dict[str, Any]]:
+    waiting = [document]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+
+
+def _settings(found: Mapping[str, Any]) -> Settings:
+    maps: dict[Kind, dict[str, str]] = {}
+    for name, kind in MAPS.items():
+        for trait, target in _pairs(found.get(name)):
+            maps.setdefault(kind, {}).setdefault(trait, target)
+    return Settings(
+        api_token=_token(found.get("apiToken")),
+        user_id_field=_text(found.get("userIdToken")),
+        group_id_field=_text(found.get("groupIdToken")),
+        create_missing_persons=found.get("enableUserCreation") is not False,
+        maps=maps,
+    )
+
+
+def _pairs(written: Any) -> Iterator[tuple[str, str]]:
+    """`[{from, to}, ...]`, or an object of from: to. The form leaves a blank pair at its end."""
+    if isinstance(written, dict):
+        pairs = list(written.items())
+    else:
+        items = [item for item in written if isinstance(item, dict)] if isinstance(written, list) else []
+        pairs = [(item.get("from"), item.get("to")) for item in items]
+    for trait, target in pairs:
+        if (name := _text(trait)) and (key := _text(target)):
+            yield name, key
+
+
+def _token(written: Any) -> Secret | None:
+    """The key, unless a placeholder stands in its place: `env.NAME`, `{{ ... }}`, or stars."""
+    text = _text(written)
+    if text is None or text.startswith(("env.", "{{")) or not set(text) - {"*", "•"}:
+        return None
+    try:
+        return secret(text)
+    except Refused:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() if isinstance(value, str) and value.strip() else None

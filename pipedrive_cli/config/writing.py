@@ -1,0 +1,164 @@
+"""A config file written for somebody who is to read it: what was chosen, and beside each line what it is for.
+
+`load` reads back exactly what was chosen, whatever names events and accounts have. The API token is not among what can
+be written. Comments say nothing of the values in events, which are people's data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import yaml
+
+from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.transform.changes import Kind
+
+# What YAML reads as text without quotes, and nobody could read as anything else.
+PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ .-][A-Za-z0-9_]+)*", re.ASCII)
+NOT_TEXT: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+ABOUT: Final[dict[Kind, str]] = {
+    "persons": "traits of identify events",
+    "organizations": "traits of group events",
+    "leads": "properties of track events; leads share the custom fields of deals",
+    "products": "properties of products",
+}
+ORDER: Final[tuple[Kind, ...]] = ("persons", "organizations", "leads", "products")
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTrait:
+    """One line of `fields:`. A `note` is words of ours; without `active` the line is a comment, to be taken up."""
+
+    trait: str
+    field: str
+    note: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was chosen. Without `api_token_file` and `keyring` the key is the environment's."""
+
+    company_domain: str | None = None
+    base_url: str | None = None
+    api_token_file: str | None = None
+    keyring: str | None = None
+    plan: str = "lite"
+    seats: int | None = None
+    user_id_field: str | None = None
+    group_id_field: str | None = None
+    create_missing_persons: bool = True
+    default_currency: str | None = None
+    mapping: Mapping[Kind, Sequence[MappedTrait]] = field(default_factory=dict)
+
+
+def written(draft: Draft) -> str:
+    """The file's text."""
+    lines = [
+        "# The config of pipedrive-cli, written by `pipedrive-cli init`. Every line may be left out or changed.",
+        "# Any value may name environment variables, as in ${NAME}; $${ writes ${ itself.",
+        "# `pipedrive-cli schema` has every key there is; `pipedrive-cli check` says whether all is well.",
+        "",
+        *_account(draft),
+        "",
+        *_identity(draft),
+        "",
+        *_fields(draft),
+        "",
+        *_rest(draft),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def key(name: str) -> str:
+    """A key as YAML: plain where that is the same, else in quotes with everything invisible escaped."""
+    if PLAIN.fullmatch(name) and name.casefold() not in NOT_TEXT:
+        return name
+    # To YAML a sign that turns the line around is as good as a letter; to whoever reads the file it is not.
+    return yaml.dump(name, default_style='"', allow_unicode=name.isprintable(), width=float("inf")).removesuffix("\n")
+
+
+def value(text: str) -> str:
+    """A value as YAML, in which no ${ stands for a variable."""
+    return key(text.replace("${", "$${"))
+
+
+def _account(draft: Draft) -> Iterator[str]:
+    yield "pipedrive:"
+    if draft.base_url is not None:
+        yield f"  base_url: {value(draft.base_url)} # the whole address, instead of company_domain"
+    elif draft.company_domain is not None:
+        where = f"https://{draft.company_domain}.pipedrive.com"
+        yield f"  company_domain: {value(draft.company_domain)} # you open Pipedrive at {where}"
+    else:
+        yield "  # company_domain: acme # if you open Pipedrive at https://acme.pipedrive.com"
+    if draft.api_token_file is not None:
+        yield f"  api_token_file: {value(draft.api_token_file)} # holds the API token and nothing else; keep it to you"
+    elif draft.keyring is not None:
+        yield f"  keyring: {value(draft.keyring)} # the entry of the system's keyring that holds the API token"
+    else:
+        yield f"  api_token: ${{{TOKEN_VARIABLE}}} # the environment variable; the key itself does not belong here"
+    yield f"  plan: {value(draft.plan)} # lite, growth, premium or ultimate: the limits to start from"
+    if draft.seats is None:
+        yield "  # seats: 5 # with plan, how many API tokens a day has"
+    else:
+        yield f"  seats: {draft.seats} # with plan, how many API tokens a day has"
+
+
+def _identity(draft: Draft) -> Iterator[str]:
+    yield "identity:"
+    yield "  # The custom fields that hold your ids, by name or by key. By them records are found again."
+    for name, written_as, of in (
+        ("user_id_field", draft.user_id_field, "persons"),
+        ("group_id_field", draft.group_id_field, "organizations"),
+    ):
+        if written_as is None:
+            yield f"  # {name}: a text field on {of}"
+        else:
+            yield f"  {name}: {value(written_as)} # on {of}"
+    missing = "true" if draft.create_missing_persons else "false"
+    yield f"  create_missing_persons: {missing} # when a group or track event is by somebody unknown"
+    yield "  match_email: true # take over the one person who has the same email and no user id yet"
+    yield "  anonymous: skip # or use: the anonymous id stands in for a missing user id"
+    yield "  alias: merge # or rekey, or skip; a merge cannot be undone"
+
+
+def _fields(draft: Draft) -> Iterator[str]:
+    yield "# On the left a trait of your events; dots go down into nested ones, upper and lower case differ."
+    yield "# On the right a field in Pipedrive, by name or by key. Names, emails, phones and amounts need no line."
+    yield "# What is not named here is left out, and counted in the report."
+    yield "fields:"
+    for kind in ORDER:
+        rows = draft.mapping.get(kind, ())
+        yield f"  {kind}: # {ABOUT[kind]}"
+        for row in (row for row in rows if row.active):
+            yield f"    {key(row.trait)}: {value(row.field)}{_note(row)}"
+        waiting = [row for row in rows if not row.active]
+        if waiting:
+            yield "    # not mapped; take the # away and see that the field is the right one:"
+        for row in waiting:
+            yield f"    # {key(row.trait)}: {value(row.field)}{_note(row)}"
+
+
+def _note(row: MappedTrait) -> str:
+    return f" # {' '.join(row.note.split())}" if row.note.strip() else ""
+
+
+def _rest(draft: Draft) -> Iterator[str]:
+    yield "# Names are compared without case; * stands for anything, ? for one character."
+    yield "events:"
+    yield '  include: ["*"] # track events that become leads'
+    yield "  exclude: [] # track events of any kind that are skipped"
+    yield ""
+    yield "leads:"
+    yield '  title: "{event}" # the event\'s name'
+    currency = "null" if draft.default_currency is None else value(draft.default_currency)
+    yield f"  default_currency: {currency} # of amounts that come without one; null: such a lead gets no value"
+    yield ""
+    yield "delivery:"
+    yield "  contacts: add # or replace: the newest event's emails and phones instead of those there are"
+    yield "  existing: overwrite # or fill (blank fields alone), or newest (only if the event is newer)"
+    yield "  leave_tokens: 10% # of the day's API tokens, for the company's other integrations"
