@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pipedrive_cli import __version__
-from pipedrive_cli.cli import groups
+from pipedrive_cli.cli import groups, init_options
 from pipedrive_cli.cli.options import (
     AsJson,
     ConfigFile,
@@ -403,5 +403,6 @@ def check(
     )
 
 
+app.command(cls=PlainCommand, epilog="Example: pipedrive-cli init events.ndjson")(init_options.init)
 app.add_typer(groups.runs, name="runs")
 app.add_typer(groups.fields, name="fields")

@@ -43,7 +43,8 @@ def check(
         if checked.unchecked is not None:
             show_note(f"the account was not checked: {checked.unchecked}")
     elif not (quiet and checked.ok):
-        _tell(checked, config_file, sources, sandbox, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+        steps = _steps(checked, config_file, sources, sandbox)
+        tell_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
 
 
@@ -67,7 +68,8 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every:
     return asyncio.run(job.run())
 
 
-def _tell(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool, *, examples: int) -> None:
+def tell_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:
+    """Shows what a check found, on stdout, and at its end the steps that come next."""
     account = checked.account
     rows = [("not checked", checked.unchecked)] if checked.unchecked else [] if account is None else _account(account)
     events = checked.events
@@ -84,7 +86,7 @@ def _tell(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: 
         dropped={} if events is None else events.dropped,
         traits=[problem for problem in checked.others if problem.code == UNMAPPED],
         verdict=_verdict(checked, config_file),
-        steps=_steps(checked, config_file, sources, sandbox),
+        steps=steps,
         ok=checked.ok,
         examples=examples,
     )

@@ -81,7 +81,12 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
 
 def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
     """What to write into config.yaml; a config that was named has its fields already."""
-    lines = ["# into config.yaml:", "pipedrive:", f"  base_url: {url}", f'  api_token: "{choice.token}"']
+    lines = [
+        f"# pipedrive-cli init --base-url {url}  writes a config.yaml for it; or put this into yours:",
+        "pipedrive:",
+        f"  base_url: {url}",
+        f'  api_token: "{choice.token}"',
+    ]
     if choice.plan != UNLIMITED:  # that one is no plan which a config may name
         lines.append(f"  plan: {choice.plan}")
     if not named:

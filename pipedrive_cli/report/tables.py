@@ -31,6 +31,14 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _show(table, WIDE)
 
 
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table on stderr, to be read before a question: it keeps to the terminal's width."""
+    table = _table(columns, right)
+    for row in rows:
+        table.add_row(*(safe(cell) for cell in row))
+    show(console_for(sys.stderr), [table])
+
+
 def show_runs(rows: Iterable[tuple[str, str, str, int, int, int]]) -> None:
     """Rows of (run, started in UTC, status, events read, records created, tokens spent), newest first."""
     numbers = ("events", "created", "tokens")

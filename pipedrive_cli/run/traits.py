@@ -17,12 +17,12 @@ from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.run.intake import kinds_of
+from pipedrive_cli.run.sample import ENOUGH
 from pipedrive_cli.transform.changes import KINDS, Kind
 from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.proposals import Seen
 from pipedrive_cli.transform.transform import compile_mapping
 
-EVENTS_AT_MOST = 50_000
 TRAITS_KEPT = 500  # hostile events could bring a new name each; the frequent ones stay
 VALUES_KEPT = 25
 TEXT_KEPT = 300  # characters: enough to see that a short text field does not hold it
@@ -67,7 +67,7 @@ class _Tally:
             yield Seen(*name, count, tuple(self.values[name].values()), whole)
 
 
-def look(sources: Sequence[Source], at_most: int = EVENTS_AT_MOST) -> TraitsFound:
+def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     """Reads up to `at_most` events, as many of each source as of another as far as they have them."""
     transform = compile_mapping(Config())
     now = time.time_ns() // 1000

@@ -52,12 +52,15 @@ class Ended:
         return json.loads(self.out)
 
 
-def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = False) -> Ended:
-    """Runs one command line. The API token of these tests may be in nothing that it shows."""
+def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = False, keyboard: bool = False) -> Ended:
+    """Runs one command line. The API token of these tests may be in nothing that it shows.
+
+    With `keyboard` standard input is somebody who types.
+    """
     out, err = Stream(terminal=terminal), Stream(terminal=terminal)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["pipedrive-cli", *map(str, arguments)])
-        patch.setattr(sys, "stdin", Stream(stdin))
+        patch.setattr(sys, "stdin", Stream(stdin, terminal=keyboard))
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
         code = run()

@@ -1,0 +1,186 @@
+"""`init`'s first part: which account, by which key, and whether that key opens it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from pipedrive_cli.cli.conversation import Conversation
+from pipedrive_cli.config import Config, credentials, values
+from pipedrive_cli.config.model import Pipedrive
+from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.console import show_note
+from pipedrive_cli.run.beginning import greet
+from pipedrive_cli.secret import Secret
+
+TOKEN_FILE = "pipedrive-token"  # noqa: S105 - a file's name, beside the config
+WHERE = "in Pipedrive under Settings > Personal preferences > API"
+TYPED_KEYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the account is: one of the two, or neither while we are offline. `typed`: at the terminal, just now."""
+
+    company_domain: str | None = None
+    base_url: str | None = None
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The API token and where it is kept: in `file` or `keyring`, else in the environment.
+
+    `secret` is set where it is known here; `write` says that the file is yet to be written.
+    """
+
+    secret: Secret | None = None
+    file: Path | None = None
+    keyring: str | None = None
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An account that opened: `plan` is what its limits show."""
+
+    place: Place
+    key: Key
+    account: Account
+    plan: str | None
+
+
+def place_of(company_domain: str | None, base_url: str | None) -> Place | None:
+    """What the options say. Raises UserMistake."""
+    if company_domain is not None and base_url is not None:
+        raise UserMistake("--company-domain and --base-url say the same: give one of them", code="usage")
+    try:
+        if base_url is not None:
+            return Place(base_url=values.base_url(base_url))
+        return None if company_domain is None else Place(company_domain=values.company_domain(company_domain))
+    except Refused as refusal:
+        option = "--company-domain" if base_url is None else "--base-url"
+        raise UserMistake(f"{option} {refusal.message}", code="usage", hint=refusal.hint) from None
+
+
+def key_of(config_file: Path, token_file: Path | None, keyring: str | None, known: Secret | None) -> Key | None:
+    """The key as options, the environment and the folder give it; `known` is one from RudderStack's settings."""
+    if token_file is not None and keyring is not None:
+        raise UserMistake("--token-file and --keyring say the same: give one of them", code="usage")
+    if keyring is not None:
+        return Key(keyring=keyring)
+    if token_file is not None:
+        if token_file.exists():
+            return Key(file=token_file)
+        return None if known is None else Key(known, token_file, write=True)
+    if os.environ.get(TOKEN_VARIABLE, "").strip():
+        return Key()
+    beside = config_file.parent / TOKEN_FILE
+    return Key(file=beside) if beside.is_file() else None
+
+
+def ask_place(conversation: Conversation) -> Place:
+    """Takes what people have at hand: a name, a host, or an address from the browser."""
+
+    def read(answer: str) -> Place:
+        try:
+            return Place(company_domain=values.company_domain(answer), typed=True)
+        except Refused as refusal:
+            try:
+                return Place(base_url=values.base_url(answer), typed=True)
+            except Refused:
+                raise refusal from None
+
+    return conversation.until(
+        "Your company in Pipedrive's address (acme, or paste the address from your browser)", read
+    )
+
+
+def ask_key(conversation: Conversation, known: Secret | None, into: Path, *, explain: bool = True) -> Key:
+    """A key that is typed, or that of RudderStack's settings; where to keep it is asked when it has opened."""
+    if known is not None and conversation.yes("RudderStack's settings hold an API token. Use that one?"):
+        return Key(known, into, write=True)
+    if explain:
+        show_note(f"You find the API token {WHERE}. Use an admin's: others do not see every record.")
+    return Key(conversation.hidden("API token (stays hidden)"), into, write=True)
+
+
+def configured(place: Place, key: Key) -> Config:
+    """A config with nothing but the account, as far as it is known."""
+    section = Pipedrive(company_domain=place.company_domain, base_url=place.base_url, keyring=key.keyring)
+    if key.secret is not None:
+        section = msgspec.structs.replace(section, api_token=key.secret)
+    elif key.file is not None:
+        section = msgspec.structs.replace(section, api_token_file=key.file.absolute())
+    elif key.keyring is None:
+        section = msgspec.structs.replace(section, api_token=_from_environment())
+    return Config(pipedrive=section)
+
+
+def open_account(conversation: Conversation, place: Place, key: Key, known: Secret | None, into: Path) -> Access:
+    """Asks Pipedrive whose key it is. What was typed may be typed again; anything else raises StopRun."""
+    for attempt in range(1, TYPED_KEYS + 1):
+        config = configured(place, key)
+        credentials(config)  # raises for a file or keyring that gives no key
+        try:
+            account, plan = asyncio.run(greet(config))
+        except StopRun as stop:
+            if attempt == TYPED_KEYS:
+                raise
+            if conversation.live and stop.code == "credentials_refused":
+                whose = (
+                    f" in {key.file}" if key.file and not key.write else "" if key.secret else f" in {TOKEN_VARIABLE}"
+                )
+                show_note(f"Pipedrive refused the API token{whose}. Is it complete, and of this company?")
+                key = ask_key(conversation, None, key.file or into, explain=False)
+            elif place.typed and stop.code in {"unreachable", "no_pipedrive"}:
+                show_note(f"{stop.message}. Is the company's name right?")
+                place = ask_place(conversation)
+            else:
+                raise
+        else:
+            access = Access(place, key, account, plan)
+            show_note(_welcome(access))
+            return replace(access, key=_kept(conversation, key))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _kept(conversation: Conversation, key: Key) -> Key:
+    """Where a key that was typed is kept; it goes into no config."""
+    if not key.write or not conversation.live:
+        return key
+    question = f"Keep the key in the file {key.file}, which only you can read?"
+    if conversation.yes(question):
+        return key
+    show_note(f"Then the environment variable {TOKEN_VARIABLE} has to hold it whenever a command runs.")
+    return replace(key, file=None, write=False)
+
+
+def _whereabouts(key: Key) -> str:
+    if key.secret is not None:
+        return ""
+    return f" in {key.file or key.keyring or TOKEN_VARIABLE}"
+
+
+def _from_environment() -> Secret:
+    try:
+        return values.secret(os.environ.get(TOKEN_VARIABLE, ""))
+    except Refused as refusal:
+        raise UserMistake(
+            f"the environment variable {TOKEN_VARIABLE} {refusal.message}", code="no_credentials", hint=refusal.hint
+        ) from None
+
+
+def _welcome(access: Access) -> str:
+    account = access.account
+    who = account.user_name or "unnamed"
+    admin = ", who is no admin: records that this user cannot see would be doubled" if account.admin is False else ""
+    plan = f"; its limits are those of the plan {access.plan}" if access.plan else ""
+    return f"The key opens {account.company_name or account.company_id}, as {who}{admin}{plan}."

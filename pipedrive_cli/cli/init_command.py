@@ -1,0 +1,316 @@
+"""What `init` does: from nothing to a config that `check` is content with, by a few questions or by options alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import typer
+
+from pipedrive_cli.cli import init_account as entry
+from pipedrive_cli.cli import init_mapping as traits
+from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
+from pipedrive_cli.cli.init_ending import Ending
+from pipedrive_cli.cli.printing import standard_input, write_file
+from pipedrive_cli.config import Config, PlanName, values
+from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.rudderstack import Settings, read_settings
+from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.config.writing import Draft, written
+from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake
+from pipedrive_cli.events.source import resolve
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.console import show_error, show_note
+from pipedrive_cli.report.wording import count
+from pipedrive_cli.run.beginning import Made, lacking, learn, make
+from pipedrive_cli.run.traits import TraitsFound, look
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.choosing import Choice, Maps, choose
+from pipedrive_cli.transform.proposals import as_written, wrong_id_field
+from pipedrive_cli.transform.targets import ID_FIELDS
+from pipedrive_cli.transform.targets import resolve as resolve_field
+
+INTERRUPTED = 130
+NOTHING_SEEN = TraitsFound(0, True, frozenset(), (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `init`, as they were written."""
+
+    config_file: Path
+    sources: tuple[str, ...] = ()
+    company_domain: str | None = None
+    base_url: str | None = None
+    token_file: Path | None = None
+    keyring: str | None = None
+    plan: str | None = None
+    seats: int | None = None
+    user_id_field: str | None = None
+    group_id_field: str | None = None
+    maps: tuple[str, ...] = ()
+    currency: str | None = None
+    new_fields: bool = False
+    create_fields: bool = False
+    from_rudderstack: Path | None = None
+    offline: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+def init(options: Options) -> int:
+    """Asks, looks, writes, and returns the exit code. Raises UserMistake and StopRun before anything is written."""
+    job = Beginning(options, at_the_terminal(yes=options.yes))
+    try:
+        return job.run()
+    except (KeyboardInterrupt, typer.Abort):
+        show_note("")
+        made = f"; {count(job.made, 'field')} had been made in Pipedrive, and will be found there" if job.made else ""
+        show_note(f"interrupted: no config was written{made}" if not job.written else "interrupted")
+        return INTERRUPTED
+
+
+@dataclass(slots=True)
+class Beginning:
+    """One `init`. `made` counts the fields that were made; `written` says that the config is."""
+
+    options: Options
+    conversation: Conversation
+    made: int = 0
+    written: bool = False
+    _settings: Settings = field(default_factory=Settings)
+
+    def run(self) -> int:
+        options, conversation = self.options, self.conversation
+        plan = _plan(options.plan)
+        currency = _currency(options.currency)
+        said = traits.read_maps(options.maps)
+        if options.from_rudderstack is not None:
+            self._settings = read_settings(options.from_rudderstack)
+        self._may_write()
+        place, key = self._place_and_key()
+        access = None
+        if not options.offline:
+            assert place is not None  # noqa: S101 - offline alone goes without
+            assert key is not None  # noqa: S101 - as above
+            access = entry.open_account(conversation, place, key, self._settings.api_token, self._token_file())
+            place, key = access.place, access.key
+        sources = self._sources()
+        found = self._look(sources)
+        kinds = self._kinds(found, said)
+        account = None if access is None else self._learn(access, kinds)
+        traits.refuse_slips(said, account)
+        ids = self._ids(kinds, account)
+        choice = choose(found.seen, account, said=said, settings=self._settings.maps, ids=ids)
+        self._discuss(choice)
+        draft = Draft(
+            company_domain=None if place is None else place.company_domain,
+            base_url=None if place is None else place.base_url,
+            api_token_file=None if key is None or key.file is None else _beside(options.config_file, key.file),
+            keyring=None if key is None else key.keyring,
+            plan=plan or (access.plan if access and access.plan else "lite"),
+            seats=options.seats,
+            user_id_field=ids["persons"],
+            group_id_field=ids["organizations"],
+            create_missing_persons=self._settings.create_missing_persons,
+            default_currency=currency or self._ask_currency(found, account),
+            mapping=traits.mapped(choice, all_of_them=conversation.live),
+        )
+        text = written(draft)
+        config = _read_back(text, options.config_file)
+        made = Made(()) if access is None else self._make_fields(access, config, choice)
+        self._write(text, key)
+        ending = Ending(options.config_file, sources, made.missing, offline=options.offline)
+        active = sum(row.active for rows in draft.mapping.values() for row in rows)
+        ending.tell(None if key is None else key.secret, active)
+        if made.stopped is not None:
+            show_error(made.stopped)
+            return made.stopped.exit_code
+        return EXIT_OK
+
+    def _may_write(self) -> None:
+        """Asks before a config is replaced; raises UserMistake where nobody can be asked or the folder is missing."""
+        file = self.options.config_file
+        if not file.absolute().parent.is_dir():
+            raise UserMistake(f"-c {file}: its folder is not there", code="usage", hint="make the folder first")
+        if self.options.force or not file.exists():
+            return
+        if file.is_dir():
+            raise UserMistake(f"-c {file}: is a folder", code="usage", hint="name the file in it")
+        if not self.conversation.live:
+            raise UserMistake(f"{file} is there already", code="usage", hint="--force replaces it; -c names another")
+        if not self.conversation.yes(f"{file} is there already. Replace it at the end?", default=False):
+            raise UserMistake(f"{file} stays as it is", code="usage", hint="-c names another file")
+
+    def _token_file(self) -> Path:
+        return self.options.token_file or self.options.config_file.parent / entry.TOKEN_FILE
+
+    def _place_and_key(self) -> tuple[entry.Place | None, entry.Key | None]:
+        """From the options, else by asking. Raises UserMistake with all that is lacking where nobody can be asked."""
+        options, known = self.options, self._settings.api_token
+        place = entry.place_of(options.company_domain, options.base_url)
+        key = entry.key_of(options.config_file, options.token_file, options.keyring, known)
+        if options.offline:
+            return place, key
+        if not self.conversation.live:
+            lacks = [] if place else ["the account: --company-domain NAME or --base-url URL"]
+            if key is None:
+                kept = " (the key of RudderStack's settings is written there)" if known else ""
+                lacks.append(
+                    f"the API token: {TOKEN_VARIABLE} in the environment, --token-file FILE{kept}, or --keyring"
+                )
+            if lacks:
+                raise UserMistake(
+                    f"nobody is there to be asked for {'; and for '.join(lacks)}",
+                    code="usage",
+                    hint="give these options; --offline does without an account, and leaves its fields unverified",
+                )
+        if place is None:
+            place = entry.ask_place(self.conversation)
+        return place, key or entry.ask_key(self.conversation, known, self._token_file())
+
+    def _sources(self) -> tuple[str, ...]:
+        """What to look at; asked for where none is named."""
+        if self.options.sources or not self.conversation.live:
+            return self.options.sources
+
+        def read(answer: str) -> tuple[str, ...]:
+            named = (str(Path(answer).expanduser()),) if answer else ()
+            try:
+                resolve(named)
+            except UserMistake as mistake:
+                raise Refused(f"cannot be read: {mistake.message}") from None
+            return named
+
+        return self.conversation.until("Events to look at (a file or folder; Enter for none)", read)
+
+    def _look(self, sources: Sequence[str]) -> TraitsFound:
+        if not sources:
+            return NOTHING_SEEN
+        found = look(resolve(sources, standard_input(), note=show_note))
+        show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
+        return found
+
+    def _kinds(self, found: TraitsFound, said: Maps) -> tuple[Kind, ...]:
+        """The kinds of record that matter; without events to go by, all."""
+        named = {*found.kinds, *said, *self._settings.maps}
+        if self.options.user_id_field is not None:
+            named.add("persons")
+        if self.options.group_id_field is not None:
+            named.add("organizations")
+        return tuple(kind for kind in KINDS if kind in named or not found.kinds)
+
+    def _ids(self, kinds: Sequence[Kind], account: Account | None) -> dict[Kind, str | None]:
+        """The fields of the ids, as options, settings, account or somebody who is asked name them."""
+        ids: dict[Kind, str | None] = {}
+        given = {"persons": self.options.user_id_field, "organizations": self.options.group_id_field}
+        set_there = {"persons": self._settings.user_id_field, "organizations": self._settings.group_id_field}
+        for kind, _ in ID_FIELDS:
+            written_as = given[kind] or _usable(kind, set_there[kind], account)
+            needed = kind in kinds or written_as is not None
+            ids[kind] = traits.choose_id(self.conversation, kind, written_as, account) if needed else None
+        return ids
+
+    def _learn(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
+        learnt = asyncio.run(learn(entry.configured(access.place, access.key), access.account, kinds))
+        for sentence in learnt.refused:
+            show_note(f"Note: {sentence}.")
+        return learnt.account
+
+    def _discuss(self, choice: Choice) -> None:
+        if self.options.new_fields:
+            traits.accept_new(choice)
+        if self.conversation.live:
+            traits.discuss(self.conversation, choice)
+        else:
+            traits.tell(choice, asked=False)
+
+    def _ask_currency(self, found: TraitsFound, account: Account | None) -> str | None:
+        if not found.amounts_without_currency or not self.conversation.live:
+            return None
+
+        def read(answer: str) -> str | None:
+            return None if answer in {"", traits.NOTHING} else values.currency(answer)
+
+        proposed = (account.default_currency if account else None) or traits.NOTHING
+        amounts = count(found.amounts_without_currency, "event")
+        show_note(f"{amounts} with an amount and no currency. Without one no value is sent.")
+        return self.conversation.until("The currency that is meant (- for none)", read, proposed)
+
+    def _make_fields(self, access: entry.Access, config: Config, choice: Choice) -> Made:
+        """Makes what the account lacks, if that is wanted."""
+        types = {row.field: row.make for row in choice.rows if row.field and row.make}
+        config = msgspec.structs.replace(config, pipedrive=entry.configured(access.place, access.key).pipedrive)
+        wanted = asyncio.run(lacking(config, types))
+        if not wanted:
+            return Made(())
+        for each in wanted:
+            show_note(f"{each.kind}: {each.name} ({each.type})")
+        agreed = self.options.create_fields
+        if not agreed and self.conversation.live:
+            it = "it" if len(wanted) == 1 else "them"
+            agreed = self.conversation.yes(f"The account lacks {count(len(wanted), 'field')}. Make {it} now?")
+        if not agreed:
+            return Made((), missing=tuple(wanted))
+        made = asyncio.run(make(config, wanted))
+        self.made = len(made.fields)
+        show_note(f"Made {count(self.made, 'field')} in Pipedrive.")
+        return made
+
+    def _write(self, text: str, key: entry.Key | None) -> None:
+        if key is not None and key.write and key.file is not None and key.secret is not None:
+            write_file("--token-file", key.file, f"{key.secret.reveal()}\n".encode())
+            show_note(
+                f"Wrote {key.file}: it holds the API token, and only you can read it. Keep it out of version control."
+            )
+        write_file("-c", self.options.config_file, text.encode())
+        self.written = True
+
+
+def _plan(name: str | None) -> str | None:
+    if name is not None and name not in get_args(PlanName):
+        raise UserMistake(
+            f"--plan {name}: there is no such plan", code="usage", hint=f"one of {', '.join(get_args(PlanName))}"
+        )
+    return name
+
+
+def _currency(code: str | None) -> str | None:
+    try:
+        return None if code is None else values.currency(code)
+    except Refused as refusal:
+        raise UserMistake(f"--currency {refusal.message}", code="usage", hint=refusal.hint) from None
+
+
+def _usable(kind: Kind, key: str | None, account: Account | None) -> str | None:
+    """The id's field of RudderStack's settings, by name where that is enough; None, with a note, if it cannot be."""
+    if key is None:
+        return None
+    target = resolve_field(kind, key, account)
+    wrong = target if isinstance(target, str) else wrong_id_field(kind, key, account)
+    if isinstance(wrong, str):
+        show_note(f"Note: RudderStack's field for the {traits.ID_OF[kind]} cannot be used: {wrong}.")
+        return None
+    if account is None or isinstance(target, str):
+        return key
+    return as_written(kind, target.address.removeprefix("custom_fields."), target.name, account)
+
+
+def _beside(config_file: Path, file: Path) -> str:
+    """The file as the config names it: from the config's folder where it is in there."""
+    folder, absolute = config_file.absolute().parent, file.absolute()
+    return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
+
+
+def _read_back(text: str, file: Path) -> Config:
+    """The config that the text will be read as. Raises ConfigProblems where somebody chose what cannot be."""
+    problems: list[ConfigProblem] = []
+    config = checked(text, {}, sandbox=False, problems=problems)
+    if problems:
+        raise ConfigProblems(str(file), problems)
+    return config

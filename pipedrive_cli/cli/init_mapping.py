@@ -1,0 +1,243 @@
+"""`init`'s second part: the fields for the ids, and trait by trait the field it goes to, shown and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipedrive_cli.cli.conversation import Conversation
+from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.writing import MappedTrait
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.console import show_note
+from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.tables import show_rows
+from pipedrive_cli.report.wording import count
+from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.transform.choosing import KEPT_OUT, SAID, Choice, Row, judged, made
+from pipedrive_cli.transform.mapping import short
+from pipedrive_cli.transform.new_fields import guess_type
+from pipedrive_cli.transform.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
+from pipedrive_cli.transform.rules import ORGANIZATION_TRAITS, PERSON_TRAITS
+from pipedrive_cli.transform.targets import Target, resolve
+
+ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}
+VALUES_SHOWN = 3
+VALUES_LENGTH = 28
+NAME_LENGTH = 40
+UNMAPPED_SHOWN = 25  # of each kind; all of them are in the file
+NOTHING = "-"
+
+
+def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
+    """`persons.role=Role` of --map, by kind; nothing behind the = keeps the trait out. Raises UserMistake."""
+    maps: dict[Kind, dict[str, str]] = {}
+    for text in written:
+        place, equals, name = text.partition("=")
+        section, _, trait = place.strip().partition(".")
+        kind = next((each for each in KINDS if each == section), None)
+        if not equals or kind is None or not trait.strip():
+            raise UserMistake(
+                f"--map {text}: is not KIND.TRAIT=FIELD",
+                code="usage",
+                hint=f"such as persons.role=Role; kinds are {', '.join(KINDS)}; without a FIELD the trait is kept out",
+            )
+        name = name.strip()
+        maps.setdefault(kind, {})[trait.strip()] = KEPT_OUT if name == NOTHING else name
+    return maps
+
+
+def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None) -> None:
+    """Raises UserMistake for fields of --map that the account has under nearly that name: those were meant."""
+    slips = []
+    for kind in KINDS:
+        for trait, name in maps.get(kind, {}).items():
+            found = resolve(kind, name, account) if name else None
+            if isinstance(found, str) and not is_new(found):
+                slips.append(f"--map {kind}.{trait}={name}: {found}")
+    if slips:
+        raise UserMistake("; ".join(slips), code="usage", hint="write the name as Pipedrive has it")
+
+
+def is_new(refusal: str) -> bool:
+    """Whether `resolve` refused a name only because nothing like it is there."""
+    return "have no field " in refusal and "did you mean" not in refusal and "with the key" not in refusal
+
+
+def choose_id(conversation: Conversation, kind: Kind, given: str | None, account: Account | None) -> str:
+    """The field for a kind's ids: what was given, what the account has, or one to be made."""
+    if given is not None:
+        if wrong := wrong_id_field(kind, given, account):
+            raise UserMistake(wrong, code="usage", hint="name another field, or one that is to be made")
+        return given
+    proposed, there = id_field(kind, account)
+    if not conversation.live:
+        return proposed
+    if there:
+        question = f"Text field on {kind} that holds your {ID_OF[kind]}"
+    else:
+        question = f"Text field on {kind} for your {ID_OF[kind]}; none seems to be there, this one can be made"
+
+    def read(answer: str) -> str:
+        if wrong := wrong_id_field(kind, answer, account):
+            raise Refused(f"cannot be: {wrong}")
+        found = resolve(kind, answer, account)
+        if isinstance(found, str) and not is_new(found) and answer not in NEW_ID_FIELDS.values():
+            raise Refused(f"is not there: {found}")
+        return answer
+
+    return conversation.until(question, read, proposed)
+
+
+def discuss(conversation: Conversation, choice: Choice) -> None:
+    """Shows what is proposed and takes changes; then which fields are to be made for traits that have none."""
+    tell(choice, asked=True)
+    if not choice.rows:
+        return
+    while True:
+        answer = conversation.text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
+        if not answer:
+            break
+        if answer == NOTHING:
+            choice.rows[:] = [replace(row, field=None, make=None) for row in choice.rows]
+            return
+        number = int(answer) if answer.isascii() and answer.isdigit() and len(answer) < 9 else 0
+        if not 1 <= number <= len(choice.rows):
+            show_note(f"That is none of the lines 1 to {len(choice.rows)}.")
+            continue
+        choice.rows[number - 1] = _changed(conversation, choice, choice.rows[number - 1])
+        show_note(_line(choice.rows[number - 1]))
+    _offer_new(conversation, choice)
+
+
+def tell(choice: Choice, *, asked: bool) -> None:
+    """The rows as tables, one per kind, and the notes. Where nobody is `asked`, what is not sure becomes a comment."""
+    numbers = {(row.trait.kind, row.trait.path): number for number, row in enumerate(choice.rows, 1)}
+    for kind in KINDS:
+        rows = choice.of(kind)
+        unmapped = [row for row in rows if row.field is None]
+        left_out = unmapped[UNMAPPED_SHOWN:]
+        shown = [row for row in rows if row not in left_out]
+        if shown:
+            show_note("")
+            show_note(f"{kind.capitalize()}")
+            cells = [(str(numbers[kind, row.trait.path]), *_cells(row, asked=asked)) for row in shown]
+            show_rows(("#", "trait", "events", "such as", "field", ""), cells, ("#", "events"))
+        if left_out:
+            show_note(f"and {count(len(left_out), 'rarer trait')} without a field")
+    show_note("")
+    known = [name for name in dict.fromkeys((*PERSON_TRAITS, *ORGANIZATION_TRAITS)) if "_" not in name]
+    show_note(f"Known without any mapping: {', '.join(known)}; amounts, currencies and prices.")
+    for note in choice.notes:
+        show_note(f"Note: {note}.")
+
+
+def accept_new(choice: Choice) -> None:
+    """A new field for every trait that could have one."""
+    choice.rows[:] = [made(row) for row in choice.rows]
+
+
+def mapped(choice: Choice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
+    """What is written down. Without `all_of_them` what nobody was asked about becomes a comment, unless it is sure."""
+    found: dict[Kind, list[MappedTrait]] = {}
+    for row in choice.rows:
+        kept = found.setdefault(row.trait.kind, [])
+        seen = f"in {count(row.trait.count, 'event')}" if row.trait.count else "in no event looked at"
+        if row.field is not None:
+            words = [seen, row.why, *([f"a new field, {row.make}"] if row.make and row.why != "a new field" else [])]
+            kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), all_of_them or row.sure))
+        elif row.told is not None and row.told.new_name is not None:
+            note = f"{seen}; no field yet ({row.told.new_type})"
+            kept.append(MappedTrait(row.trait.path, row.told.new_name, note, active=False))
+    return found
+
+
+def _changed(conversation: Conversation, choice: Choice, row: Row) -> Row:
+    kind, trait = row.trait.kind, row.trait
+    can_be_new = made(replace(row, field=None)).field is not None
+
+    def read(answer: str) -> Row:
+        if answer in {NOTHING, ""}:
+            return Row(trait, told=row.told)
+        if answer == "new":
+            if not can_be_new:
+                raise Refused("cannot be: no field that can be made takes such values")
+            return made(replace(row, field=None))
+        if (other := choice.taken(kind, trait.path).get(answer)) is not None:
+            raise Refused(f"is taken: {plain(other)} goes there")
+        found = resolve(kind, answer, choice.account)
+        if isinstance(found, Target):
+            return judged(trait, answer, choice.account, SAID)
+        if not is_new(found):
+            raise Refused(f"cannot be: {plain(found)}")
+        if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
+            raise Refused("was not taken")
+        make = guess_type(trait.path, trait.values) or "varchar"
+        return Row(trait, answer, "a new field", sure=True, make=make, told=row.told)
+
+    new = ", new for one of its own" if can_be_new else ""
+    return conversation.until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
+
+
+def _offer_new(conversation: Conversation, choice: Choice) -> None:
+    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and made(row).field is not None]
+    if not numbers:
+        return
+
+    def read(answer: str) -> Sequence[int]:
+        if answer.casefold() in {"", "none", NOTHING}:
+            return ()
+        if answer.casefold() == "all":
+            return numbers
+        parts = answer.replace(",", " ").split()
+        wanted = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 9]
+        if len(wanted) != len(parts) or not set(wanted) <= set(numbers):
+            raise Refused(f"must be all, none, or some of {_listed(numbers)}")
+        return wanted
+
+    show_note(f"New fields can be made for traits that have none: {_listed(numbers)}.")
+    for number in conversation.until("New fields for (all, some of these numbers, or Enter for none)", read):
+        choice.rows[number - 1] = made(choice.rows[number - 1])
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:40])) + (", ..." if len(numbers) > 40 else "")
+
+
+def _line(row: Row) -> str:
+    if row.field is None:
+        return f"{row.trait.path}: not mapped"
+    return f"{row.trait.path} -> {row.field}" + (f" ({_remark(row)})" if _remark(row) else "")
+
+
+def _cells(row: Row, *, asked: bool) -> tuple[str, str, str, str, str]:
+    values = plain(
+        ", ".join(plain(_shown(value), VALUES_LENGTH) for value in row.trait.values[:VALUES_SHOWN]), VALUES_LENGTH
+    )
+    name = plain(row.trait.path, NAME_LENGTH)
+    comment = "" if asked or row.sure or row.field is None else "left as a comment: "
+    return name, f"{row.trait.count:,}", values, plain(row.field or NOTHING, NAME_LENGTH), comment + _remark(row)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else short(value)
+
+
+def _remark(row: Row) -> str:
+    """Why this field, or why none; and what would be refused."""
+    told = row.told
+    parts = [row.why] if row.why else []
+    if row.make is not None:
+        parts = [f"new, of type {row.make}"]
+    if row.field is None and told is not None:
+        if told.slip_of is not None:
+            parts.append(f"a slip of {told.slip_of}?")
+        if told.why_not is not None:
+            parts.append(told.why_not)
+        elif told.new_name is not None:
+            parts.append(f"could be new: {told.new_name} ({told.new_type})")
+    elif row.field is not None and row.why_not is not None and row.fitting is not None:
+        of = len(row.trait.values)
+        parts.append(f"{of - row.fitting} of {of} values do not fit, such as {_shown(row.misfit)[:30]}: {row.why_not}")
+    return "; ".join(parts)
