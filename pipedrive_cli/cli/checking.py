@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.cli.stopping import problems_of, told_as_json
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
@@ -16,7 +17,7 @@ from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, duration
-from pipedrive_cli.run.check import AccountFound, Check, Checked, of_config
+from pipedrive_cli.run.check import AccountFound, Check, Checked
 from pipedrive_cli.run.sample import ENOUGH, UNMAPPED, SampleFound
 
 
@@ -27,19 +28,10 @@ def check(
 
     `every`: all events are looked at, however many there are.
     """
-    checked = _checked(config_file, sources, sandbox=sandbox, every=every)
+    with told_as_json(as_json, lambda error: _object(Checked(problems_of(error), exit_code=error.exit_code))):
+        checked = _checked(config_file, sources, sandbox=sandbox, every=every)
     if as_json:
-        # A contract: these keys, in this order; problems are as in a run's summary.
-        print_json(
-            {
-                "version": 1,
-                "ok": checked.ok,
-                "problems": checked.problems,
-                "unchecked": checked.unchecked,
-                "account": checked.account,
-                "events": None if checked.events is None else _plain(checked.events),
-            }
-        )
+        print_json(_object(checked))
         if checked.unchecked is not None:
             show_note(f"the account was not checked: {checked.unchecked}")
     elif not (quiet and checked.ok):
@@ -48,12 +40,23 @@ def check(
     return checked.exit_code
 
 
+def _object(checked: Checked) -> dict[str, object]:
+    """A contract: these keys, in this order; problems are as in a run's summary."""
+    return {
+        "version": 1,
+        "ok": checked.ok,
+        "problems": checked.problems,
+        "unchecked": checked.unchecked,
+        "account": checked.account,
+        "events": None if checked.events is None else _plain(checked.events),
+    }
+
+
 def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool) -> Checked:
     try:
         config = load(config_file, os.environ, sandbox=sandbox)
     except ConfigProblems as error:
-        mistakes = tuple(of_config(error.file, problem) for problem in error.problems)
-        return Checked(mistakes, exit_code=EXIT_USAGE, unchecked="the config comes first")
+        return Checked(problems_of(error), exit_code=EXIT_USAGE, unchecked="the config comes first")
     for warning in notes(config):
         show_note(warning)
     job = Check(

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.cli.stopping import tells_stops
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.account import Field
@@ -23,6 +24,7 @@ from pipedrive_cli.run.custom_fields import Wanted, create, custom_fields, missi
 from pipedrive_cli.transform.changes import KINDS, Kind
 
 
+@tells_stops()
 def list_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     """Shows the custom fields of one kind, or of all."""
     if kind is not None and kind not in KINDS:
@@ -40,6 +42,7 @@ def list_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     return 0
 
 
+@tells_stops()
 def create_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
     """Makes the fields that the config names and the account lacks, once somebody has said yes."""
     config = load(config_file, os.environ)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TextIO
 
 from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.cli.stopping import summary as stopped
+from pipedrive_cli.cli.stopping import tells_stops
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
@@ -21,6 +23,7 @@ from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import Requested
 
 
+@tells_stops(stopped)
 def preview_events(
     config_file: Path,
     *,

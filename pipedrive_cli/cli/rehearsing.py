@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.cli.running import REFRESH, Telling, check_report, collect_rarely, seconds, write_report
+from pipedrive_cli.cli.stopping import summary, told_as_json
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import UserMistake
@@ -37,6 +38,12 @@ class Choice:
 
 def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> int:
     """Rehearses, shows what would come of it, and returns the exit code that the run would have."""
+    with told_as_json(telling.as_json, summary):
+        rehearsed = _rehearsed(config_file, options, choice, telling)
+    return _tell(rehearsed, telling)
+
+
+def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> Rehearsed:
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)
     if options.max_tokens is not None and not choice.online:
@@ -70,21 +77,25 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
         config, str(config_file), options, terms, standard_input(), note, progress, online=choice.online
     )
     rehearsed = rehearsal.run()
-    summary, means = rehearsed.finished.summary, foretold(rehearsed)
     if rehearsed.looked is not None:
         note(looked(rehearsed.looked))
-    for report in telling.reports:
-        write_report(report, rehearsed.finished, [known(rehearsed), *means])
+    return rehearsed
+
+
+def _tell(rehearsed: Rehearsed, telling: Telling) -> int:
+    ended, means = rehearsed.finished.summary, foretold(rehearsed)
     if telling.as_json:
-        print_json(summary)
-    elif not telling.quiet or summary.exit_code != 0:
+        print_json(ended)
+    elif not telling.quiet or ended.exit_code != 0:
         out = sys.stderr if telling.quiet else sys.stdout
         examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN
         rejects = rehearsed.finished.rejects
-        show_summary(summary, file=out, rejects=rejects, examples=examples, scene="foretold")
+        show_summary(ended, file=out, rejects=rejects, examples=examples, scene="foretold")
         for line in ("", *means):
             show_note(line, file=out)
-    return summary.exit_code
+    for report in telling.reports:
+        write_report(report, rehearsed.finished, [known(rehearsed), *means])
+    return ended.exit_code
 
 
 def _real_time() -> float:

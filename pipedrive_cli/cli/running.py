@@ -16,6 +16,7 @@ import msgspec
 
 from pipedrive_cli.cli.filtering import filters, seconds
 from pipedrive_cli.cli.printing import print_json, standard_input, write_file
+from pipedrive_cli.cli.stopping import summary, told_as_json
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -51,6 +52,14 @@ class Telling:
 
 def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     """Runs, shows how it ended, and returns the exit code."""
+    tally = Tally()
+    with told_as_json(telling.as_json, lambda error: summary(error, tally)):
+        finished = _run(config_file, options, telling, tally)
+    _tell(finished, telling, tally.files_passed_over)
+    return finished.summary.exit_code
+
+
+def _run(config_file: Path, options: RunOptions, telling: Telling, tally: Tally) -> Finished:
     config = load(config_file, os.environ, sandbox=options.sandbox)
     for report in telling.reports:
         check_report(report)
@@ -81,11 +90,10 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
         stdin=standard_input(),
         watch=watch,
         note=(lambda _: None) if telling.quiet else show_note,
+        tally=tally,
     )
     collect_rarely()
-    finished = asyncio.run(_with_signals(job))
-    _tell(finished, telling, job.tally.files_passed_over)
-    return finished.summary.exit_code
+    return asyncio.run(_with_signals(job))
 
 
 def collect_rarely() -> None:
@@ -120,14 +128,11 @@ async def _with_signals(job: Replay) -> Finished:
 
 
 def _tell(finished: Finished, telling: Telling, passed_over: int) -> None:
-    summary = finished.summary
-    for report in telling.reports:
-        write_report(report, finished)
     if telling.as_json:
-        print_json(summary)
-    elif not telling.quiet or summary.exit_code != 0:
+        print_json(finished.summary)
+    elif not telling.quiet or finished.summary.exit_code != 0:
         show_summary(
-            summary,
+            finished.summary,
             file=sys.stderr if telling.quiet else None,
             rejects=finished.rejects,
             resume_in=finished.resume_in,
@@ -135,6 +140,9 @@ def _tell(finished: Finished, telling: Telling, passed_over: int) -> None:
             scene=finished.occasion.scene,
             passed_over=passed_over,
         )
+    # Last: a report that cannot be written ends the command, and what the run did must be told all the same.
+    for report in telling.reports:
+        write_report(report, finished)
 
 
 def check_report(path: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
 from pipedrive_cli.cli.running import seconds
+from pipedrive_cli.cli.stopping import tells_stops
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
@@ -36,6 +37,7 @@ class RunRow(msgspec.Struct, frozen=True):
     seconds: float
 
 
+@tells_stops()
 def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) -> int:
     """Shows all runs of a journal, newest first."""
     past, _ = _past(state, config_file)
@@ -61,6 +63,7 @@ def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) ->
     return 0
 
 
+@tells_stops()
 def show_run(
     wanted: str | None,
     state: Path | None,
@@ -152,6 +155,8 @@ def _show_records(past: History, run: Past, config: Config | None, *, as_json: b
     if not rows:
         show_note(f"run {run.name} created no records")
         return
-    if any(row.url is None for row in rows):
+    if run.scene != "account":
+        show_note("these records were in a sandbox: there is no page of them in Pipedrive")
+    elif any(row.url is None for row in rows):
         show_note("for links to Pipedrive name the company's config with -c")
     show_table(("kind", "key", "in Pipedrive"), [(row.kind, row.key or "", row.url or str(row.id)) for row in rows])

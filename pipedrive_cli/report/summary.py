@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.outcomes import Outcome, cause_of
 from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.problems import words
@@ -157,6 +158,13 @@ def problem_group(
     known = words(code)
     kept = tuple(example for example, _ in zip(examples, range(EXAMPLES), strict=False))
     return ProblemGroup(code, outcome, count, message or known.message, hint or known.hint, kept)
+
+
+def config_group(file: str, problem: ConfigProblem, code: str = "config") -> ProblemGroup:
+    """What is to be said of one line of the config as a group of its own: its place is the only example."""
+    message = f"{problem.path}: {problem.message}" if problem.path else problem.message
+    example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
+    return ProblemGroup(code, None, 1, message, problem.hint, (example,))
 
 
 def problem_groups(

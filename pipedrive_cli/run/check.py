@@ -19,7 +19,7 @@ from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, Us
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
-from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
+from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, warnings_of, with_pins
 from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
 from pipedrive_cli.run.sample import ENOUGH, Sample, SampleFound
@@ -90,13 +90,6 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-def of_config(file: str, problem: ConfigProblem, code: str = "config") -> ProblemGroup:
-    """What is to be said of one line of the config, in the form of the report's problems: its place is the example."""
-    message = f"{problem.path}: {problem.message}" if problem.path else problem.message
-    example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
-    return ProblemGroup(code, None, 1, message, problem.hint, (example,))
-
-
 @dataclass(slots=True)
 class Check:
     """One check. `note` tells people something while it works; `most` is how many events are looked at, None: all."""
@@ -151,7 +144,7 @@ class Check:
     def _of_config(self, problems: Sequence[ConfigProblem], code: str) -> list[ProblemGroup]:
         """In the order of the file."""
         placed = sorted(with_lines(Path(self.config_file), problems), key=lambda problem: problem.line or 0)
-        return [of_config(self.config_file, problem, code) for problem in placed]
+        return [config_group(self.config_file, problem, code) for problem in placed]
 
     def _budget(self, events: SampleFound) -> Iterator[ProblemGroup]:
         """What the events may cost, where that is more than a run may spend today."""

@@ -24,6 +24,17 @@ def to_account(config: Config) -> tuple[Client, int]:
     return client, plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
 
 
+def site_of(config: Config, company_domain: str | None = None) -> str | None:
+    """The address of the company's web app: under the domain that Pipedrive tells, else under the config's.
+
+    None where the config's address is not Pipedrive's, but a sandbox's.
+    """
+    base, domain = config.pipedrive.base_url, company_domain or config.pipedrive.company_domain
+    if base is not None and not base.endswith(".pipedrive.com"):
+        return None
+    return f"https://{domain}.pipedrive.com" if domain is not None else base
+
+
 def to_sandbox(config: Config) -> tuple[Client, int]:
     """The same for an embedded, empty sandbox without limits."""
     return client_of(embedded_sandbox(config), config), PLANS["unlimited"].requests

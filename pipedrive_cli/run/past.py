@@ -20,6 +20,7 @@ from pipedrive_cli.report.occasion import Occasion, scene_named
 from pipedrive_cli.report.summary import Summary, from_json
 from pipedrive_cli.report.wording import Scene
 from pipedrive_cli.run.asking import connected, whose_key
+from pipedrive_cli.run.connecting import site_of
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.run.telling import summary_of
 from pipedrive_cli.transform.changes import Kind
@@ -133,8 +134,9 @@ def occasion_of(past: History, run: Past) -> Occasion:
 
 def created(past: History, run: Past, config: Config | None) -> tuple[Created, ...]:
     """The records that a run created."""
-    site = _site(config)
     with reading(past.path) as journal:
+        # The journal's own before the config's, which may be another company's.
+        site = None if run.scene != "account" else journal.fact("site", str) or (config and site_of(config))
         return tuple(
             Created(kind, number, key, None if site is None else f"{site}/{PAGES[kind]}/{number}")
             for kind, number, key in journal.created(run.number)
@@ -192,17 +194,6 @@ def _as_far_as_counted(journal: Journal, number: int, name: str) -> Summary:
     events = summary.events
     open_ = max(0, events.read - sum(events.by_outcome().values()))
     return msgspec.structs.replace(summary, events=msgspec.structs.replace(events, pending=events.pending + open_))
-
-
-def _site(config: Config | None) -> str | None:
-    """The address of the company's web app; a sandbox has none."""
-    if config is None:
-        return None
-    base = config.pipedrive.base_url
-    if base:
-        return base if base.endswith(".pipedrive.com") else None
-    domain = config.pipedrive.company_domain
-    return None if domain is None else f"https://{domain}.pipedrive.com"
 
 
 __all__ = [

@@ -6,7 +6,6 @@ The journal is never written and its lock not taken, so that a preview works bes
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import Labels, Requested
-from pipedrive_cli.run.telling import summary_of
+from pipedrive_cli.run.telling import named, summary_of
 from pipedrive_cli.run.terms import terms_of
 from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
@@ -244,7 +243,7 @@ class _Work:
         with contextlib.closing(scratch()) as journal:
             with journal.transaction():
                 self._book.write(journal)
-            name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+            name = named(datetime.now(UTC))
             return summary_of(
                 journal,
                 0,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from pipedrive_cli.report.occasion import Occasion
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.summary import Summary, to_json
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.connecting import to_account, to_sandbox
+from pipedrive_cli.run.connecting import site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import reading_started
 from pipedrive_cli.run.keeping import keep
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
@@ -43,7 +42,7 @@ from pipedrive_cli.run.retrying import KeptEvents, chosen_run, input_left, writt
 from pipedrive_cli.run.shut_out import place, remember, still_shut_out
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.state import default_path, held
-from pipedrive_cli.run.telling import nothing_read, summary_of
+from pipedrive_cli.run.telling import named, nothing_read, summary_of
 from pipedrive_cli.run.terms import day_of
 from pipedrive_cli.run.work import Work
 
@@ -128,12 +127,13 @@ class Replay:
             with self._journal(account.account.company_id or 0) as journal:
                 account.journal = journal
                 if account.account.company_id is not None:
-                    journal.bind(account.account.company_id, account.account.company_name)
+                    site = None if self.options.sandbox else site_of(self.config, account.account.company_domain)
+                    journal.bind(account.account.company_id, account.account.company_name, site)
                 return await self._deliver(sources, rejects, sender, pace, account, journal)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
         now = datetime.now(UTC)
-        summary = nothing_read(_name(now), stopped, self.tally)
+        summary = nothing_read(named(now), stopped, self.tally)
         return Finished(summary, None, stopped.resume_in, self._occasion(now, None))
 
     def _occasion(self, started: datetime, company: str | None) -> Occasion:
@@ -173,7 +173,7 @@ class Replay:
         journal: Journal,
     ) -> Finished:
         started, now = datetime.now(UTC), asyncio.get_running_loop().time
-        name, began = _name(started), now()
+        name, began = named(started), now()
         course = self._course = Course(began)
         course.look(began, self.tally)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
@@ -300,7 +300,3 @@ def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:
     is locked then, the process would abort at its end.
     """
     return cast(BinaryIO | None, getattr(stdin, "raw", stdin))
-
-
-def _name(started: datetime) -> str:
-    return f"{started:%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, cast
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, PipedriveCliError, StopRun
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.summary import (
     Cause,
     EventCounts,
     Example,
+    ProblemGroup,
     Records,
     Requests,
     Summary,
@@ -24,6 +27,11 @@ from pipedrive_cli.report.summary import (
 from pipedrive_cli.transform.changes import Kind
 
 _UNSETTLED = (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
+
+
+def named(started: datetime) -> str:
+    """What a run is called: when it began in UTC, and something that tells it from others of that second."""
+    return f"{started:%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
 
 
 def summary_of(
@@ -77,6 +85,27 @@ def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
         requests=Requests(sum(requests.values()), tally.retried, requests),
         tokens=Tokens(tally.tokens_spent, tally.tokens_left_today),
         problems=(problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint),),
+    )
+
+
+def cut_short(error: PipedriveCliError, problems: tuple[ProblemGroup, ...], tally: Tally, name: str) -> Summary:
+    """The summary of a run that an error ended outside of its journal: what had been counted until then."""
+    settled: dict[Outcome, int] = {
+        outcome: n for outcome, n in tally.outcomes.items() if outcome is not Outcome.PENDING
+    }
+    settled[Outcome.PENDING] = max(0, tally.events_read - sum(settled.values()))
+    requests = {label: n for label, n in tally.requests.items() if n}
+    return Summary(
+        run=name,
+        status="stopped",
+        exit_code=error.exit_code,
+        reason=error.code,
+        input_complete=False,
+        events=EventCounts.of(tally.events_read, outcomes),
+        records=Records.of(tally.records),
+        requests=Requests(sum(requests.values()), tally.retried, requests),
+        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today),
+        problems=problems,
     )
 
 

@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+from tests.harness import CONFIG as HARNESS_CONFIG
+from tests.harness import Scene, identify
 
 from .desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 
@@ -96,14 +100,26 @@ def test_a_name_that_no_run_or_several_have_is_a_mistake(tmp_path: Path) -> None
 
 
 def test_the_records_that_a_run_created_come_with_links(tmp_path: Path) -> None:
-    """The id of each, its key, and where to find it in the browser."""
+    """The id of each, its key, and where to find it in the browser; the journal knows the company, no config is asked.
+
+    A config of another company does not mislead.
+    """
+    of_acme = Pipedrive(company_domain="acme")
+    scene = Scene(tmp_path, config=msgspec.structs.replace(HARNESS_CONFIG, pipedrive=of_acme))
+    scene.run([identify("jane", email="jane@acme.test")])
+    ended = pipedrive_cli("runs", "show", "--records", "--state", scene.state, "--json")
+    url = f"https://{scene.sandbox.options.company_domain}.pipedrive.com/person/1"
+    assert ended.json["records"] == [{"kind": "persons", "id": 1, "key": "jane", "url": url}]
+    rival = written_config(tmp_path, "pipedrive: {company_domain: rival}\n")
+    assert url in pipedrive_cli("runs", "show", "--records", "--state", scene.state, "-c", rival).out
+
+
+def test_records_of_a_sandbox_have_no_page(tmp_path: Path) -> None:
+    """They are gone with it: a link would lead to somebody else's record."""
     journal = replayed(tmp_path, JANE)
-    ended = pipedrive_cli("runs", "show", "--records", "--state", journal, "-c", tmp_path / "config.yaml", "--json")
-    assert ended.json["records"] == [
-        {"kind": "persons", "id": 1, "key": "jane", "url": "https://acme.pipedrive.com/person/1"}
-    ]
     shown = pipedrive_cli("runs", "show", "--records", "--state", journal, "-c", tmp_path / "config.yaml")
-    assert "https://acme.pipedrive.com/person/1" in shown.out
+    assert "https://" not in shown.out
+    assert "in a sandbox" in shown.err
 
 
 def test_a_page_is_written_where_it_was_asked_for(tmp_path: Path) -> None:

@@ -184,12 +184,17 @@ class Journal:
         else:
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _encode(value)))
 
-    def bind(self, company_id: int, company_name: str | None) -> None:
-        """Ties the journal to one company for good. Raises UserMistake when it belongs to another one."""
-        if self.fact("company", tuple[int, str]) is None:
-            with self.transaction():
-                self.set_fact("company", (company_id, company_name or ""))
+    def bind(self, company_id: int, company_name: str | None, site: str | None = None) -> None:
+        """Ties the journal to one company for good. Raises UserMistake when it belongs to another one.
+
+        `site` is the address of the company's web app, where there is one.
+        """
         self.must_be_of(company_id, company_name)
+        with self.transaction():
+            if self.fact("company", tuple[int, str]) is None:
+                self.set_fact("company", (company_id, company_name or ""))
+            if site is not None:
+                self.set_fact("site", site)
 
     def must_be_of(self, company_id: int, company_name: str | None) -> None:
         """Raises UserMistake when the journal belongs to another company."""

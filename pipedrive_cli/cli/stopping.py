@@ -1,0 +1,66 @@
+"""With `--json` a command that comes to nothing prints one JSON object too: a script reads why instead of nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, ParamSpec, TypeAlias
+
+from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
+from pipedrive_cli.report.summary import VERSION, ProblemGroup, Summary, config_group, problem_group
+from pipedrive_cli.run.telling import cut_short, named
+
+P = ParamSpec("P")
+Command: TypeAlias = Callable[P, int]
+
+
+@contextlib.contextmanager
+def told_as_json(as_json: bool, told: Callable[[PipedriveCliError], Any] | None = None) -> Iterator[None]:
+    """Prints what `told` makes of an error (a plain object by default) and lets it go on: people read it on stderr."""
+    try:
+        yield
+    except PipedriveCliError as error:
+        if as_json:
+            print_json((told or plain)(error))
+        raise
+
+
+def tells_stops(told: Callable[[PipedriveCliError], Any] | None = None) -> Callable[[Command[P]], Command[P]]:
+    """`told_as_json` around a command that is called with `as_json=`."""
+
+    def around(command: Command[P]) -> Command[P]:
+        @functools.wraps(command)
+        def telling(*args: P.args, **named_args: P.kwargs) -> int:
+            with told_as_json(bool(named_args.get("as_json")), told):
+                return command(*args, **named_args)
+
+        return telling
+
+    return around
+
+
+def summary(error: PipedriveCliError, tally: Tally | None = None) -> Summary:
+    """For commands that give one: no run came of it, or not to its end."""
+    return cut_short(error, problems_of(error), tally or Tally(), named(datetime.now(UTC)))
+
+
+def plain(error: PipedriveCliError) -> dict[str, Any]:
+    """For commands that give no summary."""
+    return {
+        "version": VERSION,
+        "status": "stopped",
+        "exit_code": error.exit_code,
+        "reason": error.code,
+        "problems": problems_of(error),
+    }
+
+
+def problems_of(error: PipedriveCliError) -> tuple[ProblemGroup, ...]:
+    """An error as a report's problems: every mistake of a config, or the one thing that went wrong."""
+    if isinstance(error, ConfigProblems):
+        return tuple(config_group(error.file, problem) for problem in error.problems)
+    return (problem_group(error.code, None, 1, message=error.message, hint=error.hint),)

@@ -1,0 +1,87 @@
+"""`--json` and a command that comes to nothing: one JSON object all the same, which says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.run.state import held
+
+from .desk_for_commands import event_file, pipedrive_cli, written_config
+
+CONFIG = "pipedrive: {company_domain: acme}\nidentity: {user_id_field: Our id}\n"
+JANE = {"type": "identify", "messageId": "m-1", "userId": "jane", "traits": {"name": "Jane"}}
+SUMMARY = [
+    *("version", "run", "status", "exit_code", "reason", "input_complete", "filtered", "events", "records"),
+    *("requests", "tokens", "problems", "dropped_traits", "seconds"),
+]
+
+
+@pytest.mark.parametrize("command", ["replay", "preview", "rehearse"])
+def test_a_file_that_is_not_there(tmp_path: Path, command: str) -> None:
+    """The object is the summary of a run that was none; the same is on stderr for people."""
+    config = written_config(tmp_path, CONFIG)
+    ended = pipedrive_cli(command, "nowhere.ndjson", "-c", config, "--json")
+    assert list(ended.json) == SUMMARY
+    told = ended.json
+    assert (ended.code, told["exit_code"], told["status"], told["reason"]) == (2, 2, "stopped", "source_missing")
+    assert told["problems"][0]["message"] == "no such file or folder: nowhere.ndjson"
+    assert "no such file" in ended.err
+
+
+def test_mistakes_of_a_config_are_all_in_it(tmp_path: Path) -> None:
+    """As `check --json` has them, with their lines."""
+    config = written_config(tmp_path, "identity: {user_id_feild: x}\ndelivery: {timeout: soon}\n")
+    ended = pipedrive_cli("replay", event_file(tmp_path, JANE), "-c", config, "--json")
+    assert ended.json["reason"] == "config"
+    assert [problem["examples"][0]["line"] for problem in ended.json["problems"]] == [1, 2]
+
+
+def test_a_journal_that_another_run_holds(tmp_path: Path) -> None:
+    """Exit code 5 in the object too."""
+    config, state = written_config(tmp_path, CONFIG), tmp_path / "journal.sqlite"
+    with held(state):
+        ended = pipedrive_cli(
+            "replay", event_file(tmp_path, JANE), "-c", config, "--sandbox", "--state", state, "--json"
+        )
+    assert (ended.code, ended.json["exit_code"], ended.json["reason"]) == (5, 5, "state_held")
+
+
+def test_a_journal_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends with 4; what was read by then is counted, and the numbers add up."""
+
+    def full(journal: Journal, *_: object) -> None:
+        raise StopRun("the journal cannot be written: the disk is full", code="journal", hint="make room")
+
+    config = written_config(tmp_path, CONFIG)
+    monkeypatch.setattr(Journal, "settle_events", full)
+    ended = pipedrive_cli("replay", event_file(tmp_path, JANE), "-c", config, "--sandbox", "--json")
+    told = ended.json
+    assert (ended.code, told["exit_code"], told["status"], told["reason"]) == (4, 4, "stopped", "journal")
+    events = told["events"]
+    assert events["read"] == sum(number for outcome, number in events.items() if outcome != "read") == 1
+
+
+def test_commands_without_a_summary_say_it_too(tmp_path: Path) -> None:
+    """Status, exit code and reason, with the problems in the usual form."""
+    config = written_config(tmp_path, CONFIG)
+    for arguments in (("runs", "show", "x", "--state", tmp_path / "none"), ("fields", "-c", tmp_path / "none.yaml")):
+        ended = pipedrive_cli(*arguments, "--json")
+        assert list(ended.json) == ["version", "status", "exit_code", "reason", "problems"]
+        assert (ended.code, ended.json["exit_code"], ended.json["status"]) == (2, 2, "stopped")
+    ended = pipedrive_cli("check", "nowhere.ndjson", "-c", config, "--json")
+    assert (ended.code, ended.json["ok"], ended.json["problems"][0]["code"]) == (2, False, "source_missing")
+
+
+def test_a_report_that_cannot_be_written_leaves_the_summary(tmp_path: Path) -> None:
+    """What the run did is told, on stdout once, before the mistake ends the command."""
+    config, folder = written_config(tmp_path, CONFIG), tmp_path / "report.json"
+    folder.mkdir()
+    file = event_file(tmp_path, JANE)
+    ended = pipedrive_cli("replay", file, "-c", config, "--sandbox", "--json", "--report", folder)
+    assert ended.code == 2
+    assert ended.json["status"] == "complete"
+    assert "--report" in ended.err
