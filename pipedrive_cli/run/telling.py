@@ -90,10 +90,9 @@ def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
 
 def cut_short(error: PipedriveCliError, problems: tuple[ProblemGroup, ...], tally: Tally, name: str) -> Summary:
     """The summary of a run that an error ended outside of its journal: what had been counted until then."""
-    settled: dict[Outcome, int] = {
-        outcome: n for outcome, n in tally.outcomes.items() if outcome is not Outcome.PENDING
-    }
-    settled[Outcome.PENDING] = max(0, tally.events_read - sum(settled.values()))
+    outcomes = dict(tally.outcomes)
+    outcomes[Outcome.PENDING] = 0
+    outcomes[Outcome.PENDING] = max(0, tally.events_read - sum(outcomes.values()))
     requests = {label: n for label, n in tally.requests.items() if n}
     return Summary(
         run=name,
