@@ -1,11 +1,14 @@
-"""What all tests share: the same examples in every run, and no test sees the user's own environment."""
+"""What all tests share: the same examples in every run, no test sees the user's own environment, and one S3 server."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.s3_server import S3Server, serving
 
 # A change is judged by the same examples as the one before. To look for new ones: HYPOTHESIS_PROFILE=explore
 settings.register_profile("settled", derandomize=True, database=None)
@@ -24,3 +27,39 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     # them is to be broken. What a narrow terminal does to a line is for tests that ask for one.
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """One server for all; each test has its own bucket."""
+    pytest.importorskip("moto.server", reason="the extra test-cloud is not installed: no S3 server to test against")
+    pytest.importorskip("s3fs", reason="the extra test-cloud is not installed: nothing reads s3://")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The server, found by the environment as another S3 would be."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "ENDPOINT_URL": s3_server.address,
+        "ACCESS_KEY_ID": "a",
+        "SECRET_ACCESS_KEY": "b",
+        "DEFAULT_REGION": "us-east-1",
+        "EC2_METADATA_DISABLED": "true",
+        "CONFIG_FILE": "/nonexistent",
+        "SHARED_CREDENTIALS_FILE": "/nonexistent",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3_server.breaks.clear()
+    s3_server.denied.clear()
+    s3_server.requests.clear()
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    return s3.bucket()

@@ -159,30 +159,31 @@ class Scene:
 
     def run(
         self,
-        events: Iterable[Event] | Path | bytes,
+        events: Iterable[Event] | Path | bytes | str,
         *,
         before: Callable[[Replay], None] | None = None,
         stdin: bool = False,
         **more: Any,
     ) -> Summary:
-        """One run over these events (or this file); its summary, which has been checked to add up."""
+        """One run over these events (or this file, or SOURCE argument); its summary, which is known to add up."""
         return self.finish(events, before=before, stdin=stdin, **more).summary
 
     def finish(
         self,
-        events: Iterable[Event] | Path | bytes,
+        events: Iterable[Event] | Path | bytes | str,
         *,
         before: Callable[[Replay], None] | None = None,
         stdin: bool = False,
         **more: Any,
     ) -> Finished:
         """As `run`, with all that a run returns. `before` is called with the job before it begins."""
-        if isinstance(events, Path):
+        source: str | Path
+        if isinstance(events, Path | str):
             source = events
         else:
             source = self.folder / "events.ndjson"
             source.write_bytes(events if isinstance(events, bytes) else lines(events))
-        stream = BytesIO(source.read_bytes()) if stdin else None
+        stream = BytesIO(Path(source).read_bytes()) if stdin else None
         asked = RunOptions(sources=("-" if stdin else str(source),), **({"state": self.state} | more))
         self.last = Replay(self.config, "config.yaml", asked, stdin=stream, connect=self._connect)
         if before is not None:

@@ -10,7 +10,10 @@ import typer
 from typer.core import TyperCommand
 
 Sources = Annotated[
-    list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, globs, or - for standard input.")
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...", help="Files, folders, globs, s3://, gs:// or az:// URLs, or - for standard input."
+    ),
 ]
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -35,6 +36,51 @@ def first_day(since: int) -> date:
         return (_EPOCH_BEGINS + timedelta(microseconds=since)).date() - SLACK
     except OverflowError:  # far out of any calendar
         return date.min if since < 0 else date.max
+
+
+@dataclass(slots=True)
+class DaysLeftOut:
+    """Folders and files that are left out for their days, counted. `first` None: nothing is left out."""
+
+    first: date | None = None
+    folders: int = 0
+    files: int = 0
+    _all: DaysLeftOut | None = None  # what counts together with this one
+
+    @property
+    def any(self) -> bool:
+        """Whether anything can be left out at all."""
+        return self.first is not None
+
+    def __bool__(self) -> bool:
+        return bool(self.folders or self.files)
+
+    def for_argument(self, parts: Sequence[str]) -> DaysLeftOut:
+        """The same below what the user named: nothing is left out of an old day that was asked for by its name."""
+        asked_for = self.first is not None and is_before(self.first, parts)
+        return DaysLeftOut(None if asked_for else self.first, _all=self)
+
+    def is_dated(self, parts: Sequence[str]) -> bool:
+        """Whether a folder, or one it is in, is surely named by a day."""
+        return is_before(date.max, parts)
+
+    def folder(self, parts: Sequence[str]) -> bool:
+        """Whether this folder is left out; it is counted."""
+        out = self.first is not None and is_before(self.first, parts)
+        self._count(folders=out)
+        return out
+
+    def file(self, parts: Sequence[str]) -> bool:
+        """Whether this file is left out; it is counted."""
+        out = self.first is not None and is_file_before(self.first, parts)
+        self._count(files=out)
+        return out
+
+    def _count(self, *, folders: bool = False, files: bool = False) -> None:
+        self.folders += folders
+        self.files += files
+        if self._all is not None:
+            self._all._count(folders=folders, files=files)
 
 
 def is_before(first: date, folders: Sequence[str]) -> bool:

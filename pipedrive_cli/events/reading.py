@@ -15,6 +15,7 @@ from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble
 
+UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # the rest is there, and may be read another time
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # what may be wrong with a line only because its end is missing
 
 
@@ -28,8 +29,9 @@ class Reading:
 
     `bytes_read` grows as it goes (packed bytes of the file, for progress). After the last entry `complete` says
     whether the source was read to its end; where it is False `left` is an entry that was not handed out but left for
-    another time, with its place and what is wrong. Only a source that was found, not named, leaves anything: its
-    writer may not be done with it. Of a named one the same is refused like any other bad line.
+    another time, with its place and what is wrong. A source that was found, not named, leaves what breaks off, for its
+    writer may not be done with it; of a named one the same is refused like any other bad line. What a cloud or a
+    network did not hand over is left in either case.
     """
 
     def __init__(self, source: Source) -> None:
@@ -100,7 +102,9 @@ class Reading:
         yield from self._end_badly(entry)
 
     def _end_badly(self, entry: Entry) -> Iterator[Entry]:
-        if self.source.named:
+        code = None if entry.refusal is None else entry.refusal.code
+        elsewhere = code == "source_unreachable" or (code in UNREAD and self.source.cloud is not None)
+        if self.source.named and not elsewhere:
             yield entry
         elif self.left is None:
             if entry.refusal is not None and entry.refusal.code in _CUT_OFF:

@@ -18,11 +18,13 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
+from pipedrive_cli.events.cloud import CloudObject
+from pipedrive_cli.events.cloud_listing import Bucketed, is_url
+from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
 from pipedrive_cli.events.event_files import is_event_file, is_rejects_file
 
 STDIN: Final = "-"
 
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:\ is a drive
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
@@ -37,13 +39,16 @@ class Source:
     name: str
     named: bool
     size: int | None
-    path: Path | None = None  # None: stdin
+    path: Path | None = None  # None: stdin, or in a cloud
+    cloud: CloudObject | None = None
     stream: BinaryIO | None = None
     start: int = 0  # byte at which to begin: what stands before is known
     first_line: int = 0  # how many lines stand before it
 
     def open(self) -> BinaryIO:
-        """The bytes as they lie there, packed or not. Raises OSError. Whoever asks closes what has a path."""
+        """The bytes as they lie there, packed or not. Raises OSError. Whoever asks closes all but `stream`."""
+        if self.cloud is not None:
+            return self.cloud.open()
         if self.stream is not None:
             return self.stream
         if self.path is None:
@@ -55,28 +60,37 @@ class Source:
 
 
 def resolve(
-    arguments: Sequence[str], stdin: BinaryIO | None = None, *, note: Callable[[str], None] = lambda _: None
+    arguments: Sequence[str],
+    stdin: BinaryIO | None = None,
+    *,
+    since: int | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[Source]:
     """The sources that SOURCE arguments name: in the order given, by name within a folder or glob, each file once.
 
-    A folder or glob without event files is no mistake; `note` is called with a sentence about it. Raises
-    `SourceMissing` for names of files and folders that are not there (all of them at once), and `UserMistake` for
-    what cannot be read: a URL, a file without permission, stdin where there is none.
+    Folders whose events all came before `since` (microseconds since 1970 UTC) are left out where that is sure. A folder
+    or glob without event files is no mistake; `note` is called with a sentence about it, and about what was left out.
+    Raises `SourceMissing` for names of files and folders that are not there (all of them at once), `UserMistake` for
+    what cannot be read: a file without permission, a bucket, stdin where there is none; and `StopRun` when a cloud
+    cannot be reached.
     """
+    left_out = DaysLeftOut(None if since is None else first_day(since))
+    clouds = Bucketed(left_out)
     found: dict[str, Source] = {}
     missing: list[str] = []
     for argument in arguments:
+        before = (left_out.folders, left_out.files)
         try:
-            sources = list(_sources(argument, stdin))
+            sources = list(_sources(argument, stdin, clouds))
         except (FileNotFoundError, NotADirectoryError):
             missing.append(_shown(argument))
             continue
         except OSError as error:
             _refuse(argument, error)
-        if not sources:
+        if not sources and before == (left_out.folders, left_out.files):
             note(f"no event files in {_shown(argument)}")
         for source in sources:
-            key = STDIN if source.path is None else os.path.normcase(source.path.resolve())
+            key = source.name if source.path is None else os.path.normcase(source.path.resolve())
             earlier = found.setdefault(key, source)
             if source.named and not earlier.named:
                 found[key] = replace(earlier, named=True)
@@ -86,58 +100,64 @@ def resolve(
             code="source_missing",
             hint="Check the path; nothing was read or sent.",
         )
+    if left_out:
+        folders, files = _counted(left_out.folders, "folder"), _counted(left_out.files, "file")
+        note(f"--since: {folders} and {files} left out, whose events all came before {left_out.first}")
     return list(found.values())
 
 
-def _sources(argument: str, stdin: BinaryIO | None) -> Iterator[Source]:
+def _sources(argument: str, stdin: BinaryIO | None, clouds: Bucketed) -> Iterator[Source]:
     if argument == STDIN:
         if stdin is None:
             raise UserMistake("`-` stands for standard input, and there is none here", code="no_stdin")
         yield Source("-", named=True, size=None, stream=stdin)
-    elif _URL.match(argument):
-        raise UserMistake(
-            f"{_shown(argument)}: URLs cannot be read",
-            code="url_not_supported",
-            hint="Download the files first and name them, or pipe them in and name `-`.",
-        )
+    elif is_url(argument):
+        named, objects = clouds.objects(_shown(argument))
+        yield from (Source(_shown(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
     elif not os.path.lexists(argument) and _GLOB.search(argument):
-        yield from _globbed(argument)
+        yield from _globbed(argument, clouds.left_out)
     else:
-        yield from _walked(Path(argument), named=True)
+        yield from _walked(Path(argument), clouds.left_out.for_argument(_names(argument)), named=True)
 
 
-def _globbed(pattern: str) -> Iterator[Source]:
+def _globbed(pattern: str, left_out: DaysLeftOut) -> Iterator[Source]:
     wants_rejects = "reject" in Path(pattern).name.lower()
+    days = left_out.for_argument(_names(_GLOB.split(pattern, maxsplit=1)[0]))
     for match in sorted(glob.glob(pattern, recursive=True), key=_by_name):  # noqa: PTH207 - takes absolute patterns too
         if wants_rejects or not is_rejects_file(match):
-            yield from _found(Path(match))
+            yield from _found(Path(match), days)
 
 
-def _walked(path: Path, *, named: bool) -> Iterator[Source]:
+def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
     """The file at `path`, or the event files of the folder there. Raises FileNotFoundError."""
     status = path.stat()
     if not S_ISDIR(status.st_mode):
+        if not named and days.file(_names(path)):
+            return
         if not os.access(path, os.R_OK):
             raise UserMistake(f"{_shown(path)}: no permission to read it", code="source_unreadable")
         size = status.st_size if S_ISREG(status.st_mode) else None
         yield Source(_shown(path), named, size, path)
         return
-    for file in sorted(_event_files(path), key=_by_name):
-        yield from _found(file)
+    if not named and days.folder(_names(path)):
+        return
+    for file in sorted(_event_files(path, days), key=_by_name):
+        yield from _found(file, days)
 
 
-def _found(path: Path) -> Iterator[Source]:
+def _found(path: Path, days: DaysLeftOut) -> Iterator[Source]:
     try:
-        yield from _walked(path, named=False)
+        yield from _walked(path, days, named=False)
     except FileNotFoundError:
         return  # gone since it was listed, or a link that leads nowhere
 
 
-def _event_files(folder: Path) -> Iterator[Path]:
+def _event_files(folder: Path, days: DaysLeftOut) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = (name for name in folders if not name.startswith("."))
+        visible = (name for name in folders if not name.startswith("."))
+        folders[:] = (name for name in visible if not (days.any and days.folder([*_names(parent), name])))
         yield from (Path(parent, name) for name in files if is_event_file(name))
 
 
@@ -148,6 +168,15 @@ def _refuse_folder(error: OSError) -> None:
 
 def _refuse(path: str | Path, error: OSError) -> NoReturn:
     raise UserMistake(f"{_shown(path)}: {error.strerror or error}", code="source_unreadable") from error
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _names(path: str | Path) -> Sequence[str]:
+    """The names on the way to a file or folder, from the root on: a layout may begin above the current folder."""
+    return Path(os.path.abspath(path)).parts  # noqa: PTH100 - links are not followed, or a name would be lost
 
 
 def _by_name(path: str | Path) -> tuple[str, ...]:

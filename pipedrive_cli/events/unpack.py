@@ -76,7 +76,9 @@ class Blocks:
         try:
             data: bytes = self._read(size) or b""
         except OSError as error:
-            self.trouble = Trouble("source_unreadable", f"reading stopped: {error.strerror or error}")
+            lost = isinstance(error, ConnectionError | TimeoutError)
+            code = "source_unreachable" if lost else "source_unreadable"
+            self.trouble = Trouble(code, f"reading stopped: {error.strerror or error}")
             return b""
         self.bytes_read += len(data)
         return data

@@ -38,6 +38,10 @@ _LINES: dict[str, Words] = {
     "bad_batch": Words("a batch is no list of events", "See what wrote the line."),
     "not_events": Words("the file holds no lines of events", "Unpack or export it as its message says."),
     "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),
+    "source_unreachable": Words(
+        "the connection broke off while a file was read", "See to the network, then run again; what was read counts."
+    ),
+    "input_unread": Words("reading broke off before the end", "The problems say why; run again to read the rest."),
     "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
     "zstd_broken": Words("a zstd file is damaged or breaks off", "Fetch it again, then run again."),
     "unfinished_line": Words(

@@ -19,9 +19,10 @@ from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import Reading, read
+from pipedrive_cli.events.reading import UNREAD, Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.run.options import Filters
@@ -118,21 +119,36 @@ class Intake:
             reading = self.read(source)
             self.book.tally.file = source.name
             before = self.book.tally.bytes_read
+            pipe = source.size is None
             async for batch in _batches(reading, min(BATCH, self.window)):
                 self.book.tally.bytes_read = before + reading.bytes_read
                 full = await self._take(batch)
                 if full or self.stopped():
                     return
-                if self.waiting >= self.window or (not batch and self.waiting):
+                if self.waiting >= self.window or (pipe and not batch and self.waiting):
                     yield
                     self._next_window()
                     if self.stopped():
                         return
             if reading.left is not None:
                 self.left.append(reading.left)
+                if _code(reading.left) == "source_unreachable":
+                    return  # the next one would make us wait as long, and for nothing
             elif reading.complete:
                 self.finished.append(source.name)
         self.complete = True
+
+    def unread(self) -> StopRun | None:
+        """Why a run ends early whose sources could not be read to their end, though they are there."""
+        files = [entry.place.file for entry in self.left if _code(entry) in UNREAD]
+        if not files:
+            return None
+        more = "" if len(files) == 1 else f" and {len(files) - 1:,} more"
+        return StopRun(
+            f"reading broke off in {files[0]}{more}: what comes after is left",
+            code="input_unread",
+            hint="see the problems below for the cause, and run again to read the rest",
+        )
 
     def _next_window(self) -> None:
         self.end_twins()
@@ -244,50 +260,56 @@ class Intake:
 
 
 async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
-    """Entries in batches; an empty one when a pipe has fallen silent. Files are read here, pipes in a thread."""
+    """Entries in batches; an empty one when none came for a while. Files are read here, pipes and clouds in threads."""
     entries = iter(reading)
-    if reading.source.size is not None:
+    source = reading.source
+    if source.size is not None and source.cloud is None:
         while batch := list(islice(entries, size)):
             yield batch
             await asyncio.sleep(0)
         return
-    async for batch in _pumped(entries, size):
+    # A pipe may give a line an hour, and each counts at once.
+    async for batch in _pumped(entries, size, at_once=1 if source.cloud is None else size):
         yield batch
 
 
-async def _pumped(entries: Iterator[Entry], size: int) -> AsyncIterator[list[Entry]]:
-    lines: queue.Queue[Entry | None] = queue.Queue(maxsize=2 * BATCH)
+async def _pumped(entries: Iterator[Entry], size: int, at_once: int) -> AsyncIterator[list[Entry]]:
+    lines: queue.Queue[list[Entry]] = queue.Queue(maxsize=max(2, 2 * BATCH // at_once))  # an empty list is the end
     loop = asyncio.get_running_loop()
 
     def pump() -> None:
         try:
-            for entry in entries:
-                lines.put(entry)
+            while some := list(islice(entries, at_once)):
+                lines.put(some)
         finally:
-            lines.put(None)
+            lines.put([])
 
     # A daemon: a read that waits for a pipe must not keep the process alive after the run has ended.
     threading.Thread(target=pump, name="pipe", daemon=True).start()
     while True:
         try:
-            entry = lines.get_nowait()
+            some = lines.get_nowait()
         except queue.Empty:
             try:
                 # In the loop's own executor, so that a clock of virtual time stands still until a line is there.
-                entry = await loop.run_in_executor(None, lines.get, True, SILENCE)
+                some = await loop.run_in_executor(None, lines.get, True, SILENCE)
             except queue.Empty:
                 yield []
                 continue
         batch: list[Entry] = []
-        while entry is not None:
-            batch.append(entry)
+        while some:
+            batch += some
             if len(batch) >= size or lines.empty():
                 break
-            entry = lines.get_nowait()
+            some = lines.get_nowait()
         if batch:
             yield batch
-        if entry is None:
+        if not some:
             return
+
+
+def _code(entry: Entry) -> str | None:
+    return None if entry.refusal is None else entry.refusal.code
 
 
 def reading_started(tally: Tally, sources: Sequence[Source]) -> None:

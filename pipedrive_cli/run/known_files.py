@@ -1,7 +1,9 @@
 """Files that earlier runs have read to their end: passed over at full speed, or continued where they have grown.
 
-A file is known by its content, not by its name or date. Only files that were found through a folder or glob are ever
-passed over; what a user names outright is always read. The config counts too: with another mapping all is read again.
+A file is known by its content, not by its name or date; an object in a cloud by its URL, size and version (its ETag or
+what the store has instead), for its content is not to be fetched for that. Only what was found through a folder, prefix
+or glob is ever passed over; what a user names outright is always read. The config counts too: with another mapping all
+is read again.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import KnownFile
+from pipedrive_cli.events.cloud import CloudObject
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
 
@@ -35,7 +38,11 @@ class KnownFiles:
 
     def to_read(self, source: Source) -> Source | None:
         """The source, or what is new of it, or None when all of it is known."""
-        if source.named or source.path is None or source.size is None:
+        if source.named or source.size is None:
+            return source
+        if source.cloud is not None:
+            return self._object_to_read(source, source.cloud)
+        if source.path is None:
             return source
         try:
             status = source.path.stat()
@@ -56,6 +63,17 @@ class KnownFiles:
         self._read[source.name] = known
         if before is not None and 0 < before.size < status.st_size and prefix == before.digest and before.lines:
             return replace(source, start=before.size, first_line=before.lines)
+        return source
+
+    def _object_to_read(self, source: Source, item: CloudObject) -> Source | None:
+        if item.version is None:
+            return source
+        version = hashlib.blake2b(f"{item.url}\0{item.version}".encode(), digest_size=16).digest()
+        known = KnownFile(source.name, item.size, 0, version, 0, self.meaning)
+        if not self.reread and self.journal.known_file(source.name) == known:
+            self.passed_over += 1
+            return None
+        self._read[source.name] = known
         return source
 
     def unfinished(self, file: str) -> None:

@@ -97,7 +97,7 @@ class Preview:
         return await self._through(seen, seen.journal, twins)
 
     async def _through(self, seen: Known | None, journal: Journal | None, twins: list[Complaint]) -> Summary:
-        sources = resolve(self.options.sources, self.stdin, note=self.note)
+        sources = resolve(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
         reading_started(self.tally, sources)
         return await _Work(self, seen, journal, twins).through(sources)
 
@@ -248,7 +248,7 @@ class _Work:
                 journal,
                 0,
                 name,
-                self._foresight.stopped,
+                self._foresight.stopped or intake.unread(),
                 input_complete=intake.complete and not intake.left,
                 tally=self.preview.tally,
                 seconds=self.preview.seconds(),

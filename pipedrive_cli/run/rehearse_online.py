@@ -21,6 +21,7 @@ from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.cloud_listing import is_url
 from pipedrive_cli.events.source import resolve
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.answer import Answer
@@ -195,7 +196,7 @@ def journal_for(looked: Looked, sandbox: Sandbox) -> Journal:
 @contextlib.contextmanager
 def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[BinaryIO | None]:
     """Standard input as a file that can be read again from its start. Raises UserMistake for a pipe with a name."""
-    named = resolve(sources, stdin)
+    named = resolve([source for source in sources if not is_url(source)], stdin)  # clouds can be read twice
     for source in named:
         if source.path is not None and source.size is None:
             raise UserMistake(
@@ -203,7 +204,7 @@ def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[Binar
                 code="usage",
                 hint="name a file, or pipe the events into standard input and name `-`",
             )
-    if stdin is None or all(source.path is not None for source in named):
+    if stdin is None or all(source.stream is None for source in named):
         yield stdin
         return
     with tempfile.TemporaryFile() as copy:

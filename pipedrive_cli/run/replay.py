@@ -88,7 +88,11 @@ class Replay:
 
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
-        sources = resolve(self.options.sources, _unbuffered(self.stdin), note=self.note)
+        since = self.options.filters.since
+        try:
+            sources = resolve(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
+        except StopRun as stop:  # a cloud that cannot be reached
+            return self._nothing_read(stop)
         rejects = self._rejects(sources)
         reading_started(self.tally, sources)
         door = None if self.options.sandbox or self.connect else place(address(self.config), self._state())

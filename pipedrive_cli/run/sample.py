@@ -17,7 +17,7 @@ from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.reading import UNREAD, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
@@ -151,6 +151,9 @@ class Sample:
                 size += len(entry.raw) + 1
                 yield entry
             self._bytes += min(reading.bytes_read, size)
+            left = reading.left
+            if left is not None and left.refusal is not None and left.refusal.code in UNREAD:
+                yield left
 
     def _scale(self) -> float:
         """How many times the events there are of those that were looked at, as far as the files' sizes tell."""

@@ -109,6 +109,8 @@ class Work:
                 await self._courier.look_once_more()
             if self._kinds_stopped:
                 self.sender.stop(_kind_refused(next(iter(self._kinds_stopped.values()))))
+            if (unread := intake.unread()) is not None:
+                self.sender.stop(unread)
         except (StopRun, Failure, KindStops, Refusal) as trouble:
             # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
             self.sender.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))

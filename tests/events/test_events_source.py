@@ -132,7 +132,7 @@ def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp
     assert len(notes) == 2
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/prefix", "https://example.com/a.json", "gs://b", "az://c"])
+@pytest.mark.parametrize("url", ["https://example.com/a.json", "ftp://example.com/", "s4://bucket/prefix"])
 def test_a_url_is_refused_with_what_to_do(url: str) -> None:
     """Nobody should wonder why a file called s3: is missing."""
     with pytest.raises(UserMistake) as caught:
@@ -187,3 +187,53 @@ def test_a_pipe_may_be_named_and_has_no_size(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (source,) = resolve([str(tmp_path / "pipe")])
     assert source.size is None
+
+
+RUDDER = "rudder-logs/src/{}/1772500000.src.0b1f.json.gz"
+
+
+def test_since_leaves_out_folders_of_days_before_it(tmp_path: Path) -> None:
+    """With a day of slack for the server's time zone; folders with names of one's own are read whatever they are."""
+    for name in ("2026-02-27", "2026-03-01", "2026-03-02", "2026-03-04"):
+        file = tmp_path / RUDDER.format(name)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(line())
+    (tmp_path / "2026-01-01").mkdir()
+    (tmp_path / "2026-01-01" / "january.json").write_bytes(line())
+    since = 1_772_496_000_000_000  # 3 March
+    notes: list[str] = []
+    found = resolve([str(tmp_path)], since=since, note=notes.append)
+    assert names(found, tmp_path) == [
+        "2026-01-01/january.json",
+        RUDDER.format("2026-03-02"),
+        RUDDER.format("2026-03-04"),
+    ]
+    assert notes == ["--since: 2 folders and 0 files left out, whose events all came before 2026-03-02"]
+    matched = resolve([str(tmp_path / "rudder-logs/*/*/*.gz")], since=since, note=notes.append)
+    assert names(matched, tmp_path) == names(found, tmp_path)[1:]
+    assert notes[1:] == ["--since: 0 folders and 2 files left out, whose events all came before 2026-03-02"]
+
+
+def test_what_is_named_is_read_whatever_its_day(tmp_path: Path) -> None:
+    """A file or an old day's folder that somebody asks for is not left out; its events are filtered one by one."""
+    file = tmp_path / RUDDER.format("2020-03-01")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(line())
+    since = 1_772_496_000_000_000
+    assert len(resolve([str(file)], since=since)) == 1
+    assert len(resolve([str(file.parent)], since=since)) == 1
+    notes: list[str] = []
+    assert resolve([str(tmp_path)], since=since, note=notes.append) == []
+    assert len(notes) == 1  # not that there are no event files
+
+
+def test_a_layout_that_begins_above_the_current_folder_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stands in the source's folder and names `.` means the same days."""
+    file = tmp_path / "rudder-logs" / "src" / "03-01-2020" / "a.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(line())
+    monkeypatch.chdir(file.parent.parent)
+    assert len(resolve(["."])) == 1
+    assert resolve(["."], since=1_772_496_000_000_000) == []

@@ -1,0 +1,259 @@
+"""Object stores behind one face: what lies there, its bytes as a stream, and their errors as ours.
+
+fsspec is what reads S3, Google Cloud Storage and Azure alike, each with its own SDK's credentials (environment,
+profiles, roles), retries and time-outs. It is loaded when a URL is named, and comes with the extra `cloud`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Final, Literal, cast
+
+from pipedrive_cli.errors import PipedriveCliError, StopRun, UserMistake
+
+BLOCK: Final = 4 << 20  # bytes asked for at once, and held twice: the next block is under way while one is read
+
+_PACKAGES: Final = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
+SCHEMES: Final = tuple(_PACKAGES)
+
+_ADVICE: Final = {
+    "s3": "Credentials come as for the AWS CLI: `aws configure`, AWS_PROFILE, or AWS_ACCESS_KEY_ID and its kin. "
+    "Reading needs s3:ListBucket and s3:GetObject.",
+    "gs": "Credentials come as for gcloud: `gcloud auth application-default login`, or GOOGLE_APPLICATION_CREDENTIALS. "
+    "Reading needs storage.objects.list and storage.objects.get.",
+    "az": "Name the account in AZURE_STORAGE_ACCOUNT_NAME, with AZURE_STORAGE_ACCOUNT_KEY or a login of the Azure CLI. "
+    "Reading needs the role Storage Blob Data Reader.",
+}
+_NO_BUCKET: Final = re.compile(r"(bucket|container) does not exist", re.IGNORECASE)
+_TEXT: Final = 300  # characters kept of what a server says
+
+# The three SDKs share no exceptions, and none of them is to be loaded for the names of its own.
+_CREDENTIALS: Final = frozenset(
+    {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "ProfileNotFound",
+        "SSOError",
+        "GoogleAuthError",
+        "ClientAuthenticationError",
+    }
+)
+_NETWORK: Final = frozenset(
+    {
+        "HTTPClientError",  # botocore
+        "ClientConnectionError",  # aiohttp
+        "ClientPayloadError",
+        "ServiceRequestError",  # azure
+        "ServiceResponseError",
+        "FSTimeoutError",
+        "IncompleteReadError",
+        "ResponseStreamingError",
+        "ConnectionError",
+        "TimeoutError",
+    }
+)
+
+Cause = Literal["missing", "denied", "credentials", "network", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudObject:
+    """One object. `url` is how people are told of it, `version` changes whenever its content does (None: unknown)."""
+
+    store: Store
+    path: str  # bucket/key
+    size: int  # bytes
+    version: str | None
+
+    @property
+    def url(self) -> str:
+        return f"{self.store.scheme}://{self.path}"
+
+    def open(self) -> BinaryIO:
+        """Its bytes, from the first on. Reading raises OSError, and ConnectionError where trying again may help."""
+        return cast(BinaryIO, _ObjectStream(self))
+
+
+class Store:
+    """The object stores of one scheme, with the credentials that their SDK finds."""
+
+    def __init__(self, scheme: str, url: str) -> None:
+        """Raises UserMistake where the packages that read this scheme are missing."""
+        self.scheme = scheme
+        try:
+            import fsspec  # noqa: PLC0415 - an extra, and slow to load
+
+            self._kind: Any = fsspec.get_filesystem_class(scheme)
+        except ImportError as error:
+            package = _PACKAGES[scheme]
+            raise UserMistake(
+                f"{scheme}:// needs the package {package}, which is not installed",
+                code="cloud_missing",
+                hint=f"pip install 'pipedrive-cli[cloud]', or with pipx: pipx inject pipedrive-cli {package}",
+            ) from error
+        with self.telling(url):
+            # An instance of its own: fsspec shares them, and with them what it has listed before.
+            self._files: Any = self._kind(use_listings_cache=False, skip_instance_cache=True)
+
+    def path_of(self, url: str) -> str:
+        """`bucket/key` of a URL, without slashes at its end."""
+        return str(self._kind._strip_protocol(self._url(url.partition("://")[2]))).rstrip("/")
+
+    def look(self, path: str) -> CloudObject | None:
+        """The object at `path`, or None for a folder. Raises FileNotFoundError, UserMistake, StopRun."""
+        with self.telling(self._url(path)):
+            found = self._files.info(path)
+        return None if found["type"] == "directory" else self._object(found)
+
+    def folder(self, path: str) -> tuple[list[str], list[CloudObject]]:
+        """Folders and objects right below a folder, by their paths. Raises as `look` does."""
+        with self.telling(self._url(path)):
+            rows = self._files.ls(path, detail=True)
+        folders = [str(row["name"]).rstrip("/") for row in rows if row["type"] == "directory"]
+        return folders, [self._object(row) for row in rows if row["type"] != "directory"]
+
+    def below(self, path: str) -> list[CloudObject]:
+        """All objects below a folder however deep, listed a thousand at once. Raises as `look` does."""
+        with self.telling(self._url(path)):
+            rows = self._files.find(path, detail=True)
+        return [self._object(row) for row in rows.values() if row["type"] != "directory"]
+
+    def ask(self, path: str, start: int, end: int) -> Future[bytes]:
+        """Begins to fetch these bytes of an object."""
+        return asyncio.run_coroutine_threadsafe(self._files._cat_file(path, start=start, end=end), self._files.loop)
+
+    @contextmanager
+    def telling(self, url: str) -> Iterator[None]:
+        """Turns what the SDKs raise into what people can do something about. FileNotFoundError stays as it is."""
+        try:
+            yield
+        except PipedriveCliError:
+            raise
+        except Exception as error:
+            cause = cause_of(error)
+            if cause == "missing" and not _is_bucket(error, self.path_of(url)):
+                raise FileNotFoundError(url) from error
+            raise self._mistake(cause, url, error) from error
+
+    def _mistake(self, cause: Cause, url: str, error: Exception) -> PipedriveCliError:
+        match cause:
+            case "missing":
+                bucket = self.path_of(url).partition("/")[0]
+                hint = "Check the name; nothing was read or sent."
+                return UserMistake(f"{url}: there is no bucket {bucket}", code="source_missing", hint=hint)
+            case "denied":
+                hint = _ADVICE[self.scheme]
+                return UserMistake(f"{url}: access denied ({_said(error)})", code="source_unreadable", hint=hint)
+            case "credentials":
+                hint = _ADVICE[self.scheme]
+                return UserMistake(f"{url}: no credentials ({_said(error)})", code="source_unreadable", hint=hint)
+            case "network":
+                hint = "See to the network, then run again; nothing was read or sent."
+                return StopRun(f"{url} cannot be reached ({_said(error)})", code="source_unreachable", hint=hint)
+        hint = _ADVICE[self.scheme]
+        return UserMistake(f"{url}: it cannot be listed ({_said(error)})", code="source_unreadable", hint=hint)
+
+    def _url(self, path: str) -> str:
+        return f"{self.scheme}://{path}"
+
+    def _object(self, row: dict[str, Any]) -> CloudObject:
+        return CloudObject(self, str(row["name"]), int(row["size"] or 0), _version(row))
+
+
+class _ObjectStream(io.RawIOBase):
+    """An object from its first byte to its last, block by block."""
+
+    def __init__(self, source: CloudObject) -> None:
+        super().__init__()
+        self._source = source
+        self._position = 0  # of the block that is asked for next
+        self._asked: Future[bytes] | None = None
+        self._expected = 0
+        self._block = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._block:
+            self._block = memoryview(self._next())
+        taken = self._block[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._block = self._block[len(taken) :]
+        return len(taken)
+
+    def close(self) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
+        super().close()
+
+    def _next(self) -> bytes:
+        if self._asked is None:
+            self._ask()
+        if self._asked is None:
+            return b""
+        asked, self._asked = self._asked, None
+        try:
+            block = asked.result()
+        except Exception as error:
+            said = _said(error)
+            raise ConnectionError(said) if cause_of(error) == "network" else OSError(said) from error
+        if len(block) != self._expected:
+            raise OSError(f"the object is no longer as it was listed: {len(block)} bytes instead of {self._expected}")
+        self._ask()
+        return block
+
+    def _ask(self) -> None:
+        source = self._source
+        end = min(self._position + BLOCK, source.size)
+        if end > self._position:
+            self._asked = source.store.ask(source.path, self._position, end)
+            self._expected = end - self._position
+            self._position = end
+
+
+def cause_of(error: BaseException) -> Cause:
+    """What kind of trouble an SDK's exception stands for."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)  # azure, gcsfs
+    if names & _CREDENTIALS:
+        return "credentials"
+    if isinstance(error, FileNotFoundError) or status == 404:
+        return "missing"
+    if isinstance(error, PermissionError) or status in {401, 403}:
+        return "denied"
+    if names & _NETWORK or (isinstance(status, int) and status >= 500):
+        return "network"
+    return "other"
+
+
+def _is_bucket(error: Exception, path: str) -> bool:
+    return "/" not in path or _NO_BUCKET.search(str(error)) is not None
+
+
+def _said(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+
+
+def _version(row: dict[str, Any]) -> str | None:
+    """What a listing says of an object's content: its ETag, Google's generation, or when it was written."""
+    for name in ("ETag", "generation", "etag", "md5Hash"):
+        if row.get(name):
+            return f"{name} {row[name]}"
+    for name in ("LastModified", "last_modified", "updated", "mtime"):
+        written = row.get(name)
+        if isinstance(written, datetime):
+            return f"{name} {written.astimezone(UTC).isoformat()}"
+        if written:
+            return f"{name} {written}"
+    return None

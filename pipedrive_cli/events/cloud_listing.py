@@ -1,0 +1,144 @@
+"""Which objects a URL means: one object, all event files below a prefix, or what a glob matches. By name.
+
+With days to leave out (`--since`) a prefix is walked folder by folder, so that years of exports are not listed for
+their last day; without, it is listed flat, a thousand objects at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.cloud import SCHEMES, CloudObject, Store
+from pipedrive_cli.events.dated_folders import DaysLeftOut
+from pipedrive_cli.events.event_files import is_event_file, is_rejects_file
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
+_GLOB: Final = re.compile(r"[*?\[]")
+_WALKED: Final = 1_000  # folders listed one by one for their days; what is wider has no layout that we know
+
+
+def is_url(argument: str) -> bool:
+    """Whether a SOURCE argument is a URL."""
+    return _SCHEME.match(argument) is not None
+
+
+@dataclass(slots=True)
+class Bucketed:
+    """The objects that URLs mean. `left_out` counts what was not looked at because of its day."""
+
+    left_out: DaysLeftOut
+    _stores: dict[str, Store] = field(default_factory=dict)
+    _walked: int = 0
+
+    def objects(self, url: str) -> tuple[bool, list[CloudObject]]:
+        """The objects by name, and whether the URL names that very object.
+
+        Raises FileNotFoundError for an object or prefix that is not there, `UserMistake` for what cannot be read
+        (another kind of URL, no package, no credentials, no bucket), and `StopRun` when the store cannot be reached.
+        """
+        store = self._store(url)
+        path = store.path_of(url)
+        if not path or path.startswith("/"):
+            raise UserMistake(f"{url}: no bucket is named", code="source_missing", hint=f"{store.scheme}://bucket/path")
+        if _GLOB.search(path.partition("/")[2]):
+            return False, sorted(self._globbed(store, path), key=_by_name)
+        if not url.endswith("/") and "/" in path and (named := store.look(path)) is not None:
+            return True, [named]
+        everything = False
+        found = []
+        for item in self._below(store, path, self.left_out.for_argument(path.split("/"))):
+            everything = True
+            if _is_events(item, path):
+                found.append(item)
+        if not everything and "/" in path and not self.left_out:
+            raise FileNotFoundError(url)  # stores have no empty folders
+        return False, sorted(found, key=_by_name)
+
+    def _store(self, url: str) -> Store:
+        match = _SCHEME.match(url)
+        scheme = match[1].lower() if match is not None else ""
+        if scheme not in SCHEMES:
+            raise UserMistake(
+                f"{url}: URLs of this kind cannot be read",
+                code="url_not_supported",
+                hint="s3://, gs:// and az:// can. Or download the files and name them, or pipe them in and name `-`.",
+            )
+        if scheme not in self._stores:
+            self._stores[scheme] = Store(scheme, url)
+        return self._stores[scheme]
+
+    def _below(self, store: Store, folder: str, days: DaysLeftOut) -> Iterator[CloudObject]:
+        """All objects below a folder whose days do not tell against them."""
+        parts = folder.split("/")
+        folders: list[str] = []
+        if not days.any or days.is_dated(parts) or self._walked >= _WALKED:
+            objects = store.below(folder)
+        else:
+            self._walked += 1
+            folders, objects = store.folder(folder)
+            if folder in folders:  # a key with // in it: fsspec shows a folder of no name as its own child
+                folders, objects = [], store.below(folder)
+        for inner in folders:
+            if not days.folder(inner.split("/")):
+                yield from self._below(store, inner, days)
+        for item in objects:
+            if not item.path.endswith("/") and not days.file(item.path.split("/")):  # consoles mark folders so
+                yield item
+
+    def _globbed(self, store: Store, path: str) -> Iterator[CloudObject]:
+        """What a glob matches: objects, and the event files of folders; hidden ones where it asks for them alone."""
+        parts = path.split("/")
+        fixed = next(n for n, part in enumerate(parts) if n and _GLOB.search(part))
+        root, pattern = "/".join(parts[:fixed]), parts[fixed:]
+        days = self.left_out.for_argument(parts[:fixed])
+        wants_rejects = "reject" in parts[-1].lower()
+        for item in self._matched(store, root, fixed, pattern, days):
+            if wants_rejects or not is_rejects_file(item.path):
+                yield item
+
+    def _matched(
+        self, store: Store, folder: str, fixed: int, pattern: Sequence[str], days: DaysLeftOut
+    ) -> Iterator[CloudObject]:
+        below = pattern[0] == "**"
+        folders, objects = ([], list(self._below(store, folder, days))) if below else store.folder(folder)
+        for inner in folders:
+            names = inner.split("/")
+            if len(names) <= fixed or not _fits(names[-1], pattern[0]) or days.folder(names):
+                continue
+            if len(pattern) > 1:
+                yield from self._matched(store, inner, fixed + 1, pattern[1:], days)
+            else:
+                yield from (item for item in self._below(store, inner, days) if _is_events(item, inner))
+        for item in objects:
+            names = item.path.split("/")
+            if names[-1] and _matches(names[fixed:], pattern) and (below or not days.file(names)):
+                yield item
+
+
+def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether names on the way to an object match a glob; `**` stands for any number of them."""
+    if not pattern:
+        return not names
+    if pattern[0] == "**":
+        visible = bool(names) and not names[0].startswith(".")
+        return _matches(names, pattern[1:] or ["*"]) or (visible and _matches(names[1:], pattern))
+    return bool(names) and _fits(names[0], pattern[0]) and _matches(names[1:], pattern[1:])
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
+
+
+def _is_events(item: CloudObject, folder: str) -> bool:
+    """Whether an object found below a folder is one of events, and nothing on the way to it is hidden."""
+    *folders, name = item.path[len(folder) :].strip("/").split("/")
+    return is_event_file(name) and not any(part.startswith(".") for part in folders)
+
+
+def _by_name(item: CloudObject) -> list[str]:
+    return item.path.split("/")
