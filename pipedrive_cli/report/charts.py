@@ -12,7 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.course import Moment
 from pipedrive_cli.report.markup import folded, table
-from pipedrive_cli.report.scales import Bin, bins, chosen, clock, compact, ticks, time_ticks
+from pipedrive_cli.report.scales import (
+    ANOTHER_DAY,
+    WINDOW,
+    Bin,
+    bins,
+    budgets,
+    chosen,
+    clock,
+    compact,
+    shares,
+    ticks,
+    time_ticks,
+)
 from pipedrive_cli.report.wording import count, duration
 
 SIGNS = {
@@ -22,13 +34,13 @@ SIGNS = {
     "skipped": "–",
     "rejected": "×",
     "failed": "!",
-    "pending": "…",
+    "pending": "⋯",
     "created": "+",
     "updated": "±",
     "merged": "&amp;",
 }
 BEYOND = 20  # a limit that is so many times higher than what was used would press the picture flat
-ENDLESS = 1_000_000  # requests a second: the sandbox's way to say that there is no limit
+ENDLESS = 1_000_000  # requests in 2 s: the sandbox's way to say that there is no limit
 _SIDE = 1000
 _ROOM = 5.0  # per cent of a picture: enough for a sign
 
@@ -49,19 +61,17 @@ def legend(parts: Iterable[tuple[str, int]]) -> str:
 
 def stacked_bar(parts: Sequence[tuple[str, int]], label: str, *, whole: int | None = None) -> str:
     """One horizontal bar, divided by count; `parts` are (class, count), `whole` what the full width stands for."""
-    total = whole or sum(number for _, number in parts) or 1
+    there = [(name, number) for name, number in parts if number]
     pieces, signs, x = [], [], 0.0
-    for name, number in parts:
-        width = 100 * number / total
-        if number:
-            pieces.append(
-                f'<rect class="{name}" x="{x:.2f}%" width="{max(width, 0.3):.2f}%" height="100%">'
-                f"<title>{number:,} {name}</title></rect>"
-            )
+    for (name, number), width in zip(there, shares([number for _, number in there], whole), strict=True):
+        pieces.append(
+            f'<rect class="{name}" x="{x:.2f}%" width="{width:.2f}%" height="100%">'
+            f"<title>{number:,} {name}</title></rect>"
+        )
         if width >= _ROOM:
             signs.append(f'<text class="on" x="{x + width / 2:.2f}%" y="50%">{SIGNS[name]}</text>')
         x += width
-    said = ", ".join(f"{number:,} {name}" for name, number in parts if number)
+    said = ", ".join(f"{number:,} {name}" for name, number in there)
     return f'<svg class="bar" role="img" aria-label="{label}: {said or "none"}">{"".join(pieces + signs)}</svg>'
 
 
@@ -99,16 +109,16 @@ def outcomes_over_time(moments: Sequence[Moment]) -> str:
 
 
 def requests_over_time(moments: Sequence[Moment]) -> str:
-    """Requests a second over the run, the limit as it was known, and where Pipedrive asked to slow down."""
+    """Requests in two seconds over the run, the limit as it was known, and where Pipedrive asked to slow down."""
     end, parts = moments[-1].at, bins(moments)
-    most = max(part.rate for part in parts)
+    most = max(part.pace for part in parts)
     known = [
         (moment.at, moment.requests_allowed)
         for moment in moments
         if moment.requests_allowed is not None and moment.requests_allowed < ENDLESS
     ]
     shown = [(at, limit) for at, limit in known if limit <= BEYOND * most]
-    steps = ticks(max([most, *(limit for _, limit in shown)]), whole=False)
+    steps = ticks(max([most, *(limit for _, limit in shown)]))
     drawn = [_area(_stairs(parts), end, steps[-1]), *_limit(shown, end, steps[-1])]
     slowed = "".join(
         f'<rect class="slowed" x="{100 * part.start / end:.2f}%" width="{100 * (part.end - part.start) / end:.2f}%" '
@@ -116,43 +126,42 @@ def requests_over_time(moments: Sequence[Moment]) -> str:
         for part in parts
         if part.slowed
     )
-    average = (moments[-1].requests - moments[0].requests) / end
-    said = f"At most {most:.1f} requests a second, {average:.1f} on average"
-    beyond = f" The limit of {known[-1][1]:,.0f} a second is far above this picture." if known and not shown else ""
-    told = [("rate", "requests a second")]
-    told += [("limit", f"the limit: {shown[-1][1]:g} a second")] if shown else []
+    average = (moments[-1].requests - moments[0].requests) / max(end, WINDOW) * WINDOW
+    said = f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average"
+    beyond = f" The limit of {known[-1][1]:,} in 2 seconds is far above this picture." if known and not shown else ""
+    told = [("rate", "requests in 2 seconds")]
+    told += [("limit", f"the limit: {shown[-1][1]:,}")] if shown else []
     told += [("slowed", f"Pipedrive asked to slow down: {count(moments[-1].slowed, 'time')}")] if slowed else []
     allowed = f"{known[-1][1]:,.0f}" if known else "unknown"
     rows = [
-        (f"{clock(part.start)} – {clock(part.end)}", f"{part.rate:.1f}", allowed, f"{part.slowed}")
+        (f"{clock(part.start)} – {clock(part.end)}", f"{part.pace:.1f}", allowed, f"{part.slowed}")
         for part in bins(moments, most=12)
     ]
     return _figure(
         "requests",
-        "Requests a second, and the limit",
+        "Requests in 2 seconds, and the limit",
         f"{said}.{beyond}",
         _drawing(drawn) + slowed,
         steps,
         end,
         _key(told) + (f"<p>{beyond.strip()}</p>" if beyond else ""),
-        table(("Time", "requests a second", "limit", "slow down"), rows),
+        table(("Time", "requests in 2 s", "limit", "slow down"), rows),
     )
 
 
 def tokens_over_time(moments: Sequence[Moment]) -> str:
     """API tokens spent since the start, and how many the day allowed."""
     end, spent = moments[-1].at, moments[-1].tokens_spent
-    known = [
-        (moment.at, float(moment.tokens_spent + moment.tokens_left_today))
-        for moment in moments
-        if moment.tokens_left_today is not None
-    ]
+    known = budgets(moments)
     shown = [(at, limit) for at, limit in known if limit <= BEYOND * max(spent, 1)]
     steps = ticks(max([float(spent), *(limit for _, limit in shown)]))
     points = [(moment.at, float(moment.tokens_spent)) for moment in moments]
     beyond = f" The day allowed {known[-1][1]:,.0f}: far above this picture." if known and not shown else ""
     told = [("rate", "API tokens spent")]
-    told += [("limit", f"what the day allowed: {shown[-1][1]:,.0f}")] if shown else []
+    if shown:
+        several = shown[-1][1] > shown[0][1] * ANOTHER_DAY
+        what = "what each day allowed, on top of the days before" if several else "what the day allowed"
+        told.append(("limit", f"{what}: {shown[-1][1]:,.0f}"))
     rows = [
         (
             clock(moment.at),
@@ -243,7 +252,7 @@ def _limit(known: Sequence[tuple[float, float]], end: float, top: float) -> list
 
 
 def _stairs(parts: Sequence[Bin]) -> list[tuple[float, float]]:
-    return [corner for part in parts for corner in ((part.start, part.rate), (part.end, part.rate))]
+    return [corner for part in parts for corner in ((part.start, part.pace), (part.end, part.pace))]
 
 
 def _points(points: Iterable[tuple[float, float]], end: float, top: float) -> str:

@@ -21,7 +21,7 @@ _LARGEST = 1 << 20  # bytes of an unpacked course: a damaged journal must not fi
 class Moment(msgspec.Struct, frozen=True, array_like=True):
     """One look at a run under way: `at` is seconds since its start, the counts are those from its start to then.
 
-    `requests_allowed` is Pipedrive's limit in requests a second, None while it is unknown; `slowed` counts the answers
+    `requests_allowed` is Pipedrive's limit in requests per 2 s, None while it is unknown; `slowed` counts the answers
     that said "too many requests".
     """
 
@@ -30,7 +30,7 @@ class Moment(msgspec.Struct, frozen=True, array_like=True):
     requests: int = 0
     tokens_spent: int = 0
     tokens_left_today: int | None = None
-    requests_allowed: float | None = None
+    requests_allowed: int | None = None
     slowed: int = 0
 
 
@@ -93,6 +93,6 @@ def _moment(at: float, tally: Tally) -> Moment:
         requests=tally.requests.total(),
         tokens_spent=tally.tokens_spent,
         tokens_left_today=tally.tokens_left_today,
-        requests_allowed=None if tally.requests_allowed is None else tally.requests_allowed / 2,
+        requests_allowed=tally.requests_allowed,
         slowed=tally.slowed_down,
     )

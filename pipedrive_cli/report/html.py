@@ -16,7 +16,7 @@ from pathlib import Path
 from pipedrive_cli import __version__
 from pipedrive_cli.report import charts, wording
 from pipedrive_cli.report.course import Moment
-from pipedrive_cli.report.markup import SENTENCE, code, items, prose, section, table, text
+from pipedrive_cli.report.markup import SENTENCE, code, folded, items, prose, section, table, text
 from pipedrive_cli.report.occasion import Occasion
 from pipedrive_cli.report.problem_table import problem_table
 from pipedrive_cli.report.summary import RecordCounts, Summary, mismatch
@@ -24,6 +24,7 @@ from pipedrive_cli.report.summary import RecordCounts, Summary, mismatch
 __all__ = ["Moment", "Occasion", "render"]
 
 _RECORD_COLUMNS = ("created", "updated", "unchanged", "merged")
+_ENDPOINTS = 6  # the frequent ones; the others are for those who want to know
 _TRAITS = 50  # of one kind of record
 _SCENES: dict[wording.Scene, str] = {
     "account": "",
@@ -143,7 +144,9 @@ def _events(summary: Summary, occasion: Occasion) -> str:
 
 def _percent(count: int, whole: int) -> str:
     share = 100 * count / whole
-    return "under 0.1 %" if share < 0.1 else f"{share:.1f} %"
+    if share < 0.1:
+        return "&lt; 0.1 %"
+    return "&gt; 99.9 %" if share > 99.9 and count < whole else f"{share:.1f} %"
 
 
 def _records(summary: Summary) -> str:
@@ -181,7 +184,9 @@ def _cost(summary: Summary, occasion: Occasion) -> str:
         pictures = f'<div class="pair">{drawn}</div>'
     ranked = sorted(requests.by_endpoint.items(), key=lambda item: (-item[1], item[0]))
     rows = [(code(name), f"{count:,}") for name, count in ranked]
-    return section("Cost", said + pictures + table(("Request", "How often"), rows))
+    heads = ("Request", "How often")
+    others = folded(wording.count(len(rows) - _ENDPOINTS, "other kind", "other kinds"), table(heads, rows[_ENDPOINTS:]))
+    return section("Cost", said + pictures + table(heads, rows[:_ENDPOINTS]) + others)
 
 
 def _went_on(occasion: Occasion) -> bool:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from pipedrive_cli.report.course import Moment
 from pipedrive_cli.report.wording import duration
 
-WINDOW = 2.0  # seconds over which Pipedrive counts requests: a finer rate says nothing about its limit
+WINDOW = 2.0  # seconds over which Pipedrive counts requests: a finer pace says nothing about its limit
+ANOTHER_DAY = 1.2  # no answer corrects the day's budget by that much: a new day has begun
 MOST_BINS = 60
 LEAST_BINS = 12  # of a run that is over before long
+LEAST_SHARE = 0.6  # per cent of a bar's width: two points on a phone
 ROWS = 12  # of a table beside a picture
 
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -24,11 +26,15 @@ _TIMES = (
 
 
 class Bin(NamedTuple):
-    """A part of a run, from `start` to `end` in seconds: requests a second, and how often it was asked to slow down."""
+    """A part of a run, from `start` to `end` in seconds, and how often it was asked to slow down in it.
+
+    `pace` is the number of requests in the two seconds before `end`, which is what Pipedrive limits; of a longer part
+    their average.
+    """
 
     start: float
     end: float
-    rate: float
+    pace: float
     slowed: int
 
 
@@ -37,12 +43,32 @@ def bins(moments: Sequence[Moment], most: int = MOST_BINS) -> list[Bin]:
     whole = moments[-1].at
     number = min(most, max(LEAST_BINS, math.ceil(whole / WINDOW)))
     edges = [whole * place / number for place in range(number + 1)]
-    requests = [_between(moments, edge) for edge in edges]
+    span = max(WINDOW, whole / number)
     slowed = [_until(moments, edge).slowed for edge in edges]
     return [
-        Bin(edges[i], edges[i + 1], (requests[i + 1] - requests[i]) * number / whole, slowed[i + 1] - slowed[i])
+        Bin(
+            edges[i],
+            edges[i + 1],
+            (_between(moments, edges[i + 1]) - _between(moments, edges[i + 1] - span)) * WINDOW / span,
+            slowed[i + 1] - slowed[i],
+        )
         for i in range(number)
     ]
+
+
+def budgets(moments: Sequence[Moment]) -> list[tuple[float, float]]:
+    """(seconds, tokens that the day allowed since the run's start), from where it is known on.
+
+    What is spent is counted when a request leaves, what is left when its answer comes: between them the sum of both is
+    too high, so the lowest one of a day counts. A day that is spent says nothing of what it allowed.
+    """
+    told: list[tuple[float, float]] = []
+    for moment in moments:
+        if moment.tokens_left_today:
+            allowed = float(moment.tokens_spent + moment.tokens_left_today)
+            same_day = bool(told) and allowed < told[-1][1] * ANOTHER_DAY
+            told.append((moment.at, min(allowed, told[-1][1]) if same_day else allowed))
+    return told
 
 
 def chosen(moments: Sequence[Moment], most: int = ROWS) -> list[Moment]:
@@ -55,7 +81,7 @@ def chosen(moments: Sequence[Moment], most: int = ROWS) -> list[Moment]:
 
 def ticks(highest: float, *, whole: bool = True) -> list[float]:
     """Round numbers from 0 to at least `highest`, three to six of them at equal distances; `whole`: no fractions."""
-    if highest <= 0:
+    if highest < 1e-9:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / 4))
     step = next(factor * power for factor in _ROUND if highest <= 4.5 * factor * power)
@@ -68,6 +94,21 @@ def time_ticks(length: float) -> list[float]:
     """Round times from 0 to at most `length` seconds, at most five after the first."""
     step = next((time for time in _TIMES if length / time <= 5), length / 4)
     return [step * place for place in range(math.floor(length / step + 1e-9) + 1)]
+
+
+def shares(numbers: Sequence[int], whole: int | None = None) -> list[float]:
+    """Per cent of the width for each number above 0: none so little that it cannot be seen, all together within 100.
+
+    `whole` is what 100 stands for, the sum of the numbers unless it is given.
+    """
+    total = whole or sum(numbers)
+    wished = [max(LEAST_SHARE, 100 * number / total) for number in numbers]
+    most = max([100.0 * sum(numbers) / total, LEAST_SHARE * len(numbers)], default=0.0)
+    spare = sum(wished) - LEAST_SHARE * len(wished)
+    if sum(wished) <= most or not spare:
+        return wished
+    shrunk = (most - LEAST_SHARE * len(wished)) / spare
+    return [LEAST_SHARE + (width - LEAST_SHARE) * shrunk for width in wished]
 
 
 def clock(seconds: float) -> str:
@@ -91,7 +132,7 @@ def _until(moments: Sequence[Moment], at: float) -> Moment:
 
 
 def _between(moments: Sequence[Moment], at: float) -> float:
-    """Requests sent until then, as if they had left evenly between two moments."""
+    """Requests sent until then, as if they had left evenly between two moments; before the first, as many as there."""
     before = _until(moments, at)
     after = next((moment for moment in moments if moment.at > at + 1e-9), before)
     if after.at <= before.at:

@@ -52,6 +52,10 @@ class Window:
     def print_preview(self) -> None:
         """From here on the page looks as it is printed."""
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+        # What is folded unfolds with the next picture that is drawn.
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+        )
 
     def ask(self, script: str, *arguments: Any) -> Any:
         """What a script, which the page's own policy does not bind, finds out."""

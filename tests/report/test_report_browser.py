@@ -80,7 +80,7 @@ def occasion(**more: Any) -> Occasion:
             requests=second * 40,
             tokens_spent=second * 300,
             tokens_left_today=30_000 - second * 300,
-            requests_allowed=10.0,
+            requests_allowed=20,
             slowed=second // 30,
         )
         for second in range(90)

@@ -48,13 +48,13 @@ def test_a_long_run_is_looked_at_less_and_less_often() -> None:
 
 
 def test_a_moment_says_what_the_tally_said_then() -> None:
-    """The limit is told a second, as requests are; what comes later changes nothing."""
+    """What comes later changes nothing."""
     tally = Tally(requests_allowed=80, tokens_spent=7, tokens_left_today=93, slowed_down=2)
     tally.outcomes[Outcome.REJECTED] = 3
     course = Course(5.0)
     course.look(5.0, tally)
     tally.outcomes[Outcome.REJECTED] = 4
-    assert course.moments == (Moment(0.0, {Outcome.REJECTED: 3}, 0, 7, 93, 40.0, 2),)
+    assert course.moments == (Moment(0.0, {Outcome.REJECTED: 3}, 0, 7, 93, 80, 2),)
 
 
 def test_what_the_journal_keeps_comes_back() -> None:

@@ -28,7 +28,7 @@ SERIES = [
         requests=second * 12,
         tokens_spent=second * 60,
         tokens_left_today=30_000 - second * 60,
-        requests_allowed=40.0,
+        requests_allowed=80,
         slowed=second // 10,
     )
     for second in range(60)
@@ -165,8 +165,8 @@ def test_a_picture_has_its_limit_its_numbers_and_words() -> None:
     words = said(text)
     assert text.count('class="limit-line" points') == 2
     for told in (
-        "the limit: 40 a second",
-        "At most 12.0 requests a second",
+        "the limit: 80",
+        "At most 24 requests in 2 seconds",
         "slow down: 5 times",
         "the day allowed: 30",
     ):
@@ -182,10 +182,10 @@ def test_a_picture_has_its_limit_its_numbers_and_words() -> None:
 
 def test_a_limit_far_above_the_curve_is_told_and_not_drawn() -> None:
     """It would press the curve flat."""
-    far = [Moment(float(at), {}, at, at * 5, 1_000_000 - at * 5, 40.0) for at in range(3)]
+    far = [Moment(float(at), {}, at, at * 5, 1_000_000 - at * 5, 80) for at in range(3)]
     text = render(eventful(), Occasion(moments=tuple(far)))
     assert 'class="limit-line" points' not in text
-    assert "The limit of 40 a second is far above this picture." in text
+    assert "The limit of 80 in 2 seconds is far above this picture." in text
     assert "The day allowed 1,000,000: far above this picture." in text
 
 
@@ -257,8 +257,8 @@ def test_huge_numbers_are_drawn_too() -> None:
     """As are those that are next to nothing beside them."""
     most = 10**15
     events = EventCounts(read=most + 1, delivered=most, rejected=1)
-    moments = (Moment(0.0), Moment(1e9, {Outcome.DELIVERED: most, Outcome.REJECTED: 1}, most, most * 9, 0, 1e5))
+    moments = (Moment(0.0), Moment(1e9, {Outcome.DELIVERED: most, Outcome.REJECTED: 1}, most, most * 9, 0, 10**5))
     text = render(Summary(run="r", status="partial", exit_code=1, events=events), Occasion(moments=moments))
     assert Page(text).open == []
-    assert "under 0.1 %" in text
+    assert "&lt; 0.1 %" in text
     assert "e+" not in text
