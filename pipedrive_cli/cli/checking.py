@@ -17,8 +17,9 @@ from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, duration
+from pipedrive_cli.run.beginnings import ENOUGH
 from pipedrive_cli.run.check import AccountFound, Check, Checked
-from pipedrive_cli.run.sample import ENOUGH, UNMAPPED, SampleFound
+from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
 
 def check(

@@ -14,9 +14,9 @@ from pipedrive_cli.config import load
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.wording import count
+from pipedrive_cli.run.beginnings import ENOUGH
 from pipedrive_cli.run.check import Check, Checked
 from pipedrive_cli.run.custom_fields import TEXT, Wanted
-from pipedrive_cli.run.sample import ENOUGH
 from pipedrive_cli.secret import Secret
 
 DEFAULT = Path("config.yaml")

@@ -22,7 +22,8 @@ from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, warnings_of, with_pins
 from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
-from pipedrive_cli.run.sample import ENOUGH, Sample, SampleFound
+from pipedrive_cli.run.beginnings import ENOUGH
+from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.transform.changes import KINDS, Kind
 
 UNUSED = "mapping_unused"

@@ -17,7 +17,6 @@ from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import UNREAD, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
@@ -31,13 +30,13 @@ from pipedrive_cli.report.summary import (
     worst_first,
 )
 from pipedrive_cli.run.advice import advice
+from pipedrive_cli.run.beginnings import Beginnings
 from pipedrive_cli.run.estimate import Cost, Estimate
 from pipedrive_cli.run.intake import kinds_of
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
-ENOUGH = 50_000  # events: a few seconds, and a cause that hides behind so many is rare
 TRAITS_TOLD = 20
 NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
 EXAMPLES_KEPT = 20  # of each cause, to choose those from that differ
@@ -83,9 +82,7 @@ class Sample:
     most: int | None = None
     config_file: str | None = None
     _read: int = 0
-    _files: int = 0
-    _whole: bool = True
-    _bytes: int = 0
+    _beginnings: Beginnings = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
     _by_kind: Counter[str] = field(default_factory=Counter)
     _causes: Counter[Cause] = field(default_factory=Counter)
@@ -96,13 +93,14 @@ class Sample:
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
+        self._beginnings = Beginnings(self.sources, self.most)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:
         """Reads what is to be looked at. `learn` is asked for the account again when events are about kinds it did
         not show."""
         transform = compile_mapping(self.config, account)
         now = time.time_ns() // 1000
-        for entry in self._entries():
+        for entry in self._beginnings:
             self._read += 1
             event = entry.event(now)
             if isinstance(event, Complaint):
@@ -122,8 +120,8 @@ class Sample:
             self._outcomes[Outcome.SKIPPED],
             (*worst_first(self._groups(account)), *self._unmapped(dropped, account)),
             dropped,
-            whole=self._whole,
-            files=self._files,
+            whole=self._beginnings.whole,
+            files=self._beginnings.files,
             cost=self._estimate.cost(self._scale()),
             mistakes=tuple(self._mapped.wrong(account)),
             warnings=tuple(self._mapped.unused(dropped)),
@@ -136,31 +134,12 @@ class Sample:
                 found.setdefault(kind, {})[trait] = count
         return found
 
-    def _entries(self) -> Iterator[Entry]:
-        """All entries, or as many of each file's beginning as its share of `most`; what one leaves goes to the next."""
-        sources = self.sources if self.most is None else self.sources[:: max(1, -(-len(self.sources) // self.most))]
-        self._whole = len(sources) == len(self.sources)
-        for number, source in enumerate(sources):
-            share = None if self.most is None else max(1, (self.most - self._read) // (len(sources) - number))
-            self._files += 1
-            reading, size = read(source), 0
-            for taken, entry in enumerate(reading):
-                if taken == share:
-                    self._whole = False
-                    break
-                size += len(entry.raw) + 1
-                yield entry
-            self._bytes += min(reading.bytes_read, size)
-            left = reading.left
-            if left is not None and left.refusal is not None and left.refusal.code in UNREAD:
-                yield left
-
     def _scale(self) -> float:
         """How many times the events there are of those that were looked at, as far as the files' sizes tell."""
         sizes = [source.size for source in self.sources]
-        if self._whole or not self._bytes or any(size is None for size in sizes):
+        if self._beginnings.whole or not self._beginnings.bytes_read or any(size is None for size in sizes):
             return 1.0
-        return max(1.0, sum(size or 0 for size in sizes) / self._bytes)
+        return max(1.0, sum(size or 0 for size in sizes) / self._beginnings.bytes_read)
 
     def _take_event(self, entry: Entry, event: Event, transform: Transform) -> None:
         name = event.type if event.type != "track" else _NAMED.get((event.name or "").casefold(), "track, as a lead")

@@ -13,11 +13,10 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.run.beginnings import ENOUGH, Beginnings
 from pipedrive_cli.run.intake import kinds_of
-from pipedrive_cli.run.sample import ENOUGH
 from pipedrive_cli.transform.changes import KINDS, Kind
 from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.proposals import Seen
@@ -68,35 +67,31 @@ class _Tally:
 
 
 def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
-    """Reads up to `at_most` events, as many of each source as of another as far as they have them."""
+    """Reads up to `at_most` events, from the beginnings of the sources."""
     transform = compile_mapping(Config())
     now = time.time_ns() // 1000
     traits, objects = _Tally(), _Tally()
     kinds: set[Kind] = set()
-    events, bare_amounts, whole = 0, 0, True
-    for number, source in enumerate(sources):
-        share = events + max(1, (at_most - events) // (len(sources) - number))
-        for entry in read(source):
-            if events >= share:
-                whole = False
-                break
-            events += 1
-            event = entry.event(now)
-            if isinstance(event, Complaint):
-                continue
-            transformed = transform.transform(event)
-            if transformed.changes:
-                kinds |= kinds_of(event)
-            bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
-            for kind, path in dict.fromkeys(transformed.dropped):
-                traits.take((kind, path), _value(event, kind, path))
-            for kind, path in dict.fromkeys((kind, path.rpartition(".")[0]) for kind, path in transformed.dropped):
-                if path and isinstance(value := _value(event, kind, path), dict):
-                    objects.take((kind, path), value)
+    events, bare_amounts = 0, 0
+    beginnings = Beginnings(sources, at_most)
+    for entry in beginnings:
+        events += 1
+        event = entry.event(now)
+        if isinstance(event, Complaint):
+            continue
+        transformed = transform.transform(event)
+        if transformed.changes:
+            kinds |= kinds_of(event)
+        bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
+        for kind, path in dict.fromkeys(transformed.dropped):
+            traits.take((kind, path), _value(event, kind, path))
+        for kind, path in dict.fromkeys((kind, path.rpartition(".")[0]) for kind, path in transformed.dropped):
+            if path and isinstance(value := _value(event, kind, path), dict):
+                objects.take((kind, path), value)
     traits.forget_rare()
     seen = [*traits.seen(whole=False), *objects.seen(whole=True)]
     seen.sort(key=lambda trait: (KINDS.index(trait.kind), -trait.count, trait.path))
-    return TraitsFound(events, whole, frozenset(kinds), tuple(seen), bare_amounts)
+    return TraitsFound(events, beginnings.whole, frozenset(kinds), tuple(seen), bare_amounts)
 
 
 def _value(event: Event, kind: Kind, path: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.run.account import PINS
-from pipedrive_cli.run.sample import ENOUGH
+from pipedrive_cli.run.beginnings import ENOUGH
 from pipedrive_cli.sandbox import Sandbox
 
 from .desk_for_commands import account, event_file, pipedrive_cli, served, written_config
