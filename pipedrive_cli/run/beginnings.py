@@ -14,8 +14,8 @@ ENOUGH = 50_000  # events: a few seconds, and a cause that hides behind so many 
 class Beginnings:
     """Iterates over all entries, or over as many of each file's beginning as its share of `most`.
 
-    A file that cannot be read gives the entry that says why. What one file leaves of its share goes to those after it. After the last entry `whole` says whether that was all,
-    `files` and `bytes_read` (packed) how much was read.
+    A file that cannot be read gives the entry that says why. What one file leaves of its share goes to those after it.
+    After the last entry `whole` says whether that was all, `files` and `bytes_read` (packed) how much was read.
     """
 
     def __init__(self, sources: Sequence[Source], most: int | None = ENOUGH) -> None:
