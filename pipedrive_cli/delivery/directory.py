@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.listing import SKEW, Listing, Progress, look_up_cost
 from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.pipedrive.answer import Answer
@@ -26,6 +24,7 @@ from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import (
     FACTS,
     MAX_LISTED_FIELDS,
+    MAX_LISTED_IDS,
     Call,
     find_email,
     find_exact,
@@ -35,41 +34,11 @@ from pipedrive_cli.pipedrive.catalog import (
 )
 from pipedrive_cli.transform.changes import Kind
 
-SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
-REFRESH_AFTER = 600.0  # seconds after which others may well have made records that a long run does not know
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
 
 # What is kept of a record's standard fields beside those that the config maps.
 _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
-
-
-class Listing(msgspec.Struct):
-    """How far a kind has been listed. `stamp`: RFC 3339, from when on changes have to be asked for.
-
-    While it is not complete, the next run goes on at `cursor`; what it has cost so far, and what looking up would have
-    cost, count on as well.
-    """
-
-    complete: bool = False
-    stamp: str | None = None
-    fields: tuple[str, ...] = ()
-    cursor: str | None = None
-    credit: int = 0  # tokens that looking up all keys and emails asked for so far would have cost
-    spent: int = 0
-
-
-@dataclass(slots=True)
-class _Progress:
-    """One kind's listing in this run."""
-
-    listing: Listing
-    resumed: bool = False  # its first pages were listed by an earlier run
-    began: float | None = None  # loop seconds of its first page
-    fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
-    listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
-    read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time turns the pages
 
 
 class Directory:
@@ -95,7 +64,7 @@ class Directory:
         self.want(key_address, wanted)
         self._now = now
         self._warn = warn
-        self._kinds: dict[Kind, _Progress] = {}
+        self._kinds: dict[Kind, Progress] = {}
         self._absent: set[tuple[Kind, str]] = set()
         self._taking_over = asyncio.Lock()
         self._leads_known = self._journal.fact("leads taken over", bool) is True
@@ -115,28 +84,50 @@ class Directory:
                 raise
             raise Failure("look_up_failed", f"{call.label} was refused: {refusal.message}") from refusal
 
-    async def prepare(self, kind: Kind, keys: Sequence[str]) -> None:
-        """Makes ready for `locate` of many keys."""
+    async def prepare(self, kind: Kind, keys: Sequence[str], ids: Sequence[int] = ()) -> None:
+        """Makes ready for `locate` of many keys, and for `recall` of records that were found or are named by id."""
         known = self._journal.known(kind, keys)
-        unknown = [key for key in keys if key not in known and not self._journal.seen_ids(kind, key)]
-        if not unknown:
-            return
         progress = self._progress(kind)
-        if progress.listing.complete:
-            await self._refresh(kind, progress)
+        unknown: list[str] = []
+        unread = list(ids)
+        for key in keys:
+            if key not in known:
+                seen = self._journal.seen_ids(kind, key)
+                unread += seen[:1]
+                unknown += () if seen else (key,)
+        progress.waiting = len(unknown)
+        unread = [record for record in dict.fromkeys(unread) if progress.true_at(record) is None]
+        if not unknown and not unread:
             return
+        cost = look_up_cost(kind, len(unknown), len(unread))
         whole = any(len(key) > LONGEST_TERM for key in unknown)
-        await self._list_while_cheaper(kind, progress, len(unknown), whole=whole)
+        await self._list_while_cheaper(progress, cost, cost, whole=whole)
+        await self._read(progress, [record for record in unread if progress.true_at(record) is None])
 
-    async def _list_while_cheaper(self, kind: Kind, progress: _Progress, wanted: int, *, whole: bool = False) -> None:
-        """Lists until that has cost as much as looking up all that was `wanted` so far would; or the `whole` kind."""
-        cost = FACTS[kind].list.tokens
-        progress.listing.credit += wanted * FACTS[kind].search.tokens
+    async def _list_while_cheaper(
+        self, progress: Progress, cost: int, cost_if_stale: int, *, whole: bool = False
+    ) -> None:
+        """Lists until that has cost as much as looking up would; or the `whole` kind.
+
+        `cost` is what looking up has come to cost more, `cost_if_stale` what it would for all that still waits.
+        """
         async with progress.turn:
-            while not progress.listing.complete and (whole or progress.listing.spent + cost <= progress.listing.credit):
-                await self._list_page(kind, progress)
-        if progress.listing.complete:
-            await self._refresh(kind, progress)
+            while True:
+                stale = progress.stale(self._now())
+                progress.credit(cost_if_stale if stale else cost, self._now())
+                while progress.worth_a_page() or (whole and not progress.listing.complete):
+                    await self._list_page(progress)
+                if not progress.stale(self._now()):
+                    return
+
+    async def _read(self, progress: Progress, ids: Sequence[int]) -> None:
+        """Reads records by their ids, as many at a time as a page takes, where that is cheaper than one by one."""
+        kind = progress.kind
+        for some in (ids[start : start + MAX_LISTED_IDS] for start in range(0, len(ids), MAX_LISTED_IDS)):
+            if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
+                at = self._now()
+                answer = await self._send(listing(kind, ids=some, custom_fields=self._listed(kind)))
+                progress.read.update(dict.fromkeys(await self._take_page(kind, answer), at))
 
     async def locate(self, ask: Locate) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
@@ -147,14 +138,23 @@ class Directory:
         if key in own:
             return (int(own[key]),)
         if not (ids := self._journal.seen_ids(ask.kind, key)):
-            progress = self._progress(ask.kind)
-            if progress.listing.complete:
-                await self._refresh(ask.kind, progress)
-                ids = self._journal.seen_ids(ask.kind, key)
-            elif (ask.kind, key) not in self._absent:
-                ids = await (self._list_all if len(key) > LONGEST_TERM else self._look_up)(ask, key)
+            ids = await self._find(ask, key)
         self.warn_of_twins(ask.kind, key)
         return tuple(ids)
+
+    async def _find(self, ask: Locate, key: str) -> list[int]:
+        """A key that nobody has seen: in what has not been listed yet, or by a look of its own."""
+        kind, progress = ask.kind, self._progress(ask.kind)
+        if not progress.listing.complete or progress.stale(self._now()):
+            if not progress.listing.complete and (kind, key) in self._absent:
+                return []
+            # Keys of this window have been counted by `prepare`; another one (its record was deleted) comes on top.
+            one = look_up_cost(kind, 1, 0)
+            cost, waiting = (0 if progress.waiting else one), max(1, progress.waiting)
+            await self._list_while_cheaper(progress, cost, waiting * one, whole=len(key) > LONGEST_TERM)
+        progress.waiting = max(0, progress.waiting - 1)
+        found = self._journal.seen_ids(kind, key)
+        return found if found or progress.listing.complete else await self._look_up(ask, key)
 
     def warn_of_twins(self, kind: Kind, key: str) -> None:
         """Warns where several records bear this key, as far as they have been seen."""
@@ -170,13 +170,9 @@ class Directory:
             return Knowledge(state, None if seen is None else seen.values)
         assert isinstance(record, int)  # noqa: S101 - leads alone have other ids
         progress = self._progress(kind)
-        at = max(
-            progress.read.get(record, -1.0),
-            progress.listed.get(record, -1.0),
-            -1.0 if progress.fresh_at is None else progress.fresh_at,
-        )
-        seen = self._journal.seen(kind, record) if at >= 0 else None
-        if seen is None:
+        at = progress.true_at(record)
+        seen = None if at is None else self._journal.seen(kind, record)
+        if at is None or seen is None:
             return Knowledge(state)
         return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated))
 
@@ -261,13 +257,13 @@ class Directory:
         ids = self._journal.seen_ids(kind, key)
         return self._journal.seen(kind, ids[0]) if ids else None
 
-    def _progress(self, kind: Kind) -> _Progress:
+    def _progress(self, kind: Kind) -> Progress:
         if kind not in self._kinds:
             stored = self._journal.fact(f"listing {kind}", Listing)
             fields = tuple(sorted(self._listed(kind)))
             if stored is None or stored.fields != fields:
                 stored = Listing(fields=fields)
-            self._kinds[kind] = _Progress(stored, resumed=stored.cursor is not None)
+            self._kinds[kind] = Progress(kind, stored, resumed=stored.cursor is not None)
         return self._kinds[kind]
 
     def _listed(self, kind: Kind) -> tuple[str, ...]:
@@ -279,59 +275,18 @@ class Directory:
         unique = sorted(set(keys))
         return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
 
-    async def _list_page(self, kind: Kind, progress: _Progress) -> None:
-        at = self._now()
-        if progress.began is None:
-            progress.began = at
-        now = progress.listing
+    async def _list_page(self, progress: Progress) -> None:
+        at, fields = self._now(), self._listed(progress.kind)
         try:
-            answer = await self._send(listing(kind, now.cursor, custom_fields=self._listed(kind)))
+            answer = await self._send(progress.next_page(fields, at))
         except Failure:
             if not progress.resumed:
                 raise
-            # Perhaps Pipedrive does not know the place any more at which an earlier run stopped: begin anew.
-            progress.resumed, progress.listing = False, Listing(fields=now.fields, credit=now.credit)
-            await self._list_page(kind, progress)
+            progress.begin_anew()
+            await self._list_page(progress)
             return
-        cursor = answer.next_cursor
-        listed = Listing(
-            complete=cursor is None,
-            stamp=now.stamp or _stamp(answer),
-            fields=now.fields,
-            cursor=cursor,
-            credit=now.credit,
-            spent=now.spent + FACTS[kind].list.tokens,
-        )
-        ids = await self._take_page(kind, answer, listed)
-        listed.credit = now.credit  # it may have grown while the page was under way
-        progress.listing = listed
-        if listed.complete:
-            # What an earlier run has listed is as old as its stamp: `_refresh` has to follow.
-            progress.fresh_at = None if progress.resumed else progress.began
-            progress.listed.clear()
-        else:
-            # What earlier runs have seen is not fresh for being in the journal: only these are.
-            progress.listed.update(dict.fromkeys(ids, at))
-
-    async def _refresh(self, kind: Kind, progress: _Progress) -> None:
-        """Brings a complete listing up to date: one of an earlier run at once, one of this run every few minutes."""
-        async with progress.turn:
-            fresh = progress.fresh_at is not None and self._now() - progress.fresh_at < REFRESH_AFTER
-            if fresh or progress.listing.stamp is None:
-                return
-            at, stamp, cursor = self._now(), None, None
-            since = datetime.fromisoformat(progress.listing.stamp)
-            while True:
-                call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=since - SKEW)
-                answer = await self._send(call)
-                stamp = stamp or _stamp(answer)
-                cursor = answer.next_cursor
-                # The new stamp holds once every page is in: a page that cannot be had is asked for again.
-                listed = Listing(True, stamp, progress.listing.fields)
-                await self._take_page(kind, answer, listed if cursor is None else None)
-                if cursor is None:
-                    break
-            progress.listing, progress.fresh_at = listed, at
+        listed = progress.after(answer)
+        progress.turned(listed, await self._take_page(progress.kind, answer, listed), at)
 
     async def _take_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
         """Keeps what a page shows; returns the ids of its living records."""
@@ -374,7 +329,7 @@ class Directory:
         while True:
             answer = await self._send(find_exact(ask.kind, term, by, cursor))
             for item in _items(answer):
-                await self.look(ask.kind, int(item["id"]))
+                await self._verify(ask.kind, item)
             cursor = answer.next_cursor
             if cursor is None:
                 break
@@ -383,18 +338,18 @@ class Directory:
             self._absent.add((ask.kind, key))
         return found
 
-    async def _list_all(self, ask: Locate, key: str) -> list[int]:
-        """By listing to the end, for a key that is too long to be searched for."""
-        progress = self._progress(ask.kind)
-        async with progress.turn:
-            while not progress.listing.complete:
-                await self._list_page(ask.kind, progress)
-        await self._refresh(ask.kind, progress)
-        return self._journal.seen_ids(ask.kind, key)
+    async def _verify(self, kind: Kind, hit: Mapping[str, Any]) -> None:
+        """Reads what a search has found, which is part of what looking up costs."""
+        await self.look(kind, int(hit["id"]))
+        progress = self._progress(kind)
+        if not progress.listing.complete:
+            progress.listing.credit += FACTS[kind].get.tokens
 
     async def _by_email(self, email: str) -> tuple[int, ...]:
         progress = self._progress("persons")
-        await self._list_while_cheaper("persons", progress, 0 if progress.listing.complete else 1)
+        if not progress.listing.complete or progress.stale(self._now()):
+            one = look_up_cost("persons", 1, 0)
+            await self._list_while_cheaper(progress, one, max(one, look_up_cost("persons", progress.waiting, 0)))
         if progress.listing.complete:
             return tuple(self._journal.seen_by_email(email))
         if len(email) > LONGEST_TERM:
@@ -403,7 +358,7 @@ class Directory:
         wanted = email.strip().casefold()
         for item in _items(answer):
             if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
-                await self.look("persons", int(item["id"]))
+                await self._verify("persons", item)
         return tuple(self._journal.seen_by_email(email))
 
 
@@ -420,11 +375,6 @@ def _items(answer: Answer) -> list[Mapping[str, Any]]:
     if not isinstance(data, Mapping) or not isinstance(data.get("items"), list):
         raise Failure("look_up_failed", "Pipedrive's search answered without a list of items")
     return [hit["item"] for hit in data["items"] if isinstance(hit, Mapping) and isinstance(hit.get("item"), Mapping)]
-
-
-def _stamp(answer: Answer) -> str:
-    """When the listing was true, by Pipedrive's own clock."""
-    return (answer.date or datetime.now(UTC)).isoformat()
 
 
 def _microseconds(text: str | None) -> int | None:

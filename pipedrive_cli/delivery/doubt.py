@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from pipedrive_cli.delivery.asks import Write
-from pipedrive_cli.delivery.directory import SKEW, Directory
+from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, OpenWrite
+from pipedrive_cli.delivery.listing import SKEW
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.transform.changes import Kind
 

@@ -81,7 +81,8 @@ class Places:
     def _check_id(self, named: int) -> Generator[Ask, Any, Complaint | None]:
         if self.by_id is not None and self.by_id != named:
             return _conflict(f"the input names it {self.by_id} elsewhere")
-        values = yield Look(self.job.kind, named)
+        knowledge: Knowledge = yield Recall(self.job.kind, named, self.job.key)
+        values = knowledge.values if knowledge.values is not None else (yield Look(self.job.kind, named))
         if values is None:
             return Complaint(
                 "unknown_pipedrive_id",
@@ -101,7 +102,7 @@ class Places:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
-        self.values[named] = (values, 0.0)
+        self.values[named] = (values, knowledge.age)
         if not blank(bears) and key is None:
             self.job.key = str(bears)
         return None

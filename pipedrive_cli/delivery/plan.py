@@ -113,9 +113,15 @@ def _looked(
     job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms, dropped: set[str]
 ) -> Generator[Ask, Any, bool]:
     """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
-    if home.id is None or not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job)):
+    if home.id is None:
         return True
-    if home.values is not None:
+    if home.values is None and home.found:
+        # A record that we never wrote: reading it costs a fifth of writing what it holds already.
+        if not _decision(job, home, parts, wanted, terms, dropped).body:
+            return True
+    elif not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job)):
+        return True
+    elif home.values is not None:
         # What a listing brought is good enough to see that nothing is to be written, however long a run takes.
         body = () if home.age <= terms.look_after else _decision(job, home, parts, wanted, terms, dropped).body
         if not any(address in REPLACED_WHOLE or address.startswith("prices.") for address in body):

@@ -44,6 +44,11 @@ class Window:
         named = [name_key(node[2]) for group in mine for node in group.nodes if node[1] == "name"]
         return [key for group in mine for key in sorted(self._backlog.keys_of(group))] + named
 
+    def ids(self, kind: Kind) -> list[int]:
+        """Records of one kind that are named by Pipedrive's id."""
+        mine = (group for group in reversed(self._records) if group.kind == kind)
+        return [node[2] for group in mine for node in group.nodes if isinstance(node[2], int)]
+
     def group(self, node: Node) -> Group | None:
         """Where the record stands that is found by `node`, if it is in this window."""
         return self._groups.get(node)

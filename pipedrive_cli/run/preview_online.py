@@ -85,8 +85,9 @@ class Seen:
 
     async def _prepare(self, kind: Kind, jobs: Sequence[Job]) -> None:
         keys = [key for job in jobs for key in job.keys] + [name_key(j.name) for j in jobs if j.name is not None]
-        if keys:
-            await self.directory.prepare(kind, keys)
+        ids = [record for job in jobs for record in job.ids]
+        if keys or ids:
+            await self.directory.prepare(kind, keys, ids)
 
     async def locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":

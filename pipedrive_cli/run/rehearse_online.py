@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.directory import Listing
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal.scratch import scratch
+from pipedrive_cli.delivery.listing import Listing
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.cloud_listing import is_url

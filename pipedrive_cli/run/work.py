@@ -169,7 +169,7 @@ class Work:
             tally.phase = "looking up records"
             try:
                 kinds: tuple[Kind, ...] = ("organizations", "products", "persons")
-                await asyncio.gather(*(self._look_up(kind, window.keys(kind)) for kind in kinds))
+                await asyncio.gather(*(self._look_up(kind, window) for kind in kinds))
                 if window.has_leads:
                     await courier.directory.take_over_leads()
             except KindStops as stops:
@@ -182,10 +182,11 @@ class Work:
         await courier.deliver(window, self._workers())
         self.commits.flush()
 
-    async def _look_up(self, kind: Kind, keys: list[str]) -> None:
-        if keys:
+    async def _look_up(self, kind: Kind, window: Window) -> None:
+        keys, ids = window.keys(kind), window.ids(kind)
+        if keys or ids:
             assert self._courier is not None  # noqa: S101 - only a prepared run has jobs
-            await self._courier.directory.prepare(kind, keys)
+            await self._courier.directory.prepare(kind, keys, ids)
 
     def _workers(self) -> int:
         wish = self.config.delivery.concurrency

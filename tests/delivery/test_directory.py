@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,9 @@ import pytest
 
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.asks import Locate, Refusal
-from pipedrive_cli.delivery.directory import Directory, Listing
+from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.listing import Listing
 from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -20,6 +21,14 @@ from pipedrive_cli.transform.changes import Kind
 
 KEY = "a" * 40
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
+
+
+@pytest.fixture
+def journal() -> Iterator[Journal]:
+    """A journal over several runs."""
+    kept = Journal.open()
+    yield kept
+    kept.close()
 
 
 class Account:
@@ -54,12 +63,14 @@ class Account:
             data = self.by_id.get(int(call.id))
             if data is None:
                 raise Refusal("gone", "gone", gone=True)
-        elif "updated_since" in call.query:
-            data = [person for person in self.persons if person.get("changed")]
+        elif "ids" in call.query:
+            data = [self.by_id[int(record)] for record in call.query["ids"].split(",") if int(record) in self.by_id]
         else:
+            since = "updated_since" in call.query
+            listed = [person for person in self.persons if person.get("changed")] if since else self.persons
             start = int(call.query.get("cursor", 0))
-            data = self.persons[start : start + 500]
-            cursor = str(start + 500) if start + 500 < len(self.persons) else None
+            data = listed[start : start + 500]
+            cursor = str(start + 500) if start + 500 < len(listed) else None
         body = {"success": True, "data": data, "additional_data": {"next_cursor": cursor}}
         return Answer(200, {"date": DATE}, body)
 
@@ -233,5 +244,73 @@ def test_moments_are_asked_for_in_whole_seconds_of_utc() -> None:
         await directory_of(account, journal).changed_since("persons", datetime(2026, 1, 1, 0, 1, 0, 5, tzinfo=UTC))
         assert account.calls[0].query["updated_since"] == "2025-12-31T23:59:00Z"
         journal.close()
+
+    virtual_time.run(main())
+
+
+def _changed(account: Account, number: int) -> None:
+    for person in account.persons[:number]:
+        person["changed"] = True
+
+
+def test_what_has_changed_is_listed_only_while_that_is_cheaper(journal: Journal) -> None:
+    """A backfill, or somebody's mass edit, must not make three new keys pay for every page of it."""
+    account = Account([f"u{n}" for n in range(10_000)])
+
+    async def main() -> None:
+        await located(account, [f"u{n}" for n in range(10_000)], journal)
+        _changed(account, 10_000)
+        before = account.tokens
+        assert await located(account, ["u7", "new1", "new2", "new3"], journal) == [(8,), (), (), ()]
+        assert account.tokens - before <= 2 * 3 * 20
+
+    virtual_time.run(main())
+
+
+def test_a_refresh_is_gone_on_with_by_the_next_run_and_counts_from_its_first_page(journal: Journal) -> None:
+    """No page of it is listed twice, and what changed while it was under way is asked for after it."""
+    account = Account([f"u{n}" for n in range(2_500)])
+
+    async def main() -> None:
+        await located(account, [f"u{n}" for n in range(2_500)], journal)
+        _changed(account, 2_500)  # five pages
+        account.calls.clear()
+        for run in range(3):
+            assert await located(account, [f"new{run}"], journal) == [()]
+        pages = [call.query.get("cursor") for call in account.calls if "updated_since" in call.query]
+        assert pages[:5] == [None, "500", "1000", "1500", "2000"]
+        assert pages[5] is None
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("number", "tokens"), [(5, 0), (11, 10), (100, 10), (250, 30)])
+def test_found_records_are_read_a_hundred_at_a_time(journal: Journal, number: int, tokens: int) -> None:
+    """What an earlier run found is read anew by ids where that is cheaper than one by one."""
+    account = Account([f"u{n}" for n in range(10_000)])
+
+    async def main() -> None:
+        await located(account, [f"u{n}" for n in range(10_000)], journal)
+        _changed(account, 10_000)  # so that the few pages it is worth do not show them all
+        before = account.tokens
+        directory = directory_of(account, journal)
+        ids = [7_001 + n for n in range(number)]
+        await directory.prepare("persons", [f"u{n}" for n in range(7_000, 7_000 + number)])
+        assert account.tokens - before <= 2 * tokens
+        fresh = [directory.recall("persons", record).values is not None for record in ids]
+        assert fresh == [tokens > 0] * number
+
+    virtual_time.run(main())
+
+
+def test_records_named_by_id_are_listed_or_read_together(journal: Journal) -> None:
+    """Thousands of ids cost a page of the listing for five hundred, and not a request each."""
+    account = Account([f"u{n}" for n in range(5_000)])
+
+    async def main() -> None:
+        directory = directory_of(account, journal)
+        await directory.prepare("persons", [], [n + 1 for n in range(0, 5_000, 2)])
+        assert account.tokens <= 2 * 100
+        assert directory.recall("persons", 4_999).values is not None
 
     virtual_time.run(main())

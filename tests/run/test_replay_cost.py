@@ -27,8 +27,7 @@ def test_a_long_run_reads_nobody_whose_emails_stay(tmp_path: Path) -> None:
     """What a listing brought minutes ago shows that no email is to be written: then nobody is read again."""
     scene = Scene(tmp_path, SLOW, plan="lite")
     _filled(scene, 700)
-    people = [(f"u{user}", {"email": f"u{user}@shop.example", "role": "lead"}) for user in range(700)]
-    summary = scene.run([identify(user, **traits) for user, traits in people])
+    summary = scene.run([identify(f"u{user}", email=f"u{user}@shop.example", role="lead") for user in range(700)])
     assert summary.records.persons.updated == 700
     assert summary.seconds > 65  # so that the listing was older than a minute
     assert looks(summary) == {"persons": 2, "personFields": 1}
@@ -41,3 +40,28 @@ def test_a_long_run_reads_whom_it_gives_an_email(tmp_path: Path) -> None:
     people = [identify(f"u{user}", role="lead") for user in range(699)]
     summary = scene.run([*people, identify("u699", email="new@shop.example")])
     assert looks(summary) == {"persons": 2, "personFields": 1, "persons/{id}": 1}
+
+
+def test_what_an_earlier_run_found_is_compared_before_it_is_written(tmp_path: Path) -> None:
+    """Records that a listing of an earlier run brought: read together, and no write where nothing changes."""
+    scene = Scene(tmp_path)
+    _filled(scene, 1_500)
+    scene.run([identify(f"u{user}", role="dev") for user in range(100)])
+    again = scene.run([identify(f"u{user}", role="dev") for user in range(1_000, 1_050)])
+    assert scene.writes == []
+    assert again.events.unchanged == 50
+    assert again.tokens.spent <= 2 + 2 * 10
+    few = scene.run([identify(f"u{user}", role="dev") for user in range(1_100, 1_103)])
+    assert scene.writes == []
+    assert few.tokens.spent == 2 + 3
+
+
+def test_persons_named_by_pipedrive_s_id_are_read_together(tmp_path: Path) -> None:
+    """Each id is known to be there, and to bear no other key, without a request of its own."""
+    scene = Scene(tmp_path)
+    for user in range(300):
+        scene.sandbox.add_record("persons", {"name": f"U {user}"})
+    named = [{"externalId": [{"type": "pipedrivePersonId", "id": str(n + 1)}]} for n in range(300)]
+    summary = scene.run([identify(f"u{n}", role="dev") | {"context": context} for n, context in enumerate(named)])
+    assert summary.records.persons.updated == 300
+    assert looks(summary) == {"persons": 1, "personFields": 1}
