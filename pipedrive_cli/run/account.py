@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -41,6 +41,7 @@ class AccountKnowledge:
     journal: Journal | None
     send: Send
     now: float
+    _of_before: set[str] = field(default_factory=set)  # what was not asked for in this run, but kept
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
         """Fetches fields of these kinds, and with leads or products the currencies, unless a day-old copy is kept."""
@@ -67,6 +68,31 @@ class AccountKnowledge:
                 self.journal.set_fact("currencies", None)
                 self.journal.set_fact("lead labels", None)
 
+    async def renew(self, kinds: frozenset[Kind]) -> bool:
+        """Fetches anew what is kept from earlier of these kinds, once in a run. Returns whether anything has changed.
+
+        Somebody may have added an option, a label or a currency since, perhaps because the last report said so.
+        """
+        names = {f"fields {kind}" for kind in kinds}
+        names |= {"currencies"} if kinds & {"leads", "products"} else set()
+        names |= {"lead labels"} if "leads" in kinds else set()
+        stale = names & self._of_before
+        if not stale or self.journal is None:
+            return False
+        before = self.account
+        self._of_before -= stale
+        with self.journal.transaction():
+            for name in stale:
+                self.journal.set_fact(name, None)
+        self.account = msgspec.structs.replace(
+            before,
+            fields={kind: fields for kind, fields in before.fields.items() if f"fields {kind}" not in stale},
+            currencies=None if "currencies" in stale else before.currencies,
+            lead_labels=None if "lead labels" in stale else before.lead_labels,
+        )
+        await self.learn(kinds, labels="leads" in kinds)
+        return self.account != before
+
     def pin(self, config: Config) -> None:
         """Remembers which keys the config's names stand for; to be called once the config fits."""
         held = pins(config, self.account)
@@ -77,6 +103,7 @@ class AccountKnowledge:
     async def _kept(self, name: str, kind: Kind | None) -> Kept:
         kept = self.journal.fact(name, Kept) if self.journal is not None else None
         if kept is not None and 0 <= self.now - kept.at < DAY:
+            self._of_before.add(name)
             return kept
         if kind is not None:
             kept = Kept(self.now, fields=await read_fields(self.send, kind))

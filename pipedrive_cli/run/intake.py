@@ -94,6 +94,7 @@ class Intake:
     transform: Callable[[Event], Transformed]
     prepare: Callable[[frozenset[Kind]], Awaitable[None]]
     now: Callable[[], int]
+    renew: Callable[[Event], Awaitable[bool]] | None = None  # asks whether the account still is as it is known
     limit: int | None = None
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read
@@ -203,7 +204,7 @@ class Intake:
                 await self.prepare(kinds - self._prepared)
                 self._prepared |= kinds
             tally.events_read += 1  # from here on it has an outcome, whatever happens
-            self._take_event(entry, key, event)
+            await self._take_event(entry, key, event)
         return False
 
     def _limit_reached(self) -> bool:
@@ -216,13 +217,15 @@ class Intake:
         event = entry.event(now)
         return isinstance(event, Event) and passes(event, self.filters)
 
-    def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
+    async def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
         case = self._case(entry, key, event)
         self.waiting += 1
         if (first := self._under_way.get(key)) is not None:
             self._twins.append((case, first))
             return
         transformed = self.transform(event)
+        if transformed.complaints and self.renew is not None and _misfit(transformed) and await self.renew(event):
+            transformed = self.transform(event)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         case.complaints = transformed.complaints
@@ -257,6 +260,10 @@ class Intake:
         case = Case(b"", Origin(entry.identity or "", entry.place))
         case.outcome = Outcome.DUPLICATE
         self.book.end(case)
+
+
+def _misfit(transformed: Transformed) -> bool:
+    return any(complaint.code == "bad_value" for complaint in transformed.complaints)
 
 
 async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:

@@ -29,7 +29,7 @@ from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, raise_problems, warnings_of
-from pipedrive_cli.run.intake import Intake
+from pipedrive_cli.run.intake import Intake, kinds_of
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents
@@ -68,6 +68,7 @@ class Work:
     _courier: Courier | None = None
     _intake: Intake | None = None
     _kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
+    _renewed: frozenset[Kind] = frozenset()  # kinds whose fields were asked for again because a value did not fit
     _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
 
     async def through(self, sources: list[Source]) -> StopRun | None:
@@ -84,6 +85,7 @@ class Work:
             journal=self.commits.journal,
             transform=self._transformed,
             prepare=self._prepare,
+            renew=self._renew,
             now=lambda: time.time_ns() // 1000,
             limit=self.options.limit,
             files=self.files,
@@ -234,6 +236,20 @@ class Work:
                 place = Place(self.config_file, warning.line or 1)
                 told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
                 self.book.problem(Complaint(FIELD_MOVED, told, warning.path), Case(b"", Origin("", place)))
+
+    async def _renew(self, event: Event) -> bool:
+        """A value fits no field as the account is known: perhaps it is known from yesterday. Returns whether it was."""
+        kinds = kinds_of(event) - self._renewed
+        if not kinds:
+            return False
+        self._renewed |= kinds
+        try:
+            renewed = await self.account.renew(kinds)
+        except KindStops:
+            return False  # it was shown before; what it was stands
+        if renewed:
+            await self._prepare(kinds)
+        return renewed
 
     async def _learn(self, kinds: frozenset[Kind]) -> None:
         """A kind whose fields the key may not even read is a kind that stops: the others go on."""

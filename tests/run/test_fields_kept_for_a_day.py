@@ -1,0 +1,61 @@
+"""The account's fields are kept for a day, and asked for again when a value does not fit what was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipedrive_cli.config.model import Fields, Leads
+from tests.harness import CONFIG, Scene, identify, outcomes, track
+
+PERSON_FIELDS, LABELS = "GET /api/v2/personFields", "GET /api/v1/leadLabels"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """An account whose persons have a field Plan with the one option Free, and a run that has seen it."""
+    config = msgspec.structs.replace(
+        CONFIG, fields=Fields(persons={"plan": "Plan"}), leads=Leads(default_currency="EUR")
+    )
+    scene = Scene(tmp_path, config=config)
+    scene.sandbox.add_field("persons", name="Plan", field_type="enum", options=("Free",))
+    scene.run([identify("u1", name="Ann", plan="Free")])
+    return scene
+
+
+def add_option(scene: Scene, label: str) -> None:
+    """As somebody does in Pipedrive's settings."""
+    persons = scene.sandbox.account.fields["persons"]
+    (plan,) = (field for field in persons.custom.values() if field.name == "Plan")
+    scene.sandbox.account.fields.add_option(plan, label, 0)
+
+
+def test_an_option_that_was_added_since_is_found(scene: Scene) -> None:
+    """Whoever follows the report's advice and runs again need not wait for tomorrow."""
+    add_option(scene, "Pro")
+    summary = scene.run([identify("u1", plan="Pro"), identify("u2", plan="Pro")])
+    assert outcomes(summary) == {"delivered": 2}
+    assert scene.sent.count(PERSON_FIELDS) == 1
+
+
+def test_values_that_fit_ask_for_nothing(scene: Scene) -> None:
+    """An import every hour does not pay for the fields every hour."""
+    scene.run([identify("u2", plan="Free")])
+    assert PERSON_FIELDS not in scene.sent
+
+
+def test_it_is_asked_once_in_a_run(scene: Scene) -> None:
+    """However many values do not fit, the account is what it is."""
+    summary = scene.run([identify(f"u{n}", plan="Gold") for n in range(5)])
+    assert outcomes(summary) == {"rejected": 5}
+    assert scene.sent.count(PERSON_FIELDS) == 1
+
+
+def test_a_label_that_was_added_since_is_found(scene: Scene) -> None:
+    """The labels of leads are kept for a day, too."""
+    scene.run([track("u1", "Demo", label_ids="Hot")])
+    scene.sandbox.account.add_lead_label("Icy", "blue")
+    assert outcomes(scene.run([track("u1", "Call", label_ids="Icy")])) == {"delivered": 1}
+    assert scene.sent.count(LABELS) == 1
