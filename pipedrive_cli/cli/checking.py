@@ -128,9 +128,12 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
         return [f"`pipedrive-cli check SOURCE{config}` looks at events too; SOURCE is a file or folder of them."]
     if "-" in sources:
         return []
+    rejected = checked.events is not None and checked.events.rejected
+    kept = "; what is rejected stands in that file, to be mended" if rejected else ""
     return [
         f"`pipedrive-cli preview {named}{config} --online` shows every request and sends none.",
-        f"`pipedrive-cli replay {named}{config}` sends them; `--limit 10` begins with ten events.",
+        f"`pipedrive-cli replay {named}{config}{' --rejects rejected.rejects.ndjson' if rejected else ''}` sends them; "
+        f"`--limit 10` begins with ten events{kept}.",
     ]
 
 

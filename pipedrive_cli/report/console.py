@@ -200,6 +200,7 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
         parts += advice(problem.hint)
     count = wording.count(len(error.problems), "problem")
     parts.append(joined(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
+    parts += advice("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
     show(console_for(file or sys.stderr), parts)
 
 

@@ -124,7 +124,7 @@ def next_steps(
     events, steps = summary.events, []
     if rejects is not None and events.rejected:
         kept = count(events.rejected + events.failed, "rejected or failed event")
-        steps.append(f"{kept} in {rejects}: mend what was rejected there and replay that file.")
+        steps.append(f"{kept} in {rejects}: mend them there, or the config or Pipedrive, and replay it.")
     elif events.rejected:
         again = "Replay" if scene == "foretold" else "Run again"
         steps.append(f"{again} with --rejects FILE to get the rejected events as a file to mend and replay.")

@@ -30,14 +30,15 @@ def advice(kind: Kind, trait: str, config: Config, account: Account | None) -> s
     # The same letters are surer than similar ones, and an event's name for a field surer than a slip.
     if (same := next((name for name in leaves if _bare(name) == _bare(leaf)), None)) is not None:
         return f"Did you mean {leaves[same]}? Upper and lower case count."
-    if (field := _made_for_it(kind, trait, account)) is not None:
+    if (field := made_for_it(kind, trait, account)) is not None:
         return f"To send it add `{trait}: {field}` to fields.{kind}."
     alike = {name.casefold(): name for name in leaves}
     near = get_close_matches(leaf.casefold(), alike, 1, ALIKE)
     return f"Did you mean {leaves[alike[near[0]]]}?" if near else None
 
 
-def _made_for_it(kind: Kind, trait: str, account: Account | None) -> str | None:
+def made_for_it(kind: Kind, trait: str, account: Account | None) -> str | None:
+    """The field of the account that bears the trait's name, or nearly so."""
     custom = () if account is None else account.fields.get(kind, ())
     names = (*STANDARD[kind], *(field.name for field in custom if field.custom))
     name = next((name for name in names if _bare(name) == _bare(trait)), None)

@@ -17,6 +17,7 @@ from pipedrive_cli.events.event import Event
 from pipedrive_cli.outcomes import Complaint, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
+from pipedrive_cli.run.advice import made_for_it
 from pipedrive_cli.transform.changes import KINDS, Kind
 from pipedrive_cli.transform.targets import Target, resolve
 
@@ -61,7 +62,9 @@ class MappedTraits:
                 target = self._target(kind, trait, account)
                 if target is not None:
                     message = f"not one of {count:,} values fits {described(target)}: {self._told((kind, trait))}"
-                    yield ConfigProblem(path_of(kind, trait), message, hint=_remedy(target))
+                    better = made_for_it(kind, trait, account)
+                    meant = None if better in (None, target.name) else f"map it to {better}, if that is meant; or "
+                    yield ConfigProblem(path_of(kind, trait), message, hint=f"{meant or ''}{_remedy(target)}")
 
     def unused(self, dropped: Mapping[Kind, Mapping[str, int]]) -> Iterator[ConfigProblem]:
         """Mapped traits that no event has, with the unmapped one that was perhaps meant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -84,7 +85,8 @@ def _no_id_field(target: Target) -> str | None:
 def _id_advice(kind: Kind, account: Account | None) -> str:
     """The fields that could hold ids; Pipedrive cannot change a field's type."""
     fields = () if account is None else account.fields.get(kind, ())
-    fitting = [field.name for field in fields if field.custom and field.type in ID_TYPES]
+    named = Counter(field.name.strip() for field in fields)
+    fitting = [f.name for f in fields if f.custom and f.type in ID_TYPES and named[f.name.strip()] == 1]
     make = "name a field that is not there yet, and `pipedrive-cli fields create` makes it"
     return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
 

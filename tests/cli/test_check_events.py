@@ -59,10 +59,19 @@ def test_a_field_that_can_hold_nothing_of_what_comes_must_be_changed(tmp_path: P
     assert ended.code == 2
     problem = by_field(ended.json["problems"], "config")["fields.persons.age"]
     assert "not one of 3 values fits Age, a field of type double: 'young' × 2, 'old' × 1" in problem["message"]
-    assert "map the trait to a field of a fitting type" in problem["hint"]
+    assert problem["hint"] == "mend the values, or map the trait to a field of a fitting type"
     assert problem["examples"][0]["line"] == 5
     assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old))).code == 0
     assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old, {"age": 3}))).code == 0
+
+
+def test_a_field_made_for_the_trait_is_offered_instead(tmp_path: Path) -> None:
+    """The account has one that bears the trait's name."""
+    text = f"{IDENTITY}fields: {{persons: {{plan: Age}}}}\n"
+    file = event_file(tmp_path, *people(*[{"plan": "Pro"}] * 3))
+    ended = checked(tmp_path, furnished(), text, file, "--json")
+    problem = by_field(ended.json["problems"], "config")["fields.persons.plan"]
+    assert problem["hint"].startswith("map it to Plan, if that is meant; or ")
 
 
 def test_values_that_do_not_fit_come_with_their_number_and_the_lines_of_the_config(tmp_path: Path) -> None:

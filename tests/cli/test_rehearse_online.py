@@ -157,7 +157,7 @@ def test_the_look_keeps_to_what_it_may_cost(desk: Callable[..., Desk], tmp_path:
         here.person(f"u{number}")
     source = event_file(tmp_path, *(_identify(f"u{n}", n, role="dev") for n in range(300)))
     ended = here.rehearse(source, "--max-tokens", "30")
-    assert (ended.code, ended.out) == (4, "")
+    assert (ended.code, ended.json["reason"], ended.json["events"]["read"]) == (4, "max_tokens", 0)
     assert here.sandbox.tokens_spent <= 30
     assert "did not come to its end" in ended.err
 

@@ -225,6 +225,7 @@ def test_every_mistake_of_a_config_has_its_place() -> None:
         "    Write 30s, 5m or 1h.\n"
         "config.yaml: the file is empty\n"
         "Error: 2 problems in the config; nothing was sent.\n"
+        "    `pipedrive-cli check SOURCE` finds what else there is, before a run.\n"
     )
 
 
