@@ -94,13 +94,12 @@ def ask_place(conversation: Conversation) -> Place:
             return Place(company_domain=values.company_domain(answer), typed=True)
         except Refused as refusal:
             try:
-                return Place(base_url=values.base_url(answer), typed=True)
+                return Place(base_url=values.base_url("/".join(answer.split("/")[:3])), typed=True)
             except Refused:
                 raise refusal from None
 
-    return conversation.until(
-        "Your company in Pipedrive's address (acme, or paste the address from your browser)", read
-    )
+    show_note("Which Pipedrive account? Its name as in https://acme.pipedrive.com; your browser's address will do.")
+    return conversation.until("Account", read)
 
 
 def ask_key(conversation: Conversation, known: Secret | None, into: Path, *, explain: bool = True) -> Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +40,7 @@ class Ending:
         if not known and load(self.config_file, {}).pipedrive.api_token_file is None:
             steps.insert(0, f"`export {TOKEN_VARIABLE}=...` in every shell: the key is kept nowhere.")
         tell_checked(checked, self.config_file, steps)
-        wrote = f"Wrote {self.config_file}: {count(mapped, 'trait')} mapped."
-        show_note(wrote)
+        show_note(f"Wrote {self.config_file}: {count(mapped, 'trait')} mapped.", file=sys.stdout)
 
     def _checked(self, key: Secret | None) -> Checked:
         known = {} if key is None else {TOKEN_VARIABLE: key.reveal()}

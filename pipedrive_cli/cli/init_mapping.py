@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}
 VALUES_SHOWN = 3
 VALUES_LENGTH = 28
 NAME_LENGTH = 40
-UNMAPPED_SHOWN = 25  # of each kind; all of them are in the file
+UNMAPPED_SHOWN = 25  # of each kind, the most frequent ones
 NOTHING = "-"
 
 
@@ -130,7 +131,7 @@ def tell(choice: Choice, *, asked: bool) -> None:
     known = [name for name in dict.fromkeys((*PERSON_TRAITS, *ORGANIZATION_TRAITS)) if "_" not in name]
     show_note(f"Known without any mapping: {', '.join(known)}; amounts, currencies and prices.")
     for note in choice.notes:
-        show_note(f"Note: {note}.")
+        show_note(f"Note: {note}{'' if note.endswith('?') else '.'}")
 
 
 def accept_new(choice: Choice) -> None:
@@ -141,13 +142,15 @@ def accept_new(choice: Choice) -> None:
 def mapped(choice: Choice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
     """What is written down. Without `all_of_them` what nobody was asked about becomes a comment, unless it is sure."""
     found: dict[Kind, list[MappedTrait]] = {}
+    unmapped: Counter[Kind] = Counter()
     for row in choice.rows:
         kept = found.setdefault(row.trait.kind, [])
         seen = f"in {count(row.trait.count, 'event')}" if row.trait.count else "in no event looked at"
         if row.field is not None:
             words = [seen, row.why, *([f"a new field, {row.make}"] if row.make and row.why != "a new field" else [])]
             kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), all_of_them or row.sure))
-        elif row.told is not None and row.told.new_name is not None:
+        elif row.told is not None and row.told.new_name is not None and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
+            unmapped[row.trait.kind] += 1
             note = f"{seen}; no field yet ({row.told.new_type})"
             kept.append(MappedTrait(row.trait.path, row.told.new_name, note, active=False))
     return found
@@ -239,5 +242,5 @@ def _remark(row: Row) -> str:
             parts.append(f"could be new: {told.new_name} ({told.new_type})")
     elif row.field is not None and row.why_not is not None and row.fitting is not None:
         of = len(row.trait.values)
-        parts.append(f"{of - row.fitting} of {of} values do not fit, such as {_shown(row.misfit)[:30]}: {row.why_not}")
+        parts.append(f"{of - row.fitting} of {of} values do not fit, such as {_shown(row.misfit)[:30]}")
     return "; ".join(parts)

@@ -86,7 +86,8 @@ def choose(
     taken = {f"{row.trait.kind}/{row.field}" for row in choice.rows if row.field}
     taken |= {f"{kind}/{name}" for kind, name in ids.items() if name}
     left = [trait for trait in seen if (trait.kind, trait.path) not in placed]
-    choice.rows += [_proposed(each) for each in propose(left, account, taken=taken)]
+    theirs = [row.trait for row in choice.rows]
+    choice.rows += [_proposed(each) for each in propose(left, account, taken=taken, placed=theirs)]
     choice.rows.sort(key=lambda row: (KINDS.index(row.trait.kind), row.field is None, -row.trait.count, row.trait.path))
     return choice
 

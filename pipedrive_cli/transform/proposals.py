@@ -23,7 +23,7 @@ from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, Target, r
 Reason: TypeAlias = Literal["same name", "its values are the field's options", "usual name", "similar name"]
 
 ALIKE: Final = 0.8  # how much alike two names must be for one to be a slip of the other, from 0 to 1
-SHORTEST: Final = 4  # letters: shorter names are alike by chance
+SHORTEST: Final = 3  # letters: shorter names are alike by chance
 FITTING: Final = 0.5  # the part of the sample's values that a field must take
 LONGEST_NAME: Final = 200  # characters of a trait: YAML reads keys of up to 1,024, people read fewer
 
@@ -105,10 +105,13 @@ class Candidate:
     custom: bool
 
 
-def propose(seen: Sequence[Seen], account: Account | None, *, taken: Iterable[str] = ()) -> tuple[Proposal, ...]:
+def propose(
+    seen: Sequence[Seen], account: Account | None, *, taken: Iterable[str] = (), placed: Sequence[Seen] = ()
+) -> tuple[Proposal, ...]:
     """One proposal per trait that can be mapped, in the order of `seen`; each field is proposed for one trait at most.
 
-    `taken` are fields, as a config writes them with their kind before them (`persons/Role`), that are no longer free.
+    `taken` are fields, as a config writes them with their kind before them (`persons/Role`), that are no longer free;
+    `placed` are traits that have their field already, and of which others may be slips.
     Of an object that is mapped as a whole the parts that nothing is proposed for are left out.
     """
     traits = [trait for trait in seen if can_be_mapped(trait.kind, trait.path)]
@@ -139,7 +142,7 @@ def propose(seen: Sequence[Seen], account: Account | None, *, taken: Iterable[st
         if index in chosen:
             proposals.append(chosen[index])
         elif not trait.whole and (trait.kind, trait.path.rpartition(".")[0]) not in wholes:
-            proposals.append(_without_field(unfit.get(index, Proposal(trait)), traits, names))
+            proposals.append(_without_field(unfit.get(index, Proposal(trait)), (*traits, *placed), names))
     return tuple(proposals)
 
 

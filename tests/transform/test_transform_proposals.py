@@ -204,6 +204,20 @@ def test_a_slip_in_rudderstacks_settings_is_seen_by_the_events() -> None:
     assert "emplyees" in choice.notes[0]
 
 
+def test_a_slip_of_a_trait_that_somebody_mapped_is_told() -> None:
+    """It is no trait for a new field, though the other one was not proposed."""
+    choice = choose(
+        [seen("role", "CTO", count=9), seen("rolle", "CTO", count=1)],
+        account(field("Position")),
+        said={"persons": {"role": "Position"}},
+        settings={},
+        ids={},
+    )
+    (slip,) = (row.told for row in choice.rows if row.trait.path == "rolle")
+    assert slip is not None
+    assert (slip.slip_of, slip.new_name) == ("role", None)
+
+
 def test_what_has_a_place_of_its_own_is_not_mapped() -> None:
     """RudderStack's settings may name email; a config may not."""
     settings: dict[Kind, dict[str, str]] = {"persons": {"email": "a" * 40}}
