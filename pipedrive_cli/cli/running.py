@@ -55,7 +55,7 @@ def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     tally = Tally()
     with told_as_json(telling.as_json, lambda error: summary(error, tally)):
         finished = _run(config_file, options, telling, tally)
-    _tell(finished, telling, tally.files_passed_over)
+    _tell(finished, telling)
     return finished.summary.exit_code
 
 
@@ -127,7 +127,7 @@ async def _with_signals(job: Replay) -> Finished:
     return await job.run()
 
 
-def _tell(finished: Finished, telling: Telling, passed_over: int) -> None:
+def _tell(finished: Finished, telling: Telling) -> None:
     if telling.as_json:
         print_json(finished.summary)
     elif not telling.quiet or finished.summary.exit_code != 0:
@@ -138,7 +138,7 @@ def _tell(finished: Finished, telling: Telling, passed_over: int) -> None:
             resume_in=finished.resume_in,
             examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
             scene=finished.occasion.scene,
-            passed_over=passed_over,
+            passed_over=finished.occasion.passed_over,
         )
     # Last: a report that cannot be written ends the command, and what the run did must be told all the same.
     for report in telling.reports:

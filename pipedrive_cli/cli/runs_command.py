@@ -77,10 +77,11 @@ def show_run(
     """Shows one run's report, or the records it created; the latest run's where none is named."""
     past, config = _past(state, config_file)
     run = chosen(past, wanted)
+    occasion = occasion_of(past, run)
     if page is not None:
         from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render(run.summary, occasion_of(past, run)).encode())
+        write_file("--html", page, render(run.summary, occasion).encode())
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)
@@ -89,7 +90,12 @@ def show_run(
     elif page is None:
         _say_whose(past, state)
         show_note(f"run {run.name}")
-        show_summary(run.summary, examples=EXAMPLES if verbose else EXAMPLES_SHOWN, scene=run.scene)
+        show_summary(
+            run.summary,
+            examples=EXAMPLES if verbose else EXAMPLES_SHOWN,
+            scene=occasion.scene,
+            passed_over=occasion.passed_over,
+        )
     return 0
 
 

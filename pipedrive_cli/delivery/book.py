@@ -101,6 +101,7 @@ class Book:
             "filtered": tally.filtered,
             "retried": tally.retried,
             "tokens": tally.tokens_spent,
+            "passed_over": tally.files_passed_over,
         }
         for name, n in now.items():
             if n > self._told[name]:

@@ -58,7 +58,8 @@ class Course:
             return
         if len(self._moments) >= self._most:
             del self._moments[1::2]
-            self._interval *= 2
+            # Where answers come less often than asked for, twice that would still be too often, and thin out the start.
+            self._interval = max(2 * self._interval, (now - self._began) / len(self._moments))
         self._moments.append(_moment(now - self._began, tally))
         self._due = now + self._interval
 

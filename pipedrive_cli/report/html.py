@@ -88,12 +88,16 @@ def _header(summary: Summary, occasion: Occasion) -> str:
     wrong = mismatch(summary)
     lines = [
         f'<p class="scene">{scene}</p>' if scene else "",
-        f'<h1 class="{summary.status}">{text(wording.headline(summary, scene=occasion.scene), SENTENCE)}</h1>',
+        f'<h1 class="{summary.status}">{text(_headline(summary, occasion), SENTENCE)}</h1>',
         *(f"<p>{prose(remark)}</p>" for remark in occasion.remarks),
         f'<p class="bug">{text(wrong, SENTENCE)}</p>' if wrong else "",
         f'<dl class="facts">{"".join(_facts(summary, occasion))}</dl>',
     ]
     return f"<header>\n{''.join(lines)}\n</header>"
+
+
+def _headline(summary: Summary, occasion: Occasion) -> str:
+    return wording.headline(summary, scene=occasion.scene, passed_over=occasion.passed_over)
 
 
 def _facts(summary: Summary, occasion: Occasion) -> Iterator[str]:

@@ -14,8 +14,9 @@ from pipedrive_cli.report.wording import Scene
 class Occasion(msgspec.Struct, frozen=True, kw_only=True):
     """All but `scene` may be missing. `started` is in UTC, `moments` are in the order of time.
 
-    `command` is as it was typed, without its options; `remarks` are sentences that follow the headline. The company's
-    name and the sources in the command come from outside: hostile.
+    `command` is as it was typed, without its options; `remarks` are sentences that follow the headline, `passed_over`
+    is the number of files that earlier runs had read. The company's name and the sources in the command come from
+    outside: hostile.
     """
 
     scene: Scene = "account"
@@ -24,6 +25,7 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime | None = None
     moments: tuple[Moment, ...] = ()
     remarks: tuple[str, ...] = ()
+    passed_over: int = 0
 
 
 def scene_named(name: str) -> Scene:

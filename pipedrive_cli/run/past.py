@@ -129,6 +129,7 @@ def occasion_of(past: History, run: Past) -> Occasion:
             company=past.company,
             started=_moment(run.started).astimezone(UTC),
             moments=unpacked(journal.course_of(run.number)),
+            passed_over=journal.counts(run.number, "run").get("passed_over", 0),
         )
 
 

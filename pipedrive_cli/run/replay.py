@@ -148,6 +148,7 @@ class Replay:
             company=company,
             started=started,
             moments=() if course is None else course.moments,
+            passed_over=self.tally.files_passed_over,
         )
 
     async def _greet(self, sender: Sender) -> AccountKnowledge:

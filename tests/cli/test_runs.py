@@ -70,6 +70,10 @@ def test_a_run_that_finds_nothing_new_says_how_many_files_it_knew(tmp_path: Path
     first, second = (pipedrive_cli("replay", exports, "-c", config, "--sandbox", "--state", journal) for _ in range(2))
     assert "passed over" not in first.out
     assert "there was nothing to do. 2 files passed over" in second.out
+    page = tmp_path / "run.html"
+    pipedrive_cli("runs", "show", "--state", journal, "--html", page)
+    for later in (pipedrive_cli("runs", "show", "--state", journal).out, page.read_text(encoding="utf-8")):
+        assert "there was nothing to do. 2 files passed over" in later
 
 
 def test_a_run_is_shown_as_it_was_at_its_end(tmp_path: Path) -> None:
