@@ -48,19 +48,23 @@ def preview_events(
         raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
     config = load(config_file, os.environ, sandbox=not online)
     counts_only = counts_only or as_json
+    names: dict[str, str] = {}
     out = sys.stdout
     style = requests.Style(
         chosen,
         "" if counts_only else shown_address(config, sandbox=sandbox),
         oauth=config.pipedrive.oauth_token is not None,
         colours=chosen == "text" and _colours(out),
+        names=names,
     )
 
     def show(request: Requested) -> None:
         _write(out, requests.render(request, style))
 
     options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
-    job = Preview(config, str(config_file), options, standard_input(), None if counts_only else show, _note)
+    job = Preview(
+        config, str(config_file), options, standard_input(), None if counts_only else show, _note, names=names
+    )
     if not counts_only:
         _write(out, requests.head(style))
     with _unwatched():

@@ -11,11 +11,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.delivery.refusal import in_words
 from pipedrive_cli.report.escape import encodable, plain
 
 Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
@@ -91,12 +92,16 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How requests are written. `base` is the account's address, `colours` for a terminal."""
+    """How requests are written. `base` is the account's address, `colours` for a terminal.
+
+    `names` are what people call custom fields, by key; they may become known while requests are written.
+    """
 
     form: Form
     base: str
     oauth: bool = False
     colours: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def head(style: Style) -> str:
@@ -209,7 +214,9 @@ def _text(request: Request, style: Style) -> str:
 
     title = coloured(request.action, _STYLES[request.action])
     if request.action == "look up":
-        line = f"{title}  {request.method} {plain(request.path, 300)}  ({_tokens(request.tokens)})"
+        # For eyes alone: a URL of ten keys tells nobody anything. The other forms have it as it is sent.
+        path = in_words(request.path, style.names).replace("%2C", ",")
+        line = f"{title}  {request.method} {plain(path, 300)}  ({_tokens(request.tokens)})"
         return encodable(f"{line}\n")
     lines = [f"{title}  {plain(request.record)}  ({_tokens(request.tokens)})"]
     lines.append(f"    {request.method} {plain(style.base + request.path, 300)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import reading
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
+from pipedrive_cli.events.event import Place
+from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.pipedrive.account import Account, Field, Label
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
 from pipedrive_cli.run.state import default_path
@@ -139,6 +142,15 @@ def with_pins(account: Account, config: Config) -> Account:
 def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
     """What in the config is outdated, though it works: fields that were renamed in Pipedrive, or made anew."""
     return [warning for warning in moved(config, account) if _concerns(warning.path, kinds)]
+
+
+def told_moved(
+    config: Config, file: str, account: Account, kinds: frozenset[Kind]
+) -> Iterator[tuple[Complaint, Place]]:
+    """These warnings as a run's report has them, with their places in the config's file."""
+    for warning in with_lines(Path(file), warnings_of(config, account, kinds)):
+        told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
+        yield Complaint(FIELD_MOVED, told, warning.path), Place(file, warning.line or 1)
 
 
 def problems_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:

@@ -26,7 +26,7 @@ from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.run.account import problems_of, raise_problems
+from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview_account import Known, Unknown
@@ -35,7 +35,7 @@ from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import Labels, Requested
 from pipedrive_cli.run.telling import named, summary_of
-from pipedrive_cli.run.terms import terms_of
+from pipedrive_cli.run.terms import names_of, terms_of
 from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
@@ -60,7 +60,10 @@ class PreviewOptions:
 
 @dataclass(slots=True)
 class Preview:
-    """One preview. `show` is given each request as it comes, None where only the counts are wanted."""
+    """One preview. `show` is given each request as it comes, None where only the counts are wanted.
+
+    `names` is filled with what people call custom fields, by key, as soon as the account has told.
+    """
 
     config: Config
     config_file: str
@@ -70,6 +73,7 @@ class Preview:
     note: Callable[[str], None] = lambda _: None
     tally: Tally = field(default_factory=Tally)
     foretells: bool = True  # False: it is made for its looks, which somebody else counts
+    names: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> Summary:
         """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
@@ -146,6 +150,7 @@ class _Work:
     _foresight: Foresight = field(init=False)
     _transform: Transform | None = None
     _prepared: frozenset[Kind] = frozenset()
+    _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
 
     def __post_init__(self) -> None:
         preview, labels = self.preview, Labels()
@@ -225,7 +230,12 @@ class _Work:
             account = await self._known.learn(self._prepared, anew=True)
             problems = problems_of(config, account or Account(), self._prepared)
         raise_problems(self.preview.config_file, problems)
+        for complaint, place in told_moved(config, self.preview.config_file, account or Account(), self._prepared):
+            if complaint.field not in self._moved:
+                self._moved.add(complaint.field or "")
+                self._book.problem(complaint, Case(b"", Origin("", place)))
         self._transform = compile_mapping(config, account)
+        self.preview.names.update(names_of(account or Account()))
         self._foresight.terms = terms_of(config, self._transform, account or Account())
         self._known.equip(self._foresight.terms, self._transform)
 

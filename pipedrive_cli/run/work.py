@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
 from pipedrive_cli.delivery.book import Book
@@ -24,11 +22,11 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
-from pipedrive_cli.events.event import Event, Place
+from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
-from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, raise_problems, warnings_of
+from pipedrive_cli.run.account import AccountKnowledge, problems_of, raise_problems, told_moved
 from pipedrive_cli.run.intake import Intake, kinds_of
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import RunOptions
@@ -229,13 +227,10 @@ class Work:
 
     def _warn_of_moved(self) -> None:
         """Fields that are not called any more as the config calls them: each is told once in a run."""
-        warnings = warnings_of(self.config, self.account.account, self._prepared)
-        for warning in with_lines(Path(self.config_file), warnings):
-            if warning.path not in self._moved:
-                self._moved.add(warning.path)
-                place = Place(self.config_file, warning.line or 1)
-                told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
-                self.book.problem(Complaint(FIELD_MOVED, told, warning.path), Case(b"", Origin("", place)))
+        for complaint, place in told_moved(self.config, self.config_file, self.account.account, self._prepared):
+            if complaint.field not in self._moved:
+                self._moved.add(complaint.field or "")
+                self.book.problem(complaint, Case(b"", Origin("", place)))
 
     async def _renew(self, event: Event) -> bool:
         """A value fits no field as the account is known: perhaps it is known from yesterday. Returns whether it was."""

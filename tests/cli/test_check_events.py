@@ -182,3 +182,22 @@ def test_every_mistake_says_what_to_do_and_what_comes_next(tmp_path: Path) -> No
 def test_the_number_of_events_looked_at_is_bounded() -> None:
     """`check` stays quick whatever it is given."""
     assert 10_000 <= ENOUGH <= 100_000
+
+
+def test_an_online_preview_tells_of_renamed_fields_too(tmp_path: Path) -> None:
+    """What a replay would warn of is seen before it; the look that is shown names fields, not keys."""
+    sandbox = Sandbox(furnished().options)
+    key = sandbox.add_field("persons", name="Position")
+    ids = sandbox.add_field("persons", name="Our id")
+    state = tmp_path / "journal.sqlite"
+    with contextlib.closing(Journal.open(state)) as journal, journal.transaction():
+        journal.set_fact(PINS, {"persons": {"Role": key, "Our id": ids}})
+    file = event_file(tmp_path, *people({"role": "x"}))
+    text = "identity: {user_id_field: Our id}\nfields: {persons: {role: Role}}\nstate: journal.sqlite\n"
+    with served(sandbox) as url:
+        ended = pipedrive_cli("preview", file, "-c", written_config(tmp_path, account(url) + text), "--online")
+    assert ended.code == 0
+    assert "field_moved" in ended.out
+    assert "Position" in ended.out
+    assert key not in ended.out
+    assert ids not in ended.out

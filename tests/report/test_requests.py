@@ -55,6 +55,16 @@ def test_a_row_has_exactly_the_keys_of_the_contract() -> None:
     assert (look["body"], look["events"], look["note"]) == (None, [], None)
 
 
+def test_a_look_names_fields_in_text_and_has_their_keys_where_it_can_be_sent() -> None:
+    """Forty digits tell nobody anything; what is to be sent stays as it is."""
+    key = "ab" * 20
+    look = Requested(listing("persons", custom_fields=(key,)), "look up")
+    shown = {form: render(look, Style(form, BASE, names={key: "Role"})) for form in FORMS}
+    assert key not in shown["text"]
+    assert "custom_fields=Role" in shown["text"]
+    assert all(key in shown[form] for form in FORMS if form != "text")
+
+
 def test_an_unknown_id_is_words_in_a_row_and_encoded_where_it_is_sent() -> None:
     """Nobody can send `{person of user u 1}` by accident as a part of a request line."""
     call = update("persons", "{person of user u 1}", {"name": "Ann"})
