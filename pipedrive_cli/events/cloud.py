@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -31,6 +32,7 @@ _ADVICE: Final = {
     "az": "Name the account in AZURE_STORAGE_ACCOUNT_NAME, with AZURE_STORAGE_ACCOUNT_KEY or a login of the Azure CLI. "
     "Reading needs the role Storage Blob Data Reader.",
 }
+_TALKATIVE: Final = ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure", "google")
 _NO_BUCKET: Final = re.compile(r"(bucket|container) does not exist", re.IGNORECASE)
 _TEXT: Final = 300  # characters kept of what a server says
 
@@ -99,6 +101,8 @@ class Store:
                 code="cloud_missing",
                 hint=f"pip install 'pipedrive-cli[cloud]', or with pipx: pipx inject pipedrive-cli {package}",
             ) from error
+        for name in _TALKATIVE:  # what they have to say comes with the exception, and as one message
+            logging.getLogger(name).addHandler(logging.NullHandler())
         with self.telling(url):
             # An instance of its own: fsspec shares them, and with them what it has listed before.
             self._files: Any = self._kind(use_listings_cache=False, skip_instance_cache=True)
