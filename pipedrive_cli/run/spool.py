@@ -62,9 +62,12 @@ class Spool:
             piece += more
         return piece[_LENGTH : _LENGTH + length]
 
-    def add_origin(self, origin: Origin) -> int:
-        """Keeps whose an event is and where it stands; returns where."""
-        return self.add(_encode(origin))
+    def add_origin(self, origin: Origin) -> Origin | int:
+        """Keeps whose an event is and where it stands; returns where, or `origin` itself if it cannot be kept."""
+        try:
+            return self.add(_encode(origin))
+        except UnicodeEncodeError:
+            return origin  # the file's name is no text
 
     def origin(self, at: int) -> Origin:
         """The origin that was kept there."""

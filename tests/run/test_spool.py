@@ -82,4 +82,6 @@ def test_an_event_can_be_told_of_from_its_place_on_disk() -> None:
     case = Case(b"", spool.add_origin(origin), spool)
     assert case.origin == origin
     assert (case.message_id, case.place) == ("m", Place("f", 7, 3))
+    nameless = Origin("m", Place("\udcff.ndjson", 7))
+    assert Case(b"", spool.add_origin(nameless), spool).origin == nameless, "a file name may be no text"
     spool.close()

@@ -118,7 +118,7 @@ class Journal:
             migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA cache_size = -65536")
+            db.execute("PRAGMA cache_size = -16384")
             db.execute("PRAGMA temp_store = MEMORY")
         except (sqlite3.Error, OSError, ValueError) as error:
             if db is not None:
