@@ -6,7 +6,7 @@ job, so that a job is the unit that is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -150,16 +150,24 @@ UNDER_WAY: Final = object()
 Waiting: TypeAlias = Part | Laid  # a part of depth 0: how deep it is is known at the end
 
 
-@dataclass(slots=True, eq=False)
-class Group:
+class Group(msgspec.Struct, eq=False, gc=False):
     """What waits for one record. Tens of thousands wait at once, so it holds nothing that hardly a record has."""
 
-    kind: Kind
-    nodes: Collection[Node]  # all that it is found by: nearly always one
-    parts: list[Any] = field(default_factory=list)  # of `Waiting`
+    node: Node
+    others: set[Node] | None = None  # by which it is found as well
+    parts: list[Any] = []  # of `Waiting`
     joinings: list[Joining] | None = None
     former: set[str] | None = None  # keys in its changes that settled aliases lead on from
     end: Any = UNDER_WAY  # what became of it, for whoever drives it: opaque here
+
+    @property
+    def kind(self) -> Kind:
+        return self.node[0]
+
+    @property
+    def nodes(self) -> set[Node]:
+        """All that it is found by: nearly always one."""
+        return {self.node, *(self.others or ())}
 
     def join(self, joining: Joining) -> None:
         """An alias is about this record."""
@@ -167,12 +175,13 @@ class Group:
             self.joinings = []
         self.joinings.append(joining)
 
-    def name(self, nodes: set[Node]) -> None:
+    def name(self, nodes: Iterable[Node]) -> None:
         """It is found by these as well."""
-        if isinstance(self.nodes, set):
-            self.nodes |= nodes
-        elif not nodes.issubset(self.nodes):
-            self.nodes = {*self.nodes, *nodes}
+        for node in nodes:
+            if node != self.node:
+                if self.others is None:
+                    self.others = set()
+                self.others.add(node)
 
     def absorb(self, other: Group) -> None:
         """The other one turned out to be about the same record."""
@@ -321,14 +330,11 @@ class Backlog:
 
     def _group(self, nodes: set[Node]) -> Group:
         found = {id(group): group for node in nodes if (group := self._groups.get(node)) is not None}
-        if found:
-            target = max(found.values(), key=lambda group: len(group.parts))
-        else:
-            target = Group(next(iter(nodes))[0], tuple(nodes))
+        target = max(found.values(), key=lambda group: len(group.parts)) if found else Group(next(iter(nodes)))
         for group in found.values():
             if group is not target:
                 target.absorb(group)
-                nodes = nodes.union(group.nodes)
+                nodes = nodes | group.nodes
         for node in nodes:
             self._groups[node] = target
         target.name(nodes)
