@@ -183,6 +183,7 @@ _DELIVERY: dict[str, Words] = {
     "credentials_refused": Words("Pipedrive refused the API token", "See Personal preferences, API, in Pipedrive."),
     "account_closed": Words("the Pipedrive account is not open (trial over, or unpaid)", "Ask the account's owner."),
     "interrupted": Words("the run was interrupted", "Run the same command again; what is done is not sent twice."),
+    "output": Words("the output could not be written", "`pipedrive-cli runs show` has a run's report."),
     "stopped": Words("the run was stopped", "Run the same command again; what is done is not sent twice."),
 }
 
