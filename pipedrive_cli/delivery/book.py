@@ -33,6 +33,7 @@ class Book:
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _requests_told: Counter[str] = field(default_factory=Counter)
+    _tokens_told: Counter[str] = field(default_factory=Counter)
     _told: Counter[str] = field(default_factory=Counter)
 
     def count(self, what: str, name: str, n: int = 1) -> None:
@@ -47,7 +48,8 @@ class Book:
     def problem(self, complaint: Complaint, case: Case | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
         ended = outcome.value if outcome is not None else ""
-        self.tally.problems[complaint.code] += 1
+        if outcome is not Outcome.SKIPPED:
+            self.tally.problems[complaint.code] += 1
         cause = cause_of(complaint.code, complaint.field)
         self.count("problem", f"{complaint.code} {ended}" if cause is None else f"{complaint.code} {ended}\t{cause}")
         if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
@@ -96,6 +98,9 @@ class Book:
         for label, n in (tally.requests - self._requests_told).items():
             self.count("request", label, n)
             self._requests_told[label] += n
+        for label, n in (tally.tokens - self._tokens_told).items():
+            self.count("token", label, n)
+            self._tokens_told[label] += n
         now = {
             "read": tally.events_read,
             "filtered": tally.filtered,

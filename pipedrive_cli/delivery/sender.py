@@ -128,8 +128,10 @@ class Sender:
                     return answer
                 case Again(after, costs):
                     attempt += costs
+                    self._tally.trouble = _trouble(call, outcome)
                     await self._sleep(after)
                 case SlowDown(after):
+                    self._tally.trouble = _trouble(call, outcome)
                     self._slow_down(after)
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
@@ -166,8 +168,13 @@ class Sender:
                 )
             )
         self._go_on()
-        self._tally.tokens_spent += call.tokens  # counted when it leaves: what fails may cost as much
+        self._pay(call)
         return self._pace.sent(now(), call.endpoint.search), self._day.spend(call.tokens, write=write)
+
+    def _pay(self, call: Call) -> None:
+        """Counted when it leaves: what fails may cost as much."""
+        self._tally.tokens_spent += call.tokens
+        self._tally.tokens[call.label] += call.tokens
 
     async def _once(self, call: Call, *, again: bool) -> Answer | NoAnswer:
         tally = self._tally
@@ -236,7 +243,7 @@ class Sender:
                 break
             call = me()
             sending, spending = self._pace.sent(loop.time()), self._day.spend(call.tokens)
-            self._tally.tokens_spent += call.tokens
+            self._pay(call)
             outcome = await self._once(call, again=False)
             verdict = decide(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
             if isinstance(verdict, DaySpent):
@@ -304,6 +311,13 @@ class Sender:
                     hint="check the network and pipedrive.base_url, then run again to continue",
                 )
             )
+
+
+def _trouble(call: Call, outcome: Answer | NoAnswer) -> str:
+    """What came of a call that has to be repeated, in one line."""
+    if isinstance(outcome, Answer):
+        return f"{call.label} was answered {outcome.status}"
+    return outcome.message if call.label in outcome.message else f"{call.label}: {outcome.message}"
 
 
 def _spent(resume_in: float | None) -> StopRun:

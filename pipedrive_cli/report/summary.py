@@ -87,10 +87,14 @@ class Requests(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Pipedrive's API tokens; `left_today` is None until Pipedrive or the config has said how many a day has."""
+    """Pipedrive's API tokens; `left_today` is None until Pipedrive or the config has said how many a day has.
+
+    `by_endpoint` is "METHOD path" -> tokens spent there. Runs of versions that did not count that have none.
+    """
 
     spent: int = 0
     left_today: int | None = None
+    by_endpoint: dict[str, int] = {}
 
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):

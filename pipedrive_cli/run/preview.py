@@ -116,6 +116,7 @@ class Preview:
         if not self.foretells:
             return
         self.tally.tokens_spent += call.tokens
+        self.tally.tokens[call.label] += call.tokens
         self.tally.requests[call.label] += 1
 
     def seconds(self) -> float:

@@ -66,7 +66,7 @@ def summary_of(
         events=EventCounts.of(figures.get("read", 0), outcomes),
         records=Records.of(_records(journal.counts(run, "record"))),
         requests=Requests(sum(requests.values()), figures.get("retried", 0), requests),
-        tokens=Tokens(figures.get("tokens", 0), tally.tokens_left_today),
+        tokens=Tokens(figures.get("tokens", 0), tally.tokens_left_today, journal.counts(run, "token")),
         problems=tuple(problems),
         dropped_traits=_dropped(journal.counts(run, "dropped")),
         seconds=round(seconds, 3),
@@ -83,7 +83,7 @@ def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
         reason=stopped.code,
         input_complete=False,
         requests=Requests(sum(requests.values()), tally.retried, requests),
-        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today),
+        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today, dict(tally.tokens)),
         problems=(problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint),),
     )
 

@@ -49,7 +49,7 @@ def test_the_json_has_exactly_the_keys_of_version_1_in_their_order() -> None:
     assert list(written["records"]) == ["persons", "organizations", "products", "leads"]
     assert {tuple(counts) for counts in written["records"].values()} == {("created", "updated", "unchanged", "merged")}
     assert list(written["requests"]) == ["total", "retried", "by_endpoint"]
-    assert list(written["tokens"]) == ["spent", "left_today"]
+    assert list(written["tokens"]) == ["spent", "left_today", "by_endpoint"]
     for problem in written["problems"]:
         assert list(problem) == ["code", "outcome", "count", "message", "hint", "examples"]
         assert all(list(example)[:4] == ["file", "line", "message_id", "field"] for example in problem["examples"])
@@ -59,7 +59,7 @@ def test_a_run_of_nothing_has_every_key_too() -> None:
     """A script need not ask whether a key is there."""
     written = json.loads(to_json(bare(EventCounts())))
     assert written["reason"] is None
-    assert written["tokens"] == {"spent": 0, "left_today": None}
+    assert written["tokens"] == {"spent": 0, "left_today": None, "by_endpoint": {}}
     assert written["records"]["leads"] == {"created": 0, "updated": 0, "unchanged": 0, "merged": 0}
     assert written["problems"] == []
 
