@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +18,11 @@ from pipedrive_cli.cli.options import (
     ConfigFile,
     Deadline,
     Limit,
+    LogFormat,
+    Logged,
     MaxFailures,
     MaxTokens,
+    MetricsFile,
     Names,
     PlainCommand,
     Quiet,
@@ -33,7 +38,10 @@ from pipedrive_cli.cli.options import (
     Verbose,
     Waiting,
 )
-from pipedrive_cli.errors import EXIT_USAGE, PipedriveCliError
+from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
+from pipedrive_cli.report.unread import abandon
+
+_OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 
 app = typer.Typer(
     name="pipedrive-cli",
@@ -51,26 +59,51 @@ def run() -> int:
     try:
         code = app(standalone_mode=False)
     except PipedriveCliError as error:
-        from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
-
-        show_error(error)
+        _tell(error)
         return error.exit_code
     except typer.Exit as end:
         return end.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain about flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # Typer ends the process where it meets the former first
+        abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted before anything was sent\n")
-        return 130
+        _tell(PipedriveCliError("interrupted before anything was sent", code="interrupted"))
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno not in _OUTPUT_LOST:
+            raise
+        abandon(sys.stdout)
+        lost = f"the output could not be written: {error.strerror}"
+        _tell(PipedriveCliError(lost, code="output", hint="`pipedrive-cli runs show` has a run's report"))
+        return EXIT_PARTIAL
     except Exception as error:
         usage = _usage_error(error)
         if usage is None:
             raise
-        sys.stderr.write(usage)
+        if json_log_wanted(sys.argv[1:]):
+            _tell(UserMistake(getattr(error, "format_message", str)(), code="usage"))
+        else:
+            sys.stderr.write(usage)
         return EXIT_USAGE
     return int(code or 0)
+
+
+def _tell(error: PipedriveCliError) -> None:
+    """On stderr, as the command line wants it: that line itself may be what is wrong, so its words are looked at."""
+    if json_log_wanted(sys.argv[1:]):
+        from pipedrive_cli.report.log import JsonLog  # noqa: PLC0415 - few want it
+
+        JsonLog().error(error)
+        return
+    from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
+
+    show_error(error)
+
+
+def json_log_wanted(words: Sequence[str]) -> bool:
+    """Whether `--log-format json` is among the words of a command line."""
+    wanted = LogFormat.json.value
+    return f"--log-format={wanted}" in words or ("--log-format", wanted) in pairwise(words)
 
 
 def _usage_error(error: Exception) -> str | None:
@@ -129,6 +162,8 @@ def replay(
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    log_format: Logged = LogFormat.text,
+    metrics: MetricsFile = None,
 ) -> int:
     """Bring events into Pipedrive.
 
@@ -158,7 +193,14 @@ def replay(
             reread=reread,
             **shared,
         ),
-        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+        running.Telling(
+            as_json=as_json,
+            quiet=quiet,
+            verbose=verbose,
+            reports=tuple(report or ()),
+            json_log=log_format is LogFormat.json,
+            metrics=metrics,
+        ),
     )
 
 
@@ -178,6 +220,8 @@ def retry(
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    log_format: Logged = LogFormat.text,
+    metrics: MetricsFile = None,
 ) -> int:
     """Send again what runs left failed or pending.
 
@@ -198,7 +242,14 @@ def retry(
             max_failures=max_failures,
             wait=wait,
         ),
-        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+        running.Telling(
+            as_json=as_json,
+            quiet=quiet,
+            verbose=verbose,
+            reports=tuple(report or ()),
+            json_log=log_format is LogFormat.json,
+            metrics=metrics,
+        ),
     )
 
 
@@ -278,6 +329,7 @@ def rehearse(
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    log_format: Logged = LogFormat.text,
 ) -> int:
     """Say what a replay would create, cost and take.
 
@@ -298,7 +350,13 @@ def rehearse(
             wait=True,
         ),
         rehearsing.Choice(plan, seats, latency, online),
-        running.Telling(as_json=as_json, quiet=quiet, verbose=verbose, reports=tuple(report or ())),
+        running.Telling(
+            as_json=as_json,
+            quiet=quiet,
+            verbose=verbose,
+            reports=tuple(report or ()),
+            json_log=log_format is LogFormat.json,
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +59,23 @@ Waiting = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all goes well.")]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option("--metrics", metavar="FILE", help="Write figures for Prometheus here: a textfile, for node_exporter."),
+]
+
+
+class LogFormat(StrEnum):
+    """What stderr is written as."""
+
+    text = "text"
+    json = "json"
+
+
+Logged = Annotated[
+    LogFormat,
+    typer.Option("--log-format", metavar="FORMAT", help="text, or json: stderr becomes one JSON object a line."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")]
 
 _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")

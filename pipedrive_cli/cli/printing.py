@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.json_line import json_line
+from pipedrive_cli.report.unread import abandon
 
 
 def print_json(value: Any) -> None:
@@ -18,12 +19,15 @@ def print_json(value: Any) -> None:
 
 
 def print_bytes(content: bytes) -> None:
-    """`content`, on stdout, now."""
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    """`content`, on stdout, now; nowhere if whoever read it has gone."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        abandon(sys.stdout)
 
 
-def write_file(option: str, path: Path, content: bytes) -> None:
+def write_file(option: str, path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Written beside and renamed; for its owner alone, as it has personal data. Raises UserMistake, with the option."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # mode 0600
@@ -31,6 +35,7 @@ def write_file(option: str, path: Path, content: bytes) -> None:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
+            beside.chmod(mode)
             beside.replace(path)
         except OSError:
             beside.unlink(missing_ok=True)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from pipedrive_cli.cli.printing import print_json, standard_input
-from pipedrive_cli.cli.running import REFRESH, Telling, check_report, collect_rarely, seconds, write_report
+from pipedrive_cli.cli.printing import standard_input
+from pipedrive_cli.cli.running import REFRESH, check_report, collect_rarely, seconds, write_report
 from pipedrive_cli.cli.stopping import summary, told_as_json
+from pipedrive_cli.cli.voice import Telling, Voice
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.report.console import EXAMPLES_SHOWN, LINE_EVERY, LiveView, show_note, show_summary
-from pipedrive_cli.report.summary import EXAMPLES
+from pipedrive_cli.report.live import LINE_EVERY
 from pipedrive_cli.report.wording import count, duration
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, terms_of_config
@@ -38,12 +38,19 @@ class Choice:
 
 def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> int:
     """Rehearses, shows what would come of it, and returns the exit code that the run would have."""
+    voice = Voice(telling)
     with told_as_json(telling.as_json, summary):
-        rehearsed = _rehearsed(config_file, options, choice, telling)
-    return _tell(rehearsed, telling)
+        rehearsed = _rehearsed(config_file, options, choice, telling, voice)
+    means = foretold(rehearsed)
+    voice.ended(rehearsed.finished, more=["", *means])
+    for report in telling.reports:
+        write_report(report, rehearsed.finished, [known(rehearsed), *means])
+    return rehearsed.finished.summary.exit_code
 
 
-def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: Telling) -> Rehearsed:
+def _rehearsed(
+    config_file: Path, options: RunOptions, choice: Choice, telling: Telling, voice: Voice
+) -> Rehearsed:
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)
     if options.max_tokens is not None and not choice.online:
@@ -53,14 +60,13 @@ def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: 
     config = load(config_file, os.environ, sandbox=not choice.online)
     for report in telling.reports:
         check_report(report)
-    note = (lambda _: None) if telling.quiet else show_note
     for warning in notes(config):
-        note(warning)
+        voice.note(warning)
 
     @contextlib.contextmanager
     def progress(tally: Tally) -> Iterator[Callable[[], None]]:
         every = REFRESH if sys.stderr.isatty() else LINE_EVERY
-        with LiveView(tally, _real_time, quiet=telling.quiet) as view:
+        with voice.watching(tally, _real_time) as view:
             drawn = time.monotonic()
 
             def show() -> None:
@@ -74,28 +80,12 @@ def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: 
     terms = terms_of_config(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
     rehearsal = Rehearsal(
-        config, str(config_file), options, terms, standard_input(), note, progress, online=choice.online
+        config, str(config_file), options, terms, standard_input(), voice.note, progress, online=choice.online
     )
     rehearsed = rehearsal.run()
     if rehearsed.looked is not None:
-        note(looked(rehearsed.looked))
+        voice.note(looked(rehearsed.looked))
     return rehearsed
-
-
-def _tell(rehearsed: Rehearsed, telling: Telling) -> int:
-    ended, means = rehearsed.finished.summary, foretold(rehearsed)
-    if telling.as_json:
-        print_json(ended)
-    elif not telling.quiet or ended.exit_code != 0:
-        out = sys.stderr if telling.quiet else sys.stdout
-        examples = EXAMPLES if telling.verbose else EXAMPLES_SHOWN
-        rejects = rehearsed.finished.rejects
-        show_summary(ended, file=out, rejects=rejects, examples=examples, scene="foretold")
-        for line in ("", *means):
-            show_note(line, file=out)
-    for report in telling.reports:
-        write_report(report, rehearsed.finished, [known(rehearsed), *means])
-    return ended.exit_code
 
 
 def _real_time() -> float:

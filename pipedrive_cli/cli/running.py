@@ -7,21 +7,20 @@ import contextlib
 import gc
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from pipedrive_cli.cli.filtering import filters, seconds
-from pipedrive_cli.cli.printing import print_json, standard_input, write_file
+from pipedrive_cli.cli.measuring import measured
+from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.cli.stopping import summary, told_as_json
+from pipedrive_cli.cli.voice import Telling, Voice
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.report.console import EXAMPLES_SHOWN, LiveView, show_note, show_summary
-from pipedrive_cli.report.summary import EXAMPLES, to_json
+from pipedrive_cli.report.summary import to_json
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
@@ -40,60 +39,54 @@ __all__ = [
 REFRESH = 0.15  # seconds between two pictures of the progress
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """How the result is to be told."""
-
-    as_json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    reports: tuple[Path, ...] = ()
-
-
 def replay(config_file: Path, options: RunOptions, telling: Telling) -> int:
     """Runs, shows how it ended, and returns the exit code."""
-    tally = Tally()
-    with told_as_json(telling.as_json, lambda error: summary(error, tally)):
-        finished = _run(config_file, options, telling, tally)
-    _tell(finished, telling)
+    voice, tally = Voice(telling), Tally()
+    with (
+        told_as_json(telling.as_json, lambda error: summary(error, tally)),
+        measured(telling.metrics, voice.note) as found,
+    ):
+        config = load(config_file, os.environ, sandbox=options.sandbox)
+        for report in telling.reports:
+            check_report(report)
+        for warning in notes(config):
+            voice.note(warning)
+        job = Replay(
+            config,
+            str(config_file),
+            options,
+            stdin=standard_input(),
+            watch=_watched_by(voice),
+            note=voice.note,
+            tally=tally,
+        )
+        collect_rarely()
+        finished = asyncio.run(_with_signals(job))
+        found.summary = finished.summary
+    voice.ended(finished)
+    # Last: a report that cannot be written ends the command, and what the run did must be told all the same.
+    for report in telling.reports:
+        write_report(report, finished)
     return finished.summary.exit_code
 
 
-def _run(config_file: Path, options: RunOptions, telling: Telling, tally: Tally) -> Finished:
-    config = load(config_file, os.environ, sandbox=options.sandbox)
-    for report in telling.reports:
-        check_report(report)
-    if not telling.quiet:
-        for warning in notes(config):
-            show_note(warning)
-
+def _watched_by(voice: Voice) -> Callable[[Tally], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def watch(tally: Tally) -> AsyncIterator[None]:
-        view = LiveView(tally, asyncio.get_running_loop().time, quiet=telling.quiet)
+        with voice.watching(tally, asyncio.get_running_loop().time) as view:
 
-        async def redraw() -> None:
-            while True:
-                await asyncio.sleep(REFRESH)
-                view.refresh()
+            async def redraw() -> None:
+                while True:
+                    await asyncio.sleep(REFRESH)
+                    view.refresh()
 
-        with view:
             task = asyncio.create_task(redraw())
             try:
                 yield
             finally:
                 task.cancel()
 
-    job = Replay(
-        config,
-        str(config_file),
-        options,
-        stdin=standard_input(),
-        watch=watch,
-        note=(lambda _: None) if telling.quiet else show_note,
-        tally=tally,
-    )
-    collect_rarely()
-    return asyncio.run(_with_signals(job))
+    return watch
 
 
 def collect_rarely() -> None:
@@ -125,24 +118,6 @@ async def _with_signals(job: Replay) -> Finished:
         with contextlib.suppress(NotImplementedError):  # Windows has no handlers on its loop
             loop.add_signal_handler(number, leave, number)
     return await job.run()
-
-
-def _tell(finished: Finished, telling: Telling) -> None:
-    if telling.as_json:
-        print_json(finished.summary)
-    elif not telling.quiet or finished.summary.exit_code != 0:
-        show_summary(
-            finished.summary,
-            file=sys.stderr if telling.quiet else None,
-            rejects=finished.rejects,
-            resume_in=finished.resume_in,
-            examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
-            scene=finished.occasion.scene,
-            passed_over=finished.occasion.passed_over,
-        )
-    # Last: a report that cannot be written ends the command, and what the run did must be told all the same.
-    for report in telling.reports:
-        write_report(report, finished)
 
 
 def check_report(path: Path) -> None:

@@ -45,7 +45,8 @@ def tells_stops(told: Callable[[PipedriveCliError], Any] | None = None) -> Calla
 
 def summary(error: PipedriveCliError, tally: Tally | None = None) -> Summary:
     """For commands that give one: no run came of it, or not to its end."""
-    return cut_short(error, problems_of(error), tally or Tally(), named(datetime.now(UTC)))
+    counted = tally or Tally()
+    return cut_short(error, problems_of(error), counted, counted.run or named(datetime.now(UTC)))
 
 
 def plain(error: PipedriveCliError) -> dict[str, Any]:

@@ -1,41 +1,26 @@
-"""What a run shows on a terminal: the live view, the final report, errors and notes.
+"""What a run shows at its end: the final report; and errors and notes.
 
-Decides nothing: figures and sentences come from `progress` and `wording`, and `paper` makes event data harmless.
+Decides nothing: figures and sentences come from `wording`, and `paper` makes event data harmless.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Group, RenderableType
-from rich.live import Live
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report import progress, wording
-from pipedrive_cli.report.escape import fit_encoding, plain
-from pipedrive_cli.report.paper import (
-    MESSAGE_LIMIT,
-    advice,
-    console_for,
-    indented,
-    is_terminal,
-    joined,
-    safe,
-    section,
-    show,
-    write,
-)
+from pipedrive_cli.report import wording
+from pipedrive_cli.report.paper import MESSAGE_LIMIT, advice, console_for, indented, joined, safe, section, show
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
 from pipedrive_cli.transform.changes import Kind
 
-LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 EXAMPLES_SHOWN = 3
 
 STYLES: dict[Outcome | None, str] = {
@@ -49,103 +34,6 @@ STYLES: dict[Outcome | None, str] = {
 _HEADLINE_STYLES = {"complete": "bold green", "partial": "bold yellow", "stopped": "bold red"}
 
 
-class LiveView:
-    """Progress of one run on stderr, drawn whenever `refresh` is called; it has no thread of its own.
-
-    On a terminal: a few lines that redraw themselves and vanish at `stop`, because the report follows. Elsewhere: one
-    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds; call `refresh` four to
-    eight times a second.
-    """
-
-    def __init__(
-        self, tally: Tally, clock: Callable[[], float], *, file: TextIO | None = None, quiet: bool = False
-    ) -> None:
-        self._tally = tally
-        self._clock = clock
-        self._meter = progress.Meter(tally)
-        self._quiet = quiet
-        self._console = console_for(file or sys.stderr)
-        # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.
-        self._moving = is_terminal(self._console.file) and not self._console.is_dumb_terminal
-        self._live: Live | None = None
-        self._next_line = 0.0
-
-    def start(self) -> None:
-        """Begins to draw."""
-        self._next_line = self._clock() + LINE_EVERY
-        if self._moving and not self._quiet:
-            self._live = Live(
-                console=self._console,
-                auto_refresh=False,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-                vertical_overflow="crop",
-            )
-            self._live.start()
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Draws the present figures; where there is no terminal, only when the next line is due."""
-        if self._quiet:
-            return
-        now = self._clock()
-        figures = self._meter.look(now)
-        if self._live is not None:
-            self._live.update(self._picture(figures), refresh=True)
-        elif not self._moving and now >= self._next_line:
-            self._next_line = now + LINE_EVERY
-            write(self._console.file, progress.one_line(self._tally, figures) + "\n")
-
-    def note(self, text: str) -> None:
-        """A message for people above the moving lines; nothing when quiet."""
-        if self._quiet:
-            return
-        line = self._text(plain(text, MESSAGE_LIMIT))
-        if self._live is not None:
-            self._console.print(line)
-        else:
-            show(self._console, [line])
-
-    def stop(self) -> None:
-        """Removes the moving lines. May be called again."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-    def __enter__(self) -> LiveView:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _picture(self, figures: progress.Figures) -> RenderableType:
-        tally, width = self._tally, self._console.width
-        head = joined(self._text(plain(tally.phase), style="bold"))
-        if tally.file:
-            head.append_text(self._text("  " + plain(tally.file, max(20, width - len(tally.phase) - 3)), style="dim"))
-        rows = [head, self._bar(figures)]
-        for label, text in progress.lines(tally, figures):
-            style = "yellow" if label in ("waiting", "problems") else "dim"
-            rows.append(joined(self._text(f"{label:<9}", style), self._text(text)))
-        for row in rows:
-            row.no_wrap, row.overflow = True, "crop"
-        return Group(*rows)
-
-    def _bar(self, figures: progress.Figures) -> Text:
-        amount = self._text(progress.amount(self._tally, figures))
-        if figures.fraction is None:
-            return amount
-        room = max(10, self._console.width - amount.cell_len - 9)
-        filled = int(room * figures.fraction)
-        done, left = self._text("━" * filled, "green"), self._text("─" * (room - filled), "dim")
-        return joined(done, left, Text(f" {figures.fraction:4.0%}  "), amount)
-
-    def _text(self, text: str, style: str = "") -> Text:
-        return Text(fit_encoding(text, self._console.encoding), style=style)
-
-
 def show_summary(
     summary: Summary,
     *,
@@ -155,12 +43,13 @@ def show_summary(
     examples: int = EXAMPLES_SHOWN,
     scene: wording.Scene = "account",
     passed_over: int = 0,
+    every_endpoint: bool = False,
 ) -> None:
     """The final report, on stdout unless `file` is given.
 
     `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
     back, `examples` how many of each problem's are shown (five are known), `scene` where it happened,
-    `passed_over` how many files were known.
+    `passed_over` how many files were known, `every_endpoint` that the cost is shown for each of them.
     """
     console = console_for(file or sys.stdout)
     headline = wording.headline(summary, scene=scene, passed_over=passed_over)
@@ -170,7 +59,7 @@ def show_summary(
         parts.append(safe(wrong, "bold red", limit=MESSAGE_LIMIT))
     parts += section("Events", _events(summary, scene))
     parts += section("Records", _records(summary))
-    parts += section("Cost", _cost(summary, scene))
+    parts += section("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
     problems, skipped = wording.apart(summary.problems)
     parts += section("Problems, worst first", *problem_lines(problems, examples))
     parts += section("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
@@ -245,6 +134,20 @@ def _cost(summary: Summary, scene: wording.Scene) -> RenderableType | None:
         return Text(f"{asked}; {tokens.spent:,} API tokens {'would be ' if scene == 'foretold' else ''}spent")
     left = "" if tokens.left_today is None else f", {tokens.left_today:,} left today"
     return Text(f"{asked}; {tokens.spent:,} API tokens spent{left}")
+
+
+def _endpoints(summary: Summary) -> RenderableType | None:
+    """Tokens and requests of each endpoint, the dearest first."""
+    requests, tokens = summary.requests.by_endpoint, summary.tokens.by_endpoint
+    if not tokens:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in ("tokens", "requests"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("endpoint", overflow="fold")
+    for endpoint in sorted({*requests, *tokens}, key=lambda name: (-tokens.get(name, 0), name)):
+        table.add_row(f"{tokens.get(endpoint, 0):,}", f"{requests.get(endpoint, 0):,}", safe(endpoint))
+    return table
 
 
 def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN) -> Iterator[RenderableType]:

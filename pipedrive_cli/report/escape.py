@@ -52,7 +52,7 @@ def fit_encoding(text: str, encoding: str) -> str:
 
 
 # One character for one, so that what was laid out for a width still fits it.
-_TYPEWRITER = str.maketrans("…×·–→━─•’“”", '~x|->=-*\'""')
+_TYPEWRITER = str.maketrans("…×·–→━─┈•’“”", '~x|->=-.*\'""')
 
 
 def _visible(character: str) -> str:

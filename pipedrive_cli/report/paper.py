@@ -1,8 +1,8 @@
 """What a terminal, a pipe or a file is written with: texts made harmless, sections, and one write for all of it.
 
-`console` and `tables` say what to write. With them this is the only module that imports Rich: what comes from events,
-files or accounts goes through `escape.plain` and into `rich.text.Text`, never into a markup string, so that a name such
-as "[bold]" stays a name.
+`console`, `tables` and `live` say what to write. They and this are the only modules that import Rich: what comes from
+events, files or accounts goes through `escape.plain` and into `rich.text.Text`, never into a markup string, so that a
+name such as "[bold]" stays a name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipedrive_cli.report.escape import LIMIT, fit_encoding, plain
+from pipedrive_cli.report.unread import abandon
 
 WIDTH_OF_A_PIPE = 120  # columns where there is no terminal to ask
 MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's own words can be long
@@ -71,6 +72,9 @@ def show(console: Console, parts: Iterable[RenderableType]) -> None:
 
 
 def write(file: IO[str], text: str) -> None:
-    """Writes at once what the stream's encoding can hold of it."""
-    file.write(fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
-    file.flush()
+    """Writes at once what the stream's encoding can hold of it; nothing where whoever read it has gone."""
+    try:
+        file.write(fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
+        file.flush()
+    except BrokenPipeError:
+        abandon(file)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
+from typing import Any
 
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.outcomes import Outcome
@@ -14,17 +15,23 @@ from pipedrive_cli.report.wording import count, data_size, duration
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
 PACE_WINDOW = 60.0  # the same for the time left: folded writes settle events in leaps
 SAMPLE_EVERY = 0.5
+FORETELLS = 0.05  # the share that must be done before it tells what the rest will cost
+PROBLEMS_SHOWN = 4  # kinds of problem; the report has them all
+ENDPOINTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One moment of a run. `fraction` (0 to 1) and `seconds_left` are None while nobody can know them."""
+    """One moment of a run. The shares of the input (0 to 1) and what follows from them are None while nobody can know.
 
-    fraction: float | None
-    settled: int
+    `read` is the share that was read, `settled` the share that is written or otherwise done.
+    """
+
+    read: float | None
+    settled: float | None
     requests_per_second: float
-    allowed_per_second: float | None
     seconds_left: float | None
+    tokens_to_come: int | None
     waiting_seconds: float | None
 
 
@@ -33,24 +40,26 @@ class Meter:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, fraction settled
+        self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, share settled
 
     def look(self, now: float) -> Figures:
         """The figures of this moment; remembers it for the rates of later ones."""
         tally = self._tally
-        fraction = _settled_fraction(tally)
+        settled = _settled(tally)
         requests = tally.requests.total()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_EVERY:
-            self._samples.append((now, requests, fraction or 0.0))
+            self._samples.append((now, requests, settled or 0.0))
         while now - self._samples[0][0] > PACE_WINDOW:
             self._samples.popleft()
-        waiting = None if tally.waiting_until is None else max(0.0, tally.waiting_until - now)
+        waiting = None
+        if tally.waiting_until is not None and tally.waiting_until > now:
+            waiting = tally.waiting_until - now
         return Figures(
-            fraction=_read_fraction(tally),
-            settled=tally.outcomes.total(),
+            read=_read(tally),
+            settled=settled,
             requests_per_second=self._rate(now, requests),
-            allowed_per_second=None if tally.requests_allowed is None else tally.requests_allowed / 2,
-            seconds_left=self._left(now, fraction, waiting or 0.0),
+            seconds_left=self._left(now, settled, waiting or 0.0),
+            tokens_to_come=_to_come(tally.tokens_spent, settled),
             waiting_seconds=waiting,
         )
 
@@ -60,54 +69,92 @@ class Meter:
         )
         return (requests - before) / (now - since) if now > since else 0.0
 
-    def _left(self, now: float, fraction: float | None, waiting: float) -> float | None:
-        if fraction is None:
+    def _left(self, now: float, settled: float | None, waiting: float) -> float | None:
+        if settled is None:
             return None
-        since, _, before = self._samples[0]
-        gained = fraction - before
+        # From the last moment at which nothing had been gained: reading is no part of the writing's pace.
+        before = self._samples[0][2]
+        since = max(time for time, _, share in self._samples if share == before)
+        gained = settled - before
         if gained <= 0 or now - since < 2.0:  # two seconds say nothing yet
             return None
-        return (1.0 - fraction) * (now - since) / gained + waiting
+        return (1.0 - settled) * (now - since) / gained + waiting
+
+
+def headline(tally: Tally) -> tuple[str, str]:
+    """What is being done, and with which file: `writing`, `2 of 12: exports/b.ndjson`. Not yet harmless."""
+    if not tally.file:
+        return tally.phase, ""
+    several = f"{tally.files_begun:,} of {tally.files_total:,}: " if tally.files_total > 1 else ""
+    return tally.phase, several + tally.file
+
+
+def left(figures: Figures, ends: str | None = None) -> str:
+    """When all is done: `about 12 min 40 s left, until 16:42`; nothing while nobody knows. `ends` is the hour of it."""
+    if figures.seconds_left is None:
+        return ""
+    until = "" if ends is None else f", until {ends}"
+    return f"about {duration(max(1.0, figures.seconds_left))} left{until}"
 
 
 def lines(tally: Tally, figures: Figures) -> list[tuple[str, str]]:
-    """What to show below the bar: a label and its text, most important first; nothing that is empty."""
-    outcomes = [f"{tally.outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if tally.outcomes[outcome]]
-    shown = [("events", " · ".join([f"{tally.events_read:,} read", *outcomes]))]
-    rate = f"{figures.requests_per_second:.1f}/s"
-    if figures.allowed_per_second is not None:
-        rate += f" of {figures.allowed_per_second:g}/s"
-    parts = [rate, f"{tally.requests.total():,} sent", f"{tally.in_flight} in flight"]
+    """What to show below the bar: a label and its text, a blank label goes on; nothing that is empty."""
+    shown = [("events", " · ".join([*_amounts(tally), *_outcomes(tally)]))]
+    records: Counter[str] = Counter()
+    for (_, action), number in tally.records.items():
+        records[action] += number
+    if tally.backlog_records or records:
+        done = [f"{number:,} {action}" for action, number in records.items() if number]
+        shown.append(("records", " · ".join([f"{tally.backlog_records:,} to write", *done])))
+    shown.append(("requests", _requests(tally, figures)))
+    shown += _tokens(tally, figures)
+    shown += _problems(tally)
     if tally.retried:
-        parts.append(f"{tally.retried:,} repeated")
-    shown.append(("requests", " · ".join(parts)))
-    left = "" if tally.tokens_left_today is None else f" · {tally.tokens_left_today:,} left today"
-    shown.append(("tokens", f"{tally.tokens_spent:,} spent{left}"))
-    if tally.problems:
-        named = [f"{number:,} × {words(code).message}" for code, number in tally.problems.most_common()]
-        shown.append(("problems", " · ".join(named)))
+        why = "" if tally.trouble is None else f" · last: {_short(plain(tally.trouble))}"
+        shown.append(("repeated", f"{tally.retried:,}{why}"))
     if figures.waiting_seconds is not None:
         shown.append(("waiting", f"{plain(tally.waiting_for or 'Pipedrive')}: {countdown(figures.waiting_seconds)}"))
     return shown
 
 
-def amount(tally: Tally, figures: Figures) -> str:
-    """How far the reading is, and when all is done: `1.2 of 2.3 MB, 40 s left`."""
-    parts = [data_size(tally.bytes_read)]
-    if tally.bytes_total is not None:
-        parts = [f"{data_size(tally.bytes_read)} of {data_size(tally.bytes_total)}"]
-    if tally.backlog_records:
-        parts.append(f"{count(tally.backlog_records, 'record')} to write")
-    if figures.seconds_left is not None:
-        parts.append(f"about {duration(max(1.0, figures.seconds_left))} left")
-    return " · ".join(parts)
-
-
-def one_line(tally: Tally, figures: Figures) -> str:
+def one_line(tally: Tally, figures: Figures, ends: str | None = None) -> str:
     """Everything on one line, for a log: no control characters, whatever the events held."""
-    done = "" if figures.fraction is None else f"{figures.fraction:.0%} read · "
-    rest = "; ".join(f"{label}: {text}" for label, text in lines(tally, figures))
-    return f"{plain(tally.phase)}: {done}{amount(tally, figures)}; {rest}"
+    told = [] if figures.settled is None else [f"{figures.settled:.0%} done"]
+    if known := left(figures, ends):
+        told.append(known)
+    rows: list[tuple[str, str]] = []
+    for label, text in lines(tally, figures):
+        if label:
+            rows.append((label, text))
+        else:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]} · {text}")
+    head = f"{plain(tally.phase)}: {', '.join(told)}; " if told else f"{plain(tally.phase)}: "
+    return head + "; ".join(f"{label}: {text}" for label, text in rows)
+
+
+def sample(tally: Tally, figures: Figures) -> dict[str, Any]:
+    """The same as data, for a log that programs read; the names are those of the summary where it has them."""
+    waiting = None
+    if figures.waiting_seconds is not None:
+        waiting = {"for": tally.waiting_for, "seconds": round(figures.waiting_seconds, 1)}
+    return {
+        "phase": tally.phase,
+        "file": tally.file or None,
+        "bytes": {"read": tally.bytes_read, "total": tally.bytes_total},
+        "events": {"read": tally.events_read, **{outcome.value: tally.outcomes[outcome] for outcome in Outcome}},
+        "records_to_write": tally.backlog_records,
+        "requests": {
+            "total": tally.requests.total(),
+            "retried": tally.retried,
+            "in_flight": tally.in_flight,
+            "per_second": round(figures.requests_per_second, 1),
+            "allowed_per_2s": tally.requests_allowed,
+        },
+        "tokens": {"spent": tally.tokens_spent, "left_today": tally.tokens_left_today},
+        "problems": dict(tally.problems.most_common()),
+        "seconds_left": None if figures.seconds_left is None else round(figures.seconds_left),
+        "waiting": waiting,
+    }
 
 
 def countdown(seconds: float) -> str:
@@ -117,15 +164,71 @@ def countdown(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _read_fraction(tally: Tally) -> float | None:
+def _amounts(tally: Tally) -> list[str]:
+    of = ""
+    if tally.bytes_total is None:
+        of = f" ({data_size(tally.bytes_read)})"
+    elif tally.bytes_read < tally.bytes_total:
+        of = f" ({data_size(tally.bytes_read)} of {data_size(tally.bytes_total)})"
+    return [f"{tally.events_read:,} read{of}"]
+
+
+def _outcomes(tally: Tally) -> list[str]:
+    return [f"{tally.outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if tally.outcomes[outcome]]
+
+
+def _requests(tally: Tally, figures: Figures) -> str:
+    limit = "" if tally.requests_allowed is None else f" (limit {tally.requests_allowed:,} in 2 s)"
+    rate = f"{figures.requests_per_second:.1f}/s{limit}"
+    return " · ".join([rate, f"{tally.requests.total():,} sent", f"{tally.in_flight} in flight"])
+
+
+def _tokens(tally: Tally, figures: Figures) -> list[tuple[str, str]]:
+    parts = [f"{tally.tokens_spent:,} spent"]
+    if figures.tokens_to_come:
+        parts.append(f"about {figures.tokens_to_come:,} to come")
+    if tally.tokens_left_today is not None:
+        parts.append(f"{tally.tokens_left_today:,} left today")
+    rows = [("tokens", " · ".join(parts))]
+    if len(tally.tokens) > 1:
+        dearest = tally.tokens.most_common(ENDPOINTS_SHOWN)
+        rows.append(("", " · ".join(f"{tokens:,} {_short(endpoint)}" for endpoint, tokens in dearest)))
+    return rows
+
+
+def _problems(tally: Tally) -> list[tuple[str, str]]:
+    named = [f"{number:,} × {words(code).message}" for code, number in tally.problems.most_common()]
+    shown = named[:PROBLEMS_SHOWN]
+    if len(named) > PROBLEMS_SHOWN:
+        shown.append(f"and {count(len(named) - PROBLEMS_SHOWN, 'other kind')} of problem")
+    return [("" if number else "problems", text) for number, text in enumerate(shown)]
+
+
+def _short(text: str) -> str:
+    """Without what all endpoints begin with: a row has room for three of them."""
+    return text.replace(" /api/", " /")
+
+
+def _read(tally: Tally) -> float | None:
     if tally.bytes_total is None:
         return None
     return min(1.0, tally.bytes_read / tally.bytes_total) if tally.bytes_total else 1.0
 
 
-def _settled_fraction(tally: Tally) -> float | None:
-    """The share of the whole input that has an outcome; what is still to be read is taken to be like the rest."""
-    read = _read_fraction(tally)
+def _settled(tally: Tally) -> float | None:
+    """The share of the whole input that is done; what is still to be read is taken to be like the rest."""
+    read = _read(tally)
     if read is None or not tally.events_read:
         return None
-    return min(1.0, tally.outcomes.total() / tally.events_read) * read
+    done: float = tally.outcomes.total()
+    if tally.backlog_records and tally.window_records:
+        # Time and tokens go by records, and some of them settle a thousand events at once.
+        done = tally.events_read - tally.window_events * tally.backlog_records / tally.window_records
+    return min(1.0, done / tally.events_read) * read
+
+
+def _to_come(spent: int, settled: float | None) -> int | None:
+    """What the rest will cost if it is like what is done: two digits of it, since no more can be known."""
+    if settled is None or not FORETELLS <= settled < 1.0:
+        return None
+    return int(float(f"{spent * (1.0 - settled) / settled:.2g}"))

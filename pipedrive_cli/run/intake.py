@@ -112,6 +112,7 @@ class Intake:
     async def windows(self) -> AsyncIterator[None]:
         """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
         for named in self.sources:
+            self.book.tally.files_begun += 1
             source = named if self.files is None else self.files.to_read(named)
             if source is None:
                 self.book.tally.bytes_read += named.size or 0
@@ -323,4 +324,5 @@ def reading_started(tally: Tally, sources: Sequence[Source]) -> None:
     """Tells the tally how much there is to read."""
     sizes = [source.size for source in sources]
     tally.bytes_total = None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)
+    tally.files_total = len(sources)
     tally.phase = "reading"

@@ -74,6 +74,8 @@ class Replay:
     connect: Callable[[], tuple[Client, int]] | None = None
     journal: Journal | None = None
     tally: Tally = field(default_factory=Tally)
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _name: str = ""  # given when it begins
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _server_offset: float | None = None
@@ -85,9 +87,11 @@ class Replay:
         self._stop_early = self._stop_early or why
         if self._sender is not None:
             self._sender.stop(why)
+            self.tally.phase = "finishing what is in flight"
 
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
+        self._name = self.tally.run = named(self._started)
         since = self.options.filters.since
         try:
             sources = resolve(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
@@ -100,7 +104,10 @@ class Replay:
             if rejects is not None:
                 rejects.discard()
             return self._nothing_read(shut)
-        finished = await self._through(sources, rejects)
+        async with contextlib.AsyncExitStack() as stack:
+            if self.watch is not None:
+                await stack.enter_async_context(self.watch(self.tally))
+            finished = await self._through(sources, rejects)
         if door is not None and finished.summary.reason == "firewall":
             remember(door, time.time())
         return finished
@@ -136,17 +143,16 @@ class Replay:
                 return await self._deliver(sources, rejects, sender, pace, account, journal)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
-        now = datetime.now(UTC)
-        summary = nothing_read(named(now), stopped, self.tally)
-        return Finished(summary, None, stopped.resume_in, self._occasion(now, None))
+        summary = nothing_read(self._name, stopped, self.tally)
+        return Finished(summary, None, stopped.resume_in, self._occasion(None))
 
-    def _occasion(self, started: datetime, company: str | None) -> Occasion:
+    def _occasion(self, company: str | None) -> Occasion:
         asked, course = self.options, self._course
         return Occasion(
             scene=asked.scene,
             command=f"{asked.command} {written(asked.sources)}".strip(),
             company=company,
-            started=started,
+            started=self._started,
             moments=() if course is None else course.moments,
             passed_over=self.tally.files_passed_over,
         )
@@ -177,15 +183,15 @@ class Replay:
         account: AccountKnowledge,
         journal: Journal,
     ) -> Finished:
-        started, now = datetime.now(UTC), asyncio.get_running_loop().time
-        name, began = named(started), now()
+        name, now = self._name, asyncio.get_running_loop().time
+        began = now()
         course = self._course = Course(began)
         course.look(began, self.tally)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         with journal.transaction():
             run = journal.begin_run(
                 name,
-                started.isoformat(),
+                self._started.isoformat(),
                 written(self.options.sources),
                 command=self.options.command,
                 scene=self.options.scene,
@@ -224,10 +230,7 @@ class Replay:
         )
         stopped: StopRun | None = None
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                if self.watch is not None:
-                    await stack.enter_async_context(self.watch(self.tally))
-                stopped = await work.through(sources)
+            stopped = await work.through(sources)
         except ConfigProblems:
             if rejects is not None:
                 rejects.discard()
@@ -246,7 +249,7 @@ class Replay:
         with journal.transaction():
             journal.end_run(run, to_json(summary), packed(course.moments))
         resume_in = None if stopped is None else stopped.resume_in
-        return Finished(summary, rejects_file, resume_in, self._occasion(started, account.account.company_name))
+        return Finished(summary, rejects_file, resume_in, self._occasion(account.account.company_name))
 
     # -- what the run is given
 

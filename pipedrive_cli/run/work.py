@@ -165,6 +165,7 @@ class Work:
         courier = self._courier
         window = Window(backlog)
         tally.window_records = tally.backlog_records = len(window)
+        tally.window_events = tally.events_read - tally.outcomes.total()
         if self.sender.stopped is None:
             tally.phase = "looking up records"
             try:
@@ -178,7 +179,7 @@ class Work:
                 pass  # each job meets the trouble itself, and creates nothing
             except StopRun as stop:
                 self.sender.stop(stop)
-        tally.phase = "writing"
+        tally.phase = "writing" if self.sender.stopped is None else "recording what is left"
         await courier.deliver(window, self._workers())
         self.commits.flush()
 

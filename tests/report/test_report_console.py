@@ -10,10 +10,9 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems, UserMistake
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.console import LiveView, show_config_problems, show_error, show_note, show_summary
+from pipedrive_cli.report.console import show_config_problems, show_error, show_note, show_summary
 from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
 
@@ -115,8 +114,7 @@ def test_a_stream_that_knows_only_ascii_gets_ascii() -> None:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding="ascii") as stream:
         show_summary(eventful(), file=stream)
-        view = LiveView(Tally(phase="writing", file="顧客", bytes_total=0), lambda: 0.0, file=stream)
-        view.note("顧客 …")
+        show_note("顧客 …", file=stream)
         shown = raw.getvalue().decode("ascii")
     assert "\\u9867\\u5ba2" in shown
     assert "5 x the event" in shown
@@ -234,63 +232,3 @@ def test_a_note_is_one_line_of_text() -> None:
     stream = io.StringIO()
     show_note("key of [red]somebody[/red]\n", file=stream)
     assert stream.getvalue() == "key of [red]somebody[/red]\\n\n"
-
-
-def busy() -> Tally:
-    """A run in the middle of its work, in a file with a hostile name."""
-    tally = Tally(phase="writing", file="\x1b]0;x\x07[bold].ndjson", bytes_total=1_000, bytes_read=500, events_read=9)
-    tally.outcomes[Outcome.DELIVERED] = 9
-    tally.problems["missing_user_id"] = 1
-    tally.waiting_for, tally.waiting_until = "Pipedrive's burst limit", 100.0
-    return tally
-
-
-@pytest.mark.parametrize("columns", [60, 80, 200])
-def test_the_live_view_draws_over_itself_and_vanishes(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fits the terminal, shows each figure, and leaves the cursor where the report begins."""
-    monkeypatch.setenv("COLUMNS", str(columns))
-    stream = Terminal()
-    with LiveView(busy(), lambda: 40.0, file=stream) as view:
-        view.refresh()
-        shown = stream.getvalue()
-        view.note("[bold] careful \x1b[2J")
-    for part in ("50%", "9 delivered", "1 × the event names", "1:00", "\\x1b]0;x\\x07[bold].ndjson"):
-        assert part in shown
-    text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown)
-    assert max(cell_len(line) for line in re.split("[\r\n]+", text)) <= columns
-    assert "[bold] careful \\x1b[2J" in stream.getvalue()
-    assert stream.getvalue().endswith("\x1b[2K")
-
-
-def test_a_log_gets_a_plain_line_every_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No control codes where there is no terminal, not even with FORCE_COLOR, and no flood."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    stream, now = io.StringIO(), [0.0]
-    view = LiveView(busy(), lambda: now[0], file=stream)
-    view.start()
-    for tenth in range(120):
-        now[0] = tenth / 10
-        view.refresh()
-    view.stop()
-    written = stream.getvalue().splitlines()
-    assert len(written) == 2
-    assert written[0].startswith("writing: 50% read · 500 B of 1.0 kB")
-    assert "\x1b" not in stream.getvalue()
-
-
-def test_a_dumb_terminal_is_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TERM=dumb cannot move a cursor."""
-    monkeypatch.setenv("TERM", "dumb")
-    stream = Terminal()
-    with LiveView(busy(), lambda: 0.0, file=stream) as view:
-        view.refresh()
-    assert stream.getvalue() == ""
-
-
-def test_quiet_shows_no_progress() -> None:
-    """On a terminal neither."""
-    for stream in (io.StringIO(), Terminal()):
-        with LiveView(busy(), lambda: 1e9, file=stream, quiet=True) as view:
-            view.refresh()
-            view.note("hello")
-        assert stream.getvalue() == ""

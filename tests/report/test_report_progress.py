@@ -6,7 +6,7 @@ import pytest
 
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.progress import Meter, amount, countdown, lines, one_line
+from pipedrive_cli.report.progress import Meter, countdown, left, lines, one_line, sample
 from pipedrive_cli.report.wording import data_size, duration
 
 
@@ -27,20 +27,20 @@ def test_a_steady_run_is_foretold() -> None:
     """A fifth done in 20 seconds leaves 80; the rate is requests a second, the limit Pipedrive's halved."""
     _, meter = steady(20)
     figures = meter.look(20.0)
-    assert figures.fraction == pytest.approx(0.2)
+    assert figures.settled == figures.read == pytest.approx(0.2)
     assert figures.requests_per_second == pytest.approx(20.0)
-    assert figures.allowed_per_second == 40.0
     assert figures.seconds_left == pytest.approx(80.0)
+    assert left(figures, "16:42") == "about 1 min 20 s left, until 16:42"
 
 
 def test_nobody_foretells_the_end_of_a_pipe() -> None:
     """Without a size there is no percentage and no time left, but a rate."""
     tally, meter = steady(20, bytes_total=None)
     figures = meter.look(20.0)
-    assert figures.fraction is None
-    assert figures.seconds_left is None
+    assert figures.settled is figures.read is figures.seconds_left is None
     assert figures.requests_per_second == pytest.approx(20.0)
-    assert amount(tally, figures) == "2.0 kB"
+    assert lines(tally, figures)[0] == ("events", "200 read (2.0 kB) · 200 delivered")
+    assert left(figures) == ""
 
 
 def test_a_beginning_says_nothing_of_the_end() -> None:
@@ -52,7 +52,7 @@ def test_a_beginning_says_nothing_of_the_end() -> None:
 
 def test_an_empty_input_is_all_read() -> None:
     """No division by its size."""
-    assert Meter(Tally(bytes_total=0)).look(0.0).fraction == 1.0
+    assert Meter(Tally(bytes_total=0)).look(0.0).read == 1.0
 
 
 def test_a_wait_counts_down_and_delays_the_end() -> None:
@@ -62,7 +62,7 @@ def test_a_wait_counts_down_and_delays_the_end() -> None:
     figures = meter.look(20.0)
     assert figures.seconds_left == pytest.approx(3_860.0)
     assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(tally, figures)
-    assert Meter(tally).look(9_999.0).waiting_seconds == 0.0
+    assert Meter(tally).look(9_999.0).waiting_seconds is None
 
 
 def test_a_log_line_says_everything_and_is_one_line() -> None:
@@ -70,11 +70,58 @@ def test_a_log_line_says_everything_and_is_one_line() -> None:
     tally, meter = steady(20)
     tally.problems["missing_user_id"] += 2
     tally.tokens_spent, tally.tokens_left_today, tally.retried = 1_000, 2_000, 3
-    assert one_line(tally, meter.look(20.0)) == (
-        "writing: 20% read · 2.0 kB of 10.0 kB · about 1 min 20 s left; events: 200 read · 200 delivered; "
-        "requests: 20.0/s of 40/s · 400 sent · 0 in flight · 3 repeated; tokens: 1,000 spent · 2,000 left today; "
-        "problems: 2 × the event names neither a user nor an anonymous id"
+    tally.trouble = "POST /api/v1/leads was answered 500"
+    tally.tokens.update({"POST /api/v1/leads": 900, "GET /api/v2/persons": 100})
+    tally.records["leads", "created"], tally.backlog_records = 5, 0
+    assert one_line(tally, meter.look(20.0), "16:42") == (
+        "writing: 20% done, about 1 min 20 s left, until 16:42; events: 200 read (2.0 kB of 10.0 kB) · 200 delivered; "
+        "records: 0 to write · 5 created; requests: 20.0/s (limit 80 in 2 s) · 400 sent · 0 in flight; "
+        "tokens: 1,000 spent · about 4,000 to come · 2,000 left today · 900 POST /v1/leads · 100 GET /v2/persons; "
+        "problems: 2 × the event names neither a user nor an anonymous id; "
+        "repeated: 3 · last: POST /v1/leads was answered 500"
     )
+
+
+def test_time_and_cost_go_by_records_not_by_events() -> None:
+    """Half of the events can be one record: done is what is written of the window, not what has its outcome."""
+    tally = Tally(bytes_total=100, bytes_read=100, events_read=1_000)
+    meter = Meter(tally)
+    tally.window_events, tally.window_records, tally.backlog_records = 1_000, 100, 100
+    meter.look(0.0)
+    tally.backlog_records, tally.outcomes[Outcome.DELIVERED], tally.tokens_spent = 90, 500, 50
+    figures = meter.look(10.0)
+    assert figures.settled == pytest.approx(0.1)
+    assert figures.seconds_left == pytest.approx(90.0)
+    assert figures.tokens_to_come == 450
+
+
+def test_reading_is_no_part_of_the_writings_pace() -> None:
+    """A minute of reading before the first write does not make the rest look slow."""
+    tally = Tally(bytes_total=100, bytes_read=100, events_read=100)
+    meter = Meter(tally)
+    for second in range(41):
+        meter.look(float(second))
+    tally.outcomes[Outcome.DELIVERED] = 50
+    assert meter.look(50.0).seconds_left == pytest.approx(10.0)
+
+
+def test_of_many_kinds_of_problem_the_most_frequent_are_shown() -> None:
+    """Each on a row of its own; a small terminal has room for more than these."""
+    tally = Tally()
+    tally.problems.update({f"code_{n}": 9 - n for n in range(6)})
+    rows = [text for label, text in lines(tally, Meter(tally).look(0.0)) if label in ("problems", "")]
+    assert rows == ["9 × code 0", "8 × code 1", "7 × code 2", "6 × code 3", "and 2 other kinds of problem"]
+
+
+def test_a_sample_for_programs_has_the_summarys_names() -> None:
+    """All outcomes, zeros too; what is waited for, and for how long."""
+    tally, meter = steady(20)
+    tally.waiting_for, tally.waiting_until = "tomorrow's budget", 100.0
+    told = sample(tally, meter.look(20.0))
+    assert told["events"]["read"] == told["events"]["delivered"] == 200
+    assert told["events"]["failed"] == 0
+    assert told["waiting"] == {"for": "tomorrow's budget", "seconds": 80.0}
+    assert told["bytes"] == {"read": 2_000, "total": 10_000}
 
 
 @pytest.mark.parametrize(
