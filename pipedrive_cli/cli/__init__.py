@@ -6,7 +6,7 @@ import os
 import sys
 
 from pipedrive_cli import __version__
-from pipedrive_cli.report.unread import flush
+from pipedrive_cli.report.unread import put
 
 
 def main() -> None:
@@ -15,13 +15,8 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us: what is written there goes nowhere
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"pipedrive-cli {__version__}\n")  # answers without loading anything else
-        code = 0
-    else:
-        from pipedrive_cli.cli.app import run  # noqa: PLC0415 - see above
+        put(sys.stdout, f"pipedrive-cli {__version__}\n")  # answers without loading anything else
+        return
+    from pipedrive_cli.cli.app import run  # noqa: PLC0415 - see above
 
-        code = run()
-    if (why := flush(sys.stdout)) is not None:
-        sys.stderr.write(f"the output could not be written: {why}\n")
-        code = code or 1
-    sys.exit(code)
+    sys.exit(run())

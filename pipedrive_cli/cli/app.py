@@ -39,7 +39,7 @@ from pipedrive_cli.cli.options import (
     Waiting,
 )
 from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
-from pipedrive_cli.report.unread import abandon
+from pipedrive_cli.report.unread import abandon, put
 
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 
@@ -58,6 +58,7 @@ def run() -> int:
     """Runs one command; returns the exit code."""
     try:
         code = app(standalone_mode=False)
+        put(sys.stdout, "")  # what is buffered still: Python would complain of it at its end
     except PipedriveCliError as error:
         _tell(error)
         return error.exit_code
@@ -74,7 +75,7 @@ def run() -> int:
             raise
         abandon(sys.stdout)
         lost = f"the output could not be written: {error.strerror}"
-        _tell(PipedriveCliError(lost, code="output", hint="`pipedrive-cli runs show` has a run's report"))
+        _tell(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
         return EXIT_PARTIAL
     except Exception as error:
         usage = _usage_error(error)
@@ -83,7 +84,7 @@ def run() -> int:
         if json_log_wanted(sys.argv[1:]):
             _tell(UserMistake(getattr(error, "format_message", str)(), code="usage"))
         else:
-            sys.stderr.write(usage)
+            put(sys.stderr, usage)
         return EXIT_USAGE
     return int(code or 0)
 
@@ -121,7 +122,7 @@ def _usage_error(error: Exception) -> str | None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"pipedrive-cli {__version__}\n")
+        put(sys.stdout, f"pipedrive-cli {__version__}\n")
         raise typer.Exit
 
 
@@ -365,9 +366,10 @@ def schema() -> int:
     """Print the JSON Schema of the config file."""
     import json  # noqa: PLC0415 - only here
 
+    from pipedrive_cli.cli.printing import print_bytes  # noqa: PLC0415 - only here
     from pipedrive_cli.config import schema as config_schema  # noqa: PLC0415 - only here
 
-    sys.stdout.write(json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n")
+    print_bytes(json.dumps(config_schema(), indent=2, ensure_ascii=False).encode() + b"\n")
     return 0
 
 

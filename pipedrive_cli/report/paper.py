@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipedrive_cli.report.escape import LIMIT, fit_encoding, plain
-from pipedrive_cli.report.unread import abandon
+from pipedrive_cli.report.unread import put
 
 WIDTH_OF_A_PIPE = 120  # columns where there is no terminal to ask
 MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's own words can be long
@@ -73,8 +73,4 @@ def show(console: Console, parts: Iterable[RenderableType]) -> None:
 
 def write(file: IO[str], text: str) -> None:
     """Writes at once what the stream's encoding can hold of it; nothing where whoever read it has gone."""
-    try:
-        file.write(fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
-        file.flush()
-    except BrokenPipeError:
-        abandon(file)
+    put(file, fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))
