@@ -14,6 +14,7 @@ import typer
 from pipedrive_cli import __version__
 from pipedrive_cli.cli import groups, init_options
 from pipedrive_cli.cli.options import (
+    PLANS,
     AsJson,
     ConfigFile,
     Deadline,
@@ -37,6 +38,8 @@ from pipedrive_cli.cli.options import (
     Users,
     Verbose,
     Waiting,
+    offering,
+    runs_there_are,
 )
 from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
 from pipedrive_cli.report.unread import abandon, put
@@ -208,7 +211,12 @@ def replay(
 @app.command(cls=PlainCommand, epilog="Example: pipedrive-cli retry -c config.yaml")
 def retry(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Only what this run left; `pipedrive-cli runs` lists them.")
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            autocompletion=runs_there_are,
+            help="Only what this run left; `pipedrive-cli runs` lists them.",
+        ),
     ] = None,
     config: ConfigFile = Path("config.yaml"),
     state: State = None,
@@ -265,7 +273,13 @@ def preview(
     ] = False,
     sandbox: Sandboxed = False,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, ndjson, http or curl: how requests are written.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=offering("text", "ndjson", "http", "curl"),
+            help="text, ndjson, http or curl: how requests are written.",
+        ),
     ] = "text",
     summary: Annotated[bool, typer.Option("--summary", help="The counts alone.")] = False,
     state: State = None,
@@ -301,7 +315,10 @@ def rehearse(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
     plan: Annotated[
-        str | None, typer.Option("--plan", metavar="PLAN", help="Instead of the config's: lite, growth, premium, ...")
+        str | None,
+        typer.Option(
+            "--plan", metavar="PLAN", autocompletion=PLANS, help="Instead of the config's: lite, growth, premium, ..."
+        ),
     ] = None,
     seats: Annotated[
         int | None, typer.Option("--seats", min=1, metavar="N", help="With the plan, the day's API tokens.")
@@ -383,7 +400,10 @@ def sandbox(
     plan: Annotated[
         str,
         typer.Option(
-            "--plan", metavar="PLAN", help="The limits to keep: lite, growth, premium, ultimate, or unlimited."
+            "--plan",
+            metavar="PLAN",
+            autocompletion=offering("lite", "growth", "premium", "ultimate", "unlimited"),
+            help="The limits to keep: lite, growth, premium, ultimate, or unlimited.",
         ),
     ] = "lite",
     seats: Annotated[int, typer.Option("--seats", metavar="N", min=1, help="With the plan, the day's tokens.")] = 1,

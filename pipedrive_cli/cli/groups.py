@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipedrive_cli.cli.options import PlainCommand
+from pipedrive_cli.cli.options import PlainCommand, offering, runs_there_are
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -58,7 +58,11 @@ def list_runs(state: State = None, config: Config = None, as_json: AsJson = Fals
 def show_run(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Its name, or the beginning or end of it. [default: the latest]"),
+        typer.Argument(
+            metavar="[RUN]",
+            autocompletion=runs_there_are,
+            help="Its name, or the beginning or end of it. [default: the latest]",
+        ),
     ] = None,
     state: State = None,
     config: Config = None,
@@ -101,7 +105,12 @@ fields = typer.Typer(
 @fields.command("list", cls=PlainCommand, epilog="Example: pipedrive-cli fields persons --json")
 def list_fields(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="persons, organizations, products or leads. [default: all]")
+        str | None,
+        typer.Argument(
+            metavar="[KIND]",
+            autocompletion=offering("persons", "organizations", "products", "leads"),
+            help="persons, organizations, products or leads. [default: all]",
+        ),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,

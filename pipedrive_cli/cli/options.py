@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+
+def offering(*words: str) -> Callable[[str], list[str]]:
+    """What the shell completes a word to."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def runs_there_are(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same for names of runs: those of the journal that is named, else of all there are; the newest first."""
+    from pipedrive_cli.cli.runs_command import names  # noqa: PLC0415 - only where the shell asks for them
+
+    return [name for name in names(ctx.params.get("state"), ctx.params.get("config")) if name.startswith(incomplete)]
+
+
+PLANS = offering("lite", "growth", "premium", "ultimate")
 
 Sources = Annotated[
     list[str],
@@ -33,7 +49,12 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", metavar="T", help="Only events before T.")]
 Types = Annotated[
     list[str] | None,
-    typer.Option("--type", metavar="TYPE", help="Only events of this type: identify, group, alias, track."),
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        autocompletion=offering("identify", "group", "alias", "track", "page", "screen"),
+        help="Only events of this type: identify, group, alias, track.",
+    ),
 ]
 Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
 Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]

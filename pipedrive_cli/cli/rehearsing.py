@@ -48,9 +48,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
     return rehearsed.finished.summary.exit_code
 
 
-def _rehearsed(
-    config_file: Path, options: RunOptions, choice: Choice, telling: Telling, voice: Voice
-) -> Rehearsed:
+def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: Telling, voice: Voice) -> Rehearsed:
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)
     if options.max_tokens is not None and not choice.online:

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -114,10 +115,18 @@ async def _with_signals(job: Replay) -> Finished:
             )
         )
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no handlers on its loop
-            loop.add_signal_handler(number, leave, number)
-    return await job.run()
+    def come(number: int, frame: FrameType | None) -> None:
+        if asked:
+            leave(number)
+        loop.call_soon_threadsafe(leave, number)
+
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, leave, number)
+            except NotImplementedError:  # Windows has no handlers on its loop
+                stack.callback(signal.signal, number, signal.signal(number, come))
+        return await job.run()
 
 
 def check_report(path: Path) -> None:

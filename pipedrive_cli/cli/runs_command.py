@@ -13,12 +13,12 @@ from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
 from pipedrive_cli.cli.running import seconds
 from pipedrive_cli.cli.stopping import tells_stops
 from pipedrive_cli.config import Config, load
-from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, occasion_of, prune
+from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, occasion_of, prune, run_names
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -115,6 +115,15 @@ def prune_runs(state: Path | None, config_file: Path | None, *, keep: int | None
             f"(`pipedrive-cli retry` sends it): {', '.join(done.unfinished)}"
         )
     return 0
+
+
+def names(state: Path | None, config_file: Path | None) -> list[str]:
+    """Names of runs for a shell to complete, newest first. Asks nobody, and says nothing of what is wrong."""
+    try:
+        config = None if state is not None else _config(config_file)
+        return run_names(state or (None if config is None else config.state))
+    except PipedriveCliError:
+        return []
 
 
 def _config(config_file: Path | None) -> Config | None:

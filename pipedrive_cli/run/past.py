@@ -99,6 +99,16 @@ def history(path: Path) -> History:
         return History(path, company, tuple(_past(journal, *row) for row in journal.runs()))
 
 
+def run_names(path: Path | None) -> list[str]:
+    """The names of a journal's runs, newest first; of all journals in the state folder where none is named."""
+    journals = [path] if path is not None else sorted(default_path(0).parent.glob("*.sqlite"))
+    names: list[str] = []
+    for each in journals:
+        with reading(each) as journal:
+            names += [name for _, name, *_ in journal.runs()]
+    return sorted(names, reverse=True)
+
+
 def chosen(past: History, wanted: str | None) -> Past:
     """The run of that name, or of a beginning or end of it that no other run has; the latest for None."""
     if not past.runs:
@@ -209,4 +219,5 @@ __all__ = [
     "name_meant",
     "occasion_of",
     "prune",
+    "run_names",
 ]
