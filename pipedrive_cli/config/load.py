@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS: Final = ("api_token", "api_token_file", "oauth_token", "keyring")
 BYTES_AT_MOST: Final = 1 << 20
+NOT_TAKEN: Final = Secret("not taken")  # stands for an oauth_token where none is needed
 
 
 def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Config:
@@ -27,7 +28,8 @@ def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Co
 
     Paths within are made absolute, from the config file's folder. Without a credential of another kind the API token
     comes from PIPEDRIVE_API_TOKEN; a missing one is no mistake here, for previews and the sandbox need none. With
-    `sandbox` no credential is taken from anywhere, and variables that only an account would need may be missing.
+    `sandbox` no credential is taken from anywhere (an `oauth_token` that is written becomes `NOT_TAKEN`), and variables
+    that only an account would need may be missing.
     """
     problems: list[ConfigProblem] = []
     config = Config()
@@ -89,7 +91,9 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
         config = with_pipedrive(config, api_token=None)
     problems.extend(rules.broken_rules(config, root, given))
     if sandbox:
-        return with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
+        config = with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
+        # Of an account that is reached by OAuth the requests look otherwise, and its limits are others.
+        return with_pipedrive(config, oauth_token=NOT_TAKEN) if written(root, "oauth_token") is not None else config
     if not given:
         return with_pipedrive(config, api_token=token_of(environ, problems))
     return config
@@ -97,9 +101,15 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
 
 def repeats_default(root: Node) -> bool:
     """Whether the api_token line only says what holds without it. Such a line yields to another credential."""
-    section = root.data.get("pipedrive") if isinstance(root.data, dict) else None
-    line = section.data.get("api_token") if section is not None and isinstance(section.data, dict) else None
+    line = written(root, "api_token")
     return line is not None and isinstance(line.data, str) and line.data.strip() == f"${{{TOKEN_VARIABLE}}}"
+
+
+def written(root: Node, name: str) -> Node | None:
+    """The line of that name in the section `pipedrive`; None where there is none, or none with anything in it."""
+    section = root.data.get("pipedrive") if isinstance(root.data, dict) else None
+    line: Node | None = section.data.get(name) if section is not None and isinstance(section.data, dict) else None
+    return None if line is None or line.data is None else line
 
 
 def token_of(environ: Mapping[str, str], problems: list[ConfigProblem]) -> Secret | None:

@@ -275,7 +275,8 @@ class Sender:
                         f"Pipedrive refused the credentials: {refused.message}",
                         code="credentials_refused",
                         exit_code=EXIT_CREDENTIALS,
-                        hint="check the API token (Pipedrive: Settings > Personal preferences > API) and the company",
+                        hint="check the API token (Pipedrive: Settings > Personal preferences > API) and the company; "
+                        "an OAuth access token is good for an hour",
                     )
                 )
             case "account":

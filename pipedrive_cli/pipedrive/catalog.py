@@ -37,6 +37,10 @@ class Plan:
     requests: int  # with an API token
     oauth_requests: int
 
+    def allowed(self, *, oauth: bool) -> int:
+        """Requests per window with that kind of key."""
+        return self.oauth_requests if oauth else self.requests
+
     def tokens(self, seats: int) -> int | None:
         """The company's tokens a day."""
         return None if self.multiplier is None else self.multiplier * TOKENS_PER_SEAT * seats

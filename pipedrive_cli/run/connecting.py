@@ -21,7 +21,7 @@ def to_account(config: Config) -> tuple[Client, int]:
     plan = PLANS[config.pipedrive.plan]
     key = credentials(config)
     client = Client(address(config), key, timeout=config.delivery.timeout, connections=CONNECTIONS)
-    return client, plan.oauth_requests if key[0].lower() == "authorization" else plan.requests
+    return client, plan.allowed(oauth=config.pipedrive.oauth_token is not None)
 
 
 def site_of(config: Config, company_domain: str | None = None) -> str | None:
@@ -45,4 +45,6 @@ def client_of(sandbox: Sandbox, config: Config) -> Client:
     from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
 
     key = ("x-api-token", Secret(sandbox.options.api_token))
+    if config.pipedrive.oauth_token is not None:  # with its own limits, which are higher
+        key = ("Authorization", Secret(f"Bearer {sandbox.options.oauth_token}"))
     return Client(ADDRESS, key, timeout=config.delivery.timeout, transport=SandboxTransport(sandbox))

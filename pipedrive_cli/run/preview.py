@@ -125,7 +125,7 @@ class Preview:
             return 0.0
         plan = PLANS[self.config.pipedrive.plan]
         total = sum(self.tally.requests.values())
-        needed = total / plan.requests * WINDOW_SECONDS
+        needed = total / plan.allowed(oauth=self.config.pipedrive.oauth_token is not None) * WINDOW_SECONDS
         budget = self.config.delivery.daily_tokens
         if budget is None and self.config.pipedrive.seats is not None:
             budget = plan.tokens(self.config.pipedrive.seats)

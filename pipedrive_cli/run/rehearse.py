@@ -105,6 +105,7 @@ class Rehearsal:
         return replace(rehearsed, looked=looked.tally)
 
     async def _run(self, sandbox: Sandbox, journal: Journal | None) -> Rehearsed:
+        oauth = self.config.pipedrive.oauth_token is not None
         job = Replay(
             self.config,
             self.config_file,
@@ -112,7 +113,7 @@ class Rehearsal:
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,
-            connect=lambda: (client_of(sandbox, self.config), PLANS[self.terms.plan].requests),
+            connect=lambda: (client_of(sandbox, self.config), PLANS[self.terms.plan].allowed(oauth=oauth)),
             journal=journal,
         )
         finished = await job.run()

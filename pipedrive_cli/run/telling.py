@@ -103,7 +103,7 @@ def cut_short(error: PipedriveCliError, problems: tuple[ProblemGroup, ...], tall
         events=EventCounts.of(tally.events_read, outcomes),
         records=Records.of(tally.records),
         requests=Requests(sum(requests.values()), tally.retried, requests),
-        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today),
+        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today, dict(tally.tokens)),
         problems=problems,
     )
 
