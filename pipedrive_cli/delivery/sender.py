@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
+from pipedrive_cli.delivery.midnight import until_question
 from pipedrive_cli.delivery.refusal import in_words
 from pipedrive_cli.delivery.retry import (
     Again,
@@ -34,7 +35,6 @@ from pipedrive_cli.pipedrive.catalog import Call, me
 from pipedrive_cli.transform.changes import Kind
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
-ASK_AGAIN = 900.0  # seconds between two questions whether a spent day is over, when nobody said how long it lasts
 ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
 UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
 
@@ -73,7 +73,10 @@ class Sends(Protocol):
 
 
 class Sender:
-    """Knows both limits, the day's budget, and whether the run goes on. `jitter` gives numbers in [0, 1)."""
+    """Knows both limits, the day's budget, and whether the run goes on. `jitter` gives numbers in [0, 1).
+
+    `server_time` is Pipedrive's clock, seconds since 1970; whoever waits for another day needs it.
+    """
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Sender:
         jitter: Callable[[], float],
         max_tokens: int | None = None,
         wait_for_budget: bool = False,
+        server_time: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._client = client
         self._pace = pace
@@ -95,6 +99,8 @@ class Sender:
         self._jitter = jitter
         self._max_tokens = max_tokens
         self._wait_for_budget = wait_for_budget
+        self._server_time = server_time
+        self._came_back: float | None = None  # when the budget of an earlier day was found to be back
         self._stopped: StopRun | None = None
         self._ended = asyncio.Event()
         self._renewal: asyncio.Task[None] | None = None
@@ -236,7 +242,8 @@ class Sender:
         """Sleeps until the budget is back. One for all who wait, and one cheap question for all of them."""
         loop = asyncio.get_running_loop()
         while self._stopped is None:
-            wait = resume_in if resume_in is not None else ASK_AGAIN
+            now = self._server_time()
+            wait = until_question(now, self._came_back) if resume_in is None else resume_in
             self._tally.waiting_for, self._tally.waiting_until = "tomorrow's budget", loop.time() + wait
             await self._sleep(wait)
             if self._stopped is not None:
@@ -247,11 +254,12 @@ class Sender:
             outcome = await self._once(call, again=False)
             verdict = decide(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
             if isinstance(verdict, DaySpent):
-                resume_in = verdict.resume_in
+                resume_in, self._came_back = verdict.resume_in, None
                 self._day.lost(spending)
                 continue
             self._day.renew()
             self._learn(outcome, verdict, sending, spending)
+            self._came_back = self._server_time() if self._day.may_spend(call.tokens) else None
             break
         self._renewal = None
         self._tally.waiting_for = self._tally.waiting_until = None

@@ -125,6 +125,7 @@ class Replay:
                 jitter=random.random,
                 max_tokens=self.options.max_tokens,
                 wait_for_budget=self.options.wait,
+                server_time=self.server_time,
             )
             sender.on_answer = self._heard
             if self._stop_early is not None:
