@@ -204,7 +204,7 @@ def _figure(
         f'<svg class="drawing" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-said">'
         f'<desc id="{name}-said">{said}</desc>{lines}{drawing}</svg>'
         f'<svg class="times" aria-hidden="true">{"".join(_times(end))}</svg></div>'
-        f"{meanings}{folded('The numbers', numbers)}</figure>"
+        f"{meanings}{folded(f'{name.capitalize()} in numbers', numbers)}</figure>"
     )
 
 
