@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,14 +68,11 @@ def _broken(body: Iterable[bytes], size: int) -> Iterator[bytes]:
 def serving() -> Iterator[S3Server]:
     """The server, while it runs."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import WSGIRequestHandler, make_server
+    from werkzeug.serving import make_server
 
-    class Quiet(WSGIRequestHandler):
-        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - as its base has it
-            pass
-
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # it would tell of every request
     server = S3Server(DomainDispatcherApplication(create_backend_app))
-    http = make_server("127.0.0.1", 0, server, threaded=True, request_handler=Quiet)
+    http = make_server("127.0.0.1", 0, server, threaded=True)
     server.address = f"http://127.0.0.1:{http.port}"
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
