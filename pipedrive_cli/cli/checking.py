@@ -184,7 +184,7 @@ def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, s
     cost = found.cost
     if cost is None or not cost.tokens:
         return []
-    different = [f"{number:,} {kind}" for kind, number in cost.records.items()]
+    different = [count(number, kind.removesuffix("s")) for kind, number in cost.records.items()]
     different += [count(cost.merges, "merge")] if cost.merges else []
     about = "" if found.whole else ", by the size of the files,"
     rows = [("API tokens", f"at most about {cost.tokens:,}{about} if all is new: {', '.join(different)}")]

@@ -74,7 +74,7 @@ class MappedTraits:
                     near = get_close_matches(trait, dropped.get(kind, {}), 1)
                     meant = f"did you mean {near[0]}? {dropped[kind][near[0]]:,} have that one" if near else None
                     usual = "see how your events spell it, or take this line out"
-                    message = f"not one of {self.looked[kind]:,} events about {kind} has this trait"
+                    message = f"no event about {kind} has this trait ({self.looked[kind]:,} looked at)"
                     yield ConfigProblem(path_of(kind, trait), message, hint=meant or usual)
 
     def advice(self, trait: Trait, place: str, account: Account | None) -> str | None:

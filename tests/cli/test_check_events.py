@@ -35,7 +35,7 @@ def test_a_slip_in_the_mapping_is_told_where_it_stands(tmp_path: Path) -> None:
     ended = checked(tmp_path, furnished(), text, file, "--json")
     assert ended.code == 0
     (problem,) = by_field(ended.json["problems"], "mapping_unused").values()
-    assert "not one of 2 events about persons has this trait" in problem["message"]
+    assert "no event about persons has this trait (2 looked at)" in problem["message"]
     assert problem["hint"] == "did you mean role? 2 have that one"
     assert problem["examples"][0]["line"] == 6
     shown = checked(tmp_path, furnished(), text, file).out
