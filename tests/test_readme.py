@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import typer.main
+import yaml
 
 from pipedrive_cli import errors
 from pipedrive_cli.cli.app import app
@@ -23,8 +24,10 @@ from pipedrive_cli.config import Row, reference
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.pipedrive.catalog import FACTS, MERGE
 from pipedrive_cli.pipedrive.fields import TYPES
+from pipedrive_cli.report.metrics import RUN, Ended, exposition
 from pipedrive_cli.report.problems import PROBLEMS
 from pipedrive_cli.report.summary import Summary
+from tests.report.report_scenes import eventful
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -67,7 +70,7 @@ def blocks(marker: str) -> list[str]:
 
 def invocations() -> list[str]:
     """The arguments of every `pipedrive-cli` in the page that is given a command, and of `runs show` and its like."""
-    found = re.findall(r"pipedrive-cli\"? +([a-z-][^`\n]*)", "\n".join(code_texts()))
+    found = re.findall(r"(?<!keyring set )pipedrive-cli\"? +([a-z-][^`\n]*)", "\n".join(code_texts()))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined] # typer promises less than it returns
     found += [text for text in code_texts() if "\n" not in text and text.split()[0] in commands]
     assert len(found) > 10
@@ -233,3 +236,16 @@ def write_anew() -> None:
 
 if __name__ == "__main__":
     write_anew()
+
+
+def test_alerts_ask_for_figures_that_there_are() -> None:
+    """The rules are YAML, and every name on the page is one that `--metrics` writes."""
+    (rules,) = blocks("alerts")
+    expressions = [rule["expr"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    written = exposition("orders", Ended(eventful(), 1, 1.0)).decode()
+    named = re.findall(r"pipedrive_cli_[a-z_]+", readme())
+    named += [f"{RUN}{end}" for end in re.findall(r"`\.\.\.(_[a-z_]+)`", readme())]
+    known = set(re.findall(r"^# TYPE (\S+)", written, re.MULTILINE))
+    assert len(expressions) > 1
+    assert {name for name in named if name.startswith(("pipedrive_cli_last", "pipedrive_cli_tokens"))} <= known
+    assert known <= set(named)
