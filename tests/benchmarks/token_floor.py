@@ -118,7 +118,8 @@ def _others(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         properties = event["properties"]
         for product in properties.get("products", [properties]):
             price = {f"price in {properties['currency']}": product["price"]} if "price" in product else {}
-            yield product["product_id"], {"name": product["name"], **price}
+            unit = {"unit": product["quantity"]} if "quantity" in product else {}
+            yield product["product_id"], {"name": product["name"], **price, **unit}
 
 
 def _say(person: Person, event: dict[str, Any]) -> None:
