@@ -38,7 +38,9 @@ class Book:
 
     def count(self, what: str, name: str, n: int = 1) -> None:
         """Adds to what the run has counted under one heading."""
-        self._counts.setdefault(what, Counter())[name] += n
+        if (counts := self._counts.get(what)) is None:
+            counts = self._counts[what] = Counter()
+        counts[name] += n
 
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
@@ -76,13 +78,19 @@ class Book:
         """An event has its outcome."""
         self.tally.outcomes[case.outcome] += 1
         self.count("outcome", case.outcome.value)
-        causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
-        for complaint in causes.values():
-            self.problem(complaint, case, complaint.outcome)
+        if case.complaints:
+            causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
+            for complaint in causes.values():
+                self.problem(complaint, case, complaint.outcome)
         if self.on_ended is not None:
             self.on_ended(case)
         if case.digest:
             self._ended.append((case.digest, case.outcome))
+
+    def end_known(self) -> None:
+        """An event that an earlier run has handled was met again: the journal keeps the outcome that it has."""
+        self.tally.outcomes[Outcome.DUPLICATE] += 1
+        self.count("outcome", Outcome.DUPLICATE.value)
 
     def write(self, journal: Journal) -> None:
         """Writes what has come together into the transaction that is open."""

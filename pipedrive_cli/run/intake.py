@@ -183,7 +183,7 @@ class Intake:
                     tally.filtered += 1
                     continue
                 tally.events_read += 1
-                self._end_known(entry, key)
+                self.book.end_known()
                 continue
             event = entry.event(now)
             if isinstance(event, Complaint):
@@ -254,12 +254,6 @@ class Intake:
         case = Case(key, Origin(entry.identity or "", entry.place, body=body, cut=entry.cut))
         case.complain(complaint)
         case.add(complaint.outcome or Outcome.REJECTED)
-        self.book.end(case)
-
-    def _end_known(self, entry: Entry, key: bytes) -> None:
-        del key  # the journal keeps the outcome that it has
-        case = Case(b"", Origin(entry.identity or "", entry.place))
-        case.outcome = Outcome.DUPLICATE
         self.book.end(case)
 
 
