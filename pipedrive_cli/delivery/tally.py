@@ -21,6 +21,7 @@ class Tally:
     bytes_total: int | None = None  # None: stdin or a pipe among the sources
     bytes_read: int = 0
     events_read: int = 0
+    events_wanted: int | None = None  # no more than these, duplicates aside; None: all there are
     filtered: int = 0
     files_passed_over: int = 0  # known from earlier runs, and not read
     outcomes: Counter[Outcome] = field(default_factory=Counter)

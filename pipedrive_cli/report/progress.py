@@ -210,9 +210,13 @@ def _short(text: str) -> str:
 
 
 def _read(tally: Tally) -> float | None:
-    if tally.bytes_total is None:
-        return None
-    return min(1.0, tally.bytes_read / tally.bytes_total) if tally.bytes_total else 1.0
+    """The share of what is wanted that has been read."""
+    shares = []
+    if tally.bytes_total is not None:
+        shares.append(tally.bytes_read / tally.bytes_total if tally.bytes_total else 1.0)
+    if tally.events_wanted is not None:
+        shares.append((tally.events_read - tally.outcomes[Outcome.DUPLICATE]) / tally.events_wanted)
+    return min(1.0, max(shares)) if shares else None
 
 
 def _settled(tally: Tally) -> float | None:

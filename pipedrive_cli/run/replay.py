@@ -92,6 +92,7 @@ class Replay:
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
         self._name = self.tally.run = named(self._started)
+        self.tally.events_wanted = self.options.limit
         since = self.options.filters.since
         try:
             sources = resolve(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)

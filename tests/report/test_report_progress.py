@@ -95,6 +95,14 @@ def test_time_and_cost_go_by_records_not_by_events() -> None:
     assert figures.tokens_to_come == 450
 
 
+def test_with_a_limit_the_end_is_that_of_the_limit() -> None:
+    """Of a large file or of a pipe: so many events are the whole, and duplicates are none of them."""
+    for total in (100_000, None):
+        tally = Tally(bytes_total=total, bytes_read=100, events_read=20, events_wanted=40)
+        tally.outcomes.update({Outcome.DUPLICATE: 10, Outcome.DELIVERED: 10})
+        assert Meter(tally).look(0.0).read == pytest.approx(0.25)
+
+
 def test_reading_is_no_part_of_the_writings_pace() -> None:
     """A minute of reading before the first write does not make the rest look slow."""
     tally = Tally(bytes_total=100, bytes_read=100, events_read=100)
