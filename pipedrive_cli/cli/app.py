@@ -15,6 +15,7 @@ from pipedrive_cli import __version__
 from pipedrive_cli.cli import groups, init_options
 from pipedrive_cli.cli.options import (
     PLANS,
+    RUN_CODES,
     AsJson,
     ConfigFile,
     Deadline,
@@ -38,6 +39,7 @@ from pipedrive_cli.cli.options import (
     Users,
     Verbose,
     Waiting,
+    ending,
     offering,
     runs_there_are,
 )
@@ -50,6 +52,12 @@ app = typer.Typer(
     name="pipedrive-cli",
     help="Replay files of customer events (RudderStack, Segment, NDJSON) into the CRM Pipedrive: no duplicates, "
     "within the API budget, and every event accounted for.",
+    epilog=ending(
+        "init events.ndjson",
+        "preview events.ndjson",
+        "replay events.ndjson --limit 20",
+        codes="Each command says more: pipedrive-cli replay --help.",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback with local variables could show an API token
     rich_markup_mode=None,
@@ -139,7 +147,14 @@ def _main(
 
 
 @app.command(
-    cls=PlainCommand, epilog="Example: pipedrive-cli replay exports/2026-03/ -c config.yaml --rejects rejects.ndjson"
+    cls=PlainCommand,
+    epilog=ending(
+        "replay events.ndjson --limit 20",
+        "replay exports/ --rejects bad.rejects.ndjson --report run.html",
+        "replay exports/ --quiet --metrics pipedrive.prom",
+        "replay - --json < events.ndjson",
+        codes=RUN_CODES,
+    ),
 )
 def replay(
     sources: Sources,
@@ -208,7 +223,7 @@ def replay(
     )
 
 
-@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli retry -c config.yaml")
+@app.command(cls=PlainCommand, epilog=ending("retry", "retry --rejects still.rejects.ndjson", codes=RUN_CODES))
 def retry(
     run: Annotated[
         str | None,
@@ -263,7 +278,13 @@ def retry(
 
 
 @app.command(
-    cls=PlainCommand, epilog="Example: pipedrive-cli preview events.ndjson --online --format curl > requests.sh"
+    cls=PlainCommand,
+    epilog=ending(
+        "preview events.ndjson --user u-1003",
+        "preview events.ndjson --online",
+        "preview exports/ --summary",
+        "preview events.ndjson --format curl > requests.sh",
+    ),
 )
 def preview(
     sources: Sources,
@@ -310,7 +331,9 @@ def preview(
     )
 
 
-@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli rehearse events.ndjson --plan growth --seats 5")
+@app.command(
+    cls=PlainCommand, epilog=ending("rehearse events.ndjson", "rehearse events.ndjson --plan growth --seats 5")
+)
 def rehearse(
     sources: Sources,
     config: ConfigFile = Path("config.yaml"),
@@ -378,7 +401,7 @@ def rehearse(
     )
 
 
-@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli schema > config.schema.json")
+@app.command(cls=PlainCommand, epilog=ending("schema > config.schema.json"))
 def schema() -> int:
     """Print the JSON Schema of the config file."""
     import json  # noqa: PLC0415 - only here
@@ -390,7 +413,7 @@ def schema() -> int:
     return 0
 
 
-@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli sandbox --port 8080 --plan lite --faults 429:0.05")
+@app.command(cls=PlainCommand, epilog=ending("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))
 def sandbox(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="Have the fields that this config names.")
@@ -457,7 +480,7 @@ def sandbox(
     return sandboxing.serve_sandbox(config, choice)
 
 
-@app.command(cls=PlainCommand, epilog="Example: pipedrive-cli check sample-events -c config.yaml")
+@app.command(cls=PlainCommand, epilog=ending("check", "check events.ndjson", "check exports/ -c config.yaml --json"))
 def check(
     sources: Annotated[
         list[str] | None,
@@ -483,6 +506,6 @@ def check(
     )
 
 
-app.command(cls=PlainCommand, epilog="Example: pipedrive-cli init events.ndjson")(init_options.init)
+app.command(cls=PlainCommand, epilog=ending("init", "init events.ndjson"))(init_options.init)
 app.add_typer(groups.runs, name="runs")
 app.add_typer(groups.fields, name="fields")

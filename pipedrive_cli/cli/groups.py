@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipedrive_cli.cli.options import PlainCommand, offering, runs_there_are
+from pipedrive_cli.cli.options import PlainCommand, ending, offering, runs_there_are
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -42,11 +42,11 @@ runs = typer.Typer(
     cls=ListsByDefault,
     help="Past runs: list them, show one, forget old ones.",
     rich_markup_mode=None,
-    epilog="Example: pipedrive-cli runs show --html last-run.html",
+    epilog=ending("runs", "runs show", "runs show --html last-run.html"),
 )
 
 
-@runs.command("list", cls=PlainCommand, epilog="Example: pipedrive-cli runs")
+@runs.command("list", cls=PlainCommand, epilog=ending("runs", "runs --json"))
 def list_runs(state: State = None, config: Config = None, as_json: AsJson = False) -> int:
     """List past runs, newest first. It is what `runs` alone does."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
@@ -54,7 +54,7 @@ def list_runs(state: State = None, config: Config = None, as_json: AsJson = Fals
     return runs_command.list_runs(state, config, as_json=as_json)
 
 
-@runs.command("show", cls=PlainCommand, epilog="Example: pipedrive-cli runs show --records")
+@runs.command("show", cls=PlainCommand, epilog=ending("runs show --records", "runs show 7f3a --html run.html"))
 def show_run(
     run: Annotated[
         str | None,
@@ -77,7 +77,7 @@ def show_run(
     return runs_command.show_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
 
 
-@runs.command("prune", cls=PlainCommand, epilog="Example: pipedrive-cli runs prune --keep 50 --older-than 90d")
+@runs.command("prune", cls=PlainCommand, epilog=ending("runs prune --keep 50 --older-than 90d"))
 def prune_runs(
     keep: Annotated[
         int | None, typer.Option("--keep", min=1, metavar="N", help="Forget none of the newest N runs.")
@@ -98,11 +98,11 @@ fields = typer.Typer(
     cls=ListsByDefault,
     help="The account's custom fields: list them, make missing ones.",
     rich_markup_mode=None,
-    epilog="Example: pipedrive-cli fields persons",
+    epilog=ending("fields", "fields persons", "fields create"),
 )
 
 
-@fields.command("list", cls=PlainCommand, epilog="Example: pipedrive-cli fields persons --json")
+@fields.command("list", cls=PlainCommand, epilog=ending("fields persons --json"))
 def list_fields(
     kind: Annotated[
         str | None,
@@ -121,7 +121,7 @@ def list_fields(
     return fields_command.list_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
 
 
-@fields.command("create", cls=PlainCommand, epilog="Example: pipedrive-cli fields create --type 'Plan=enum:Free,Pro'")
+@fields.command("create", cls=PlainCommand, epilog=ending("fields create", "fields create --type 'Plan=enum:Free,Pro'"))
 def create_fields(
     types: Annotated[
         list[str] | None,

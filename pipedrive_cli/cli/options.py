@@ -11,6 +11,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+RUN_CODES = """\
+Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
+nothing was sent; 3 the key was refused; 4 stopped early, run again; 5 another run is under way; 130 or 143 interrupted,
+run again."""
+
+
+def ending(*examples: str, codes: str = "") -> str:
+    """What stands below the options in a command's help: examples, each on a line of its own, and exit codes."""
+    lines = "".join(f"\n  pipedrive-cli {example}" for example in examples)
+    return f"\b\nExamples:{lines}" + (f"\n\n{codes}" if codes else "")
+
 
 def offering(*words: str) -> Callable[[str], list[str]]:
     """What the shell completes a word to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from .desk_for_commands import pipedrive_cli as run
 
 PACKAGE = Path(pipedrive_cli.__file__).parent
 PLACES = [*sorted(PACKAGE.rglob("*.py")), PACKAGE.parent / "README.md", PACKAGE.parent / "config.example.yaml"]
-MENTION = re.compile(r"(?:`|Example: |\$ )pipedrive-cli ([a-z]+)")
+MENTION = re.compile(r"(?:`|\$ )pipedrive-cli ([a-z]+)")
 
 
 def commands(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
@@ -46,3 +47,28 @@ def test_no_message_names_a_command_that_there_is_not() -> None:
     assert {name for text in texts.values() for name in MENTION.findall(text)} >= {"replay", "check", "retry"}
     unknown = {place: set(MENTION.findall(text)) - known for place, text in texts.items()}
     assert {place: names for place, names in unknown.items() if names} == {}
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_every_help_has_examples_that_are_understood(names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on one line of 80 columns, of this command, and with options that there are."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run(*names, "--help").out
+    assert max(map(len, shown.splitlines())) <= 80
+    examples = re.findall(r"^ +pipedrive-cli (.+)$", shown.split("\n  Examples:\n")[1], re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert not names or example.startswith(names[0])
+        command: Any = typer.main.get_command(app)
+        words = shlex.split(re.split(" [<>] ", example)[0])
+        while inner := getattr(command, "commands", None):
+            command = inner[words.pop(0) if words and words[0] in inner else "list"]
+        command.make_context("pipedrive-cli", words)
+
+
+@pytest.mark.parametrize("name", ["replay", "retry"])
+def test_commands_that_scripts_call_tell_their_exit_codes(name: str) -> None:
+    """All of them, in their help."""
+    shown = " ".join(run(name, "--help").out.split())
+    for code in ("0 every", "1 some", "2 a mistake", "3 the key", "4 stopped", "5 another", "130 or 143"):
+        assert code in shown
