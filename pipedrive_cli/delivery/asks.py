@@ -43,10 +43,14 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read the record now (1 token). Answer: its values by address, or None when it is gone."""
+    """Read the record now (1 token). Answer: its values by address, or None when it is gone.
+
+    `mapped`: the values that the config maps will do, which may cost less.
+    """
 
     kind: Kind
     id: RecordId
+    mapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

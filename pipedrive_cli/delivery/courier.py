@@ -210,9 +210,9 @@ class Courier:
             case Recall(kind, record):
                 await self._hold(course, kind, record)
                 return self.directory.recall(kind, record)
-            case Look(kind, record):
+            case Look(kind, record, mapped):
                 await self._hold(course, kind, record)
-                return await self.directory.look(kind, record)
+                return await self.directory.look(kind, record, mapped=mapped)
             case Write():
                 return await self.writes.send(ask, course.written)
             case Save():

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from pipedrive_cli.delivery.ahead import Ahead
 from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.listing import SKEW, Listing, Progress, look_up_cost
@@ -95,7 +96,7 @@ class Directory:
                 seen = self._journal.seen_ids(kind, key)
                 unread += seen[:1]
                 unknown += () if seen else (key,)
-        progress.waiting = len(unknown)
+        progress.waiting, progress.ahead = len(unknown), Ahead(partial(self._ids_of, kind, keys, ids))
         unread = [record for record in dict.fromkeys(unread) if progress.true_at(record) is None]
         if not unknown and not unread:
             return
@@ -176,8 +177,25 @@ class Directory:
             return Knowledge(state)
         return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated))
 
-    async def look(self, kind: Kind, record: int | str) -> Mapping[str, Any] | None:
-        """Reads a record now. None: it is gone."""
+    def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
+        """The records that these keys have led to, and those named by id, in their order."""
+        known = self._journal.known(kind, keys)
+        found = ((known[key],) if key in known else self._journal.seen_ids(kind, key)[:1] for key in keys)
+        return [*(int(record) for records in found for record in records), *named]
+
+    async def _read_ahead(self, kind: Kind, record: int) -> Mapping[str, Any] | None:
+        """Reads a record with those that follow it in this window. None: it has to be read alone."""
+        progress, asked = self._progress(kind), self._now()
+        async with progress.turn:
+            if progress.read.get(record, -1.0) < asked:  # nobody else has read it while we waited for our turn
+                await self._read(progress, progress.ahead.page(record))
+        seen = self._journal.seen(kind, record) if progress.read.get(record, -1.0) >= asked else None
+        return None if seen is None else seen.values
+
+    async def look(self, kind: Kind, record: int | str, *, mapped: bool = False) -> Mapping[str, Any] | None:
+        """Reads a record now; `mapped`: the values that the config maps will do. None: it is gone."""
+        if mapped and isinstance(record, int) and (values := await self._read_ahead(kind, record)) is not None:
+            return values
         try:
             answer = await self._send(get(kind, record))
         except Refusal as refusal:

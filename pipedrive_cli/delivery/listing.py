@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from pipedrive_cli.delivery.ahead import Ahead
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, Call, listing
 from pipedrive_cli.transform.changes import Kind
@@ -46,6 +47,7 @@ class Progress:
     resumed: bool = False  # its first pages were listed by an earlier run
     began: float | None = None  # loop seconds of its first page
     fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
+    ahead: Ahead = field(default_factory=lambda: Ahead(tuple))
     waiting: int = 0  # keys of this window that nobody knows, and that have not been located yet
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own

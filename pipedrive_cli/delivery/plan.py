@@ -126,7 +126,7 @@ def _looked(
         body = () if home.age <= terms.look_after else _decision(job, home, parts, wanted, terms, dropped).body
         if not any(address in REPLACED_WHOLE or address.startswith("prices.") for address in body):
             return True
-    values = yield Look(job.kind, home.id)
+    values = yield Look(job.kind, home.id, mapped=True)
     if values is None:
         return (yield from lost(job, home, parts, terms))
     see(home, values, terms.key_address.get(job.kind))

@@ -65,3 +65,15 @@ def test_persons_named_by_pipedrive_s_id_are_read_together(tmp_path: Path) -> No
     summary = scene.run([identify(f"u{n}", role="dev") | {"context": context} for n, context in enumerate(named)])
     assert summary.records.persons.updated == 300
     assert looks(summary) == {"persons": 1, "personFields": 1}
+
+
+def test_a_long_run_reads_together_whom_it_gives_emails(tmp_path: Path) -> None:
+    """Where one after the other is given an email, they are read a hundred at a time and not one by one."""
+    scene = Scene(tmp_path, SLOW, plan="lite")
+    _filled(scene, 1_500)
+    summary = scene.run([identify(f"u{user}", email=f"also-{user}@shop.example") for user in range(1_500)])
+    assert summary.records.persons.updated == 1_500
+    assert looks(summary)["persons/{id}"] < 60
+    assert summary.tokens.spent <= 1.05 * (1_500 * 5 + 3 * 10 + 12)
+    emails = [{email["value"] for email in row["emails"]} for row in scene.contents()["persons"]]
+    assert all(len(each) == 2 for each in emails)
