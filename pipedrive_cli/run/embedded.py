@@ -19,17 +19,29 @@ def embedded_sandbox(config: Config) -> Sandbox:
     """A sandbox without limits, with a text field for every field that the config maps to by name."""
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
-    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0))
+    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0, currencies=currencies(config)))
     furnish(sandbox, config)
     return sandbox
 
 
 def furnish(sandbox: Sandbox, config: Config) -> None:
-    """Makes the fields that the config maps to."""
+    """Makes the fields that the config maps to, and whom and what else of the account it names."""
     for kind, names in field_names(config).items():
         for name in names:
             # A field that the config gives by its key gets that key; what it is called nobody here knows.
             sandbox.add_field("deals" if kind == "leads" else kind, name=name, key=name if is_key(name) else None)
+    if config.leads.owner_id is not None:
+        sandbox.add_user(config.leads.owner_id)
+    for label in config.leads.label_ids:
+        sandbox.add_lead_label(label)
+
+
+def currencies(config: Config) -> tuple[str, ...]:
+    """Those that every account begins with, and the config's own."""
+    from pipedrive_cli.sandbox.options import ISO_4217  # noqa: PLC0415 - as above
+
+    own = config.leads.default_currency
+    return ISO_4217 if own is None or own in ISO_4217 else (*ISO_4217, own)
 
 
 def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:

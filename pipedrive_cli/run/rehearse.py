@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.run.connecting import client_of
-from pipedrive_cli.run.embedded import furnish
+from pipedrive_cli.run.embedded import currencies, furnish
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.run.work import LATENCY
@@ -188,6 +188,7 @@ def _sandbox(config: Config, terms: Terms, looked: Looked | None = None) -> Sand
     )
     day = time.time() // DAY * DAY
     if looked is None:
+        options = replace(options, currencies=currencies(config))
         sandbox = Sandbox(options, LoopClock(datetime.fromtimestamp(day, UTC)))
         furnish(sandbox, config)
         return sandbox

@@ -209,6 +209,18 @@ class Account:
         self.lead_labels[str(label["id"])] = label
         return label
 
+    def add_named_label(self, text: str) -> None:
+        """A label by its name or its id, unless there is one."""
+        if text.lower() in self.lead_labels or any(label["name"] == text for label in self.lead_labels.values()):
+            return
+        label = self.add_lead_label(text, "gray")
+        try:
+            chosen = str(uuid.UUID(text))
+        except ValueError:
+            return
+        del self.lead_labels[str(label["id"])]
+        self.lead_labels[chosen] = {**label, "id": chosen}
+
     def new_uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 

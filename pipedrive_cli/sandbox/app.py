@@ -187,6 +187,10 @@ class Sandbox:
         """Living records as lists show them, with their ids and times; load the fields of leads (deals) first."""
         loading.load_records(self.account, kind, rows)
 
+    def add_lead_label(self, label: str) -> None:
+        """A lead label of this name, or with this id should it be one; none where there is one already."""
+        self.account.add_named_label(label)
+
     def add_user(self, number: int) -> None:
         """A user of the company, whom records may belong to."""
         self.account.add_user(number)

@@ -101,3 +101,16 @@ def test_nothing_is_left_behind(config: Path, tmp_path: Path) -> None:
     first, again = (from_json(pipedrive_cli("rehearse", source, "-c", config, "--json").out) for _ in range(2))
     assert first.events == again.events
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_the_config_names_of_an_account_is_there(tmp_path: Path) -> None:
+    """Labels, owner and currencies: nobody can know them without the account, so they are taken to be right."""
+    leads = "{owner_id: 77, label_ids: [Customer, 5D1F0000-0000-4000-8000-000000000001], default_currency: NOK}"
+    config = written_config(tmp_path, f"{CONFIG}leads: {leads}\n")
+    priced = {"product_id": "p", "name": "P", "price": 3, "currency": "PLN"}
+    viewed = _lead(2) | {"event": "Product Viewed", "properties": priced}
+    source = event_file(tmp_path, _lead(1) | {"properties": {"value": 5}}, viewed)
+    for command in (("rehearse",), ("replay", "--sandbox")):
+        ended = pipedrive_cli(*command, source, "-c", config, "--json")
+        assert (ended.code, ended.json["problems"]) == (0, []), ended.err
+        assert ended.json["records"]["leads"]["created"] == ended.json["records"]["products"]["created"] == 1
