@@ -116,7 +116,7 @@ class Courier:
                 waiting, group = window.leave()
                 self._end(group, Outcome.PENDING)
                 ended += [case for case in waiting if case.end_part(Outcome.PENDING)]
-            await self.commits.record(partial(self._end_all, ended))
+            await self.commits.record(partial(self._end_all, ended), at_once=True)
             self.book.tally.backlog_records -= rest
 
     def _end(self, group: Group | None, found: Found) -> None:

@@ -156,3 +156,24 @@ def test_commits_keep_a_distance() -> None:
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(main()) == pytest.approx(2.0)
+
+
+def test_a_group_of_its_own_waits_for_no_pause() -> None:
+    """Whoever brings much at once is kept by the disk alone; what waited goes along, in order."""
+
+    async def main() -> tuple[float, int | None]:
+        journal = Journal.open()
+        commits = GroupCommits(journal, pause=60.0)
+        await commits.record(partial(fact, "first"))
+        waiting = asyncio.ensure_future(commits.record(partial(fact, "second")))
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        await commits.record(partial(fact, "third"), at_once=True)
+        took, second = asyncio.get_running_loop().time() - began, journal.fact("second", int)
+        await waiting
+        journal.close()
+        return took, second
+
+    took, second = virtual_time.run(main())
+    assert took < 1.0
+    assert second == 1

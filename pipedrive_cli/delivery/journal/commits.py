@@ -29,12 +29,17 @@ class GroupCommits:
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
 
-    async def record(self, what: Record) -> None:
-        """Returns once `what` is durable. An error while recording is raised here, and nothing of its group is kept."""
+    async def record(self, what: Record, *, at_once: bool = False) -> None:
+        """Returns once `what` is durable. An error while recording is raised here, and nothing of its group is kept.
+
+        `at_once`: without a pause, for whoever brings a group of its own.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((what, done))
-        if self._timer is None:
+        if at_once:
+            self.flush()
+        elif self._timer is None:
             self._timer = loop.call_at(max(loop.time(), self._next), self.flush)
         await asyncio.shield(done)
 
