@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Case, Job, Joining
+from pipedrive_cli.delivery.backlog import Job, Joining
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.standing import RecordState, Rules
 from pipedrive_cli.outcomes import Complaint, Outcome

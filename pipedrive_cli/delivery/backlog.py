@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.delivery.cases import Case, Store
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.standing import NO_TIME
-from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.transform.changes import (
     Alias,
@@ -24,87 +24,8 @@ from pipedrive_cli.transform.changes import (
     Transformed,
 )
 
-# An event with several parts has the first of their outcomes that stands here.
-PRECEDENCE = (
-    Outcome.PENDING,
-    Outcome.FAILED,
-    Outcome.REJECTED,
-    Outcome.DELIVERED,
-    Outcome.UNCHANGED,
-    Outcome.DUPLICATE,
-    Outcome.SKIPPED,
-)
-_WEIGHT = {outcome: weight for weight, outcome in enumerate(PRECEDENCE)}
-
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
-
-
-class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Whose an event is and where it stands: what is told when there is something to tell about it."""
-
-    message_id: str
-    place: Place
-    user: str | None = None
-    time: int | None = None  # microseconds since 1970 UTC
-    body: int | None = None  # where its bytes lie: opaque here
-    cut: bool = False  # they are but the beginning of an over-long line
-
-
-class Store(Protocol):
-    """Keeps what waits elsewhere than in memory: a window may hold a hundred thousand events, or many more."""
-
-    def origin(self, at: int) -> Origin: ...
-
-    def lay(self, change: Change) -> int | None:
-        """Keeps a change; returns where, or None for one that it cannot keep."""
-
-    def change(self, at: int) -> Change: ...
-
-
-class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: one for every event that waits
-    """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies.
-
-    `told` is its origin, or where `store` has it: hardly an event is ever asked for it.
-    """
-
-    digest: bytes
-    told: Origin | int
-    store: Store | None = None
-    open: int = 0
-    outcome: Outcome = Outcome.SKIPPED
-    complaints: tuple[Complaint, ...] = ()
-
-    @property
-    def origin(self) -> Origin:
-        """Whose it is and where it stands."""
-        if isinstance(self.told, Origin):
-            return self.told
-        assert self.store is not None  # noqa: S101 - it has told where
-        return self.store.origin(self.told)
-
-    @property
-    def message_id(self) -> str:
-        return self.origin.message_id
-
-    @property
-    def place(self) -> Place:
-        return self.origin.place
-
-    def end_part(self, outcome: Outcome) -> bool:
-        """One of its parts ended. Returns whether that was the last one."""
-        self.open -= 1
-        self.add(outcome)
-        return self.open == 0
-
-    def add(self, outcome: Outcome) -> None:
-        """Takes `outcome` into account."""
-        if _WEIGHT[outcome] < _WEIGHT[self.outcome]:
-            self.outcome = outcome
-
-    def complain(self, complaint: Complaint) -> None:
-        """Notes what is to be told when it has ended."""
-        self.complaints = (*self.complaints, complaint)
 
 
 @dataclass(slots=True, eq=False)

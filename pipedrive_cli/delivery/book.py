@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.outcomes import Complaint, Outcome, cause_of

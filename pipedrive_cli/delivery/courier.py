@@ -29,8 +29,9 @@ from pipedrive_cli.delivery.asks import (
     Wait,
     Write,
 )
-from pipedrive_cli.delivery.backlog import PRECEDENCE, UNDER_WAY, Backlog, Case, Group, Job, Joining, Origin
+from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Joining
 from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import PRECEDENCE, Case, Origin
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver, revive

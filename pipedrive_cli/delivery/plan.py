@@ -31,7 +31,8 @@ from pipedrive_cli.delivery.asks import (
     state_of,
     with_key,
 )
-from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.deciding import Decision, decide, drop, needs_look, settle
 from pipedrive_cli.delivery.gathering import Part, Wanted, gather
 from pipedrive_cli.delivery.standing import Held, RecordState, blank

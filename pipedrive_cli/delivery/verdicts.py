@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipedrive_cli.delivery.asks import Home, Refusal, Save, Terms
-from pipedrive_cli.delivery.backlog import Case, Job, Joining
+from pipedrive_cli.delivery.backlog import Job, Joining
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.deciding import Decision
 from pipedrive_cli.delivery.gathering import NAME_INPUTS, Part
 from pipedrive_cli.outcomes import Complaint, Outcome

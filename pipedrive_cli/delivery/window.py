@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipedrive_cli.delivery.asks import name_key
-from pipedrive_cli.delivery.backlog import Backlog, Case, Group, Job, Node, Waiting
+from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, Waiting
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.transform.changes import Kind
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.report.rejects import Note, RejectsWriter

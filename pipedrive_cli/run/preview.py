@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from pipedrive_cli.config import Config, address
-from pipedrive_cli.delivery.backlog import Case, Origin
 from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.tally import Tally

@@ -12,7 +12,8 @@ from typing import Any
 
 from msgspec.structs import force_setattr
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
+from pipedrive_cli.delivery.backlog import Backlog
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Complaint

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipedrive_cli.delivery.asks import Knowledge, RecordId, Save
-from pipedrive_cli.delivery.backlog import Case
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.outcomes import Outcome

@@ -25,8 +25,9 @@ from pipedrive_cli.delivery.asks import (
     Write,
     name_key,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Joining, Node
+from pipedrive_cli.delivery.backlog import Backlog, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from pipedrive_cli.delivery.asks import RecordId, Write
-from pipedrive_cli.delivery.backlog import Case, Job
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.transform.changes import Kind
 

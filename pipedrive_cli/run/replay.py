@@ -14,9 +14,9 @@ from typing import BinaryIO, cast
 
 from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.backlog import Case
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace
+from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender

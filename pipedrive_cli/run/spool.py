@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.msgpack import Ext
 
-from pipedrive_cli.delivery.backlog import Origin
+from pipedrive_cli.delivery.cases import Origin
 from pipedrive_cli.transform.changes import Change, RecordName
 
 UNWRITTEN = 1 << 18  # bytes that are written together

@@ -10,9 +10,10 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace, concurrency
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts

@@ -29,7 +29,8 @@ from pipedrive_cli.delivery.asks import (
     Write,
     name_key,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Case, Job, Node, Origin
+from pipedrive_cli.delivery.backlog import Backlog, Job, Node
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.standing import RecordState, Rules

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Origin, Step, depth
+from pipedrive_cli.delivery.backlog import Backlog, Step, depth
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Outcome
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
+from pipedrive_cli.delivery.backlog import Backlog
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.events.event import Place
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Case, Origin
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.pipedrive.catalog import Call, create, listing, merge, update
 from pipedrive_cli.report.requests import FORMS, Form, Style, head, render

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Backlog, Case, Origin
+from pipedrive_cli.delivery.backlog import Backlog
+from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.run.spool import UNWRITTEN, Spool
 from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank, RecordName, Transformed
