@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-class Complaint(msgspec.Struct, frozen=True, gc=False):
+class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
 
     code: str

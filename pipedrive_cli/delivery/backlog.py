@@ -6,7 +6,7 @@ job, so that a job is the unit that is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -129,9 +129,13 @@ class Backlog:
         """How many records wait."""
         return len({id(group) for group in self._groups.values()}) + len(self._leads)
 
+    def waiting_keys(self) -> Iterator[tuple[Kind, str]]:
+        """The record keys of the records that wait."""
+        return ((kind, str(name)) for kind, what, name in self._groups if what == "key")
+
     def add(self, transformed: Transformed, case: Case) -> Complaint | None:
         """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
-        if transformed.alias is not None and (refused := self._refuse(transformed.alias)) is not None:
+        if transformed.alias is not None and (refused := self.refusal(transformed.alias)) is not None:
             return refused
         for change in transformed.changes:
             case.open += 1
@@ -140,6 +144,16 @@ class Backlog:
             case.open += 1
             self._join(Joining(transformed.alias, case))
         return None
+
+    def link(self, alias: Alias) -> None:
+        """From here on the previous id leads to the current one, whatever comes of the alias. Both are keys."""
+        if alias.previous.key is not None and alias.current.key is not None:
+            self._aliases[alias.previous.key] = (alias.current.key, alias.time)
+
+    def join(self, joining: Joining) -> None:
+        """Takes up an alias whose ids `link` has linked."""
+        former: set[Node] = set() if joining.previous is None else {("persons", "key", joining.previous)}
+        self._group(former | self._nodes(joining.alias.current)).join(joining)
 
     def put_back(self, job: Job, parts: Iterable[Part], joinings: Iterable[Joining]) -> None:
         """What must wait for the rest of the input."""
@@ -188,7 +202,8 @@ class Backlog:
             return waiting
         return [Part(store.change(w.at), 0, w.case) if isinstance(w, Laid) else w for w in waiting]
 
-    def _refuse(self, alias: Alias) -> Complaint | None:
+    def refusal(self, alias: Alias) -> Complaint | None:
+        """Why an alias cannot be taken, if so."""
         previous, current = alias.previous.key, alias.current.key
         if previous is None or current is None:
             return None  # named by Pipedrive's ids: known to be one or not only when they are looked up
@@ -232,9 +247,8 @@ class Backlog:
     def _join(self, joining: Joining) -> None:
         previous, current = joining.previous, joining.current
         if previous is not None and current is not None:
-            # From here on both keys lead to one job, whatever comes of the alias.
             before = self._nodes(joining.alias.previous)
-            self._aliases[previous] = (current, joining.alias.time)
+            self.link(joining.alias)
             self._group(before | self._nodes(joining.alias.current)).join(joining)
         else:
             self._place(joining)

@@ -44,8 +44,12 @@ class Book:
 
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
-        self.tally.records[kind, action] += 1
-        self.count("record", f"{kind} {action}")
+        self.records(kind, action, 1)
+
+    def records(self, kind: Kind, action: str, n: int) -> None:
+        """The same of several records."""
+        self.tally.records[kind, action] += n
+        self.count("record", f"{kind} {action}", n)
 
     def problem(self, complaint: Complaint, case: Case | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
@@ -73,6 +77,11 @@ class Book:
                 None if complaint.value is None else complaint.value[:200],
             )
         )
+
+    def knows_enough(self, complaint: Complaint) -> bool:
+        """Whether further examples of this problem would not be kept."""
+        ended = complaint.outcome.value if complaint.outcome is not None else ""
+        return self._kept[complaint.code, ended, cause_of(complaint.code, complaint.field)] >= EXAMPLES_KEPT
 
     def end(self, case: Case) -> None:
         """An event has its outcome."""

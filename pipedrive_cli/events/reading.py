@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, Protocol, cast
 
 import jsonlines
 
@@ -17,6 +17,23 @@ from pipedrive_cli.events.unpack import Blocks, Trouble
 
 UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # the rest is there, and may be read another time
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # what may be wrong with a line only because its end is missing
+
+
+class Text(Protocol):
+    """The text of a source in blocks; once they are taken, why there are no more of them, if they ended early."""
+
+    @property
+    def bytes_read(self) -> int: ...
+
+    @property
+    def trouble(self) -> Trouble | None: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+def cannot_open(error: OSError) -> Trouble:
+    """The trouble with a source that cannot even be opened."""
+    return Trouble("source_unreadable", f"the file cannot be opened: {error.strerror or error}")
 
 
 def read(source: Source) -> Reading:
@@ -34,11 +51,12 @@ class Reading:
     network did not hand over is left in either case.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, blocks: Text | None = None) -> None:
+        """`blocks` are the source's text where somebody has opened it already."""
         self.source = source
         self.complete = False
         self.left: Entry | None = None
-        self._blocks: Blocks | None = None
+        self._blocks = blocks
 
     @property
     def bytes_read(self) -> int:
@@ -46,22 +64,24 @@ class Reading:
         return 0 if self._blocks is None else self._blocks.bytes_read
 
     def __iter__(self) -> Iterator[Entry]:
-        name = self.source.name
+        if self._blocks is not None:
+            yield from self._entries(self._blocks)
+            return
         try:
             stream = self.source.open()
         except OSError as error:
-            complaint = refusal("source_unreadable", f"the file cannot be opened: {error.strerror or error}")
-            yield from self._end_badly(Entry(name, 1, b"", refusal=complaint))
+            complaint = refusal(*cannot_open(error))
+            yield from self._end_badly(Entry(self.source.name, 1, b"", refusal=complaint))
             return
         try:
-            yield from self._entries(stream)
+            self._blocks = Blocks(stream)
+            yield from self._entries(self._blocks)
         finally:
             if stream is not self.source.stream:
                 stream.close()
 
-    def _entries(self, stream: BinaryIO) -> Iterator[Entry]:
+    def _entries(self, blocks: Text) -> Iterator[Entry]:
         name = self.source.name
-        self._blocks = blocks = Blocks(stream)
         lines = Lines(blocks)
         lines.number = self.source.first_line
         next_head = jsonlines.Reader(lines, loads=cast(Any, decode_head)).read

@@ -30,6 +30,7 @@ from pipedrive_cli.pipedrive.values import (
     Converter,
     Unfit,
     address,
+    as_it_is,
     boolean,
     integer,
     monetary,
@@ -52,7 +53,7 @@ def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) 
 def converter(field: Field, currencies: frozenset[str] | None = None) -> Converter:
     """`convert` with its tables made once. A type that is not in the table passes values as they are."""
     row = TYPES.get(field.type)
-    return _as_it_is if row is None else row.make(field, currencies)
+    return as_it_is if row is None else row.make(field, currencies)
 
 
 def same(field_type: str, ours: Any, theirs: Any) -> bool:
@@ -61,10 +62,6 @@ def same(field_type: str, ours: Any, theirs: Any) -> bool:
         return says_nothing(ours) and says_nothing(theirs)
     row = TYPES.get(field_type)
     return (same_text if row is None else row.same)(ours, theirs)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _choices(field: Field) -> tuple[tuple[int, str], ...]:

@@ -29,29 +29,50 @@ def says_nothing(value: Any) -> bool:
     return value is None or (not value and isinstance(value, list | dict))
 
 
+WHOLE: Final = 1 << 63  # beyond it a whole number fits neither Pipedrive's numbers nor the journal
+
+
 def number(value: Any) -> int | float:
     """A JSON number, or text that is one; whole numbers in text become whole."""
+    found = _number(value)
+    if found is None:
+        raise Unfit("takes a number such as 12.5, without thousands separators")
+    if not -WHOLE <= found < WHOLE and isinstance(found, int):
+        raise Unfit("takes numbers of at most 18 digits")
+    return found
+
+
+def _number(value: Any) -> int | float | None:
     if type(value) is int:
         return value
     if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-    elif isinstance(value, str):
-        text = value.strip()
-        # float() would also take "nan", "1_000" and digits of other scripts.
-        if text.isascii() and not set(text) - set("+-.0123456789eE"):
-            try:
-                return int(text)
-            except ValueError:
-                pass
-            try:
-                found = float(text)
-            except ValueError:
-                pass
-            else:
-                if math.isfinite(found):
-                    return found
-    raise Unfit("takes a number such as 12.5, without thousands separators")
+        return value if math.isfinite(value) else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    # float() would also take "nan", "1_000" and digits of other scripts.
+    if not text.isascii() or set(text) - set("+-.0123456789eE"):
+        return None
+    for kind in (int, float):
+        try:
+            found = kind(text)
+        except ValueError:
+            continue
+        return found if math.isfinite(found) else None
+    return None
+
+
+def as_it_is(value: Any) -> Any:
+    """The value itself, of a field whose type nobody knows; whatever it holds must be something that can be kept."""
+    if isinstance(value, int) and not -WHOLE <= value < WHOLE:
+        raise Unfit("takes numbers of at most 18 digits")
+    if isinstance(value, dict):
+        for inner in value.values():
+            as_it_is(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            as_it_is(inner)
+    return value
 
 
 def integer(value: Any) -> int:
@@ -60,7 +81,7 @@ def integer(value: Any) -> int:
         found = number(value)
     except Unfit:
         found = math.nan
-    if isinstance(found, int) or found.is_integer():
+    if isinstance(found, int) or (found.is_integer() and -WHOLE <= found < WHOLE):
         return int(found)
     raise Unfit("takes a whole number")
 

@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.journal.journal import digest
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.reading import UNREAD, Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
@@ -143,15 +143,7 @@ class Intake:
 
     def unread(self) -> StopRun | None:
         """Why a run ends early whose sources could not be read to their end, though they are there."""
-        files = [entry.place.file for entry in self.left if _code(entry) in UNREAD]
-        if not files:
-            return None
-        more = "" if len(files) == 1 else f" and {len(files) - 1:,} more"
-        return StopRun(
-            f"reading broke off in {files[0]}{more}: what comes after is left",
-            code="input_unread",
-            hint="see the problems below for the cause, and run again to read the rest",
-        )
+        return unread((entry.place, reason_left(entry)) for entry in self.left)
 
     def _next_window(self) -> None:
         self.end_twins()
@@ -309,6 +301,24 @@ async def _pumped(entries: Iterator[Entry], size: int, at_once: int) -> AsyncIte
             yield batch
         if not some:
             return
+
+
+def reason_left(left: Entry) -> Complaint:
+    """Why an entry was left for another time."""
+    return left.refusal or Complaint("unfinished_line", "the last line has no end")
+
+
+def unread(left: Iterable[tuple[Place, Complaint]]) -> StopRun | None:
+    """What ends a run early of whose sources this was left, if that was not their writers' doing."""
+    files = [place.file for place, reason in left if reason.code in UNREAD]
+    if not files:
+        return None
+    more = "" if len(files) == 1 else f" and {len(files) - 1:,} more"
+    return StopRun(
+        f"reading broke off in {files[0]}{more}: what comes after is left",
+        code="input_unread",
+        hint="see the problems below for the cause, and run again to read the rest",
+    )
 
 
 def _code(entry: Entry) -> str | None:

@@ -21,13 +21,18 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.delivery.window import in_order
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.event import Place
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
-from pipedrive_cli.run.intake import Intake, reading_started
+from pipedrive_cli.run.counts.brief import Briefing
+from pipedrive_cli.run.counts.counting import Counting
+from pipedrive_cli.run.counts.elsewhere import processes_for
+from pipedrive_cli.run.counts.records import Remembered
+from pipedrive_cli.run.intake import Intake, reading_started, reason_left, unread
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview_account import Known, Unknown
 from pipedrive_cli.run.preview_backlog import LeanBacklog
@@ -111,13 +116,13 @@ class Preview:
         if self.show is not None:
             self.show(Requested(call, "look up"))
 
-    def count(self, call: Call) -> None:
-        """A run would send this."""
+    def count(self, call: Call, times: int = 1) -> None:
+        """A run would send this, so many times."""
         if not self.foretells:
             return
-        self.tally.tokens_spent += call.tokens
-        self.tally.tokens[call.label] += call.tokens
-        self.tally.requests[call.label] += 1
+        self.tally.tokens_spent += call.tokens * times
+        self.tally.tokens[call.label] += call.tokens * times
+        self.tally.requests[call.label] += times
 
     def seconds(self) -> float:
         """How long the replay would take at best: the plan's requests per 2 s, searches, and tokens per day."""
@@ -155,7 +160,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         preview, labels = self.preview, Labels()
-        self._memory = Memory(scratch, self.journal)
+        self._memory = Remembered() if self._countable() else Memory(scratch, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
         self._backlog = LeanBacklog(
             {} if self.journal is None else self.journal.aliases(), anonymous=preview.show is None
@@ -174,6 +179,8 @@ class _Work:
         )
 
     async def through(self, sources: list[Source]) -> Summary:
+        if self._countable():
+            return await self._counted(sources)
         intake = Intake(
             sources=sources,
             filters=self.preview.options.filters,
@@ -198,7 +205,41 @@ class _Work:
         while len(self._backlog):
             await self._window()
         intake.end_twins()
-        return self._summary(intake)
+        for (kind, name), n in intake.dropped.items():
+            self._book.count("dropped", f"{kind} {name}", n)
+        left = [(entry.place, reason_left(entry)) for entry in intake.left]
+        return self._summary(input_complete=intake.complete, left=left)
+
+    def _countable(self) -> bool:
+        """Whether names are enough to count by: nobody is asked, nothing is shown, and whoever is named is created."""
+        preview, identity = self.preview, self.preview.config.identity
+        return (
+            preview.show is None
+            and self.seen is None
+            and self.journal is None
+            and preview.options.limit is None
+            and identity.create_missing_persons
+            and "user_id" in identity.name_fallback
+        )
+
+    async def _counted(self, sources: list[Source]) -> Summary:
+        preview, memory = self.preview, self._memory
+        assert isinstance(memory, Remembered) and isinstance(self._known, Unknown)  # noqa: S101 - made so
+        counting = Counting(
+            preview.config.delivery.lookahead,
+            self._book,
+            self._backlog,
+            self._foresight,
+            memory,
+            preview.count,
+            self._prepare,
+            self._known.meet,
+        )
+        briefing = Briefing(compile_mapping(preview.config), preview.options.filters, time.time_ns() // 1000)
+        await counting.through(sources, briefing.batch, processes_for(preview.tally.bytes_total))
+        for (kind, name), n in counting.dropped.items():
+            self._book.count("dropped", f"{kind} {name}", n)
+        return self._summary(input_complete=counting.complete, left=counting.left)
 
     async def _window(self) -> None:
         jobs, leads = self._backlog.take()
@@ -240,16 +281,11 @@ class _Work:
         self._foresight.terms = terms_of(config, self._transform, account or Account())
         self._known.equip(self._foresight.terms, self._transform)
 
-    def _summary(self, intake: Intake) -> Summary:
-        for (kind, name), n in intake.dropped.items():
-            self._book.count("dropped", f"{kind} {name}", n)
+    def _summary(self, *, input_complete: bool, left: Sequence[tuple[Place, Complaint]]) -> Summary:
         for twin in self.twins:
             self._book.problem(twin)
-        for entry in intake.left:
-            reason = entry.refusal or Complaint("unfinished_line", "the last line has no end")
-            self._book.problem(
-                Complaint(reason.code, reason.message), Case(b"", Origin(entry.identity or "", entry.place))
-            )
+        for place, reason in left:
+            self._book.problem(Complaint(reason.code, reason.message), Case(b"", Origin("", place)))
         # The figures go through a journal like those of a run, so that one place makes summaries.
         with contextlib.closing(scratch()) as journal:
             with journal.transaction():
@@ -259,8 +295,8 @@ class _Work:
                 journal,
                 0,
                 name,
-                self._foresight.stopped or intake.unread(),
-                input_complete=intake.complete and not intake.left,
+                self._foresight.stopped or unread(left),
+                input_complete=input_complete and not left,
                 tally=self.preview.tally,
                 seconds=self.preview.seconds(),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -87,8 +87,12 @@ class Unknown:
         pass
 
     async def prepare(self, jobs: Sequence[Job], *, leads: bool) -> None:
+        self.meet({job.kind for job in jobs if job.keys or job.name}, leads=leads)
+
+    def meet(self, kinds: Collection[Kind], *, leads: bool) -> None:
+        """Tells the looks for records of these kinds that are known by a key."""
         for kind in KEYED:
-            if any(job.kind == kind and (job.keys or job.name) for job in jobs):
+            if kind in kinds:
                 self._once(listing(kind))
         if leads:
             self._once(list_leads())

@@ -68,6 +68,11 @@ class Memory:
         if save.state is not None:
             self._made[save.kind, save.id] = _Made(save.state, values)
 
+    def made(self, kind: Kind, key: str, record: RecordId, state: RecordState, values: Mapping[str, Any]) -> None:
+        """A record that this preview has made elsewhere."""
+        self._ids[kind, key] = record
+        self._made[kind, record] = _Made(state, values)
+
     def forget(self, kind: Kind, record: RecordId) -> None:
         """The record is not in Pipedrive any more."""
         self._made.pop((kind, record), None)

@@ -38,7 +38,7 @@ class Rank(StrEnum):
     CONTEXT = "context"  # said in passing (context.traits of group, track, alias): fills blanks alone
 
 
-class RecordName(msgspec.Struct, frozen=True, gc=False):
+class RecordName(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What an event calls a record: by its record key, by Pipedrive's id, or by both (which joins them).
 
     For a product without any code the key is None and `name` is its exact name.
@@ -50,7 +50,7 @@ class RecordName(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
 
 
-class Contact(msgspec.Struct, frozen=True, gc=False):
+class Contact(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One email address or phone number: trimmed text, with label and primary flag where the event gave them."""
 
     value: str
@@ -58,7 +58,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     primary: bool | None = None
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one event asks of one record.
 
     `time` is the event's, in microseconds since 1970 UTC, or None for an event without any time.
@@ -77,7 +77,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     may_create: bool = True  # False: the record must exist or come from another event of the input
 
 
-class Alias(msgspec.Struct, frozen=True, gc=False):
+class Alias(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Two persons become one; `current` survives."""
 
     previous: RecordName
@@ -85,7 +85,7 @@ class Alias(msgspec.Struct, frozen=True, gc=False):
     time: int | None
 
 
-class Transformed(msgspec.Struct, frozen=True, gc=False):
+class Transformed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """All that one event asks for. No changes and no alias: the event is settled by its complaints alone."""
 
     changes: tuple[Change, ...] = ()

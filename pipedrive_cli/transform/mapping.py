@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing
+from pipedrive_cli.pipedrive.values import Converter, Unfit, as_it_is, says_nothing
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.targets import Target
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     first: str  # the path's first part
     below: tuple[str, ...]  # and the others
     address: str
-    convert: Converter | None
+    convert: Converter
     money: bool
     name: str
 
@@ -98,7 +98,8 @@ class FieldMap:
         self._currency = default_currency
         # In the order of the config, which decides where two traits go to one field.
         self._rows = tuple(
-            Row(path, *_parts(path), t.address, t.convert, t.type == "monetary", t.name) for path, t in targets.items()
+            Row(path, *_parts(path), t.address, t.convert or as_it_is, t.type == "monetary", t.name)
+            for path, t in targets.items()
         )
         self._known = frozenset(fixed) | targets.keys()
 
@@ -123,12 +124,11 @@ class FieldMap:
                 value = self._with_currency(value, traits.get("currency") or currency, where + path, notes)
                 if value is None:
                     continue
-            if convert is not None:
-                try:
-                    value = convert(value)
-                except Unfit as reason:
-                    notes.unfit(where + path, value, name, reason)
-                    continue
+            try:
+                value = convert(value)
+            except Unfit as reason:
+                notes.unfit(where + path, value, name, reason)
+                continue
             fields[address] = value
         known = self._known
         if not known.issuperset(traits):

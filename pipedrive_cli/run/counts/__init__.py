@@ -1,0 +1,1 @@
+"""Previews of which only the numbers are wanted."""

@@ -1,0 +1,89 @@
+"""Briefs made on several cores: chunks of the sources go to processes of our own, and come back in order as batches.
+
+Each process has one chunk at a time, so that neither side ever waits for the other to empty a pipe. What the sources
+hold is in memory a few chunks at a time, however large they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from pipedrive_cli.events.chunks import Chunk
+
+WORTH: Final = 8 << 20  # bytes of input from which on other processes are started: a few times what starting them costs
+MOST: Final = 3  # processes that one reader of briefs keeps up with
+_LOOK: Final = 2.0  # seconds after which a process that has nothing to do sees whether its parent is still there
+
+
+def processes_for(size: int | None) -> int:
+    """How many processes pay for an input of `size` bytes (None: nobody knows); 0: none do."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if cores < 2 or size is None or size < WORTH else min(cores, MOST)
+
+
+def made(chunks: Iterable[Chunk], make: Callable[[Chunk], bytes], processes: int) -> Iterator[tuple[Chunk, bytes]]:
+    """Each chunk with what `make` makes of it, in order."""
+    if not processes:
+        for chunk in chunks:
+            yield chunk, make(chunk)
+        return
+    with _crew(make, processes) as crew:
+        yield from _through(iter(chunks), crew)
+
+
+def _through(chunks: Iterator[Chunk], crew: list[Connection]) -> Iterator[tuple[Chunk, bytes]]:
+    under_way: deque[tuple[Connection, Chunk]] = deque()
+    for worker in crew:
+        _send(worker, chunks, under_way)
+    while under_way:
+        worker, chunk = under_way.popleft()
+        batch = worker.recv_bytes()
+        _send(worker, chunks, under_way)
+        yield chunk, batch
+
+
+def _send(worker: Connection, chunks: Iterator[Chunk], under_way: deque[tuple[Connection, Chunk]]) -> None:
+    chunk = next(chunks, None)
+    if chunk is not None:
+        worker.send(chunk)
+        under_way.append((worker, chunk.without_text()))
+
+
+@contextlib.contextmanager
+def _crew(make: Callable[[Chunk], bytes], processes: int) -> Iterator[list[Connection]]:
+    # A fork has all that it needs; elsewhere it is not safe, and a fresh process is told.
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    crew: list[Connection] = []
+    started = []
+    try:
+        for _ in range(processes):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, make, os.getpid()), daemon=True)
+            process.start()
+            theirs.close()
+            crew.append(ours)
+            started.append(process)
+        yield crew
+    finally:
+        for ours in crew:
+            ours.close()
+        for process in started:
+            process.terminate()
+            process.join()
+
+
+def _serve(parent: Connection, make: Callable[[Chunk], bytes], parent_id: int) -> None:
+    """The life of one process. Ctrl-C is its parent's to deal with, and it ends when that one does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, OSError):
+        while os.getppid() == parent_id:
+            if parent.poll(_LOOK):
+                parent.send_bytes(make(parent.recv()))

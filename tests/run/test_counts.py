@@ -1,0 +1,178 @@
+"""Counting by name: the numbers are those of a preview that drives every plan, whatever the events."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.events.chunks import Chunk, chunks
+from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.run import preview as preview_module
+from pipedrive_cli.run.counts.elsewhere import made
+from pipedrive_cli.run.options import Filters
+from tests.harness import Event, alias, event, group, identify, lines, ordered, track, viewed, with_delivery
+from tests.run.events_of_all_kinds import ALL
+from tests.run.test_preview import previewed
+
+_USERS = st.sampled_from(["a", "b", "c", "d"])
+_TIMES = st.integers(0, 6)
+_IDS = st.sampled_from([None, None, None, "same", "twice"])
+_VALUES = st.sampled_from(["x", "y", "", None, 3, ["x"], {"value": 1}, 2**70, "long " * 60])
+_TRAITS = ["name", "firstName", "lastName", "role", "city", "email", "phone", "visible_to", "other", "add_time"]
+_CONTEXT = st.sampled_from([{}, {}, {"traits": {"role": "y", "email": "e@x.test"}}, {"traits": {"other": 1}}])
+
+
+def _named(user: str, kind: str, id_: Any) -> dict[str, Any]:
+    return {"userId": user, "context": {"externalId": [{"type": kind, "id": id_}]}}
+
+
+_EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        lambda user, time, traits, id_: identify(user, time, **traits) | ({"messageId": id_} if id_ else {}),
+        _USERS,
+        _TIMES,
+        st.dictionaries(st.sampled_from(_TRAITS), _VALUES, max_size=4),
+        _IDS,
+    ),
+    st.builds(
+        lambda user, org, time, name, context: group(user, org, time, name=name) | {"context": context},
+        st.one_of(st.none(), _USERS),
+        st.sampled_from(["g", "h"]),
+        _TIMES,
+        _VALUES,
+        _CONTEXT,
+    ),
+    st.builds(
+        lambda user, time, id_, context, more: (
+            track(user, "Lead", time, **more) | {"context": context} | ({"messageId": id_} if id_ else {})
+        ),
+        _USERS,
+        _TIMES,
+        _IDS,
+        _CONTEXT,
+        st.dictionaries(st.sampled_from(["value", "currency", "rating", "visible_to", "expected_close_date"]), _VALUES),
+    ),
+    st.builds(
+        lambda code, time, more: viewed("a", code, time, currency="EUR", **more),
+        st.sampled_from(["p", "q", ""]),
+        _TIMES,
+        st.dictionaries(st.sampled_from(["name", "price", "quantity", "brand"]), st.sampled_from([1, 2, "z", {}])),
+    ),
+    st.builds(
+        lambda codes, time: ordered(
+            "b", [{"product_id": code, "name": code or "N", "price": 1} for code in codes], time, currency="EUR"
+        ),
+        st.lists(st.sampled_from(["p", "q", ""]), max_size=3),
+        _TIMES,
+    ),
+    st.builds(alias, _USERS, _USERS, _TIMES),
+    st.builds(
+        lambda user, time, id_: event("identify", time, **_named(user, "pipedrivePersonId", id_)),
+        _USERS,
+        _TIMES,
+        st.integers(1, 2),
+    ),
+    st.builds(
+        lambda user, time: event("group", time, groupId="g", **_named(user, "pipedriveGroupId", 7)), _USERS, _TIMES
+    ),
+    st.builds(lambda kind: event(kind, anonymousId="z"), st.sampled_from(["page", "identify", "nonsense", "track"])),
+)
+
+
+def _told(summary: Summary) -> dict[str, Any]:
+    """A summary without what may differ: its run's name, and which of the events are examples."""
+    told: dict[str, Any] = msgspec.to_builtins(summary)
+    del told["run"]
+    for problem in told["problems"]:
+        problem["examples"] = len(problem["examples"])
+        del problem["message"]  # the first example's
+    told["problems"] = sorted(told["problems"], key=lambda p: (p["code"], p["outcome"] or "", p["count"]))
+    return told
+
+
+def _both(folder: Path, events: list[Event], config: Config, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What counting by name says, and what plans say."""
+    counted = previewed(folder, events, config, shown=False, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preview_module._Work, "_countable", lambda _: False)
+        driven = previewed(folder, events, config, shown=False, **options)
+    return _told(counted.summary), _told(driven.summary)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.lists(_EVENTS, max_size=14), lookahead=st.sampled_from([1, 2, 3, 5, 100]))
+def test_counting_by_name_says_what_driving_every_plan_says(
+    tmp_path: Path, events: list[Event], lookahead: int
+) -> None:
+    """Events, records, requests, tokens, problems and dropped traits, for aliases, copies, late and bad values."""
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
+    assert counted == driven
+
+
+@pytest.mark.parametrize("lookahead", [1, 4, 100_000])
+def test_filters_count_alike(tmp_path: Path, lookahead: int) -> None:
+    """An event that an option leaves out is a number and nothing more."""
+    filters = Filters(types=frozenset({"identify", "alias"}))
+    counted, driven = _both(tmp_path, ALL, with_delivery(lookahead=lookahead), filters=filters)
+    assert counted == driven
+    assert counted["filtered"] == sum(each["type"] not in {"identify", "alias"} for each in ALL)
+
+
+class _Dribble(io.BytesIO):
+    """A stream that gives a few bytes at a time."""
+
+    def read1(self, size: int | None = -1) -> bytes:
+        del size
+        return super().read1(50)
+
+
+def _source(text: bytes) -> Source:
+    return Source("cut.ndjson", True, None, stream=_Dribble(text))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.sampled_from([b'{"type":"page"}', b"", b"{", b"\xff", b'{"batch":[{},1]}']), max_size=9),
+    ended=st.booleans(),
+    size=st.integers(1, 60),
+)
+def test_the_chunks_of_a_source_hold_what_the_source_holds(rows: list[bytes], ended: bool, size: int) -> None:
+    """Entries with their lines, and what is said of a last line without an end."""
+    text = b"\n".join(rows) + (b"\n" if ended else b"")
+    expected = list(read(_source(text)))
+    pieces = list(chunks(_source(text), size))
+    found = [entry for piece in pieces for entry in piece.reading()]
+    assert found == expected
+    assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+
+
+def test_a_line_without_end_is_not_held() -> None:
+    """Forty MiB without a newline are one refused line, of which no more is kept than tells that it is too long."""
+    text = b'{"a":"' + b"x" * (40 << 20) + b'"}\n{"type":"page","messageId":"m"}\n'
+    source = Source("long.ndjson", True, None, stream=io.BytesIO(text))
+    pieces = list(chunks(source, 1 << 16))
+    assert max(sum(map(len, piece.blocks)) for piece in pieces) < 6 << 20
+    entries = [entry for piece in pieces for entry in piece.reading()]
+    assert [(entry.line, entry.cut, entry.identity) for entry in entries] == [(1, True, None), (2, False, "m")]
+
+
+def test_other_processes_make_the_same_of_chunks_in_the_same_order() -> None:
+    """Two processes, many more chunks than that."""
+    text = lines(track("u", f"Event {n}", n) for n in range(300))
+
+    def make(chunk: Chunk) -> bytes:
+        return str((chunk.first_line, sum(1 for _ in chunk.reading()))).encode()
+
+    alone = [(chunk.first_line, made_of) for chunk, made_of in made(chunks(_source(text), 500), make, 0)]
+    together = [(chunk.first_line, made_of) for chunk, made_of in made(chunks(_source(text), 500), make, 2)]
+    assert len(alone) > 20
+    assert together == alone
