@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipedrive_cli import __version__
 from pipedrive_cli.cli import groups, init_options
@@ -46,9 +47,20 @@ from pipedrive_cli.cli.options import (
 from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
 from pipedrive_cli.report.unread import abandon, put
 
+ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "runs", "fields", "sandbox", "schema"]
+
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 
+
+class InOrderOfUse(TyperGroup):
+    """Help lists the commands in the order in which one comes to need them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
 app = typer.Typer(
+    cls=InOrderOfUse,
     name="pipedrive-cli",
     help="Replay files of customer events (RudderStack, Segment, NDJSON) into the CRM Pipedrive: no duplicates, "
     "within the API budget, and every event accounted for.",

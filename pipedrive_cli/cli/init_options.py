@@ -75,7 +75,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a config that is there already.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take what is sure.")] = False,
 ) -> int:
-    """Write a config.yaml: for your account, with a mapping made from your events.
+    """Write config.yaml, with a mapping made from your events.
 
     It asks for what it needs; every answer can be given as an option.
     """

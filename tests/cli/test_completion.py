@@ -39,7 +39,7 @@ def offered(line: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("pipedrive-cli re", ["replay", "retry", "rehearse"]),
+        ("pipedrive-cli re", ["rehearse", "replay", "retry"]),
         ("pipedrive-cli preview --format n", ["ndjson"]),
         ("pipedrive-cli replay --type t", ["track"]),
         ("pipedrive-cli replay --log-format ", ["text", "json"]),
