@@ -24,7 +24,7 @@ from pipedrive_cli import errors
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.config import Row, reference
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.pipedrive.catalog import FACTS, MERGE
+from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, CURRENCIES, FACTS, LEAD_LABELS, ME, MERGE
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.report.metrics import RUN, Ended, exposition
 from pipedrive_cli.report.problems import PROBLEMS
@@ -163,9 +163,12 @@ def test_the_token_costs_are_those_in_the_code() -> None:
     rows = re.findall(r"^\| ([^|]+) \| (\d+) \|$", section("Limits and cost"), re.MULTILINE)
     persons, leads = FACTS["persons"], FACTS["leads"]
     costs = {
-        (kind.create.tokens, kind.update.tokens, kind.list.tokens) for name, kind in FACTS.items() if name != "leads"
+        (kind.create.tokens, kind.update.tokens, kind.list.tokens, kind.get.tokens)
+        for name, kind in FACTS.items()
+        if name != "leads"
     }
-    assert costs == {(persons.create.tokens, persons.update.tokens, persons.list.tokens)}
+    assert costs == {(persons.create.tokens, persons.update.tokens, persons.list.tokens, persons.get.tokens)}
+    assert len({(kind.search.tokens, kind.list_fields.tokens) for kind in FACTS.values()}) == 1
     assert persons.create.tokens == persons.update.tokens
     assert leads.create.tokens == leads.update.tokens
     assert {what: int(tokens) for what, tokens in rows} == {
@@ -173,8 +176,15 @@ def test_the_token_costs_are_those_in_the_code() -> None:
         "create or update a lead": leads.create.tokens,
         "list 500 persons, organizations or products": persons.list.tokens,
         "list 500 leads": leads.list.tokens,
+        "list 500 archived leads": ARCHIVED_LEADS.tokens,
         "look up one record by its key": persons.search.tokens,
+        "read one person, organization or product by Pipedrive's id": persons.get.tokens,
+        "read one lead by Pipedrive's id": leads.get.tokens,
         "merge two persons": MERGE.tokens,
+        "list the custom fields of one kind": persons.list_fields.tokens,
+        "list the lead labels": LEAD_LABELS.tokens,
+        "list the currencies": CURRENCIES.tokens,
+        "ask whose key it is": ME.tokens,
     }
 
 

@@ -501,7 +501,7 @@ def check(
     config: ConfigFile = Path("config.yaml"),
     sandbox: Sandboxed = False,
     every: Annotated[
-        bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, spread over the files.")
+        bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, from the beginnings of files.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object.")] = False,
     quiet: Quiet = False,
