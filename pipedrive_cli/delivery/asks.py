@@ -139,6 +139,7 @@ class Knowledge:
     values: Mapping[str, Any] | None = None
     age: float = 0.0
     updated: int | None = None  # its update_time, microseconds since 1970 UTC
+    shown: bool = False  # Pipedrive has shown it since the run began; what a list of changes leaves out may be gone
 
 
 class Refusal(Exception):

@@ -90,20 +90,21 @@ class Directory:
         known = self._journal.known(kind, keys)
         progress = self._progress(kind)
         unknown: list[str] = []
-        unread = list(ids)
+        found: list[int] = []
         for key in keys:
             if key not in known:
                 seen = self._journal.seen_ids(kind, key)
-                unread += seen[:1]
+                found += seen[:1]
                 unknown += () if seen else (key,)
         progress.waiting, progress.ahead = len(unknown), Ahead(partial(self._ids_of, kind, keys, ids))
-        unread = [record for record in dict.fromkeys(unread) if progress.true_at(record) is None]
+        progress.named = frozenset(ids)
+        unread = progress.unread(found, ids)
         if not unknown and not unread:
             return
         cost = look_up_cost(kind, len(unknown), len(unread))
         whole = any(len(key) > LONGEST_TERM for key in unknown)
         await self._list_while_cheaper(progress, cost, cost, whole=whole)
-        await self._read(progress, [record for record in unread if progress.true_at(record) is None])
+        await self._read(progress, progress.unread(found, ids))
 
     async def _list_while_cheaper(
         self, progress: Progress, cost: int, cost_if_stale: int, *, whole: bool = False
@@ -128,7 +129,7 @@ class Directory:
             if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
                 at = self._now()
                 answer = await self._send(listing(kind, ids=some, custom_fields=self._listed(kind)))
-                progress.read.update(dict.fromkeys(await self._take_page(kind, answer), at))
+                progress.were_read(await self._take_page(kind, answer), at)
 
     async def locate(self, ask: Locate) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
@@ -175,7 +176,8 @@ class Directory:
         seen = None if at is None else self._journal.seen(kind, record)
         if at is None or seen is None:
             return Knowledge(state)
-        return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated))
+        shown = progress.shown_at(record) is not None
+        return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated), shown)
 
     def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
         """The records that these keys have led to, and those named by id, in their order."""
@@ -230,7 +232,7 @@ class Directory:
             call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=moment - SKEW)
             at = self._now()
             answer = await self._send(call)
-            self._progress(kind).read.update(dict.fromkeys(await self._take_page(kind, answer), at))
+            self._progress(kind).were_read(await self._take_page(kind, answer), at)
             cursor = answer.next_cursor
             if cursor is None:
                 return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -49,6 +50,7 @@ class Progress:
     fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
     ahead: Ahead = field(default_factory=lambda: Ahead(tuple))
     waiting: int = 0  # keys of this window that nobody knows, and that have not been located yet
+    named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time turns the pages
@@ -59,8 +61,28 @@ class Progress:
 
     def true_at(self, record: int) -> float | None:
         """Loop seconds when what is known of a record was last seen to be so; None: not in this run."""
-        times = (self.read.get(record), self.listed.get(record), self.fresh_at)
+        times = (self.shown_at(record), self.fresh_at)
         return max((time for time in times if time is not None), default=None)
+
+    def shown_at(self, record: int) -> float | None:
+        """Loop seconds when Pipedrive last showed the record itself; None: not in this run, and it may be gone.
+
+        Lists of what has changed say nothing of what was deleted.
+        """
+        times = (self.read.get(record), self.listed.get(record))
+        return max((time for time in times if time is not None), default=None)
+
+    def unread(self, found: Iterable[int], named: Iterable[int]) -> list[int]:
+        """Of records that were found by their keys, those nobody knows anything of in this run, and of those that are
+        named by id, whom Pipedrive has not shown yet.
+        """
+        ids = {record: None for record in found if self.true_at(record) is None}
+        return list(ids | {record: None for record in named if self.shown_at(record) is None})
+
+    def were_read(self, ids: Iterable[int], at: float) -> None:
+        """A page that was asked for at `at` has shown these. What a later look has shown stays as new as it is."""
+        for record in ids:
+            self.read[record] = max(at, self.read.get(record, at))
 
     def credit(self, tokens: int, now: float) -> None:
         """Looking up would cost so many more tokens. A listing that is stale begins again with what has changed."""
@@ -102,6 +124,7 @@ class Progress:
         if not listed.complete:
             listed.credit = self.listing.credit  # it may have grown while the page was under way
         self.listing = listed
+        self.were_read(self.named.intersection(ids), at)
         if listed.complete:
             self.fresh_at = None if self.resumed else self.began
             self.listed.clear()

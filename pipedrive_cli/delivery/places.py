@@ -82,7 +82,7 @@ class Places:
         if self.by_id is not None and self.by_id != named:
             return _conflict(f"the input names it {self.by_id} elsewhere")
         knowledge: Knowledge = yield Recall(self.job.kind, named, self.job.key)
-        values = knowledge.values if knowledge.values is not None else (yield Look(self.job.kind, named))
+        values = knowledge.values if knowledge.shown else (yield Look(self.job.kind, named))
         if values is None:
             return Complaint(
                 "unknown_pipedrive_id",
@@ -102,7 +102,7 @@ class Places:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
-        self.values[named] = (values, knowledge.age)
+        self.values[named] = (values, knowledge.age if knowledge.shown else 0.0)
         if not blank(bears) and key is None:
             self.job.key = str(bears)
         return None

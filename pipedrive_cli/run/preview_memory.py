@@ -90,12 +90,13 @@ class Memory:
         """What the preview itself would have written, None where it would have written nothing."""
         made = self._made.get((kind, record))
         if made is not None:
-            return Knowledge(made.state, made.values)
+            return Knowledge(made.state, made.values, shown=made.values is not None)
         unborn = isinstance(record, int) and record < 0
         if self.journal is None or not (unborn or (kind, record) in self._changed):
             return Knowledge() if unborn else None
         seen = self.journal.seen(kind, record)
-        return Knowledge(self.journal.state(kind, record), None if seen is None else seen.values)
+        state = self.journal.state(kind, record)
+        return Knowledge(state) if seen is None else Knowledge(state, seen.values, shown=True)
 
     def _write_down(self) -> None:
         self._over = False

@@ -206,7 +206,7 @@ class Foresight:
         if own is not None and (own.values is not None or _unborn(record)):
             return own
         known = self.known.recall(kind, record)
-        return known if own is None else Knowledge(own.state, known.values, known.age, known.updated)
+        return known if own is None else Knowledge(own.state, known.values, known.age, known.updated, known.shown)
 
     async def _look(self, ask: Look) -> Mapping[str, Any] | None:
         own = self.memory.recall(ask.kind, ask.id)
