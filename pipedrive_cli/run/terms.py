@@ -20,6 +20,14 @@ def names_of(account: Account) -> dict[str, str]:
     return {field.key: field.name for fields in account.fields.values() for field in fields if field.custom}
 
 
+def _names_by_address(account: Account) -> dict[str, str]:
+    """Without those standard fields that kinds call differently: `add_time` is "Product created" on products alone."""
+    names: dict[str, set[str]] = {}
+    for field in (field for fields in account.fields.values() for field in fields):
+        names.setdefault(field.address, set()).add(field.name)
+    return {address: said.pop() for address, said in names.items() if len(said) == 1}
+
+
 def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 
@@ -46,7 +54,7 @@ def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
         alias="merge" if config.identity.alias == "skip" else config.identity.alias,
         deleted=config.delivery.deleted,
         keep_products=config.products.existing == "keep",
-        names={f.address: f.name for fields in account.fields.values() for f in fields},
+        names=_names_by_address(account),
     )
 
 

@@ -127,6 +127,15 @@ def test_online_shows_old_and_new_per_field_and_nothing_where_nothing_changes(tm
     assert (summary.records.persons.updated, summary.records.persons.unchanged) == (1, 1)
 
 
+def test_online_no_record_has_a_field_that_is_called_as_on_another_kind(tmp_path: Path) -> None:
+    """`add_time` is "Product created" on products alone, however many kinds the events are about."""
+    everybody = online(Scene(tmp_path), ALL).writes
+    assert {row.path for row in everybody} >= {"/api/v2/persons", "/api/v2/products"}
+    named = {field.name for row in everybody if row.path == "/api/v2/persons" for field in row.fields}
+    assert "add_time" in named
+    assert not any("Product" in name for name in named)
+
+
 def test_online_sends_gets_alone_and_leaves_journal_and_folder_as_they_were(tmp_path: Path) -> None:
     """Bytes of the journal, names in its folder, and the account's contents are the same afterwards."""
     scene = Scene(tmp_path)
