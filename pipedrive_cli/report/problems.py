@@ -160,6 +160,12 @@ _DELIVERY: dict[str, Words] = {
     "in_doubt": Words("nobody knows yet whether Pipedrive did what was asked", "Run again: that is looked up first."),
     "record_busy": Words("another write of the same record took too long", "Run again."),
     "journal": Words("the journal cannot be read or written", "Make room on its disk, or name another with --state."),
+    "rejects_file": Words(
+        "the rejects file cannot be written", "Make room there or name another place, then run again."
+    ),
+    "temporary_file": Words(
+        "the run's temporary file cannot be written or read", "Make room, or name another folder in TMPDIR."
+    ),
     "look_up_failed": Words("Pipedrive could not be asked whether the record exists", "Run again."),
     "bad_listing": Words("Pipedrive's list of records could not be understood", "Run again; if it stays, report it."),
     "bad_search": Words("Pipedrive's search result could not be understood", "Run again; if it stays, report it."),

@@ -8,6 +8,7 @@ It knows nothing of why an event was rejected.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -88,7 +89,8 @@ class RejectsWriter:
     def discard(self) -> None:
         """Forgets what was written; an earlier file at `path` stays as it is."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is buffered may find no room any more
+                self._file.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
         self._file = self._temporary = None

@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.errors import ConfigProblems, StopRun
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
@@ -35,7 +35,7 @@ from pipedrive_cli.report.summary import Summary, to_json
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connecting import site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import reading_started
-from pipedrive_cli.run.keeping import keep
+from pipedrive_cli.run.keeping import Keeping
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents, chosen_run, input_left, written
@@ -137,12 +137,16 @@ class Replay:
                 if rejects is not None:
                     rejects.discard()
                 return self._nothing_read(stop)
-            with self._journal(account.account.company_id or 0) as journal:
+            with contextlib.ExitStack() as stack:
+                if rejects is not None:
+                    stack.callback(rejects.discard)  # where it is not brought to its place
+                journal = stack.enter_context(self._journal(account.account.company_id or 0))
+                spool = stack.enter_context(contextlib.closing(Spool(sender.stop)))
                 account.journal = journal
                 if account.account.company_id is not None:
                     site = None if self.options.sandbox else site_of(self.config, account.account.company_domain)
                     journal.bind(account.account.company_id, account.account.company_name, site)
-                return await self._deliver(sources, rejects, sender, pace, account, journal)
+                return await self._deliver(sources, rejects, sender, pace, account, journal, spool)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
         summary = nothing_read(self._name, stopped, self.tally)
@@ -184,6 +188,7 @@ class Replay:
         pace: Pace,
         account: AccountKnowledge,
         journal: Journal,
+        spool: Spool,
     ) -> Finished:
         name, now = self._name, asyncio.get_running_loop().time
         began = now()
@@ -205,11 +210,11 @@ class Replay:
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
         files = KnownFiles(journal, meaning_of(self.config), self.options.reread) if whole else None
-        spool = Spool()
+        # What a retry reads is kept already, as what the run that read it from a file has left.
+        keeping = Keeping(spool, rejects, None if self.options.retry else journal, run, sender.stop)
 
         def on_ended(case: Case) -> None:
-            # What a retry reads is kept already, as what the run that read it from a file has left.
-            keep(case, spool, rejects, None if self.options.retry else journal, run)
+            keeping.keep(case)
             if case.outcome in {Outcome.FAILED, Outcome.PENDING}:
                 work.unfinished(case.place.file, self.tally.outcomes[Outcome.FAILED])
 
@@ -230,19 +235,14 @@ class Replay:
             files,
             kept,
         )
-        stopped: StopRun | None = None
-        try:
-            stopped = await work.through(sources)
-        except ConfigProblems:
-            if rejects is not None:
-                rejects.discard()
-            raise
-        finally:
-            spool.close()
+        stopped = await work.through(sources)
+        # Before anything says that the files were read: who is killed here writes the same rejects again.
+        rejects_file = keeping.close()
+        if keeping.lost is not None:
+            stopped, work.files = stopped or keeping.lost, None
         work.finish()
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
-        rejects_file = rejects.close() if rejects is not None else None
         course.end(now(), self.tally)
         seconds = now() - began
         summary = summary_of(

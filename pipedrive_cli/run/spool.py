@@ -6,12 +6,14 @@ A window of a hundred thousand events would take some hundred megabytes. And std
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec.msgpack import Ext
 
 from pipedrive_cli.delivery.cases import Origin
+from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.transform.changes import Change, RecordName
 
 UNWRITTEN = 1 << 18  # bytes that are written together
@@ -32,11 +34,24 @@ _decode_change = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode
 
 
 class Spool:
-    """An unnamed temporary file that grows; it is gone with the process. Each piece is known by its place."""
+    """An unnamed temporary file that grows; it is gone with the process. Each piece is known by its place.
 
-    def __init__(self) -> None:
-        # The file lives as long as the run. Its own buffer would be filled anew for every piece that is read.
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+    Where it cannot grow, `stop` is told why the run ends; what was to be written stays in memory until then.
+    """
+
+    def __init__(self, stop: Callable[[StopRun], None]) -> None:
+        """Raises UserMistake where no temporary file can be made."""
+        try:
+            # The file lives as long as the run. Its own buffer would be filled anew for every piece that is read.
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise UserMistake(
+                f"no temporary file can be made: {error.strerror or error}",
+                code="temporary_file",
+                hint="make room, or name another folder for it in the environment variable TMPDIR",
+            ) from error
+        self._stop = stop
+        self._stopped = False
         self._unwritten = bytearray()
         self._written = 0
 
@@ -50,15 +65,23 @@ class Spool:
         return at
 
     def get(self, at: int) -> bytes:
-        """What was kept there."""
-        self._write()
+        """What was kept there. Raises StopRun where the disk does not give it back."""
+        if (start := at - self._written) >= 0:
+            length = int.from_bytes(self._unwritten[start : start + _LENGTH])
+            return bytes(self._unwritten[start + _LENGTH : start + _LENGTH + length])
+        try:
+            return self._read(at)
+        except OSError as error:
+            raise _no_use("read", error) from error
+
+    def _read(self, at: int) -> bytes:
         self._file.seek(at)
         piece = self._file.read(_LENGTH + _AT_ONCE)
         length = int.from_bytes(piece[:_LENGTH])
         while (missing := _LENGTH + length - len(piece)) > 0:
             more = self._file.read(missing)
             if not more:
-                raise OSError("the temporary file of this run has been cut off")
+                raise OSError("it has been cut off")
             piece += more
         return piece[_LENGTH : _LENGTH + length]
 
@@ -99,10 +122,24 @@ class Spool:
         self._file.close()
 
     def _write(self) -> None:
-        if self._unwritten:
+        if self._stopped:
+            return
+        try:
             self._file.seek(self._written)
-            left = memoryview(self._unwritten)
+            left = memoryview(bytes(self._unwritten))  # of a copy: nobody could add to what an error holds on to
             while left:
                 left = left[self._file.write(left) :]
-            self._written += len(self._unwritten)
-            self._unwritten = bytearray()
+        except OSError as error:
+            self._stopped = True
+            self._stop(_no_use("written", error))
+            return
+        self._written += len(self._unwritten)
+        self._unwritten = bytearray()
+
+
+def _no_use(what: str, error: OSError) -> StopRun:
+    return StopRun(
+        f"the run's temporary file in {tempfile.gettempdir()} cannot be {what}: {error.strerror or error}",
+        code="temporary_file",
+        hint="make room there, or name another folder in the environment variable TMPDIR, then run again to continue",
+    )

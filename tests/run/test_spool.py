@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.run.spool import UNWRITTEN, Spool
 from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank, RecordName, Transformed
@@ -39,10 +40,15 @@ CHANGES = st.builds(
 )
 
 
+def never(why: StopRun) -> None:
+    """There is room enough."""
+    raise why
+
+
 @given(st.lists(CHANGES, max_size=5))
 def test_a_change_comes_back_as_it_was(changes: list[Change]) -> None:
     """Also the record that a person is linked to, and whatever JSON an event may hold."""
-    spool = Spool()
+    spool = Spool(never)
     places = [spool.lay(change) for change in changes]
     for change, at in reversed(list(zip(changes, places, strict=True))):
         assert at is not None
@@ -53,7 +59,7 @@ def test_a_change_comes_back_as_it_was(changes: list[Change]) -> None:
 @given(st.lists(st.binary(max_size=700) | st.just(b"x" * UNWRITTEN), min_size=1, max_size=8))
 def test_bytes_come_back_while_others_are_added(pieces: list[bytes]) -> None:
     """Short and long ones, whether they have reached the disk or not."""
-    spool = Spool()
+    spool = Spool(never)
     for number, piece in enumerate(pieces):
         at = spool.add(piece)
         assert spool.get(at) == piece
@@ -66,7 +72,7 @@ def test_bytes_come_back_while_others_are_added(pieces: list[bytes]) -> None:
 
 def test_a_number_that_is_too_long_for_the_disk_waits_in_memory() -> None:
     """JSON knows no longest number; the event is delivered like every other one."""
-    spool = Spool()
+    spool = Spool(never)
     change = Change(RecordName("persons", "a"), 1, fields={"size": 10**40})
     assert spool.lay(change) is None
     backlog = Backlog({}, spool)
@@ -78,7 +84,7 @@ def test_a_number_that_is_too_long_for_the_disk_waits_in_memory() -> None:
 
 def test_an_event_can_be_told_of_from_its_place_on_disk() -> None:
     """Its message id, its user, and where it stands in the input."""
-    spool = Spool()
+    spool = Spool(never)
     origin = Origin("m", Place("f", 7, 3), "u", 5, 0)
     case = Case(b"", spool.add_origin(origin), spool)
     assert case.origin == origin
