@@ -47,6 +47,7 @@ from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
+NOT_YET_READ = "somebody it names is not known yet, and may be in what was not read"
 
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
 
@@ -335,7 +336,10 @@ class Courier:
         if self.input_over:
             parts = tuple((part, Outcome.PENDING) for part in wait.parts)
             joinings = tuple((joining, Outcome.PENDING) for joining in wait.joinings)
-            await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings), course)
+            complaint = Complaint("waits_for_input", NOT_YET_READ, outcome=Outcome.PENDING)
+            waiting = dict.fromkeys([*(part.case for part in wait.parts), *(j.case for j in wait.joinings)])
+            complaints = tuple((case, complaint) for case in waiting)
+            await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings, complaints=complaints), course)
             return False
         course.waits = True
         for part in wait.parts:

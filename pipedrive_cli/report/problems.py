@@ -111,6 +111,10 @@ _RECORDS: dict[str, Words] = {
     "alias_unknown": Words(
         "the alias names a previous person whom nobody knows", "If that person comes later, the alias is applied then."
     ),
+    "waits_for_input": Words(
+        "somebody whom the event names may come in the part of the input that was not read",
+        "Run again to read on: what waits is taken up then.",
+    ),
     "alias_same": Words("both ids of the alias name the same person already"),
     "alias_gone": Words("a person was deleted in Pipedrive while it was to be merged", "Run again."),
     "alias_off": Words("the config skips alias events", "See `identity.alias` in the config."),

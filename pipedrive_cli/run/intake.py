@@ -159,6 +159,8 @@ class Intake:
                 continue
             handled = first.outcome in {Outcome.DELIVERED, Outcome.UNCHANGED}
             twin.outcome = Outcome.DUPLICATE if handled or first.outcome is Outcome.SKIPPED else first.outcome
+            # What is wrong with the original is wrong with its copy: it is counted, and mended, at both places.
+            twin.complaints = tuple(c for c in first.complaints if c.outcome is twin.outcome)
             twin.digest = b""  # the original's outcome is the one to remember
             self.book.end(twin)
         self._twins = waiting

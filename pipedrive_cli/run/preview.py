@@ -199,8 +199,7 @@ class _Work:
             await self._window()
             self._memory.window_over()
             self._backlog.bare_leads = False
-        if intake.complete:
-            await self._window()
+        await self._window()  # before the input is over, also where a limit ends it: nobody was waited for yet
         self._foresight.input_over()
         while len(self._backlog):
             await self._window()

@@ -20,6 +20,7 @@ def test_a_lead_whose_person_comes_after_the_limit_is_pending(scene: Scene) -> N
     summary = scene.run(events, limit=2)
     assert outcomes(summary) == {"delivered": 1, "pending": 1}
     assert (summary.exit_code, summary.input_complete) == (1, False)
+    assert "waits_for_input" in {problem.code for problem in summary.problems}
     assert outcomes(scene.run(events)) == {"delivered": 2, "duplicate": 1}
     assert scene.names("leads") == ["Signed Up"]
 
@@ -27,7 +28,9 @@ def test_a_lead_whose_person_comes_after_the_limit_is_pending(scene: Scene) -> N
 def test_an_alias_whose_previous_person_comes_after_the_limit_is_pending(scene: Scene) -> None:
     """Whether they are one is known when the previous one has been seen."""
     events = [identify("new", 1, name="New"), alias("old", "new", 5), identify("old", 3, city="Rome")]
-    assert outcomes(scene.run(events, limit=2)) == {"delivered": 1, "pending": 1}
+    summary = scene.run(events, limit=2)
+    assert outcomes(summary) == {"delivered": 1, "pending": 1}
+    assert [(problem.code, problem.outcome) for problem in summary.problems] == [("waits_for_input", "pending")]
     assert scene.run(events).exit_code == 0
     (person,) = scene.contents()["persons"]
     assert (person["name"], person["custom_fields"]) == ("New", {"User id": "new", "City": "Rome"})

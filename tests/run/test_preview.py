@@ -211,6 +211,15 @@ def test_a_copy_in_a_later_window_is_a_duplicate(tmp_path: Path) -> None:
     assert seen.summary.records.leads.created == 1
 
 
+def test_a_limit_does_not_make_persons_known(tmp_path: Path) -> None:
+    """A person of whom nothing is known is created or updated, whether the input ends behind or at the limit."""
+    events = [identify("u1", 1, name="Ann"), identify("u2", 2, name="Ben")]
+    for limit in (1, 2):
+        seen = previewed(tmp_path, events, limit=limit)
+        assert seen.told() == [("create or update", "/api/v2/persons")] * limit
+        assert seen.summary.records.persons.created == limit
+
+
 def test_an_alias_of_somebody_unknown_shows_the_merge_that_may_come(tmp_path: Path) -> None:
     """Both persons by name, and that it cannot be undone."""
     seen = previewed(tmp_path, [identify("new", 1, name="Ann"), alias("old", "new", 2)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.harness import (
@@ -257,6 +258,22 @@ def test_copies_of_a_rejected_event_stand_whole_in_the_rejects_file(scene: Scene
     summary = scene.run([lead, lead, identify("u2", name="B")], rejects=rejects)
     assert outcomes(summary) == {"delivered": 1, "rejected": 2}
     assert rejects.read_bytes().count(b'"event": "Signed Up"') == 2
+
+
+def test_a_copy_of_a_rejected_event_is_counted_under_its_cause(scene: Scene) -> None:
+    """The problems add up to the rejected events, and the rejects file says of both what is wrong and where."""
+    scene.sandbox.add_field("persons", name="Age", field_type="double")
+    scene.config = _mapped(persons={"age": "Age"})
+    wrong = identify("u1", 1, message_id="m", name="Ann", age="old")
+    rejects = scene.folder / "rejects.ndjson"
+    summary = scene.run([wrong, wrong], rejects=rejects)
+    assert outcomes(summary) == {"rejected": 2}
+    assert [(problem.code, problem.count) for problem in summary.problems] == [("bad_value", 2)]
+    notes = [msgspec.json.decode(line)["_pipedrive_cli"] for line in rejects.read_bytes().splitlines()]
+    assert [(note["line"], note["code"], note["field"]) for note in notes] == [
+        (1, "bad_value", "traits.age"),
+        (2, "bad_value", "traits.age"),
+    ]
 
 
 def test_products_without_a_code_are_found_by_their_exact_name(scene: Scene) -> None:
