@@ -273,11 +273,14 @@ async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
 async def _pumped(entries: Iterator[Entry], size: int, at_once: int) -> AsyncIterator[list[Entry]]:
     lines: queue.Queue[list[Entry]] = queue.Queue(maxsize=max(2, 2 * BATCH // at_once))  # an empty list is the end
     loop = asyncio.get_running_loop()
+    trouble: list[Exception] = []
 
     def pump() -> None:
         try:
             while some := list(islice(entries, at_once)):
                 lines.put(some)
+        except Exception as error:  # noqa: BLE001 - whoever takes the lines is told: an early end is no end
+            trouble.append(error)
         finally:
             lines.put([])
 
@@ -302,6 +305,8 @@ async def _pumped(entries: Iterator[Entry], size: int, at_once: int) -> AsyncIte
         if batch:
             yield batch
         if not some:
+            if trouble:
+                raise trouble[0]
             return
 
 

@@ -103,7 +103,7 @@ class Work:
                 await self._window(backlog)
             if self._courier is not None:
                 self._courier.input_over = True
-                self._courier.input_cut = not intake.complete
+                self._courier.input_cut = not intake.complete or intake.unread() is not None
             while len(backlog):
                 await self._window(backlog)
             if self._courier is not None and self.sender.stopped is None:
