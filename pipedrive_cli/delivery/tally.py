@@ -39,5 +39,7 @@ class Tally:
     backlog_records: int = 0  # records of the current window that still wait for their write
     window_records: int = 0  # all records of the current window
     window_events: int = 0  # events that had no outcome when the current window began
+    records_planned: int = 0  # the records of all windows so far
+    events_planned: int = 0  # events read when the current window began: what the records so far came from
     waiting_for: str | None = None  # why nothing is sent: "Pipedrive's burst limit", "tomorrow's budget"
     waiting_until: float | None = None  # loop time, seconds

@@ -40,15 +40,20 @@ class Meter:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, share settled
+        self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, work done
+        self._in_records = False
 
     def look(self, now: float) -> Figures:
         """The figures of this moment; remembers it for the rates of later ones."""
         tally = self._tally
         settled = _settled(tally)
+        done, to_do = _work(tally, settled)
+        if self._in_records != bool(tally.records_planned):  # what was done until now was reading, and is no measure
+            self._in_records = True
+            self._samples = deque((time, sent, 0.0) for time, sent, _ in self._samples)
         requests = tally.requests.total()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_EVERY:
-            self._samples.append((now, requests, settled or 0.0))
+            self._samples.append((now, requests, done))
         while now - self._samples[0][0] > PACE_WINDOW:
             self._samples.popleft()
         waiting = None
@@ -58,8 +63,8 @@ class Meter:
             read=_read(tally),
             settled=settled,
             requests_per_second=self._rate(now, requests),
-            seconds_left=self._left(now, settled, waiting or 0.0),
-            tokens_to_come=_to_come(tally.tokens_spent, settled),
+            seconds_left=None if to_do is None else self._left(now, done, to_do, waiting or 0.0),
+            tokens_to_come=None if to_do is None else _to_come(tally.tokens_spent, done, to_do),
             waiting_seconds=waiting,
         )
 
@@ -69,16 +74,14 @@ class Meter:
         )
         return (requests - before) / (now - since) if now > since else 0.0
 
-    def _left(self, now: float, settled: float | None, waiting: float) -> float | None:
-        if settled is None:
-            return None
+    def _left(self, now: float, done: float, to_do: float, waiting: float) -> float | None:
         # From the last moment at which nothing had been gained: reading is no part of the writing's pace.
         before = self._samples[0][2]
-        since = max(time for time, _, share in self._samples if share == before)
-        gained = settled - before
+        since = max(time for time, _, work in self._samples if work == before)
+        gained = done - before
         if gained <= 0 or now - since < 2.0:  # two seconds say nothing yet
             return None
-        return (1.0 - settled) * (now - since) / gained + waiting
+        return to_do * (now - since) / gained + waiting
 
 
 def headline(tally: Tally) -> tuple[str, str]:
@@ -231,8 +234,24 @@ def _settled(tally: Tally) -> float | None:
     return min(1.0, done / tally.events_read) * read
 
 
-def _to_come(spent: int, settled: float | None) -> int | None:
+def _work(tally: Tally, settled: float | None) -> tuple[float, float | None]:
+    """What is done, and what is still to do (None: nobody knows), in one measure for time and tokens.
+
+    That is records, for what is skipped, rejected or known costs nothing. Where nothing is written it is the input.
+    """
+    if not tally.records_planned:
+        return settled or 0.0, None if settled is None else 1.0 - settled
+    done = tally.records_planned - tally.backlog_records
+    read = _read(tally)
+    if not read or not tally.events_planned:
+        return done, None
+    # Events that no window has had yet are taken to be about as many records as those before.
+    ahead = max(0.0, tally.events_read / read / tally.events_planned - 1.0)
+    return done, tally.backlog_records + ahead * tally.records_planned
+
+
+def _to_come(spent: int, done: float, to_do: float) -> int | None:
     """What the rest will cost if it is like what is done: two digits of it, since no more can be known."""
-    if settled is None or not FORETELLS <= settled < 1.0:
+    if not to_do or done < FORETELLS * (done + to_do):
         return None
-    return int(float(f"{spent * (1.0 - settled) / settled:.2g}"))
+    return int(float(f"{spent * to_do / done:.2g}"))

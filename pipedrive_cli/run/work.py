@@ -167,6 +167,8 @@ class Work:
         window = Window(backlog)
         tally.window_records = tally.backlog_records = len(window)
         tally.window_events = tally.events_read - tally.outcomes.total()
+        tally.records_planned += len(window)
+        tally.events_planned = tally.events_read
         if self.sender.stopped is None:
             tally.phase = "looking up records"
             try:

@@ -87,12 +87,44 @@ def test_time_and_cost_go_by_records_not_by_events() -> None:
     tally = Tally(bytes_total=100, bytes_read=100, events_read=1_000)
     meter = Meter(tally)
     tally.window_events, tally.window_records, tally.backlog_records = 1_000, 100, 100
+    tally.events_planned, tally.records_planned = 1_000, 100
     meter.look(0.0)
     tally.backlog_records, tally.outcomes[Outcome.DELIVERED], tally.tokens_spent = 90, 500, 50
     figures = meter.look(10.0)
     assert figures.settled == pytest.approx(0.1)
     assert figures.seconds_left == pytest.approx(90.0)
     assert figures.tokens_to_come == 450
+
+
+def test_what_costs_nothing_does_not_make_the_rest_look_quick() -> None:
+    """Half of the events were known or skipped, at once: the 80 records that are left take 8 times what 10 took."""
+    tally = Tally(bytes_total=100, bytes_read=50, events_read=500)
+    meter = Meter(tally)
+    meter.look(0.0)
+    tally.bytes_read, tally.events_read, tally.outcomes[Outcome.SKIPPED] = 100, 1_000, 500
+    meter.look(1.0)
+    tally.window_events, tally.window_records, tally.backlog_records = 500, 90, 90
+    tally.events_planned, tally.records_planned = 1_000, 90
+    for second in range(2, 12):
+        meter.look(float(second))
+        tally.backlog_records -= 1
+        tally.tokens_spent += 5
+    figures = meter.look(12.0)
+    assert figures.seconds_left == pytest.approx(80.0)
+    assert figures.tokens_to_come == 400
+
+
+def test_what_is_not_read_yet_is_taken_to_be_like_what_was() -> None:
+    """A quarter of the input was 100 records, all written: 300 are to come, also while the next window is read."""
+    tally = Tally(bytes_total=400, bytes_read=100, events_read=1_000, events_planned=1_000)
+    meter = Meter(tally)
+    meter.look(0.0)
+    tally.records_planned, tally.tokens_spent, tally.outcomes[Outcome.DELIVERED] = 100, 500, 1_000
+    assert meter.look(10.0).tokens_to_come == 1_500
+    tally.bytes_read, tally.events_read = 200, 2_000
+    figures = meter.look(10.0)
+    assert figures.tokens_to_come == 1_500
+    assert figures.seconds_left == pytest.approx(30.0)
 
 
 def test_with_a_limit_the_end_is_that_of_the_limit() -> None:
