@@ -12,6 +12,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import reading
+from pipedrive_cli.delivery.sender import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint
@@ -84,9 +85,18 @@ class AccountKnowledge:
             return False
         before = self.account
         self._of_before -= stale
-        with self.journal.transaction():
+        try:
+            await self._learn_anew(kinds, stale, self.journal)
+        except KindStops:
+            self.account = before  # it was shown before; what it was stands
+            return False
+        return self.account != before
+
+    async def _learn_anew(self, kinds: frozenset[Kind], stale: set[str], journal: Journal) -> None:
+        before = self.account
+        with journal.transaction():
             for name in stale:
-                self.journal.set_fact(name, None)
+                journal.set_fact(name, None)
         self.account = msgspec.structs.replace(
             before,
             fields={kind: fields for kind, fields in before.fields.items() if f"fields {kind}" not in stale},
@@ -94,7 +104,6 @@ class AccountKnowledge:
             lead_labels=None if "lead labels" in stale else before.lead_labels,
         )
         await self.learn(kinds, labels="leads" in kinds)
-        return self.account != before
 
     def pin(self, config: Config) -> None:
         """Remembers which keys the config's names stand for; to be called once the config fits."""

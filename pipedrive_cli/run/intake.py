@@ -220,7 +220,7 @@ class Intake:
             self._twins.append((case, first))
             return
         transformed = self.transform(event)
-        if transformed.complaints and self.renew is not None and _misfit(transformed) and await self.renew(event):
+        if transformed.complaints and _misfit(transformed) and await self._renewed(event, case):
             transformed = self.transform(event)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
@@ -236,6 +236,15 @@ class Intake:
             self.book.end(case)
         else:
             self._under_way[key] = case
+
+    async def _renewed(self, event: Event, case: Case) -> bool:
+        """Whether the account turns out to be another one than was known. Where the run ends here, its event waits."""
+        try:
+            return self.renew is not None and await self.renew(event)
+        except Exception:
+            case.add(Outcome.PENDING)
+            self.book.end(case)
+            raise
 
     def _case(self, entry: Entry, key: bytes, event: Event) -> Case:
         user, spool = event.user_id or event.anonymous_id, self.spool

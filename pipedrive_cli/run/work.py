@@ -242,10 +242,7 @@ class Work:
         if not kinds:
             return False
         self._renewed |= kinds
-        try:
-            renewed = await self.account.renew(kinds)
-        except KindStops:
-            return False  # it was shown before; what it was stands
+        renewed = await self.account.renew(kinds)
         if renewed:
             await self._prepare(kinds)
         return renewed

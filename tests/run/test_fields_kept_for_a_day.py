@@ -8,7 +8,11 @@ import msgspec
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
-from tests.harness import CONFIG, Scene, identify, outcomes, track
+from pipedrive_cli.delivery.sender import KindStops
+from pipedrive_cli.pipedrive.account import Field
+from pipedrive_cli.pipedrive.reading_account import Send, read_fields
+from pipedrive_cli.transform.changes import Kind
+from tests.harness import CONFIG, Scene, group, identify, outcomes, track
 
 PERSON_FIELDS, LABELS = "GET /api/v2/personFields", "GET /api/v1/leadLabels"
 
@@ -59,3 +63,26 @@ def test_a_label_that_was_added_since_is_found(scene: Scene) -> None:
     scene.sandbox.account.add_lead_label("Icy", "blue")
     assert outcomes(scene.run([track("u1", "Call", label_ids="Icy")])) == {"delivered": 1}
     assert scene.sent.count(LABELS) == 1
+
+
+def test_a_run_that_stops_at_that_question_leaves_its_event_pending(scene: Scene) -> None:
+    """Nobody knows whether the value fits by now; and every event that was read has an outcome."""
+    summary = scene.run([identify("u1", plan="Pro"), identify("u2", plan="Free")], max_tokens=3)
+    assert (summary.reason, outcomes(summary)) == ("max_tokens", {"pending": 1})
+    add_option(scene, "Pro")
+    assert outcomes(scene.run([identify("u1", plan="Pro")])) == {"delivered": 1}
+
+
+def test_where_that_question_is_refused_what_was_known_stands(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for what the run learns afterwards of other kinds: persons are found by the same field as before."""
+
+    async def refused(send: Send, kind: Kind) -> tuple[Field, ...]:
+        if kind == "persons":
+            raise KindStops(kind, "scope", "the key may not read personFields")
+        return await read_fields(send, kind)
+
+    monkeypatch.setattr("pipedrive_cli.run.account.read_fields", refused)
+    gold = identify("u1", plan="Gold")
+    summary = scene.run([gold, group("u1", "g1", name="Acme"), identify("u1", plan="Free", name="Ann Lee")])
+    assert outcomes(summary) == {"rejected": 1, "delivered": 2}
+    assert scene.names("persons") == ["Ann Lee"]
