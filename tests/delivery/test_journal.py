@@ -12,6 +12,8 @@ import pytest
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.journal import TRANSITIONS, WRITE_STATES, digest
+from pipedrive_cli.delivery.journal.past import reading, unfinished_runs
+from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.standing import Held, RecordState
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.outcomes import Outcome
@@ -145,6 +147,25 @@ def test_runs_of_the_first_journals_have_no_course_and_count_as_the_accounts(
     journal.close()
 
 
+def test_a_journal_of_an_older_version_can_be_looked_at_and_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade `runs`, `check` and `fields` work before the first run has brought it up to date."""
+    path = tmp_path / "journal.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
+        first = Journal.open(path)
+        with first.transaction():
+            first._db.execute("INSERT INTO runs (name, started) VALUES ('r', '2026-01-01T00:00:00+00:00')")
+        first.close()
+    before = path.read_bytes()
+    with reading(path) as journal:
+        ((number, name, _, _),) = journal.runs()
+        assert (name, journal.setting_of(number)) == ("r", ("", "account"))
+    assert unfinished_runs(path) == frozenset()
+    assert path.read_bytes() == before
+
+
 def test_a_migration_that_fails_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration and the number that says it ran are one transaction."""
     path = tmp_path / "j"
@@ -166,8 +187,10 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 999")
     db.close()
-    with pytest.raises(UserMistake, match=r"newer pipedrive-cli \(journal version 999"):
-        Journal.open(path)
+    for use in (Journal.open, scratch, lambda path: reading(path).__enter__()):
+        with pytest.raises(UserMistake, match=r"newer pipedrive-cli") as refused:
+            use(path)
+        assert "--state" not in (refused.value.hint or ""), "with another journal all would be sent again"
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 20, b"{}\n"])

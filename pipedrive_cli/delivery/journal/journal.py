@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.journal.schema import migrate
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.outcomes import Outcome
@@ -123,10 +123,11 @@ class Journal:
         except (sqlite3.Error, OSError, ValueError) as error:
             if db is not None:
                 db.close()
+            another = "name another file with --state, or mend this one's place and permissions"
             raise UserMistake(
                 f"cannot use the journal {path}: {error}",
                 code="journal",
-                hint="name another file with --state, or mend this one's place and permissions",
+                hint=USE_NEWER if isinstance(error, NewerJournalError) else another,
             ) from error
         return cls(db, path)
 

@@ -12,20 +12,28 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipedrive_cli.delivery.journal.journal import Journal
-from pipedrive_cli.delivery.journal.schema import MIGRATIONS
+from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER
+from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.errors import UserMistake
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Journal]:
-    """A journal that can be read and not written. Raises UserMistake where there is none of ours."""
-    with _connected(path, "ro") as connection:
-        yield Journal(connection, path)
+    """A journal that can be read and not written. Raises UserMistake where there is none of ours.
+
+    One of an older pipedrive-cli is read from a copy that is brought up to date: the next run does that to itself.
+    """
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(_connected(path, "ro", older=True))
+        if _version(connection) < len(MIGRATIONS):
+            yield stack.enter_context(contextlib.closing(scratch(path)))
+        else:
+            yield Journal(connection, path)
 
 
 def unfinished_runs(path: Path) -> frozenset[int]:
     """Numbers of the runs that left something for `retry`, or a write whose fate is not known."""
-    with _connected(path, "ro") as connection:
+    with _connected(path, "ro", older=True) as connection:
         rows = connection.execute(
             "SELECT run FROM unfinished UNION SELECT run FROM writes WHERE state IN ('sent', 'doubt')"
         )
@@ -46,7 +54,7 @@ def forget_runs(path: Path, numbers: Iterable[int]) -> None:
 
 
 @contextlib.contextmanager
-def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+def _connected(path: Path, mode: str, *, older: bool = False) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         raise _no_use(path, "there is no such file")
     try:
@@ -56,20 +64,25 @@ def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
                 f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, timeout=30
             )
         ) as connection:
-            _check(connection, path)
+            _check(connection, path, older=older)
             yield connection
     except sqlite3.Error as error:
         raise _no_use(path, str(error)) from error
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, older: bool) -> None:
+    version = _version(connection)
     (ours,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('facts', 'runs')").fetchone()
     if ours != 2:
         raise _no_use(path, "it is no journal of pipedrive-cli")
     if version > len(MIGRATIONS):
-        raise _no_use(path, "it was written by a newer pipedrive-cli", "use that one")
-    if version < len(MIGRATIONS):
+        raise _no_use(path, "it was written by a newer pipedrive-cli", USE_NEWER)
+    if version < len(MIGRATIONS) and not older:
         raise _no_use(path, "it was written by an older pipedrive-cli", "the next `replay` brings it up to date")
 
 

@@ -86,6 +86,13 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 
+USE_NEWER = "use that version: with another journal nobody would know what has been delivered"
+
+
+class NewerJournalError(ValueError):
+    """A newer pipedrive-cli has written the journal."""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings the journal to the newest version.
 
@@ -95,7 +102,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
         raise ValueError("it is the database of another program")
     if version > len(MIGRATIONS):
-        raise ValueError(
+        raise NewerJournalError(
             f"it was written by a newer pipedrive-cli (journal version {version}, this one knows {len(MIGRATIONS)})"
         )
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from pipedrive_cli.delivery.journal.journal import Journal
-from pipedrive_cli.delivery.journal.schema import migrate
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
 from pipedrive_cli.errors import UserMistake
 
 
@@ -28,10 +28,11 @@ def scratch(original: Path | None = None) -> Journal:
         migrate(db)
     except (sqlite3.Error, OSError, ValueError) as error:
         db.close()
+        another = "name another file with --state, or mend this one's place and permissions"
         raise UserMistake(
             f"cannot read the journal {original}: {error}",
             code="journal",
-            hint="name another file with --state, or mend this one's place and permissions",
+            hint=USE_NEWER if isinstance(error, NewerJournalError) else another,
         ) from error
     return Journal(db, original or Path())
 
