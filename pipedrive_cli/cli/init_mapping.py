@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipedrive_cli.cli.conversation import Conversation
+from pipedrive_cli.config.rules import RESERVED_FIELDS
 from pipedrive_cli.config.values import Refused
 from pipedrive_cli.config.writing import MappedTrait
 from pipedrive_cli.errors import UserMistake
@@ -55,6 +56,8 @@ def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None
     for kind in KINDS:
         for trait, name in maps.get(kind, {}).items():
             found = resolve(kind, name, account) if name else None
+            if isinstance(found, str) and is_new(found) and name.casefold() in RESERVED_FIELDS[kind]:
+                found = "no mapping sets that field of Pipedrive's own"
             if isinstance(found, str) and not is_new(found):
                 slips.append(f"--map {kind}.{trait}={name}: {found}")
     if slips:
@@ -174,6 +177,11 @@ def _changed(conversation: Conversation, choice: Choice, row: Row) -> Row:
             return judged(trait, answer, choice.account, SAID)
         if not is_new(found):
             raise Refused(f"cannot be: {plain(found)}")
+        if answer.casefold() in RESERVED_FIELDS[kind]:
+            raise Refused(
+                f"cannot be: no mapping sets {plain(answer)}, Pipedrive's own field",
+                f"if {plain(trait.path)} is a slip, correct it in what sends the events",
+            )
         if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
             raise Refused("was not taken")
         make = guess_type(trait.path, trait.values) or "varchar"
@@ -231,6 +239,8 @@ def _remark(row: Row) -> str:
     """Why this field, or why none; and what would be refused."""
     told = row.told
     parts = [row.why] if row.why else []
+    if row.why == "same name" and told is not None and told.rival is not None:
+        parts.append(f"{told.rival} bears it too")
     if row.make is not None:
         parts = [f"new, of type {row.make}"]
     if row.field is None and told is not None:

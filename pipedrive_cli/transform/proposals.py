@@ -72,8 +72,9 @@ class Seen:
 class Proposal:
     """What may become of one trait. `field` is as a config writes it, None where nothing is proposed.
 
-    `misfit` is a value of the sample that the field would refuse, and `why_not` what it takes instead. `slip_of` is the
-    trait that was perhaps meant. `new_name` and `new_type` are those of a field that could be made for it; None where
+    `misfit` is a value of the sample that the field would refuse, and `why_not` what it takes instead. `rival` is
+    another field of the same name, with its type, that takes the values too. `slip_of` is the trait that was perhaps
+    meant. `new_name` and `new_type` are those of a field that could be made for it; None where
     no field takes such values.
     """
 
@@ -84,6 +85,7 @@ class Proposal:
     fitting: int = 0
     misfit: Any = None
     why_not: str | None = None
+    rival: str | None = None
     slip_of: str | None = None
     new_name: str | None = None
     new_type: str | None = None
@@ -91,7 +93,7 @@ class Proposal:
     @property
     def sure(self) -> bool:
         """Whether nobody needs to be asked."""
-        return self.field is not None and self.reason == "same name"
+        return self.field is not None and self.reason == "same name" and self.rival is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,13 @@ def propose(
     by_kind: dict[Kind, list[Candidate]] = {kind: candidates(kind, account) for kind in KINDS}
     used, chosen = set(taken), dict[int, Proposal]()
     claims = [
-        (_ORDER[reason], -score, -trait.count, index, place, reason)
+        (_ORDER[reason], -score, -trait.count, index, not candidate.custom, place, reason)
         for index, trait in enumerate(traits)
         for place, candidate in enumerate(by_kind[trait.kind])
         for reason, score in _claims(trait, candidate)
     ]
     unfit: dict[int, Proposal] = {}
-    for _, _, _, index, place, reason in sorted(claims):
+    for _, _, _, index, _, place, reason in sorted(claims):
         trait, candidate = traits[index], by_kind[traits[index].kind][place]
         key = f"{trait.kind}/{candidate.written}"
         if index in chosen or key in used:
@@ -133,7 +135,8 @@ def propose(
         if found.field is None:
             unfit.setdefault(index, found)
             continue
-        chosen[index] = found
+        free = [each for each in by_kind[trait.kind] if f"{trait.kind}/{each.written}" not in used]
+        chosen[index] = replace(found, rival=_rival(trait, candidate, free))
         used.add(key)
     wholes = {(p.trait.kind, p.trait.path) for p in chosen.values() if p.trait.whole}
     names = FieldNames(account)
@@ -278,6 +281,15 @@ def _fitted(trait: Seen, candidate: Candidate, reason: Reason) -> Proposal:
     fitting, misfit, why_not = fit(trait, candidate.target)
     fits = not trait.values or fitting >= FITTING * len(trait.values)
     return Proposal(trait, candidate.written if fits else None, candidate.target.type, reason, fitting, misfit, why_not)
+
+
+def _rival(trait: Seen, chosen: Candidate, free: Sequence[Candidate]) -> str | None:
+    """Another field that bears the chosen one's name and takes the values too: a name alone does not say which."""
+    for other in free:
+        twins = other.written != chosen.written and not {*other.names}.isdisjoint(chosen.names)
+        if twins and _fitted(trait, other, "same name").field is not None:
+            return f"{other.written} ({other.target.type})"
+    return None
 
 
 def _without_field(proposal: Proposal, traits: Sequence[Seen], names: FieldNames) -> Proposal:

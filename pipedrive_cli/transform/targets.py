@@ -103,7 +103,7 @@ def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
     if len(named) == 1:
         return _custom(named[0], account)
     if named:
-        keys = ", ".join(field.key for field in named)
+        keys = ", ".join(f"{field.key} ({field.type})" for field in named)
         return f"the account's {kind} have {len(named)} fields named {written}; give the key of one: {keys}"
     for field in fields:
         if bears(field, written) and field.key in STANDARD[kind]:

@@ -148,7 +148,7 @@ def test_lines_of_the_mapping_can_be_changed(folder: Path, url: str, monkeypatch
     ended = answered(
         "",  # the user id's field
         "9", "x",  # no such lines
-        "1", "Role", "Rol", "-",  # jobtitle: taken, a slip, none
+        "1", "Role", "Rol", "Email", "-",  # jobtitle: taken, a slip, what is never mapped to, none
         "3", "new",  # shoeSize: a field of its own
         "2", "Rank", "y",  # role: a field to be made
         "", "", "y",
@@ -156,7 +156,7 @@ def test_lines_of_the_mapping_can_be_changed(folder: Path, url: str, monkeypatch
     )  # fmt: skip
     assert ended.code == 0, ended.err
     assert load(folder / "config.yaml", {}).fields.persons == {"role": "Rank", "shoeSize": "Shoe size"}
-    for told in ("is taken: role", "did you mean Role?", "none of the lines 1 to 3"):
+    for told in ("is taken: role", "did you mean Role?", "no mapping sets Email", "none of the lines 1 to 3"):
         assert told in ended.err
 
 
@@ -309,3 +309,6 @@ def test_a_slip_in_map_is_no_new_field(folder: Path, url: str, monkeypatch: pyte
     ended = pipedrive_cli("init", "--base-url", url, "--map", "persons.role=Rol", "--create-fields")
     assert ended.code == 2
     assert "did you mean Role?" in ended.err
+    ended = pipedrive_cli("init", "--base-url", url, "--map", "persons.emial=email", "--create-fields")
+    assert ended.code == 2
+    assert "persons.emial=email: no mapping sets that field" in ended.err

@@ -114,6 +114,18 @@ def test_a_name_that_two_fields_bear_is_written_as_a_key() -> None:
     """What is proposed means one field alone."""
     (found,) = propose([seen("role", "CTO")], account(field("Role", key="a" * 40), field("Role", key="b" * 40)))
     assert found.field == "a" * 40
+    assert found.rival == f"{'b' * 40} (varchar)"
+    assert not found.sure
+
+
+def test_a_custom_field_comes_before_pipedrives_own_of_that_name() -> None:
+    """Somebody made it for this; that there are two is told, and no script takes one of them unasked."""
+    own = Field("industry", "Industry", "enum", custom=False, options=(Option(1, "Retail"), Option(2, "Software")))
+    theirs = field("Industry", "enum", "Retail", "Software")
+    (found,) = propose(
+        [seen("industry", "Retail", "Software", kind="organizations")], account(own, theirs, kind="organizations")
+    )
+    assert (found.field, found.rival, found.sure) == ("Industry", "industry (enum)", False)
 
 
 def test_a_field_that_is_taken_is_not_proposed() -> None:

@@ -33,7 +33,7 @@ def test_a_config_that_fits_the_account_has_no_problems() -> None:
         ("Rolle", "did you mean Role?"),
         ("role", "did you mean Role?"),
         ("Nonsense", "have no field Nonsense"),
-        ("Twin", f"give the key of one: {key(7)}, {key(8)}"),
+        ("Twin", f"give the key of one: {key(7)} (varchar), {key(8)} (text)"),
         (key(99), f"no field with the key {key(99)}"),
         ("owner_id", "never taken from an event"),
         ("org_id", "never taken from an event"),
