@@ -104,7 +104,11 @@ def _verdict(checked: Checked, config_file: Path) -> str:
         return "A run could not begin now: see above."
     events = checked.events
     of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
-    also = f" {count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
+    # Whether an alias names anybody is known when the records are.
+    least = "At least " if events is not None and "alias" in events.by_kind else ""
+    also = (
+        f" {least}{count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
+    )
     if checked.unchecked:
         return f"{config_file} is well-formed; whether it fits the account was not checked.{also}"
     return f"{config_file} is in order.{also}"

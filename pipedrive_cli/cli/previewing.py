@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +21,8 @@ from pipedrive_cli.report.summary import EXAMPLES, Summary
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import Requested
+
+OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
 
 
 @tells_stops(stopped)
@@ -70,17 +72,24 @@ def preview_events(
     with _unwatched():
         summary = asyncio.run(job.run())
     out.buffer.flush()
-    _tell(summary, out if counts_only or chosen == "text" else sys.stderr, as_json=as_json, verbose=verbose)
+    _tell(
+        summary,
+        out if counts_only or chosen == "text" else sys.stderr,
+        as_json=as_json,
+        verbose=verbose,
+        advice=() if online or sandbox else (OFFLINE,),
+    )
     return summary.exit_code
 
 
-def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool) -> None:
+def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:
     if as_json:
         print_json(summary)
         return
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
 
-    show_summary(summary, file=file, scene="foretold", examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+    examples = EXAMPLES if verbose else EXAMPLES_SHOWN
+    show_summary(summary, file=file, scene="foretold", examples=examples, advice=advice)
 
 
 @contextlib.contextmanager

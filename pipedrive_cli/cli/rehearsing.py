@@ -42,7 +42,7 @@ def rehearse(config_file: Path, options: RunOptions, choice: Choice, telling: Te
     with told_as_json(telling.as_json, summary):
         rehearsed = _rehearsed(config_file, options, choice, telling, voice)
     means = foretold(rehearsed)
-    voice.ended(rehearsed.finished, more=["", *means])
+    voice.ended(rehearsed.finished, more=["", *means, *([known(rehearsed)] if rehearsed.looked is None else [])])
     for report in telling.reports:
         write_report(report, rehearsed.finished, [known(rehearsed), *means])
     return rehearsed.finished.summary.exit_code
@@ -103,7 +103,7 @@ def looked(tally: Tally) -> str:
 def known(rehearsed: Rehearsed) -> str:
     """What the rehearsal knew of the account, in a sentence."""
     if rehearsed.looked is None:
-        return "It knew nothing of what your account already holds: `rehearse --online` looks first."
+        return "It knew nothing of what your account holds and its fields take: `rehearse --online` looks first."
     return looked(rehearsed.looked)
 
 

@@ -6,7 +6,7 @@ Decides nothing: figures and sentences come from `wording`, and `paper` makes ev
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -44,12 +44,14 @@ def show_summary(
     scene: wording.Scene = "account",
     passed_over: int = 0,
     every_endpoint: bool = False,
+    advice: Sequence[str] = (),
 ) -> None:
     """The final report, on stdout unless `file` is given.
 
     `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
     back, `examples` how many of each problem's are shown (five are known), `scene` where it happened,
-    `passed_over` how many files were known, `every_endpoint` that the cost is shown for each of them.
+    `passed_over` how many files were known, `every_endpoint` that the cost is shown for each of them, `advice` what
+    there is to do besides.
     """
     console = console_for(file or sys.stdout)
     headline = wording.headline(summary, scene=scene, passed_over=passed_over)
@@ -64,7 +66,7 @@ def show_summary(
     parts += section("Problems, worst first", *problem_lines(problems, examples))
     parts += section("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
     parts += section("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
-    steps = wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene)
+    steps = [*wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene), *advice]
     parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console, parts)
 

@@ -207,7 +207,10 @@ def test_events_are_counted_and_what_would_be_rejected_is_told(tmp_path: Path) -
     assert (counted["read"], counted["identify"], counted["track, as a lead"]) == ("6", "2", "1")
     assert (counted["Order Completed"], counted["rejected"], counted["skipped"]) == ("1", "4", "1")
     assert f"{file}:1" in shown.out
-    assert "4 events would be rejected" in shown.out
+    assert "order. 4 events would be rejected" in shown.out
+    with_alias = event_file(tmp_path, {"type": "alias", "userId": "u", "previousId": "v"}, "{broken", name="a.ndjson")
+    shown = checked(tmp_path, furnished(), text, with_alias)
+    assert "At least 1 event would be rejected" in shown.out  # whether v is somebody is not looked up
 
 
 def test_a_kind_that_only_the_events_are_about_is_checked_too(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_the_text_says_days_and_tokens_per_day(config: Path, tmp_path: Path) -> 
     told = " ".join(ended.out.split())
     assert "Would be finished after 2 d" in told
     assert "300 API tokens a day" in told
+    assert "It knew nothing of what your account holds" in told
     assert "3 days" in told
 
 
