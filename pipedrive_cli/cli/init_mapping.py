@@ -239,6 +239,8 @@ def _remark(row: Row) -> str:
     """Why this field, or why none; and what would be refused."""
     told = row.told
     parts = [row.why] if row.why else []
+    if row.why == "same name" and told is not None and told.rival is not None:
+        parts.append(f"{told.rival} bears it too")
     if row.make is not None:
         parts = [f"new, of type {row.make}"]
     if row.field is None and told is not None:

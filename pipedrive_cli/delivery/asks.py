@@ -164,7 +164,6 @@ class Terms:
     deleted: Literal["recreate", "skip"] = "recreate"
     keep_products: bool = False
     names: Mapping[str, str] = field(default_factory=dict)  # address -> the field's name, for messages
-    options: Mapping[str, Mapping[int, str]] = field(default_factory=dict)  # address -> option's id -> label, likewise
     look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
 
 

@@ -41,8 +41,8 @@ class Chunk:
         return replace(self, blocks=())
 
     def reading(self) -> Reading:
-        """Its entries, to be iterated over once."""
-        return Reading(Source(self.name, self.named, None, first_line=self.first_line), self)
+        """Its entries, to be iterated over once; whoever asks is going to decode them all."""
+        return Reading(Source(self.name, self.named, None, first_line=self.first_line), self, whole=True)
 
 
 def chunks(source: Source, size: int = CHUNK) -> Iterator[Chunk]:

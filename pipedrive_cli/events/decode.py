@@ -61,7 +61,7 @@ class Defaults(msgspec.Struct, rename="camel"):
     context: Any = None
 
 
-class _Wire(msgspec.Struct, rename="camel"):
+class Wire(msgspec.Struct, rename="camel"):
     """The keys of an event that we read. The rest is stepped over without building it."""
 
     type: Any = None
@@ -79,22 +79,30 @@ class _Wire(msgspec.Struct, rename="camel"):
     properties: dict[str, Any] | None = None
 
 
-_decode_wire: Final = msgspec.json.Decoder(_Wire).decode
+_decode_wire: Final = msgspec.json.Decoder(Wire).decode
 
 
 def decode_event(
-    raw: bytes, *, identity: str, now: int, defaults: Defaults | None = None, own: Own | None = None
+    raw: bytes,
+    *,
+    identity: str,
+    now: int,
+    defaults: Defaults | None = None,
+    own: Own | None = None,
+    wire: Wire | None = None,
 ) -> Event | Complaint:
     """The event in `raw` (one JSON object, UTF-8), or the complaint that rejects it.
 
     `now` is in microseconds since 1970 UTC; no event is later. `own` is what we once noted about a mended event.
+    `wire` is `raw` decoded, where somebody has done that already.
     """
     if too_deep(raw):
         return nested_too_deep()
-    try:
-        wire = _decode_wire(raw)
-    except (ValueError, RecursionError) as error:
-        return undecodable(raw, error)
+    if wire is None:
+        try:
+            wire = _decode_wire(raw)
+        except (ValueError, RecursionError) as error:
+            return undecodable(raw, error)
     try:
         if defaults is not None:
             _apply(defaults, wire)
@@ -103,7 +111,7 @@ def decode_event(
         return refused.complaint
 
 
-def _event(wire: _Wire, identity: str, now: int, own: Own | None) -> Event:
+def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     kind = _TYPES.get(wire.type) if type(wire.type) is str else None
     if kind is None:
         kind = _type(wire.type)
@@ -206,7 +214,7 @@ def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], said: Mapping
     )
 
 
-def _group_id(wire: _Wire, traits: Mapping[str, Any]) -> str | None:
+def _group_id(wire: Wire, traits: Mapping[str, Any]) -> str | None:
     return _first_key(
         "bad_group_id",
         ("groupId", wire.group_id),
@@ -256,7 +264,7 @@ def _pipedrive_ids(external: Any) -> dict[str, int]:
 # -- time
 
 
-def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tuple[str, ...]]:
+def _time(wire: Wire, now: int, own: Own | None) -> tuple[int | None, bool, tuple[str, ...]]:
     """The event's time, whether a clock was ahead, and the fields whose time could not be read."""
     received_text = wire.received_at
     received = None if received_text is None else read_time(received_text)
@@ -286,7 +294,7 @@ def _time(wire: _Wire, now: int, own: Own | None) -> tuple[int | None, bool, tup
 # -- what a batch says for its events
 
 
-def _apply(defaults: Defaults, wire: _Wire) -> None:
+def _apply(defaults: Defaults, wire: Wire) -> None:
     if wire.received_at is None:
         wire.received_at = defaults.received_at
     if wire.integrations is None:

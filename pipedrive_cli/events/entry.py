@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.events.decode import Defaults, Own, decode_event
+from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
 from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.outcomes import Complaint
@@ -29,6 +29,7 @@ class Entry(msgspec.Struct):
     cut: bool = False
     defaults: Defaults | None = None
     own: Own | None = None
+    wire: Wire | None = None  # `raw` decoded, where somebody has done that already
 
     @property
     def place(self) -> Place:
@@ -42,7 +43,9 @@ class Entry(msgspec.Struct):
         """
         if self.refusal is not None or self.identity is None:
             return self.refusal or refusal("bad_json", "the line holds no event")
-        return decode_event(self.raw, identity=self.identity, now=now, defaults=self.defaults, own=self.own)
+        return decode_event(
+            self.raw, identity=self.identity, now=now, defaults=self.defaults, own=self.own, wire=self.wire
+        )
 
     def body(self) -> bytes:
         """The event so that it can stand alone: `raw`, and what its batch says for it where it is silent itself.

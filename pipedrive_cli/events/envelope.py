@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.events.decode import Defaults, Own
+from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import hashed_identity, message_identity
@@ -49,7 +49,31 @@ class Head(
     raw_base64: msgspec.Raw = _ABSENT
 
 
+class Whole(Wire, rename=dict(zip(Head.__struct_fields__, Head.__struct_encode_fields__, strict=True))):
+    """A line as `Head` tells it and, should it be an event and nothing else, all that is read of it: decoded once."""
+
+    message_id: Any = None
+    own: msgspec.Raw = _ABSENT
+    batch: msgspec.Raw = _ABSENT
+    payload: msgspec.Raw = _ABSENT
+    event_payload: msgspec.Raw = _ABSENT
+    metadata: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = _ABSENT
+    raw: msgspec.Raw = _ABSENT
+    raw_base64: msgspec.Raw = _ABSENT
+
+
 decode_head: Final = msgspec.json.Decoder(Head).decode
+_decode_whole: Final = msgspec.json.Decoder(Whole).decode
+
+
+def decode_whole(raw: bytes | str) -> Head | Whole:
+    """The line as `Whole`, or where something in it is of a wrong type as `Head`. Raises as `decode_head` does."""
+    try:
+        return _decode_whole(raw)
+    except msgspec.ValidationError:
+        return decode_head(raw)
+
 
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_defaults: Final = msgspec.json.Decoder(Defaults).decode
@@ -57,7 +81,7 @@ _decode_own: Final = msgspec.json.Decoder(Own).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
-def entries(raw: bytes, head: Head, file: str, line: int) -> Iterator[Entry]:
+def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[Entry]:
     """All that the line `raw` holds, at least one entry. `head` is `decode_head(raw)`."""
     own = _own(head)
     if head.type not in (None, "batch"):
@@ -82,7 +106,7 @@ def unreadable(raw: bytes, file: str, line: int) -> Entry:
     return Entry(file, line, raw, refusal=_diagnosis(raw))
 
 
-def is_plain(head: Head) -> bool:
+def is_plain(head: Head | Whole) -> bool:
     """Whether the line is an event and nothing else, without any key that a wrapping has."""
     return (
         head.batch is _ABSENT
@@ -105,7 +129,7 @@ def _is_object(value: msgspec.Raw) -> bool:
 
 
 def _event(
-    raw: bytes, head: Head, file: str, line: int, index: int | None = None, defaults: Defaults | None = None
+    raw: bytes, head: Head | Whole, file: str, line: int, index: int | None = None, defaults: Defaults | None = None
 ) -> Entry:
     own = _own(head)
     identity = message_identity(own.identity) if own is not None else None
@@ -121,7 +145,7 @@ def _event(
     return Entry(file, line, raw, index, identity, defaults=defaults, own=own)
 
 
-def _own(head: Head) -> Own | None:
+def _own(head: Head | Whole) -> Own | None:
     if not _is_object(head.own):
         return None  # somebody's own use of our key is ignored
     try:
@@ -182,7 +206,7 @@ def _defaults(raw: bytes) -> Defaults:
 # -- lines of our own rejects file
 
 
-def _reread(head: Head, own: Own, file: str, line: int) -> Iterator[Entry]:
+def _reread(head: Head | Whole, own: Own, file: str, line: int) -> Iterator[Entry]:
     """The line that a rejects file kept as text, read as if it stood there itself; but only once."""
     text = _kept_text(head)
     if text is None:
@@ -208,7 +232,7 @@ def _reread(head: Head, own: Own, file: str, line: int) -> Iterator[Entry]:
         yield entry
 
 
-def _kept_text(head: Head) -> bytes | None:
+def _kept_text(head: Head | Whole) -> bytes | None:
     try:
         if _present(head.raw):
             return _decode_text(head.raw).encode()

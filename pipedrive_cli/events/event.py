@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -19,8 +18,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
 
 
-@dataclass(slots=True)
-class Event:
+class Event(msgspec.Struct, gc=False):
     """One well-formed event. Keys are trimmed text of 1 to 255 characters; times are microseconds since 1970 UTC.
 
     `identity` is the messageId, or a 128-bit hash in hex where there is none. `ids` are Pipedrive's own ids from
@@ -37,9 +35,9 @@ class Event:
     previous_id: str | None = None
     name: str | None = None  # track: the event's name, trimmed
     integrations: Any = None  # as read: object, boolean, or None where it is missing
-    ids: Mapping[str, int] = field(default_factory=dict)
-    traits: Mapping[str, Any] = field(default_factory=dict)
-    context_traits: Mapping[str, Any] = field(default_factory=dict)
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    ids: Mapping[str, int] = msgspec.field(default_factory=dict)
+    traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    context_traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
     clock_ahead: bool = False  # the event's own time lay after receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`

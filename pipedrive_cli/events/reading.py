@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import jsonlines
 
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.envelope import Head, decode_head, entries, is_plain, unreadable
+from pipedrive_cli.events.envelope import Head, Whole, decode_head, decode_whole, entries, is_plain, unreadable
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines
 from pipedrive_cli.events.refusal import refusal
@@ -51,8 +51,12 @@ class Reading:
     network did not hand over is left in either case.
     """
 
-    def __init__(self, source: Source, blocks: Text | None = None) -> None:
-        """`blocks` are the source's text where somebody has opened it already."""
+    def __init__(self, source: Source, blocks: Text | None = None, *, whole: bool = False) -> None:
+        """`blocks` are the source's text where somebody has opened it already.
+
+        `whole`: each event is going to be looked at, so that decoding it once and for all pays.
+        """
+        self._decode = decode_whole if whole else decode_head
         self.source = source
         self.complete = False
         self.left: Entry | None = None
@@ -84,11 +88,11 @@ class Reading:
         name = self.source.name
         lines = Lines(blocks)
         lines.number = self.source.first_line
-        next_head = jsonlines.Reader(lines, loads=cast(Any, decode_head)).read
+        next_head = jsonlines.Reader(lines, loads=cast(Any, self._decode)).read
         torn = False
         while True:
             try:
-                head = cast(Head, next_head())
+                head = cast(Head | Whole, next_head())
             except EOFError:
                 break
             except (ValueError, RecursionError):  # jsonlines' own errors are ValueErrors
@@ -99,7 +103,8 @@ class Reading:
             if type(message_id) is str and is_plain(head):
                 identity = message_identity(message_id)
                 if identity is not None:
-                    yield Entry(name, lines.number, lines.raw, None, identity)
+                    wire = head if type(head) is Whole else None
+                    yield Entry(name, lines.number, lines.raw, None, identity, None, False, None, None, wire)
                     continue
             yield from entries(lines.raw, head, name, lines.number)
         if blocks.trouble is None:

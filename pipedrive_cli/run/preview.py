@@ -29,7 +29,7 @@ from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
 from pipedrive_cli.run.counts.brief import Briefing
-from pipedrive_cli.run.counts.counting import Counting
+from pipedrive_cli.run.counts.counting import Counting, NotByNameError
 from pipedrive_cli.run.counts.elsewhere import processes_for
 from pipedrive_cli.run.counts.records import Remembered
 from pipedrive_cli.run.intake import Intake, reading_started, reason_left, unread
@@ -108,7 +108,26 @@ class Preview:
     async def _through(self, seen: Known | None, journal: Journal | None, twins: list[Complaint]) -> Summary:
         sources = resolve(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
         reading_started(self.tally, sources)
+        if seen is None and journal is None and self._countable(sources):
+            with contextlib.suppress(NotByNameError):
+                return await _Work(self, None, None, [], by_name=True).counted(sources)
+            self.tally = Tally()  # what was counted so far does not count
+            reading_started(self.tally, sources)
         return await _Work(self, seen, journal, twins).through(sources)
+
+    def _countable(self, sources: Sequence[Source]) -> bool:
+        """Whether names may be enough to count by: nobody is asked, nothing is shown, and whoever is named is created.
+
+        Should they turn out not to be, the sources are read again.
+        """
+        identity = self.config.identity
+        return (
+            self.show is None
+            and self.options.limit is None
+            and identity.create_missing_persons
+            and "user_id" in identity.name_fallback
+            and all(source.size is not None for source in sources)
+        )
 
     def looked(self, call: Call) -> None:
         """A run would begin with, or need, this look."""
@@ -149,6 +168,7 @@ class _Work:
     seen: Known | None
     journal: Journal | None
     twins: list[Complaint] = field(default_factory=list)
+    by_name: bool = False  # it is for `counted`
     _memory: Memory = field(init=False)
     _book: Book = field(init=False)
     _backlog: LeanBacklog = field(init=False)
@@ -160,7 +180,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         preview, labels = self.preview, Labels()
-        self._memory = Remembered() if self._countable() else Memory(scratch, self.journal)
+        self._memory = Remembered() if self.by_name else Memory(scratch, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
         self._backlog = LeanBacklog(
             {} if self.journal is None else self.journal.aliases(), anonymous=preview.show is None
@@ -179,8 +199,7 @@ class _Work:
         )
 
     async def through(self, sources: list[Source]) -> Summary:
-        if self._countable():
-            return await self._counted(sources)
+        """Reads the sources to their end, and drives the plans of all that they hold."""
         intake = Intake(
             sources=sources,
             filters=self.preview.options.filters,
@@ -209,19 +228,8 @@ class _Work:
         left = [(entry.place, reason_left(entry)) for entry in intake.left]
         return self._summary(input_complete=intake.complete, left=left)
 
-    def _countable(self) -> bool:
-        """Whether names are enough to count by: nobody is asked, nothing is shown, and whoever is named is created."""
-        preview, identity = self.preview, self.preview.config.identity
-        return (
-            preview.show is None
-            and self.seen is None
-            and self.journal is None
-            and preview.options.limit is None
-            and identity.create_missing_persons
-            and "user_id" in identity.name_fallback
-        )
-
-    async def _counted(self, sources: list[Source]) -> Summary:
+    async def counted(self, sources: list[Source]) -> Summary:
+        """The same by names alone, where they are enough. Raises `NotByNameError`."""
         preview, memory = self.preview, self._memory
         assert isinstance(memory, Remembered) and isinstance(self._known, Unknown)  # noqa: S101 - made so
         counting = Counting(

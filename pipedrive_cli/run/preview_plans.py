@@ -223,7 +223,8 @@ class Foresight:
         if before is None and record is not None:
             before = self._last_seen(ask.kind, record)
         if self.show is not None:
-            self.show(requested(ask, job, before, self.labels, self.terms, certain=self.known.certain))
+            names = self.terms.names if self.terms is not None else {}
+            self.show(requested(ask, job, before, self.labels, names, certain=self.known.certain))
         if ask.action == "merge":
             return {}
         if record is None:

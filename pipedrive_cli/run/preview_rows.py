@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pipedrive_cli.delivery.asks import RecordId, Terms, Write
+from pipedrive_cli.delivery.asks import RecordId, Write
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.pipedrive.catalog import Call
@@ -129,13 +129,13 @@ def requested(
     job: Job,
     before: Mapping[str, Any] | None,
     labels: Labels,
-    terms: Terms | None,
+    names: Mapping[str, str],
     *,
     certain: bool,
 ) -> Requested:
     """The row of a write. `certain`: the account was asked, so that what is not there is to be created.
 
-    `before` are the record's values as last seen, None where nobody has; `terms` name fields and options.
+    `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
     """
     call, unknown = labels.put(ask.call, ask.kind)
     action: Action = ask.action
@@ -160,14 +160,14 @@ def requested(
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
         events=tuple(sorted(cases, key=_place)),
         note=note,
-        fields=_fields(ask, before, labels, terms),
+        fields=_fields(ask, before, labels, names),
         unknown_ids=unknown,
         irreversible=ask.action == "merge" or (action == "create or update" and bool(job.joinings)),
     )
 
 
 def _fields(
-    ask: Write, before: Mapping[str, Any] | None, labels: Labels, terms: Terms | None
+    ask: Write, before: Mapping[str, Any] | None, labels: Labels, names: Mapping[str, str]
 ) -> tuple[FieldChange, ...]:
     if ask.action == "merge":
         return ()
@@ -176,25 +176,16 @@ def _fields(
     for address, value in ask.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
         linked = address in {"organization", "person"}
-        name = (terms and terms.names.get(address)) or address.removeprefix("custom_fields.")
-        options = terms.options.get(address, {}) if terms is not None else {}
-        old = before.get(address) if update and before is not None else None
+        name = names.get(address) or address.removeprefix("custom_fields.")
         rows.append(
             FieldChange(
                 name,
-                labels.words(kind, value) if linked else _chosen(value, options),
-                old=_chosen(old, options),
+                labels.words(kind, value) if linked else value,
+                old=before.get(address) if update and before is not None else None,
                 known=update and before is not None,
             )
         )
     return tuple(rows)
-
-
-def _chosen(value: Any, options: Mapping[int, str]) -> Any:
-    """An option as people know it, by its label; its id, which is what is sent, stands behind."""
-    if isinstance(value, list) and value and options:
-        return ", ".join(str(_chosen(each, options)) for each in value)
-    return f"{options[value]} ({value})" if isinstance(value, int) and value in options else value
 
 
 def _place(case: Case) -> tuple[str, int, int]:

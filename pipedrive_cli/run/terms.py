@@ -28,12 +28,6 @@ def _names_by_address(account: Account) -> dict[str, str]:
     return {address: said.pop() for address, said in names.items() if len(said) == 1}
 
 
-def _options_by_address(account: Account) -> dict[str, dict[int, str]]:
-    """Of custom fields: Pipedrive's own of one name have other options on other kinds."""
-    fields = (field for fields in account.fields.values() for field in fields if field.custom and field.options)
-    return {field.address: {option.id: option.label for option in field.options} for field in fields}
-
-
 def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 
@@ -61,7 +55,6 @@ def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
         deleted=config.delivery.deleted,
         keep_products=config.products.existing == "keep",
         names=_names_by_address(account),
-        options=_options_by_address(account),
     )
 
 

@@ -150,11 +150,10 @@ def _of_setting(choice: Choice, known: Mapping[tuple[Kind, str], Seen], kind: Ki
 def _proposed(found: Proposal) -> Row:
     if found.field is None:
         return Row(found.trait, told=found)
-    why = found.reason or ""
     return Row(
         found.trait,
         found.field,
-        why if found.rival is None else f"{why}; {found.rival} bears it too",
+        found.reason or "",
         found.sure,
         told=found,
         fitting=found.fitting,

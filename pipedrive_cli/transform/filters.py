@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+_EVERYWHERE: Final = {"All": True}  # what most events say
 
 REMEMBERED = 10_000  # routes of event names kept; hostile input may bring a new name with every event
 
@@ -15,7 +17,7 @@ def wanted_by(integrations: Any, names: Sequence[str]) -> bool:
     The first of our names that is present as a boolean or an object decides, else `All`, which defaults to true. An
     `All` that is no boolean and an `integrations` that is no object send nowhere (RudderStack's own rule).
     """
-    if integrations is None or not names:
+    if integrations is None or not names or integrations == _EVERYWHERE:
         return True
     if not isinstance(integrations, dict):
         return False

@@ -112,29 +112,40 @@ class FieldMap:
         """
         if not traits:
             return
-        for path, first, below, address, convert, money, name in self._rows:
+        for row in self._rows:
+            path, first, below, address, convert, money, _ = row
             value = traits.get(first)
             if below:
                 value = None if value is None else _descend(value, below)
                 if value is None:
                     value = traits.get(path)  # flattened exports write the dots into the name
-            if value is None or address in fields or says_nothing(value):
+            if value is None or address in fields:
                 continue
-            if money:
-                value = self._with_currency(value, traits.get("currency") or currency, where + path, notes)
-                if value is None:
-                    continue
-            try:
-                value = convert(value)
-            except Unfit as reason:
-                notes.unfit(where + path, value, name, reason)
+            if convert is as_it_is and type(value) is str and value and not value.isspace():
+                fields[address] = value  # nearly all are, where nobody knows the field's type
                 continue
-            fields[address] = value
+            if says_nothing(value):
+                continue
+            fit = self._fit(value, traits.get("currency") or currency if money else None, row, where, notes)
+            if fit is not None:
+                fields[row.address] = fit
         known = self._known
         if not known.issuperset(traits):
             for key, value in traits.items():
                 if key not in known and value is not None:
                     self._drop(key, value, notes)
+
+    def _fit(self, value: Any, currency: Any, row: Row, where: str, notes: Notes) -> Any:
+        """The value as its field takes it, None where it takes none of it."""
+        if row.money:
+            value = self._with_currency(value, currency, where + row.path, notes)
+            if value is None:
+                return None
+        try:
+            return row.convert(value)
+        except Unfit as reason:
+            notes.unfit(where + row.path, value, row.name, reason)
+            return None
 
     def _with_currency(self, value: Any, code: Any, where: str, notes: Notes) -> dict[str, Any] | None:
         given = dict(value) if isinstance(value, dict) else {"value": value}

@@ -71,8 +71,11 @@ def read_traits(
     if not traits:
         return fields, (), (), created(event)
     rules.persons.read(traits, where, fields, notes)
-    if "name" in traits:
-        read_name(traits, "name", where, "name", fields, notes)
+    if (name := traits.get("name")) is not None:
+        if type(name) is str and "name" not in fields and 0 < len(name := name.strip()) <= LONGEST_NAME:
+            fields["name"] = name
+        else:
+            read_name(traits, "name", where, "name", fields, notes)
     if not _ANY_PART.isdisjoint(traits):
         for trait, address in NAME_PARTS.items():
             read_name(traits, trait, where, address, fields, notes)

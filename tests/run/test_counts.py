@@ -16,10 +16,10 @@ from pipedrive_cli.events.chunks import Chunk, chunks
 from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.run import preview as preview_module
 from pipedrive_cli.run.counts.elsewhere import made
 from pipedrive_cli.run.options import Filters
-from tests.harness import Event, alias, event, group, identify, lines, ordered, track, viewed, with_delivery
+from pipedrive_cli.run.preview import Preview
+from tests.harness import Event, alias, at, event, group, identify, lines, ordered, track, viewed, with_delivery
 from tests.run.events_of_all_kinds import ALL
 from tests.run.test_preview import previewed
 
@@ -103,17 +103,23 @@ def _both(folder: Path, events: list[Event], config: Config, **options: Any) -> 
     """What counting by name says, and what plans say."""
     counted = previewed(folder, events, config, shown=False, **options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preview_module._Work, "_countable", lambda _: False)
+        patch.setattr(Preview, "_countable", lambda *_: False)
         driven = previewed(folder, events, config, shown=False, **options)
     return _told(counted.summary), _told(driven.summary)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events=st.lists(_EVENTS, max_size=14), lookahead=st.sampled_from([1, 2, 3, 5, 100]))
+@given(
+    events=st.lists(_EVENTS, max_size=14),
+    lookahead=st.sampled_from([1, 2, 3, 5, 100]),
+    in_order=st.booleans(),
+)
 def test_counting_by_name_says_what_driving_every_plan_says(
-    tmp_path: Path, events: list[Event], lookahead: int
+    tmp_path: Path, events: list[Event], lookahead: int, in_order: bool
 ) -> None:
     """Events, records, requests, tokens, problems and dropped traits, for aliases, copies, late and bad values."""
+    if in_order:
+        events = [each | {"timestamp": at(second)} for second, each in enumerate(events)]
     counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
     assert counted == driven
 

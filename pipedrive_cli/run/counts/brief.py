@@ -26,7 +26,8 @@ from pipedrive_cli.transform.transform import Transform
 LEAD: Final = 1  # its last change is a lead of the person that its only name names
 SILENT: Final = 2  # and its other change does no more than name that person
 CASE: Final = 4  # it is rejected, or skipped, because of a part of what it says, and yet asks for something
-APART: Final = 8  # what it asks for cannot be counted by names alone: an alias, Pipedrive's own ids, no code
+APART: Final = 8  # what it asks for cannot be counted by names alone: an alias, no code, a lead known by its own id
+BY_ID: Final = 64  # it names a record by Pipedrive's own id
 REFUSED: Final = 16  # it is no event
 FILTERED: Final = 32  # a filter option leaves it out
 
@@ -89,6 +90,10 @@ def bits_of(kinds: frozenset[Kind]) -> int:
     return bits
 
 
+# Those of a track depend on its name.
+_BITS: Final = {name: bits_of(kinds_of(Event("", name, None))) for name in ("identify", "group", "alias")}
+
+
 def kinds_in(bits: int) -> frozenset[Kind]:
     """The kinds of record that `bits_of` made a number of."""
     return frozenset(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
@@ -145,25 +150,33 @@ class Briefing:
             return _encode(([_tame(row) for row in rows], *end))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
-        key = b"" if entry.identity is None else digest(entry.identity)
+        identity = entry.identity
+        key = b"" if identity is None else digest(identity)
         event = entry.event(self.now)
-        if not isinstance(event, Event):
+        if type(event) is not Event:
+            assert isinstance(event, Complaint)  # noqa: S101 - there is nothing else
             if self.filters:
                 return (key, FILTERED, 0, (), (), 0, 0, None)
-            of = (entry.line, entry.index, entry.identity or "", None, None, None)
+            of = (entry.line, entry.index, identity or "", None, None, None)
             return (key, REFUSED, 0, (), (), 0, self._tell((event,)), of)
         if self.filters and not passes(event, self.filters):
             return (key, FILTERED, 0, (), (), 0, 0, None)
         result = self.transform.transform(event)
-        user = event.user_id or event.anonymous_id
-        about = (entry.line, entry.index, event.identity, user, event.time, result.alias)
         marks, names = _marks(result)
-        told = self._tell(result.complaints) if result.complaints else 0
         dropped = 0
         if result.dropped:
             table = self._dropped
             dropped = table.setdefault(result.dropped, len(table) + 1)
-        return (key, marks, bits_of(kinds_of(event)), names, result.changes, dropped, told, about)
+        return (
+            key,
+            marks,
+            _BITS.get(event.type) or bits_of(kinds_of(event)),
+            names,
+            result.changes,
+            dropped,
+            self._tell(result.complaints) if result.complaints else 0,
+            (entry.line, entry.index, identity, event.user_id or event.anonymous_id, event.time, result.alias),
+        )
 
     def _tell(self, complaints: tuple[Complaint, ...]) -> int:
         unique = tuple({(c.code, cause_of(c.code, c.field)): c for c in reversed(complaints)}.values())
@@ -174,32 +187,28 @@ def _marks(result: Transformed) -> tuple[int, list[str]]:
     marks = 0
     changes = result.changes
     if result.complaints and changes and any(complaint.outcome is not None for complaint in result.complaints):
-        marks |= CASE
+        marks = CASE
     names = []
-    if result.alias is not None:
+    if (alias := result.alias) is not None:
         marks |= APART
+        if alias.previous.pipedrive_id is not None or alias.current.pipedrive_id is not None:
+            marks |= BY_ID
     for each in changes:
         record = each.record
-        if record.kind == "leads":
-            marks |= LEAD
+        kind, key = record.kind, record.key
+        if kind == "leads":
+            marks |= LEAD | (APART if marks & CASE else 0)  # a rejected one is known by the message id from here on
+            said = changes[0]
+            if not (said.fields or said.emails or said.phones or said.oldest):
+                marks |= SILENT
             continue
-        if record.key is None or record.pipedrive_id is not None:
+        if key is None:
             marks |= APART
-        link = each.fields.get("organization")
-        if link is not None and link.pipedrive_id is not None:
-            marks |= APART
-        names.append(INITIALS[record.kind] + (record.key or ""))
-    if marks & LEAD:
-        said = changes[0]
-        if not (said.fields or said.emails or said.phones or said.oldest):
-            marks |= SILENT
-        if marks & CASE:
-            marks |= APART  # its lead is known by the message id from here on
+            key = ""
+        if record.pipedrive_id is not None:
+            marks |= BY_ID
+        names.append(INITIALS[kind] + key)
     return marks, names
-
-
-def _reason(left: Entry) -> Complaint:
-    return left.refusal or Complaint("unfinished_line", "the last line has no end")
 
 
 def _tame(value: Any) -> Any:

@@ -3,8 +3,8 @@
 Where nobody was asked, a record that no earlier event has named is created whatever the events say, and all of them
 count as delivered: to count it takes no look at what it is to hold. Only when a later window names it again its values
 matter; then they are unpacked and weighed by the plan that a run would follow (`records`). What cannot be told by
-names (merges, Pipedrive's own ids, products without a code) goes the whole way of any preview, and so does every
-record that it touches, with all that waits for it.
+names (merges, products without a code) goes the whole way of any preview, and so does every record that it touches,
+with all that waits for it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import Call, create, update
 from pipedrive_cli.run.counts.brief import (
     APART,
+    BY_ID,
     CASE,
     FILTERED,
     INITIALS,
@@ -45,7 +46,8 @@ from pipedrive_cli.run.counts.brief import (
     who,
 )
 from pipedrive_cli.run.counts.elsewhere import made
-from pipedrive_cli.run.counts.records import Known, Records, Remembered, name_of, part_of, unpacked
+from pipedrive_cli.run.counts.plain import Plain
+from pipedrive_cli.run.counts.records import Known, Records, Remembered, part_of, unpacked
 from pipedrive_cli.run.counts.window import Window, batched, case_of, row_of
 from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_plans import Foresight
@@ -53,6 +55,10 @@ from pipedrive_cli.transform.changes import NOTHING, Kind, Transformed
 
 STEP: Final = 500  # entries after which a run looks whether its window is full
 HANDLED: Final = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})
+
+
+class NotByNameError(Exception):
+    """An event names a record by Pipedrive's own id: whose names meet there is for plans to tell."""
 
 
 @dataclass(slots=True)
@@ -92,7 +98,10 @@ class Counting:
     # -- reading
 
     async def through(self, sources: Iterable[Source], make: Callable[[Chunk], bytes], processes: int) -> None:
-        """Counts all sources to their end; `make` makes batches of chunks, in so many processes of their own."""
+        """Counts all sources to their end; `make` makes batches of chunks, in so many processes of their own.
+
+        Raises `NotByNameError`; then nothing of it counts.
+        """
         tally = self.book.tally
         done = 0
         for chunk, packed in made(chain.from_iterable(map(chunks, sources)), make, processes):
@@ -127,13 +136,9 @@ class Counting:
             self._entry = 0
 
     async def _take(self, file: str, briefs: Sequence[Brief], batch: Batch) -> None:
-        kinds = 0
-        for brief in briefs:
-            kinds |= brief.kinds
         if not self._now.rows:
             self.records.window_over()
-        if kinds & ~self._prepared:
-            await self._prepare(briefs)
+        await self._prepare(briefs)
         now, seen = self._now, self._seen
         rows, first, wait = now.rows, now.first, now.wait
         if not now.files or now.files[-1][1] != file:
@@ -152,7 +157,7 @@ class Counting:
             rows.append(brief)
             if brief.dropped:
                 drops.append(brief.dropped)
-            if brief.told or marks & APART:
+            if brief.told or marks & (APART | BY_ID):
                 self._take_told(row, brief, batch)
                 if not brief.parts or marks & APART:
                     continue
@@ -164,7 +169,12 @@ class Counting:
             for dropped in batch.dropped[place_of - 1]:
                 self.dropped[dropped] += times
 
-    async def _prepare(self, briefs: Iterable[Brief]) -> None:
+    async def _prepare(self, briefs: Sequence[Brief]) -> None:
+        kinds = 0
+        for brief in briefs:
+            kinds |= brief.kinds
+        if not kinds & ~self._prepared:
+            return
         for brief in briefs:
             if brief.kinds & ~self._prepared and brief.digest not in self._seen:
                 await self.prepare(kinds_in(brief.kinds & ~self._prepared))
@@ -183,6 +193,8 @@ class Counting:
     def _take_told(self, row: int, brief: Brief, batch: Batch) -> None:
         """An event that there is something to tell of, or that names will not do for."""
         complaints = batch.told[brief.told - 1] if brief.told else ()
+        if brief.marks & BY_ID:
+            raise NotByNameError
         if brief.marks & APART:
             self._take_apart(row, brief, complaints)
         elif brief.marks & CASE:
@@ -203,7 +215,7 @@ class Counting:
             if complaint.outcome is not None:
                 case.add(complaint.outcome)
         alias = who(brief).alias
-        if alias is None or alias.previous.key is None or alias.current.key is None or brief.parts:
+        if alias is None:
             self._now.whole.append(row)
             self._now.first[brief.digest] = row
             return
@@ -281,10 +293,7 @@ class Counting:
         found |= {name for name in self.records.abroad & now.waiting.keys() if not self.records.take_back(name)}
         for row in now.whole:
             brief = now.rows[row]
-            alias = who(brief).alias
             found.update(brief.names)
-            if alias is not None:
-                found.update(name_of(each) for each in (alias.previous, alias.current) if each.key is not None)
         apart: set[str] = set()
         while found:  # what is linked to a record that may not come about, and all names of one person, go together
             name = found.pop()
@@ -343,17 +352,17 @@ class Counting:
         known = {name: found for name in now.waiting if (found := self.records.known(name)) is not None}
         self.meet({KIND_OF[initial] for initial in {name[0] for name in now.waiting}}, leads=bool(now.leads))
         cases = now.cases
-        created: Counter[str] = Counter()
+        actions: list[tuple[str, str]] = []
         for name, entries in now.waiting.items():
             if name in known:
-                self._weigh(name, entries, known[name])
+                actions.append((name[0], self._weigh(name, entries, known[name])))
                 continue
-            created[name[0]] += 1
+            actions.append((name[0], "created"))
             self.records.create(name, entries[1::2])
             if cases:
                 self._end_parts(entries[::2], Outcome.DELIVERED)
-        for initial, n in created.items():
-            self._recorded(KIND_OF[initial], "created", n)
+        for (initial, action), n in Counter(actions).items():
+            self._recorded(KIND_OF[initial], action, n)
         self._count_leads()
         for joining in joined:
             joining.case.end_part(Outcome.DELIVERED)
@@ -364,24 +373,36 @@ class Counting:
         self._now = Window()
         self._copies = 0
 
-    def _weigh(self, name: str, entries: list[Any], known: Known) -> None:
-        """What the window's parts change in a record that is there."""
-        kind = KIND_OF[name[0]]
+    def _weigh(self, name: str, entries: list[Any], found: Plain | Known) -> str:
+        """What the window's parts change in a record that is there: it is updated or unchanged."""
+        if not entries:
+            return "unchanged"  # named in passing
+        if isinstance(found, Plain):
+            rows, packed = entries[::2], entries[1::2]
+            written = self.records.take(found, name, rows, packed)
+            if written is not None:
+                self._weighed(rows, written)
+                return "updated" if True in written else "unchanged"
         parts = [part_of(part, row) for row, part in batched(entries)]
-        if not parts:  # named in passing
-            self._recorded(kind, "unchanged", 1)
-            return
-        save = self.records.bring(name, parts, known)
-        self._recorded(kind, save.action or "unchanged", 1)
-        if save.action == "updated":
-            self.count(update(kind, 0, NOTHING), 1)
+        save = self.records.bring(name, parts, self.records.as_plans_know(name, found))
         quiet = self._now.quiet
         for part, outcome in save.parts:
             if outcome is Outcome.UNCHANGED:
-                quiet[part.case] += 1
+                quiet[part.case] = quiet.get(part.case, 0) + 1
         if self._now.cases:
             for part, outcome in save.parts:
                 self._end_parts((part.case,), outcome)
+        return save.action or "unchanged"
+
+    def _weighed(self, rows: Sequence[int], written: Sequence[bool]) -> None:
+        """A record that took no plan: which of its parts, in these rows, are written."""
+        quiet = self._now.quiet
+        for row, is_written in zip(rows, written, strict=True):
+            if not is_written:
+                quiet[row] = quiet.get(row, 0) + 1
+        if self._now.cases:
+            for row, is_written in zip(rows, written, strict=True):
+                self._end_parts((row,), Outcome.DELIVERED if is_written else Outcome.UNCHANGED)
 
     def _count_leads(self) -> None:
         total = 0
@@ -419,6 +440,8 @@ class Counting:
         self.book.records(kind, action, n)
         if action == "created":
             self.count(create(kind, NOTHING), n)
+        elif action == "updated":
+            self.count(update(kind, 0, NOTHING), n)
 
     async def _deliver_apart(self) -> None:
         jobs, leads = self.backlog.take()

@@ -18,12 +18,13 @@ from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import bring
-from pipedrive_cli.delivery.standing import NO_TIME, RecordState
+from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.run.counts.brief import INITIALS, KIND_OF, change, changes
+from pipedrive_cli.run.counts.plain import Plain, begun, time_of
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import label
-from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
+from pipedrive_cli.transform.changes import Change, Kind, RecordName
 
 Packed = bytes | list[Any]  # the changes that created a record: in one piece, or as they waited (parts, packed or not)
 
@@ -75,7 +76,7 @@ class Records:
     foresight: Foresight
     memory: Remembered
     abroad: set[str] = field(default_factory=set)  # names of records that plans know, or knew
-    _found: dict[str, Packed | Known] = field(default_factory=dict)
+    _found: dict[str, Packed | Plain | Known] = field(default_factory=dict)
     _fresh: list[str] = field(default_factory=list)  # names of those whose changes still lie where they waited
     _ids: dict[str, int] = field(default_factory=dict)
 
@@ -84,7 +85,7 @@ class Records:
 
     def none_of(self, names: set[str]) -> bool:
         """Whether nobody knows any of these."""
-        return names.isdisjoint(self._found) and names.isdisjoint(self.abroad)
+        return not any(name in self._found or name in self.abroad for name in names)
 
     def create(self, name: str, parts: list[Any]) -> None:
         """A record was created by these parts."""
@@ -99,27 +100,61 @@ class Records:
                 self._found[name] = b"\xdd" + len(parts).to_bytes(4) + b"".join(parts)  # a list, as msgpack has it
         self._fresh.clear()
 
-    def known(self, name: str) -> Known | None:
+    def known(self, name: str) -> Plain | Known | None:
         """The record of this name if an earlier window has made it."""
         found = self._found.get(name)
         if isinstance(found, list | bytes):
             found = self._found[name] = self._read(name, found)
         return found
 
-    def _read(self, name: str, packed: Packed) -> Known:
+    def _read(self, name: str, packed: Packed) -> Plain | Known:
         """The record as its creation has made it."""
         if isinstance(packed, bytes):
             parts = [Part(found, 0, None) for found in changes(packed)]
         else:
             parts = [part_of(part, None) for part in packed]
+        if not parts:
+            return Plain()  # only ever named in passing
+        if not any(part.depth for part in parts):
+            ordered = sorted((part.change for part in parts), key=time_of)
+            plain = begun(ordered, KIND_OF[name[0]], self._terms.rules.same)
+            if plain is not None:
+                return plain
         known = Known(RecordState(), {})
-        self.bring(name, parts or [_ghost(name)], known, create=True)
+        self.bring(name, parts, known, create=True)
+        return known
+
+    def take(self, plain: Plain, name: str, rows: list[int], packed: list[Any]) -> list[bool] | None:
+        """Which of these parts a plain record is written for; None: it takes a plan to tell.
+
+        `rows` and `packed` are put in the order of time.
+        """
+        if any(type(part) is Part for part in packed):
+            return None
+        found = [change(part) for part in packed]
+        if len(found) > 1:
+            order = sorted(range(len(found)), key=lambda place: time_of(found[place]))
+            rows[:] = [rows[place] for place in order]
+            found = [found[place] for place in order]
+        return plain.take(found, KIND_OF[name[0]], self._terms.rules.same)
+
+    def as_plans_know(self, name: str, record: Plain | Known) -> Known:
+        """The same record with its state and what it shows."""
+        if isinstance(record, Known):
+            return record
+        rules = self._terms.rules
+        state = record.state(KIND_OF[name[0]], name[1:], rules, lambda linked: self.id(name_of(linked)))
+        shown = record.shown(state)
+        address = self._terms.key_address.get(KIND_OF[name[0]])
+        if address is not None:
+            shown[address] = name[1:]
+        known = self._found[name] = Known(state, shown | {"id": self.id(name)})
         return known
 
     def bring(self, name: str, parts: list[Part], known: Known, *, create: bool = False) -> Save:
         """Follows the plan that brings `parts` into the record, and brings what is known of it up to date."""
         kind, key = KIND_OF[name[0]], name[1:]
-        parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
+        parts.sort(key=time_of_part)
         job = Job(kind, key, [key], [], None, parts, [])
         record = self.id(name)
         home = Home(None if create else record, known.state, known.values)
@@ -153,8 +188,9 @@ class Records:
     def _hand_over(self, kind: Kind, key: str) -> None:
         """A plan asks for this record: from here on it is what the plan knows of it."""
         name = INITIALS[kind] + key
-        known = self.known(name) if name in self._found else None
-        if known is not None:
+        found = self.known(name)
+        if found is not None:
+            known = self.as_plans_know(name, found)
             del self._found[name]
             self.abroad.add(name)
             self.memory.made(kind, key, self.id(name), known.state, known.values)
@@ -178,6 +214,11 @@ class Records:
         return True
 
 
+def time_of_part(part: Part) -> int:
+    """The same of a part."""
+    return time_of(part.change)
+
+
 def name_of(record: RecordName) -> str:
     return INITIALS[record.kind] + (record.key or "")
 
@@ -188,8 +229,3 @@ def unpacked(part: msgspec.Raw | Part) -> Change:
 
 def part_of(part: msgspec.Raw | Part, row: int | None) -> Part:
     return part._replace(case=row) if isinstance(part, Part) else Part(change(part), 0, row)
-
-
-def _ghost(name: str) -> Part:
-    """A part that asks for nothing but that the record be there."""
-    return Part(Change(RecordName(KIND_OF[name[0]], name[1:]), None, Rank.CONTEXT), 0, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +27,7 @@ class Window:
     whole: list[int] = field(default_factory=list)  # rows that names will not do for
     joinings: list[Joining] = field(default_factory=list)  # aliases, in the order of reading
     twins: list[bytes] = field(default_factory=list)  # digests of copies
-    quiet: Counter[int] = field(default_factory=Counter)  # row -> how many of its parts change nothing
+    quiet: dict[int, int] = field(default_factory=dict)  # row -> how many of its parts change nothing
 
     def wait(self, row: int, brief: Brief) -> None:
         """What this event asks for waits for its records."""
