@@ -20,6 +20,10 @@ fields: {persons: {role: Role, level: Level}, leads: {source: Source}}
 delivery: {leave_tokens: 0}
 """
 
+# A busy machine delays requests on their way, and the account counts them where they arrive: some would be too many in
+# two seconds, and be repeated. No rehearsal can foretell that.
+UNLIMITED = "unlimited"
+
 
 class Desk:
     """A served account, and a config for it."""
@@ -88,7 +92,7 @@ def _same(foretold: Summary, real: Summary) -> None:
 
 def test_what_is_foretold_is_what_a_replay_does(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """Creations, updates, what is unchanged, requests and tokens: the same, and looking writes and keeps nothing."""
-    here = desk()
+    here = desk(plan=UNLIMITED)
     for number in range(600):
         here.person(f"u{number}", custom_fields={here.role: "dev"})
     made = [_identify(f"u{n}", n, role="dev" if n % 3 else "lead", level="high") for n in range(500, 700)]
@@ -111,7 +115,7 @@ def test_what_is_foretold_is_what_a_replay_does(desk: Callable[..., Desk], tmp_p
 
 def test_few_keys_of_a_large_account_are_looked_up(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """The look lists no more than a run would, and the rehearsed run finds as many pages before it looks up."""
-    here = desk()
+    here = desk(plan=UNLIMITED)
     for number in range(5_000):
         here.person(f"u{number}")
     source = event_file(tmp_path, *(_identify(f"u{n}", n, role="dev") for n in (5, 4_500, 4_999, 7_000)))
@@ -125,7 +129,7 @@ def test_few_keys_of_a_large_account_are_looked_up(desk: Callable[..., Desk], tm
 
 def test_the_journal_of_earlier_runs_counts(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """Events handled before are duplicates, records made before are known, and the journal stays as it was."""
-    here = desk()
+    here = desk(plan=UNLIMITED)
     for number in range(1_200):
         here.person(f"old{number}")
     first = [_identify(f"u{n}", n, role="dev") for n in range(3)] + [_lead("u1", 1, "ads")]
