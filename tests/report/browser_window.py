@@ -61,6 +61,20 @@ class Window:
         """What a script, which the page's own policy does not bind, finds out."""
         return self.driver.execute_script(script, *arguments)
 
+    def roles(self) -> list[str]:
+        """The roles of all that screen readers are told of."""
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        self.driver.execute_cdp_cmd("Accessibility.enable", {})
+
+        def told(driver: Chrome) -> list[str]:
+            nodes = driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+            roles: list[str] = [node["role"]["value"] for node in nodes if not node["ignored"]]
+            return roles if len(roles) > 1 else []
+
+        # The browser makes this tree only now that somebody wants it: at first there may be its root alone.
+        return WebDriverWait(self.driver, 60).until(told)
+
     def complaints(self) -> list[str]:
         """What the console said: errors and warnings, refusals of the security policy among them."""
         entries: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call] # as above
