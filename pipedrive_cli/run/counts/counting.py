@@ -86,7 +86,7 @@ class Counting:
     _entry: int = 0  # entries of the present source so far
     _seen: set[bytes] = field(default_factory=set)  # events that are handled
     _open: dict[bytes, Case] = field(default_factory=dict)  # of earlier windows, that wait for the rest of the input
-    _late: list[Case] = field(default_factory=list)  # copies of those
+    _late: list[tuple[Case, Brief, str]] = field(default_factory=list)  # those with each of their copies and its file
     _former: set[str] = field(default_factory=set)  # names that an alias has made another name of somebody
     _aliased: dict[str, set[str]] = field(default_factory=dict)  # name -> those that an alias has joined with it
     _copies: int = 0  # events of this window that are copies
@@ -187,7 +187,7 @@ class Counting:
         elif brief.marks & REFUSED:
             self._end_told(batch.told[brief.told - 1], lambda: case_of(brief, file))
         else:
-            self._now.twins.append(brief.digest)
+            self._now.twins.append((brief, file))
             self._copies += 1
 
     def _take_told(self, row: int, brief: Brief, batch: Batch) -> None:
@@ -480,22 +480,26 @@ class Counting:
 
     def _end_copies(self, now: Window, open_before: Mapping[bytes, Case]) -> None:
         late, self._late = self._late, []
-        for case in late:
-            self._end_copy(case)
-        for digest in now.twins:
-            row = now.first.get(digest)
-            first = open_before.get(digest) if row is None else now.cases.get(row)
-            if first is None:
+        for first, brief, file in late:
+            self._end_copy(first, brief, file)
+        for brief, file in now.twins:
+            row = now.first.get(brief.digest)
+            original = open_before.get(brief.digest) if row is None else now.cases.get(row)
+            if original is None:
                 self._ended(Outcome.DUPLICATE, 1)
             else:
-                self._end_copy(first)
+                self._end_copy(original, brief, file)
 
-    def _end_copy(self, first: Case) -> None:
+    def _end_copy(self, first: Case, brief: Brief, file: str) -> None:
         if first.open:
-            self._late.append(first)
-            return
-        as_first = first.outcome not in HANDLED and first.outcome is not Outcome.SKIPPED
-        self._ended(first.outcome if as_first else Outcome.DUPLICATE, 1)
+            self._late.append((first, brief, file))
+        elif first.outcome in HANDLED or first.outcome is Outcome.SKIPPED:
+            self._ended(Outcome.DUPLICATE, 1)
+        else:  # what is wrong with the original is wrong with its copy
+            copy = case_of(brief, file)
+            copy.add(first.outcome)
+            copy.complaints = tuple(c for c in first.complaints if c.outcome is first.outcome)
+            self.book.end(copy)
 
     async def _input_over(self) -> None:
         """Waiting for the rest of the input is no use any more."""

@@ -88,7 +88,9 @@ class Plain:
         written = [False] * len(changes)
         emails, phones = self.emails, self.phones
         for place, change in enumerate(changes):
-            if change.time is None or change.time <= self.newest:
+            if change.time is None or change.time <= self.newest or change.fallback_name is not None:
+                return None
+            if not _PARTS_OF_A_NAME.isdisjoint(change.fields):
                 return None
             if change.rank is not Rank.OWN:
                 if change.fields or change.emails or change.phones or change.oldest:

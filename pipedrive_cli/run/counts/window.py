@@ -26,7 +26,7 @@ class Window:
     first: dict[bytes, int] = field(default_factory=dict)  # digest -> row
     whole: list[int] = field(default_factory=list)  # rows that names will not do for
     joinings: list[Joining] = field(default_factory=list)  # aliases, in the order of reading
-    twins: list[bytes] = field(default_factory=list)  # digests of copies
+    twins: list[tuple[Brief, str]] = field(default_factory=list)  # copies, and their files
     quiet: dict[int, int] = field(default_factory=dict)  # row -> how many of its parts change nothing
 
     def wait(self, row: int, brief: Brief) -> None:
