@@ -38,6 +38,7 @@ from pipedrive_cli.delivery.homes import deliver, revive
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.verdicts import waits_for_input
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes, Written
 from pipedrive_cli.errors import StopRun
@@ -47,7 +48,6 @@ from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
-NOT_YET_READ = "somebody it names is not known yet, and may be in what was not read"
 
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
 
@@ -336,7 +336,7 @@ class Courier:
         if self.input_over:
             parts = tuple((part, Outcome.PENDING) for part in wait.parts)
             joinings = tuple((joining, Outcome.PENDING) for joining in wait.joinings)
-            complaint = Complaint("waits_for_input", NOT_YET_READ, outcome=Outcome.PENDING)
+            complaint = waits_for_input()
             waiting = dict.fromkeys([*(part.case for part in wait.parts), *(j.case for j in wait.joinings)])
             complaints = tuple((case, complaint) for case in waiting)
             await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings, complaints=complaints), course)

@@ -82,6 +82,12 @@ def skip_deleted(job: Job, home: Home, parts: Sequence[Part]) -> Save:
     )
 
 
+def waits_for_input() -> Complaint:
+    """About what is left undone because the input was not read to its end."""
+    words = "somebody it names is not known yet, and may be in what was not read"
+    return Complaint("waits_for_input", words, outcome=Outcome.PENDING)
+
+
 def depends_on(outcome: Outcome, what: str) -> Complaint:
     """Says that `what` ("its organization") ended with `outcome`, and so this event did, too."""
     how = {Outcome.REJECTED: "was rejected", Outcome.SKIPPED: "was deleted in Pipedrive"}

@@ -219,7 +219,7 @@ class _Work:
             self._memory.window_over()
             self._backlog.bare_leads = False
         await self._window()  # before the input is over, also where a limit ends it: nobody was waited for yet
-        self._foresight.input_over()
+        self._foresight.input_over(cut=not intake.complete)
         while len(self._backlog):
             await self._window()
         intake.end_twins()

@@ -32,6 +32,7 @@ from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
 from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.delivery.verdicts import waits_for_input
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import Call, create, get
@@ -87,6 +88,7 @@ class Foresight:
     look: Callable[[Any], None]
     terms: Terms | None = None
     over: bool = False
+    cut: bool = False  # the input was not read to its end: what waits for the rest of it would be pending
     stopped: StopRun | None = None
     _ends: dict[Node, Found] = field(default_factory=dict)
     _ended: Counter[Outcome] = field(default_factory=Counter)
@@ -125,9 +127,9 @@ class Foresight:
             self.book.count("outcome", outcome.value, n)
         self._ended.clear()
 
-    def input_over(self) -> None:
-        """Waiting for the rest of the input is no use any more."""
-        self.over = True
+    def input_over(self, *, cut: bool = False) -> None:
+        """Waiting for the rest of the input is no use any more; `cut`: it was not read to its end."""
+        self.over, self.cut = True, cut
         self.known.input_over()
 
     async def _bring(self, job: Job) -> Found:
@@ -270,8 +272,21 @@ class Foresight:
             self.memory.ended(case)
 
     def _wait(self, wait: Wait, course: _Course) -> bool:
-        if self.over:
+        if self.over and not self.cut:
             return True
+        if self.over:
+            waiting = dict.fromkeys([*(part.case for part in wait.parts), *(j.case for j in wait.joinings)])
+            self._save(
+                Save(
+                    wait.job.kind,
+                    None,
+                    parts=tuple((part, Outcome.PENDING) for part in wait.parts),
+                    joinings=tuple((joining, Outcome.PENDING) for joining in wait.joinings),
+                    complaints=tuple((case, waits_for_input()) for case in waiting),
+                ),
+                course,
+            )
+            return False
         course.waits = True
         course.ended.append(wait)
         self.backlog.put_back(wait.job, wait.parts, wait.joinings)

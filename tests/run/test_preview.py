@@ -220,6 +220,16 @@ def test_a_limit_does_not_make_persons_known(tmp_path: Path) -> None:
         assert seen.summary.records.persons.created == limit
 
 
+def test_online_what_waits_behind_a_limit_is_pending(tmp_path: Path) -> None:
+    """As in the replay: whoever is not there yet may come."""
+    scene = Scene(tmp_path)
+    events = [identify("new", 1, name="New"), alias("old", "new", 5), identify("old", 3, city="Rome")]
+    seen = online(scene, events, limit=2)
+    assert (seen.summary.events.delivered, seen.summary.events.pending) == (1, 1)
+    assert [problem.code for problem in seen.summary.problems] == ["waits_for_input"]
+    assert scene.run(events, limit=2).events == seen.summary.events
+
+
 def test_an_alias_of_somebody_unknown_shows_the_merge_that_may_come(tmp_path: Path) -> None:
     """Both persons by name, and that it cannot be undone."""
     seen = previewed(tmp_path, [identify("new", 1, name="Ann"), alias("old", "new", 2)])
