@@ -172,6 +172,6 @@ def _show_records(past: History, run: Past, config: Config | None, *, as_json: b
         return
     if run.scene != "account":
         show_note("these records were in a sandbox: there is no page of them in Pipedrive")
-    elif any(row.url is None for row in rows):
+    elif config is None and any(row.url is None for row in rows):
         show_note("for links to Pipedrive name the company's config with -c")
     show_table(("kind", "key", "in Pipedrive"), [(row.kind, row.key or "", row.url or str(row.id)) for row in rows])

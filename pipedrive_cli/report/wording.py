@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from pipedrive_cli.errors import EXIT_CREDENTIALS
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
@@ -15,7 +16,7 @@ Scene: TypeAlias = Literal["account", "sandbox", "foretold"]
 
 _MEANING: dict[Outcome, str] = {
     Outcome.DELIVERED: "written to Pipedrive",
-    Outcome.UNCHANGED: "Pipedrive had it already, nothing was sent",
+    Outcome.UNCHANGED: "Pipedrive had it, or something newer; nothing was sent",
     Outcome.DUPLICATE: "handled before",
     Outcome.SKIPPED: "not for Pipedrive",
     Outcome.REJECTED: "will not work as it is",
@@ -26,11 +27,11 @@ _ELSEWHERE: dict[Scene, dict[Outcome, str]] = {
     "account": {},
     "sandbox": {
         Outcome.DELIVERED: "written to the sandbox, not to Pipedrive",
-        Outcome.UNCHANGED: "the sandbox had it already, nothing was sent",
+        Outcome.UNCHANGED: "the sandbox had it, or something newer; nothing was sent",
     },
     "foretold": {
         Outcome.DELIVERED: "would be written to Pipedrive",
-        Outcome.UNCHANGED: "Pipedrive would have it already, nothing would be sent",
+        Outcome.UNCHANGED: "it would be there, or something newer; nothing would be sent",
         Outcome.FAILED: "would be given up after several attempts",
         Outcome.PENDING: "would not be done yet",
     },
@@ -132,7 +133,9 @@ def next_steps(
         steps.append(f"Come back in {duration(resume_in)}.")
     if scene != "account":
         return steps  # nothing is left to be continued: the next run begins with an empty Pipedrive again
-    if not summary.input_complete:
+    if summary.exit_code == EXIT_CREDENTIALS:
+        steps.append("Put the API token right, then run the same command again; what is done is not sent twice.")
+    elif not summary.input_complete:
         steps.append("Run the same command again to continue; what is done is not sent twice.")
     elif events.failed or events.pending:
         steps.append(

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from pipedrive_cli.errors import ConfigProblem, ConfigProblems, UserMistake
+from pipedrive_cli.errors import EXIT_CREDENTIALS, ConfigProblem, ConfigProblems, UserMistake
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.console import show_config_problems, show_error, show_note, show_summary
 from pipedrive_cli.report.escape import plain
@@ -181,8 +181,18 @@ def test_a_run_against_the_sandbox_says_so() -> None:
     shown = " ".join(stream.getvalue().split())
     assert shown.startswith("Finished in the sandbox in 12 min 34 s")
     assert "delivered written to the sandbox, not to Pipedrive" in shown
-    assert "Pipedrive had it already" not in shown
+    assert "Pipedrive had it" not in shown
     assert "retry" not in shown
+
+
+def test_after_a_refused_key_the_key_comes_first() -> None:
+    """The same command again would be refused again."""
+    stream = io.StringIO()
+    refused = msgspec.structs.replace(eventful(), status="stopped", exit_code=EXIT_CREDENTIALS, input_complete=False)
+    show_summary(refused, file=stream)
+    shown = " ".join(stream.getvalue().split())
+    assert "Put the API token right, then run the same command again" in shown
+    assert "• Run the same command again" not in shown
 
 
 def test_files_that_are_known_are_counted() -> None:
