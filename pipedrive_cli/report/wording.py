@@ -82,7 +82,8 @@ def headline(summary: Summary, *, scene: Scene = "account", passed_over: int = 0
     """What happened, in one or two sentences. `passed_over` is the number of files that earlier runs had read."""
     known = ""
     if passed_over:
-        known = f" {count(passed_over, 'file')} passed over: read to the end before, and unchanged since."
+        why = "read to the end before, and unchanged since; --reread reads them."
+        known = f" {count(passed_over, 'file')} passed over: {why}"
     return _outcome(summary, scene) + known
 
 
@@ -127,8 +128,9 @@ def next_steps(
         kept = count(events.rejected + events.failed, "rejected or failed event")
         steps.append(f"{kept} in {rejects}: mend them there, or the config or Pipedrive, and replay it.")
     elif events.rejected:
-        again = "Replay" if scene == "foretold" else "Run again"
-        steps.append(f"{again} with --rejects FILE to get the rejected events as a file to mend and replay.")
+        # Files of a folder that were read to their end would be passed over, and give no rejects.
+        again = {"account": "Run again with --reread and", "sandbox": "Run again with", "foretold": "Replay with"}
+        steps.append(f"{again[scene]} --rejects FILE to get the rejected events as a file to mend and replay.")
     if resume_in is not None:
         steps.append(f"Come back in {duration(resume_in)}.")
     if scene != "account":

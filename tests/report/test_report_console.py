@@ -199,7 +199,7 @@ def test_files_that_are_known_are_counted() -> None:
     """Whoever finds nothing done sees that nothing was new."""
     stream = io.StringIO()
     show_summary(Summary(run="r", status="complete", exit_code=0, seconds=1), file=stream, passed_over=3)
-    told = "3 files passed over: read to the end before, and unchanged since."
+    told = "3 files passed over: read to the end before, and unchanged since; --reread reads them."
     assert " ".join(stream.getvalue().split()) == f"Finished in 1.0 s: there was nothing to do. {told}"
 
 

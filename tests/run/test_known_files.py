@@ -13,6 +13,7 @@ import pytest
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.report.wording import next_steps
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import Filters
 from tests.harness import CONFIG, Event, Scene, identify, lines, outcomes, with_delivery, with_identity
@@ -240,6 +241,16 @@ def test_rejected_events_do_not_keep_their_file_unknown(cron: Cron) -> None:
     cron.put("a.ndjson", [{"type": "identify", "messageId": "m1"}])
     assert cron.run().exit_code == 1
     assert cron.run().exit_code == 0
+
+
+def test_what_the_report_advises_brings_the_rejected_events(cron: Cron) -> None:
+    """Whoever has run without a rejects file gets one although the folder's files are known."""
+    cron.put("a.ndjson", [{"type": "identify", "messageId": "m1"}])
+    (advice,) = next_steps(cron.run())
+    assert "--reread and --rejects FILE" in advice
+    rejects = cron.scene.folder / "rejects.ndjson"
+    cron.run(reread=True, rejects=rejects)
+    assert rejects.read_bytes().count(b"\n") == 1
 
 
 def test_a_file_named_outright_is_always_read(cron: Cron) -> None:
