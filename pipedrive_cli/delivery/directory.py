@@ -139,10 +139,21 @@ class Directory:
         own = self._journal.known(ask.kind, [key])
         if key in own:
             return (int(own[key]),)
-        if not (ids := self._journal.seen_ids(ask.kind, key)):
+        ids = await self._still(ask.kind, partial(self._journal.seen_ids, ask.kind, key))
+        if not ids:
             ids = await self._find(ask, key)
         self.warn_of_twins(ask.kind, key)
         return tuple(ids)
+
+    async def _still(self, kind: Kind, seen: Callable[[], list[int]]) -> list[int]:
+        """What `seen` finds, once the first two (who needs more?) have shown in this run that they are still found so.
+
+        Somebody may have deleted one since it was seen, or given it to another key.
+        """
+        progress = self._progress(kind)
+        while unsure := [record for record in seen()[:2] if progress.true_at(record) is None]:
+            await self.look(kind, unsure[0], mapped=True)
+        return seen()
 
     async def _find(self, ask: Locate, key: str) -> list[int]:
         """A key that nobody has seen: in what has not been listed yet, or by a look of its own."""
@@ -379,7 +390,7 @@ class Directory:
         for item in _items(answer):
             if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
                 await self._verify("persons", item)
-        return tuple(self._journal.seen_by_email(email))
+        return tuple(await self._still("persons", partial(self._journal.seen_by_email, email)))
 
 
 def _take_leads(journal: Journal, rows: Sequence[SeenRecord]) -> None:

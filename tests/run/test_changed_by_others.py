@@ -1,0 +1,57 @@
+"""What an earlier run has seen of a record may be over: somebody gave it to another user, or another email."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Scene, identify
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """An account with Old, whom the user u7 is, and a run that has listed it all and written none of it."""
+    scene = Scene(tmp_path)
+    bears = {scene.key("persons", "User id"): "u7"}
+    scene.sandbox.add_record("persons", {"name": "Old", "custom_fields": bears})
+    for n in range(40):
+        scene.sandbox.add_record("persons", {"name": f"P {n}"})
+    scene.sandbox.add_record("persons", {"name": "Eve", "emails": [{"value": "e@x.test"}]})
+    scene.run([identify(f"x{n}", name=f"X {n}") for n in range(20)])
+    return scene
+
+
+def record_of(scene: Scene, name: str) -> int:
+    (number,) = (row["id"] for row in scene.sandbox.contents(ids=True)["persons"] if row["name"] == name)
+    return int(number)
+
+
+def roles(scene: Scene) -> dict[str, tuple[str | None, str | None]]:
+    """Name -> user id and role, of the persons that have a role."""
+    rows = [(row["name"], row["custom_fields"]) for row in scene.contents()["persons"]]
+    return {name: (fields.get("User id"), fields["Role"]) for name, fields in rows if fields.get("Role")}
+
+
+@pytest.mark.parametrize("others", [0, 40], ids=["read alone", "after a list of what has changed"])
+@pytest.mark.parametrize("heir", [False, True])
+def test_a_person_who_is_another_user_now_is_left_alone(scene: Scene, others: int, heir: bool) -> None:
+    """Neither values nor the user id of the one whom it was come back to it; whoever bears that id now gets them."""
+    scene.sandbox.set_value("persons", record_of(scene, "Old"), scene.key("persons", "User id"), "u8")
+    if heir:
+        bears = {scene.key("persons", "User id"): "u7"}
+        scene.sandbox.add_record("persons", {"name": "Heir", "custom_fields": bears})
+    scene.run([identify("u7", role="ops"), *(identify(f"y{n}", name=f"Y {n}") for n in range(others))])
+    assert roles(scene) == {"Heir" if heir else "u7": ("u7", "ops")}
+    scene.run([identify("u8", role="dev")])
+    assert roles(scene)["Old"] == ("u8", "dev")
+
+
+def test_a_person_who_has_another_email_now_is_not_adopted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where so much has changed since that looking the email up is cheaper than a list of it."""
+    scene.sandbox.set_value("persons", record_of(scene, "Eve"), "emails", [{"value": "other@x.test"}])
+    for n in range(10):
+        scene.sandbox.set_value("persons", record_of(scene, f"P {n}"), "name", f"Q {n}")
+    monkeypatch.setattr("pipedrive_cli.pipedrive.catalog.MAX_PAGE", 2)
+    scene.run([identify("u9", role="ops", email="e@x.test")])
+    assert roles(scene) == {"e@x.test": ("u9", "ops")}
