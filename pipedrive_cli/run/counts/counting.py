@@ -377,12 +377,11 @@ class Counting:
         """What the window's parts change in a record that is there: it is updated or unchanged."""
         if not entries:
             return "unchanged"  # named in passing
-        if isinstance(found, Plain):
-            rows, packed = entries[::2], entries[1::2]
-            written = self.records.take(found, name, rows, packed)
-            if written is not None:
-                self._weighed(rows, written)
-                return "updated" if True in written else "unchanged"
+        rows = entries[::2]
+        written = self.records.take(found, name, rows, entries[1::2])
+        if written is not None:
+            self._weighed(rows, written)
+            return "updated" if True in written else "unchanged"
         parts = [part_of(part, row) for row, part in batched(entries)]
         save = self.records.bring(name, parts, self.records.as_plans_know(name, found))
         quiet = self._now.quiet

@@ -20,7 +20,7 @@ from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import bring
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.run.counts.brief import INITIALS, KIND_OF, change, changes
-from pipedrive_cli.run.counts.plain import Plain, begun, time_of
+from pipedrive_cli.run.counts.plain import Plain, begun, taken, time_of
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import label
@@ -34,7 +34,7 @@ class Known:
     """A record as the preview would have made it."""
 
     state: RecordState
-    values: Mapping[str, Any]
+    values: dict[str, Any]
 
 
 class Remembered(Memory):
@@ -124,8 +124,8 @@ class Records:
         self.bring(name, parts, known, create=True)
         return known
 
-    def take(self, plain: Plain, name: str, rows: list[int], packed: list[Any]) -> list[bool] | None:
-        """Which of these parts a plain record is written for; None: it takes a plan to tell.
+    def take(self, record: Plain | Known, name: str, rows: list[int], packed: list[Any]) -> list[bool] | None:
+        """Which of these parts a record is written for; None: it takes a plan to tell.
 
         `rows` and `packed` are put in the order of time.
         """
@@ -136,7 +136,12 @@ class Records:
             order = sorted(range(len(found)), key=lambda place: time_of(found[place]))
             rows[:] = [rows[place] for place in order]
             found = [found[place] for place in order]
-        return plain.take(found, KIND_OF[name[0]], self._terms.rules.same)
+        kind, same = KIND_OF[name[0]], self._terms.rules.same
+        if isinstance(record, Plain):
+            return record.take(found, kind, same)
+        if record.state.owed or record.state.owed_contacts:
+            return None
+        return taken(record.state, record.values, found, kind, same, lambda linked: self.id(name_of(linked)))
 
     def as_plans_know(self, name: str, record: Plain | Known) -> Known:
         """The same record with its state and what it shows."""
@@ -210,7 +215,7 @@ class Records:
         if found.state.owed or found.state.owed_contacts:
             return False
         self._ids[name] = record
-        self._found[name] = Known(found.state, found.values)
+        self._found[name] = Known(found.state, dict(found.values))
         return True
 
 
