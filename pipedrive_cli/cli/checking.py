@@ -21,6 +21,8 @@ from pipedrive_cli.run.beginnings import ENOUGH
 from pipedrive_cli.run.check import AccountFound, Check, Checked
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
+LINES_NAMED = 10  # of the config's, where something must be changed
+
 
 def check(
     config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool, as_json: bool, quiet: bool, verbose: bool
@@ -97,9 +99,12 @@ def tell_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, e
 
 
 def _verdict(checked: Checked, config_file: Path) -> str:
-    mistakes = sum(problem.code == "config" for problem in checked.obstacles)
+    mistakes = [problem for problem in checked.obstacles if problem.code == "config"]
     if mistakes:
-        return f"{count(mistakes, 'thing')} must be changed in {config_file} before a run."
+        lines = sorted({example.line for problem in mistakes for example in problem.examples if example.line})
+        listed = ", ".join(map(str, lines[:LINES_NAMED])) + (", ..." if len(lines) > LINES_NAMED else "")
+        where = f", line {listed}," if lines else ""  # they stand far above, where there are many problems
+        return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
         return "A run could not begin now: see above."
     events = checked.events
