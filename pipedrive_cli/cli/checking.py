@@ -140,7 +140,8 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
     rejected = checked.events is not None and checked.events.rejected
     kept = "; what is rejected stands in that file, to be mended" if rejected else ""
     return [
-        f"`pipedrive-cli preview {named}{config} --online` shows every request and sends none.",
+        f"`pipedrive-cli preview {named}{config} --online` shows every request and sends none, "
+        "with --summary the counts alone.",
         f"`pipedrive-cli replay {named}{config}{' --rejects rejected.rejects.ndjson' if rejected else ''}` sends them; "
         f"`--limit 10` begins with ten events{kept}.",
     ]

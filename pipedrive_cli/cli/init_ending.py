@@ -59,7 +59,10 @@ class Ending:
         config = "" if self.config_file == DEFAULT else f" -c {shlex.quote(str(self.config_file))}"
         events = " ".join(shlex.quote(source) for source in self._events) or "SOURCE"
         check = f"pipedrive-cli check {events}{config}", " looks whether all is well then."
-        preview = f"pipedrive-cli preview {events} --online{config}", " shows every request and sends none."
+        preview = (
+            f"pipedrive-cli preview {events} --online{config}",
+            " shows every request and sends none, with --summary the counts alone.",
+        )
         replay = f"pipedrive-cli replay {events} --limit 20{config}", " sends the first events."
         if self.wanted:
             types = [f" --type {shlex.quote(f'{each.name}={each.type}')}" for each in self.wanted if each.type != TEXT]
