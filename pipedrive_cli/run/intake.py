@@ -18,7 +18,7 @@ from typing import Protocol
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.delivery.journal.journal import digest
+from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry

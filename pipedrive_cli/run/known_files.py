@@ -16,7 +16,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.journal import KnownFile
+from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.events.cloud import CloudObject
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed

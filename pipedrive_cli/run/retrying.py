@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.journal import UnfinishedEvent
+from pipedrive_cli.delivery.journal.rows import UnfinishedEvent
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import decode_head, entries

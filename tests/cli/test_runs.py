@@ -15,7 +15,7 @@ import pytest
 
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.journal import digest
+from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.run.state import default_path, held
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions

@@ -11,8 +11,8 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
-from pipedrive_cli.delivery.journal.journal import TRANSITIONS, WRITE_STATES, digest
 from pipedrive_cli.delivery.journal.past import reading, unfinished_runs
+from pipedrive_cli.delivery.journal.rows import TRANSITIONS, WRITE_STATES, digest
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.standing import Held, RecordState
 from pipedrive_cli.errors import UserMistake

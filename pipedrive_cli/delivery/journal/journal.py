@@ -6,15 +6,15 @@ Reads are immediate; writes happen inside `transaction()`. Times are as the colu
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from pipedrive_cli.delivery.journal.rows import TRANSITIONS, KnownFile, OpenWrite, SeenRecord, UnfinishedEvent
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -22,80 +22,14 @@ from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Kind
 
 IN_MEMORY = Path(":memory:")
-OUTCOMES = tuple(Outcome)
-_HANDLED = frozenset({OUTCOMES.index(Outcome.DELIVERED), OUTCOMES.index(Outcome.UNCHANGED)})
-_UNFINISHED = frozenset({OUTCOMES.index(Outcome.FAILED), OUTCOMES.index(Outcome.PENDING)})
+_OUTCOMES = tuple(Outcome)  # a row has their number here
+_HANDLED = frozenset({_OUTCOMES.index(Outcome.DELIVERED), _OUTCOMES.index(Outcome.UNCHANGED)})
+_UNFINISHED = frozenset({_OUTCOMES.index(Outcome.FAILED), _OUTCOMES.index(Outcome.PENDING)})
 _BATCH = 500  # variables in one SELECT
-EXAMPLES_KEPT = 20
-
-# The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
-# `doubt`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
-TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("sent", "done"),
-        ("sent", "refused"),
-        ("sent", "doubt"),
-        ("sent", "absent"),
-        ("doubt", "done"),
-        ("doubt", "absent"),
-        ("absent", "sent"),
-        ("absent", "done"),
-    }
-)
-WRITE_STATES = ("sent", "done", "refused", "doubt", "absent")
 
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
-
-
-class SeenRecord(NamedTuple):
-    """A record as a listing or an answer showed it: values by address."""
-
-    id: int | str
-    key: str | None
-    updated: str | None
-    values: dict[str, Any]
-
-
-class KnownFile(NamedTuple):
-    """A file that was read to its end: digest, number of lines (0: not to be continued), the config's meaning."""
-
-    path: str
-    size: int
-    changed: int  # nanoseconds since 1970
-    digest: bytes
-    lines: int
-    meaning: bytes
-
-
-class UnfinishedEvent(NamedTuple):
-    """An event that a run left failed or pending, by its place in the input."""
-
-    digest: bytes
-    run: int
-    file: str
-    line: int
-    place: int | None  # within a batch line
-    identity: str
-
-
-class OpenWrite(NamedTuple):
-    """A write whose fate is not known: a create or a merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
-
-    number: int
-    verb: str
-    kind: Kind
-    key: str | None
-    target: str | None
-    picture: Any
-    sent_at: float
-    state: str
-
-
-def digest(identity: str) -> bytes:
-    """The 128-bit key under which an event is remembered."""
-    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Journal:
@@ -283,7 +217,7 @@ class Journal:
 
     def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
         """The last word on these events in this run."""
-        rows = [(key, OUTCOMES.index(outcome), run) for key, outcome in outcomes]
+        rows = [(key, _OUTCOMES.index(outcome), run) for key, outcome in outcomes]
         self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
         over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
         self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)

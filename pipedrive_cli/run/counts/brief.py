@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.delivery.journal.journal import digest
+from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.chunks import Chunk
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event, Place

@@ -1,0 +1,73 @@
+"""The rows that the journal gives and takes, the states of a write, and the key of an event. No SQL here."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+from pipedrive_cli.transform.changes import Kind
+
+# The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
+# `doubt`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
+TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("sent", "done"),
+        ("sent", "refused"),
+        ("sent", "doubt"),
+        ("sent", "absent"),
+        ("doubt", "done"),
+        ("doubt", "absent"),
+        ("absent", "sent"),
+        ("absent", "done"),
+    }
+)
+WRITE_STATES = ("sent", "done", "refused", "doubt", "absent")
+
+
+class SeenRecord(NamedTuple):
+    """A record as a listing or an answer showed it: values by address."""
+
+    id: int | str
+    key: str | None
+    updated: str | None
+    values: dict[str, Any]
+
+
+class KnownFile(NamedTuple):
+    """A file that was read to its end: digest, number of lines (0: not to be continued), the config's meaning."""
+
+    path: str
+    size: int
+    changed: int  # nanoseconds since 1970
+    digest: bytes
+    lines: int
+    meaning: bytes
+
+
+class UnfinishedEvent(NamedTuple):
+    """An event that a run left failed or pending, by its place in the input."""
+
+    digest: bytes
+    run: int
+    file: str
+    line: int
+    place: int | None  # within a batch line
+    identity: str
+
+
+class OpenWrite(NamedTuple):
+    """A write whose fate is not known: a create or a merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
+
+    number: int
+    verb: str
+    kind: Kind
+    key: str | None
+    target: str | None
+    picture: Any
+    sent_at: float
+    state: str
+
+
+def digest(identity: str) -> bytes:
+    """The 128-bit key under which an event is remembered."""
+    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
