@@ -6,6 +6,7 @@ They hold numbers, codes and endpoints, and nothing of any event.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
@@ -71,9 +72,11 @@ def exposition(name: str, ended: Ended, before: bytes | None = None) -> bytes:
     gauges(f"{RUN}_endpoint_tokens", "The same by endpoint.", ["endpoint"], _by_endpoint(tokens.by_endpoint))
     if tokens.left_today is not None:
         gauge("pipedrive_cli_tokens_left", "API tokens of the day that were left then.", tokens.left_today)
-    problems = [((p.code, p.outcome.value if p.outcome else ""), p.count) for p in summary.problems]
+    problems: Counter[tuple[str, str]] = Counter()  # a summary has a group for each field of one code
+    for problem in summary.problems:
+        problems[problem.code, problem.outcome.value if problem.outcome else ""] += problem.count
     told = "Problems of the last run by code; an outcome where they cost events one."
-    gauges(f"{RUN}_problems", told, ["code", "outcome"], problems)
+    gauges(f"{RUN}_problems", told, ["code", "outcome"], problems.items())
     return generate_latest(registry)
 
 

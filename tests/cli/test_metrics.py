@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.metrics import LAST_FINISH, LAST_SUCCESS, RUN, Ended, exposition
-from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.report.summary import Summary, problem_group
 from pipedrive_cli.sandbox import Sandbox
 from tests.harness import identify, options, track
 from tests.report.report_scenes import eventful
@@ -128,6 +129,14 @@ def test_labels_are_escaped(name: str) -> None:
     content = exposition(name, Ended(eventful(), 1, 1.5), None).decode()
     names = {dict(labels)["import"] for _, labels in parsed(content)}
     assert names == {name}
+
+
+def test_problems_of_one_code_are_counted_together() -> None:
+    """The summary groups bad values by their field; a sample has no field."""
+    groups = tuple(problem_group("bad_value", Outcome.REJECTED, number) for number in (40, 3))
+    summary = Summary(run="r", status="partial", exit_code=1, problems=groups)
+    values = parsed(exposition("orders", Ended(summary, 1, 1.0), None).decode())
+    assert value(values, f"{RUN}_problems", code="bad_value", outcome="rejected") == 43
 
 
 def test_what_is_not_known_is_absent() -> None:
