@@ -162,12 +162,6 @@ def _kept(conversation: Conversation, key: Key) -> Key:
     return replace(key, file=None, write=False)
 
 
-def _whereabouts(key: Key) -> str:
-    if key.secret is not None:
-        return ""
-    return f" in {key.file or key.keyring or TOKEN_VARIABLE}"
-
-
 def _from_environment() -> Secret:
     try:
         return values.secret(os.environ.get(TOKEN_VARIABLE, ""))

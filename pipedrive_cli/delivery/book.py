@@ -18,7 +18,6 @@ from pipedrive_cli.outcomes import Complaint, Outcome, cause_of
 from pipedrive_cli.transform.changes import Kind
 
 EXAMPLES_KEPT = 20  # per cause and run
-UNHANDLED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})
 
 
 @dataclass(slots=True)

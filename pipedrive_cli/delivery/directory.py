@@ -355,7 +355,6 @@ class Directory:
         """By exact search, each hit verified by a GET: a hit may be in any custom field, in any case."""
         by = "name" if ask.key is None and ask.kind == "products" else None
         term = ask.key if ask.key is not None else str(ask.name)
-        found: list[int] = []
         cursor: str | None = None
         while True:
             answer = await self._send(find_exact(ask.kind, term, by, cursor))

@@ -1,7 +1,7 @@
 """How far the records of one kind have been listed, and whether another page is worth its tokens.
 
-Pure. A listing is of all records or, once that has been done, of those changed since. Both are gone on with while they
-have cost no more than exact look-ups of all that was asked for would have; a total is not to be had beforehand.
+No I/O. A listing is of all records or, once that has been done, of those changed since. Both are gone on with while
+they have cost no more than exact look-ups of all that was asked for would have; a total is not to be had beforehand.
 """
 
 from __future__ import annotations

@@ -35,10 +35,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Send it again `after` so many seconds."""
+    """Send it again `after` so many seconds; it has lost an attempt."""
 
     after: float
-    costs_attempt: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,6 @@ class Sender:
         self._ended = asyncio.Event()
         self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
-        self.answered_at_all = False
         self.on_answer: Callable[[Call, Answer], None] | None = None
         self.names: Mapping[str, str] = {}  # of custom fields, by key: what Pipedrive says is told in them
 
@@ -132,8 +131,8 @@ class Sender:
             match verdict:
                 case Done(answer):
                     return answer
-                case Again(after, costs):
-                    attempt += costs
+                case Again(after):
+                    attempt += 1
                     self._tally.trouble = _trouble(call, outcome)
                     await self._sleep(after)
                 case SlowDown(after):
@@ -210,7 +209,6 @@ class Sender:
         self._tally.tokens_left_today = None if left is None or left > ENDLESS else left
         self._tally.requests_allowed = self._pace.limit
         self._unanswered = 0
-        self.answered_at_all = True
 
     def _slow_down(self, after: float) -> None:
         now = asyncio.get_running_loop().time()

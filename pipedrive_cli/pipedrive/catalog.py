@@ -93,7 +93,6 @@ class KindFacts:
     """
 
     path: str
-    created_status: int  # documented; any 2xx is taken
     create: Endpoint
     update: Endpoint
     get: Endpoint
@@ -107,11 +106,10 @@ class KindFacts:
     flat: bool = False  # custom fields at the top level, in v1's form
 
 
-def _v2(kind: Kind, entity: str, created: int, key_search: str, **more: Any) -> KindFacts:
+def _v2(kind: Kind, entity: str, key_search: str, **more: Any) -> KindFacts:
     path = f"/api/v2/{kind}"
     return KindFacts(
         path=path,
-        created_status=created,
         create=Endpoint("POST", path, 5, kind),
         update=Endpoint("PATCH", f"{path}/{{id}}", 5, kind),
         get=Endpoint("GET", f"{path}/{{id}}", 1, kind),
@@ -128,17 +126,15 @@ FACTS: Mapping[Kind, KindFacts] = {
     "persons": _v2(
         "persons",
         "person",
-        200,
         "custom_fields",
         links={"organization": "org_id"},
         creation_only=frozenset({"add_time"}),
     ),
-    "organizations": _v2("organizations", "organization", 200, "custom_fields", creation_only=frozenset({"add_time"})),
-    "products": _v2("products", "product", 201, "code"),
+    "organizations": _v2("organizations", "organization", "custom_fields", creation_only=frozenset({"add_time"})),
+    "products": _v2("products", "product", "code"),
     # Leads live in v1 except for their search. They have no fields of their own: custom fields are those of deals.
     "leads": KindFacts(
         path="/api/v1/leads",
-        created_status=201,
         create=Endpoint("POST", "/api/v1/leads", 10, "leads"),
         update=Endpoint("PATCH", "/api/v1/leads/{id}", 10, "leads"),
         get=Endpoint("GET", "/api/v1/leads/{id}", 2, "leads"),
@@ -155,7 +151,6 @@ FACTS: Mapping[Kind, KindFacts] = {
 
 ARCHIVED_LEADS = Endpoint("GET", "/api/v1/leads/archived", 40, "leads")
 MERGE = Endpoint("PUT", "/api/v1/persons/{id}/merge", 40, "persons")
-FIELD_SEARCH = Endpoint("GET", "/api/v2/itemSearch/field", 20, search=True)
 LEAD_LABELS = Endpoint("GET", "/api/v1/leadLabels", 10, "leads")
 CURRENCIES = Endpoint("GET", "/api/v1/currencies", 20)
 ME = Endpoint("GET", "/api/v1/users/me", 2)
@@ -169,7 +164,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *(facts.list_fields, facts.create_field),
         )
     ),
-    *(ARCHIVED_LEADS, MERGE, FIELD_SEARCH, LEAD_LABELS, CURRENCIES, ME),
+    *(ARCHIVED_LEADS, MERGE, LEAD_LABELS, CURRENCIES, ME),
 )
 
 
@@ -279,12 +274,6 @@ def find_exact(kind: Kind, term: str, by: str | None = None, cursor: str | None 
 def find_email(email: str) -> Call:
     """Search for the persons that have this email address."""
     return find_exact("persons", email, by="email")
-
-
-def find_in_field(kind: Kind, key: str, term: str) -> Call:
-    """Search one field by its key, minding case. An OAuth token needs the scope `search:read` for this one."""
-    entity = "deal" if kind == "leads" else kind.removesuffix("s")
-    return Call(FIELD_SEARCH, query={"term": term, "entity_type": entity, "field": key, "match": "exact"})
 
 
 def merge(loser: int, survivor: int) -> Call:

@@ -46,7 +46,6 @@ class Requested:
     events: tuple[Case, ...] = ()
     note: str | None = None
     fields: tuple[FieldChange, ...] = ()
-    unknown_ids: bool = False  # it cannot be sent as it is
     irreversible: bool = False  # it may merge two persons, which cannot be undone
 
     @property
@@ -161,7 +160,6 @@ def requested(
         events=tuple(sorted(cases, key=_place)),
         note=note,
         fields=_fields(ask, before, labels, names),
-        unknown_ids=unknown,
         irreversible=ask.action == "merge" or (action == "create or update" and bool(job.joinings)),
     )
 

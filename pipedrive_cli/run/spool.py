@@ -42,8 +42,8 @@ class Spool:
     def __init__(self, stop: Callable[[StopRun], None]) -> None:
         """Raises UserMistake where no temporary file can be made."""
         try:
-            # The file lives as long as the run. Its own buffer would be filled anew for every piece that is read.
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            # Unbuffered: a buffer would be filled anew for every piece that is read.
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the run
         except OSError as error:
             raise UserMistake(
                 f"no temporary file can be made: {error.strerror or error}",

@@ -100,7 +100,6 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (LIST, *done(answer(200, {"success": True, "data": []}))),
     (LEADS, *done(answer(200, {"success": True, "data": None}))),
     (SEARCH, *done(answer(200, {"success": True, "data": {"items": []}}))),
-    (catalog.find_in_field("persons", KEY, "u1"), *done(answer(200, {"success": True, "data": [{"id": 7}]}))),
     # A success that does not bring what was asked for is no success.
     (POST, answer(200, {"success": True, "data": None}), Is(InDoubt)),
     (POST, answer(200, {"success": True, "data": {}}), Is(InDoubt)),

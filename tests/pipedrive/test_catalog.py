@@ -78,12 +78,6 @@ CALLS: list[tuple[Call, str, int, Any]] = [
         20,
         None,
     ),
-    (
-        catalog.find_in_field("leads", A, "x"),
-        f"GET /api/v2/itemSearch/field?term=x&entity_type=deal&field={A}&match=exact",
-        20,
-        None,
-    ),
     (catalog.merge(7, 8), "PUT /api/v1/persons/7/merge", 40, {"merge_with_id": 8}),
     (catalog.list_fields("leads", "c"), "GET /api/v2/dealFields?limit=500&cursor=c", 10, None),
     (
