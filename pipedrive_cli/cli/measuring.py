@@ -47,12 +47,13 @@ def measured(path: Path | None, note: Callable[[str], None]) -> Iterator[Measure
 
 
 def _write(path: Path, summary: Summary | None, exit_code: int, note: Callable[[str], None]) -> None:
-    from pipedrive_cli.report.metrics import Ended, exposition  # noqa: PLC0415 - only for those who ask for it
+    from pipedrive_cli.report.escape import encodable  # noqa: PLC0415 - only for those who ask for it
+    from pipedrive_cli.report.metrics import Ended, exposition  # noqa: PLC0415 - as above
 
     before = None
     with contextlib.suppress(OSError):
         before = path.read_bytes()
-    content = exposition(path.stem, Ended(summary, exit_code, time.time()), before)
+    content = exposition(encodable(path.stem), Ended(summary, exit_code, time.time()), before)
     try:
         write_file("--metrics", path, content, mode=FOR_ALL)
     except UserMistake as mistake:

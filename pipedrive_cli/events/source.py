@@ -83,12 +83,12 @@ def resolve(
         try:
             sources = list(_sources(argument, stdin, clouds))
         except (FileNotFoundError, NotADirectoryError):
-            missing.append(_shown(argument))
+            missing.append(shown(argument))
             continue
         except OSError as error:
             _refuse(argument, error)
         if not sources and before == (left_out.folders, left_out.files):
-            note(f"no event files in {_shown(argument)}")
+            note(f"no event files in {shown(argument)}")
         for source in sources:
             key = source.name if source.path is None else os.path.normcase(source.path.resolve())
             earlier = found.setdefault(key, source)
@@ -112,8 +112,8 @@ def _sources(argument: str, stdin: BinaryIO | None, clouds: Bucketed) -> Iterato
             raise UserMistake("`-` stands for standard input, and there is none here", code="no_stdin")
         yield Source("-", named=True, size=None, stream=stdin)
     elif is_url(argument):
-        named, objects = clouds.objects(_shown(argument))
-        yield from (Source(_shown(item.url), named, item.size, cloud=item) for item in objects)
+        named, objects = clouds.objects(shown(argument))
+        yield from (Source(shown(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
     elif not os.path.lexists(argument) and _GLOB.search(argument):
@@ -137,9 +137,9 @@ def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
         if not named and days.file(_names(path)):
             return
         if not os.access(path, os.R_OK):
-            raise UserMistake(f"{_shown(path)}: no permission to read it", code="source_unreadable")
+            raise UserMistake(f"{shown(path)}: no permission to read it", code="source_unreadable")
         size = status.st_size if S_ISREG(status.st_mode) else None
-        yield Source(_shown(path), named, size, path)
+        yield Source(shown(path), named, size, path)
         return
     if not named and days.folder(_names(path)):
         return
@@ -167,7 +167,7 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _refuse(path: str | Path, error: OSError) -> NoReturn:
-    raise UserMistake(f"{_shown(path)}: {error.strerror or error}", code="source_unreadable") from error
+    raise UserMistake(f"{shown(path)}: {error.strerror or error}", code="source_unreadable") from error
 
 
 def _counted(number: int, what: str) -> str:
@@ -183,6 +183,6 @@ def _by_name(path: str | Path) -> tuple[str, ...]:
     return Path(path).parts
 
 
-def _shown(path: str | Path) -> str:
+def shown(path: str | Path) -> str:
     """The path as text that UTF-8 can hold: file names are bytes, and not all of them are characters."""
     return str(path).encode("utf-8", "backslashreplace").decode()

@@ -46,7 +46,7 @@ class KnownFiles:
             return source
         try:
             status = source.path.stat()
-            before = self.journal.known_file(str(source.path))
+            before = self.journal.known_file(source.name)
             if before is not None and (before.meaning != self.meaning or self.reread):
                 before = None
             if before is not None and (before.size, before.changed) == (status.st_size, status.st_mtime_ns):
@@ -55,7 +55,7 @@ class KnownFiles:
             whole, prefix, lines = self._digests(source, 0 if before is None else before.size)
         except OSError:
             return source  # reading it will say what is wrong
-        known = KnownFile(str(source.path), status.st_size, status.st_mtime_ns, whole, lines, self.meaning)
+        known = KnownFile(source.name, status.st_size, status.st_mtime_ns, whole, lines, self.meaning)
         if not self.reread and self.journal.known_content(whole, self.meaning):
             self.passed_over += 1
             self._moved.append(known)

@@ -13,7 +13,7 @@ from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import decode_head, entries
 from pipedrive_cli.events.reading import Reading
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.source import Source, shown
 from pipedrive_cli.run.past import name_meant
 
 
@@ -73,5 +73,5 @@ def input_left(journal: Journal, run: int | None) -> StopRun | None:
 
 
 def written(sources: tuple[str, ...]) -> str:
-    """SOURCE arguments as one would type them."""
-    return shlex.join(sources)
+    """SOURCE arguments as one would type them; bytes that are no UTF-8 as `Source.name` shows them."""
+    return shlex.join(map(shown, sources))

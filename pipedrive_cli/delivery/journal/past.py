@@ -9,7 +9,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from pipedrive_cli.delivery.journal.journal import Journal
 from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER
@@ -60,9 +59,7 @@ def _connected(path: Path, mode: str, *, older: bool = False) -> Iterator[sqlite
     try:
         # Not `with sqlite3.connect(...)`: that one commits, and does not close.
         with contextlib.closing(
-            sqlite3.connect(
-                f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, isolation_level=None, timeout=30
-            )
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
         ) as connection:
             _check(connection, path, older=older)
             yield connection
