@@ -80,7 +80,7 @@ app = typer.Typer(
 def run() -> int:
     """Runs one command; returns the exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name=app.info.name, standalone_mode=False)
         put(sys.stdout, "")  # what is buffered still: Python would complain of it at its end
     except PipedriveCliError as error:
         _tell(error)

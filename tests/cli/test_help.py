@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,19 @@ def test_help_is_written_for_people(names: tuple[str, ...]) -> None:
     assert shown.code == 0
     assert shown.out.startswith("Usage: pipedrive-cli")
     assert not re.search(r"<\w|list\[|\{|\[\[|\]\]|[A-Z]\]\.\.\.", shown.out.replace("[ARGS]...", ""))
+
+
+@pytest.mark.parametrize("started", [["-m", "pipedrive_cli"], [str(PACKAGE / "__main__.py")]], ids=["module", "file"])
+def test_help_names_the_command_however_it_was_started(started: list[str]) -> None:
+    """What is read in a usage line can be typed."""
+    shown = subprocess.run(
+        [sys.executable, *started, "runs", "--help"],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert shown.stdout.startswith(b"Usage: pipedrive-cli runs ")
 
 
 def test_no_message_names_a_command_that_there_is_not() -> None:
