@@ -34,8 +34,18 @@ class ListsByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        # While the shell completes a word nothing is decided yet.
-        return super().parse_args(ctx, args if named or ctx.resilient_parsing else ["list", *args])
+        undecided = ctx.resilient_parsing and not args  # the shell completes the first word
+        return super().parse_args(ctx, args if named or undecided else ["list", *args])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """What the first word can be: a command, or a word or option of the `list` that may go unnamed."""
+        unnamed = self.commands["list"]
+        inner = unnamed.make_context("list", [], parent=ctx, resilient_parsing=True)
+        offered = [*super().shell_complete(ctx, incomplete), *unnamed.shell_complete(inner, incomplete)]
+        for parameter in unnamed.params:
+            if parameter.param_type_name == "argument" and not incomplete.startswith("-"):
+                offered += parameter.shell_complete(inner, incomplete)
+        return list({item.value: item for item in offered}.values())
 
 
 runs = typer.Typer(
