@@ -40,9 +40,7 @@ def job(folder: Path) -> tuple[str | Path, ...]:
 
 
 @POSIX
-@pytest.mark.parametrize(
-    "command", [["--version"], ["--help"], ["replay", "--help"], ["schema"], ["--show-completion"]], ids=" ".join
-)
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["replay", "--help"], ["schema"]], ids=" ".join)
 def test_a_reader_that_has_what_it_wanted_is_no_error(command: list[str], broken: int) -> None:
     """As in `pipedrive-cli schema | head -1`."""
     assert started(*command, out=broken)[0] == 0
