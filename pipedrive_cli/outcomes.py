@@ -28,6 +28,9 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
+HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})  # these alone make a later copy a duplicate
+
+
 class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
 

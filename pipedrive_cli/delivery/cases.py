@@ -5,12 +5,13 @@ A hundred thousand wait in a window. So a case holds what decides about its even
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from pipedrive_cli.events.event import Place
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.outcomes import HANDLED, Complaint, Outcome
 from pipedrive_cli.transform.changes import Change
 
 # An event with several parts has the first of their outcomes that stands here.
@@ -91,3 +92,22 @@ class Case(msgspec.Struct, eq=False, gc=False):  # as in `transform.changes`: on
     def complain(self, complaint: Complaint) -> None:
         """Notes what is to be told when it has ended."""
         self.complaints = (*self.complaints, complaint)
+
+    def take(self, complaints: Sequence[Complaint]) -> None:
+        """Notes what its transformation has to tell, and what outcome that has."""
+        self.complaints = (*self.complaints, *complaints)
+        for complaint in complaints:
+            if complaint.outcome is not None:
+                self.add(complaint.outcome)
+
+    def refuse(self, why: Complaint) -> None:
+        """It is rejected, unless `why` has another outcome."""
+        self.complain(why)
+        self.add(why.outcome or Outcome.REJECTED)
+
+    def become_copy(self, original: Case) -> None:
+        """Ends as the original has ended: what is wrong with that is wrong with it too, counted and mended at both."""
+        handled = original.outcome in HANDLED or original.outcome is Outcome.SKIPPED
+        self.outcome = Outcome.DUPLICATE if handled else original.outcome
+        self.complaints = tuple(c for c in original.complaints if c.outcome is self.outcome)
+        self.digest = b""  # the original's outcome is the one to remember

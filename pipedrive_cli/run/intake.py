@@ -157,11 +157,7 @@ class Intake:
         for twin, first in self._twins:
             if first.open:
                 continue
-            handled = first.outcome in {Outcome.DELIVERED, Outcome.UNCHANGED}
-            twin.outcome = Outcome.DUPLICATE if handled or first.outcome is Outcome.SKIPPED else first.outcome
-            # What is wrong with the original is wrong with its copy: it is counted, and mended, at both places.
-            twin.complaints = tuple(c for c in first.complaints if c.outcome is twin.outcome)
-            twin.digest = b""  # the original's outcome is the one to remember
+            twin.become_copy(first)
             self.book.end(twin)
         self._twins = waiting
 
@@ -224,14 +220,11 @@ class Intake:
             transformed = self.transform(event)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
-        case.complaints = transformed.complaints
-        for complaint in transformed.complaints:
-            if complaint.outcome is not None:
-                case.add(complaint.outcome)
+        if transformed.complaints:
+            case.take(transformed.complaints)
         refusal = self.backlog.add(transformed, case)
         if refusal is not None:
-            case.complain(refusal)
-            case.add(refusal.outcome or Outcome.REJECTED)
+            case.refuse(refusal)
         if case.open == 0:
             self.book.end(case)
         else:
@@ -256,8 +249,7 @@ class Intake:
     def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
         body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)
         case = Case(key, Origin(entry.identity or "", entry.place, body=body, cut=entry.cut))
-        case.complain(complaint)
-        case.add(complaint.outcome or Outcome.REJECTED)
+        case.refuse(complaint)
         self.book.end(case)
 
 

@@ -14,10 +14,8 @@ from pipedrive_cli.delivery.asks import Knowledge, RecordId, Save
 from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.standing import RecordState
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.outcomes import HANDLED, Outcome
 from pipedrive_cli.transform.changes import Kind
-
-_HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})
 
 
 class _Made(NamedTuple):
@@ -50,7 +48,7 @@ class Memory:
 
     def ended(self, case: Case) -> None:
         """An event has its outcome."""
-        if case.digest and case.outcome in _HANDLED:
+        if case.digest and case.outcome in HANDLED:
             self._handled.append(case.digest)
         case.digest = b""  # the book would keep it for a journal
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
@@ -11,9 +13,9 @@ from pipedrive_cli.transform.transform import resolve_fields
 from .transform_scenes import ACCOUNT, at, compiled, config, key
 
 
-def problems(**sections: object) -> list[tuple[str, str]]:
+def problems(**sections: Any) -> list[tuple[str, str]]:
     """Paths and messages of what is wrong with a config in the account."""
-    return [(p.path, p.message) for p in resolve_fields(config(**sections), ACCOUNT)]  # type: ignore[arg-type]
+    return [(p.path, p.message) for p in resolve_fields(config(**sections), ACCOUNT)]
 
 
 def test_a_config_that_fits_the_account_has_no_problems() -> None:

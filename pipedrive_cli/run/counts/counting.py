@@ -25,7 +25,7 @@ from pipedrive_cli.delivery.window import in_order
 from pipedrive_cli.events.chunks import Chunk, chunks
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.outcomes import HANDLED, Complaint, Outcome
 from pipedrive_cli.pipedrive.catalog import Call, create, update
 from pipedrive_cli.run.counts.brief import (
     APART,
@@ -54,7 +54,6 @@ from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.transform.changes import NOTHING, Kind, Transformed
 
 STEP: Final = 500  # entries after which a run looks whether its window is full
-HANDLED: Final = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})
 
 
 class NotByNameError(Exception):
@@ -198,22 +197,15 @@ class Counting:
         if brief.marks & APART:
             self._take_apart(row, brief, complaints)
         elif brief.marks & CASE:
-            case = self._now.case(row)
-            case.complaints = (*case.complaints, *complaints)
-            for complaint in complaints:
-                if complaint.outcome is not None:
-                    case.add(complaint.outcome)
+            self._now.case(row).take(complaints)
         elif brief.parts:
             self._tell(complaints, lambda: case_of(brief, self._now.file_of(row)))
         else:
             self._end_told(complaints, lambda: case_of(brief, self._now.file_of(row)))
 
-    def _take_apart(self, row: int, brief: Brief, complaints: Iterable[Complaint]) -> None:
+    def _take_apart(self, row: int, brief: Brief, complaints: Sequence[Complaint]) -> None:
         case = self._now.case(row)
-        case.complaints = (*case.complaints, *complaints)
-        for complaint in complaints:
-            if complaint.outcome is not None:
-                case.add(complaint.outcome)
+        case.take(complaints)
         alias = who(brief).alias
         if alias is None:
             self._now.whole.append(row)
@@ -221,8 +213,7 @@ class Counting:
             return
         refusal = self.backlog.refusal(alias)
         if refusal is not None:
-            case.complain(refusal)
-            case.add(refusal.outcome or Outcome.REJECTED)
+            case.refuse(refusal)
             self.book.end(case)
             del self._now.cases[row]
             return
@@ -279,8 +270,7 @@ class Counting:
             brief = now.rows[row]
             refusal = self.backlog.add(transformed(brief, who(brief)), case)
             if refusal is not None:
-                case.complain(refusal)
-                case.add(refusal.outcome or Outcome.REJECTED)
+                case.refuse(refusal)
             if not case.open:
                 self.book.end(case)
         return joined
@@ -494,10 +484,9 @@ class Counting:
             self._late.append((first, brief, file))
         elif first.outcome in HANDLED or first.outcome is Outcome.SKIPPED:
             self._ended(Outcome.DUPLICATE, 1)
-        else:  # what is wrong with the original is wrong with its copy
+        else:
             copy = case_of(brief, file)
-            copy.add(first.outcome)
-            copy.complaints = tuple(c for c in first.complaints if c.outcome is first.outcome)
+            copy.become_copy(first)
             self.book.end(copy)
 
     async def _input_over(self) -> None:
