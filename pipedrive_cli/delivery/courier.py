@@ -167,6 +167,7 @@ class Courier:
             await self._give_up(course, Outcome.PENDING, stops.code, stops.message)
             return Outcome.PENDING
         except StopRun as stop:
+            self.sender.stop(stop)  # the journal may be written again the next moment, but has missed something
             await self._give_up(course, Outcome.PENDING, stop.code, None)
             return Outcome.PENDING
         finally:

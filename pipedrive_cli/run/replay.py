@@ -246,7 +246,14 @@ class Replay:
         course.end(now(), self.tally)
         seconds = now() - began
         summary = summary_of(
-            journal, run, name, stopped, input_complete=work.input_complete, tally=self.tally, seconds=seconds
+            journal,
+            run,
+            name,
+            stopped,
+            input_complete=work.input_complete,
+            tally=self.tally,
+            seconds=seconds,
+            lost_track=work.lost_track,
         )
         with journal.transaction():
             journal.end_run(run, to_json(summary), packed(course.moments))

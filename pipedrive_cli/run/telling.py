@@ -43,10 +43,14 @@ def summary_of(
     input_complete: bool,
     tally: Tally,
     seconds: float,
+    lost_track: bool = False,
 ) -> Summary:
-    """What one run did."""
+    """What one run did. `lost_track`: it could not record all of it; what has no outcome is pending."""
     figures = journal.counts(run, "run")
     outcomes = {Outcome(word): n for word, n in journal.counts(run, "outcome").items()}
+    if lost_track:
+        missing = figures.get("read", 0) - sum(outcomes.values())
+        outcomes[Outcome.PENDING] = outcomes.get(Outcome.PENDING, 0) + max(0, missing)
     unsettled = any(outcomes.get(outcome) for outcome in _UNSETTLED)
     status: Literal["complete", "partial", "stopped"] = "stopped" if stopped else "partial" if unsettled else "complete"
     exit_code = stopped.exit_code if stopped else EXIT_PARTIAL if unsettled else EXIT_OK

@@ -62,6 +62,7 @@ class Work:
     files: KnownFiles | None = None  # None: every file is read
     kept: KeptEvents | None = None  # the input of a retry
     input_complete: bool = False
+    lost_track: bool = False  # of some events: what became of them could not be recorded
     _transform: Transform | None = None
     _prepared: frozenset[Kind] = frozenset()
     _courier: Courier | None = None
@@ -114,6 +115,7 @@ class Work:
                 self.sender.stop(unread)
         except (StopRun, Failure, KindStops, Refusal) as trouble:
             # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
+            self.lost_track = True  # of what was under way, should its disk have failed
             self.sender.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
             if self._courier is not None:
                 self._courier.input_over = True
@@ -144,9 +146,11 @@ class Work:
                 case = Case(b"", Origin(entry.identity or "", entry.place))
                 self.book.problem(Complaint(reason.code, reason.message), case)
         self.commits.flush()
+        self.lost_track = self.lost_track or self.commits.failed
         with self.commits.journal.transaction():
             self.book.write(self.commits.journal)
-            if self.files is not None and self._intake is not None:
+            # A file whose events have lost their outcomes must be read again.
+            if self.files is not None and self._intake is not None and not self.lost_track:
                 self.files.keep(self._intake.finished)
 
     async def _settle_doubts(self) -> None:

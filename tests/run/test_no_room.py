@@ -12,7 +12,7 @@ import pytest
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.run import spool
-from tests.harness import Event, Scene, alias, group, identify, outcomes, with_delivery
+from tests.harness import Event, Scene, alias, group, identify, options, outcomes, with_delivery
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -62,6 +62,33 @@ def test_a_full_folder_for_temporary_files_ends_the_run_and_loses_nothing(
     assert again.exit_code == 1
     assert again.events.rejected == 20
     assert len(scene.contents()["persons"]) == 2_000
+
+
+class DyingDisk(SmallDisk):
+    """A file that takes all and gives nothing back."""
+
+    def read(self, _: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("lookahead", [50, 100_000])
+def test_a_temporary_file_that_cannot_be_read_ends_the_run_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lookahead: int
+) -> None:
+    """What nobody can look up any more is pending: the next run reads it again."""
+    scene = Scene(tmp_path, options(latency=0.1), config=with_delivery(lookahead=lookahead))
+    folder = tmp_path / "events"
+    folder.mkdir()
+    scene.write("events/a.ndjson", people(300))
+    with monkeypatch.context() as patch:
+        real = tempfile.TemporaryFile
+        patch.setattr(tempfile, "TemporaryFile", lambda **more: DyingDisk(real(**more), 1 << 30))
+        patch.setattr(spool, "UNWRITTEN", 4_096)
+        summary = scene.run(folder)
+    assert (summary.status, summary.reason, summary.exit_code) == ("stopped", "temporary_file", 4)
+    assert summary.events.pending > 0
+    assert scene.run(folder).exit_code == 0
+    assert len(scene.contents()["persons"]) == 300
 
 
 def test_where_no_temporary_file_can_be_made_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ class GroupCommits:
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
+        self.failed = False  # something could not be recorded
 
     async def record(self, what: Record, *, at_once: bool = False) -> None:
         """Returns once `what` is durable. An error while recording is raised here, and nothing of its group is kept.
@@ -60,6 +61,7 @@ class GroupCommits:
                     what(self.journal)
         except Exception as raised:  # noqa: BLE001 - each waiter is told; nothing may be lost in a timer callback
             error = raised
+            self.failed = True
         self._next = loop.time() + max(self._pause, 4 * (loop.time() - started))
         for _, done in waiting:
             if done.done():
