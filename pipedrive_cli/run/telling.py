@@ -49,7 +49,8 @@ def summary_of(
     figures = journal.counts(run, "run")
     outcomes = {Outcome(word): n for word, n in journal.counts(run, "outcome").items()}
     if lost_track:
-        missing = figures.get("read", 0) - sum(outcomes.values())
+        figures = {**figures, "read": tally.events_read}
+        missing = tally.events_read - sum(outcomes.values())
         outcomes[Outcome.PENDING] = outcomes.get(Outcome.PENDING, 0) + max(0, missing)
     unsettled = any(outcomes.get(outcome) for outcome in _UNSETTLED)
     status: Literal["complete", "partial", "stopped"] = "stopped" if stopped else "partial" if unsettled else "complete"
