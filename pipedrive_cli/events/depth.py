@@ -18,7 +18,8 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
 def too_deep(text: bytes) -> bool:
     """Whether JSON text nests deeper than the limit. Text that is no JSON is counted as far as it looks like some."""
-    if text.count(b"{") + text.count(b"[") <= DEPTH_LIMIT:  # nearly all events: two passes that cost nothing
+    # Nearly all events end here. Most have no list at all, which is told much faster than lists are counted.
+    if text.count(b"{") + (text.count(b"[") if b"[" in text else 0) <= DEPTH_LIMIT:
         return False
     depth = 0
     for bracket in _STRINGS.sub(b"", text).translate(None, _NO_BRACKETS):
