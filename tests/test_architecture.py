@@ -47,6 +47,8 @@ PURE = (
     "delivery.cases",
     "delivery.backlog",
     "delivery.window",
+    "delivery.wanted",
+    "delivery.journal.rows",
     "delivery.asks",
     "delivery.verdicts",
     "delivery.plan",

@@ -262,7 +262,7 @@ class Courier:
 
     async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":
-            await self.directory.take_over_leads()
+            await self.directory.leads.take_over()
             known = self.commits.journal.known("leads", [ask.key or ""])
             return tuple(known.values())
         return await self.directory.locate(ask)

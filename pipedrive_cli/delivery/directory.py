@@ -8,7 +8,6 @@ by the next run. *Not found* is an answer; whatever keeps us from looking is rai
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -17,29 +16,24 @@ from typing import Any
 from pipedrive_cli.delivery.ahead import Ahead
 from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.known_leads import KnownLeads
 from pipedrive_cli.delivery.listing import SKEW, Listing, Progress, look_up_cost
 from pipedrive_cli.delivery.sender import Failure
-from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.wanted import Wanted
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import (
     FACTS,
-    MAX_LISTED_FIELDS,
     MAX_LISTED_IDS,
     Call,
     find_email,
     find_exact,
     get,
-    list_leads,
     listing,
 )
 from pipedrive_cli.transform.changes import Kind
 
-ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
-
-# What is kept of a record's standard fields beside those that the config maps.
-_STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
 
 
 class Directory:
@@ -67,14 +61,11 @@ class Directory:
         self._warn = warn
         self._kinds: dict[Kind, Progress] = {}
         self._absent: set[tuple[Kind, str]] = set()
-        self._taking_over = asyncio.Lock()
-        self._leads_known = self._journal.fact("leads taken over", bool) is True
-        self._no_leads: tuple[float, Failure] | None = None  # when, in loop seconds, and why they could not be listed
+        self.leads = KnownLeads(commits, self._send, now)
 
     def want(self, key_address: Mapping[Kind, str | None], wanted: Mapping[Kind, frozenset[str]]) -> None:
         """What to read of records: where their keys are, and the addresses that the config maps."""
-        self._key_address = key_address
-        self._wanted = {kind: addresses | _STANDARD for kind, addresses in wanted.items()}
+        self._wanted = Wanted(key_address, wanted)
 
     async def _send(self, call: Call) -> Answer:
         """A look that was refused is a look that failed: it says nothing about what is there."""
@@ -128,7 +119,7 @@ class Directory:
         for some in (ids[start : start + MAX_LISTED_IDS] for start in range(0, len(ids), MAX_LISTED_IDS)):
             if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
                 at = self._now()
-                answer = await self._send(listing(kind, ids=some, custom_fields=self._listed(kind)))
+                answer = await self._send(listing(kind, ids=some, custom_fields=self._wanted.custom_fields(kind)))
                 progress.were_read(await self._take_page(kind, answer), at)
 
     async def locate(self, ask: Locate) -> tuple[int, ...]:
@@ -222,14 +213,14 @@ class Directory:
             return None
         values = values_of(kind, data)
         if kind != "leads":
-            await self._commits.record(lambda journal: journal.see(kind, [self._row(kind, data)]))
+            await self._commits.record(lambda journal: journal.see(kind, [self._wanted.row(kind, data)]))
             self._progress(kind).read[int(data["id"])] = self._now()
         return values
 
     def shown(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
         """The row to keep of a record that an answer to our own write showed; the caller records it."""
         self._progress(kind).read[int(data["id"])] = self._now()
-        return self._row(kind, data)
+        return self._wanted.row(kind, data)
 
     def forget(self, kind: Kind, record: int | str) -> None:
         """The record is gone; the caller records it."""
@@ -240,48 +231,13 @@ class Directory:
         """Reads every record that was changed since `moment` (UTC), so that what a lost answer did can be seen."""
         cursor: str | None = None
         while True:
-            call = listing(kind, cursor, custom_fields=self._listed(kind), updated_since=moment - SKEW)
+            call = listing(kind, cursor, custom_fields=self._wanted.custom_fields(kind), updated_since=moment - SKEW)
             at = self._now()
             answer = await self._send(call)
             self._progress(kind).were_read(await self._take_page(kind, answer), at)
             cursor = answer.next_cursor
             if cursor is None:
                 return
-
-    async def take_over_leads(self) -> None:
-        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once.
-
-        Until that has been done nobody knows that a lead is not there. Raises what keeps us from it; whoever asks
-        within a minute is told the same.
-        """
-        async with self._taking_over:
-            if self._leads_known:
-                return
-            if self._no_leads is not None and self._now() - self._no_leads[0] < ASK_AGAIN:
-                raise self._no_leads[1]
-            try:
-                await self.list_leads(archived=True)
-            except Failure as failure:
-                self._no_leads = (self._now(), failure)
-                raise
-            await self._commits.record(lambda journal: journal.set_fact("leads taken over", True))
-            self._leads_known = True
-
-    async def list_leads(self, *, updated_since: datetime | None = None, archived: bool) -> None:
-        """Reads the leads that bear an origin_id; those we have made are known by it. `archived`: these as well."""
-        for shelf in (False, True) if archived else (False,):
-            start: int | None = 0
-            while start is not None:
-                answer = await self._send(list_leads(start, shelf, updated_since=updated_since))
-                if not isinstance(answer.data, list):
-                    raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
-                rows = [
-                    SeenRecord(item["id"], str(item["origin_id"]), item.get("update_time"), values_of("leads", item))
-                    for item in answer.data
-                    if isinstance(item, Mapping) and item.get("origin_id")
-                ]
-                await self._commits.record(partial(_take_leads, rows=rows))
-                start = answer.next_start
 
     def by_key(self, kind: Kind, key: str) -> SeenRecord | None:
         """The oldest record seen with this key."""
@@ -291,23 +247,14 @@ class Directory:
     def _progress(self, kind: Kind) -> Progress:
         if kind not in self._kinds:
             stored = self._journal.fact(f"listing {kind}", Listing)
-            fields = tuple(sorted(self._listed(kind)))
+            fields = tuple(sorted(self._wanted.custom_fields(kind)))
             if stored is None or stored.fields != fields:
                 stored = Listing(fields=fields)
             self._kinds[kind] = Progress(kind, stored, resumed=stored.cursor is not None)
         return self._kinds[kind]
 
-    def _listed(self, kind: Kind) -> tuple[str, ...]:
-        """Keys of the custom fields that a listing must bring; none of them named brings them all."""
-        keys = [a.removeprefix("custom_fields.") for a in self._wanted.get(kind, ()) if a.startswith("custom_fields.")]
-        address = self._key_address.get(kind)
-        if address is not None and address.startswith("custom_fields."):
-            keys.append(address.removeprefix("custom_fields."))
-        unique = sorted(set(keys))
-        return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
-
     async def _list_page(self, progress: Progress) -> None:
-        at, fields = self._now(), self._listed(progress.kind)
+        at, fields = self._now(), self._wanted.custom_fields(progress.kind)
         try:
             answer = await self._send(progress.next_page(fields, at))
         except Failure:
@@ -326,7 +273,7 @@ class Directory:
         # A page may have been made before a write of ours that was answered since: what that showed is newer.
         newer = self._progress(kind).read
         rows = [
-            self._row(kind, item)
+            self._wanted.row(kind, item)
             for item in answer.data
             if isinstance(item, Mapping) and not item.get("is_deleted") and newer.get(item["id"], -1.0) < answer.sent_at
         ]
@@ -340,16 +287,6 @@ class Directory:
 
         await self._commits.record(record)
         return [int(item["id"]) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")]
-
-    def _row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
-        values = values_of(kind, data)
-        address = self._key_address.get(kind)
-        key = None if address is None else values.get(address)
-        if kind == "products" and key in {None, ""}:
-            key = name_key(values.get("name"))
-        wanted = self._wanted.get(kind, _STANDARD)
-        kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
-        return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
 
     async def _look_up(self, ask: Locate, key: str) -> list[int]:
         """By exact search, each hit verified by a GET: a hit may be in any custom field, in any case."""
@@ -390,14 +327,6 @@ class Directory:
             if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
                 await self._verify("persons", item)
         return tuple(await self._still("persons", partial(self._journal.seen_by_email, email)))
-
-
-def _take_leads(journal: Journal, rows: Sequence[SeenRecord]) -> None:
-    journal.see("leads", rows)
-    known = journal.known("leads", [str(row.key) for row in rows])
-    for row in rows:
-        if row.key is not None and row.key not in known:
-            journal.save_record("leads", row.id, [row.key], RecordState(key=row.key))
 
 
 def _items(answer: Answer) -> list[Mapping[str, Any]]:

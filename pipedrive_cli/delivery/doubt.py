@@ -86,7 +86,7 @@ class Doubts:
     async def _look(self, kind: Kind, since: float, *, old: bool) -> None:
         moment = datetime.fromtimestamp(since, UTC)
         if kind == "leads":
-            await self.directory.list_leads(updated_since=moment - SKEW, archived=old)
+            await self.directory.leads.read(updated_since=moment - SKEW, archived=old)
         else:
             await self.directory.changed_since(kind, moment)
 

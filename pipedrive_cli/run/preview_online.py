@@ -81,7 +81,7 @@ class Seen:
             for kind in KEYED:
                 await self._prepare(kind, [job for job in jobs if job.kind == kind])
             if leads:
-                await self.directory.take_over_leads()
+                await self.directory.leads.take_over()
 
     async def _prepare(self, kind: Kind, jobs: Sequence[Job]) -> None:
         keys = [key for job in jobs for key in job.keys] + [name_key(j.name) for j in jobs if j.name is not None]

@@ -179,7 +179,7 @@ class Work:
                 kinds: tuple[Kind, ...] = ("organizations", "products", "persons")
                 await asyncio.gather(*(self._look_up(kind, window) for kind in kinds))
                 if window.has_leads:
-                    await courier.directory.take_over_leads()
+                    await courier.directory.leads.take_over()
             except KindStops as stops:
                 courier.kinds_stopped.setdefault(stops.kind, stops)
             except Failure:
