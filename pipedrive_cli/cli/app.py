@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipedrive_cli import __version__
-from pipedrive_cli.cli import groups, init_options
+from pipedrive_cli.cli import groups, init_options, sandbox_options
 from pipedrive_cli.cli.options import (
     PLANS,
     RUN_CODES,
@@ -44,12 +41,9 @@ from pipedrive_cli.cli.options import (
     offering,
     runs_there_are,
 )
-from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
-from pipedrive_cli.report.unread import abandon, put
+from pipedrive_cli.report.unread import put
 
 ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "runs", "fields", "sandbox", "schema"]
-
-_OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 
 
 class InOrderOfUse(TyperGroup):
@@ -75,72 +69,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def run() -> int:
-    """Runs one command; returns the exit code."""
-    try:
-        code = app(prog_name=app.info.name, standalone_mode=False)
-        put(sys.stdout, "")  # what is buffered still: Python would complain of it at its end
-    except PipedriveCliError as error:
-        _tell(error)
-        return error.exit_code
-    except typer.Exit as end:
-        return end.exit_code
-    except (BrokenPipeError, SystemExit):  # Typer ends the process where it meets the former first
-        abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
-        return 0
-    except (KeyboardInterrupt, typer.Abort):
-        _tell(PipedriveCliError("interrupted before anything was sent", code="interrupted"))
-        return EXIT_INTERRUPTED
-    except OSError as error:
-        if error.errno not in _OUTPUT_LOST:
-            raise
-        abandon(sys.stdout)
-        lost = f"the output could not be written: {error.strerror}"
-        _tell(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
-        return EXIT_PARTIAL
-    except Exception as error:
-        usage = _usage_error(error)
-        if usage is None:
-            raise
-        if json_log_wanted(sys.argv[1:]):
-            _tell(UserMistake(getattr(error, "format_message", str)(), code="usage"))
-        else:
-            put(sys.stderr, usage)
-        return EXIT_USAGE
-    return int(code or 0)
-
-
-def _tell(error: PipedriveCliError) -> None:
-    """On stderr, as the command line wants it: that line itself may be what is wrong, so its words are looked at."""
-    if json_log_wanted(sys.argv[1:]):
-        from pipedrive_cli.report.log import JsonLog  # noqa: PLC0415 - few want it
-
-        JsonLog().error(error)
-        return
-    from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
-
-    show_error(error)
-
-
-def json_log_wanted(words: Sequence[str]) -> bool:
-    """Whether `--log-format json` is among the words of a command line."""
-    wanted = LogFormat.json.value
-    return f"--log-format={wanted}" in words or ("--log-format", wanted) in pairwise(words)
-
-
-def _usage_error(error: Exception) -> str | None:
-    """The words for a mistake on the command line, None for any other error."""
-    show = getattr(error, "format_message", None)
-    if show is None:
-        return None
-    if show().startswith("Usage:"):  # no argument at all: the message is the whole help
-        return f"{show()}\n"
-    context = getattr(error, "ctx", None)
-    usage = f"{context.get_usage()}\n" if context is not None else ""
-    where = f" (see `{context.command_path} --help`)" if context is not None else ""
-    return f"{usage}{show()}{where}\n"
 
 
 def _version(wanted: bool) -> None:
@@ -425,73 +353,6 @@ def schema() -> int:
     return 0
 
 
-@app.command(cls=PlainCommand, epilog=ending("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))
-def sandbox(
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Have the fields that this config names.")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="An address of this machine.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="PORT", min=0, max=65_535, help="0 picks a free one.")] = 8080,
-    plan: Annotated[
-        str,
-        typer.Option(
-            "--plan",
-            metavar="PLAN",
-            autocompletion=offering("lite", "growth", "premium", "ultimate", "unlimited"),
-            help="The limits to keep: lite, growth, premium, ultimate, or unlimited.",
-        ),
-    ] = "lite",
-    seats: Annotated[int, typer.Option("--seats", metavar="N", min=1, help="With the plan, the day's tokens.")] = 1,
-    daily_tokens: Annotated[
-        int | None,
-        typer.Option("--daily-tokens", min=0, metavar="N", help="The day's tokens, instead of plan and seats."),
-    ] = None,
-    token: Annotated[str, typer.Option("--token", metavar="KEY", help="The API token that opens it.")] = "sandbox",  # noqa: S107 - made up, opens nothing else
-    latency: Annotated[str, typer.Option("--latency", metavar="DURATION", help="How long each answer takes.")] = "0s",
-    search_lag: Annotated[
-        str, typer.Option("--search-lag", metavar="DURATION", help="How long searches do not see what was written.")
-    ] = "3s",
-    faults: Annotated[
-        str,
-        typer.Option(
-            "--faults",
-            metavar="PLAN",
-            help="What breaks, separated by commas: EFFECT[-before|-after][=SECONDS][@METHOD PATH][:CHANCE|#COUNT], "
-            "such as 429:0.05 or '500-after@POST /api/v2/persons#3'.",
-        ),
-    ] = "",
-    refusals: Annotated[
-        str,
-        typer.Option(
-            "--refusals",
-            metavar="PLAN",
-            help="What is always refused: scope@KIND, permission@KIND, off@KIND, cap@KIND#N, payment, key-dies#N.",
-        ),
-    ] = "",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed, the same faults and ids.")] = 0,
-) -> int:
-    """Serve a Pipedrive of our own on this machine.
-
-    It is empty, strict, and gone when Ctrl-C ends it.
-    """
-    from pipedrive_cli.cli import sandboxing  # noqa: PLC0415 - the other commands need none of it
-
-    choice = sandboxing.SandboxChoice(
-        host=host,
-        port=port,
-        plan=plan,
-        seats=seats,
-        token=token,
-        latency=latency,
-        search_lag=search_lag,
-        faults=faults,
-        refusals=refusals,
-        seed=seed,
-        daily_tokens=daily_tokens,
-    )
-    return sandboxing.serve_sandbox(config, choice)
-
-
 @app.command(cls=PlainCommand, epilog=ending("check", "check events.ndjson", "check exports/ -c config.yaml --json"))
 def check(
     sources: Annotated[
@@ -519,5 +380,8 @@ def check(
 
 
 app.command(cls=PlainCommand, epilog=ending("init", "init events.ndjson"))(init_options.init)
+app.command(cls=PlainCommand, epilog=ending("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))(
+    sandbox_options.sandbox
+)
 app.add_typer(groups.runs, name="runs")
 app.add_typer(groups.fields, name="fields")

@@ -1,0 +1,83 @@
+"""One command from its first word to its exit code: every way in which it may end has its words here."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+
+import typer
+
+from pipedrive_cli.cli.app import app
+from pipedrive_cli.cli.options import LogFormat
+from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
+from pipedrive_cli.report.unread import abandon, put
+
+_OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
+
+
+def run() -> int:
+    """Runs one command; returns the exit code."""
+    try:
+        code = app(prog_name=app.info.name, standalone_mode=False)
+        put(sys.stdout, "")  # what is buffered still: Python would complain of it at its end
+    except PipedriveCliError as error:
+        _tell(error)
+        return error.exit_code
+    except typer.Exit as end:
+        return end.exit_code
+    except (BrokenPipeError, SystemExit):  # Typer ends the process where it meets the former first
+        abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        _tell(PipedriveCliError("interrupted before anything was sent", code="interrupted"))
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno not in _OUTPUT_LOST:
+            raise
+        abandon(sys.stdout)
+        lost = f"the output could not be written: {error.strerror}"
+        _tell(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
+        return EXIT_PARTIAL
+    except Exception as error:
+        usage = _usage_error(error)
+        if usage is None:
+            raise
+        if json_log_wanted(sys.argv[1:]):
+            _tell(UserMistake(getattr(error, "format_message", str)(), code="usage"))
+        else:
+            put(sys.stderr, usage)
+        return EXIT_USAGE
+    return int(code or 0)
+
+
+def _tell(error: PipedriveCliError) -> None:
+    """On stderr, as the command line wants it: that line itself may be what is wrong, so its words are looked at."""
+    if json_log_wanted(sys.argv[1:]):
+        from pipedrive_cli.report.log import JsonLog  # noqa: PLC0415 - few want it
+
+        JsonLog().error(error)
+        return
+    from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
+
+    show_error(error)
+
+
+def json_log_wanted(words: Sequence[str]) -> bool:
+    """Whether `--log-format json` is among the words of a command line."""
+    wanted = LogFormat.json.value
+    return f"--log-format={wanted}" in words or ("--log-format", wanted) in pairwise(words)
+
+
+def _usage_error(error: Exception) -> str | None:
+    """The words for a mistake on the command line, None for any other error."""
+    show = getattr(error, "format_message", None)
+    if show is None:
+        return None
+    if show().startswith("Usage:"):  # no argument at all: the message is the whole help
+        return f"{show()}\n"
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context is not None else ""
+    where = f" (see `{context.command_path} --help`)" if context is not None else ""
+    return f"{usage}{show()}{where}\n"
