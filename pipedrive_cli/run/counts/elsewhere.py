@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
@@ -20,6 +22,7 @@ from pipedrive_cli.events.chunks import Chunk
 
 WORTH: Final = 8 << 20  # bytes of input from which on other processes are started: a few times what starting them costs
 MOST: Final = 3  # processes that one reader of briefs keeps up with
+AHEAD: Final = 64  # batches that wait to be taken: some tens of MB
 _LOOK: Final = 2.0  # seconds after which a process that has nothing to do sees whether its parent is still there
 
 
@@ -30,24 +33,37 @@ def processes_for(size: int | None) -> int:
 
 
 def made(chunks: Iterable[Chunk], make: Callable[[Chunk], bytes], processes: int) -> Iterator[tuple[Chunk, bytes]]:
-    """Each chunk with what `make` makes of it, in order."""
+    """Each chunk with what `make` makes of it, in order. Raises what reading the chunks raises."""
     if not processes:
         for chunk in chunks:
             yield chunk, make(chunk)
         return
     with _crew(make, processes) as crew:
-        yield from _through(iter(chunks), crew)
+        ahead: queue.Queue[tuple[Chunk, bytes] | BaseException | None] = queue.Queue(AHEAD)
+        # Whoever takes the batches is busy for a second now and then; the others are not to wait for that.
+        threading.Thread(target=_feed, args=(iter(chunks), crew, ahead), name="crew", daemon=True).start()
+        while (batch := ahead.get()) is not None:
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
 
 
-def _through(chunks: Iterator[Chunk], crew: list[Connection]) -> Iterator[tuple[Chunk, bytes]]:
+def _feed(
+    chunks: Iterator[Chunk], crew: list[Connection], ahead: queue.Queue[tuple[Chunk, bytes] | BaseException | None]
+) -> None:
+    """Keeps the crew busy, and puts what it makes where it is waited for. A crew that was sent home ends this."""
     under_way: deque[tuple[Connection, Chunk]] = deque()
-    for worker in crew:
-        _send(worker, chunks, under_way)
-    while under_way:
-        worker, chunk = under_way.popleft()
-        batch = worker.recv_bytes()
-        _send(worker, chunks, under_way)
-        yield chunk, batch
+    try:
+        for worker in crew:
+            _send(worker, chunks, under_way)
+        while under_way:
+            worker, chunk = under_way.popleft()
+            batch = worker.recv_bytes()
+            _send(worker, chunks, under_way)
+            ahead.put((chunk, batch))
+        ahead.put(None)
+    except BaseException as trouble:  # noqa: BLE001 - it is raised where the batches are taken
+        ahead.put(trouble)
 
 
 def _send(worker: Connection, chunks: Iterator[Chunk], under_way: deque[tuple[Connection, Chunk]]) -> None:
@@ -73,11 +89,11 @@ def _crew(make: Callable[[Chunk], bytes], processes: int) -> Iterator[list[Conne
             started.append(process)
         yield crew
     finally:
-        for ours in crew:
-            ours.close()
         for process in started:
             process.terminate()
             process.join()
+        for ours in crew:
+            ours.close()
 
 
 def _serve(parent: Connection, make: Callable[[Chunk], bytes], parent_id: int) -> None:
