@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -22,6 +23,7 @@ from pipedrive_cli.report.live import LINE_EVERY
 from pipedrive_cli.report.wording import count, duration
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, terms_of_config
+from pipedrive_cli.virtual_time import VirtualTimeLoop
 
 DAYS_NAMED = 7  # of longer runs the first and the last day say enough
 
@@ -64,7 +66,8 @@ def _rehearsed(config_file: Path, options: RunOptions, choice: Choice, telling: 
     @contextlib.contextmanager
     def progress(tally: Tally) -> Iterator[Callable[[], None]]:
         every = REFRESH if sys.stderr.isatty() else LINE_EVERY
-        with voice.watching(tally, _real_time) as view:
+        virtual = isinstance(asyncio.get_running_loop(), VirtualTimeLoop)  # a look at the account is in real time
+        with voice.watching(tally, _real_time, virtual=virtual) as view:
             drawn = time.monotonic()
 
             def show() -> None:

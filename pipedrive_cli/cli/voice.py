@@ -59,10 +59,13 @@ class Voice:
             show_note(text)
 
     @contextlib.contextmanager
-    def watching(self, tally: Tally, clock: Callable[[], float]) -> Iterator[View]:
-        """The progress of a run; `clock` as for `LiveView`."""
-        quiet = self._telling.quiet
-        view = LiveView(tally, clock, quiet=quiet) if self._log is None or quiet else LogView(tally, clock, self._log)
+    def watching(self, tally: Tally, clock: Callable[[], float], *, virtual: bool = False) -> Iterator[View]:
+        """The progress of a run; `clock` and `virtual` as for `LiveView`."""
+        view: LiveView | LogView
+        if self._log is None or self._telling.quiet:
+            view = LiveView(tally, clock, quiet=self._telling.quiet, virtual=virtual)
+        else:
+            view = LogView(tally, clock, self._log, virtual=virtual)
         with view:
             self._view = view
             try:

@@ -31,16 +31,22 @@ class LiveView:
     """Progress of one run on stderr, drawn whenever `refresh` is called; it has no thread of its own.
 
     On a terminal: a few lines that redraw themselves and vanish at `stop`, because the report follows. Elsewhere: one
-    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds; call `refresh` four to
-    eight times a second.
+    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds, or with `virtual` real
+    time where the run's own is another; call `refresh` four to eight times a second.
     """
 
     def __init__(
-        self, tally: Tally, clock: Callable[[], float], *, file: TextIO | None = None, quiet: bool = False
+        self,
+        tally: Tally,
+        clock: Callable[[], float],
+        *,
+        file: TextIO | None = None,
+        quiet: bool = False,
+        virtual: bool = False,
     ) -> None:
         self._tally = tally
         self._clock = clock
-        self._meter = progress.Meter(tally)
+        self._meter = progress.Meter(tally, virtual=virtual)
         self._quiet = quiet
         self._console = console_for(file or sys.stderr)
         # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.

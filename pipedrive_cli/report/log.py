@@ -121,11 +121,11 @@ class JsonLog:
 class LogView:
     """Progress of one run in such a log: the view that `LiveView` is for people, with the same methods."""
 
-    def __init__(self, tally: Tally, clock: Callable[[], float], log: JsonLog) -> None:
+    def __init__(self, tally: Tally, clock: Callable[[], float], log: JsonLog, *, virtual: bool = False) -> None:
         self._tally = tally
         self._clock = clock
         self._log = log
-        self._meter = progress.Meter(tally)
+        self._meter = progress.Meter(tally, virtual=virtual)
         self._next_line = 0.0
 
     def refresh(self) -> None:

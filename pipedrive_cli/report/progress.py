@@ -24,22 +24,27 @@ ENDPOINTS_SHOWN = 3
 class Figures:
     """One moment of a run. The shares of the input (0 to 1) and what follows from them are None while nobody can know.
 
-    `read` is the share that was read, `settled` the share that is written or otherwise done.
+    `read` is the share that was read, `settled` the share that is written or otherwise done. A run in virtual time has
+    no requests per second: those of real time would stand beside a limit that holds in the other.
     """
 
     read: float | None
     settled: float | None
-    requests_per_second: float
+    requests_per_second: float | None
     seconds_left: float | None
     tokens_to_come: int | None
     waiting_seconds: float | None
 
 
 class Meter:
-    """Watches a tally: `look` now and then, with the event loop's time in seconds."""
+    """Watches a tally: `look` now and then, with the event loop's time in seconds.
 
-    def __init__(self, tally: Tally) -> None:
+    `virtual` says that it is real time that `look` is given, and the run's own time is another.
+    """
+
+    def __init__(self, tally: Tally, *, virtual: bool = False) -> None:
         self._tally = tally
+        self._virtual = virtual
         self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, work done
         self._in_records = False
 
@@ -62,7 +67,7 @@ class Meter:
         return Figures(
             read=_read(tally),
             settled=settled,
-            requests_per_second=self._rate(now, requests),
+            requests_per_second=None if self._virtual else self._rate(now, requests),
             seconds_left=None if to_do is None else self._left(now, done, to_do, waiting or 0.0),
             tokens_to_come=None if to_do is None else _to_come(tally.tokens_spent, done, to_do),
             waiting_seconds=waiting,
@@ -150,7 +155,7 @@ def sample(tally: Tally, figures: Figures) -> dict[str, Any]:
             "total": tally.requests.total(),
             "retried": tally.retried,
             "in_flight": tally.in_flight,
-            "per_second": round(figures.requests_per_second, 1),
+            "per_second": None if figures.requests_per_second is None else round(figures.requests_per_second, 1),
             "allowed_per_2s": tally.requests_allowed,
         },
         "tokens": {"spent": tally.tokens_spent, "left_today": tally.tokens_left_today},
@@ -181,9 +186,11 @@ def _outcomes(tally: Tally) -> list[str]:
 
 
 def _requests(tally: Tally, figures: Figures) -> str:
+    counts = [f"{tally.requests.total():,} sent", f"{tally.in_flight} in flight"]
+    if figures.requests_per_second is None:
+        return " · ".join(counts)
     limit = "" if tally.requests_allowed is None else f" (limit {tally.requests_allowed:,} in 2 s)"
-    rate = f"{figures.requests_per_second:.1f}/s{limit}"
-    return " · ".join([rate, f"{tally.requests.total():,} sent", f"{tally.in_flight} in flight"])
+    return " · ".join([f"{figures.requests_per_second:.1f}/s{limit}", *counts])
 
 
 def _tokens(tally: Tally, figures: Figures) -> list[tuple[str, str]]:

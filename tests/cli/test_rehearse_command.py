@@ -41,6 +41,13 @@ def test_the_json_is_a_summary_with_the_time_foretold(config: Path, tmp_path: Pa
     assert set(ended.json) == set(json.loads(pipedrive_cli("replay", source, "-c", config, "--sandbox", "--json").out))
 
 
+def test_progress_has_no_requests_per_second(config: Path, tmp_path: Path) -> None:
+    """They go by at hundreds a second of real time, which would stand beside a limit that holds in virtual time."""
+    shown = pipedrive_cli("rehearse", event_file(tmp_path, _lead(1)), "-c", config, terminal=True).err
+    assert " sent · " in shown
+    assert "/s" not in shown
+
+
 def test_the_text_says_days_and_tokens_per_day(config: Path, tmp_path: Path) -> None:
     """Where the day's budget does not last, the days and what each of them costs are told."""
     written_config(tmp_path, CONFIG + "delivery: {daily_tokens: 300}\n")

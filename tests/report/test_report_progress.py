@@ -33,6 +33,14 @@ def test_a_steady_run_is_foretold() -> None:
     assert left(figures, "16:42") == "about 1 min 20 s left, until 16:42"
 
 
+def test_virtual_time_has_no_rate_and_no_limit() -> None:
+    """What is sent in a second of real time says nothing of a limit in virtual time."""
+    tally, _ = steady(20)
+    figures = Meter(tally, virtual=True).look(20.0)
+    assert dict(lines(tally, figures))["requests"] == "400 sent · 0 in flight"
+    assert sample(tally, figures)["requests"]["per_second"] is None
+
+
 def test_nobody_foretells_the_end_of_a_pipe() -> None:
     """Without a size there is no percentage and no time left, but a rate."""
     tally, meter = steady(20, bytes_total=None)
