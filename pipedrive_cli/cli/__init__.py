@@ -17,6 +17,6 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         put(sys.stdout, f"pipedrive-cli {__version__}\n")  # answers without loading anything else
         return
-    from pipedrive_cli.cli.entry import run  # noqa: PLC0415 - see above
+    from pipedrive_cli.cli.command_line import run  # noqa: PLC0415 - see above
 
     sys.exit(run())

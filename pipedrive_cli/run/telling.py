@@ -80,15 +80,14 @@ def summary_of(
 
 def nothing_read(name: str, stopped: StopRun, tally: Tally) -> Summary:
     """The summary of a run that ended before its journal could be opened: nothing was read, nothing written."""
-    requests = {label: n for label, n in tally.requests.items() if n}
     return Summary(
         run=name,
         status="stopped",
         exit_code=stopped.exit_code,
         reason=stopped.code,
         input_complete=False,
-        requests=Requests(sum(requests.values()), tally.retried, requests),
-        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today, dict(tally.tokens)),
+        requests=_sent(tally),
+        tokens=_spent(tally),
         problems=(problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint),),
     )
 
@@ -98,7 +97,6 @@ def cut_short(error: PipedriveCliError, problems: tuple[ProblemGroup, ...], tall
     outcomes = dict(tally.outcomes)
     outcomes[Outcome.PENDING] = 0
     outcomes[Outcome.PENDING] = max(0, tally.events_read - sum(outcomes.values()))
-    requests = {label: n for label, n in tally.requests.items() if n}
     return Summary(
         run=name,
         status="stopped",
@@ -107,10 +105,19 @@ def cut_short(error: PipedriveCliError, problems: tuple[ProblemGroup, ...], tall
         input_complete=False,
         events=EventCounts.of(tally.events_read, outcomes),
         records=Records.of(tally.records),
-        requests=Requests(sum(requests.values()), tally.retried, requests),
-        tokens=Tokens(tally.tokens_spent, tally.tokens_left_today, dict(tally.tokens)),
+        requests=_sent(tally),
+        tokens=_spent(tally),
         problems=problems,
     )
+
+
+def _sent(tally: Tally) -> Requests:
+    requests = {label: n for label, n in tally.requests.items() if n}
+    return Requests(sum(requests.values()), tally.retried, requests)
+
+
+def _spent(tally: Tally) -> Tokens:
+    return Tokens(tally.tokens_spent, tally.tokens_left_today, dict(tally.tokens))
 
 
 def _problem_counts(counts: Mapping[str, int]) -> dict[Cause, int]:

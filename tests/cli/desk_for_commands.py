@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_cli.cli.entry import run
+from pipedrive_cli.cli.command_line import run
 from pipedrive_cli.sandbox import Sandbox
 from pipedrive_cli.sandbox.serve import serve
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipedrive_cli.cli.entry import json_log_wanted
+from pipedrive_cli.cli.command_line import json_log_wanted
 from tests.harness import identify
 
 from .desk_for_commands import event_file, pipedrive_cli, written_config

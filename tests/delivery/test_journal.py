@@ -130,17 +130,23 @@ def test_an_older_journal_is_brought_to_the_newest_version(tmp_path: Path, monke
         newer.close()
 
 
-def test_runs_of_the_first_journals_have_no_course_and_count_as_the_accounts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was not kept then is not known now; the run itself is there."""
-    path = tmp_path / "journal.sqlite"
+def of_the_first_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journal as the first version made them, with the run `r` in it."""
+    path = folder / "journal.sqlite"
     with monkeypatch.context() as patch:
         patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
         first = Journal.open(path)
         with first.transaction():
             first._db.execute("INSERT INTO runs (name, started) VALUES ('r', '2026-01-01T00:00:00+00:00')")
         first.close()
+    return path
+
+
+def test_runs_of_the_first_journals_have_no_course_and_count_as_the_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not kept then is not known now; the run itself is there."""
+    path = of_the_first_version(tmp_path, monkeypatch)
     journal = Journal.open(path)
     ((number, name, _, _),) = journal.runs()
     assert (name, journal.setting_of(number), journal.course_of(number)) == ("r", ("", "account"), None)
@@ -151,13 +157,7 @@ def test_a_journal_of_an_older_version_can_be_looked_at_and_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an upgrade `runs`, `check` and `fields` work before the first run has brought it up to date."""
-    path = tmp_path / "journal.sqlite"
-    with monkeypatch.context() as patch:
-        patch.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
-        first = Journal.open(path)
-        with first.transaction():
-            first._db.execute("INSERT INTO runs (name, started) VALUES ('r', '2026-01-01T00:00:00+00:00')")
-        first.close()
+    path = of_the_first_version(tmp_path, monkeypatch)
     before = path.read_bytes()
     with reading(path) as journal:
         ((number, name, _, _),) = journal.runs()

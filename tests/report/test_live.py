@@ -12,23 +12,12 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.report.live import LiveView
 
+from .terminals import Terminal
+
 CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 80 columns with colours, whatever the machine that tests has."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm-256color")
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def busy() -> Tally:

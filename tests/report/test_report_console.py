@@ -17,25 +17,13 @@ from pipedrive_cli.report.escape import plain
 from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
 
 from .report_scenes import HOSTILE, eventful, hostile
+from .terminals import Terminal
 
 GOLDEN = Path(__file__).parent / "eventful-80-columns.txt"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 80 columns with colours, whatever the machine that tests has."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm-256color")
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def report(summary: Summary, file: io.StringIO | None = None) -> str:
