@@ -9,6 +9,7 @@ with all that waits for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Counting:
         for chunk, packed in made(chain.from_iterable(map(chunks, sources)), make, processes):
             batch = decode_batch(packed)
             tally.file, tally.bytes_read = chunk.name, done + chunk.bytes_read
+            await asyncio.sleep(0)  # a Ctrl-C is heard here
             await self._take_batch(chunk.name, batch, last=chunk.last)
             if batch.left is not None:
                 line, reason = batch.left

@@ -76,13 +76,15 @@ def _send(worker: Connection, chunks: Iterator[Chunk], under_way: deque[tuple[Co
 @contextlib.contextmanager
 def _crew(make: Callable[[Chunk], bytes], processes: int) -> Iterator[list[Connection]]:
     # A fork has all that it needs; elsewhere it is not safe, and a fresh process is told.
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    forks = sys.platform == "linux"
+    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     crew: list[Connection] = []
     started = []
     try:
         for _ in range(processes):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, make, os.getpid()), daemon=True)
+            inherited = [*crew, ours] if forks else []
+            process = context.Process(target=_serve, args=(theirs, inherited, make, os.getpid()), daemon=True)
             process.start()
             theirs.close()
             crew.append(ours)
@@ -96,9 +98,14 @@ def _crew(make: Callable[[Chunk], bytes], processes: int) -> Iterator[list[Conne
             ours.close()
 
 
-def _serve(parent: Connection, make: Callable[[Chunk], bytes], parent_id: int) -> None:
-    """The life of one process. Ctrl-C is its parent's to deal with, and it ends when that one does."""
+def _serve(parent: Connection, inherited: Iterable[Connection], make: Callable[[Chunk], bytes], parent_id: int) -> None:
+    """The life of one process. Ctrl-C is its parent's to deal with, and it ends when that one does.
+
+    `inherited` are ends of pipes that a fork has brought along: as long as one is open, nobody's pipe is seen to end.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for end in inherited:
+        end.close()
     with contextlib.suppress(EOFError, OSError):
         while os.getppid() == parent_id:
             if parent.poll(_LOOK):
