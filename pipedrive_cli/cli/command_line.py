@@ -10,7 +10,7 @@ from itertools import pairwise
 import typer
 
 from pipedrive_cli.cli.app import app
-from pipedrive_cli.cli.options import LogFormat
+from pipedrive_cli.cli.options import INTERRUPTED, LogFormat
 from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
 from pipedrive_cli.report.unread import abandon, put
 
@@ -31,7 +31,7 @@ def run() -> int:
         abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        _tell(PipedriveCliError("interrupted before anything was sent", code="interrupted"))
+        _tell(PipedriveCliError(INTERRUPTED, code="interrupted"))
         return EXIT_INTERRUPTED
     except OSError as error:
         if error.errno not in _OUTPUT_LOST:

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from pipedrive_cli.errors import EXIT_INTERRUPTED, StopRun
+
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
 nothing was sent; 3 the key was refused; 4 stopped early, run again; 5 another run is under way; 130 or 143 interrupted,
@@ -114,11 +116,21 @@ _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
 
 
+INTERRUPTED = "interrupted before anything was sent"
+
+
 class PlainCommand(TyperCommand):
     """A command whose help has arguments as people write them: without Python's types, and each bracket once.
 
     Typer writes `{SOURCE...}...` and `<list[str]>`; older versions of it do neither.
     """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command. A Ctrl-C that it does not hear itself is told: Typer would end without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise StopRun(INTERRUPTED, code="interrupted", exit_code=EXIT_INTERRUPTED) from interrupt
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]
