@@ -29,6 +29,8 @@ class Outcome(StrEnum):
 
 
 HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})  # these alone make a later copy a duplicate
+UNFINISHED = frozenset({Outcome.FAILED, Outcome.PENDING})  # what `retry` sends again
+UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # with one of these a run is not complete
 
 
 class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pipedrive_cli.errors import EXIT_CREDENTIALS
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.outcomes import UNSETTLED, Outcome
 from pipedrive_cli.report.problems import words
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
@@ -103,7 +103,7 @@ def _outcome(summary: Summary, scene: Scene) -> str:
         if outcome is Outcome.REJECTED
         else f"{number:,} {outcome.value}"
         for outcome, number in events.by_outcome().items()
-        if number and outcome in (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
+        if number and outcome in UNSETTLED
     ]
     verb = _FINISHED[scene]
     if wrong:

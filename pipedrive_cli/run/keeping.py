@@ -9,11 +9,9 @@ from pathlib import Path
 from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.outcomes import UNSETTLED, Complaint, Outcome
 from pipedrive_cli.report.rejects import Note, RejectsWriter
 from pipedrive_cli.run.spool import Spool
-
-_UNFINISHED = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING})
 
 
 @dataclass(slots=True)
@@ -29,7 +27,7 @@ class Keeping:
 
     def keep(self, case: Case) -> None:
         """Called with every event that has ended, within the transaction that records it."""
-        if case.outcome not in _UNFINISHED:
+        if case.outcome not in UNSETTLED:
             return
         origin = case.origin
         if origin.body is None:

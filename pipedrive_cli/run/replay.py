@@ -23,7 +23,7 @@ from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.outcomes import UNFINISHED, Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
@@ -190,19 +190,12 @@ class Replay:
         journal: Journal,
         spool: Spool,
     ) -> Finished:
-        name, now = self._name, asyncio.get_running_loop().time
+        now = asyncio.get_running_loop().time
         began = now()
         course = self._course = Course(began)
         course.look(began, self.tally)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
-        with journal.transaction():
-            run = journal.begin_run(
-                name,
-                self._started.isoformat(),
-                written(self.options.sources),
-                command=self.options.command,
-                scene=self.options.scene,
-            )
+        run = self._begin(journal)
         kept = KeptEvents(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
             sources = [kept.source]
@@ -215,7 +208,7 @@ class Replay:
 
         def on_ended(case: Case) -> None:
             keeping.keep(case)
-            if case.outcome in {Outcome.FAILED, Outcome.PENDING}:
+            if case.outcome in UNFINISHED:
                 work.unfinished(case.place.file, self.tally.outcomes[Outcome.FAILED])
 
         book = Book(run, self.tally, on_ended=on_ended)
@@ -244,21 +237,31 @@ class Replay:
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
         course.end(now(), self.tally)
-        seconds = now() - began
         summary = summary_of(
             journal,
             run,
-            name,
+            self._name,
             stopped,
             input_complete=work.input_complete,
             tally=self.tally,
-            seconds=seconds,
+            seconds=now() - began,
             lost_track=work.lost_track,
         )
         with journal.transaction():
             journal.end_run(run, to_json(summary), packed(course.moments))
         resume_in = None if stopped is None else stopped.resume_in
         return Finished(summary, rejects_file, resume_in, self._occasion(account.account.company_name))
+
+    def _begin(self, journal: Journal) -> int:
+        """The run's number in the journal."""
+        with journal.transaction():
+            return journal.begin_run(
+                self._name,
+                self._started.isoformat(),
+                written(self.options.sources),
+                command=self.options.command,
+                scene=self.options.scene,
+            )
 
     # -- what the run is given
 

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, PipedriveCliError, StopRun
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.outcomes import UNSETTLED, Outcome
 from pipedrive_cli.report.summary import (
     Cause,
     EventCounts,
@@ -25,8 +25,6 @@ from pipedrive_cli.report.summary import (
     worst_first,
 )
 from pipedrive_cli.transform.changes import Kind
-
-_UNSETTLED = (Outcome.REJECTED, Outcome.FAILED, Outcome.PENDING)
 
 
 def named(started: datetime) -> str:
@@ -52,7 +50,7 @@ def summary_of(
         figures = {**figures, "read": tally.events_read}
         missing = tally.events_read - sum(outcomes.values())
         outcomes[Outcome.PENDING] = outcomes.get(Outcome.PENDING, 0) + max(0, missing)
-    unsettled = any(outcomes.get(outcome) for outcome in _UNSETTLED)
+    unsettled = any(outcomes.get(outcome) for outcome in UNSETTLED)
     status: Literal["complete", "partial", "stopped"] = "stopped" if stopped else "partial" if unsettled else "complete"
     exit_code = stopped.exit_code if stopped else EXIT_PARTIAL if unsettled else EXIT_OK
     requests = journal.counts(run, "request")

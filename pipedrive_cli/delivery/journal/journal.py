@@ -18,13 +18,13 @@ from pipedrive_cli.delivery.journal.rows import TRANSITIONS, KnownFile, OpenWrit
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.outcomes import HANDLED, Outcome
+from pipedrive_cli.outcomes import HANDLED, UNFINISHED, Outcome
 from pipedrive_cli.transform.changes import Kind
 
 IN_MEMORY = Path(":memory:")
 _OUTCOMES = tuple(Outcome)  # a row has their number here
 _HANDLED = frozenset(map(_OUTCOMES.index, HANDLED))
-_UNFINISHED = frozenset({_OUTCOMES.index(Outcome.FAILED), _OUTCOMES.index(Outcome.PENDING)})
+_UNFINISHED = frozenset(map(_OUTCOMES.index, UNFINISHED))
 _BATCH = 500  # variables in one SELECT
 
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
