@@ -89,3 +89,8 @@ class StateHeld(PipedriveCliError):
     """Another run holds this account's journal."""
 
     exit_code = EXIT_STATE_HELD
+
+
+def interrupted() -> StopRun:
+    """Ctrl-C where nothing has been sent, so that there is nothing to finish and record."""
+    return StopRun("interrupted before anything was sent", code="interrupted", exit_code=EXIT_INTERRUPTED)

@@ -128,13 +128,12 @@ def replay(
 
     Run it again at any time: what is done is not done twice.
     """
-    from pipedrive_cli.cli import running  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import running, stopping  # noqa: PLC0415 - the other commands need none of it
 
-    shared: dict[str, Any] = {
-        "sources": tuple(sources),
-        "limit": limit,
-        "filters": running.filters(since=since, until=until, types=type_, names=event, users=user),
-    }
+    with stopping.told_as_json(as_json, stopping.summary):
+        within = running.seconds("--deadline", deadline)
+        filters = running.filters(since=since, until=until, types=type_, names=event, users=user)
+    shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters}
     if dry_run:
         from pipedrive_cli.cli.previewing import preview_events  # noqa: PLC0415 - the other commands need none of it
 
@@ -146,7 +145,7 @@ def replay(
             state=state,
             rejects=rejects,
             max_tokens=max_tokens,
-            deadline=running.seconds("--deadline", deadline),
+            deadline=within,
             max_failures=max_failures,
             wait=wait,
             reread=reread,
@@ -191,8 +190,10 @@ def retry(
 
     Needs no files: the journal keeps those events until they are delivered.
     """
-    from pipedrive_cli.cli import running  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import running, stopping  # noqa: PLC0415 - the other commands need none of it
 
+    with stopping.told_as_json(as_json, stopping.summary):
+        within = running.seconds("--deadline", deadline)
     return running.replay(
         config,
         running.RunOptions(
@@ -202,7 +203,7 @@ def retry(
             state=state,
             rejects=rejects,
             max_tokens=max_tokens,
-            deadline=running.seconds("--deadline", deadline),
+            deadline=within,
             max_failures=max_failures,
             wait=wait,
         ),
@@ -254,8 +255,10 @@ def preview(
     verbose: Verbose = False,
 ) -> int:
     """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
-    from pipedrive_cli.cli import filtering, previewing  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, previewing, stopping  # noqa: PLC0415 - the other commands need none of it
 
+    with stopping.told_as_json(as_json, stopping.summary):
+        filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     return previewing.preview_events(
         config,
         sources=tuple(sources),
@@ -263,7 +266,7 @@ def preview(
         sandbox=sandbox,
         state=state,
         limit=limit,
-        filters=filtering.filters(since=since, until=until, types=type_, names=event, users=user),
+        filters=filters,
         form=form,
         counts_only=summary,
         as_json=as_json,
@@ -316,8 +319,10 @@ def rehearse(
 
     The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
     """
-    from pipedrive_cli.cli import rehearsing, running  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import rehearsing, running, stopping  # noqa: PLC0415 - the other commands need none of it
 
+    with stopping.told_as_json(as_json, stopping.summary):
+        filters = running.filters(since=since, until=until, types=type_, names=event, users=user)
     return rehearsing.rehearse(
         config,
         running.RunOptions(
@@ -325,7 +330,7 @@ def rehearse(
             sandbox=True,
             state=state,
             limit=limit,
-            filters=running.filters(since=since, until=until, types=type_, names=event, users=user),
+            filters=filters,
             rejects=rejects,
             max_tokens=max_tokens,
             wait=True,

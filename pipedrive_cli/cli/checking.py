@@ -11,7 +11,7 @@ from pathlib import Path
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.cli.stopping import problems_of, told_as_json
 from pipedrive_cli.config import load, notes
-from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems
+from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, PipedriveCliError
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.summary import EXAMPLES
@@ -31,7 +31,7 @@ def check(
 
     `every`: all events are looked at, however many there are.
     """
-    with told_as_json(as_json, lambda error: _object(Checked(problems_of(error), exit_code=error.exit_code))):
+    with told_as_json(as_json, stopped):
         checked = _checked(config_file, sources, sandbox=sandbox, every=every)
     if as_json:
         print_json(_object(checked))
@@ -41,6 +41,11 @@ def check(
         steps = _steps(checked, config_file, sources, sandbox)
         tell_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
+
+
+def stopped(error: PipedriveCliError) -> dict[str, object]:
+    """What `--json` gives where nothing was checked."""
+    return _object(Checked(problems_of(error), exit_code=error.exit_code))
 
 
 def _object(checked: Checked) -> dict[str, object]:

@@ -10,11 +10,19 @@ from itertools import pairwise
 import typer
 
 from pipedrive_cli.cli.app import app
-from pipedrive_cli.cli.options import INTERRUPTED, LogFormat
-from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake
+from pipedrive_cli.cli.options import LogFormat
+from pipedrive_cli.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_PARTIAL,
+    EXIT_USAGE,
+    PipedriveCliError,
+    UserMistake,
+    interrupted,
+)
 from pipedrive_cli.report.unread import abandon, put
 
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
+_GIVE_SUMMARY = frozenset({"replay", "retry", "preview", "rehearse"})
 
 
 def run() -> int:
@@ -31,7 +39,7 @@ def run() -> int:
         abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        _tell(PipedriveCliError(INTERRUPTED, code="interrupted"))
+        _tell(interrupted())
         return EXIT_INTERRUPTED
     except OSError as error:
         if error.errno not in _OUTPUT_LOST:
@@ -44,8 +52,11 @@ def run() -> int:
         usage = _usage_error(error)
         if usage is None:
             raise
+        mistake = UserMistake(getattr(error, "format_message", str)(), code="usage")
+        if "--json" in sys.argv[1:]:
+            _print_json(mistake, getattr(getattr(error, "ctx", None), "info_name", None))
         if json_log_wanted(sys.argv[1:]):
-            _tell(UserMistake(getattr(error, "format_message", str)(), code="usage"))
+            _tell(mistake)
         else:
             put(sys.stderr, usage)
         return EXIT_USAGE
@@ -62,6 +73,15 @@ def _tell(error: PipedriveCliError) -> None:
     from pipedrive_cli.report.console import show_error  # noqa: PLC0415 - rich is for those who need it
 
     show_error(error)
+
+
+def _print_json(mistake: UserMistake, command: str | None) -> None:
+    """The object that this command gives with `--json` where nothing comes of it."""
+    from pipedrive_cli.cli import checking, stopping  # noqa: PLC0415 - only who calls a command wrongly needs them
+    from pipedrive_cli.cli.printing import print_json  # noqa: PLC0415 - as above
+
+    told = checking.stopped if command == "check" else stopping.summary if command in _GIVE_SUMMARY else stopping.plain
+    print_json(told(mistake))
 
 
 def json_log_wanted(words: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipedrive_cli.errors import EXIT_INTERRUPTED, StopRun
+from pipedrive_cli.errors import interrupted
 
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
@@ -116,9 +116,6 @@ _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
 
 
-INTERRUPTED = "interrupted before anything was sent"
-
-
 class PlainCommand(TyperCommand):
     """A command whose help has arguments as people write them: without Python's types, and each bracket once.
 
@@ -130,7 +127,7 @@ class PlainCommand(TyperCommand):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            raise StopRun(INTERRUPTED, code="interrupted", exit_code=EXIT_INTERRUPTED) from interrupt
+            raise interrupted() from interrupt
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]

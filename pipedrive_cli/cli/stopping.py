@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeAlias
 
+import typer
+
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
+from pipedrive_cli.errors import ConfigProblems, PipedriveCliError, interrupted
 from pipedrive_cli.report.summary import VERSION, ProblemGroup, Summary, config_group, problem_group
 from pipedrive_cli.run.telling import cut_short, named
 
@@ -20,12 +22,19 @@ Command: TypeAlias = Callable[P, int]
 
 @contextlib.contextmanager
 def told_as_json(as_json: bool, told: Callable[[PipedriveCliError], Any] | None = None) -> Iterator[None]:
-    """Prints what `told` makes of an error (a plain object by default) and lets it go on: people read it on stderr."""
+    """Prints what `told` makes of an error (a plain object by default) and lets it go on: people read it on stderr.
+
+    Ctrl-C counts as one. What is within must print nothing itself.
+    """
     try:
         yield
     except PipedriveCliError as error:
         if as_json:
             print_json((told or plain)(error))
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        if as_json:
+            print_json((told or plain)(interrupted()))
         raise
 
 

@@ -85,3 +85,53 @@ def test_a_report_that_cannot_be_written_leaves_the_summary(tmp_path: Path) -> N
     assert ended.code == 2
     assert ended.json["status"] == "complete"
     assert "--report" in ended.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("replay x --since soon", "replay x --type foo", "replay x --deadline x", "replay x --dry-run --until x"),
+        *("replay", "replay x --limit many", "replay x --nope", "replay x --log-format xml"),
+        *("retry --deadline x", "retry a b", "preview x --type foo", "preview", "preview x --limit 0"),
+        *("rehearse x --since soon", "rehearse x --seats 0", "rehearse"),
+    ],
+)
+def test_a_mistake_on_the_command_line_of_a_run(line: str) -> None:
+    """The summary of a run that was none, whether the parser or the command itself found it."""
+    ended = pipedrive_cli(*line.split(), "--json")
+    assert list(ended.json) == SUMMARY
+    assert (ended.code, ended.json["exit_code"], ended.json["reason"]) == (2, 2, "usage")
+    assert ended.err
+
+
+@pytest.mark.parametrize("line", ["runs --nope", "runs nope", "runs show a b", "fields a b", "fields create x", "nope"])
+def test_a_mistake_on_the_command_line_of_another_command(line: str) -> None:
+    """Its own object, as for any other mistake."""
+    ended = pipedrive_cli(*line.split(), "--json")
+    assert list(ended.json) == ["version", "status", "exit_code", "reason", "problems"]
+    assert (ended.code, ended.json["reason"]) == (2, "usage")
+
+
+def test_a_mistake_on_the_command_line_of_check() -> None:
+    """What it gives where nothing was checked."""
+    ended = pipedrive_cli("check", "--nope", "--json")
+    assert (ended.code, ended.json["ok"], ended.json["problems"][0]["code"]) == (2, False, "usage")
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        *(("replay x", "running"), ("retry", "running"), ("preview x", "previewing"), ("rehearse x", "rehearsing")),
+        *(("check", "checking"), ("fields", "fields_command")),
+    ],
+)
+def test_ctrl_c_before_anything_was_sent(command: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object says so too, with its exit code where it has one."""
+
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"pipedrive_cli.cli.{module}.load", pressed)
+    ended = pipedrive_cli(*command.split(), "--json")
+    assert (ended.code, ended.json.get("exit_code", 130)) == (130, 130)
+    assert ended.json["problems"][0]["code"] == "interrupted"
