@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from pipedrive_cli.events.lines import LINE_LIMIT
@@ -20,8 +21,9 @@ CHUNK: Final = 1 << 20  # bytes, some thousand events: passing them on costs lit
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines of one source: `blocks`, of which no line but the source's last one lacks its end.
+    """Whole lines of one source, of which none but the source's last one lacks its end: `blocks`, or `span`.
 
+    A span is a file and from where to where in it: whoever reads it may be another process, and finds it there.
     `bytes_read` are those taken from the source so far, packed; `trouble` is why it ended early.
     """
 
@@ -32,9 +34,18 @@ class Chunk:
     last: bool
     bytes_read: int
     trouble: Trouble | None = None
+    span: tuple[Path, int, int] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.blocks)
+        if self.span is None:
+            yield from self.blocks
+            return
+        path, start, end = self.span
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            while start < end and (block := file.read(end - start)):
+                start += len(block)
+                yield block
 
     def without_text(self) -> Chunk:
         """The same, with its lines let go."""
@@ -62,7 +73,15 @@ def chunks(source: Source, size: int = CHUNK) -> Iterator[Chunk]:
 def _cut(source: Source, blocks: Blocks, size: int) -> Iterator[Chunk]:
     waiting: list[bytes] = []
     held = 0
-    line = source.first_line
+    line, start = source.first_line, source.start
+
+    def ready(*, last: bool) -> Chunk:
+        span = (source.path, start, start + held) if source.path is not None and blocks.plain else None
+        if span is None or held > LINE_LIMIT + size:
+            return Chunk(source.name, source.named, line, tuple(waiting), last, blocks.bytes_read, trouble)
+        return Chunk(source.name, source.named, line, (), last, blocks.bytes_read, trouble, span)
+
+    trouble = None
     for block in blocks:
         end = block.rfind(b"\n") + 1
         if held + len(block) < size or not end:
@@ -71,8 +90,10 @@ def _cut(source: Source, blocks: Blocks, size: int) -> Iterator[Chunk]:
                 waiting.append(block)
             continue
         waiting.append(block[:end])
-        ready = tuple(waiting)
-        yield Chunk(source.name, source.named, line, ready, last=False, bytes_read=blocks.bytes_read)
-        line += sum(piece.count(b"\n") for piece in ready)
+        held += end
+        yield ready(last=False)
+        line += sum(piece.count(b"\n") for piece in waiting)
+        start += held
         waiting, held = [block[end:]], len(block) - end
-    yield Chunk(source.name, source.named, line, tuple(waiting), True, blocks.bytes_read, blocks.trouble)
+    trouble = blocks.trouble
+    yield ready(last=True)

@@ -52,6 +52,7 @@ class Blocks:
         self._read = getattr(stream, "read1", stream.read)
         self.bytes_read = 0
         self.trouble: Trouble | None = None
+        self.plain = False  # the blocks are the stream's own bytes: known once the first one is there
 
     def __iter__(self) -> Iterator[bytes]:
         first = self._take(_PACKED_BLOCK)
@@ -67,6 +68,7 @@ class Blocks:
         if first.startswith(_PACKED):
             yield from self._unpacked(first, "gzip" if first.startswith(_GZIP) else "zstd")
             return
+        self.plain = True
         block = first
         while block:
             yield block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.chunks import Chunk, chunks
-from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.counts.elsewhere import made
@@ -161,6 +163,23 @@ def test_the_chunks_of_a_source_hold_what_the_source_holds(rows: list[bytes], en
     assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
 
 
+def test_chunks_of_a_file_are_found_in_the_file(tmp_path: Path) -> None:
+    """They carry places instead of bytes, also where reading begins in the middle; a packed file's carry its text."""
+    text = lines(track("u", f"Event {n}", n) for n in range(30_000))
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(text)
+    begin = text.index(b"\n") + 1
+    source = Source("events.ndjson", True, len(text), file, start=begin, first_line=1)
+    pieces = list(chunks(source, 300_000))
+    assert len(pieces) > 5
+    assert not any(piece.blocks for piece in pieces)
+    assert [entry for piece in pieces for entry in piece.reading()] == list(Reading(source, whole=True))
+    packed = tmp_path / "events.gz"
+    packed.write_bytes(gzip.compress(text, 1))
+    found = list(chunks(Source("events.gz", True, 1, packed), 300_000))
+    assert b"".join(block for piece in found for block in piece) == text
+
+
 def test_a_line_without_end_is_not_held() -> None:
     """Forty MiB without a newline are one refused line, of which no more is kept than tells that it is too long."""
     text = b'{"a":"' + b"x" * (40 << 20) + b'"}\n{"type":"page","messageId":"m"}\n'
@@ -182,3 +201,13 @@ def test_other_processes_make_the_same_of_chunks_in_the_same_order() -> None:
     together = [(chunk.first_line, made_of) for chunk, made_of in made(chunks(_source(text), 500), make, 2)]
     assert len(alone) > 20
     assert together == alone
+
+
+def test_a_process_that_cannot_read_its_chunk_is_told(tmp_path: Path) -> None:
+    """A file that goes away while it is read ends the count with a sentence."""
+
+    def make(chunk: Chunk) -> bytes:
+        raise FileNotFoundError(chunk.name)
+
+    with pytest.raises(UserMistake, match="went away"):
+        list(made(chunks(_source(b"{}\n" * 100), 10), make, 2))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.chunks import Chunk
 
 WORTH: Final = 8 << 20  # bytes of input from which on other processes are started: a few times what starting them costs
@@ -33,7 +34,10 @@ def processes_for(size: int | None) -> int:
 
 
 def made(chunks: Iterable[Chunk], make: Callable[[Chunk], bytes], processes: int) -> Iterator[tuple[Chunk, bytes]]:
-    """Each chunk with what `make` makes of it, in order. Raises what reading the chunks raises."""
+    """Each chunk with what `make` makes of it, in order.
+
+    Raises what reading the chunks raises, and `UserMistake` where another process could not.
+    """
     if not processes:
         for chunk in chunks:
             yield chunk, make(chunk)
@@ -43,6 +47,10 @@ def made(chunks: Iterable[Chunk], make: Callable[[Chunk], bytes], processes: int
         # Whoever takes the batches is busy for a second now and then; the others are not to wait for that.
         threading.Thread(target=_feed, args=(iter(chunks), crew, ahead), name="crew", daemon=True).start()
         while (batch := ahead.get()) is not None:
+            if isinstance(batch, EOFError):  # one of them has ended: it could not read what we had read
+                raise UserMistake(
+                    "a file went away or changed while it was read", code="source_unreadable", hint="run it again"
+                ) from batch
             if isinstance(batch, BaseException):
                 raise batch
             yield batch
