@@ -190,6 +190,7 @@ def test_a_line_without_end_is_not_held() -> None:
     assert [(entry.line, entry.cut, entry.identity) for entry in entries] == [(1, True, None), (2, False, "m")]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads; a preview has none
 def test_other_processes_make_the_same_of_chunks_in_the_same_order() -> None:
     """Two processes, many more chunks than that."""
     text = lines(track("u", f"Event {n}", n) for n in range(300))
@@ -203,6 +204,7 @@ def test_other_processes_make_the_same_of_chunks_in_the_same_order() -> None:
     assert together == alone
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads; a preview has none
 def test_a_process_that_cannot_read_its_chunk_is_told(tmp_path: Path) -> None:
     """A file that goes away while it is read ends the count with a sentence."""
 
