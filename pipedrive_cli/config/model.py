@@ -289,7 +289,8 @@ class Delivery(Section, frozen=True):
     lookahead: Annotated[
         int,
         key(
-            "How many events are read ahead, so that changes of one record become one write. 1 sends event by event.",
+            "How many events are read ahead, so that changes of one record become one write; fewer where they ask for "
+            "more than ten changes each, as large orders do. 1 sends event by event.",
             ge=1,
             le=10_000_000,
         ),

@@ -1,7 +1,8 @@
 """The way in: entries of the sources become cases in the backlog, or end at once (bad, filtered, duplicate, skipped).
 
-Reads ahead by at most one window of events. What the account must be asked for before an event can be transformed is
-asked for when the first such event comes, so that a file of products alone demands nothing of persons.
+Reads ahead by at most one window: so many events, or fewer where they ask for many changes each. What the account must
+be asked for before an event can be transformed is asked for when the first such event comes, so that a file of products
+alone demands nothing of persons.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.transform.changes import Kind, Transformed
 
 BATCH = 500  # entries between two looks at the clock and the journal
+PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
 _NEEDS: dict[str, frozenset[Kind]] = {
@@ -62,6 +64,11 @@ def passes(event: Event, filters: Filters) -> bool:
     if filters.names and (event.name or "").strip().casefold() not in filters.names:
         return False
     return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
+
+
+def full(window: int, events: int, parts: int) -> bool:
+    """Whether a window of so many events read ahead ends with those that wait, asking for so many changes."""
+    return events >= window or parts >= PARTS_AN_EVENT * window
 
 
 class Memory(Protocol):
@@ -103,6 +110,7 @@ class Intake:
     stopped: Callable[[], bool] = lambda: False
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
+    parts: int = 0  # the changes that they ask for
     left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _prepared: frozenset[Kind] = frozenset()
@@ -125,10 +133,11 @@ class Intake:
             pipe = source.size is None
             async for batch in _batches(reading, min(BATCH, self.window)):
                 self.book.tally.bytes_read = before + reading.bytes_read
-                full = await self._take(batch)
-                if full or self.stopped():
+                enough = await self._take(batch)
+                if enough or self.stopped():
                     return
-                if self.waiting >= self.window or (pipe and not batch and self.waiting):
+                silent = pipe and not batch and self.waiting > 0
+                if silent or full(self.window, self.waiting, self.parts):
                     yield
                     self._next_window()
                     if self.stopped():
@@ -147,7 +156,7 @@ class Intake:
 
     def _next_window(self) -> None:
         self.end_twins()
-        self.waiting = 0
+        self.waiting = self.parts = 0
         # What waits for the rest of the input is under way still: a copy of it must not be sent beside it.
         self._under_way = {key: case for key, case in self._under_way.items() if case.open}
 
@@ -218,6 +227,7 @@ class Intake:
         transformed = self.transform(event)
         if transformed.complaints and _misfit(transformed) and await self._renewed(event, case):
             transformed = self.transform(event)
+        self.parts += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         if transformed.complaints:

@@ -18,6 +18,7 @@ from pipedrive_cli.events.chunks import Chunk, chunks
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.run import intake
 from pipedrive_cli.run.counts.elsewhere import made
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview
@@ -114,16 +115,33 @@ def _both(folder: Path, events: list[Event], config: Config, **options: Any) -> 
 @given(
     events=st.lists(_EVENTS, max_size=14),
     lookahead=st.sampled_from([1, 2, 3, 5, 100]),
+    parts=st.sampled_from([1, 10]),
     in_order=st.booleans(),
 )
 def test_counting_by_name_says_what_driving_every_plan_says(
-    tmp_path: Path, events: list[Event], lookahead: int, in_order: bool
+    tmp_path: Path, events: list[Event], lookahead: int, parts: int, in_order: bool
 ) -> None:
     """Events, records, requests, tokens, problems and dropped traits, for aliases, copies, late and bad values."""
     if in_order:
         events = [each | {"timestamp": at(second)} for second, each in enumerate(events)]
-    counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "PARTS_AN_EVENT", parts)
+        counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
     assert counted == driven
+
+
+def test_orders_of_many_products_end_a_window_alike(tmp_path: Path) -> None:
+    """Before their number of events is reached: what comes later is an update of what was created."""
+    orders = [
+        ordered(
+            "b", [{"product_id": str(code), "name": "N", "price": time} for code in range(12)], time, currency="EUR"
+        )
+        for time in range(550)
+    ]
+    counted, driven = _both(tmp_path, orders, with_delivery(lookahead=600))
+    assert counted == driven
+    products = counted["records"]["products"]
+    assert (products["created"], products["updated"]) == (12, 12)
 
 
 @pytest.mark.parametrize("lookahead", [1, 4, 100_000])

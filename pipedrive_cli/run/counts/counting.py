@@ -41,6 +41,7 @@ from pipedrive_cli.run.counts.endings import Endings
 from pipedrive_cli.run.counts.plain import Plain
 from pipedrive_cli.run.counts.records import Known, Records, Remembered, part_of
 from pipedrive_cli.run.counts.window import Window, batched, case_of
+from pipedrive_cli.run.intake import full
 from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.transform.changes import NOTHING, Kind
@@ -118,8 +119,9 @@ class Counting:
             await self._take(file, briefs[start:end], batch)
             self._entry += end - start
             start = end
-            if len(self._now.rows) + len(self._now.twins) >= self.window and (
-                self._entry % step == 0 or (last and start == len(briefs))
+            now = self._now
+            if (self._entry % step == 0 or (last and start == len(briefs))) and full(
+                self.window, len(now.rows) + len(now.twins), now.parts
             ):
                 await self._window_over()
         if last:
@@ -145,6 +147,7 @@ class Counting:
                 continue
             row = len(rows)
             rows.append(brief)
+            now.parts += len(brief.parts)
             if brief.dropped:
                 drops.append(brief.dropped)
             if brief.told or marks & (APART | BY_ID):

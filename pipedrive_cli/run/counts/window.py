@@ -28,6 +28,7 @@ class Window:
     joinings: list[Joining] = field(default_factory=list)  # aliases, in the order of reading
     twins: list[tuple[Brief, str]] = field(default_factory=list)  # copies, and their files
     quiet: dict[int, int] = field(default_factory=dict)  # row -> how many of its parts change nothing
+    parts: int = 0  # of all rows
 
     def wait(self, row: int, brief: Brief) -> None:
         """What this event asks for waits for its records."""
