@@ -32,7 +32,7 @@ from pipedrive_cli.delivery.verdicts import depends_on, reject_all, skip_deleted
 from pipedrive_cli.outcomes import Outcome
 
 
-class _PersonDeletedError(Exception):
+class _PersonDeleted(Exception):
     """The lead's person was deleted in Pipedrive, and is not wanted back."""
 
 
@@ -69,7 +69,7 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
             return False
         revived = yield Revive(part.change.person, links["person"])
         if revived is None and terms.deleted == "skip":
-            raise _PersonDeletedError
+            raise _PersonDeleted
         if revived is None:
             return False
         links["person"] = revived
@@ -77,6 +77,6 @@ def deliver_lead(job: Job, terms: Terms) -> Plan:
 
     try:
         return (yield from bring(job, home, (part,), terms, links, mend))
-    except _PersonDeletedError:
+    except _PersonDeleted:
         yield skip_deleted(job, home, (part,))
         return None

@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes taken from the source so far; of a gzip file as they stand on disk."""
+        """Bytes taken from the source so far; of a packed file as they stand on disk."""
         return 0 if self._blocks is None else self._blocks.bytes_read
 
     def __iter__(self) -> Iterator[Entry]:

@@ -1,6 +1,6 @@
 """A run's figures for Prometheus, as a textfile that node_exporter picks up (`--metrics FILE`).
 
-All are gauges of the last run, labelled with the file's own name so that several imports on one machine stay apart.
+All are gauges of the last run, labelled with the file's own name so that several runs on one machine stay apart.
 They hold numbers, codes and endpoints, and nothing of any event.
 """
 

@@ -29,7 +29,7 @@ from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS, Call
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
 from pipedrive_cli.run.counts.brief import Briefing
-from pipedrive_cli.run.counts.counting import Counting, NotByNameError
+from pipedrive_cli.run.counts.counting import Counting, NotByName
 from pipedrive_cli.run.counts.elsewhere import processes_for
 from pipedrive_cli.run.counts.records import Remembered
 from pipedrive_cli.run.intake import Intake, reading_started, reason_left, unread
@@ -109,7 +109,7 @@ class Preview:
         sources = resolve(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
         reading_started(self.tally, sources)
         if seen is None and journal is None and self._countable(sources):
-            with contextlib.suppress(NotByNameError):
+            with contextlib.suppress(NotByName):
                 return await _Work(self, None, None, [], by_name=True).counted(sources)
             self.tally = Tally()  # what was counted so far does not count
             reading_started(self.tally, sources)
@@ -229,7 +229,7 @@ class _Work:
         return self._summary(input_complete=intake.complete, left=left)
 
     async def counted(self, sources: list[Source]) -> Summary:
-        """The same by names alone, where they are enough. Raises `NotByNameError`."""
+        """The same by names alone, where they are enough. Raises `NotByName`."""
         preview, memory = self.preview, self._memory
         assert isinstance(memory, Remembered) and isinstance(self._known, Unknown)  # noqa: S101 - made so
         counting = Counting(

@@ -49,7 +49,7 @@ from pipedrive_cli.transform.changes import NOTHING, Kind
 STEP: Final = 500  # entries after which a run looks whether its window is full
 
 
-class NotByNameError(Exception):
+class NotByName(Exception):
     """An event names a record by Pipedrive's own id: whose names meet there is for plans to tell."""
 
 
@@ -90,7 +90,7 @@ class Counting:
     async def through(self, sources: Iterable[Source], make: Callable[[Chunk], bytes], processes: int) -> None:
         """Counts all sources to their end; `make` makes batches of chunks, in so many processes of their own.
 
-        Raises `NotByNameError`; then nothing of it counts.
+        Raises `NotByName`; then nothing of it counts.
         """
         tally = self.book.tally
         done = 0
@@ -186,7 +186,7 @@ class Counting:
         """An event that there is something to tell of, or that names will not do for."""
         complaints = batch.told[brief.told - 1] if brief.told else ()
         if brief.marks & BY_ID:
-            raise NotByNameError
+            raise NotByName
         if brief.marks & APART:
             self._apart.take(self._now, row, brief, complaints)
         elif brief.marks & CASE:
