@@ -87,8 +87,10 @@ class Preview:
         """
         state = self.options.state or self.config.state
         if not (self.options.online or self.options.sandbox):
-            journal = scratch(state) if state is not None and state.exists() else None
-            return await self._through(None, journal, [])
+            if state is None or not state.exists():
+                return await self._through(None, None, [])
+            with contextlib.closing(scratch(state)) as journal:
+                return await self._through(None, journal, [])
         from pipedrive_cli.run.preview_online import looking  # noqa: PLC0415 - loads what sends
 
         twins: list[Complaint] = []
@@ -113,7 +115,12 @@ class Preview:
                 return await _Work(self, None, None, [], by_name=True).counted(sources)
             self.tally = Tally()  # what was counted so far does not count
             reading_started(self.tally, sources)
-        return await _Work(self, seen, journal, twins).through(sources)
+        with contextlib.ExitStack() as closing:
+
+            def opened() -> Journal:
+                return closing.enter_context(contextlib.closing(scratch()))
+
+            return await _Work(self, seen, journal, twins, open_journal=opened).through(sources)
 
     def _countable(self, sources: Sequence[Source]) -> bool:
         """Whether names may be enough to count by: nobody is asked, nothing is shown, and whoever is named is created.
@@ -169,6 +176,7 @@ class _Work:
     journal: Journal | None
     twins: list[Complaint] = field(default_factory=list)
     by_name: bool = False  # it is for `counted`
+    open_journal: Callable[[], Journal] = scratch  # for what does not stay in memory
     _memory: Memory = field(init=False)
     _book: Book = field(init=False)
     _backlog: LeanBacklog = field(init=False)
@@ -180,7 +188,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         preview, labels = self.preview, Labels()
-        self._memory = Remembered() if self.by_name else Memory(scratch, self.journal)
+        self._memory = Remembered() if self.by_name else Memory(self.open_journal, self.journal)
         self._book = Book(0, preview.tally, on_ended=self._memory.ended)
         self._backlog = LeanBacklog(
             {} if self.journal is None else self.journal.aliases(), anonymous=preview.show is None
