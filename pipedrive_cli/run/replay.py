@@ -255,6 +255,8 @@ class Replay:
     def _begin(self, journal: Journal) -> int:
         """The run's number in the journal."""
         with journal.transaction():
+            while journal.has_run(self._name):  # runs that begin in one second may draw one name
+                self._name = self.tally.run = named(self._started)
             return journal.begin_run(
                 self._name,
                 self._started.isoformat(),

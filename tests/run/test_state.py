@@ -9,6 +9,7 @@ import pytest
 
 from pipedrive_cli.errors import StateHeld, UserMistake
 from pipedrive_cli.run.state import default_path, held
+from tests.harness import Scene, identify
 
 
 def test_a_journal_is_held_by_one_run_at_a_time(tmp_path: Path) -> None:
@@ -42,3 +43,12 @@ def test_a_place_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path) -> 
 def test_companies_have_journals_of_their_own() -> None:
     """The default path tells two companies apart."""
     assert default_path(1) != default_path(2)
+
+
+def test_runs_that_draw_one_name_get_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names tell the second and little more; whoever begins in the same one draws again."""
+    drawn = iter(["2026-11-23T09-15-02Z-7f3a", "2026-11-23T09-15-02Z-7f3a", "2026-11-23T09-15-02Z-0001"])
+    monkeypatch.setattr("pipedrive_cli.run.replay.named", lambda _: next(drawn))
+    scene = Scene(tmp_path)
+    names = [scene.run([identify(f"u{n}", n, name="A")]).run for n in range(2)]
+    assert names == ["2026-11-23T09-15-02Z-7f3a", "2026-11-23T09-15-02Z-0001"]

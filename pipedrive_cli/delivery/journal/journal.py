@@ -154,6 +154,10 @@ class Journal:
         )
         return int(cursor.lastrowid or 0)
 
+    def has_run(self, name: str) -> bool:
+        """Whether a run has this name."""
+        return self._db.execute("SELECT 1 FROM runs WHERE name = ?", (name,)).fetchone() is not None
+
     def end_run(self, run: int, summary: bytes, course: bytes | None = None) -> None:
         """Keeps the run's summary as it was at its end, and forgets writes that need no watching any more."""
         self._db.execute("UPDATE runs SET summary = ?, course = ? WHERE number = ?", (summary, course, run))
