@@ -43,7 +43,7 @@ class Rules:
     title: str
     default_currency: str | None
     lead_constants: dict[str, object]
-    labels: Converter | None
+    labels: Converter
     currency: Converter
 
 
@@ -86,11 +86,9 @@ def _lead_constants(config: Config, account: Account | None) -> dict[str, object
         constants["owner_id"] = config.leads.owner_id
     if config.leads.visible_to is not None:
         constants["visible_to"] = str(config.leads.visible_to)
-    labels = label_converter(account)
     if config.leads.label_ids:
-        written = list(config.leads.label_ids)
         with suppress(Unfit):  # `resolve_fields` has told of it
-            constants["label_ids"] = written if labels is None else labels(written)
+            constants["label_ids"] = label_converter(account)(list(config.leads.label_ids))
     return constants
 
 

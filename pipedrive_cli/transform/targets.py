@@ -12,7 +12,7 @@ from typing import Final
 
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.fields import converter
-from pipedrive_cli.pipedrive.values import Converter, several_of
+from pipedrive_cli.pipedrive.values import Converter, as_it_is, several_of
 from pipedrive_cli.transform.changes import Kind
 
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
@@ -124,10 +124,10 @@ def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | N
     return next((field for field in account.fields.get(kind, ()) if field.custom and field.key == key), None)
 
 
-def label_converter(account: Account | None) -> Converter | None:
-    """Lead labels by name or id become their ids; None without the account's labels."""
+def label_converter(account: Account | None) -> Converter:
+    """Lead labels by name or id become their ids; without the account's labels they pass as they are."""
     labels = None if account is None else account.lead_labels
-    return None if labels is None else several_of((label.id, label.name) for label in labels)
+    return as_it_is if labels is None else several_of((label.id, label.name) for label in labels)
 
 
 def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> Target | str:

@@ -78,12 +78,12 @@ def _visible_to_text(value: Any) -> str:
 
 
 def _convert(
-    properties: Mapping[str, Any], name: str, convert: Converter | None, fields: dict[str, Any], notes: Notes
+    properties: Mapping[str, Any], name: str, convert: Converter, fields: dict[str, Any], notes: Notes
 ) -> None:
     value = properties[name]
     if name in fields or says_nothing(value):
         return
     try:
-        fields[name] = value if convert is None else convert(value)
+        fields[name] = convert(value)
     except Unfit as reason:
         notes.unfit(f"properties.{name}", value, name, reason)

@@ -31,6 +31,7 @@ _TIMES = st.integers(0, 6)
 _IDS = st.sampled_from([None, None, None, "same", "twice"])
 _VALUES = st.sampled_from(["x", "y", "", None, 3, ["x"], {"value": 1}, 2**70, "long " * 60])
 _TRAITS = ["name", "firstName", "lastName", "role", "city", "email", "phone", "visible_to", "other", "add_time"]
+_PROPERTIES = ["value", "currency", "rating", "visible_to", "expected_close_date", "label_ids"]
 _CONTEXT = st.sampled_from([{}, {}, {"traits": {"role": "y", "email": "e@x.test"}}, {"traits": {"other": 1}}])
 
 
@@ -62,7 +63,7 @@ _EVENTS: st.SearchStrategy[Event] = st.one_of(
         _TIMES,
         _IDS,
         _CONTEXT,
-        st.dictionaries(st.sampled_from(["value", "currency", "rating", "visible_to", "expected_close_date"]), _VALUES),
+        st.dictionaries(st.sampled_from(_PROPERTIES), _VALUES),
     ),
     st.builds(
         lambda code, time, more: viewed("a", code, time, currency="EUR", **more),

@@ -123,6 +123,13 @@ def test_labels_pass_as_they_are_without_an_account() -> None:
     assert fields(lead({"label_ids": ["Hot"]}, account=None)) == {"label_ids": ["Hot"]}
 
 
+def test_a_label_that_nothing_can_keep_rejects_the_lead_without_an_account_too() -> None:
+    """A whole number beyond 64 bits fits neither Pipedrive nor the journal."""
+    result = lead({"label_ids": [2**70]}, account=None)
+    assert fields(result) == {}
+    assert codes(result) == ["bad_value"]
+
+
 def test_a_title_can_come_from_a_property() -> None:
     """A mapping says so."""
     mapped = lead({"subject": "Big deal"}, fields=Fields(leads={"subject": "title"}))
