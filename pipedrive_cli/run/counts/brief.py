@@ -8,6 +8,7 @@ them. Few briefs are ever unpacked: of a record that nobody knows yet it does no
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.chunks import Chunk
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.event import Event, Place
+from pipedrive_cli.events.event import Event
 from pipedrive_cli.outcomes import Complaint, cause_of
 from pipedrive_cli.run.intake import kinds_of, passes, reason_left
 from pipedrive_cli.run.options import Filters
@@ -31,7 +32,6 @@ BY_ID: Final = 64  # it names a record by Pipedrive's own id
 REFUSED: Final = 16  # it is no event
 FILTERED: Final = 32  # a filter option leaves it out
 
-_KIND_BITS: Final[dict[frozenset[Kind], int]] = {}
 INITIALS: Final[dict[Kind, str]] = {"persons": "p", "organizations": "o", "products": "d", "leads": "l"}
 KIND_OF: Final[dict[str, Kind]] = {initial: kind for kind, initial in INITIALS.items()}
 
@@ -71,7 +71,6 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     briefs: list[Brief]
     dropped: list[tuple[tuple[Kind, str], ...]]
     told: list[tuple[Complaint, ...]]
-    complete: bool
     left: tuple[int, Complaint] | None
 
 
@@ -82,12 +81,10 @@ _decode_change: Final = msgspec.msgpack.Decoder(Change).decode
 _decode_changes: Final = msgspec.msgpack.Decoder(list[Change]).decode
 
 
+@cache
 def bits_of(kinds: frozenset[Kind]) -> int:
     """Kinds of record as one number."""
-    bits = _KIND_BITS.get(kinds)
-    if bits is None:
-        bits = _KIND_BITS[kinds] = sum(1 << place for place, kind in enumerate(KINDS) if kind in kinds)
-    return bits
+    return sum(1 << place for place, kind in enumerate(KINDS) if kind in kinds)
 
 
 # Those of a track depend on its name.
@@ -143,7 +140,7 @@ class Briefing:
         rows = [self._row(entry) for entry in reading]
         left = reading.left
         told_of_end = None if left is None else (left.line, reason_left(left))
-        end = (list(self._dropped), list(self._told), reading.complete, told_of_end)
+        end = (list(self._dropped), list(self._told), told_of_end)
         try:
             return _encode((rows, *end))
         except (OverflowError, ValueError):
@@ -224,8 +221,3 @@ def _tame(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_tame(inner) for inner in value]
     return value
-
-
-def place(file: str, of: Who) -> Place:
-    """Where the event stands."""
-    return Place(file, of.line, of.index)

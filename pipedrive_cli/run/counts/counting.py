@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.window import in_order
@@ -41,12 +41,10 @@ from pipedrive_cli.run.counts.endings import Endings
 from pipedrive_cli.run.counts.plain import Plain
 from pipedrive_cli.run.counts.records import Known, Records, Remembered, part_of
 from pipedrive_cli.run.counts.window import Window, batched, case_of
-from pipedrive_cli.run.intake import full
+from pipedrive_cli.run.intake import BATCH, full
 from pipedrive_cli.run.preview_backlog import LeanBacklog
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.transform.changes import NOTHING, Kind
-
-STEP: Final = 500  # entries after which a run looks whether its window is full
 
 
 class NotByName(Exception):
@@ -112,7 +110,7 @@ class Counting:
 
     async def _take_batch(self, file: str, batch: Batch, *, last: bool) -> None:
         """Takes up the next batch of a source. `last`: the source ends with it."""
-        step = min(STEP, self.window)
+        step = min(BATCH, self.window)
         briefs, start = batch.briefs, 0
         while start < len(briefs):
             end = min(len(briefs), start + step - self._entry % step)
@@ -232,28 +230,21 @@ class Counting:
         rows = entries[::2]
         written = self.records.take(found, name, rows, entries[1::2])
         if written is not None:
-            self._weighed(rows, written)
-            return "updated" if True in written else "unchanged"
-        parts = [part_of(part, row) for row, part in batched(entries)]
-        save = self.records.bring(name, parts, self.records.as_plans_know(name, found))
-        quiet = self._now.quiet
-        for part, outcome in save.parts:
+            action = "updated" if True in written else "unchanged"
+            outcomes = [Outcome.DELIVERED if each else Outcome.UNCHANGED for each in written]
+            ends = list(zip(rows, outcomes, strict=True))
+        else:
+            parts = [part_of(part, row) for row, part in batched(entries)]
+            save = self.records.bring(name, parts, self.records.as_plans_know(name, found))
+            action = save.action or "unchanged"
+            ends = [(part.case, outcome) for part, outcome in save.parts]
+        now = self._now
+        for row, outcome in ends:
             if outcome is Outcome.UNCHANGED:
-                quiet[part.case] = quiet.get(part.case, 0) + 1
-        if self._now.cases:
-            for part, outcome in save.parts:
-                self._endings.end_parts(self._now, (part.case,), outcome)
-        return save.action or "unchanged"
-
-    def _weighed(self, rows: Sequence[int], written: Sequence[bool]) -> None:
-        """A record that took no plan: which of its parts, in these rows, are written."""
-        quiet = self._now.quiet
-        for row, is_written in zip(rows, written, strict=True):
-            if not is_written:
-                quiet[row] = quiet.get(row, 0) + 1
-        if self._now.cases:
-            for row, is_written in zip(rows, written, strict=True):
-                self._endings.end_parts(self._now, (row,), Outcome.DELIVERED if is_written else Outcome.UNCHANGED)
+                now.quiet[row] = now.quiet.get(row, 0) + 1
+            if now.cases:
+                self._endings.end_parts(now, (row,), outcome)
+        return action
 
     def _count_leads(self) -> None:
         total = 0

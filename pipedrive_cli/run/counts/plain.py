@@ -40,8 +40,6 @@ class Plain:
         written = self._contacts(changes)
         if written is None:
             return None
-        if len(changes) == 1 and "name" in self.values:
-            return self._take_one(changes[0], kind, same, written)
         winners: dict[str, int] = {}
         for place in range(len(changes) - 1, -1, -1):
             fields = changes[place].fields
@@ -65,22 +63,6 @@ class Plain:
         for change in changes:
             self.emails, self.phones = self.emails or change.emails, self.phones or change.phones
         self.newest = max(self.newest, *map(time_of, changes))
-        return written
-
-    def _take_one(self, change: Change, kind: Kind, same: Same, written: list[bool]) -> list[bool] | None:
-        """The same of one change, which is what most windows have of a record. `written`: for its contacts."""
-        values = self.values
-        for address, value in change.fields.items():
-            if address not in values:
-                written[0] = True
-            elif (before := values[address]) != value:
-                if same(kind, address, value, before):
-                    return None
-                written[0] = True
-        self.newest = time = time_of(change)
-        values.update(change.fields)
-        self.times.update(dict.fromkeys(change.fields, time))
-        self.emails, self.phones = self.emails or change.emails, self.phones or change.phones
         return written
 
     def _contacts(self, changes: Sequence[Change]) -> list[bool] | None:

@@ -11,7 +11,8 @@ import msgspec
 
 from pipedrive_cli.delivery.backlog import Joining
 from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.run.counts.brief import LEAD, SILENT, Brief, place, who
+from pipedrive_cli.events.event import Place
+from pipedrive_cli.run.counts.brief import LEAD, SILENT, Brief, who
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Window:
 def case_of(brief: Brief, file: str) -> Case:
     """An event as somebody to tell of."""
     of = who(brief)
-    return Case(b"", Origin(of.message_id, place(file, of), of.user, of.time))
+    return Case(b"", Origin(of.message_id, Place(file, of.line, of.index), of.user, of.time))
 
 
 def row_of(entry: tuple[int, Any]) -> int:
