@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipedrive_cli.delivery.standing import CONTEXT, FALLBACK, LATEST, NO_TIME, Rules
+from pipedrive_cli.pipedrive.moments import rfc3339
 from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank
 
 NAME_INPUTS = ("name", "first_name", "last_name")
 FALLBACK_EMAIL = "fallback_email"
+DATED: frozenset[Kind] = frozenset({"persons", "organizations"})  # are sent with an add_time: the oldest event's time
 
 
 class Part(NamedTuple):
@@ -49,7 +51,7 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[t
     `without` names values that Pipedrive refused, as (id of the part, address): the next best one counts.
     """
     wanted = Wanted()
-    born: dict[str, tuple[int, Any]] = {}
+    born: Change | None = None  # the oldest that says when the record came into being
     for part in parts:
         change, time = part.change, _time(part.change)
         base = 0 if change.rank is Rank.OWN else CONTEXT
@@ -67,10 +69,10 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[t
         if change.fallback_name:
             offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
         _gather_contacts(wanted, part, rank, time, rules, without)
-        for address, value in change.on_creation.items():
-            if address not in born or time < born[address][0]:
-                born[address] = (time, value)
-    wanted.on_creation = {address: value for address, (_, value) in born.items()}
+        if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < _time(born)):
+            born = change
+    if born is not None:
+        wanted.on_creation = dict(born.on_creation) or {"add_time": rfc3339(_time(born))}
     return wanted
 
 

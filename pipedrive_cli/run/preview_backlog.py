@@ -14,7 +14,7 @@ from msgspec.structs import force_setattr
 
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.gathering import DATED, Part
 from pipedrive_cli.delivery.standing import NO_TIME
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.transform.changes import (
@@ -49,7 +49,7 @@ class _Told:
         self.parts: list[Part] = []  # where its changes wait, as of `round`
         self.round = -1
         self.newest: dict[tuple[str, ...], tuple[int, Change]] = {}  # addresses -> the newest own change of just these
-        self.born: Mapping[str, Any] | None = None  # what the oldest change says of a creation
+        self.born = False  # a change says when the record came into being; the oldest one at `born_at`
         self.born_at = NO_TIME
         self.oldest: Mapping[str, Any] | None = None
         self.oldest_at = NO_TIME
@@ -115,11 +115,11 @@ class LeanBacklog(Backlog):
         at = NO_TIME if change.time is None else change.time
         fields = change.fields
         born = change.on_creation
-        if born:
-            if told.born is not None and at >= told.born_at and born.keys() <= told.born.keys():
-                born = NOTHING
-            elif told.born is None or at < told.born_at:
-                told.born, told.born_at = born, at
+        first = change.record.kind in DATED and (at != NO_TIME or bool(born)) and (not told.born or at < told.born_at)
+        if first:
+            told.born, told.born_at = True, at
+        else:
+            born = NOTHING
         oldest = change.oldest
         if oldest:
             if told.oldest is not None and NO_TIME < told.oldest_at < at and oldest.keys() <= told.oldest.keys():
@@ -131,7 +131,7 @@ class LeanBacklog(Backlog):
             emails = told.emails = told.emails if emails == told.emails else emails
         if phones:
             phones = told.phones = told.phones if phones == told.phones else phones
-        if change.rank is Rank.CONTEXT and not (fields or emails or phones or born or oldest):
+        if change.rank is Rank.CONTEXT and not (first or fields or emails or phones or oldest):
             return told.silent(change)
         # Every argument, for a struct's missing mapping becomes an empty dict of its own.
         lean = Change(

@@ -70,7 +70,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fields: Mapping[str, Any] = {}  # address -> value; settled by newest event
     emails: tuple[Contact, ...] = ()
     phones: tuple[Contact, ...] = ()
-    on_creation: Mapping[str, Any] = {}  # sent with a POST alone; the oldest event's counts
+    on_creation: Mapping[str, Any] = {}  # sent with a POST alone; the oldest event's counts (`gathering` adds its time)
     oldest: Mapping[str, Any] = {}  # address -> value; settled by the oldest event (`unit`)
     fallback_name: str | None = None  # a name made from an id: never replaces a name
     person: RecordName | None = None  # leads: whose lead it is

@@ -48,5 +48,5 @@ def _organization_change(event: Event, organization: RecordName, rules: Rules, n
     rules.organizations.read(traits, "traits.", fields, notes)
     read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
-    creation = read_add_time(event, traits, "traits.", notes)
+    creation = read_add_time(traits, "traits.", notes)
     return Change(organization, event.time, Rank.OWN, fields, on_creation=creation)

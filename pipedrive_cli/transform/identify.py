@@ -19,7 +19,7 @@ def identify(event: Event, rules: Rules) -> Transformed:
     if person is None:
         return nobody(event)
     notes = Notes()
-    fields, emails, phones, creation = read_traits(event, _all_traits(event), "traits.", rules, notes)
+    fields, emails, phones, creation = read_traits(_all_traits(event), "traits.", rules, notes)
     change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation)
     return Transformed((change,), None, tuple(notes.complaints), tuple(notes.dropped))
 

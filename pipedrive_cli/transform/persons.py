@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.moments import moment, rfc3339
+from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.transform.changes import (
@@ -52,24 +52,19 @@ def nobody(event: Event) -> Transformed:
     return Transformed(complaints=(NOBODY if event.anonymous_id is None else ANONYMOUS,))
 
 
-def created(event: Event) -> Mapping[str, Any]:
-    """What is sent with a POST alone, from the event's time."""
-    return NOTHING if event.time is None else {"add_time": rfc3339(event.time)}
-
-
 def context_change(event: Event, person: RecordName, rules: Rules, notes: Notes, *, may_create: bool) -> Change:
     """What `context.traits` of an event about something else say of its person: it fills blanks."""
-    fields, emails, phones, creation = read_traits(event, event.context_traits, "context.traits.", rules, notes)
+    fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", rules, notes)
     return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
 
 def read_traits(
-    event: Event, traits: Mapping[str, Any], where: str, rules: Rules, notes: Notes
+    traits: Mapping[str, Any], where: str, rules: Rules, notes: Notes
 ) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
     """Fields, emails, phones and what goes with a creation."""
     fields: dict[str, Any] = {}
     if not traits:
-        return fields, (), (), created(event)
+        return fields, (), (), NOTHING
     rules.persons.read(traits, where, fields, notes)
     if (name := traits.get("name")) is not None:
         if type(name) is str and "name" not in fields and 0 < len(name := name.strip()) <= LONGEST_NAME:
@@ -83,7 +78,7 @@ def read_traits(
         read_visible_to(traits, where, fields, notes)
     emails = contacts(traits["email"], "email", where, email_form, notes) if "email" in traits else ()
     phones = contacts(traits["phone"], "phone", where, phone_form, notes) if "phone" in traits else ()
-    creation = read_add_time(event, traits, where, notes) if "add_time" in traits else created(event)
+    creation = read_add_time(traits, where, notes) if "add_time" in traits else NOTHING
     return fields, emails, phones, creation
 
 
@@ -111,15 +106,15 @@ def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any
         notes.unfit(where + "visible_to", value, "visible_to", reason)
 
 
-def read_add_time(event: Event, traits: Mapping[str, Any], where: str, notes: Notes) -> Mapping[str, Any]:
-    """The trait, else the event's time: also where the trait is no time, for it cannot be set later."""
+def read_add_time(traits: Mapping[str, Any], where: str, notes: Notes) -> Mapping[str, Any]:
+    """The trait; nothing, so that the event's time counts, also where the trait is no time: it cannot be set later."""
     value = traits.get("add_time")
     if value is not None and not says_nothing(value):
         try:
             return {"add_time": moment(value)}
         except Unfit as reason:
             notes.unfit(where + "add_time", value, "add_time", reason)
-    return created(event)
+    return NOTHING
 
 
 def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:

@@ -83,10 +83,6 @@ def _contacts(values: Iterable[str | Contact]) -> tuple[Contact, ...]:
     return tuple(value if isinstance(value, Contact) else Contact(value) for value in values)
 
 
-def _created(time: int | None) -> Mapping[str, Any]:
-    return {} if time is None else {"add_time": f"t{time}"}
-
-
 def identify(
     identity: str,
     key: str | None,
@@ -105,7 +101,6 @@ def identify(
         addressed(fields),
         _contacts(emails),
         _contacts(phones),
-        on_creation=_created(time),
     )
     return Said(identity, Transformed((change,)), time)
 
@@ -123,11 +118,11 @@ def group(
 ) -> Said:
     """A group call; `said` is what its context.traits say of the person, `fields` what it says of the organization."""
     named = RecordName("organizations", organization)
-    changes = [Change(named, time, Rank.OWN, addressed(fields), on_creation=_created(time))]
+    changes = [Change(named, time, Rank.OWN, addressed(fields))]
     if key is not None:
         link = {"organization": named}
         changes.append(
-            Change(person(key), time, Rank.OWN, link, on_creation=_created(time), may_create=may_create),
+            Change(person(key), time, Rank.OWN, link, may_create=may_create),
         )
         if said or emails:
             context = addressed(said or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.delivery.gathering import contact_list
 from pipedrive_cli.delivery.standing import blank, comparable
 from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import Contact
+from pipedrive_cli.transform.changes import Contact, Transformed
 
 from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, product, terms
 
@@ -228,11 +229,18 @@ def test_what_pipedrive_fills_in_by_itself_is_nobodys_word(listed: bool) -> None
 
 
 def test_a_creation_takes_add_time_of_the_oldest_event_and_an_update_none() -> None:
-    """add_time counts on creation alone."""
-    world = Pretend().run(identify("e2", "a", 2), identify("e1", "a", 1))
-    assert world.alone()["add_time"] == "t1"
+    """add_time counts on creation alone; one that an event names stands in for the time of that event."""
+    second = 1_000_000
+    world = Pretend().run(identify("e2", "a", 2 * second), identify("e1", "a", second))
+    assert world.alone()["add_time"] == "1970-01-01T00:00:01Z"
     world.run(identify("e0", "a", 0, role="r"))
-    assert world.alone()["add_time"] == "t1"
+    assert world.alone()["add_time"] == "1970-01-01T00:00:01Z"
+    known, unknown = (identify(name, "b", time) for name, time in (("e3", 3), ("e4", None)))
+    (change,) = known.asks.changes
+    dated = msgspec.structs.replace(change, on_creation={"add_time": "2001-01-01T00:00:00Z"})
+    world = Pretend().run(unknown, known._replace(asks=Transformed((dated,))), identify("e5", "b", 5))
+    assert world.alone()["add_time"] == "2001-01-01T00:00:00Z"
+    assert "add_time" not in Pretend().run(unknown).alone()
 
 
 # --- Contacts ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pipedrive_cli.transform.changes import (
     RecordName,
 )
 
-from .transform_scenes import NOON, NOON_TEXT, at, codes, event, refused, run
+from .transform_scenes import NOON, at, codes, event, refused, run
 
 ACME = RecordName("organizations", "g1")
 U1 = RecordName("persons", "u1")
@@ -27,9 +27,8 @@ def test_a_group_is_an_organization_and_the_persons_link() -> None:
             ACME,
             NOON,
             fields={at(12): "B", "name": "Acme", "visible_to": 3},
-            on_creation={"add_time": NOON_TEXT},
         ),
-        Change(U1, NOON, fields={"organization": ACME}, on_creation={"add_time": NOON_TEXT}),
+        Change(U1, NOON, fields={"organization": ACME}),
     )
 
 
@@ -96,9 +95,7 @@ def test_an_alias_names_two_persons() -> None:
 def test_context_traits_of_an_alias_never_create_the_current_person() -> None:
     """They fill blanks of whoever bears the current id in the end."""
     result = run(event("alias", previous_id="u0", context_traits={"name": "Ada"}))
-    assert result.changes == (
-        Change(U1, NOON, Rank.CONTEXT, {"name": "Ada"}, on_creation={"add_time": NOON_TEXT}, may_create=False),
-    )
+    assert result.changes == (Change(U1, NOON, Rank.CONTEXT, {"name": "Ada"}, may_create=False),)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pipedrive_cli.config.model import Fields
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Change, Contact, Rank, RecordName
 
-from .transform_scenes import ACCOUNT, NOON_TEXT, at, codes, compiled, event, refused, run
+from .transform_scenes import ACCOUNT, NOON, at, codes, compiled, event, refused, run
 
 
 def person(**more: Any) -> Change:
@@ -96,14 +96,14 @@ def test_a_bad_contact_is_named_and_the_rest_is_kept(bad: Any) -> None:
         ("2020-01-02", "2020-01-02T00:00:00Z"),
         (1_577_934_245, "2020-01-02T03:04:05Z"),
         (1_577_934_245_678, "2020-01-02T03:04:05Z"),
-        (None, NOON_TEXT),
-        ("", NOON_TEXT),
+        (None, None),
+        ("", None),
     ],
 )
-def test_add_time_is_the_trait_else_the_events_time(given: Any, expected: str) -> None:
+def test_add_time_is_the_trait_else_left_to_the_events_time(given: Any, expected: str | None) -> None:
     """add_time goes along with a creation alone, as whole-second UTC."""
     change = person(add_time=given)
-    assert change.on_creation == {"add_time": expected}
+    assert change.on_creation == ({} if expected is None else {"add_time": expected})
     assert "add_time" not in change.fields
 
 
@@ -111,7 +111,7 @@ def test_an_add_time_that_is_no_time_rejects_the_field_and_the_events_time_stand
     """The rest of the event is written, and a new person is not dated today."""
     result = run(event("identify", traits={"name": "Ada", "add_time": "soon"}))
     assert refused(result) == ["traits.add_time"]
-    assert result.changes[0].on_creation == {"add_time": NOON_TEXT}
+    assert (result.changes[0].on_creation, result.changes[0].time) == ({}, NOON)
 
 
 def test_an_event_without_any_time_sets_no_add_time() -> None:

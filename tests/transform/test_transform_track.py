@@ -10,7 +10,7 @@ from pipedrive_cli.config.model import Events, Fields, Leads
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
 
-from .transform_scenes import HOT, NOON, NOON_TEXT, at, codes, event, refused, run
+from .transform_scenes import HOT, NOON, at, codes, event, refused, run
 
 U1 = RecordName("persons", "u1")
 
@@ -29,7 +29,7 @@ def test_a_track_event_is_a_lead_of_its_person() -> None:
     """The message id is its key; the person is named by a change of the lowest rank, so that it is there first."""
     result = run(event("track", name="Demo Requested", context_traits={"name": "Ada"}))
     assert result.changes == (
-        Change(U1, NOON, Rank.CONTEXT, {"name": "Ada"}, on_creation={"add_time": NOON_TEXT}),
+        Change(U1, NOON, Rank.CONTEXT, {"name": "Ada"}),
         Change(RecordName("leads", "m1"), NOON, fields={"title": "Demo Requested"}, person=U1),
     )
 

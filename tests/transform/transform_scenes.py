@@ -12,7 +12,6 @@ from pipedrive_cli.transform.changes import Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 NOON = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
-NOON_TEXT = "2026-03-01T12:00:00Z"
 HOT = "f08b42a0-4e75-11ea-9643-03698ef1cfd6"
 
 
