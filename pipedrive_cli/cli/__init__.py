@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 from pipedrive_cli import __version__
 from pipedrive_cli.report.unread import put
+
+RARELY = 100_000  # objects made between two looks for garbage
 
 
 def main() -> None:
@@ -17,6 +20,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         put(sys.stdout, f"pipedrive-cli {__version__}\n")  # answers without loading anything else
         return
+    gc.set_threshold(RARELY)  # what modules are made of is no garbage, however often one looks
     from pipedrive_cli.cli.command_line import run  # noqa: PLC0415 - see above
 
-    sys.exit(run())
+    code = run()
+    gc.freeze()  # nor is it worth a last look: whoever opens something closes it
+    sys.exit(code)

@@ -1,6 +1,6 @@
 """The commands and their options. Each one parses, calls, renders and exits; nothing is decided here."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Typer would evaluate each one at every start, for every command.
 
 import sys
 from pathlib import Path

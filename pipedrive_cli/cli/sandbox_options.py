@@ -1,6 +1,6 @@
 """The command `sandbox` with its options. As in `app`, nothing is decided here."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: Typer would evaluate each one at every start, for every command.
 
 from pathlib import Path
 from typing import Annotated

@@ -7,7 +7,6 @@ preview or a test gives it. `Refusal` is thrown in where Pipedrive says no to th
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -23,8 +22,7 @@ from pipedrive_cli.transform.changes import Kind, RecordName
 RecordId: TypeAlias = int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Locate:
+class Locate(msgspec.Struct, frozen=True):
     """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
 
     kind: Kind
@@ -33,8 +31,7 @@ class Locate:
     email: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(msgspec.Struct, frozen=True):
     """What do we know of this record without asking? Answer: `Knowledge`."""
 
     kind: Kind
@@ -42,8 +39,7 @@ class Recall:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """Read the record now (1 token). Answer: its values by address, or None when it is gone.
 
     `mapped`: the values that the config maps will do, which may cost less.
@@ -54,8 +50,7 @@ class Look:
     mapped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Send this. A POST or a merge is journaled first. Answer: the record's values by address, its id at `id`."""
 
     call: Call
@@ -63,13 +58,12 @@ class Write:
     action: Literal["create", "update", "merge"]
     job: Any  # whose write it is: opaque, for reports and previews
     key: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)  # what the body holds, by address
+    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)  # what the body holds, by address
     before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
     picture: Any = None  # what a journal must know to finish this after a crash
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(msgspec.Struct, frozen=True):
     """Make this durable, with the outcomes, in one transaction. Answer: None."""
 
     kind: Kind
@@ -85,8 +79,7 @@ class Save:
     complaints: tuple[tuple[Case, Complaint], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """The record is gone from Pipedrive. `state`: what one of its key is to get that takes its place. Answer: None."""
 
     kind: Kind
@@ -95,16 +88,14 @@ class Forget:
     state: RecordState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """Was the last record of this key deleted in Pipedrive? Answer: the state to make it anew with, or None."""
 
     kind: Kind
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
 
     job: Job
@@ -112,15 +103,13 @@ class Wait:
     joinings: tuple[Joining, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(msgspec.Struct, frozen=True):
     """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
 
     name: RecordName
 
 
-@dataclass(frozen=True, slots=True)
-class Revive:
+class Revive(msgspec.Struct, frozen=True):
     """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
 
     name: RecordName
@@ -131,8 +120,7 @@ Ask: TypeAlias = Locate | Recall | Look | Write | Save | Forget | Lost | Wait | 
 Plan: TypeAlias = Generator[Ask, Any, RecordId | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(msgspec.Struct, frozen=True):
     """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
 
     state: RecordState | None = None
@@ -153,8 +141,7 @@ class Refusal(Exception):
         self.gone = gone
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
 
     rules: Rules
@@ -163,12 +150,11 @@ class Terms:
     alias: Literal["merge", "rekey", "skip"] = "merge"
     deleted: Literal["recreate", "skip"] = "recreate"
     keep_products: bool = False
-    names: Mapping[str, str] = field(default_factory=dict)  # address -> the field's name, for messages
+    names: Mapping[str, str] = msgspec.field(default_factory=dict)  # address -> the field's name, for messages
     look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
 
 
-@dataclass(slots=True)
-class Home:
+class Home(msgspec.Struct):
     """Where a job's record is: no id yet means that it has to be created."""
 
     id: RecordId | None
@@ -176,9 +162,9 @@ class Home:
     values: Mapping[str, Any] | None = None
     age: float = 0.0
     found: bool = False  # it was there before this tool ever wrote it
-    unsaved_joinings: list[Joining] = field(default_factory=list)
+    unsaved_joinings: list[Joining] = msgspec.field(default_factory=list)
     merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
-    former_keys: list[str] = field(default_factory=list)
+    former_keys: list[str] = msgspec.field(default_factory=list)
     was_lost: bool = False  # it was there, and was deleted in Pipedrive: it may be made anew, whoever asks
 
 

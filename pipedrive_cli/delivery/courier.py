@@ -33,11 +33,12 @@ from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Joini
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import PRECEDENCE, Case, Origin
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver, revive
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.leads import deliver_lead
-from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.verdicts import waits_for_input
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes, Written

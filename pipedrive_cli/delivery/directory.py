@@ -15,10 +15,10 @@ from typing import Any
 
 from pipedrive_cli.delivery.ahead import Ahead
 from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
+from pipedrive_cli.delivery.failing import Failure
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.known_leads import KnownLeads
 from pipedrive_cli.delivery.listing import SKEW, Listing, Progress, look_up_cost
-from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.delivery.wanted import Wanted
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of

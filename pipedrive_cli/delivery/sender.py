@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
+from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.midnight import until_question
 from pipedrive_cli.delivery.refusal import in_words
 from pipedrive_cli.delivery.retry import (
@@ -32,38 +33,10 @@ from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call, me
-from pipedrive_cli.transform.changes import Kind
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
 ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
 UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
-
-
-class Failure(Exception):
-    """Gave up after retries: the events are failed and can be run again."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-class Doubt(Exception):
-    """A write that must not be repeated may have been done. `refused`: why it was refused, should it not."""
-
-    def __init__(self, reason: str, refused: Refused | None = None) -> None:
-        super().__init__(reason)
-        self.refused = refused
-
-
-class KindStops(Exception):
-    """Nothing more of one kind of record can be written in this run."""
-
-    def __init__(self, kind: Kind, code: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.code = code
-        self.message = message
 
 
 class Sends(Protocol):

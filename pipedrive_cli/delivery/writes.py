@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 from pipedrive_cli.delivery.asks import Refusal, Write, name_key
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
+from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.transform.changes import Kind
@@ -60,7 +63,8 @@ class Writes:
     async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
         """Sends a write; one that cannot be repeated is journaled before it leaves, and looked for when in doubt."""
         if ask.key is None and ask.job.name is not None:
-            ask = replace(ask, key=name_key(ask.job.name))  # a product without a code is looked for by its name
+            # A product without a code is looked for by its name.
+            ask = msgspec.structs.replace(ask, key=name_key(ask.job.name))
         for _ in range(DOUBTS_PER_WRITE):
             sent_at = self.server_time()
             if not ask.call.endpoint.repeatable:

@@ -15,16 +15,10 @@ from typing import Final
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.cloud import SCHEMES, CloudObject, Store
 from pipedrive_cli.events.dated_folders import DaysLeftOut
-from pipedrive_cli.events.event_files import is_event_file, is_rejects_file
+from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, scheme_of
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
 _GLOB: Final = re.compile(r"[*?\[]")
 _WALKED: Final = 1_000  # folders listed one by one for their days; what is wider has no layout that we know
-
-
-def is_url(argument: str) -> bool:
-    """Whether a SOURCE argument is a URL."""
-    return _SCHEME.match(argument) is not None
 
 
 @dataclass(slots=True)
@@ -60,8 +54,7 @@ class Bucketed:
         return False, sorted(found, key=_by_name)
 
     def _store(self, url: str) -> Store:
-        match = _SCHEME.match(url)
-        scheme = match[1].lower() if match is not None else ""
+        scheme = scheme_of(url)
         if scheme not in SCHEMES:
             raise UserMistake(
                 f"{url}: URLs of this kind cannot be read",

@@ -1,4 +1,4 @@
-"""Which names found in a folder or under a prefix are those of event files. Pure."""
+"""Which names found in a folder or under a prefix are those of event files, and which are URLs. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 _EVENTS: Final = (".json", ".ndjson", ".jsonl", ".log")
 _PACKED_OTHERS: Final = (".tar", ".csv", ".tsv", ".parquet", ".sql", ".xml")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
 _REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.(gz|zst))?$", re.IGNORECASE)
 
 
@@ -24,3 +25,14 @@ def is_event_file(name: str) -> bool:
 def is_rejects_file(name: str) -> bool:
     """Whether a file of this name holds events that an earlier run of ours has set aside."""
     return _REJECTS.search(name) is not None
+
+
+def is_url(argument: str) -> bool:
+    """Whether a SOURCE argument is a URL."""
+    return _SCHEME.match(argument) is not None
+
+
+def scheme_of(url: str) -> str:
+    """`s3` of s3://bucket/key, in small letters; nothing of what is no URL."""
+    match = _SCHEME.match(url)
+    return match[1].lower() if match is not None else ""

@@ -13,15 +13,18 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
-from pipedrive_cli.events.cloud import CloudObject
-from pipedrive_cli.events.cloud_listing import Bucketed, is_url
 from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
-from pipedrive_cli.events.event_files import is_event_file, is_rejects_file
+from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_url
+
+if TYPE_CHECKING:
+    from pipedrive_cli.events.cloud import CloudObject
+    from pipedrive_cli.events.cloud_listing import Bucketed
 
 STDIN: Final = "-"
 
@@ -75,13 +78,19 @@ def resolve(
     cannot be reached.
     """
     left_out = DaysLeftOut(None if since is None else first_day(since))
-    clouds = Bucketed(left_out)
+
+    @cache
+    def clouds() -> Bucketed:
+        from pipedrive_cli.events.cloud_listing import Bucketed  # noqa: PLC0415 - few name a URL
+
+        return Bucketed(left_out)
+
     found: dict[str, Source] = {}
     missing: list[str] = []
     for argument in arguments:
         before = (left_out.folders, left_out.files)
         try:
-            sources = list(_sources(argument, stdin, clouds))
+            sources = list(_sources(argument, stdin, left_out, clouds))
         except (FileNotFoundError, NotADirectoryError):
             missing.append(shown(argument))
             continue
@@ -106,20 +115,22 @@ def resolve(
     return list(found.values())
 
 
-def _sources(argument: str, stdin: BinaryIO | None, clouds: Bucketed) -> Iterator[Source]:
+def _sources(
+    argument: str, stdin: BinaryIO | None, left_out: DaysLeftOut, clouds: Callable[[], Bucketed]
+) -> Iterator[Source]:
     if argument == STDIN:
         if stdin is None:
             raise UserMistake("`-` stands for standard input, and there is none here", code="no_stdin")
         yield Source("-", named=True, size=None, stream=stdin)
     elif is_url(argument):
-        named, objects = clouds.objects(shown(argument))
+        named, objects = clouds().objects(shown(argument))
         yield from (Source(shown(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
     elif not os.path.lexists(argument) and _GLOB.search(argument):
-        yield from _globbed(argument, clouds.left_out)
+        yield from _globbed(argument, left_out)
     else:
-        yield from _walked(Path(argument), clouds.left_out.for_argument(_names(argument)), named=True)
+        yield from _walked(Path(argument), left_out.for_argument(_names(argument)), named=True)
 
 
 def _globbed(pattern: str, left_out: DaysLeftOut) -> Iterator[Source]:

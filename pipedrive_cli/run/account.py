@@ -10,9 +10,9 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
+from pipedrive_cli.delivery.failing import KindStops
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import reading
-from pipedrive_cli.delivery.sender import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.sender import Failure, Sender
+from pipedrive_cli.delivery.failing import Failure
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.account import Account

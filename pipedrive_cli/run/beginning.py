@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS

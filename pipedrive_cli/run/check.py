@@ -14,7 +14,7 @@ from typing import BinaryIO
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.sender import Failure, KindStops
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.pipedrive.account import Account

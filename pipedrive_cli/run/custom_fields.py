@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.catalog import create_field

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.book import Book
@@ -28,8 +28,10 @@ from pipedrive_cli.events.reading import UNREAD, Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.transform.changes import Kind, Transformed
+
+if TYPE_CHECKING:
+    from pipedrive_cli.run.spool import Spool
 
 BATCH = 500  # entries between two looks at the clock and the journal
 PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written

@@ -15,9 +15,9 @@ from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.account import Account

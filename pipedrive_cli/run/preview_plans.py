@@ -28,10 +28,10 @@ from pipedrive_cli.delivery.asks import (
 from pipedrive_cli.delivery.backlog import Backlog, Job, Joining, Node
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver
 from pipedrive_cli.delivery.leads import deliver_lead, lead_job
-from pipedrive_cli.delivery.sender import Failure, KindStops
 from pipedrive_cli.delivery.verdicts import waits_for_input
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.outcomes import Complaint, Outcome

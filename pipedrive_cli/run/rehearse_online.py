@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.listing import Listing
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.events.cloud_listing import is_url
+from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.events.source import resolve
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.answer import Answer

@@ -17,9 +17,10 @@ from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace
 from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
-from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import Source, resolve

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.asks import Terms
-from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.standing import Rules
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform
+
+if TYPE_CHECKING:
+    from pipedrive_cli.delivery.budget import Day
 
 
 def names_of(account: Account) -> dict[str, str]:
@@ -60,6 +62,8 @@ def terms_of(config: Config, transform: Transform, account: Account) -> Terms:
 
 def day_of(config: Config, *, sandbox: bool = False) -> Day:
     """The day's budget as far as the config knows it, and what is left of it to others; a sandbox tells its own."""
+    from pipedrive_cli.delivery.budget import Day  # noqa: PLC0415 - a preview needs only the terms
+
     tokens = config.delivery.daily_tokens
     if tokens is None and config.pipedrive.seats is not None:
         tokens = PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)

@@ -17,8 +17,9 @@ from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
+from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.journal import GroupCommits
-from pipedrive_cli.delivery.sender import Failure, KindStops, Sender
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.delivery.writes import Writes

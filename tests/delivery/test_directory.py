@@ -12,9 +12,9 @@ import pytest
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.asks import Locate, Refusal
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.failing import Failure
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.listing import Listing
-from pipedrive_cli.delivery.sender import Failure
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.transform.changes import Kind

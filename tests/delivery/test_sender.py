@@ -11,7 +11,8 @@ import pytest
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.sender import Doubt, Failure, KindStops, Sender
+from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
-from pipedrive_cli.delivery.sender import KindStops
+from pipedrive_cli.delivery.failing import KindStops
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.pipedrive.reading_account import Send, read_fields
 from pipedrive_cli.transform.changes import Kind

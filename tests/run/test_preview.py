@@ -44,6 +44,7 @@ from tests.harness import (
 )
 from tests.run.events_of_all_kinds import ALL, FIRST
 
+SHOP = Path(__file__).parents[2] / "sample-events/shop.ndjson"
 ACCOUNT = msgspec.structs.replace(CONFIG.pipedrive, company_domain="acme")
 
 
@@ -299,6 +300,24 @@ def test_offline_nothing_that_could_send_is_even_loaded() -> None:
     code = "import sys, pipedrive_cli.cli.previewing; print([m for m in ('httpx', 'rich') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_counting_a_small_file_loads_only_what_counting_needs() -> None:
+    """Nothing that starts processes, sends, retries, keeps a budget or a spool, reads clouds or writes pages."""
+    spared = [
+        *("multiprocessing", "httpx", "platformdirs", "filelock", "prometheus_client"),
+        *(f"pipedrive_cli.{name}" for name in ("events.cloud", "events.cloud_listing", "run.spool", "report.html")),
+        *(f"pipedrive_cli.delivery.{name}" for name in ("courier", "sender", "retry", "budget", "directory")),
+    ]
+    words = ["preview", "--summary", str(SHOP), "--config", str(SHOP.parents[1] / "config.example.yaml")]
+    code = (
+        "import sys, pipedrive_cli.cli.command_line as line; "
+        f"sys.argv[1:] = {words!r}; assert line.run() == 0; "
+        f"print([name for name in {spared!r} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "every one accounted for" in ended.stdout, "it did count"
+    assert ended.stdout.splitlines()[-1] == "[]"
 
 
 _USERS = st.sampled_from(["a", "b", "c"])

@@ -7,7 +7,6 @@ hold is in memory a few chunks at a time, however large they are.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
@@ -15,11 +14,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.chunks import Chunk
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 WORTH: Final = 8 << 20  # bytes of input from which on other processes are started: a few times what starting them costs
 MOST: Final = 3  # processes that one reader of briefs keeps up with
@@ -83,6 +84,8 @@ def _send(worker: Connection, chunks: Iterator[Chunk], under_way: deque[tuple[Co
 
 @contextlib.contextmanager
 def _crew(make: Callable[[Chunk], bytes], processes: int) -> Iterator[list[Connection]]:
+    import multiprocessing  # noqa: PLC0415 - a small input needs none of it
+
     # A fork has all that it needs; elsewhere it is not safe, and a fresh process is told.
     forks = sys.platform == "linux"
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
