@@ -34,7 +34,9 @@ def runs_there_are(ctx: typer.Context, incomplete: str) -> list[str]:
     """The same for names of runs: those of the journal that is named, else of all there are; the newest first."""
     from pipedrive_cli.cli.runs_command import names  # noqa: PLC0415 - only where the shell asks for them
 
-    return [name for name in names(ctx.params.get("state"), ctx.params.get("config")) if name.startswith(incomplete)]
+    # Not every Typer converts what stands on a line that is being completed.
+    state, config = (None if given is None else Path(given) for given in map(ctx.params.get, ("state", "config")))
+    return [name for name in names(state, config) if name.startswith(incomplete)]
 
 
 PLANS = offering("lite", "growth", "premium", "ultimate")
