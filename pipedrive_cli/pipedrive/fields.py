@@ -58,10 +58,13 @@ def converter(field: Field, currencies: frozenset[str] | None = None) -> Convert
 
 def same(field_type: str, ours: Any, theirs: Any) -> bool:
     """Whether Pipedrive shows (`theirs`) what we would send (`ours`). The type is a field's, or `price`."""
+    row = TYPES.get(field_type)
+    compare = same_text if row is None else row.same
+    if compare is same_text and type(ours) is str and type(theirs) is str:
+        return ours.strip() == theirs.strip()  # nearly all are
     if says_nothing(ours) or says_nothing(theirs):
         return says_nothing(ours) and says_nothing(theirs)
-    row = TYPES.get(field_type)
-    return (same_text if row is None else row.same)(ours, theirs)
+    return compare(ours, theirs)
 
 
 def _choices(field: Field) -> tuple[tuple[int, str], ...]:

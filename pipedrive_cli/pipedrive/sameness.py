@@ -6,11 +6,14 @@ others (phone numbers). Callers leave out values that say nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pipedrive_cli.pipedrive.moments import clock
 from pipedrive_cli.pipedrive.values import Unfit, number, plain
+
+_NO_DIGITS: Final = re.compile("[^0-9+]+")
 
 
 def _core(value: Any) -> Any:
@@ -55,8 +58,8 @@ def same_phone(ours: Any, theirs: Any) -> bool:
 
 def phone_form(value: str) -> str:
     """The form in which phone numbers are compared: digits and +; text without any digit as it is."""
-    digits = "".join(c for c in value if c.isdigit() or c == "+")
-    return digits if any(c != "+" for c in digits) else value.strip().casefold()
+    digits = _NO_DIGITS.sub("", value) if value.isascii() else "".join(c for c in value if c.isdigit() or c == "+")
+    return digits if digits.strip("+") else value.strip().casefold()
 
 
 def email_form(value: str) -> str:
