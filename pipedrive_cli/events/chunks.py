@@ -6,17 +6,19 @@ what reading the source itself gives.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from pipedrive_cli.events.lines import LINE_LIMIT
 from pipedrive_cli.events.reading import Reading, cannot_open
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.events.unpack import Blocks, Trouble
+from pipedrive_cli.events.unpack import Blocks, Trouble, cannot_go_on
 
 CHUNK: Final = 1 << 20  # bytes, some thousand events: passing them on costs little then
+BLOCK: Final = 1 << 16  # bytes read at once: as much as stays near the processor while it is worked on
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Chunk:
 
     name: str
     named: bool
-    first_line: int  # how many lines stand before
+    first_line: int | None  # how many lines stand before; None: those of the chunks before, which nobody has counted
     blocks: tuple[bytes, ...]
     last: bool
     bytes_read: int
@@ -43,7 +45,7 @@ class Chunk:
         path, start, end = self.span
         with path.open("rb", buffering=0) as file:
             file.seek(start)
-            while start < end and (block := file.read(end - start)):
+            while start < end and (block := file.read(min(BLOCK, end - start))):
                 start += len(block)
                 yield block
 
@@ -52,12 +54,12 @@ class Chunk:
         return replace(self, blocks=())
 
     def reading(self) -> Reading:
-        """Its entries, to be iterated over once; whoever asks is going to decode them all."""
-        return Reading(Source(self.name, self.named, None, first_line=self.first_line), self, whole=True)
+        """Its entries, to be taken once, in `lots`; whoever asks is going to decode them all."""
+        return Reading(Source(self.name, self.named, None, first_line=self.first_line or 0), self, whole=True)
 
 
 def chunks(source: Source, size: int = CHUNK) -> Iterator[Chunk]:
-    """The source in chunks of `size` bytes or a little more, at least one."""
+    """The source in chunks of `size` bytes or a little more, at least one; the last one may be empty."""
     try:
         stream = source.open()
     except OSError as error:
@@ -73,16 +75,15 @@ def chunks(source: Source, size: int = CHUNK) -> Iterator[Chunk]:
 def _cut(source: Source, blocks: Blocks, size: int) -> Iterator[Chunk]:
     waiting: list[bytes] = []
     held = 0
-    line, start = source.first_line, source.start
+    line: int | None = source.first_line
 
     def ready(*, last: bool) -> Chunk:
-        span = (source.path, start, start + held) if source.path is not None and blocks.plain else None
-        if span is None or held > LINE_LIMIT + size:
-            return Chunk(source.name, source.named, line, tuple(waiting), last, blocks.bytes_read, trouble)
-        return Chunk(source.name, source.named, line, (), last, blocks.bytes_read, trouble, span)
+        return Chunk(source.name, source.named, line, tuple(waiting), last, blocks.bytes_read, blocks.trouble)
 
-    trouble = None
     for block in blocks:
+        if blocks.plain and source.path is not None:
+            yield from _found_in(source.path, source, size)
+            return
         end = block.rfind(b"\n") + 1
         if held + len(block) < size or not end:
             held += len(block)
@@ -90,10 +91,39 @@ def _cut(source: Source, blocks: Blocks, size: int) -> Iterator[Chunk]:
                 waiting.append(block)
             continue
         waiting.append(block[:end])
-        held += end
         yield ready(last=False)
-        line += sum(piece.count(b"\n") for piece in waiting)
-        start += held
+        line = None
         waiting, held = [block[end:]], len(block) - end
-    trouble = blocks.trouble
     yield ready(last=True)
+
+
+def _found_in(path: Path, source: Source, size: int) -> Iterator[Chunk]:
+    """The chunks of a plain file, of which no more is read here than tells where they end."""
+    start, trouble = source.start, None
+    line: int | None = source.first_line
+    last = False
+    try:
+        opened = path.open("rb", buffering=0)
+    except OSError as error:  # it went away since its first bytes were read
+        yield Chunk(source.name, source.named, line, (), True, 0, cannot_open(error))
+        return
+    with opened as file:
+        while not last:
+            try:
+                found = _line_end(file, start + size)
+                last = found is None
+                end = max(start, file.seek(0, os.SEEK_END)) if found is None else found
+            except OSError as error:
+                trouble, last, end = cannot_go_on(error), True, start
+            yield Chunk(source.name, source.named, line, (), last, end - source.start, trouble, (path, start, end))
+            start, line = end, None
+
+
+def _line_end(file: BinaryIO, place: int) -> int | None:
+    """Where the line that holds the byte before `place` ends; None: it does not."""
+    file.seek(place - 1)
+    while block := file.read(BLOCK):
+        found = block.find(b"\n")
+        if found >= 0:
+            return file.tell() - len(block) + found + 1
+    return None

@@ -29,35 +29,56 @@ class Lines:
         self.ended = True
 
     def __iter__(self) -> Iterator[bytes]:
+        for run in self.runs():
+            yield from self.told_apart(run)
+
+    def told_apart(self, run: list[bytes]) -> Iterator[bytes]:
+        """The lines of the run handed out last, one by one, without what is allowed to stand around a line."""
+        if self.too_long:
+            yield _TOO_LONG
+            return
+        last = self.number
+        for number, line in enumerate(run, last - len(run) + 1):
+            raw = line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line)
+            if raw:
+                self.number, self.raw = number, raw
+                yield raw
+        self.number = last
+
+    def runs(self) -> Iterator[list[bytes]]:
+        """The same lines, all that one block holds at a time, with blanks around them and blank ones between.
+
+        `number` is that of the last one. One over the limit comes alone, and so does a last one without a newline.
+        """
         open_line = _OpenLine()
         for block in self._blocks:
             first, *others = block.split(b"\n")
             open_line.add(first)
             if not others:
                 continue
-            yield from self._joined(open_line)
-            last = others.pop()
-            for line in others:
-                self.number += 1
-                raw = line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line)
-                if raw:
-                    self.raw = raw
-                    yield raw
+            run = self._joined(open_line)
             open_line = _OpenLine()
-            open_line.add(last)
+            open_line.add(others.pop())
+            if self.too_long:
+                yield run
+                run, self.too_long = [], False
+            if run := run + others:
+                self.number += len(others)
+                yield run
         if open_line.size:
             self.ended = False
-            yield from self._joined(open_line)
+            yield self._joined(open_line)
+            self.too_long = False
 
-    def _joined(self, pieces: _OpenLine) -> Iterator[bytes]:
-        """The line that was gathered from several blocks, if it is not blank."""
+    def _joined(self, pieces: _OpenLine) -> list[bytes]:
+        """The line that was gathered from several blocks."""
         self.number += 1
         self.too_long = pieces.size > LINE_LIMIT
         line = b"".join(pieces.parts)
-        self.raw = line if self.too_long else _tidied(line)
-        if self.raw:
-            yield _TOO_LONG if self.too_long else self.raw
-        self.too_long = False
+        if not self.too_long:
+            return [line]
+        self.raw = line
+        return [_TOO_LONG]
 
 
 class _OpenLine:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, Protocol, cast
-
-import jsonlines
 
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import Head, Whole, decode_head, decode_whole, entries, is_plain, unreadable
@@ -61,6 +60,8 @@ class Reading:
         self.complete = False
         self.left: Entry | None = None
         self._blocks = blocks
+        self.lines = source.first_line  # that stand before what is read next: known when all `lots` are taken
+        self._torn = False  # the last line has no end, and is not whole
 
     @property
     def bytes_read(self) -> int:
@@ -85,11 +86,11 @@ class Reading:
                 stream.close()
 
     def _entries(self, blocks: Text) -> Iterator[Entry]:
-        name = self.source.name
+        import jsonlines  # noqa: PLC0415 - whoever takes `lots` needs none of it, and starts sooner
+
         lines = Lines(blocks)
         lines.number = self.source.first_line
-        next_head = jsonlines.Reader(lines, loads=cast(Any, self._decode)).read
-        torn = False
+        next_head, plain_entry = jsonlines.Reader(lines, loads=cast(Any, self._decode)).read, self._plain_entry
         while True:
             try:
                 head = cast(Head | Whole, next_head())
@@ -97,23 +98,75 @@ class Reading:
                 break
             except (ValueError, RecursionError):  # jsonlines' own errors are ValueErrors
                 yield from self._bad_line(lines, blocks.trouble)
-                torn = not lines.ended
                 continue
-            message_id = head.message_id
-            if type(message_id) is str and is_plain(head):
-                identity = message_identity(message_id)
-                if identity is not None:
-                    wire = head if type(head) is Whole else None
-                    yield Entry(name, lines.number, lines.raw, None, identity, None, False, None, None, wire)
-                    continue
-            yield from entries(lines.raw, head, name, lines.number)
-        if blocks.trouble is None:
+            entry = plain_entry(lines.raw, lines.number, head)
+            if entry is not None:
+                yield entry
+            else:
+                yield from entries(lines.raw, head, self.source.name, lines.number)
+        yield from self._end(lines, blocks.trouble)
+
+    def lots(self) -> Iterator[list[Entry]]:
+        """The same entries, as many at a time as a block of the text holds; `raw` keeps the blanks around it.
+
+        A processor is faster at one thing done many times than at many things by turns: a quarter of all the time.
+        The text must be open.
+        """
+        blocks = self._blocks
+        assert blocks is not None  # noqa: S101 - for the type checker
+        lines = Lines(blocks)
+        lines.number = self.source.first_line
+        decode, plain_entry = self._decode, self._plain_entry
+        for run in lines.runs():
+            try:
+                heads = [decode(raw) for raw in run]
+            except (ValueError, RecursionError):
+                yield [entry for raw in lines.told_apart(run) for entry in self._entries_of(raw, lines, blocks.trouble)]
+                continue
+            first = lines.number - len(run) + 1
+            lot = [plain_entry(*each) for each in zip(run, count(first), heads)]
+            if all(lot):
+                yield cast(list[Entry], lot)
+            else:
+                yield [entry for each in zip(run, count(first), heads) for entry in self._on_line(*each)]
+        yield list(self._end(lines, blocks.trouble))
+        self.lines = lines.number
+
+    def _entries_of(self, raw: bytes, lines: Lines, trouble: Trouble | None) -> Iterable[Entry]:
+        """The entries of a line that may not be what a line should be."""
+        try:
+            head = self._decode(raw)
+        except (ValueError, RecursionError):
+            return self._bad_line(lines, trouble)
+        return self._on_line(raw, lines.number, head)
+
+    def _on_line(self, raw: bytes, number: int, head: Head | Whole) -> Iterable[Entry]:
+        """The entries of a line of JSON."""
+        entry = self._plain_entry(raw, number, head)
+        return entries(raw, head, self.source.name, number) if entry is None else (entry,)
+
+    def _plain_entry(self, raw: bytes, number: int, head: Head | Whole) -> Entry | None:
+        """The entry of a line that is an event and nothing else, as nearly all are."""
+        message_id = head.message_id
+        if type(message_id) is not str or not is_plain(head):
+            return None
+        identity = message_identity(message_id)
+        if identity is None:
+            return None
+        wire = head if type(head) is Whole else None
+        return Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
+
+    def _end(self, lines: Lines, trouble: Trouble | None) -> Iterable[Entry]:
+        """What the end of the text has to say."""
+        if trouble is None:
             self.complete = self.left is None
-        elif not torn:
-            yield from self._end_badly(Entry(name, lines.number + 1, b"", refusal=refusal(*blocks.trouble)))
+        elif not self._torn:
+            return self._end_badly(Entry(self.source.name, lines.number + 1, b"", refusal=refusal(*trouble)))
+        return ()
 
     def _bad_line(self, lines: Lines, trouble: Trouble | None) -> Iterator[Entry]:
         name = self.source.name
+        self._torn = not lines.ended
         if lines.too_long:
             message = f"the line is longer than {LINE_LIMIT >> 20} MiB; its first {KEPT} bytes are kept"
             yield Entry(name, lines.number, lines.raw, refusal=refusal("line_too_long", message), cut=True)

@@ -40,6 +40,13 @@ class Trouble(NamedTuple):
     message: str
 
 
+def cannot_go_on(error: OSError) -> Trouble:
+    """The trouble with a stream that was read, and cannot be read on."""
+    lost = isinstance(error, ConnectionError | TimeoutError)
+    code = "source_unreachable" if lost else "source_unreadable"
+    return Trouble(code, f"reading stopped: {error.strerror or error}")
+
+
 class Blocks:
     """Iterates over the text of a stream in blocks; gzip and zstd are told by their first bytes.
 
@@ -78,9 +85,7 @@ class Blocks:
         try:
             data: bytes = self._read(size) or b""
         except OSError as error:
-            lost = isinstance(error, ConnectionError | TimeoutError)
-            code = "source_unreachable" if lost else "source_unreadable"
-            self.trouble = Trouble(code, f"reading stopped: {error.strerror or error}")
+            self.trouble = cannot_go_on(error)
             return b""
         self.bytes_read += len(data)
         return data

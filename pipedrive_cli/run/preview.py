@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -249,6 +250,7 @@ class _Work:
             preview.count,
             self._prepare,
             self._known.meet,
+            cache(lambda kind, address: self._transform is None or self._transform.type_at(kind, address) is not None),
         )
         briefing = Briefing(compile_mapping(preview.config), preview.options.filters, time.time_ns() // 1000)
         await counting.through(sources, briefing.batch, processes_for(preview.tally.bytes_total))

@@ -96,6 +96,11 @@ class Memory:
         state = self.journal.state(kind, record)
         return Knowledge(state) if seen is None else Knowledge(state, seen.values, shown=True)
 
+    def seen_before(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        """What the record showed when an earlier window, or an earlier run, last saw it."""
+        seen = None if self.journal is None else self.journal.seen(kind, record)
+        return None if seen is None else seen.values
+
     def _write_down(self) -> None:
         self._over = False
         if self.journal is None:

@@ -242,8 +242,7 @@ class Foresight:
         own = self.memory.recall(kind, record)
         if own is not None and own.values is not None:
             return own.values
-        seen = None if self.memory.journal is None else self.memory.journal.seen(kind, record)
-        return None if seen is None else seen.values
+        return self.memory.seen_before(kind, record)
 
     def _save(self, save: Save, course: _Course) -> None:
         for case, complaint in save.complaints:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +18,31 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.chunks import Chunk, chunks
+from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.reading import Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import intake
+from pipedrive_cli.run.counts import counting
 from pipedrive_cli.run.counts.elsewhere import made
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.preview import Preview
-from tests.harness import Event, alias, at, event, group, identify, lines, ordered, track, viewed, with_delivery
+from pipedrive_cli.run.preview import Preview, PreviewOptions
+from tests.harness import (
+    Event,
+    alias,
+    at,
+    event,
+    group,
+    identify,
+    lines,
+    ordered,
+    track,
+    viewed,
+    with_delivery,
+    with_identity,
+)
 from tests.run.events_of_all_kinds import ALL
-from tests.run.test_preview import previewed
+from tests.run.test_preview import ACCOUNT
 
 _USERS = st.sampled_from(["a", "b", "c", "d"])
 _TIMES = st.integers(0, 6)
@@ -72,13 +90,25 @@ _EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.dictionaries(st.sampled_from(["name", "price", "quantity", "brand"]), st.sampled_from([1, 2, "z", {}])),
     ),
     st.builds(
-        lambda codes, time: ordered(
-            "b", [{"product_id": code, "name": code or "N", "price": 1} for code in codes], time, currency="EUR"
+        lambda products, time: ordered(
+            "b", [{"product_id": code, "name": code or "N", **more} for code, more in products], time, currency="EUR"
         ),
-        st.lists(st.sampled_from(["p", "q", ""]), max_size=3),
+        st.lists(
+            st.tuples(
+                st.sampled_from(["p", "q", ""]),
+                st.dictionaries(st.sampled_from(["price", "brand"]), st.sampled_from([1, 2])),
+            ),
+            max_size=3,
+        ),
         _TIMES,
     ),
-    st.builds(alias, _USERS, _USERS, _TIMES),
+    st.builds(
+        lambda user, previous, time, context: alias(user, previous, time) | {"context": context},
+        _USERS,
+        _USERS,
+        _TIMES,
+        _CONTEXT,
+    ),
     st.builds(
         lambda user, time, id_: event("identify", time, **_named(user, "pipedrivePersonId", id_)),
         _USERS,
@@ -105,29 +135,144 @@ def _told(summary: Summary) -> dict[str, Any]:
 
 def _both(folder: Path, events: list[Event], config: Config, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """What counting by name says, and what plans say."""
-    counted = previewed(folder, events, config, shown=False, **options)
+    source = folder / "events.ndjson"
+    source.write_bytes(lines(events))
+    return _both_of([source], config, **options)
+
+
+def _both_of(files: Iterable[Path], config: Config, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of several files."""
+    config = msgspec.structs.replace(config, pipedrive=ACCOUNT)
+
+    def told() -> dict[str, Any]:
+        job = Preview(config, "config.yaml", PreviewOptions(tuple(map(str, files)), **options))
+        return _told(asyncio.run(job.run()))
+
+    counted = told()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Preview, "_countable", lambda *_: False)
-        driven = previewed(folder, events, config, shown=False, **options)
-    return _told(counted.summary), _told(driven.summary)
+        return counted, told()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_CONFIGS: st.SearchStrategy[Config] = st.builds(
+    lambda delivery, identity: with_identity(with_delivery(**delivery), **identity),
+    st.fixed_dictionaries(
+        {"lookahead": st.sampled_from([1, 2, 3, 5, 100])},
+        optional={"contacts": st.just("replace"), "existing": st.sampled_from(["fill", "newest"])},
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "alias": st.sampled_from(["rekey", "skip"]),
+            "anonymous": st.just("use"),
+            "match_email": st.just(False),
+            "name_fallback": st.just(("user_id",)),
+        },
+    ),
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    events=st.lists(_EVENTS, max_size=14),
-    lookahead=st.sampled_from([1, 2, 3, 5, 100]),
+    events=st.lists(_EVENTS, max_size=16),
+    config=_CONFIGS,
     parts=st.sampled_from([1, 10]),
+    size=st.sampled_from([1, 300, 1 << 20]),
+    cut=st.integers(0, 16),
     in_order=st.booleans(),
 )
 def test_counting_by_name_says_what_driving_every_plan_says(
-    tmp_path: Path, events: list[Event], lookahead: int, parts: int, in_order: bool
+    tmp_path: Path, events: list[Event], config: Config, parts: int, size: int, cut: int, in_order: bool
 ) -> None:
     """Events, records, requests, tokens, problems and dropped traits, for aliases, copies, late and bad values."""
     if in_order:
         events = [each | {"timestamp": at(second)} for second, each in enumerate(events)]
+    files = [tmp_path / "first.ndjson", tmp_path / "second.ndjson.gz"]
+    files[0].write_bytes(lines(events[:cut]))
+    files[1].write_bytes(gzip.compress(lines(events[cut:]), 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intake, "PARTS_AN_EVENT", parts)
-        counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
+        patch.setattr(counting, "chunks", partial(chunks, size=size))
+        counted, driven = _both_of(files, config)
+    assert counted == driven
+
+
+def test_a_window_ends_with_a_file_whose_last_chunk_is_empty(tmp_path: Path) -> None:
+    """What the next file says of the same person is an update, also where the file before ends with its chunk."""
+    files = [tmp_path / f"{name}.ndjson" for name in "abc"]
+    files[0].write_bytes(lines([identify("u", 1, role="x"), identify("v", 2)]))
+    files[1].write_bytes(lines([identify("w", 3), identify("x", 4)]))
+    files[2].write_bytes(lines([identify("u", 5, role="y")]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "chunks", partial(chunks, size=1))
+        counted, driven = _both_of(files, with_delivery(lookahead=3))
+    assert counted == driven
+    assert counted["records"]["persons"]["updated"] == 1
+
+
+def test_the_first_event_with_a_phone_brings_it(tmp_path: Path) -> None:
+    """The next one with the same phone changes nothing; nor does one that brings the first email take its place."""
+    begun = [identify("u", 1, role="x"), identify("v", 2)]
+    again = [identify("u", 4, phone="2"), identify("u", 5, phone="2")]
+    both = [identify("u", 4, name="U", phone="2"), identify("u", 5, email="e@x.test", name="U", phone="2")]
+    for events, delivered in ((again, 3), (both, 4)):
+        counted, driven = _both(tmp_path, begun + events, with_delivery(lookahead=2))
+        assert counted == driven
+        assert counted["events"]["delivered"] == delivered
+
+
+@pytest.mark.parametrize("existing", ["overwrite", "fill"])
+def test_contacts_that_replace_others_are_fields_like_others(tmp_path: Path, existing: str) -> None:
+    """A newer one takes the place of ours whatever `existing` says, and a late one changes nothing."""
+    events = [identify("u", 1, phone="1"), identify("u", 3, phone="2"), identify("u", 2, phone="3")]
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=1, contacts="replace", existing=existing))
+    assert counted == driven
+    assert counted["records"]["persons"]["updated"] == 1
+
+
+def test_the_last_line_of_an_order_counts_where_a_product_stands_in_several(tmp_path: Path) -> None:
+    """Whatever else these lines say: what a later event repeats of it is nothing new."""
+    products: list[dict[str, Any]] = [
+        {"product_id": "p", "name": "N", "brand": "1"},
+        {"product_id": "p", "brand": "2"},
+        {"product_id": "p", "name": "N", "brand": "1", "quantity": 2},
+    ]
+    events = [ordered("u", products, 1), viewed("u", "p", 2, brand="1")]
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=1))
+    assert counted == driven
+    assert counted["records"]["products"]["unchanged"] == 1
+
+
+def test_what_a_merged_person_was_told_in_the_same_window_is_known_later(tmp_path: Path) -> None:
+    """The organization that came together with the alias is the one that the next event changes."""
+    events = [group("u", "g", 1), group("v", "g", 2), group("u", "h", 3), alias("v", "u", 4), group("u", "g", 5)]
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=2))
+    assert counted == driven
+    assert counted["records"]["persons"]["updated"] == 2
+
+
+def test_late_events_are_late_for_a_record_that_plans_have_made(tmp_path: Path) -> None:
+    """A product without a code beside it lets plans make it; an earlier value in another shape is superseded."""
+    events = [
+        ordered("u", [{"product_id": "p", "name": "N", "brand": "y"}, {"name": "No code"}], 2),
+        viewed("u", "p", 1, name="M", brand="x"),
+    ]
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=1))
+    assert counted == driven
+    assert counted["records"]["products"]["unchanged"] == 1
+
+
+@pytest.mark.parametrize("seconds", [(5, 5, 5), (5, 9, 3), (5, 5, 4)])
+@pytest.mark.parametrize("lookahead", [1, 2])
+def test_the_oldest_view_settles_the_unit_whenever_it_comes(
+    tmp_path: Path, seconds: tuple[int, ...], lookahead: int
+) -> None:
+    """Of several of the same second the one that is read last, as plans have it."""
+    more: list[dict[str, Any]] = [{}, {}, {"brand": "b"}]
+    events = [
+        viewed("u", "p", second, name="N", quantity=str(place), **more[place]) for place, second in enumerate(seconds)
+    ]
+    counted, driven = _both(tmp_path, events, with_delivery(lookahead=lookahead))
     assert counted == driven
 
 
@@ -166,20 +311,42 @@ def _source(text: bytes) -> Source:
     return Source("cut.ndjson", True, None, stream=_Dribble(text))
 
 
+def _entries(pieces: list[Chunk]) -> list[Entry]:
+    """The entries of all chunks, with their lines in the source, and without what is decoded already."""
+    found, before = [], 0
+    for piece in pieces:
+        reading = piece.reading()
+        before = 0 if piece.first_line is not None else before
+        entries = [entry for lot in reading.lots() for entry in lot]
+        found += [msgspec.structs.replace(entry, line=before + entry.line, wire=None) for entry in entries]
+        before += reading.lines
+    return found
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    rows=st.lists(st.sampled_from([b'{"type":"page"}', b"", b"{", b"\xff", b'{"batch":[{},1]}']), max_size=9),
+    rows=st.lists(
+        st.sampled_from([b'{"type":"page"}', b'{"messageId":"m"} ', b"", b"{", b"\xff", b'{"batch":[{},1]}']),
+        max_size=9,
+    ),
     ended=st.booleans(),
     size=st.integers(1, 60),
+    on_disk=st.booleans(),
 )
-def test_the_chunks_of_a_source_hold_what_the_source_holds(rows: list[bytes], ended: bool, size: int) -> None:
+def test_the_chunks_of_a_source_hold_what_the_source_holds(
+    tmp_path: Path, rows: list[bytes], ended: bool, size: int, on_disk: bool
+) -> None:
     """Entries with their lines, and what is said of a last line without an end."""
     text = b"\n".join(rows) + (b"\n" if ended else b"")
+    file = tmp_path / "cut.ndjson"
+    file.write_bytes(text)
+    source = Source("cut.ndjson", True, len(text), file) if on_disk else _source(text)
     expected = list(read(_source(text)))
-    pieces = list(chunks(_source(text), size))
-    found = [entry for piece in pieces for entry in piece.reading()]
-    assert found == expected
+    pieces = list(chunks(source, size))
+    found = _entries(pieces)
+    assert [msgspec.structs.replace(entry, raw=entry.raw.strip()) for entry in found] == expected
     assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert pieces[-1].bytes_read == len(text)
 
 
 def test_chunks_of_a_file_are_found_in_the_file(tmp_path: Path) -> None:
@@ -192,7 +359,7 @@ def test_chunks_of_a_file_are_found_in_the_file(tmp_path: Path) -> None:
     pieces = list(chunks(source, 300_000))
     assert len(pieces) > 5
     assert not any(piece.blocks for piece in pieces)
-    assert [entry for piece in pieces for entry in piece.reading()] == list(Reading(source, whole=True))
+    assert _entries(pieces) == list(Reading(source))
     packed = tmp_path / "events.gz"
     packed.write_bytes(gzip.compress(text, 1))
     found = list(chunks(Source("events.gz", True, 1, packed), 300_000))
@@ -205,7 +372,7 @@ def test_a_line_without_end_is_not_held() -> None:
     source = Source("long.ndjson", True, None, stream=io.BytesIO(text))
     pieces = list(chunks(source, 1 << 16))
     assert max(sum(map(len, piece.blocks)) for piece in pieces) < 6 << 20
-    entries = [entry for piece in pieces for entry in piece.reading()]
+    entries = _entries(pieces)
     assert [(entry.line, entry.cut, entry.identity) for entry in entries] == [(1, True, None), (2, False, "m")]
 
 
@@ -215,7 +382,7 @@ def test_other_processes_make_the_same_of_chunks_in_the_same_order() -> None:
     text = lines(track("u", f"Event {n}", n) for n in range(300))
 
     def make(chunk: Chunk) -> bytes:
-        return str((chunk.first_line, sum(1 for _ in chunk.reading()))).encode()
+        return str((chunk.first_line, sum(map(len, chunk.reading().lots())))).encode()
 
     alone = [(chunk.first_line, made_of) for chunk, made_of in made(chunks(_source(text), 500), make, 0)]
     together = [(chunk.first_line, made_of) for chunk, made_of in made(chunks(_source(text), 500), make, 2)]

@@ -1,14 +1,12 @@
-"""What one entry of the input comes to, in brief: as much as passes from the process that reads to the one that counts.
+"""Makes batches of chunks: what the transform of one run makes of the entries, told in brief.
 
-Reading, decoding and transforming know nothing but the entry and the config, so that they can be done anywhere. What
-they bring stands in a brief: by what the event is known again, which records it names, and, packed, what it asks of
-them. Few briefs are ever unpacked: of a record that nobody knows yet it does not matter what it is to hold.
+Reading, decoding and transforming know nothing but the entry and the config, so that they can be done in any process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -18,194 +16,280 @@ from pipedrive_cli.events.chunks import Chunk
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.event import Event
 from pipedrive_cli.outcomes import Complaint, cause_of
+from pipedrive_cli.run.counts.batch import (
+    APART,
+    BY_ID,
+    CASE,
+    INITIALS,
+    LINK,
+    SILENT,
+    Shape,
+    bits_of,
+    encode,
+)
 from pipedrive_cli.run.intake import kinds_of, passes, reason_left
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.transform.changes import KINDS, Alias, Change, Kind, RecordName, Transformed
+from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName, Transformed
 from pipedrive_cli.transform.transform import Transform
-
-# What `Brief.marks` says, one bit each.
-LEAD: Final = 1  # its last change is a lead of the person that its only name names
-SILENT: Final = 2  # and its other change does no more than name that person
-CASE: Final = 4  # it is rejected, or skipped, because of a part of what it says, and yet asks for something
-APART: Final = 8  # what it asks for cannot be counted by names alone: an alias, no code, a lead known by its own id
-BY_ID: Final = 64  # it names a record by Pipedrive's own id
-REFUSED: Final = 16  # it is no event
-FILTERED: Final = 32  # a filter option leaves it out
-
-INITIALS: Final[dict[Kind, str]] = {"persons": "p", "organizations": "o", "products": "d", "leads": "l"}
-KIND_OF: Final[dict[str, Kind]] = {initial: kind for kind, initial in INITIALS.items()}
-
-
-class Brief(msgspec.Struct, array_like=True, gc=False):
-    """One entry. `names` are the records that its `parts` are about, each an initial of its kind and its key.
-
-    `who` is a `Who`, `parts` are `Change`s, all packed. `kinds` are the kinds of record that such events can be about.
-    `dropped` and `told` are the places of the event's unmapped traits, and of its complaints, in the batch, from 1; 0:
-    it has none.
-    """
-
-    digest: bytes
-    marks: int
-    kinds: int
-    names: list[str]
-    parts: list[msgspec.Raw]
-    dropped: int
-    told: int
-    who: msgspec.Raw
-
-
-class Who(msgspec.Struct, array_like=True, gc=False):
-    """Of a brief, what is needed to tell people of it, and the alias that it asks for."""
-
-    line: int
-    index: int | None
-    message_id: str
-    user: str | None
-    time: int | None
-    alias: Alias | None
-
-
-class Batch(msgspec.Struct, array_like=True, gc=False):
-    """The briefs of one chunk of a source, in order; `left` as in `Reading`: its place and what is wrong with it."""
-
-    briefs: list[Brief]
-    dropped: list[tuple[tuple[Kind, str], ...]]
-    told: list[tuple[Complaint, ...]]
-    left: tuple[int, Complaint] | None
-
-
-decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode_who: Final = msgspec.msgpack.Decoder(Who).decode
-_decode_change: Final = msgspec.msgpack.Decoder(Change).decode
-_decode_changes: Final = msgspec.msgpack.Decoder(list[Change]).decode
-
-
-@cache
-def bits_of(kinds: frozenset[Kind]) -> int:
-    """Kinds of record as one number."""
-    return sum(1 << place for place, kind in enumerate(KINDS) if kind in kinds)
-
 
 # Those of a track depend on its name.
 _BITS: Final = {name: bits_of(kinds_of(Event("", name, None))) for name in ("identify", "group", "alias")}
 
 
-def kinds_in(bits: int) -> frozenset[Kind]:
-    """The kinds of record that `bits_of` made a number of."""
-    return frozenset(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
+@dataclass(slots=True)
+class _Column:
+    """The changes of one shape, as they come."""
+
+    place: int
+    shape: Shape
+    names: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+
+    def packed(self) -> tuple[int, list[str], list[int], list[bytes]]:
+        """As a `Stretch`."""
+        return self.place, self.names, self.rows, self.values
 
 
-def who(brief: Brief) -> Who:
-    """Whom to tell people of."""
-    return _decode_who(brief.who)
-
-
-def change(part: msgspec.Raw | bytes) -> Change:
-    """One part, unpacked."""
-    return _with_link(_decode_change(part))
-
-
-def changes(packed: bytes) -> list[Change]:
-    """Several parts in one piece, unpacked."""
-    return [_with_link(found) for found in _decode_changes(packed)]
-
-
-def _with_link(found: Change) -> Change:
-    link = found.fields.get("organization")
-    if type(link) is list:  # a struct among values that can be anything loses its type on the way
-        found = msgspec.structs.replace(found, fields={**found.fields, "organization": RecordName(*link)})
-    return found
-
-
-def transformed(brief: Brief, of: Who) -> Transformed:
-    """All that the event asks for; its complaints and unmapped traits stand in the batch."""
-    return Transformed(tuple(map(change, brief.parts)), of.alias)
+def _packed(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except (OverflowError, ValueError):
+        return encode(_tame(value))
 
 
 @dataclass(slots=True)
-class Briefing:
-    """Makes briefs: what the transform of one run makes of entries. `now` in microseconds since 1970 UTC."""
+class _Sheet:
+    """One batch as it is made."""
 
-    transform: Transform
-    filters: Filters
-    now: int
-    _dropped: dict[tuple[tuple[Kind, str], ...], int] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    times: list[int | None] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    who: list[tuple[Any, ...]] = field(default_factory=list)
+    stretches: list[_Column] = field(default_factory=list)
+    leads: tuple[list[str], list[int], list[bool], list[Change]] = field(default_factory=lambda: ([], [], [], []))
+    odd: list[tuple[Any, ...]] = field(default_factory=list)
+    dropped: list[tuple[int, int]] = field(default_factory=list)
+    entries: int = 0
+    filtered: int = 0
+    _columns: dict[tuple[Any, ...], _Column] = field(default_factory=dict)  # those that are still added to
+    _bits: dict[str, int] = field(default_factory=dict)  # kinds of record by the names of events
+    _shapes: dict[tuple[Any, ...], tuple[int, Shape]] = field(default_factory=dict)
+    _drops: dict[tuple[tuple[Kind, str], ...], int] = field(default_factory=dict)
     _told: dict[tuple[Complaint, ...], int] = field(default_factory=dict)
 
-    def batch(self, chunk: Chunk) -> bytes:
-        """All of a chunk as a `Batch`, packed."""
-        self._dropped, self._told = {}, {}
-        reading = chunk.reading()
-        rows = [self._row(entry) for entry in reading]
-        left = reading.left
-        told_of_end = None if left is None else (left.line, reason_left(left))
-        end = (list(self._dropped), list(self._told), told_of_end)
-        try:
-            return _encode((rows, *end))
-        except (OverflowError, ValueError):
-            return _encode(([_tame(row) for row in rows], *end))
-
-    def _row(self, entry: Entry) -> tuple[Any, ...]:
-        identity = entry.identity
-        key = b"" if identity is None else digest(identity)
-        event = entry.event(self.now)
-        if type(event) is not Event:
-            assert isinstance(event, Complaint)  # noqa: S101 - there is nothing else
-            if self.filters:
-                return (key, FILTERED, 0, (), (), 0, 0, None)
-            of = (entry.line, entry.index, identity or "", None, None, None)
-            return (key, REFUSED, 0, (), (), 0, self._tell((event,)), of)
-        if self.filters and not passes(event, self.filters):
-            return (key, FILTERED, 0, (), (), 0, 0, None)
-        result = self.transform.transform(event)
-        marks, names = _marks(result)
-        dropped = 0
-        if result.dropped:
-            table = self._dropped
-            dropped = table.setdefault(result.dropped, len(table) + 1)
-        return (
-            key,
-            marks,
-            _BITS.get(event.type) or bits_of(kinds_of(event)),
-            names,
-            result.changes,
-            dropped,
-            self._tell(result.complaints) if result.complaints else 0,
-            (entry.line, entry.index, identity, event.user_id or event.anonymous_id, event.time, result.alias),
+    def packed(self, left: tuple[int, Complaint] | None, lines: int) -> bytes:
+        """As a `Batch`, packed."""
+        whole = (
+            self.entries,
+            self.filtered,
+            self.places if self.filtered or len(self.places) != self.entries else (),
+            self.digests,
+            self.times,
+            self.kinds,
+            self.parts,
+            self.who,
+            [column.packed() for column in self.stretches],
+            self.leads,
+            self.odd,
+            self.dropped,
+            [shape for _, shape in self._shapes.values()],
+            list(self._drops),
+            list(self._told),
+            left,
+            lines,
         )
+        return _packed(whole)
+
+    def refuse(self, entry: Entry, complaint: Complaint) -> None:
+        """An entry that is no event."""
+        key = b"" if entry.identity is None else digest(entry.identity)
+        who = (entry.line, entry.index, entry.identity or "", None)
+        self.odd.append((self.entries, -1, 0, self._tell((complaint,)), key, (), (), None, who))
+        self.entries += 1
+
+    def leave_out(self) -> None:
+        """An entry that a filter leaves out."""
+        self.filtered += 1
+        self.entries += 1
+
+    def add(self, entries: Sequence[Entry], events: Sequence[Event], results: Sequence[Transformed]) -> None:
+        """Events, and what they ask for."""
+        first = len(self.digests)
+        self.places += range(self.entries, self.entries + len(entries))
+        self.entries += len(entries)
+        self.digests += [digest(event.identity) for event in events]
+        self.times += [event.time for event in events]
+        self.kinds += [
+            _BITS.get(event.type) or self._bits.get(event.name or "") or self._bits_of(event) for event in events
+        ]
+        self.who += [
+            (entry.line, entry.index, event.identity, event.user_id or event.anonymous_id)
+            for entry, event in zip(entries, events, strict=True)
+        ]
+        self.parts += [len(result.changes) for result in results]
+        for row, result in enumerate(results, first):
+            if result.dropped:
+                table = self._drops
+                self.dropped.append((row, table.setdefault(result.dropped, len(table) + 1)))
+            changes = result.changes
+            if result.complaints or result.alias is not None or not changes or not _are_plainly_named(changes):
+                if self._odd(row, result) & (APART | BY_ID):
+                    continue
+                if not changes:
+                    continue
+            if changes[-1].record.kind == "leads":
+                self._lead(row, *changes)
+            else:
+                for each in changes:
+                    self._put(row, each)
+
+    def _bits_of(self, event: Event) -> int:
+        found = self._bits[event.name or ""] = bits_of(kinds_of(event))
+        return found
+
+    def _odd(self, row: int, result: Transformed) -> int:
+        """Notes what columns do not tell of a row, and returns its marks."""
+        changes, marks = result.changes, _marks(result)
+        told = self._tell(result.complaints) if result.complaints else 0
+        names = [INITIALS[each.record.kind] + (each.record.key or "") for each in changes]
+        apart = (names, changes) if marks & APART else ((), ())
+        self.odd.append((self.places[row], row, marks, told, b"", *apart, result.alias, None))
+        return marks
+
+    def _lead(self, row: int, said: Change, lead: Change) -> None:
+        alone = not (said.fields or said.emails or said.phones or said.on_creation)
+        names, rows, silent, asked = self.leads
+        names.append(f"p{said.record.key}")
+        rows.append(row)
+        silent.append(alone)
+        asked.append(lead)
+        if not alone:
+            self._put(row, said)
+
+    def _put(self, row: int, change: Change) -> None:
+        """Puts a change into the column of its shape."""
+        kind = change.record.kind
+        name = INITIALS[kind] + (change.record.key or "")
+        fields, emails, phones = change.fields, change.emails, change.phones
+        flags = (change.rank is Rank.OWN) | change.may_create << 1 | (change.fallback_name is not None) << 2
+        values = [*fields.values()]
+        if LINK in fields:
+            values = [value.key if type(value) is RecordName else value for value in values]
+        if emails:
+            flags |= 8
+            values.append(emails)
+        if phones:
+            flags |= 16
+            values.append(phones)
+        signature: tuple[Any, ...] = (kind, flags, *fields)
+        if change.oldest or change.on_creation:
+            values += change.oldest.values()
+            values += change.on_creation.values()
+            signature = (*signature, None, *change.oldest, None, *change.on_creation)
+        column = self._columns.get(signature) or self._column(signature, change)
+        column.names.append(name)
+        column.rows.append(row)
+        column.values.append(_packed(values))
+
+    def _column(self, signature: tuple[Any, ...], change: Change) -> _Column:
+        """A new column for changes that are made like this one."""
+        known = self._shapes.get(signature)
+        kind = change.record.kind
+        if known is None:
+            shape = Shape(
+                kind,
+                change.rank,
+                change.may_create,
+                change.fallback_name is not None,
+                tuple(change.fields),
+                bool(change.emails),
+                bool(change.phones),
+                tuple(change.oldest),
+                tuple(change.on_creation),
+            )
+            known = self._shapes[signature] = (len(self._shapes), shape)
+        column = self._columns[signature] = _Column(*known)
+        self.stretches.append(column)
+        return column
 
     def _tell(self, complaints: tuple[Complaint, ...]) -> int:
         unique = tuple({(c.code, cause_of(c.code, c.field)): c for c in reversed(complaints)}.values())
         return self._told.setdefault(unique, len(self._told) + 1)
 
 
-def _marks(result: Transformed) -> tuple[int, list[str]]:
+def _are_plainly_named(changes: Sequence[Change]) -> bool:
+    return all(map(_is_plainly_named, changes)) and not _names_twice(changes)
+
+
+def _is_plainly_named(change: Change) -> bool:
+    record = change.record
+    return record.key is not None and record.pipedrive_id is None
+
+
+def _names_twice(changes: Sequence[Change]) -> bool:
+    """Whether an order has a product in two lines: columns do not tell which of two shapes came first in a row."""
+    if len(changes) < 2 or changes[0].record.kind != "products":
+        return False
+    return len({change.record.key for change in changes}) < len(changes)
+
+
+def _marks(result: Transformed) -> int:
+    changes, alias = result.changes, result.alias
     marks = 0
-    changes = result.changes
-    if result.complaints and changes and any(complaint.outcome is not None for complaint in result.complaints):
-        marks = CASE
-    names = []
-    if (alias := result.alias) is not None:
-        marks |= APART
+    if alias is not None:
+        marks = APART
         if alias.previous.pipedrive_id is not None or alias.current.pipedrive_id is not None:
             marks |= BY_ID
+    elif not changes:
+        return SILENT
+    if result.complaints and changes and any(complaint.outcome is not None for complaint in result.complaints):
+        # A rejected lead is known by the message id from here on.
+        marks |= CASE | (APART if changes[-1].record.kind == "leads" else 0)
+    if _names_twice(changes):
+        marks |= APART
     for each in changes:
-        record = each.record
-        kind, key = record.kind, record.key
-        if kind == "leads":
-            marks |= LEAD | (APART if marks & CASE else 0)  # a rejected one is known by the message id from here on
-            said = changes[0]
-            if not (said.fields or said.emails or said.phones or said.oldest):
-                marks |= SILENT
-            continue
-        if key is None:
+        if each.record.key is None:
             marks |= APART
-            key = ""
-        if record.pipedrive_id is not None:
+        if each.record.pipedrive_id is not None:
             marks |= BY_ID
-        names.append(INITIALS[kind] + key)
-    return marks, names
+    return marks
+
+
+@dataclass(slots=True)
+class Briefing:
+    """Makes batches: what the transform of one run makes of entries. `now` in microseconds since 1970 UTC."""
+
+    transform: Transform
+    filters: Filters
+    now: int
+
+    def batch(self, chunk: Chunk) -> bytes:
+        """All of a chunk as a `Batch`, packed."""
+        sheet = _Sheet()
+        reading = chunk.reading()
+        for lot in reading.lots():
+            self._add(sheet, lot)
+        left = reading.left
+        return sheet.packed(None if left is None else (left.line, reason_left(left)), reading.lines)
+
+    def _add(self, sheet: _Sheet, entries: Sequence[Entry]) -> None:
+        """Adds some dozen entries. One thing is done to all of them before the next one is: see `Reading.lots`."""
+        now, filters, transform = self.now, self.filters, self.transform.transform
+        told = [entry.event(now) for entry in entries]
+        events = [event for event in told if type(event) is Event]
+        if len(events) == len(entries) and not filters:
+            sheet.add(entries, events, [transform(event) for event in events])
+            return
+        for entry, event in zip(entries, told, strict=True):
+            if filters and (isinstance(event, Complaint) or not passes(event, filters)):
+                sheet.leave_out()
+            elif isinstance(event, Complaint):
+                sheet.refuse(entry, event)
+            else:
+                sheet.add((entry,), (event,), (transform(event),))
 
 
 def _tame(value: Any) -> Any:

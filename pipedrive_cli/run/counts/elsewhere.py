@@ -1,7 +1,6 @@
 """Briefs made on several cores: chunks of the sources go to processes of our own, and come back in order as batches.
 
-Each process has one chunk at a time, so that neither side ever waits for the other to empty a pipe. What the sources
-hold is in memory a few chunks at a time, however large they are.
+What the sources hold is in memory a few chunks at a time, however large they are.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 from pipedrive_cli.errors import UserMistake
@@ -60,26 +60,28 @@ def made(chunks: Iterable[Chunk], make: Callable[[Chunk], bytes], processes: int
 def _feed(
     chunks: Iterator[Chunk], crew: list[Connection], ahead: queue.Queue[tuple[Chunk, bytes] | BaseException | None]
 ) -> None:
-    """Keeps the crew busy, and puts what it makes where it is waited for. A crew that was sent home ends this."""
+    """Keeps the crew busy, and puts what it makes where it is waited for. A crew that was sent home ends this.
+
+    Each has a second chunk beside the one that it works on, so that it never waits for us; but only where a chunk is
+    no more than a place in a file: two that try to send at the same time would wait for each other for ever.
+    """
     under_way: deque[tuple[Connection, Chunk]] = deque()
+
+    def take() -> None:
+        worker, chunk = under_way.popleft()
+        ahead.put((chunk, worker.recv_bytes()))
+
     try:
-        for worker in crew:
-            _send(worker, chunks, under_way)
+        for worker, chunk in zip(cycle(crew), chunks):
+            while len(under_way) >= (len(crew) if chunk.blocks else 2 * len(crew)):
+                take()
+            worker.send(chunk)
+            under_way.append((worker, chunk.without_text()))
         while under_way:
-            worker, chunk = under_way.popleft()
-            batch = worker.recv_bytes()
-            _send(worker, chunks, under_way)
-            ahead.put((chunk, batch))
+            take()
         ahead.put(None)
     except BaseException as trouble:  # noqa: BLE001 - it is raised where the batches are taken
         ahead.put(trouble)
-
-
-def _send(worker: Connection, chunks: Iterator[Chunk], under_way: deque[tuple[Connection, Chunk]]) -> None:
-    chunk = next(chunks, None)
-    if chunk is not None:
-        worker.send(chunk)
-        under_way.append((worker, chunk.without_text()))
 
 
 @contextlib.contextmanager

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import PRECEDENCE, Case
 from pipedrive_cli.outcomes import HANDLED, Complaint, Outcome
-from pipedrive_cli.run.counts.brief import LEAD, SILENT, Brief
-from pipedrive_cli.run.counts.window import Window, case_of
+from pipedrive_cli.run.counts.window import Twin, Window
 
 
 @dataclass(slots=True)
@@ -19,7 +18,7 @@ class Endings:
     book: Book
     handled: set[bytes] = field(default_factory=set)
     open: dict[bytes, Case] = field(default_factory=dict)  # of earlier windows, that wait for the rest of the input
-    _late: list[tuple[Case, Brief, str]] = field(default_factory=list)  # those with each of their copies and its file
+    _late: list[tuple[Case, Twin]] = field(default_factory=list)  # those with each of their copies
 
     def tell(self, complaints: Iterable[Complaint], make: Callable[[], Case]) -> None:
         """Problems of one event; `make` makes it somebody to tell of, which is only done for examples."""
@@ -40,7 +39,7 @@ class Endings:
             case = cases.get(row)
             if case is None:
                 continue
-            if lead and now.rows[row].marks & SILENT:
+            if lead and now.alone(row):
                 case.open -= 1  # the person that it only names
             if case.end_part(outcome):
                 self.end(case)
@@ -60,14 +59,10 @@ class Endings:
 
     def end_rows(self, now: Window) -> None:
         """The outcomes of events that are no more than a number, and of the copies of all."""
-        quiet = sum(
-            1
-            for row, n in now.quiet.items()
-            if row not in now.cases and not now.rows[row].marks & LEAD and n == len(now.rows[row].parts)
-        )
-        told = sum(1 for row in now.first.values() if row in now.cases)
-        self.count(Outcome.UNCHANGED, quiet)
-        self.count(Outcome.DELIVERED, len(now.first) - told - quiet)
+        told = len(now.cases.keys() & set(now.first.values())) if now.cases else 0
+        delivered = len(now.loud - now.cases.keys())
+        self.count(Outcome.UNCHANGED, len(now.first) - told - delivered)
+        self.count(Outcome.DELIVERED, delivered)
         open_before = self.open
         self.open = {digest: case for digest, case in self.open.items() if case.open}
         self.handled.update(now.first)
@@ -84,22 +79,22 @@ class Endings:
 
     def _end_copies(self, now: Window, open_before: Mapping[bytes, Case]) -> None:
         late, self._late = self._late, []
-        for first, brief, file in late:
-            self._end_copy(first, brief, file)
-        for brief, file in now.twins:
-            row = now.first.get(brief.digest)
-            original = open_before.get(brief.digest) if row is None else now.cases.get(row)
+        for first, twin in late:
+            self._end_copy(first, twin)
+        for twin in now.twins:
+            row = now.first.get(twin.digest)
+            original = open_before.get(twin.digest) if row is None else now.cases.get(row)
             if original is None:
                 self.count(Outcome.DUPLICATE, 1)
             else:
-                self._end_copy(original, brief, file)
+                self._end_copy(original, twin)
 
-    def _end_copy(self, first: Case, brief: Brief, file: str) -> None:
+    def _end_copy(self, first: Case, twin: Twin) -> None:
         if first.open:
-            self._late.append((first, brief, file))
+            self._late.append((first, twin))
         elif first.outcome in HANDLED or first.outcome is Outcome.SKIPPED:
             self.count(Outcome.DUPLICATE, 1)
         else:
-            copy = case_of(brief, file)
+            copy = twin.page.case(twin.row)
             copy.become_copy(first)
             self.book.end(copy)

@@ -13,89 +13,72 @@ from typing import Any, Final
 from pipedrive_cli.delivery.gathering import Wanted, contact_list
 from pipedrive_cli.delivery.naming import derived_name
 from pipedrive_cli.delivery.standing import LATEST, NO_TIME, Held, RecordState, Rules, blank, comparable
-from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank, RecordName
+from pipedrive_cli.run.counts.batch import LINK, PARTS_OF_A_NAME, Shape, contacts_of
+from pipedrive_cli.run.counts.window import Waiting
+from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
 
-_PARTS_OF_A_NAME: Final = frozenset({"first_name", "last_name"})
+CONTACTS: Final = frozenset({"emails", "phones"})
 Same = Callable[[Kind, str, Any, Any], bool]
 
 
 class Plain:
-    """What is known of one record: by address the value that an event of this time has set."""
+    """What is known of one record: by address the value that an event of this time has set, as columns keep it."""
 
-    __slots__ = ("emails", "newest", "oldest", "phones", "times", "values")
+    __slots__ = ("contacts", "newest", "oldest", "times", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.times: dict[str, int] = {}
         self.newest = 0  # no time of an event here is later
-        self.emails: tuple[Contact, ...] = ()
-        self.phones: tuple[Contact, ...] = ()
+        self.contacts: dict[str, Any] = {}  # emails and phones
         self.oldest: tuple[int, dict[str, Any]] | None = None  # when these were said that the oldest event settles
 
-    def take(self, changes: Sequence[Change], kind: Kind, same: Same) -> list[bool] | None:
-        """Takes up changes, all later than those before, in order of time; tells of each whether it is written.
+    def take(self, said: Sequence[Waiting], kind: Kind, same: Same) -> list[bool] | None:
+        """Takes up parts, all later than those before, in order of time; tells of each whether it is written.
 
         None: they are not as plain as that, and nothing was taken up.
         """
-        written = self._contacts(changes)
-        if written is None:
-            return None
-        winners: dict[str, int] = {}
-        for place in range(len(changes) - 1, -1, -1):
-            fields = changes[place].fields
-            if not winners.keys() >= fields.keys():
-                for address in fields:
-                    winners.setdefault(address, place)
-        if "name" not in self.values and "name" not in winners and (self.emails or any(c.emails for c in changes)):
+        written = [False] * len(said)
+        contacts = self.contacts
+        new: dict[str, tuple[int, Any]] = {}  # address -> place, value
+        for place, (_, time, shape, part, former, _) in enumerate(said):
+            if former is not None or not self._goes_on(time, shape):
+                return None
+            for key, value in zip(shape.keys, part, strict=False):
+                if key not in CONTACTS:
+                    new[key] = (place, value)
+                elif key not in contacts:
+                    contacts = contacts | {key: value}
+                    written[place] = True
+                elif contacts[key] != value:
+                    return None
+        known = self.values
+        if "name" not in known and "name" not in new and "emails" in contacts:
             return None  # its email may become its name
-        values = self.values
-        for address, place in winners.items():
-            value = changes[place].fields[address]
-            if address not in values:
+        for address, (place, value) in new.items():
+            if address not in known:
                 written[place] = True
-            elif (before := values[address]) != value:
+            elif (before := known[address]) != value:
                 if same(kind, address, value, before):
                     return None
                 written[place] = True
-        for address, place in winners.items():
-            values[address] = changes[place].fields[address]
-            self.times[address] = time_of(changes[place])
-        for change in changes:
-            self.emails, self.phones = self.emails or change.emails, self.phones or change.phones
-        self.newest = max(self.newest, *map(time_of, changes))
+        for address, (place, value) in new.items():
+            known[address], self.times[address] = value, said[place].time or 0
+        self.contacts = contacts
+        self.newest = said[-1].time or 0
         return written
 
-    def _contacts(self, changes: Sequence[Change]) -> list[bool] | None:
-        """Which of the changes bring the record's contacts, as it has none yet; None where they are not plain."""
-        written = [False] * len(changes)
-        emails, phones = self.emails, self.phones
-        for place, change in enumerate(changes):
-            if change.time is None or change.time <= self.newest or change.fallback_name is not None:
-                return None
-            if not _PARTS_OF_A_NAME.isdisjoint(change.fields):
-                return None
-            if change.rank is not Rank.OWN:
-                if change.fields or change.emails or change.phones or change.oldest:
-                    return None
-                continue
-            if change.oldest and (self.oldest is None or change.oldest.keys() != self.oldest[1].keys()):
-                return None
-            if change.emails and change.emails != emails:
-                if emails:
-                    return None
-                emails, written[place] = change.emails, True
-            if change.phones and change.phones != phones:
-                if phones:
-                    return None
-                phones, written[place] = change.phones, True
-        return written
+    def _goes_on(self, time: int | None, shape: Shape) -> bool:
+        """Whether a part is later than all that is known, and plain."""
+        if time is None or time <= self.newest or not shape.plain:
+            return False
+        return not shape.oldest or (self.oldest is not None and shape.oldest == (*self.oldest[1],))
 
     def state(self, kind: Kind, key: str, rules: Rules, id_of: Callable[[RecordName], int]) -> RecordState:
         """The same as plans know it; `id_of` tells the ids of records that it is linked to."""
-        fields = {
-            address: Held(0, self.times[address], id_of(value) if isinstance(value, RecordName) else value)
-            for address, value in self.values.items()
-        }
+        fields = {address: Held(0, self.times[address], value) for address, value in self.values.items()}
+        if LINK in fields:
+            fields[LINK].sent = id_of(RecordName("organizations", fields[LINK].sent))
         inputs = {}
         if "name" not in fields:
             fallback, _ = derived_name(kind, RecordState(), Wanted(), rules, key)
@@ -104,35 +87,35 @@ class Plain:
         elif kind == "persons":
             inputs["name"] = Held(0, fields["name"].time, fields["name"].sent)
         if self.oldest is not None:
-            fields |= {address: Held(0, LATEST - self.oldest[0], value) for address, value in self.oldest[1].items()}
+            time, settled = self.oldest
+            fields |= {address: Held(0, LATEST - time, value) for address, value in settled.items()}
         added = {
-            name: sorted({comparable(name, contact.value) for contact in contacts})
-            for name, contacts in (("emails", self.emails), ("phones", self.phones))
-            if contacts
+            name: sorted({comparable(name, contact.value) for contact in contacts_of(listed)})
+            for name, listed in self.contacts.items()
         }
         return RecordState(fields=fields, inputs=inputs, added=added, key=key)
 
     def shown(self, state: RecordState) -> dict[str, Any]:
         """What the record shows, by address; `state` is its own."""
         values = {address: held.sent for address, held in state.fields.items()}
-        for name, contacts in (("emails", self.emails), ("phones", self.phones)):
-            if contacts:
-                values[name] = contact_list(contacts)
+        for name, kept in self.contacts.items():
+            values[name] = contact_list(contacts_of(kept))
         return values
 
 
-def begun(changes: Sequence[Change], kind: Kind, same: Same) -> Plain | None:
-    """The record that these changes have created, in order of time; None where that is not plain."""
+def begun(said: Sequence[Waiting], kind: Kind, same: Same) -> Plain | None:
+    """The record that these parts have created, in order of time; None where that is not plain."""
     plain = Plain()
-    for change in changes:
-        if change.time is None:
+    for _, time, shape, part, former, _ in said:
+        if time is None or former is not None:
             return None
-        if change.oldest and change.rank is Rank.OWN:
+        if shape.oldest and shape.plain:
             if plain.oldest is None:
-                plain.oldest = (change.time, dict(change.oldest))
-            elif change.time == plain.oldest[0]:
+                settled = part[len(shape.keys) :]
+                plain.oldest = (time, dict(zip(shape.oldest, settled, strict=False)))
+            elif time == plain.oldest[0]:
                 return None
-    return None if plain.take(changes, kind, same) is None else plain
+    return None if plain.take(said, kind, same) is None else plain
 
 
 def taken(
@@ -148,7 +131,7 @@ def taken(
     `state` and `shown` are brought up to date, unless it takes a plan.
     """
     newest = max((held.time for held in state.fields.values() if held.time < LATEST // 2), default=NO_TIME)
-    if kind == "persons" and ("name" not in state.inputs or not _PARTS_OF_A_NAME.isdisjoint(state.inputs)):
+    if kind == "persons" and ("name" not in state.inputs or not PARTS_OF_A_NAME.isdisjoint(state.inputs)):
         return None
     now: dict[str, tuple[int, int, Any]] = {}  # address -> place, time, value
     for place, change in enumerate(changes):
@@ -181,7 +164,7 @@ def _newer(change: Change, newest: int, state: RecordState) -> bool:
         return False
     if change.rank is not Rank.OWN:
         return not (change.fields or change.emails or change.phones)
-    if not _PARTS_OF_A_NAME.isdisjoint(change.fields):
+    if not PARTS_OF_A_NAME.isdisjoint(change.fields):
         return False
     return all(
         comparable(name, contact.value) in state.added.get(name, ())

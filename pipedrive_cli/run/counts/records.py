@@ -1,40 +1,34 @@
-"""The records that a count knows by name: what waits to be unpacked, and what plans would have made of the others.
+"""The records that a count knows by name: most in a table, and one by one those that are not as plain as that.
 
-A record that was created stands here as the packed changes that created it. Only when a later window names it again
-they are unpacked, and the plan that a run would follow says what it holds. Plans that are driven for other records
-may ask for one of these; then it is handed over to what they remember, and taken back when nobody needs it there.
+One that is looked at by itself stands here as what waited for it when it was created, until a later window names it
+again; then the plan that a run would follow says what it holds. Plans that are driven for other records may ask for one
+of these; then it is handed over to what they remember, and taken back when nobody needs it there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
+from typing import Any, Final
 
 from pipedrive_cli.delivery.asks import Home, Linked, RecordId, Save, Terms, Write
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.plan import bring
-from pipedrive_cli.delivery.standing import RecordState
-from pipedrive_cli.run.counts.brief import INITIALS, KIND_OF, change, changes
+from pipedrive_cli.delivery.standing import NO_TIME, RecordState
+from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.run.counts.batch import INITIALS, KIND_OF
+from pipedrive_cli.run.counts.known import Known
 from pipedrive_cli.run.counts.plain import Plain, begun, taken, time_of
+from pipedrive_cli.run.counts.table import Table
+from pipedrive_cli.run.counts.window import Waiting
 from pipedrive_cli.run.preview_memory import Memory
 from pipedrive_cli.run.preview_plans import Foresight
 from pipedrive_cli.run.preview_rows import label
-from pipedrive_cli.transform.changes import Change, Kind, RecordName
+from pipedrive_cli.transform.changes import Kind, RecordName
 
-Packed = bytes | list[Any]  # the changes that created a record: in one piece, or as they waited (parts, packed or not)
-
-
-@dataclass(slots=True)
-class Known:
-    """A record as the preview would have made it."""
-
-    state: RecordState
-    values: dict[str, Any]
+MANY: Final = 100  # parts that are kept as they are; of more it pays to keep what they come to
 
 
 class Remembered(Memory):
@@ -57,6 +51,9 @@ class Remembered(Memory):
             elif at in self._shown:
                 self._made[at] = record._replace(values=self._shown[at])
 
+    def seen_before(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        return self._shown.get((kind, record))
+
     def ended(self, case: Case) -> None:
         case.digest = b""  # the book would keep it for a journal
 
@@ -75,73 +72,96 @@ class Records:
 
     foresight: Foresight
     memory: Remembered
+    table: Table = field(default_factory=Table)  # of records that need not be looked at one by one
     abroad: set[str] = field(default_factory=set)  # names of records that plans know, or knew
-    _found: dict[str, Packed | Plain | Known] = field(default_factory=dict)
-    _fresh: list[str] = field(default_factory=list)  # names of those whose changes still lie where they waited
+    _found: dict[str, list[Waiting] | Plain | Known] = field(default_factory=dict)
     _ids: dict[str, int] = field(default_factory=dict)
+    _names: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory.hand_over = self._hand_over
 
+    @property
+    def found(self) -> Collection[str]:
+        """The names of records that are looked at one by one."""
+        return self._found.keys()
+
+    def new_among(self, names: set[str]) -> set[str]:
+        """Those that nobody knows."""
+        return names - self.table.names - self._found.keys()
+
     def none_of(self, names: set[str]) -> bool:
         """Whether nobody knows any of these."""
-        return not any(name in self._found or name in self.abroad for name in names)
+        return all(names.isdisjoint(known) for known in (self.table.names, self._found.keys(), self.abroad))
 
-    def create(self, name: str, parts: list[Any]) -> None:
-        """A record was created by these parts."""
-        self._found[name] = parts
-        self._fresh.append(name)
-
-    def window_over(self) -> None:
-        """Another window begins. What made records is kept in one piece: the chunks that it came in are large."""
-        for name in self._fresh:
-            parts = self._found.get(name)
-            if isinstance(parts, list) and not any(isinstance(part, Part) for part in parts):
-                self._found[name] = b"\xdd" + len(parts).to_bytes(4) + b"".join(parts)  # a list, as msgpack has it
-        self._fresh.clear()
+    def create(self, name: str, entries: list[Waiting]) -> None:
+        """A record was created by what waited for it."""
+        self._found[name] = entries
+        if len(entries) > MANY:
+            self.known(name)
 
     def known(self, name: str) -> Plain | Known | None:
         """The record of this name if an earlier window has made it."""
+        if name in self.table.names:
+            self._found[name] = self.table.take_out(name, lambda key: self.id(f"o{key}"))
         found = self._found.get(name)
-        if isinstance(found, list | bytes):
+        if isinstance(found, list):
             found = self._found[name] = self._read(name, found)
         return found
 
-    def _read(self, name: str, packed: Packed) -> Plain | Known:
+    def put_back(self, name: str) -> None:
+        """A record that need not be looked at by itself any more."""
+        found = self._found[name]
+        if not isinstance(found, list) and self.table.put(name, self.as_plans_know(name, found), self._key_of):
+            del self._found[name]
+
+    def _key_of(self, organization: int) -> str | None:
+        name = self._names.get(organization, "")
+        return name[1:] if name.startswith("o") else None
+
+    def same(self, kind: Kind, address: str, ours: Any, theirs: Any) -> bool:
+        """Whether two values of a field are the same to Pipedrive."""
+        return self._terms.rules.same(kind, address, ours, theirs)
+
+    @property
+    def replaces_contacts(self) -> bool:
+        """Whether emails and phones are fields like others, of which a plan keeps more than what is plain."""
+        return self._terms.rules.contacts == "replace"
+
+    def _replaced_by(self, entries: list[Waiting]) -> bool:
+        return self.replaces_contacts and any(entry.shape.emails or entry.shape.phones for entry in entries)
+
+    def _read(self, name: str, entries: list[Waiting]) -> Plain | Known:
         """The record as its creation has made it."""
-        if isinstance(packed, bytes):
-            parts = [Part(found, 0, None) for found in changes(packed)]
-        else:
-            parts = [part_of(part, None) for part in packed]
-        if not parts:
+        if not entries:
             return Plain()  # only ever named in passing
-        if not any(part.depth for part in parts):
-            ordered = sorted((part.change for part in parts), key=time_of)
-            plain = begun(ordered, KIND_OF[name[0]], self._terms.rules.same)
+        if not self._replaced_by(entries):
+            plain = begun(sorted(entries, key=_time_of_entry), KIND_OF[name[0]], self.same)
             if plain is not None:
                 return plain
         known = Known(RecordState(), {})
-        self.bring(name, parts, known, create=True)
+        self.bring(name, [part_of(name, entry) for entry in entries], known, create=True)
         return known
 
-    def take(self, record: Plain | Known, name: str, rows: list[int], packed: list[Any]) -> list[bool] | None:
-        """Which of these parts a record is written for; None: it takes a plan to tell.
-
-        `rows` and `packed` are put in the order of time.
-        """
-        if any(type(part) is Part for part in packed):
+    def take(self, record: Plain | Known, name: str, entries: list[Waiting]) -> list[tuple[int, Outcome]] | None:
+        """How the rows of these parts end; None: it takes a plan to tell."""
+        if any(entry.time is None or entry.former is not None for entry in entries) or self._replaced_by(entries):
             return None
-        found = [change(part) for part in packed]
-        if len(found) > 1:
-            order = sorted(range(len(found)), key=lambda place: time_of(found[place]))
-            rows[:] = [rows[place] for place in order]
-            found = [found[place] for place in order]
-        kind, same = KIND_OF[name[0]], self._terms.rules.same
+        said = sorted(entries, key=_time_of_entry)
+        kind = KIND_OF[name[0]]
         if isinstance(record, Plain):
-            return record.take(found, kind, same)
-        if record.state.owed or record.state.owed_contacts:
+            written = record.take(said, kind, self.same)
+        elif record.state.owed or record.state.owed_contacts:
             return None
-        return taken(record.state, record.values, found, kind, same, lambda linked: self.id(name_of(linked)))
+        else:
+            changes = [entry.change(name) for entry in said]
+            written = taken(
+                record.state, record.values, changes, kind, self.same, lambda linked: self.id(name_of(linked))
+            )
+        if written is None:
+            return None
+        ends = (Outcome.DELIVERED if each else Outcome.UNCHANGED for each in written)
+        return [(entry.row, outcome) for entry, outcome in zip(said, ends, strict=True)]
 
     def as_plans_know(self, name: str, record: Plain | Known) -> Known:
         """The same record with its state and what it shows."""
@@ -182,6 +202,7 @@ class Records:
         if found is None:
             kind = KIND_OF[name[0]]
             found = self._ids[name] = self.foresight.labels.mint(kind, label(kind, name[1:]))
+            self._names[found] = name
         return found
 
     @property
@@ -215,7 +236,9 @@ class Records:
         if found.state.owed or found.state.owed_contacts:
             return False
         self._ids[name] = record
-        self._found[name] = Known(found.state, dict(found.values))
+        self._names.setdefault(record, name)
+        self._found[name] = Known(found.state, dict(found.values))  # not in the table: what has come may be late for it
+        self.abroad.discard(name)
         return True
 
 
@@ -228,9 +251,10 @@ def name_of(record: RecordName) -> str:
     return INITIALS[record.kind] + (record.key or "")
 
 
-def unpacked(part: msgspec.Raw | Part) -> Change:
-    return part.change if isinstance(part, Part) else change(part)
+def _time_of_entry(entry: Waiting) -> int:
+    return NO_TIME if entry.time is None else entry.time
 
 
-def part_of(part: msgspec.Raw | Part, row: int | None) -> Part:
-    return part._replace(case=row) if isinstance(part, Part) else Part(change(part), 0, row)
+def part_of(name: str, waiting: Waiting) -> Part:
+    """A part as plans take it, of the event in its row."""
+    return Part(waiting.change(name), waiting.depth, waiting.row)
