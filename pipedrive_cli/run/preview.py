@@ -252,7 +252,7 @@ class _Work:
             self._known.meet,
             cache(lambda kind, address: self._transform is None or self._transform.type_at(kind, address) is not None),
         )
-        briefing = Briefing(compile_mapping(preview.config), preview.options.filters, time.time_ns() // 1000)
+        briefing = Briefing(preview.config, preview.options.filters, time.time_ns() // 1000)
         await counting.through(sources, briefing.batch, processes_for(preview.tally.bytes_total))
         for (kind, name), n in counting.dropped.items():
             self._book.count("dropped", f"{kind} {name}", n)

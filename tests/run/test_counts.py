@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import pickle
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import intake
 from pipedrive_cli.run.counts import counting
+from pipedrive_cli.run.counts.batch import decode_batch
+from pipedrive_cli.run.counts.brief import Briefing
 from pipedrive_cli.run.counts.elsewhere import made
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions
@@ -399,3 +402,13 @@ def test_a_process_that_cannot_read_its_chunk_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(UserMistake, match="went away"):
         list(made(chunks(_source(b"{}\n" * 100), 10), make, 2))
+
+
+def test_a_process_that_is_not_forked_makes_the_same_batches() -> None:
+    """On macOS and Windows what makes them is sent to other processes, and so are chunks."""
+    text = lines([identify("u", 1, name="Ada", role="x"), ordered("u", [{"product_id": "p", "price": 1}], 2)])
+    briefing = Briefing(Config(), Filters(), 1_800_000_000_000_000)
+    (chunk,) = chunks(_source(text))
+    sent_briefing, sent_chunk = pickle.loads(pickle.dumps((briefing, chunk)))
+    assert sent_briefing.batch(sent_chunk) == briefing.batch(chunk)
+    assert decode_batch(briefing.batch(chunk)).parts == [1, 1]

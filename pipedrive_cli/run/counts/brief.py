@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.chunks import Chunk
 from pipedrive_cli.events.entry import Entry
@@ -30,7 +31,7 @@ from pipedrive_cli.run.counts.batch import (
 from pipedrive_cli.run.intake import kinds_of, passes, reason_left
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName, Transformed
-from pipedrive_cli.transform.transform import Transform
+from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 # Those of a track depend on its name.
 _BITS: Final = {name: bits_of(kinds_of(Event("", name, None))) for name in ("identify", "group", "alias")}
@@ -260,11 +261,21 @@ def _marks(result: Transformed) -> int:
 
 @dataclass(slots=True)
 class Briefing:
-    """Makes batches: what the transform of one run makes of entries. `now` in microseconds since 1970 UTC."""
+    """Makes batches: what the transform of one run makes of entries. `now` in microseconds since 1970 UTC.
 
-    transform: Transform
+    Where processes are not forked it is sent to them: the config alone, for a compiled transform cannot be.
+    """
+
+    config: Config
     filters: Filters
     now: int
+    _transform: Transform = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._transform = compile_mapping(self.config)
+
+    def __reduce__(self) -> tuple[type[Briefing], tuple[Config, Filters, int]]:
+        return Briefing, (self.config, self.filters, self.now)
 
     def batch(self, chunk: Chunk) -> bytes:
         """All of a chunk as a `Batch`, packed."""
@@ -277,7 +288,7 @@ class Briefing:
 
     def _add(self, sheet: _Sheet, entries: Sequence[Entry]) -> None:
         """Adds some dozen entries. One thing is done to all of them before the next one is: see `Reading.lots`."""
-        now, filters, transform = self.now, self.filters, self.transform.transform
+        now, filters, transform = self.now, self.filters, self._transform.transform
         told = [entry.event(now) for entry in entries]
         events = [event for event in told if type(event) is Event]
         if len(events) == len(entries) and not filters:
