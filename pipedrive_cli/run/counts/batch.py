@@ -78,7 +78,7 @@ class Leads(msgspec.Struct, array_like=True):
     names: list[str]
     rows: list[int]
     alone: list[bool]
-    changes: msgspec.Raw
+    changes: list[bytes]
 
 
 class Odd(msgspec.Struct, array_like=True):
@@ -126,7 +126,7 @@ class Batch(msgspec.Struct, array_like=True):
     times: list[int | None]
     kinds: list[int]
     parts: list[int]
-    who: msgspec.Raw
+    who: bytes  # packed in itself, so that the rest of the batch need not stay in memory for it
     stretches: list[Stretch]
     leads: Leads
     odd: list[Odd]
@@ -141,7 +141,7 @@ class Batch(msgspec.Struct, array_like=True):
 decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
 unpacked: Final = msgspec.msgpack.Decoder(list[Any]).decode  # the values of a stretch
 decode_who: Final = msgspec.msgpack.Decoder(list[Who]).decode
-decode_leads: Final = msgspec.msgpack.Decoder(list[Change]).decode
+decode_lead: Final = msgspec.msgpack.Decoder(Change).decode
 encode: Final = msgspec.msgpack.Encoder().encode
 
 

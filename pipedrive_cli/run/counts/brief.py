@@ -70,7 +70,7 @@ class _Sheet:
     parts: list[int] = field(default_factory=list)
     who: list[tuple[Any, ...]] = field(default_factory=list)
     stretches: list[_Column] = field(default_factory=list)
-    leads: tuple[list[str], list[int], list[bool], list[Change]] = field(default_factory=lambda: ([], [], [], []))
+    leads: tuple[list[str], list[int], list[bool], list[bytes]] = field(default_factory=lambda: ([], [], [], []))
     odd: list[tuple[Any, ...]] = field(default_factory=list)
     dropped: list[tuple[int, int]] = field(default_factory=list)
     entries: int = 0
@@ -91,7 +91,7 @@ class _Sheet:
             self.times,
             self.kinds,
             self.parts,
-            self.who,
+            _packed(self.who),
             [column.packed() for column in self.stretches],
             self.leads,
             self.odd,
@@ -166,7 +166,7 @@ class _Sheet:
         names.append(f"p{said.record.key}")
         rows.append(row)
         silent.append(alone)
-        asked.append(lead)
+        asked.append(_packed(lead))
         if not alone:
             self._put(row, said)
 

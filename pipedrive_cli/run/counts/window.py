@@ -25,7 +25,7 @@ from pipedrive_cli.run.counts.batch import (
     Stretch,
     Who,
     change,
-    decode_leads,
+    decode_lead,
     decode_who,
     encode,
     unpacked,
@@ -64,7 +64,6 @@ class Page:
     shapes: Sequence[Shape]
     first: int = 0
     _who: list[Who] | None = None
-    _leads: dict[int, Change] | None = None
 
     def case(self, row: int) -> Case:
         """The event in this row of the page as somebody to tell of."""
@@ -79,10 +78,8 @@ class Page:
 
     def lead(self, row: int) -> Change:
         """The lead that the event in this row asks for."""
-        if self._leads is None:
-            leads = self.batch.leads
-            self._leads = dict(zip(leads.rows, decode_leads(leads.changes), strict=True))
-        return self._leads[row]
+        leads = self.batch.leads
+        return decode_lead(leads.changes[bisect_left(leads.rows, row)])
 
     @property
     def places(self) -> Sequence[int]:
@@ -110,7 +107,6 @@ class Page:
         now = {row: place for place, row in enumerate(rows)}
         who, leads = decode_who(batch.who), batch.leads
         kept = [row in now for row in leads.rows]
-        asked = [*compress(decode_leads(leads.changes), kept)]
         return Page(
             self.file,
             self.line,
@@ -121,13 +117,13 @@ class Page:
                 times=[batch.times[row] for row in rows],
                 kinds=[batch.kinds[row] for row in rows],
                 parts=[batch.parts[row] for row in rows],
-                who=msgspec.Raw(encode([who[row] for row in rows])),
+                who=encode([who[row] for row in rows]),
                 stretches=[each for each in (_only(stretch, now) for stretch in batch.stretches) if each.rows],
                 leads=Leads(
                     [*compress(leads.names, kept)],
                     [now[row] for row in compress(leads.rows, kept)],
                     [*compress(leads.alone, kept)],
-                    msgspec.Raw(encode(asked)),
+                    [*compress(leads.changes, kept)],
                 ),
                 odd=sorted(
                     [
@@ -215,7 +211,8 @@ class Window:
         """Whether the event in this row asks for a lead, and says nothing else."""
         page = self.page(row)
         leads = page.batch.leads
-        return any(alone for at, alone in zip(leads.rows, leads.alone, strict=True) if at == row - page.first)
+        place = bisect_left(leads.rows, row - page.first)
+        return leads.rows[place : place + 1] == [row - page.first] and leads.alone[place]
 
     def lead(self, row: int) -> Change:
         """The lead that this row asks for."""
