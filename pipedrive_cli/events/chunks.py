@@ -18,7 +18,7 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble, cannot_go_on
 
 CHUNK: Final = 1 << 20  # bytes, some thousand events: passing them on costs little then
-BLOCK: Final = 1 << 16  # bytes read at once: as much as stays near the processor while it is worked on
+BLOCK: Final = 1 << 17  # bytes read at once: as much as stays near the processor while it is worked on
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,10 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     user_id = _key(wire.user_id, "userId", "bad_user_id")
     if user_id is None:
         user_id = _user_id_of_traits(kind, traits, said)
-    anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
-    ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else {}
+    anonymous_id = wire.anonymous_id
+    if type(anonymous_id) is not str or not 0 < len(anonymous_id := anonymous_id.strip()) <= KEY_LIMIT:
+        anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
+    ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else _NONE
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
         raise Refused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
     time, ahead, unreadable = _time(wire, now, own)

@@ -69,15 +69,13 @@ class _Sheet:
     kinds: list[int] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
     who: list[tuple[Any, ...]] = field(default_factory=list)
-    stretches: list[_Column] = field(default_factory=list)
     leads: tuple[list[str], list[int], list[bool], list[bytes]] = field(default_factory=lambda: ([], [], [], []))
     odd: list[tuple[Any, ...]] = field(default_factory=list)
     dropped: list[tuple[int, int]] = field(default_factory=list)
     entries: int = 0
     filtered: int = 0
-    _columns: dict[tuple[Any, ...], _Column] = field(default_factory=dict)  # those that are still added to
+    _columns: dict[tuple[Any, ...], _Column] = field(default_factory=dict)
     _bits: dict[str, int] = field(default_factory=dict)  # kinds of record by the names of events
-    _shapes: dict[tuple[Any, ...], tuple[int, Shape]] = field(default_factory=dict)
     _drops: dict[tuple[tuple[Kind, str], ...], int] = field(default_factory=dict)
     _told: dict[tuple[Complaint, ...], int] = field(default_factory=dict)
 
@@ -92,11 +90,11 @@ class _Sheet:
             self.kinds,
             self.parts,
             _packed(self.who),
-            [column.packed() for column in self.stretches],
+            [column.packed() for column in self._columns.values()],
             self.leads,
             self.odd,
             self.dropped,
-            [shape for _, shape in self._shapes.values()],
+            [column.shape for column in self._columns.values()],
             list(self._drops),
             list(self._told),
             left,
@@ -172,8 +170,8 @@ class _Sheet:
 
     def _put(self, row: int, change: Change) -> None:
         """Puts a change into the column of its shape."""
-        kind = change.record.kind
-        name = INITIALS[kind] + (change.record.key or "")
+        record = change.record
+        kind = record.kind
         fields, emails, phones = change.fields, change.emails, change.phones
         flags = (change.rank is Rank.OWN) | change.may_create << 1 | (change.fallback_name is not None) << 2
         values = [*fields.values()]
@@ -191,29 +189,24 @@ class _Sheet:
             values += change.on_creation.values()
             signature = (*signature, None, *change.oldest, None, *change.on_creation)
         column = self._columns.get(signature) or self._column(signature, change)
-        column.names.append(name)
+        column.names.append(INITIALS[kind] + (record.key or ""))
         column.rows.append(row)
         column.values.append(_packed(values))
 
     def _column(self, signature: tuple[Any, ...], change: Change) -> _Column:
         """A new column for changes that are made like this one."""
-        known = self._shapes.get(signature)
-        kind = change.record.kind
-        if known is None:
-            shape = Shape(
-                kind,
-                change.rank,
-                change.may_create,
-                change.fallback_name is not None,
-                tuple(change.fields),
-                bool(change.emails),
-                bool(change.phones),
-                tuple(change.oldest),
-                tuple(change.on_creation),
-            )
-            known = self._shapes[signature] = (len(self._shapes), shape)
-        column = self._columns[signature] = _Column(*known)
-        self.stretches.append(column)
+        shape = Shape(
+            change.record.kind,
+            change.rank,
+            change.may_create,
+            change.fallback_name is not None,
+            tuple(change.fields),
+            bool(change.emails),
+            bool(change.phones),
+            tuple(change.oldest),
+            tuple(change.on_creation),
+        )
+        column = self._columns[signature] = _Column(len(self._columns), shape)
         return column
 
     def _tell(self, complaints: tuple[Complaint, ...]) -> int:
