@@ -2,9 +2,10 @@
 
 Where nobody was asked, a record that no earlier event has named is created whatever the events say, and all of them
 count as delivered: to count it takes no look at what it is to hold. Only when a later window names it again its values
-matter; then they are unpacked and weighed by the plan that a run would follow (`records`). What cannot be told by
-names (merges, products without a code) goes the whole way of any preview, and so does every record that it touches,
-with all that waits for it.
+matter. Those of most records are weighed by thousands (`table`); those that are not as plain as that are drawn out of
+the window, and weighed one by one by the plan that a run would follow (`records`). What cannot be told by names
+(merges, products without a code) goes the whole way of any preview, and so does every record that it touches, with all
+that waits for it.
 """
 
 from __future__ import annotations
