@@ -53,7 +53,7 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[t
     wanted = Wanted()
     born: Change | None = None  # the oldest that says when the record came into being
     for part in parts:
-        change, time = part.change, _time(part.change)
+        change, time = part.change, time_of(part.change)
         base = 0 if change.rank is Rank.OWN else CONTEXT
         rank = base - part.depth
         for address, value in change.fields.items():
@@ -69,10 +69,10 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[t
         if change.fallback_name:
             offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
         _gather_contacts(wanted, part, rank, time, rules, without)
-        if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < _time(born)):
+        if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < time_of(born)):
             born = change
     if born is not None:
-        wanted.on_creation = dict(born.on_creation) or {"add_time": rfc3339(_time(born))}
+        wanted.on_creation = dict(born.on_creation) or {"add_time": rfc3339(time_of(born))}
     return wanted
 
 
@@ -97,7 +97,8 @@ def offer(into: dict[str, Candidate], address: str, candidate: Candidate, *, fir
         into[address] = candidate
 
 
-def _time(change: Change) -> int:
+def time_of(change: Change) -> int:
+    """When its event happened; without a time it is older than all others."""
     return NO_TIME if change.time is None else change.time
 
 

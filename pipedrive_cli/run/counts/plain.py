@@ -2,7 +2,7 @@
 
 That is what nearly all events say of nearly all records, and what plans would make of it is told without driving any.
 Whatever is not as plain (an event that comes late, contacts that are new, parts of a name, a value that is the same in
-Pipedrive's eyes though it is written differently) is left to the plan: then the functions here say None. Pure.
+Pipedrive's eyes though it is written differently) is left to the plan: then what is here says None. Pure.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from pipedrive_cli.delivery.gathering import Wanted, contact_list
 from pipedrive_cli.delivery.naming import derived_name
-from pipedrive_cli.delivery.standing import LATEST, NO_TIME, Held, RecordState, Rules, blank, comparable
-from pipedrive_cli.run.counts.batch import LINK, PARTS_OF_A_NAME, Shape, contacts_of
+from pipedrive_cli.delivery.standing import LATEST, Held, RecordState, Rules, comparable
+from pipedrive_cli.run.counts.batch import LINK, Shape, contacts_of
 from pipedrive_cli.run.counts.window import Waiting
-from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
+from pipedrive_cli.transform.changes import Kind, RecordName
 
 CONTACTS: Final = frozenset({"emails", "phones"})
 Same = Callable[[Kind, str, Any, Any], bool]
@@ -116,63 +116,3 @@ def begun(said: Sequence[Waiting], kind: Kind, same: Same) -> Plain | None:
             elif time == plain.oldest[0]:
                 return None
     return None if plain.take(said, kind, same) is None else plain
-
-
-def taken(
-    state: RecordState,
-    shown: dict[str, Any],
-    changes: Sequence[Change],
-    kind: Kind,
-    same: Same,
-    id_of: Callable[[RecordName], int],
-) -> list[bool] | None:
-    """As `Plain.take`, for a record as plans know it, where newer values only take the place of what it shows.
-
-    `state` and `shown` are brought up to date, unless it takes a plan.
-    """
-    newest = max((held.time for held in state.fields.values() if held.time < LATEST // 2), default=NO_TIME)
-    if kind == "persons" and ("name" not in state.inputs or not PARTS_OF_A_NAME.isdisjoint(state.inputs)):
-        return None
-    now: dict[str, tuple[int, int, Any]] = {}  # address -> place, time, value
-    for place, change in enumerate(changes):
-        if not _newer(change, newest, state):
-            return None
-        for address, value in change.fields.items():
-            now[address] = place, time_of(change), id_of(value) if isinstance(value, RecordName) else value
-    written = [False] * len(changes)
-    for address, (place, _, value) in now.items():
-        held = state.fields.get(address)
-        if held is None and blank(shown.get(address)):
-            written[place] = True
-        elif held is None or held.rank > 0 or shown.get(address) != held.sent:
-            return None
-        elif value != held.sent:
-            if same(kind, address, value, held.sent):
-                return None
-            written[place] = True
-    for address, (_, time, value) in now.items():
-        state.fields[address] = Held(0, time, value)
-        shown[address] = value
-        if address == "name" and kind == "persons":
-            state.inputs["name"] = Held(0, time, value)
-    return written
-
-
-def _newer(change: Change, newest: int, state: RecordState) -> bool:
-    """Whether a change is later than all that the record holds, and says nothing but what can be compared at once."""
-    if change.time is None or change.time <= newest or change.fallback_name is not None or change.oldest:
-        return False
-    if change.rank is not Rank.OWN:
-        return not (change.fields or change.emails or change.phones)
-    if not PARTS_OF_A_NAME.isdisjoint(change.fields):
-        return False
-    return all(
-        comparable(name, contact.value) in state.added.get(name, ())
-        for name, contacts in (("emails", change.emails), ("phones", change.phones))
-        for contact in contacts
-    )
-
-
-def time_of(change: Change) -> int:
-    """When its event happened."""
-    return NO_TIME if change.time is None else change.time

@@ -14,13 +14,13 @@ from typing import Any, Final
 from pipedrive_cli.delivery.asks import Home, Linked, RecordId, Save, Terms, Write
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.cases import Case
-from pipedrive_cli.delivery.gathering import Part
+from pipedrive_cli.delivery.gathering import Part, time_of
 from pipedrive_cli.delivery.plan import bring
 from pipedrive_cli.delivery.standing import NO_TIME, RecordState
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.run.counts.batch import INITIALS, KIND_OF
 from pipedrive_cli.run.counts.known import Known
-from pipedrive_cli.run.counts.plain import Plain, begun, taken, time_of
+from pipedrive_cli.run.counts.plain import Plain, begun
 from pipedrive_cli.run.counts.table import Table
 from pipedrive_cli.run.counts.window import Waiting
 from pipedrive_cli.run.preview_memory import Memory
@@ -155,9 +155,7 @@ class Records:
             return None
         else:
             changes = [entry.change(name) for entry in said]
-            written = taken(
-                record.state, record.values, changes, kind, self.same, lambda linked: self.id(name_of(linked))
-            )
+            written = record.take(changes, kind, self.same, lambda linked: self.id(name_of(linked)))
         if written is None:
             return None
         ends = (Outcome.DELIVERED if each else Outcome.UNCHANGED for each in written)
