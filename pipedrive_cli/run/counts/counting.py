@@ -56,7 +56,7 @@ class NotByName(Exception):
 
 @dataclass(slots=True)
 class Counting:
-    """Counts what batches of briefs come to.
+    """Counts what batches come to.
 
     `window` is the number of events read ahead; `prepare` is awaited with kinds of record that were not met before,
     `meet` told which kinds a window is about, and whether it has leads. `foresight` drives the plans of what cannot be

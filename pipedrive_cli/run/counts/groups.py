@@ -28,7 +28,7 @@ class PutValue(Value):
     """The same of one value."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Group:
     """Shapes of one kind of record that have something in common, or a single one, and what was said in them."""
 

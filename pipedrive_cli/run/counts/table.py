@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipedrive_cli.delivery.standing import LATEST, NO_TIME, blank
-from pipedrive_cli.run.counts.batch import INITIALS, KIND_OF, Shape, Stretch, unpacked
+from pipedrive_cli.run.counts.batch import KIND_OF, Shape, Stretch, unpacked
 from pipedrive_cli.run.counts.groups import Group, Value, values_of
 from pipedrive_cli.run.counts.known import Accepted, Known
 from pipedrive_cli.run.counts.plain import CONTACTS, Plain, Same
@@ -61,8 +61,8 @@ class Table:
     def _group(self, shape: Shape) -> None:
         """Finds the group of a shape that was not met before; it may bring others together."""
         found = Group(shape.kind, set(shape.keys), [shape])
-        for other in {id(each): each for each in self._groups.values()}.values():
-            if other.kind == shape.kind and not found.keys.isdisjoint(other.keys):
+        for other in self._groups_of(shape.kind):
+            if not found.keys.isdisjoint(other.keys):
                 other.split()
                 found.keys |= other.keys
                 found.shapes += other.shapes
@@ -132,7 +132,7 @@ class Table:
         for shape in now.latest:
             if shape.emails and _NAME not in shape.addresses:  # of a person without a name it may become the name
                 doubtful.update(self._nameless(now, shape))
-        for group in {id(self._groups[shape]): self._groups[shape] for shape in now.latest}.values():
+        for group in dict.fromkeys(map(self._groups.__getitem__, now.latest)):
             judge = Judge(group.kind, same, typed, now, doubtful)
             if len(group.shapes) == 1:
                 weigh_alike(now, group, created, judge)
@@ -144,7 +144,7 @@ class Table:
         """Those told something in this shape of which nobody has said a name so far."""
         named = [found for each, found in now.latest.items() if each.kind == shape.kind and _NAME in each.addresses]
         others = now.latest[shape].keys() - set().union(*named)
-        groups = {id(group): group for each, group in self._groups.items() if each.kind == shape.kind}.values()
+        groups = self._groups_of(shape.kind)
         return {name for name in others if not any(group.knows(name, _NAME) for group in groups)}
 
     def settle(self, now: Window, created: Set[str]) -> Mapping[str, set[int]]:
@@ -198,7 +198,7 @@ class Table:
             if name in oldest:
                 value, time = oldest.pop(name)
                 plain.oldest = (time, {address: value})
-        for group in self._groups_of(name):
+        for group in self._groups_of(KIND_OF[name[0]]):
             for key, (value, time) in group.pop(name).items():
                 if isinstance(value, Accepted):
                     continue
@@ -216,8 +216,8 @@ class Table:
 
         `key_of` tells the keys of organizations by their ids.
         """
-        values = known.by_key(KIND_OF[name[0]], key_of)
-        groups = self._groups_of(name)
+        kind = KIND_OF[name[0]]
+        values, groups = known.by_key(kind, key_of), self._groups_of(kind)
         keys = {key for group in groups for key in group.keys}
         if values is None or not keys.issuperset(values):
             return False
@@ -238,6 +238,5 @@ class Table:
         self.names.add(name)
         return True
 
-    def _groups_of(self, name: str) -> list[Group]:
-        groups = {id(each): each for each in self._groups.values()}.values()
-        return [group for group in groups if INITIALS[group.kind] == name[0]]
+    def _groups_of(self, kind: Kind) -> list[Group]:
+        return [group for group in dict.fromkeys(self._groups.values()) if group.kind == kind]
