@@ -22,11 +22,15 @@ EXAMPLES_KEPT = 20  # per cause and run
 
 @dataclass(slots=True)
 class Book:
-    """One run's book. `on_ended` is told of every event that has ended, before it is journaled."""
+    """One run's book. `on_ended` is told of every event that has ended, before it is journaled.
+
+    `journaled` False: nobody asks a journal what became of an event.
+    """
 
     run: int
     tally: Tally
     on_ended: Callable[[Case], None] | None = None
+    journaled: bool = True
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[Any, ...]] = field(default_factory=list)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
@@ -92,7 +96,7 @@ class Book:
                 self.problem(complaint, case, complaint.outcome)
         if self.on_ended is not None:
             self.on_ended(case)
-        if case.digest:
+        if self.journaled and case.digest:
             self._ended.append((case.digest, case.outcome))
 
     def end_known(self) -> None:

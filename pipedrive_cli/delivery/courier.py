@@ -1,4 +1,4 @@
-"""Drives plans: answers what they ask from the directory, the journal and Pipedrive, and makes durable what they save.
+"""Drives plans at a desk: the desk answers what they ask, sends what they write and remembers what they save.
 
 One job is one record, delivered by one worker from beginning to end; several jobs are under way at once. A job that
 needs another one's record (a person its organization, a lead its person) waits for that job, which was taken up before.
@@ -7,9 +7,7 @@ needs another one's record (a person its organization, a lead its person) waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 from pipedrive_cli.delivery.asks import (
@@ -32,16 +30,14 @@ from pipedrive_cli.delivery.asks import (
 from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Joining
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import PRECEDENCE, Case, Origin
-from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.desk import Desk, Written
 from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.gathering import Part
 from pipedrive_cli.delivery.homes import deliver, revive
-from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.leads import deliver_lead
-from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.standing import Rules
 from pipedrive_cli.delivery.verdicts import waits_for_input
 from pipedrive_cli.delivery.window import Window
-from pipedrive_cli.delivery.writes import Writes, Written
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
@@ -55,34 +51,47 @@ Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why the
 
 @dataclass(slots=True, eq=False)
 class _Course:
-    """One job under way."""
+    """One job under way: what of it has ended (or waits), and the records that it holds."""
 
     job: Job
-    parts: dict[tuple[int, int], Part]
-    joinings: dict[int, Joining]
     written: Written = field(default_factory=Written)
+    ended: list[Save | Wait] = field(default_factory=list)
     worst: Outcome | None = None
     waits: bool = False
-    held: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)
+    held: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None
+
+    def left(self) -> tuple[list[Part], list[Joining]]:
+        """What is still open of the job. Only trouble asks for it."""
+        parts: set[tuple[int, int]] = set()
+        joinings: set[int] = set()
+        for end in self.ended:
+            if isinstance(end, Save):
+                parts.update(_token(part) for part, _ in end.parts)
+                joinings.update(id(joining) for joining, _ in end.joinings)
+            else:
+                parts.update(map(_token, end.parts))
+                joinings.update(map(id, end.joinings))
+        return (
+            [part for part in self.job.parts if _token(part) not in parts],
+            [joining for joining in self.job.joinings if id(joining) not in joinings],
+        )
 
     def release(self) -> None:
         """Lets other jobs have the records that this one had."""
-        for lock in self.held.values():
-            lock.release()
-        self.held = {}
+        if self.held is not None:
+            for lock in self.held.values():
+                lock.release()
+            self.held = None
 
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers jobs, one course each. `backlog` takes back what has to wait for the rest of the input."""
+    """Delivers jobs, one course each, at a desk. `backlog` takes back what has to wait for the rest of the input."""
 
-    sender: Sender
-    directory: Directory
-    commits: GroupCommits
+    desk: Desk
     book: Book
     backlog: Backlog
-    terms: Terms
-    writes: Writes
+    terms: Terms = field(default_factory=lambda: Terms(Rules(), {}))
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
@@ -97,7 +106,7 @@ class Courier:
         self._locks = {} if window.names_ids else None
 
         async def work() -> None:
-            while self.sender.stopped is None and (taken := window.take()) is not None:
+            while self.desk.stopped is None and (taken := window.take()) is not None:
                 job, group = taken
                 self._end(group, await self._bring(job))
                 self.book.tally.backlog_records -= 1
@@ -119,7 +128,7 @@ class Courier:
                 waiting, group = window.leave()
                 self._end(group, Outcome.PENDING)
                 ended += [case for case in waiting if case.end_part(Outcome.PENDING)]
-            await self.commits.record(partial(self._end_all, ended), at_once=True)
+            await self.desk.end(ended)
             self.book.tally.backlog_records -= rest
 
     def _end(self, group: Group | None, found: Found) -> None:
@@ -137,24 +146,15 @@ class Courier:
             end = self._awaited[group] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(end)
 
-    def _end_all(self, cases: Sequence[Case], journal: Journal) -> None:
-        for case in cases:
-            self.book.end(case)
-        self.book.write(journal)
-
-    async def look_once_more(self) -> None:
-        """At the end of a run: warns of creations that were judged not done, and were late after all."""
-        await self.writes.look_once_more()
-
     async def _bring(self, job: Job) -> Found:
         """Drives one job's plan. Whatever happens, every part of the job has an outcome (or waits) afterwards."""
-        course = _Course(job, {_token(part): part for part in job.parts}, {id(j): j for j in job.joinings})
+        course = _Course(job)
         try:
-            if self.sender.stopped is not None:
-                raise self.sender.stopped
+            if self.desk.stopped is not None:
+                raise self.desk.stopped
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
-            await self.writes.settle_earlier(job)
+            await self.desk.settle_earlier(job)
             plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
             found = await self._drive(plan, course)
         except Refusal as refusal:
@@ -168,7 +168,7 @@ class Courier:
             await self._give_up(course, Outcome.PENDING, stops.code, stops.message)
             return Outcome.PENDING
         except StopRun as stop:
-            self.sender.stop(stop)  # the journal may be written again the next moment, but has missed something
+            self.desk.stop(stop)  # the journal may be written again the next moment, but has missed something
             await self._give_up(course, Outcome.PENDING, stop.code, None)
             return Outcome.PENDING
         finally:
@@ -182,7 +182,11 @@ class Courier:
 
         Records of another kind (a lead's person) are only looked at: whoever held them would keep out their own job.
         """
-        if self._locks is None or kind != course.job.kind or (kind, record) in course.held:
+        if self._locks is None or kind != course.job.kind:
+            return
+        if course.held is None:
+            course.held = {}
+        if (kind, record) in course.held:
             return
         lock = self._locks.setdefault((kind, record), asyncio.Lock())
         try:
@@ -210,38 +214,27 @@ class Courier:
     async def _answer(self, ask: Ask, course: _Course) -> Any:
         match ask:
             case Locate():
-                return await self._locate(ask)
+                return await self.desk.find(ask)
             case Recall(kind, record):
                 await self._hold(course, kind, record)
-                return self.directory.recall(kind, record)
+                return self.desk.recall(kind, record)
             case Look(kind, record, mapped):
                 await self._hold(course, kind, record)
-                return await self.directory.look(kind, record, mapped=mapped)
+                return await self.desk.look(kind, record, mapped=mapped)
             case Write():
-                return await self.writes.send(ask, course.written)
+                return await self.desk.send(ask, course.written)
             case Save():
                 return await self._save(ask, course)
             case Linked(name):
                 return await self._linked(name)
             case Forget():
-                return await self._forget(ask)
+                return await self.desk.forget(ask)
             case Lost(kind, key):
-                return self.commits.journal.lost(kind, key)
+                return self.desk.lost(kind, key)
             case Wait():
                 return await self._wait(ask, course)
             case Revive(name, record):
                 return await self._revive(name, record)
-
-    async def _forget(self, gone: Forget) -> None:
-        """The record's state outlives it, should the process die before it is made anew."""
-        self.directory.forget(gone.kind, gone.id)
-
-        def record(journal: Journal) -> None:
-            journal.forget_record(gone.kind, gone.id)
-            if gone.key is not None:
-                journal.keep_lost(gone.kind, gone.key, gone.state)
-
-        await self.commits.record(record)
 
     async def _revive(self, name: RecordName, record: RecordId) -> RecordId | None:
         """Makes a deleted person anew, once for all the leads that miss it."""
@@ -251,7 +244,7 @@ class Courier:
             ghost_case = Case(b"", Origin("", Place("", 0)), open=2)  # asks for nothing, and so never ends
             ghost = Part(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
             plan = revive(job, record, ghost, self.terms)
-            under_way = asyncio.ensure_future(self._revived(plan, _Course(job, {}, {})))
+            under_way = asyncio.ensure_future(self._revived(plan, _Course(job)))
             self._revivals[record] = under_way
         return await asyncio.shield(under_way)
 
@@ -261,13 +254,6 @@ class Courier:
         finally:
             course.release()
 
-    async def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
-        if ask.kind == "leads":
-            await self.directory.leads.take_over()
-            known = self.commits.journal.known("leads", [ask.key or ""])
-            return tuple(known.values())
-        return await self.directory.locate(ask)
-
     async def _linked(self, name: RecordName) -> Found:
         """The record that a link names: brought by a job of its own, or there already."""
         node = self.backlog.node_of(name)
@@ -275,58 +261,32 @@ class Courier:
             return await self._end_of(group)
         if name.key is not None:
             key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
-            ids = await self.directory.locate(Locate(name.kind, key=key))
+            ids = await self.desk.find(Locate(name.kind, key=key))
             return ids[0] if ids else None
         return name.pipedrive_id
 
     async def _save(self, save: Save, course: _Course) -> None:
-        """Outcomes, ids and field times are one transaction."""
         written, course.written = course.written, Written()
-        shown = written.shown
-        # What ends without a record does not settle a write that is in doubt.
-        number = None if save.id is None else written.number
         ended = self._ended(save, course)
         if save.action is not None:
             self.book.record(save.kind, save.action)
         for joining in save.apart:
             if joining.previous is not None:
                 self.backlog.part_ways(joining.previous)
-        run = self.book.run
-
-        def record(journal: Journal) -> None:
-            if save.merged is not None and isinstance(save.id, int):
-                journal.merge_records(save.kind, save.merged, save.id)
-            if save.id is not None and save.state is not None:
-                journal.save_record(save.kind, save.id, save.keys, save.state)
-                if save.action == "created":
-                    for key in save.keys:
-                        journal.keep_lost(save.kind, key, None)
-                    journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
-            if shown is not None:
-                journal.see(save.kind, [shown])
-            for joining in save.aliases:
-                if joining.previous is not None and joining.current is not None:
-                    journal.add_alias(joining.previous, joining.current, joining.alias.time)
-            if number is not None:
-                journal.move_write(number, "done")
-            for case in ended:
-                self.book.end(case)
-            self.book.write(journal)
-
-        await self.commits.record(record)
+        await self.desk.save(save, written, ended)
 
     def _ended(self, save: Save, course: _Course) -> list[Case]:
         """Notes the outcomes of parts; returns the events that have thereby ended."""
         for case, complaint in save.complaints:
             case.complain(complaint)
+        course.ended.append(save)
         ended: list[Case] = []
         for part, outcome in save.parts:
-            course.parts.pop(_token(part), None)
-            course.worst = outcome if course.worst is None else min(course.worst, outcome, key=PRECEDENCE.index)
+            if course.worst is not outcome:
+                course.worst = outcome if course.worst is None else min(course.worst, outcome, key=PRECEDENCE.index)
             if part.case.end_part(outcome):
                 ended.append(part.case)
         for joining, outcome in save.joinings:
-            course.joinings.pop(id(joining), None)
             if joining.case.end_part(outcome):
                 ended.append(joining.case)
         return ended
@@ -344,16 +304,13 @@ class Courier:
             await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings, complaints=complaints), course)
             return False
         course.waits = True
-        for part in wait.parts:
-            course.parts.pop(_token(part), None)
-        for joining in wait.joinings:
-            course.joinings.pop(id(joining), None)
+        course.ended.append(wait)
         self.backlog.put_back(wait.job, wait.parts, wait.joinings)
         return False
 
     async def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> None:
         """Ends what is still open of a job, all with one outcome."""
-        parts, joinings = list(course.parts.values()), list(course.joinings.values())
+        parts, joinings = course.left()
         complaint = None if message is None else Complaint(code, message, outcome=outcome)
         cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in joinings)])
         await self._save(

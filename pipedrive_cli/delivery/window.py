@@ -13,12 +13,8 @@ from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.transform.changes import Kind
 
-_ORDER: dict[Kind, int] = {"organizations": 0, "products": 1, "persons": 2, "leads": 3}
-
-
-def in_order(jobs: Iterable[Job]) -> list[Job]:
-    """Organizations first, then what needs nothing, then persons, then leads."""
-    return sorted(jobs, key=lambda job: _ORDER[job.kind])
+KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order in which they are taken up
+_ORDER: dict[Kind, int] = {kind: place for place, kind in enumerate(KEYED)}
 
 
 class Window:

@@ -16,10 +16,11 @@ import msgspec
 
 from pipedrive_cli.delivery.asks import Refusal, Write, name_key
 from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
-from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.bodies import values_of
@@ -27,14 +28,6 @@ from pipedrive_cli.transform.changes import Kind
 
 SAME_REFUSALS = 20  # in a row: then it is not the records' fault
 DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
-
-
-@dataclass(slots=True)
-class Written:
-    """What the last write of one job leaves to whoever saves its outcomes."""
-
-    number: int | None = None  # the journal's number of a write that is not settled yet
-    shown: SeenRecord | None = None  # the record as the answer showed it
 
 
 class _Refused(NamedTuple):

@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.delivery.desk import Desk
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
@@ -27,6 +28,7 @@ from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.reading import UNREAD, Reading, read
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.transform.changes import Kind, Transformed
 
@@ -36,23 +38,6 @@ if TYPE_CHECKING:
 BATCH = 500  # entries between two looks at the clock and the journal
 PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
-
-_NEEDS: dict[str, frozenset[Kind]] = {
-    "identify": frozenset({"persons"}),
-    "group": frozenset({"organizations", "persons"}),
-    "alias": frozenset({"persons"}),
-}
-_PRODUCT_EVENTS = frozenset({"product viewed", "order completed"})
-_PRODUCTS: frozenset[Kind] = frozenset({"products"})
-_LEADS: frozenset[Kind] = frozenset({"persons", "leads"})
-_NOTHING: frozenset[Kind] = frozenset()
-
-
-def kinds_of(event: Event) -> frozenset[Kind]:
-    """The kinds of record that an event of this type and name can be about."""
-    if event.type == "track":
-        return _PRODUCTS if (event.name or "").casefold() in _PRODUCT_EVENTS else _LEADS
-    return _NEEDS.get(event.type, _NOTHING)
 
 
 def passes(event: Event, filters: Filters) -> bool:
@@ -73,12 +58,6 @@ def full(window: int, events: int, parts: int) -> bool:
     return events >= window or parts >= PARTS_AN_EVENT * window
 
 
-class Memory(Protocol):
-    """What is known of earlier runs, as far as this module needs it."""
-
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]: ...
-
-
 class Passing(Protocol):
     """What is known of files, as far as this module needs it."""
 
@@ -87,62 +66,65 @@ class Passing(Protocol):
 
 @dataclass(slots=True)
 class Intake:
-    """Takes up events. `transform` and `prepare` come from the run: how to read an event, and what it needs first.
+    """Takes up events. `mapping` says what an event asks for, and is made ready for its kinds first.
 
-    `prepare` is awaited with the kinds of record that the events to come are about and this run has not met yet.
     `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept.
-    `journal` knows which events were handled before; None: none of them.
     """
 
     sources: Sequence[Source]
     filters: Filters
     window: int
-    book: Book
-    backlog: Backlog
-    spool: Spool | None
-    journal: Memory | None
-    transform: Callable[[Event], Transformed]
-    prepare: Callable[[frozenset[Kind]], Awaitable[None]]
+    mapping: RunMapping
     now: Callable[[], int]
-    renew: Callable[[Event], Awaitable[bool]] | None = None  # asks whether the account still is as it is known
+    spool: Spool | None = None
     limit: int | None = None
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
-    stopped: Callable[[], bool] = lambda: False
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
     parts: int = 0  # the changes that they ask for
     left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
-    _prepared: frozenset[Kind] = frozenset()
     _under_way: dict[bytes, Case] = field(default_factory=dict)
     _twins: list[tuple[Case, Case]] = field(default_factory=list)
     _taken: int = 0
 
+    @property
+    def _book(self) -> Book:
+        return self.mapping.book
+
+    @property
+    def _backlog(self) -> Backlog:
+        return self.mapping.courier.backlog
+
+    @property
+    def _desk(self) -> Desk:
+        return self.mapping.courier.desk
+
     async def windows(self) -> AsyncIterator[None]:
         """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
         for named in self.sources:
-            self.book.tally.files_begun += 1
+            self._book.tally.files_begun += 1
             source = named if self.files is None else self.files.to_read(named)
             if source is None:
-                self.book.tally.bytes_read += named.size or 0
-                self.book.tally.files_passed_over += 1
+                self._book.tally.bytes_read += named.size or 0
+                self._book.tally.files_passed_over += 1
                 continue
             reading = self.read(source)
-            self.book.tally.file = source.name
-            before = self.book.tally.bytes_read
+            self._book.tally.file = source.name
+            before = self._book.tally.bytes_read
             pipe = source.size is None
             async for batch in _batches(reading, min(BATCH, self.window)):
-                self.book.tally.bytes_read = before + reading.bytes_read
+                self._book.tally.bytes_read = before + reading.bytes_read
                 enough = await self._take(batch)
-                if enough or self.stopped():
+                if enough or self._desk.stopped is not None:
                     return
                 silent = pipe and not batch and self.waiting > 0
                 if silent or full(self.window, self.waiting, self.parts):
                     yield
                     self._next_window()
-                    if self.stopped():
+                    if self._desk.stopped is not None:
                         return
             if reading.left is not None:
                 self.left.append(reading.left)
@@ -169,15 +151,15 @@ class Intake:
             if first.open:
                 continue
             twin.become_copy(first)
-            self.book.end(twin)
+            self._book.end(twin)
         self._twins = waiting
 
     async def _take(self, batch: Sequence[Entry]) -> bool:
         """Takes up a batch. Returns whether --limit is reached."""
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
-        known = self.journal.handled([d for d in digests if d]) if self.journal is not None else set()
+        known = self._desk.handled([d for d in digests if d])
         now = self.now()
-        tally = self.book.tally
+        tally = self._book.tally
         filters = self.filters
         for entry, key in zip(batch, digests, strict=True):
             if key and key in known:
@@ -185,7 +167,7 @@ class Intake:
                     tally.filtered += 1
                     continue
                 tally.events_read += 1
-                self.book.end_known()
+                self._book.end_known()
                 continue
             event = entry.event(now)
             if isinstance(event, Complaint):
@@ -203,9 +185,8 @@ class Intake:
             if self._limit_reached():
                 return True
             kinds = kinds_of(event)
-            if not kinds <= self._prepared:
-                await self.prepare(kinds - self._prepared)
-                self._prepared |= kinds
+            if not kinds <= self.mapping.kinds:
+                await self.mapping.prepare(kinds - self.mapping.kinds)
             tally.events_read += 1  # from here on it has an outcome, whatever happens
             await self._take_event(entry, key, event)
         return False
@@ -226,29 +207,29 @@ class Intake:
         if (first := self._under_way.get(key)) is not None:
             self._twins.append((case, first))
             return
-        transformed = self.transform(event)
+        transformed = self.mapping.transform(event)
         if transformed.complaints and _misfit(transformed) and await self._renewed(event, case):
-            transformed = self.transform(event)
+            transformed = self.mapping.transform(event)
         self.parts += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         if transformed.complaints:
             case.take(transformed.complaints)
-        refusal = self.backlog.add(transformed, case)
+        refusal = self._backlog.add(transformed, case)
         if refusal is not None:
             case.refuse(refusal)
         if case.open == 0:
-            self.book.end(case)
+            self._book.end(case)
         else:
             self._under_way[key] = case
 
     async def _renewed(self, event: Event, case: Case) -> bool:
         """Whether the account turns out to be another one than was known. Where the run ends here, its event waits."""
         try:
-            return self.renew is not None and await self.renew(event)
+            return await self.mapping.renew(event)
         except Exception:
             case.add(Outcome.PENDING)
-            self.book.end(case)
+            self._book.end(case)
             raise
 
     def _case(self, entry: Entry, key: bytes, event: Event) -> Case:
@@ -262,7 +243,7 @@ class Intake:
         body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)
         case = Case(key, Origin(entry.identity or "", entry.place, body=body, cut=entry.cut))
         case.refuse(complaint)
-        self.book.end(case)
+        self._book.end(case)
 
 
 def _misfit(transformed: Transformed) -> bool:

@@ -11,25 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms, name_key
-from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.asks import Knowledge, Locate, RecordId, Terms
 from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.failing import Failure, KindStops
+from pipedrive_cli.delivery.failing import Failure
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.asking import connected, unreachable
-from pipedrive_cli.run.preview_account import KEYED
 from pipedrive_cli.run.state import default_path
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.transform import Transform
+from pipedrive_cli.transform.changes import Kind
 
 
 @dataclass(slots=True)
@@ -57,39 +55,47 @@ class OnlyLooks:
 
 
 @dataclass(slots=True)
-class Seen:
+class OnlineAccount:
     """An account that is looked at. `journal` is a scratch journal; `knowledge.send` lets looks through alone."""
 
     knowledge: AccountKnowledge
     directory: Directory
     journal: Journal
-    config: Config
     certain: bool = True
 
-    async def learn(self, kinds: frozenset[Kind], *, anew: bool = False) -> Account:
-        if anew:
-            self.knowledge.forget()
-        await self.knowledge.learn(kinds, labels=bool(self.config.leads.label_ids) or "leads" in kinds)
+    # -- the account
+
+    @property
+    def account(self) -> Account:
         return self.knowledge.account
 
-    def equip(self, terms: Terms, transform: Transform) -> None:
-        self.directory.want(terms.key_address, {kind: transform.addresses(kind) for kind in KINDS})
+    async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
+        await self.knowledge.learn(kinds, labels=labels)
 
-    async def prepare(self, jobs: Sequence[Job], *, leads: bool) -> None:
-        # What cannot be looked up now is met by each job itself.
-        with contextlib.suppress(Failure, KindStops):
-            for kind in KEYED:
-                await self._prepare(kind, [job for job in jobs if job.kind == kind])
-            if leads:
-                await self.directory.leads.take_over()
+    async def renew(self, kinds: frozenset[Kind]) -> bool:
+        return await self.knowledge.renew(kinds)
 
-    async def _prepare(self, kind: Kind, jobs: Sequence[Job]) -> None:
-        keys = [key for job in jobs for key in job.keys] + [name_key(j.name) for j in jobs if j.name is not None]
-        ids = [record for job in jobs for record in job.ids]
-        if keys or ids:
-            await self.directory.prepare(kind, keys, ids)
+    def forget(self) -> None:
+        self.knowledge.forget()
 
-    async def locate(self, ask: Locate) -> tuple[RecordId, ...]:
+    def pin(self, config: Config) -> None:
+        self.knowledge.pin(config)
+
+    # -- its records
+
+    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        self.directory.want(terms.key_address, addresses)
+
+    async def prepare(self, window: Window) -> None:
+        # One after the other: the order of what is shown is that of the kinds.
+        for kind in KEYED:
+            keys, ids = window.keys(kind), window.ids(kind)
+            if keys or ids:
+                await self.directory.prepare(kind, keys, ids)
+        if window.has_leads:
+            await self.directory.leads.take_over()
+
+    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.kind == "leads":
             return tuple(self.journal.known("leads", [ask.key or ""]).values())
         return await self.directory.locate(ask)
@@ -102,6 +108,13 @@ class Seen:
 
     def lost(self, kind: Kind, key: str) -> RecordState | None:
         return self.journal.lost(kind, key)
+
+    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        seen = self.journal.seen(kind, record)
+        return None if seen is None else seen.values
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        return self.journal.handled(digests)
 
     def input_over(self) -> None:
         """Whoever was waited for is not there: that is certain here."""
@@ -119,7 +132,7 @@ async def looking(
     day: Day | None = None,
     max_tokens: int | None = None,
     tally: Tally | None = None,
-) -> AsyncIterator[Seen]:
+) -> AsyncIterator[OnlineAccount]:
     """The account that the config names, or the embedded sandbox. `tell` is called with every look, before it leaves.
 
     `heard` is given what was answered or raised. `day` and `max_tokens` bound what looking may cost, `tally` counts it.
@@ -146,4 +159,4 @@ async def looking(
                 now=asyncio.get_running_loop().time,
                 warn=warn,
             )
-            yield Seen(knowledge, directory, journal, config)
+            yield OnlineAccount(knowledge, directory, journal)

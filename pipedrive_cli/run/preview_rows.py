@@ -5,13 +5,14 @@ Ids that nobody knows yet are negative numbers while plans are driven; here they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from pipedrive_cli.delivery.asks import RecordId, Write
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.transform.changes import Kind
 
@@ -69,6 +70,34 @@ class Requested:
         """The path as people read it: an unknown id stands there in words, not percent-encoded."""
         call = self.call
         return call.target if call.id is None else call.endpoint.path.replace("{id}", str(call.id))
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """The requests that a run would send: counted in `tally`, and given to `show` one by one where somebody looks.
+
+    `counts` False: who sends the looks counts them already. `names` are what people call custom fields, by key, as
+    soon as the account has told.
+    """
+
+    tally: Tally
+    show: Callable[[Requested], None] | None = None
+    counts: bool = True
+    names: dict[str, str] = field(default_factory=dict)
+
+    def count(self, call: Call) -> None:
+        """A run would send this."""
+        if self.counts:
+            tokens = call.tokens
+            self.tally.tokens_spent += tokens
+            self.tally.tokens[call.label] += tokens
+            self.tally.requests[call.label] += 1
+
+    def look(self, call: Call) -> None:
+        """A run would begin with this look, or need it."""
+        self.count(call)
+        if self.show is not None:
+            self.show(Requested(call, "look up"))
 
 
 def label(kind: Kind, key: str | None, name: str | None = None) -> str:

@@ -25,7 +25,7 @@ from pipedrive_cli.run.connecting import client_of
 from pipedrive_cli.run.embedded import currencies, furnish
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
-from pipedrive_cli.run.work import LATENCY
+from pipedrive_cli.run.workers import LATENCY
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.rehearse_online import Looked

@@ -20,6 +20,7 @@ from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.listing import Listing
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.window import KEYED
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.events.source import resolve
@@ -29,7 +30,6 @@ from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, FACTS, Call
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.preview import Preview, PreviewOptions
-from pipedrive_cli.run.preview_account import KEYED
 from pipedrive_cli.run.preview_online import looking
 from pipedrive_cli.run.state import default_path
 from pipedrive_cli.run.terms import day_of
@@ -123,7 +123,7 @@ async def look_at_account(
         config,
         sandbox=False,
         state=state,
-        tell=preview.looked,
+        tell=preview.log.look,
         warn=lambda kind, key, ids: None,  # the rehearsed run warns
         heard=looked.heard,
         day=day_of(config),
@@ -131,7 +131,7 @@ async def look_at_account(
         tally=looked.tally,
     ) as seen:
         async with watch(looked.tally):
-            summary = await preview.on(seen, [])
+            summary = await preview.on(seen)
         why = next((problem.message for problem in summary.problems if problem.code == summary.reason), None)
         if why is not None or looked.trouble is not None:
             raise StopRun(

@@ -14,15 +14,22 @@ from typing import BinaryIO, cast
 
 from pipedrive_cli.config import Config, address
 from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace
 from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubt import Doubts
 from pipedrive_cli.delivery.failing import Failure, KindStops
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
+from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.reading import read
 from pipedrive_cli.events.source import Source, resolve
 from pipedrive_cli.outcomes import UNFINISHED, Outcome
 from pipedrive_cli.pipedrive.answer import Answer
@@ -35,17 +42,19 @@ from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.summary import Summary, to_json
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connecting import site_of, to_account, to_sandbox
-from pipedrive_cli.run.intake import reading_started
+from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.keeping import Keeping
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
+from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.retrying import KeptEvents, chosen_run, input_left, written
+from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.shut_out import place, remember, still_shut_out
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.state import default_path, held
-from pipedrive_cli.run.telling import named, nothing_read, summary_of
+from pipedrive_cli.run.telling import named, nothing_read, summary_of, twin_records
 from pipedrive_cli.run.terms import day_of
-from pipedrive_cli.run.work import Work
+from pipedrive_cli.run.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,6 @@ class Replay:
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _server_offset: float | None = None
-    _wrote: bool = False
     _course: Course | None = None  # of what is delivered; greeting the account is over then
 
     def stop(self, why: StopRun) -> None:
@@ -210,31 +218,39 @@ class Replay:
         def on_ended(case: Case) -> None:
             keeping.keep(case)
             if case.outcome in UNFINISHED:
-                work.unfinished(case.place.file, self.tally.outcomes[Outcome.FAILED])
+                self._note_unfinished(case, files, sender)
 
         book = Book(run, self.tally, on_ended=on_ended)
-        work = Work(
-            self.config,
-            self.config_file,
-            self.options,
-            self.tally,
-            self.server_time,
-            lambda: self._wrote,
-            sender,
-            pace,
-            account,
-            GroupCommits(journal),
-            book,
-            spool,
-            files,
-            kept,
+        commits = GroupCommits(journal)
+        desk = self._desk(sender, commits, book)
+        courier = Courier(desk, book, Backlog(journal.aliases(), spool))
+        mapping = RunMapping(self.config, self.config_file, account, book, courier)
+        intake = Intake(
+            sources=sources,
+            filters=self.options.filters,
+            window=self.config.delivery.lookahead,
+            mapping=mapping,
+            now=lambda: time.time_ns() // 1000,
+            spool=spool,
+            limit=self.options.limit,
+            files=files,
+            read=read if kept is None else lambda _: kept,
         )
-        stopped = await work.through(sources)
+        workers = Workers(pace, self.config.delivery.concurrency)
+        session = Session(intake, mapping, courier, book, spool, workers)
+        with self._deadline(sender):
+            stopped = await session.run()
         # Before anything says that the files were read: who is killed here writes the same rejects again.
         rejects_file = keeping.close()
         if keeping.lost is not None:
-            stopped, work.files = stopped or keeping.lost, None
-        work.finish()
+            stopped, files = stopped or keeping.lost, None
+        commits.flush()
+        session.lost_track = session.lost_track or commits.failed
+        with journal.transaction():
+            book.write(journal)
+            # A file whose events have lost their outcomes must be read again.
+            if files is not None and not session.lost_track:
+                files.keep(intake.finished)
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
         course.end(now(), self.tally)
@@ -243,15 +259,56 @@ class Replay:
             run,
             self._name,
             stopped,
-            input_complete=work.input_complete,
+            input_complete=session.input_complete,
             tally=self.tally,
             seconds=now() - began,
-            lost_track=work.lost_track,
+            lost_track=session.lost_track,
         )
         with journal.transaction():
             journal.end_run(run, to_json(summary), packed(course.moments))
         resume_in = None if stopped is None else stopped.resume_in
         return Finished(summary, rejects_file, resume_in, self._occasion(account.account.company_name))
+
+    def _desk(self, sender: Sender, commits: GroupCommits, book: Book) -> LiveDesk:
+        directory = Directory(
+            commits,
+            sender.send,
+            key_address={},
+            wanted={},
+            now=asyncio.get_running_loop().time,
+            warn=lambda kind, key, ids: book.problem(twin_records(kind, key, ids)),
+        )
+        doubts = Doubts(directory, self.config.delivery.settle)
+        writes = Writes(sender, directory, commits, doubts, book.run, self.server_time)
+        return LiveDesk(sender, directory, commits, book, writes)
+
+    def _note_unfinished(self, case: Case, files: KnownFiles | None, sender: Sender) -> None:
+        """An event is failed or pending: its file must be read again, and too many failures end the run."""
+        if files is not None:
+            files.unfinished(case.place.file)
+        failures, most = self.tally.outcomes[Outcome.FAILED], self.options.max_failures
+        if most is not None and failures >= most:
+            sender.stop(
+                StopRun(
+                    f"{failures} events have failed, as many as --max-failures allows",
+                    code="max_failures",
+                    hint="see the problems below; run again to continue",
+                )
+            )
+
+    @contextlib.contextmanager
+    def _deadline(self, sender: Sender) -> Iterator[None]:
+        """Ends the run when its time is over."""
+        if self.options.deadline is None:
+            yield
+            return
+        hint = "run again to continue; everything done so far is kept"
+        stop = StopRun("the deadline was reached", code="deadline", hint=hint)
+        timer = asyncio.get_running_loop().call_later(self.options.deadline, sender.stop, stop)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _begin(self, journal: Journal) -> int:
         """The run's number in the journal."""
@@ -305,8 +362,6 @@ class Replay:
         return RejectsWriter(self.options.rejects, [s.path for s in sources if s.path is not None])
 
     def _heard(self, call: Call, answer: Answer) -> None:
-        if call.method != "GET":
-            self._wrote = True
         if (date := answer.date) is not None:
             self._server_offset = date.timestamp() - asyncio.get_running_loop().time()
         if self._course is not None:

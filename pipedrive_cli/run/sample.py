@@ -32,8 +32,8 @@ from pipedrive_cli.report.summary import (
 from pipedrive_cli.run.advice import advice
 from pipedrive_cli.run.beginnings import Beginnings
 from pipedrive_cli.run.estimate import Cost, Estimate
-from pipedrive_cli.run.intake import kinds_of
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
+from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 

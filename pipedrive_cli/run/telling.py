@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, cast
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, PipedriveCliError, StopRun
-from pipedrive_cli.outcomes import UNSETTLED, Outcome
+from pipedrive_cli.outcomes import UNSETTLED, Complaint, Outcome
 from pipedrive_cli.report.summary import (
     Cause,
     EventCounts,
@@ -30,6 +30,12 @@ from pipedrive_cli.transform.changes import Kind
 def named(started: datetime) -> str:
     """What a run is called: when it began in UTC, and something that tells it from others of that second."""
     return f"{started:%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+
+
+def twin_records(kind: Kind, key: str, ids: Sequence[int]) -> Complaint:
+    """The warning about several records with one key."""
+    listed = ", ".join(str(record) for record in ids[:10])
+    return Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
 
 
 def summary_of(

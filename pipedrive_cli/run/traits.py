@@ -16,7 +16,7 @@ from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint
 from pipedrive_cli.run.beginnings import ENOUGH, Beginnings
-from pipedrive_cli.run.intake import kinds_of
+from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.changes import KINDS, Kind
 from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.proposals import Seen

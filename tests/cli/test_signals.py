@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -15,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.run.counts.elsewhere import WORTH, processes_for
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.sandbox.faults import parse
 from tests.cli.desk_for_commands import CANARY, Ended, account, pipedrive_cli, served, written_config
-from tests.harness import Event, identify, lines, ordered, track
+from tests.harness import Event, identify, lines, track
 from tests.run.events_of_all_kinds import Contents, comparable
 
 ALL_WELL = Ended(0, "", "")  # what --quiet shows of it
@@ -234,22 +232,3 @@ def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path)
         told = ended(process)
         assert (told.code, told.err, told.json["exit_code"]) == (143, "", 143)
         assert told.json["events"]["delivered"] + told.json["events"]["unchanged"] == 6
-
-
-@pytest.mark.skipif(not processes_for(WORTH) or sys.platform != "linux", reason="needs two cores, and /proc")
-def test_ctrl_c_ends_a_count_and_the_processes_that_it_has_started(tmp_path: Path) -> None:
-    """Exit code 130 and a sentence; a terminal sends the signal to all of them."""
-    products = [{"product_id": f"p{n}", "name": "Chair", "price": 1} for n in range(200)]
-    events = tmp_path / "orders.ndjson"
-    events.write_bytes(lines(ordered("u1", products, n, currency="EUR") for n in range(3_000)))
-    config = written_config(tmp_path, "pipedrive: {company_domain: acme}\n")
-    command = [sys.executable, "-m", "pipedrive_cli", "preview", "--summary", str(events), "-c", str(config)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    wait_until(lambda: bool(listed.read_text().split()), process)
-    children = [Path("/proc") / child for child in listed.read_text().split()]
-    os.killpg(process.pid, signal.SIGINT)
-    told = ended(process)
-    assert told.code == 130
-    assert "interrupted" in told.err
-    assert not any(child.exists() for child in children)

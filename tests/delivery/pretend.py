@@ -1,4 +1,4 @@
-"""A Pipedrive and a journal made of dicts, to drive plans without any I/O, and short words to say events with.
+"""A Pipedrive and a journal made of dicts: a desk for the real courier, and short words to say events with.
 
 It is a model, not the sandbox: it knows no HTTP, no limits and no errors but the refusals that a test asks for. What
 is kept between runs goes through the journal's own encoding.
@@ -6,6 +6,7 @@ is kept between runs goes through the journal's own encoding.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -13,28 +14,25 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from pipedrive_cli.delivery.asks import (
-    Ask,
     Forget,
     Knowledge,
-    Linked,
     Locate,
-    Look,
-    Plan,
-    Recall,
     RecordId,
     Refusal,
     Save,
     Terms,
-    Wait,
     Write,
     name_key,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Job, Node
+from pipedrive_cli.delivery.backlog import Backlog, Job
+from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.delivery.homes import deliver
-from pipedrive_cli.delivery.leads import deliver_lead, lead_job
+from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.standing import RecordState, Rules
-from pipedrive_cli.delivery.window import in_order
+from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.window import Window
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.event import Place
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.pipedrive.bodies import values_of
@@ -215,7 +213,7 @@ _FILLED_IN: Mapping[Kind, Mapping[str, Any]] = {
 
 @dataclass(slots=True)
 class Pretend:
-    """An account and a journal.
+    """An account and a journal, as a desk (`delivery.desk`).
 
     `merging`: which emails and phones Pipedrive's merge leaves (nobody knows for sure). `listed`: everything that is
     there was listed in the run, as opposed to records that the journal knows of and nobody has looked at yet.
@@ -237,11 +235,8 @@ class Pretend:
     looks: int = 0
     fresh: set[tuple[Kind, RecordId]] = field(default_factory=set)
     newest_id: int = 100
-    input_over: bool = False
-    _backlog: Backlog = field(default_factory=lambda: Backlog({}))
-    _ends: dict[Node, RecordId | Outcome | None] = field(default_factory=dict)
-    _worst: Outcome | None = None
-    _waits: bool = False
+    stopped: StopRun | None = None
+    gone: dict[tuple[Kind, str], RecordState | None] = field(default_factory=dict)  # key -> what to make it anew with
 
     # -- before a run
 
@@ -261,9 +256,13 @@ class Pretend:
 
     def run(self, *events: Said, lookahead: int = 1_000) -> Pretend:
         """One run over `events`, in windows of `lookahead`."""
+        asyncio.run(self._run(events, lookahead))
+        return self
+
+    async def _run(self, events: Iterable[Said], lookahead: int) -> None:
         self.fresh.clear()
-        self.input_over = False
-        self._backlog = Backlog(dict(self.aliases))
+        backlog = Backlog(dict(self.aliases))
+        courier = Courier(self, Book(0, Tally()), backlog, self.terms)
         open_cases: list[Case] = []
         waiting = 0
         for event in events:
@@ -271,73 +270,59 @@ class Pretend:
                 continue
             case = Case(b"", Origin(event.identity, Place("pretend", 1)))
             open_cases.append(case)
-            refused = self._backlog.add(event.asks, case)
+            refused = backlog.add(event.asks, case)
             if refused is not None:
                 case.complain(refused)
                 case.add(refused.outcome or Outcome.REJECTED)
             waiting += 1
             if waiting >= lookahead:
-                self._window()
+                await courier.deliver(Window(backlog), workers=1)
                 waiting = 0
-        self._window()
-        self.input_over = True
-        while len(self._backlog):
-            self._window()
+        await courier.deliver(Window(backlog), workers=1)
+        courier.input_over = True
+        while len(backlog):
+            await courier.deliver(Window(backlog), workers=1)
         for case in open_cases:
             assert case.open == 0, f"{case.message_id} never ended ({case.open} parts are open)"
             self.outcomes[case.message_id] = case.outcome
             self.complaints[case.message_id] = [complaint.code for complaint in case.complaints]
-        return self
 
-    def _window(self) -> None:
-        jobs, leads = self._backlog.take()
-        self._ends = {}
-        for job in in_order([*jobs, *(lead_job(part) for part in leads)]):
-            self._worst, self._waits = None, False
-            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
-            end: RecordId | Outcome | None = self._drive(plan)
-            if end is None and not self._waits:
-                end = self._worst or Outcome.REJECTED
-            for node in job.nodes:
-                self._ends[node] = end
+    # -- a desk
 
-    def _drive(self, plan: Plan) -> RecordId | None:
-        answer: Any = None
-        refusal: Refusal | None = None
-        while True:
-            try:
-                ask = plan.throw(refusal) if refusal is not None else plan.send(answer)
-            except StopIteration as end:
-                found: RecordId | None = end.value
-                return found
-            answer, refusal = None, None
-            try:
-                answer = self._answer(ask)
-            except Refusal as refused:
-                refusal = refused
+    def stop(self, why: StopRun) -> None:
+        raise why  # nothing in this world stops a run
 
-    # -- what plans ask
+    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+        raise AssertionError("the terms are given")
 
-    def _answer(self, ask: Ask) -> Any:
-        match ask:
-            case Locate():
-                return self._locate(ask)
-            case Recall(kind, record):
-                return self._recall(kind, record)
-            case Look(kind, record):
-                return self._look(kind, record)
-            case Write():
-                return self._write(ask)
-            case Save():
-                return self._save(ask)
-            case Forget(kind, record):
-                return self._forget(kind, record)
-            case Wait():
-                return self._wait(ask)
-            case Linked(name):
-                return self._linked(name)
+    async def prepare(self, window: Window) -> None:
+        pass
 
-    def _locate(self, ask: Locate) -> tuple[RecordId, ...]:
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        raise AssertionError("`run` knows which events were handled")
+
+    def kinds_in_doubt(self) -> frozenset[Kind]:
+        return frozenset()
+
+    async def settle_doubts(self) -> None:
+        pass
+
+    async def settle_earlier(self, job: Job) -> None:
+        pass
+
+    def window_over(self) -> None:
+        pass
+
+    def input_over(self) -> None:
+        pass
+
+    async def look_once_more(self) -> None:
+        pass
+
+    async def end(self, cases: Sequence[Case]) -> None:
+        raise AssertionError("every record is taken up")
+
+    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
         if ask.email is not None:
             wanted = email_form(ask.email)
             return self._found(
@@ -356,7 +341,7 @@ class Pretend:
         self.fresh.update((kind, record) for record in found)
         return found
 
-    def _recall(self, kind: Kind, record: RecordId) -> Knowledge:
+    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
         stored = self.states.get((kind, record))
         state = None if stored is None else msgspec.msgpack.decode(stored, type=RecordState)
         values = self.records[kind].get(record)
@@ -364,7 +349,8 @@ class Pretend:
             return Knowledge(state)
         return Knowledge(state, self._shown(values), 0.0, values.get("updated"))
 
-    def _look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
+        del mapped  # a look shows everything
         self.looks += 1
         values = self.records[kind].get(record)
         if values is None:
@@ -375,7 +361,10 @@ class Pretend:
     def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {address: self.shows(address, value) for address, value in values.items()}
 
-    def _write(self, ask: Write) -> Mapping[str, Any]:
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        return self.gone.get((kind, key))
+
+    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
         if (refusal := self.refuse(ask)) is not None:
             raise refusal
         kind, body = ask.kind, dict(ask.call.body or {})
@@ -417,7 +406,7 @@ class Pretend:
                 left[name] = [*left.get(name, ()), *more]
         return {}
 
-    def _save(self, save: Save) -> None:
+    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
         if save.merged is not None and save.id is not None:
             for name, record in self.names.items():
                 if record == save.merged:
@@ -427,42 +416,19 @@ class Pretend:
             self.states[save.kind, save.id] = msgspec.msgpack.encode(save.state)
             for key in save.keys:
                 self.names[save.kind, key] = save.id
+                if save.action == "created":
+                    self.gone.pop((save.kind, key), None)
         for joining in save.aliases:
             if joining.previous is not None and joining.current is not None:
                 self.aliases.setdefault(joining.previous, (joining.current, joining.alias.time))
-        for joining in save.apart:
-            if joining.previous is not None:
-                self._backlog.part_ways(joining.previous)
-        for case, complaint in save.complaints:
-            case.complain(complaint)
-        for part, outcome in save.parts:
-            assert part.case.open > 0, f"a part of {part.case.message_id} ended twice"
-            part.case.end_part(outcome)
-            self._worst = outcome if self._worst is None else min(self._worst, outcome, key=_HARM.index)
-        for joining, outcome in save.joinings:
-            assert joining.case.open > 0, f"the alias {joining.case.message_id} ended twice"
-            joining.case.end_part(outcome)
+        for case in [*(part.case for part, _ in save.parts), *(joining.case for joining, _ in save.joinings)]:
+            assert case.open >= 0, f"a part of {case.message_id} ended twice"
 
-    def _forget(self, kind: Kind, record: RecordId) -> None:
-        self.names = {name: r for name, r in self.names.items() if (name[0], r) != (kind, record)}
-        self.states.pop((kind, record), None)
-
-    def _wait(self, wait: Wait) -> bool:
-        if self.input_over:
-            return True
-        self._waits = True
-        self._backlog.put_back(wait.job, wait.parts, wait.joinings)
-        return False
-
-    def _linked(self, name: RecordName) -> RecordId | Outcome | None:
-        node = self._backlog.node_of(name)
-        if node in self._ends:
-            return self._ends[node]
-        if name.key is not None:
-            key = self._backlog.canonical(name.key) if name.kind == "persons" else name.key
-            ids = self._locate(Locate(name.kind, key=key))
-            return ids[0] if ids else None
-        return name.pipedrive_id
+    async def forget(self, gone: Forget) -> None:
+        self.names = {name: r for name, r in self.names.items() if (name[0], r) != (gone.kind, gone.id)}
+        self.states.pop((gone.kind, gone.id), None)
+        if gone.key is not None:
+            self.gone[gone.kind, gone.key] = gone.state
 
     # -- afterwards
 
@@ -501,17 +467,6 @@ class Pretend:
 
 def _text(value: Any) -> str:
     return str(sorted(value.items())) if isinstance(value, Mapping) else str(value)
-
-
-_HARM: Sequence[Outcome] = (
-    Outcome.PENDING,
-    Outcome.FAILED,
-    Outcome.REJECTED,
-    Outcome.DELIVERED,
-    Outcome.UNCHANGED,
-    Outcome.DUPLICATE,
-    Outcome.SKIPPED,
-)
 
 
 def terms(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.report.summary import Summary
 from tests.harness import Event, Scene, group, identify, outcomes, viewed
 
@@ -21,17 +21,17 @@ KINDS: dict[str, tuple[Event, dict[str, Any], str]] = {
 def run_with_late_twin(scene: Scene, kind: str, *, twin: bool) -> Summary:
     """The first creation is lost on the way; with `twin` it is done after all, just before the run's end."""
     event, body, field = KINDS[kind]
-    real = Courier.look_once_more
+    real = LiveDesk.look_once_more
 
-    async def late(courier: Courier) -> None:
+    async def late(desk: LiveDesk) -> None:
         if twin:
             custom = {"custom_fields": {scene.key(kind, field): "k1"}} if field else {}
             scene.sandbox.add_record(kind, {**body, **custom})
-        await real(courier)
+        await real(desk)
 
     scene.faults(f"reset-before@POST /api/v2/{kind}#1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Courier, "look_once_more", late)
+        patch.setattr(LiveDesk, "look_once_more", late)
         return scene.run([event])
 
 

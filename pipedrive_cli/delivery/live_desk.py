@@ -1,0 +1,140 @@
+"""The desk of a run that sends: the account's directory, writes that are made once, and the journal.
+
+Outcomes, ids and field times are one transaction: what the journal does not have has not happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.desk import Written
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.window import KEYED, Window
+from pipedrive_cli.delivery.writes import Writes
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.transform.changes import Kind
+
+
+@dataclass(slots=True)
+class LiveDesk:
+    """One run's. `book` writes itself into every transaction."""
+
+    sender: Sender
+    directory: Directory
+    commits: GroupCommits
+    book: Book
+    writes: Writes
+
+    @property
+    def stopped(self) -> StopRun | None:
+        return self.sender.stopped
+
+    def stop(self, why: StopRun) -> None:
+        self.sender.stop(why)
+
+    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+        self.directory.want(terms.key_address, addresses)
+        self.sender.names = names
+
+    async def prepare(self, window: Window) -> None:
+        await asyncio.gather(*(self._prepare(kind, window) for kind in KEYED))
+        if window.has_leads:
+            await self.directory.leads.take_over()
+
+    async def _prepare(self, kind: Kind, window: Window) -> None:
+        keys, ids = window.keys(kind), window.ids(kind)
+        if keys or ids:
+            await self.directory.prepare(kind, keys, ids)
+
+    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+        if ask.kind == "leads":
+            await self.directory.leads.take_over()
+            return tuple(self.commits.journal.known("leads", [ask.key or ""]).values())
+        return await self.directory.locate(ask)
+
+    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+        return self.directory.recall(kind, record)
+
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
+        return await self.directory.look(kind, record, mapped=mapped)
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        return self.commits.journal.lost(kind, key)
+
+    async def settle_earlier(self, job: Job) -> None:
+        await self.writes.settle_earlier(job)
+
+    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
+        return await self.writes.send(ask, written)
+
+    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
+        run = self.book.run
+
+        def record(journal: Journal) -> None:
+            if save.merged is not None and isinstance(save.id, int):
+                journal.merge_records(save.kind, save.merged, save.id)
+            if save.id is not None and save.state is not None:
+                journal.save_record(save.kind, save.id, save.keys, save.state)
+                if save.action == "created":
+                    for key in save.keys:
+                        journal.keep_lost(save.kind, key, None)
+                    journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
+            if written.shown is not None:
+                journal.see(save.kind, [written.shown])
+            for joining in save.aliases:
+                if joining.previous is not None and joining.current is not None:
+                    journal.add_alias(joining.previous, joining.current, joining.alias.time)
+            # What ends without a record does not settle a write that is in doubt.
+            if written.number is not None and save.id is not None:
+                journal.move_write(written.number, "done")
+            self._end(ended, journal)
+
+        await self.commits.record(record)
+
+    async def forget(self, gone: Forget) -> None:
+        """The record's state outlives it, should the process die before it is made anew."""
+        self.directory.forget(gone.kind, gone.id)
+
+        def record(journal: Journal) -> None:
+            journal.forget_record(gone.kind, gone.id)
+            if gone.key is not None:
+                journal.keep_lost(gone.kind, gone.key, gone.state)
+
+        await self.commits.record(record)
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        return self.commits.journal.handled(digests)
+
+    def kinds_in_doubt(self) -> frozenset[Kind]:
+        return frozenset(write.kind for write in self.commits.journal.open_writes())
+
+    async def settle_doubts(self) -> None:
+        writes = self.commits.journal.open_writes()
+        await self.writes.doubts.settle_writes(self.commits, writes, self.writes.server_time())
+
+    def window_over(self) -> None:
+        self.commits.flush()
+
+    def input_over(self) -> None:
+        """What waits is settled by the courier."""
+
+    async def look_once_more(self) -> None:
+        await self.writes.look_once_more()
+
+    async def end(self, cases: Sequence[Case]) -> None:
+        await self.commits.record(lambda journal: self._end(cases, journal), at_once=True)
+
+    def _end(self, cases: Sequence[Case], journal: Journal) -> None:
+        for case in cases:
+            self.book.end(case)
+        self.book.write(journal)

@@ -1,1 +1,0 @@
-"""Previews of which only the numbers are wanted."""

@@ -1,0 +1,136 @@
+"""The mapping of one run, as far as its events need it: learned of the account kind by kind, checked, compiled.
+
+What an event needs of the account is asked for when the first such event comes, so that a file of products alone
+demands nothing of persons. A config that does not fit the account ends the run here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.failing import KindStops
+from pipedrive_cli.errors import EXIT_USAGE, StopRun
+from pipedrive_cli.events.event import Event
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
+from pipedrive_cli.run.terms import names_of, terms_of
+from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
+from pipedrive_cli.transform.transform import Transform, compile_mapping
+
+_NEEDS: dict[str, frozenset[Kind]] = {
+    "identify": frozenset({"persons"}),
+    "group": frozenset({"organizations", "persons"}),
+    "alias": frozenset({"persons"}),
+}
+_PRODUCT_EVENTS = frozenset({"product viewed", "order completed"})
+_PRODUCTS: frozenset[Kind] = frozenset({"products"})
+_LEADS: frozenset[Kind] = frozenset({"persons", "leads"})
+_NOTHING: frozenset[Kind] = frozenset()
+
+
+def kinds_of(event: Event) -> frozenset[Kind]:
+    """The kinds of record that an event of this type and name can be about."""
+    if event.type == "track":
+        return _PRODUCTS if (event.name or "").casefold() in _PRODUCT_EVENTS else _LEADS
+    return _NEEDS.get(event.type, _NOTHING)
+
+
+class AccountView(Protocol):
+    """What is known of an account. `account` is None where nobody is asked."""
+
+    @property
+    def account(self) -> Account | None: ...
+
+    async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
+        """Fetches what events of these kinds need, unless it is known. Raises KindStops, Failure or StopRun."""
+
+    async def renew(self, kinds: frozenset[Kind]) -> bool:
+        """Fetches anew what is known from earlier of these kinds. Returns whether anything has changed."""
+
+    def forget(self) -> None:
+        """What was kept from earlier did not do."""
+
+    def pin(self, config: Config) -> None:
+        """The config fits: remembers which keys its names of fields stand for."""
+
+
+@dataclass(slots=True)
+class RunMapping:
+    """One run's. `courier` and its desk are told what the mapping becomes. `config_file` is named in messages."""
+
+    config: Config
+    config_file: str
+    view: AccountView
+    book: Book
+    courier: Courier
+    kinds: frozenset[Kind] = frozenset()  # that it is ready for
+    _transform: Transform | None = None
+    _renewed: frozenset[Kind] = frozenset()  # kinds that were asked for again because a value did not fit
+    _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
+
+    def transform(self, event: Event) -> Transformed:
+        """What one event asks for; its kinds have been prepared."""
+        if self._transform is None:  # of a type that needs nothing of the account
+            self._transform = compile_mapping(self.config, self.view.account)
+        return self._transform.transform(event)
+
+    async def prepare(self, kinds: frozenset[Kind]) -> None:
+        """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written."""
+        config = self.config
+        self.kinds |= kinds
+        await self._learn(kinds)
+        problems = problems_of(config, self._known, self.kinds)
+        if problems:
+            self.view.forget()  # somebody may have made the field a minute ago
+            await self._learn(self.kinds)
+            problems = problems_of(config, self._known, self.kinds)
+        if problems and any(not label.startswith("GET ") for label in self.book.tally.requests):
+            raise StopRun(
+                f"the config does not fit the account: {problems[0].path} {problems[0].message}",
+                code="config",
+                exit_code=EXIT_USAGE,
+                hint="`pipedrive-cli check` lists every problem; run again to continue",
+            )
+        raise_problems(self.config_file, problems)
+        self._warn_of_moved()
+        self.view.pin(config)
+        transform = self._transform = compile_mapping(config, self.view.account)
+        terms = terms_of(config, transform, self._known)
+        self.courier.terms = terms
+        addresses = {kind: transform.addresses(kind) for kind in KINDS}
+        self.courier.desk.equip(terms, addresses, names_of(self._known))
+
+    async def renew(self, event: Event) -> bool:
+        """A value fits no field as the account is known: perhaps it is known from yesterday. Returns whether it was."""
+        kinds = kinds_of(event) - self._renewed
+        if not kinds:
+            return False
+        self._renewed |= kinds
+        renewed = await self.view.renew(kinds)
+        if renewed:
+            await self.prepare(kinds)
+        return renewed
+
+    @property
+    def _known(self) -> Account:
+        return self.view.account or Account()
+
+    async def _learn(self, kinds: frozenset[Kind]) -> None:
+        """A kind whose fields the key may not even read is a kind that stops: the others go on."""
+        for kind in sorted(kinds):
+            try:
+                await self.view.learn(frozenset({kind}), labels=kind == "leads")
+            except KindStops as stops:
+                self.courier.kinds_stopped.setdefault(stops.kind, stops)
+
+    def _warn_of_moved(self) -> None:
+        """Fields that are not called any more as the config calls them: each is told once in a run."""
+        for complaint, place in told_moved(self.config, self.config_file, self._known, self.kinds):
+            if complaint.field not in self._moved:
+                self._moved.add(complaint.field or "")
+                self.book.problem(complaint, Case(b"", Origin("", place)))

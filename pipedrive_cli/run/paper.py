@@ -1,0 +1,233 @@
+"""The desk of a preview: what would be written is noted and counted, nothing is sent, and memory remembers.
+
+Looks are answered by what the preview itself would have written so far, then by a view of the account, which asks
+nobody (`preview_account`) or sends GETs alone (`preview_online`). Nothing here can send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write, name_key
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.desk import Written
+from pipedrive_cli.delivery.journal.rows import SeenRecord
+from pipedrive_cli.delivery.standing import RecordState, blank
+from pipedrive_cli.delivery.window import Window
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.outcomes import HANDLED
+from pipedrive_cli.pipedrive.catalog import get
+from pipedrive_cli.run.preview_rows import Labels, RequestLog, label, requested
+from pipedrive_cli.transform.changes import Kind
+
+_CONTACTS = frozenset({"emails", "phones"})
+
+
+class AccountRecords(Protocol):
+    """The records of an account, as a preview asks for them. `certain`: what is not found is known not to be there."""
+
+    @property
+    def certain(self) -> bool: ...
+
+    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        """What the mapping has become."""
+
+    async def prepare(self, window: Window) -> None:
+        """Looks up at once what the records of a window are known by."""
+
+    async def find(self, ask: Locate) -> tuple[RecordId, ...]: ...
+
+    def recall(self, kind: Kind, record: RecordId) -> Knowledge: ...
+
+    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None: ...
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None: ...
+
+    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        """What the record showed when this preview, or an earlier run, last saw it."""
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these events an earlier run has handled."""
+
+    def input_over(self) -> None:
+        """From here on nothing more comes that could bring what is waited for."""
+
+
+class _Made(NamedTuple):
+    """A record as this preview would have left it; `values` None: nobody has looked at it."""
+
+    state: RecordState
+    values: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class PaperDesk:
+    """One preview's. `log` is given each request in the order of sending."""
+
+    records: AccountRecords
+    labels: Labels
+    log: RequestLog
+    book: Book
+    stopped: StopRun | None = None
+    _names: Mapping[str, str] = field(default_factory=dict)  # of fields, by address
+    _ids: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
+    _made: dict[tuple[Kind, RecordId], _Made] = field(default_factory=dict)
+    _gone: dict[tuple[Kind, RecordId], RecordId | None] = field(default_factory=dict)  # -> the survivor of a merge
+    _lost: dict[tuple[Kind, str], RecordState | None] = field(default_factory=dict)  # None: it is there again
+    _handled: set[bytes] = field(default_factory=set)
+
+    def stop(self, why: StopRun) -> None:
+        self.stopped = self.stopped or why
+
+    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+        self.log.names.update(names)
+        self._names = terms.names
+        self.records.equip(terms, addresses)
+
+    async def prepare(self, window: Window) -> None:
+        await self.records.prepare(window)
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        return self._handled.intersection(digests) | self.records.handled(digests)
+
+    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
+        own = None if key is None else self._ids.get((ask.kind, key))
+        ids = (own,) if own is not None else await self.records.find(ask)
+        if self._gone:
+            ids = self._living(ask.kind, ids)
+        if ids and ask.email is None:
+            self.labels.learn(ask.kind, ids, label(ask.kind, ask.key, ask.name))
+        return ids
+
+    def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
+        """The records, those that were merged by the ones they became; deleted ones are left out."""
+        found: dict[RecordId, None] = {}
+        for each in ids:
+            record: RecordId | None = each
+            while record is not None and (kind, record) in self._gone:
+                record = self._gone[kind, record]
+            if record is not None:
+                found[record] = None
+        return tuple(found)
+
+    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+        made = self._made.get((kind, record))
+        if made is not None and (made.values is not None or _unborn(record)):
+            return Knowledge(made.state, made.values, shown=made.values is not None)
+        if _unborn(record):
+            return Knowledge()
+        known = self.records.recall(kind, record)
+        return known if made is None else Knowledge(made.state, known.values, known.age, known.updated, known.shown)
+
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
+        del mapped  # a look of its own
+        values = self._values(kind, record)
+        if values is None and not _unborn(record):
+            return await self.records.look(kind, record)
+        self.log.look(self.labels.put(get(kind, record), kind)[0])
+        return values or {}
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        return self._lost[kind, key] if (kind, key) in self._lost else self.records.lost(kind, key)
+
+    async def settle_earlier(self, job: Job) -> None:
+        """Nothing is sent, so nothing is in doubt."""
+
+    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
+        job: Job = ask.job
+        record, before = ask.call.id, ask.before
+        if before is None and record is not None:
+            before = self._last_seen(ask.kind, record)
+        self.log.count(ask.call)
+        if self.log.show is not None:
+            certain = self.records.certain
+            self.log.show(requested(ask, job, before, self.labels, self._names, certain=certain))
+        if ask.action == "merge":
+            written.shown = self._merged(ask)
+            return {}
+        if record is None:
+            words = label(job.kind, job.key, job.name)
+            record = f"{{{words}}}" if job.kind == "leads" else self.labels.mint(job.kind, words)
+        # What Pipedrive would answer: the record as it was, with what was sent.
+        shown = {**(before or {}), **ask.fields, "id": record}
+        if before is not None or ask.action == "create":
+            written.shown = SeenRecord(record, None, None, shown)
+        return shown
+
+    def _merged(self, ask: Write) -> SeenRecord | None:
+        """The survivor of a merge as Pipedrive documents it: what it lacked comes from the other one.
+
+        What becomes of emails and phones is not documented: they are taken for lost, and shown as written again.
+        """
+        survivor: RecordId = ask.picture["survivor"]
+        staying = self.recall(ask.kind, survivor).values
+        if staying is None or ask.before is None:
+            return None
+        gained = {a: v for a, v in ask.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
+        return SeenRecord(survivor, None, None, {**staying, **gained})
+
+    def _values(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        made = self._made.get((kind, record))
+        return None if made is None else made.values
+
+    def _last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        values = self._values(kind, record)
+        return self.records.last_seen(kind, record) if values is None else values
+
+    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
+        self._end(ended)
+        if save.id is None:
+            return
+        if save.merged is not None:
+            self._gone[save.kind, save.merged] = save.id
+            self._made.pop((save.kind, save.merged), None)
+        if save.kind == "leads" and all(part.case.outcome in HANDLED for part, _ in save.parts):
+            return  # nothing is read of it again: its event is remembered as handled
+        for key in save.keys:
+            self._ids[save.kind, key] = save.id
+            if save.action == "created" and (save.kind, key) in self._lost:
+                self._lost[save.kind, key] = None
+        if save.state is not None:
+            values = self._values(save.kind, save.id) if written.shown is None else written.shown.values
+            self._made[save.kind, save.id] = _Made(save.state, values)
+
+    async def forget(self, gone: Forget) -> None:
+        self._made.pop((gone.kind, gone.id), None)
+        self._gone[gone.kind, gone.id] = None
+        if gone.key is not None:
+            self._ids.pop((gone.kind, gone.key), None)
+            self._lost[gone.kind, gone.key] = gone.state
+
+    async def end(self, cases: Sequence[Case]) -> None:
+        self._end(cases)
+
+    def _end(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            if case.digest and case.outcome in HANDLED:
+                self._handled.add(case.digest)
+            self.book.end(case)
+
+    def kinds_in_doubt(self) -> frozenset[Kind]:
+        return frozenset()
+
+    async def settle_doubts(self) -> None:
+        """Only what was sent can be in doubt."""
+
+    def window_over(self) -> None:
+        self.labels.forget()
+
+    def input_over(self) -> None:
+        self.records.input_over()
+
+    async def look_once_more(self) -> None:
+        """Nothing was sent that could be late."""
+
+
+def _unborn(record: RecordId) -> bool:
+    """Whether this preview would have made the record itself."""
+    return isinstance(record, int) and record < 0

@@ -1,0 +1,135 @@
+"""The engine of a run: events are taken up, records looked up, jobs delivered, until the input is over.
+
+Whoever sends, rehearses or previews runs this same session. Only the desk differs (`delivery.desk`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.delivery.book import Book
+from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.failing import Failure, KindStops
+from pipedrive_cli.delivery.window import Window
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.run.intake import Intake, reason_left
+from pipedrive_cli.run.mapping import RunMapping
+from pipedrive_cli.run.spool import Spool
+
+if TYPE_CHECKING:
+    from pipedrive_cli.run.workers import Workers  # a preview needs none of it, and starts sooner
+
+
+@dataclass(slots=True)
+class Session:
+    """The windows of one run: read, deliver, until the input is over.
+
+    `spool` None: what waits is in memory. `workers` None: one, which keeps the order of what is shown.
+    """
+
+    intake: Intake
+    mapping: RunMapping
+    courier: Courier
+    book: Book
+    spool: Spool | None = None
+    workers: Workers | None = None
+    lost_track: bool = False  # of some events: what became of them could not be recorded
+
+    @property
+    def input_complete(self) -> bool:
+        """Whether the whole input was read, unfinished last lines too."""
+        return self.intake.complete and not self.intake.left
+
+    async def run(self) -> StopRun | None:
+        """Returns why the run stopped early, or None."""
+        intake, courier, tally = self.intake, self.courier, self.book.tally
+        desk, backlog = courier.desk, courier.backlog
+        try:
+            await self._settle_doubts()
+            async for _ in intake.windows():
+                await self._deliver_window()
+                intake.end_twins()  # they need their bytes
+                if self.spool is not None and not len(backlog):
+                    self.spool.restart()
+                tally.phase = "reading"
+            if desk.stopped is None:
+                await self._deliver_window()  # before the input is over, also where a limit ends it
+            courier.input_over = True
+            courier.input_cut = not intake.complete or intake.unread() is not None
+            desk.input_over()
+            while len(backlog):
+                await self._deliver_window()
+            if desk.stopped is None:
+                await desk.look_once_more()
+            if courier.kinds_stopped:
+                desk.stop(_kind_refused(next(iter(courier.kinds_stopped.values()))))
+            if (unread := intake.unread()) is not None:
+                desk.stop(unread)
+        except (StopRun, Failure, KindStops, Refusal) as trouble:
+            # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
+            self.lost_track = True  # of what was under way, should its disk have failed
+            desk.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
+            courier.input_over = True
+            await self._deliver_window()  # nothing is sent any more: what waits is recorded as pending
+        intake.end_twins()
+        self._report_the_rest()
+        return desk.stopped
+
+    async def _settle_doubts(self) -> None:
+        """Every run settles what is in doubt before anything else."""
+        if kinds := self.courier.desk.kinds_in_doubt():
+            await self.mapping.prepare(kinds)
+            await self.courier.desk.settle_doubts()
+
+    async def _deliver_window(self) -> None:
+        """Delivers all that waits."""
+        courier, tally = self.courier, self.book.tally
+        if not len(courier.backlog):
+            return
+        window = Window(courier.backlog)
+        tally.window_records = tally.backlog_records = len(window)
+        tally.window_events = tally.events_read - tally.outcomes.total()
+        tally.records_planned += len(window)
+        tally.events_planned = tally.events_read
+        if courier.desk.stopped is None:
+            tally.phase = "looking up records"
+            try:
+                await courier.desk.prepare(window)
+            except KindStops as stops:
+                courier.kinds_stopped.setdefault(stops.kind, stops)
+            except Failure:
+                pass  # each job meets the trouble itself, and creates nothing
+            except StopRun as stop:
+                courier.desk.stop(stop)
+        tally.phase = "writing" if courier.desk.stopped is None else "recording what is left"
+        await courier.deliver(window, 1 if self.workers is None else self.workers.number())
+        courier.desk.window_over()
+
+    def _report_the_rest(self) -> None:
+        """What is known only at the end: traits that nobody mapped, and lines that were left for another time."""
+        for (kind, name), n in self.intake.dropped.items():
+            self.book.count("dropped", f"{kind} {name}", n)
+        for entry in self.intake.left:
+            reason = reason_left(entry)
+            case = Case(b"", Origin(entry.identity or "", entry.place))
+            self.book.problem(Complaint(reason.code, reason.message), case)
+
+
+def _kind_refused(stops: KindStops) -> StopRun:
+    return StopRun(
+        f"Pipedrive takes nothing more of {stops.kind}: {stops.message}",
+        code="kind_refused",
+        hint="mend the key's permissions or the plan's limits, then run again: what waits is kept",
+    )
+
+
+def _cannot_look(trouble: Failure | KindStops | Refusal) -> StopRun:
+    return StopRun(
+        f"Pipedrive could not be asked for what this run needs: {trouble.message}",
+        code="look_up_failed",
+        hint="run again later to continue; nothing was guessed",
+    )
