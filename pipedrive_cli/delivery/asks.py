@@ -6,7 +6,7 @@ preview or a test gives it. `Refusal` is thrown in where Pipedrive says no to th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -60,7 +60,7 @@ class Write(msgspec.Struct, frozen=True):
     key: str | None = None
     fields: Mapping[str, Any] = msgspec.field(default_factory=dict)  # what the body holds, by address
     before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
-    picture: Any = None  # what a journal must know to finish this after a crash
+    picture: Callable[[], dict[str, Any]] | None = None  # what a journal must know to finish this after a crash
 
 
 class Save(msgspec.Struct, frozen=True):

@@ -287,19 +287,25 @@ class Backlog:
         parts = self.brought(group.parts)
         joinings = group.joinings or []
         keys = self.keys_of(group)
-        named = [part.change.record.key for part in parts if part.change.record.key is not None]
-        keys.update(named)
-        named += [joining.current for joining in joinings if joining.current is not None]
-        key = named[0] if named else None
-        if key is not None and group.kind == "persons":
-            key = self.canonical(key)
-            keys.add(key)
-        if group.kind == "persons":
-            parts = [self._deepened(part) for part in parts]
-        parts.sort(key=lambda part: NO_TIME if part.change.time is None else part.change.time)
         ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
-        named_ids = {part.change.record.pipedrive_id for part in parts} - ids
-        contested = frozenset(named for named in named_ids if named is not None)
+        contested: set[int] = set()
+        key: str | None = None
+        for part in parts:
+            named = part.change.record
+            if named.key is not None:
+                key = named.key if key is None else key
+                keys.add(named.key)
+            if named.pipedrive_id is not None and named.pipedrive_id not in ids:
+                contested.add(named.pipedrive_id)
+        if key is None:
+            key = next((joining.current for joining in joinings if joining.current is not None), None)
+        if group.kind == "persons":
+            if key is not None:
+                key = self.canonical(key)
+                keys.add(key)
+            if not self._aliases.keys().isdisjoint(keys):
+                parts = [self._deepened(part) for part in parts]
+        parts.sort(key=_by_time)
         return Job(
             kind=group.kind,
             key=key,
@@ -309,7 +315,7 @@ class Backlog:
             parts=parts,
             joinings=joinings,
             nodes=frozenset(group.nodes),
-            contested=contested,
+            contested=frozenset(contested),
             steps=self._steps(keys) if group.kind == "persons" else {},
         )
 
@@ -325,6 +331,11 @@ class Backlog:
                 steps[key] = step
                 key = step[0]
         return steps
+
+
+def _by_time(part: Part) -> int:
+    time = part.change.time
+    return NO_TIME if time is None else time
 
 
 def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:

@@ -115,12 +115,14 @@ class Book:
 
     def _requests(self) -> None:
         tally = self.tally
-        for label, n in (tally.requests - self._requests_told).items():
-            self.count("request", label, n)
-            self._requests_told[label] += n
-        for label, n in (tally.tokens - self._tokens_told).items():
-            self.count("token", label, n)
-            self._tokens_told[label] += n
+        for what, counted, told in (
+            ("request", tally.requests, self._requests_told),
+            ("token", tally.tokens, self._tokens_told),
+        ):
+            for label, n in counted.items():
+                if n > (before := told[label]):
+                    self.count(what, label, n - before)
+                    told[label] = n
         now = {
             "read": tally.events_read,
             "filtered": tally.filtered,

@@ -40,8 +40,8 @@ class Doubts:
         """
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, attempted + self.settle - loop.time()))
-        if write.action == "merge":
-            return await self._merged(write.picture)
+        if write.action == "merge" and write.picture is not None:
+            return await self._merged(write.picture())
         async with self._locks.setdefault(write.kind, asyncio.Lock()):
             since = self._looked.get(write.kind)
             # One look serves all that were in doubt before it began.

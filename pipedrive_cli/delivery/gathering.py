@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pipedrive_cli.delivery.standing import CONTEXT, FALLBACK, LATEST, NO_TIME, Rules
 from pipedrive_cli.pipedrive.moments import rfc3339
@@ -35,6 +35,9 @@ class Candidate(NamedTuple):
     parts: tuple[Part, ...]
 
 
+_Best: TypeAlias = tuple[int, int, Any, Part]  # a candidate on its way: rank, time, value, and who asks for it
+
+
 @dataclass(slots=True)
 class Wanted:
     """What the waiting changes ask of a record: best candidate per address, contacts to have, values for a POST."""
@@ -51,43 +54,66 @@ def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[t
     `without` names values that Pipedrive refused, as (id of the part, address): the next best one counts.
     """
     wanted = Wanted()
+    best: dict[str, _Best] = {}
+    inputs: dict[str, _Best] = {} if kind == "persons" else best
     born: Change | None = None  # the oldest that says when the record came into being
     for part in parts:
-        change, time = part.change, time_of(part.change)
-        base = 0 if change.rank is Rank.OWN else CONTEXT
-        rank = base - part.depth
+        change = part.change
+        time = NO_TIME if change.time is None else change.time
+        rank = (0 if change.rank is Rank.OWN else CONTEXT) - part.depth
         for address, value in change.fields.items():
             if without and (id(part), address) in without:
                 continue
-            target = wanted.inputs if kind == "persons" and address in NAME_INPUTS else wanted.fields
-            offer(target, address, Candidate(rank, time, value, (part,)))
-        for address, value in change.oldest.items():
-            if without and (id(part), address) in without:
-                continue
+            into = inputs if address in NAME_INPUTS else best
+            other = into.get(address)
+            if other is None or rank > other[0] or (rank == other[0] and time >= other[1]):
+                into[address] = (rank, time, value, part)
+        if change.oldest:
             oldest_first = NO_TIME if time == NO_TIME else LATEST - time
-            offer(wanted.fields, address, Candidate(rank, oldest_first, value, (part,)))
+            for address, value in change.oldest.items():
+                if without and (id(part), address) in without:
+                    continue
+                _keep(best, address, (rank, oldest_first, value, part))
         if change.fallback_name:
-            offer(wanted.fields, "name", Candidate(FALLBACK, time, change.fallback_name, (part,)))
-        _gather_contacts(wanted, part, rank, time, rules, without)
+            _keep(best, "name", (FALLBACK, time, change.fallback_name, part))
+        if change.emails or change.phones:
+            _gather_contacts(wanted, best, inputs, part, rank, time, rules, without)
         if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < time_of(born)):
             born = change
+    wanted.fields = {address: Candidate(r, t, value, (part,)) for address, (r, t, value, part) in best.items()}
+    if inputs is not best:
+        wanted.inputs = {address: Candidate(r, t, value, (part,)) for address, (r, t, value, part) in inputs.items()}
     if born is not None:
         wanted.on_creation = dict(born.on_creation) or {"add_time": rfc3339(time_of(born))}
     return wanted
 
 
+def _keep(into: dict[str, _Best], address: str, new: _Best) -> None:
+    """Keeps the better one; on equal standing the later one."""
+    other = into.get(address)
+    if other is None or new[:2] >= other[:2]:
+        into[address] = new
+
+
 def _gather_contacts(
-    wanted: Wanted, part: Part, rank: int, time: int, rules: Rules, without: Container[tuple[int, str]]
+    wanted: Wanted,
+    best: dict[str, _Best],
+    inputs: dict[str, _Best],
+    part: Part,
+    rank: int,
+    time: int,
+    rules: Rules,
+    without: Container[tuple[int, str]],
 ) -> None:
     for name, contacts in (("emails", part.change.emails), ("phones", part.change.phones)):
         if not contacts or (without and (id(part), name) in without):
             continue
         if name == "emails":
-            offer(wanted.inputs, FALLBACK_EMAIL, Candidate(rank, time, contacts[0].value, (part,)))
+            _keep(inputs, FALLBACK_EMAIL, (rank, time, contacts[0].value, part))
         if rules.contacts == "replace":
-            offer(wanted.fields, name, Candidate(rank, time, contact_list(contacts), (part,)))
+            _keep(best, name, (rank, time, contact_list(contacts), part))
         else:
-            wanted.contacts.setdefault(name, []).extend((contact, part) for contact in contacts)
+            wanted.contacts.setdefault(name, []).extend([(contact, part) for contact in contacts])
 
 
 def offer(into: dict[str, Candidate], address: str, candidate: Candidate, *, first: bool = False) -> None:

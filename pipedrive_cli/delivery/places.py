@@ -216,7 +216,12 @@ class Places:
             self.job,
             key=joining.current,
             before=going,
-            picture={"loser": loser, "survivor": survivor, "keys": keys, "state": msgspec.msgpack.encode(state)},
+            picture=lambda: {
+                "loser": loser,
+                "survivor": survivor,
+                "keys": keys,
+                "state": msgspec.msgpack.encode(state),
+            },
         )
         yield Save(
             self.job.kind,

@@ -74,8 +74,9 @@ def bring(
     lost_once = False
     while True:
         wanted = gather(job.kind, parts, terms.rules, without)
-        yield from _resolve_link(job, wanted, refused, complaints)
-        if not (yield from _looked(job, home, parts, wanted, terms, dropped)):
+        if "organization" in wanted.fields:
+            yield from _resolve_link(job, wanted, refused, complaints)
+        if home.id is not None and not (yield from _looked(job, home, parts, wanted, terms, dropped)):
             return None
         decision = _decision(job, home, parts, wanted, terms, dropped)
         if home.id is None and (yield from _missing(job, home, parts, decision, complaints)):
@@ -114,8 +115,7 @@ def _looked(
     job: Job, home: Home, parts: Sequence[Part], wanted: Wanted, terms: Terms, dropped: set[str]
 ) -> Generator[Ask, Any, bool]:
     """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
-    if home.id is None:
-        return True
+    assert home.id is not None  # noqa: S101 - only a record that is there can be read
     if home.values is None and home.found:
         # A record that we never wrote: reading it costs a fifth of writing what it holds already.
         if not _decision(job, home, parts, wanted, terms, dropped).body:
@@ -158,8 +158,8 @@ def _resolve_link(
     job: Job, wanted: Wanted, refused: dict[int, Outcome], complaints: list[tuple[Case, Complaint]]
 ) -> Generator[Ask, Any, None]:
     """Puts Pipedrive's id where a person's organization is named. A link that fails holds back the link alone."""
-    link = wanted.fields.get("organization")
-    if link is None or not isinstance(link.value, RecordName):
+    link = wanted.fields["organization"]
+    if not isinstance(link.value, RecordName):
         return
     found = yield Linked(link.value)
     if isinstance(found, int):
@@ -196,13 +196,17 @@ def _send(
     job: Job, home: Home, wanted: Wanted, decision: Decision, links: Mapping[str, Any]
 ) -> Generator[Ask, Any, tuple[Literal["created", "updated"], Mapping[str, Any]]]:
     fields = dict(decision.body)
-    _whole_prices(home, fields, {*home.state.fields, *decision.settled})
+    if job.kind == "products":
+        _whole_prices(home, fields, {*home.state.fields, *decision.settled})
     if home.id is None:
         fields = {**wanted.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
-        # Should we die before the answer, these values are still known to be ours, and when they were said.
-        state = with_key(settle(home.state, decision, None, created=True), job.key)
-        picture = {"state": msgspec.msgpack.encode(state)}
+        before = home.state
+
+        def picture() -> dict[str, Any]:
+            """Should we die before the answer, these values are still known to be ours, and when they were said."""
+            return {"state": msgspec.msgpack.encode(with_key(settle(before, decision, None, created=True), job.key))}
+
         shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture)
         home.id = shown["id"]
         return "created", shown

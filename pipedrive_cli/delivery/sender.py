@@ -76,6 +76,7 @@ class Sender:
         self._came_back: float | None = None  # when the budget of an earlier day was found to be back
         self._stopped: StopRun | None = None
         self._ended = asyncio.Event()
+        self._turns = {search: asyncio.Lock() for search in (False, True)}
         self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
         self.on_answer: Callable[[Call, Answer], None] | None = None
@@ -128,15 +129,21 @@ class Sender:
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
         now = asyncio.get_running_loop().time
-        write = call.method != "GET"
-        while True:
-            self._go_on()
-            if (wait := self._pace.wait(now(), call.endpoint.search)) > 0:
-                await self._sleep(wait)
-            elif not self._day.may_spend(call.tokens, write=write):
-                await self._day_spent(None)
-            else:
-                break
+        write, search = call.method != "GET", call.endpoint.search
+        # One at a time waits for a place: were all who wait woken for each, most of them would wake in vain.
+        async with self._turns[search]:
+            while True:
+                self._go_on()
+                if (wait := self._pace.wait(now(), search)) > 0:
+                    await self._sleep(wait)
+                elif not self._day.may_spend(call.tokens, write=write):
+                    await self._day_spent(None)
+                else:
+                    break
+            return self._leave(call, write=write)
+
+    def _leave(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
+        """A call leaves now. Raises StopRun where it would cost more than the run was given."""
         if self._max_tokens is not None and self._tally.tokens_spent + call.tokens > self._max_tokens:
             self.stop(
                 StopRun(
@@ -147,7 +154,8 @@ class Sender:
             )
         self._go_on()
         self._pay(call)
-        return self._pace.sent(now(), call.endpoint.search), self._day.spend(call.tokens, write=write)
+        now = asyncio.get_running_loop().time()
+        return self._pace.sent(now, call.endpoint.search), self._day.spend(call.tokens, write=write)
 
     def _pay(self, call: Call) -> None:
         """Counted when it leaves: what fails may cost as much."""

@@ -135,7 +135,7 @@ class Writes:
                     ask.kind,
                     key=ask.key,
                     target=target,
-                    picture=ask.picture,
+                    picture=None if ask.picture is None else ask.picture(),
                     sent_at=sent_at,
                 )
             )

@@ -17,7 +17,9 @@ import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import msgspec
@@ -67,7 +69,7 @@ _PLAIN_WORDS: Mapping[type[Exception], str] = {
 
 @dataclass(slots=True)
 class _Pool:
-    client: httpx.AsyncClient
+    transport: httpx.AsyncBaseTransport
     in_flight: int = 0
 
 
@@ -112,9 +114,11 @@ class Client:
         # Loading the certificates takes longer than all else here: once for all pools, and only where there is TLS.
         tls = self._base.startswith("https:") and transport is None
         self._tls = httpx.create_ssl_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._trust_env = not loopback
+        self._proxy = None if loopback else _proxy_for(httpx.URL(self._base))
         self._most_pools = 1 if transport else max(1, -(-connections // CONNECTIONS_PER_POOL))
         self._pools: list[_Pool] = []
+        # Parsing the same address again is a tenth of sending a request.
+        self._url = lru_cache(maxsize=256)(lambda target: httpx.URL(self._base + target))
 
     def __repr__(self) -> str:
         return f"<Client {self._base}>"
@@ -128,7 +132,8 @@ class Client:
         pool.in_flight += 1
         try:
             async with asyncio.timeout(self._whole_timeout):
-                response = await pool.client.send(request, stream=True)
+                # Without httpx's client around it, which would look for redirects, cookies and hooks that we have not.
+                response = await pool.transport.handle_async_request(request)
                 try:
                     body, text = await _read(response)
                 finally:
@@ -145,7 +150,7 @@ class Client:
     async def aclose(self) -> None:
         """Close every connection."""
         for pool in self._pools:
-            await pool.client.aclose()
+            await pool.transport.aclose()
         self._pools.clear()
 
     def _request(self, call: Call) -> httpx.Request:
@@ -155,9 +160,8 @@ class Client:
         if call.body is not None:
             content = _encoded(call.body)
             headers = self._json_headers
-        return httpx.Request(
-            call.method, self._base + call.target, headers=headers, content=content, extensions=self._extensions
-        )
+        url = self._url(call.target)
+        return httpx.Request(call.method, url, headers=headers, content=content, extensions=self._extensions)
 
     def _pool(self) -> _Pool:
         """The first pool with a free place, so that few connections stay warm when few are needed."""
@@ -165,22 +169,27 @@ class Client:
             if pool.in_flight < CONNECTIONS_PER_POOL:
                 return pool
         if len(self._pools) < self._most_pools:
-            pool = _Pool(
-                httpx.AsyncClient(
-                    verify=self._tls,
-                    transport=self._transport,
-                    trust_env=self._trust_env,
-                    follow_redirects=False,
-                    limits=httpx.Limits(
-                        max_connections=CONNECTIONS_PER_POOL,
-                        max_keepalive_connections=CONNECTIONS_PER_POOL,
-                        keepalive_expiry=KEEPALIVE_SECONDS,
-                    ),
-                )
-            )
+            pool = _Pool(self._transport or self._connected())
             self._pools.append(pool)
             return pool
         return min(self._pools, key=lambda pool: pool.in_flight)
+
+    def _connected(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(
+            max_connections=CONNECTIONS_PER_POOL,
+            max_keepalive_connections=CONNECTIONS_PER_POOL,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        )
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=self._proxy, trust_env=False)
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for this address, if any: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(url.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _checked(base_url: str) -> tuple[str, bool]:

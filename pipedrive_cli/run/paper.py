@@ -164,7 +164,7 @@ class PaperDesk:
 
         What becomes of emails and phones is not documented: they are taken for lost, and shown as written again.
         """
-        survivor: RecordId = ask.picture["survivor"]
+        survivor: RecordId = (ask.call.body or {})["merge_with_id"]
         staying = self.recall(ask.kind, survivor).values
         if staying is None or ask.before is None:
             return None

@@ -127,7 +127,7 @@ class Rehearsal:
             show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
             tasks = [asyncio.create_task(self._count_days(tally))]
             if show is not None:
-                tasks.append(asyncio.create_task(_showing(show)))
+                tasks.append(asyncio.create_task(_showing(show, tally)))
             try:
                 yield
             finally:
@@ -138,7 +138,7 @@ class Rehearsal:
     async def _looking(self, tally: Tally) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
             show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
-            task = None if show is None else asyncio.create_task(_showing(show, REDRAW))
+            task = None if show is None else asyncio.create_task(_showing(show, tally, REDRAW))
             try:
                 yield
             finally:
@@ -152,9 +152,11 @@ class Rehearsal:
             self._marks.append(tally.tokens_spent)
 
 
-async def _showing(show: Callable[[], None], every: float = LOOK) -> None:
+async def _showing(show: Callable[[], None], tally: Tally, every: float = LOOK) -> None:
+    """Shows progress now and then, but not all through a night in which nothing is sent."""
+    now = asyncio.get_running_loop().time
     while True:
-        await asyncio.sleep(every)
+        await asyncio.sleep(max(every, (tally.waiting_until or 0.0) - now()))
         show()
 
 

@@ -354,6 +354,49 @@ def test_a_proxy_never_sees_what_goes_to_this_machine(monkeypatch: pytest.Monkey
         assert route.called
 
 
+@pytest.mark.parametrize(
+    ("environment", "asked"),
+    [
+        ({"HTTPS_PROXY": "http://127.0.0.1:{port}"}, True),
+        ({"https_proxy": "127.0.0.1:{port}"}, True),
+        ({"ALL_PROXY": "http://127.0.0.1:{port}"}, True),
+        ({"HTTPS_PROXY": "http://127.0.0.1:{port}", "NO_PROXY": "pipedrive.invalid"}, False),
+        ({"HTTP_PROXY": "http://127.0.0.1:{port}"}, False),
+    ],
+)
+def test_the_environments_proxy_is_asked_for_what_goes_out(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], asked: bool
+) -> None:
+    """It is asked for a tunnel, so that it never sees the key; NO_PROXY names who needs none."""
+    heard: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value.format(port=port))
+        session = Client("https://acme.pipedrive.invalid", ("x-api-token", Secret(CANARY)), timeout=5)
+        with pytest.raises(NoAnswer) as caught:
+            await session.send(catalog.me())
+        assert not caught.value.may_have_arrived
+        await session.aclose()
+        server.close()
+        await server.wait_closed()
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    asyncio.run(main())
+    assert [line.startswith(b"CONNECT acme.pipedrive.invalid:443") for line in heard] == [True] * asked
+    assert CANARY.encode() not in b"".join(heard)
+
+
 def test_many_calls_at_once_are_spread_over_small_pools() -> None:
     """Twenty calls in flight open ten pools, and two of them no more than one."""
 
