@@ -39,7 +39,7 @@ class Lines:
             return
         last = self.number
         for number, line in enumerate(run, last - len(run) + 1):
-            raw = line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line)
+            raw = _tidied(line)
             if raw:
                 self.number, self.raw = number, raw
                 yield raw
@@ -96,6 +96,11 @@ class _OpenLine:
             self.parts.append(piece)
         else:
             self.parts = [b"".join([*self.parts, piece])[:KEPT]]
+
+
+def tidied(run: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without what is allowed to stand around them: blanks, byte order marks, record separators."""
+    return (line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line) for line in run)
 
 
 def _tidied(line: bytes) -> bytes:

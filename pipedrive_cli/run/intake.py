@@ -13,7 +13,6 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from pipedrive_cli.delivery.backlog import Backlog
@@ -30,12 +29,12 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.outcomes import Complaint, Outcome
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.transform.changes import Kind, Transformed
+from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.spool import Spool
 
-BATCH = 500  # entries between two looks at the clock and the journal
+READ_AHEAD = 64  # batches that a thread has read, and nobody has taken yet
 PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
@@ -115,9 +114,9 @@ class Intake:
             self._book.tally.file = source.name
             before = self._book.tally.bytes_read
             pipe = source.size is None
-            async for batch in _batches(reading, min(BATCH, self.window)):
+            async for batch in self._taken_together(reading):
                 self._book.tally.bytes_read = before + reading.bytes_read
-                enough = await self._take(batch)
+                enough = await self._take(batch, reading)
                 if enough or self._desk.stopped is not None:
                     return
                 silent = pipe and not batch and self.waiting > 0
@@ -133,6 +132,16 @@ class Intake:
             elif reading.complete:
                 self.finished.append(source.name)
         self.complete = True
+
+    async def _taken_together(self, reading: Reading) -> AsyncIterator[list[Entry]]:
+        """Entries in batches, none larger than the window has room for; an empty one when a pipe is silent."""
+        async for batch in _batches(reading):
+            if not batch:
+                yield batch
+            while batch:
+                room = max(1, self.window - self.waiting)
+                yield batch[:room]
+                batch = batch[room:]  # noqa: PLW2901 - what is left of it
 
     def unread(self) -> StopRun | None:
         """Why a run ends early whose sources could not be read to their end, though they are there."""
@@ -154,22 +163,28 @@ class Intake:
             self._book.end(twin)
         self._twins = waiting
 
-    async def _take(self, batch: Sequence[Entry]) -> bool:
+    async def _take(self, batch: Sequence[Entry], reading: Reading) -> bool:
         """Takes up a batch. Returns whether --limit is reached."""
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
         known = self._desk.handled([d for d in digests if d])
+        reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
         now = self.now()
         tally = self._book.tally
         filters = self.filters
-        for entry, key in zip(batch, digests, strict=True):
+        # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
+        events = [
+            None if key in known and not filters else entry.event(now)
+            for entry, key in zip(batch, digests, strict=True)
+        ]
+        for entry, key, event in zip(batch, digests, events, strict=True):
             if key and key in known:
-                if filters and not self._passes_decoded(entry, now):
+                if filters and not (isinstance(event, Event) and passes(event, filters)):
                     tally.filtered += 1
                     continue
                 tally.events_read += 1
                 self._book.end_known()
                 continue
-            event = entry.event(now)
+            assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):
                 if filters:
                     tally.filtered += 1
@@ -184,9 +199,8 @@ class Intake:
                 continue
             if self._limit_reached():
                 return True
-            kinds = kinds_of(event)
-            if not kinds <= self.mapping.kinds:
-                await self.mapping.prepare(kinds - self.mapping.kinds)
+            if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
+                await self.mapping.prepare(kinds)
             tally.events_read += 1  # from here on it has an outcome, whatever happens
             await self._take_event(entry, key, event)
         return False
@@ -196,10 +210,6 @@ class Intake:
             return True
         self._taken += 1
         return False
-
-    def _passes_decoded(self, entry: Entry, now: int) -> bool:
-        event = entry.event(now)
-        return isinstance(event, Event) and passes(event, self.filters)
 
     async def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
         case = self._case(entry, key, event)
@@ -250,58 +260,51 @@ def _misfit(transformed: Transformed) -> bool:
     return any(complaint.code == "bad_value" for complaint in transformed.complaints)
 
 
-async def _batches(reading: Reading, size: int) -> AsyncIterator[list[Entry]]:
+async def _batches(reading: Reading) -> AsyncIterator[list[Entry]]:
     """Entries in batches; an empty one when none came for a while. Files are read here, pipes and clouds in threads."""
-    entries = iter(reading)
     source = reading.source
     if source.size is not None and source.cloud is None:
-        while batch := list(islice(entries, size)):
+        for batch in reading.batches():
             yield batch
             await asyncio.sleep(0)
         return
-    # A pipe may give a line an hour, and each counts at once.
-    async for batch in _pumped(entries, size, at_once=1 if source.cloud is None else size):
+    async for batch in _pumped(reading.batches()):
         yield batch
 
 
-async def _pumped(entries: Iterator[Entry], size: int, at_once: int) -> AsyncIterator[list[Entry]]:
-    lines: queue.Queue[list[Entry]] = queue.Queue(maxsize=max(2, 2 * BATCH // at_once))  # an empty list is the end
+async def _pumped(batches: Iterator[list[Entry]]) -> AsyncIterator[list[Entry]]:
+    """What a thread of its own has read: a pipe may give a line an hour, and each counts at once."""
+    waiting: queue.Queue[list[Entry] | None] = queue.Queue(maxsize=READ_AHEAD)  # None is the end
     loop = asyncio.get_running_loop()
     trouble: list[Exception] = []
 
     def pump() -> None:
         try:
-            while some := list(islice(entries, at_once)):
-                lines.put(some)
-        except Exception as error:  # noqa: BLE001 - whoever takes the lines is told: an early end is no end
+            for batch in batches:
+                if batch:
+                    waiting.put(batch)
+        except Exception as error:  # noqa: BLE001 - whoever takes the entries is told: an early end is no end
             trouble.append(error)
         finally:
-            lines.put([])
+            waiting.put(None)
 
     # A daemon: a read that waits for a pipe must not keep the process alive after the run has ended.
     threading.Thread(target=pump, name="pipe", daemon=True).start()
     while True:
         try:
-            some = lines.get_nowait()
+            batch = waiting.get_nowait()
         except queue.Empty:
             try:
                 # In the loop's own executor, so that a clock of virtual time stands still until a line is there.
-                some = await loop.run_in_executor(None, lines.get, True, SILENCE)
+                batch = await loop.run_in_executor(None, waiting.get, True, SILENCE)
             except queue.Empty:
                 yield []
                 continue
-        batch: list[Entry] = []
-        while some:
-            batch += some
-            if len(batch) >= size or lines.empty():
-                break
-            some = lines.get_nowait()
-        if batch:
-            yield batch
-        if not some:
+        if batch is None:
             if trouble:
                 raise trouble[0]
             return
+        yield batch
 
 
 def reason_left(left: Entry) -> Complaint:

@@ -30,15 +30,17 @@ class KeptEvents(Reading):
     def bytes_read(self) -> int:
         return self._done
 
-    def __iter__(self) -> Iterator[Entry]:
+    def batches(self) -> Iterator[list[Entry]]:
         for event in self._events:
             self._done += 1
             raw = self._journal.unfinished_body(event.digest)
             if raw is None:
                 continue  # it was delivered in the meantime, as the copy of another one
             head = decode_head(raw.decode())
-            for entry in entries(raw, head, event.file, event.line):
-                yield msgspec.structs.replace(entry, index=event.place, identity=event.identity)
+            yield [
+                msgspec.structs.replace(entry, index=event.place, identity=event.identity)
+                for entry in entries(raw, head, event.file, event.line)
+            ]
         self.complete = True
 
 

@@ -45,6 +45,6 @@ def test_whatever_ends_the_reading_of_a_pipe_is_not_taken_for_its_end(
         raise RuntimeError("no event loop any more")
         yield
 
-    monkeypatch.setattr(Reading, "__iter__", broken)
+    monkeypatch.setattr(Reading, "batches", broken)
     with pytest.raises(RuntimeError, match="no event loop any more"):
         Scene(tmp_path).run([identify("u1", 1, name="Ann")], stdin=True)
