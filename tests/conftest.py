@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
+from tests.examples import choose
 from tests.s3_server import S3Server, serving
 
-# A change is judged by the same examples as the one before, and not by how busy the machine is. To look for new ones:
-# HYPOTHESIS_PROFILE=explore
-settings.register_profile("settled", derandomize=True, database=None, deadline=None)
-settings.register_profile("explore", derandomize=False, print_blob=True, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "settled"))
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever leaves out the slow tests is in a hurry, and gets fewer examples of the others, too."""
+    choose(quick="not slow" in config.option.markexpr)
 
 
 @pytest.fixture(autouse=True)

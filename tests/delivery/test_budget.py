@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending, concurrency
+from tests.examples import examples
 
 Latency = tuple[float, float]
 
@@ -142,7 +143,7 @@ def test_new_connections_cause_no_refusal(limit: int) -> None:
     in_flight=st.integers(1, 30),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 def test_no_window_ever_holds_more_than_its_limit(
     limit: int, search_share: float, there: Latency, in_flight: int, seed: int
 ) -> None:

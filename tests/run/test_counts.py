@@ -30,6 +30,7 @@ from pipedrive_cli.run.counts.brief import Briefing
 from pipedrive_cli.run.counts.elsewhere import made
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions
+from tests.examples import examples
 from tests.harness import (
     Event,
     alias,
@@ -175,7 +176,7 @@ _CONFIGS: st.SearchStrategy[Config] = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(_EVENTS, max_size=16),
     config=_CONFIGS,
@@ -326,7 +327,7 @@ def _entries(pieces: list[Chunk]) -> list[Entry]:
     return found
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.sampled_from([b'{"type":"page"}', b'{"messageId":"m"} ', b"", b"{", b"\xff", b'{"batch":[{},1]}']),

@@ -27,6 +27,7 @@ from pipedrive_cli.run.preview_online import OnlyLooks
 from pipedrive_cli.run.preview_rows import Requested
 from pipedrive_cli.secret import Secret
 from tests.cli.desk_for_commands import served
+from tests.examples import examples
 from tests.harness import (
     CANARY,
     CONFIG,
@@ -343,7 +344,7 @@ _EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(_EVENTS, max_size=12), lookahead=st.sampled_from([2, 100]))
 def test_what_the_lean_backlog_lets_go_of_changes_no_request(
     tmp_path: Path, events: list[Event], lookahead: int
