@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -54,10 +56,12 @@ def prepared(folder: Path, *, lookahead: int, new_journal: bool = False) -> Scen
     return scene
 
 
-def undisturbed(folder: Path, *, lookahead: int) -> Contents:
+@cache
+def undisturbed(lookahead: int) -> Contents:
     """What the CRM holds after a run that nothing disturbs."""
-    scene = prepared(folder, lookahead=lookahead)
-    summary = scene.run(ALL)
+    with TemporaryDirectory() as folder:
+        scene = prepared(Path(folder) / "undisturbed", lookahead=lookahead)
+        summary = scene.run(ALL)
     assert outcomes(summary) == {"delivered": len(ALL) - 2, "duplicate": 2}
     return comparable(scene.contents())
 
@@ -70,7 +74,7 @@ def test_killed_at_any_journal_step_a_later_run_completes_the_work(
     tmp_path: Path, lookahead: int, new_journal: bool, kept: bool
 ) -> None:
     """The process dies at each of its transactions in turn; run again, and the CRM is as if nothing had happened."""
-    wanted = undisturbed(tmp_path / "undisturbed", lookahead=lookahead)
+    wanted = undisturbed(lookahead)
     for commit in range(1, 1000):
         scene = prepared(tmp_path / str(commit), lookahead=lookahead, new_journal=new_journal)
         try:
@@ -108,7 +112,7 @@ def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, ex
 @pytest.mark.parametrize("strike", STRIKES)
 def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: str, lookahead: int, count: str) -> None:
     """Each kind of fault on each kind of write, once or three times in a row, before the work and after it."""
-    wanted = undisturbed(tmp_path / "undisturbed", lookahead=lookahead)
+    wanted = undisturbed(lookahead)
     for number, write in enumerate(WRITES):
         scene = prepared(tmp_path / str(number), lookahead=lookahead)
         scene.faults(f"{strike}@{write}{count}")
