@@ -115,7 +115,7 @@ class Traffic:
         pytest.param((0.0, 0.0), (0.1, 0.25), id="100-to-250ms-thinking"),
     ],
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_nine_tenths_are_used_and_nothing_is_refused(limit: int, there: Latency, back: Latency, seed: int) -> None:
     """At common latencies over 90 % of the limit is used from first to last, and the server refuses none."""
     server = Burst(limit)

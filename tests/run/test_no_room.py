@@ -40,7 +40,7 @@ def people(number: int) -> list[Event]:
     return [identify(f"u{n}", n, name=f"N {n} " + "x" * 100) for n in range(number)]
 
 
-@pytest.mark.parametrize("room", [0, 10_000, 150_000])
+@pytest.mark.parametrize("room", [*(pytest.param(room, marks=pytest.mark.slow) for room in (0, 10_000)), 150_000])
 @pytest.mark.parametrize("lookahead", [700, 100_000])
 def test_a_full_folder_for_temporary_files_ends_the_run_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, lookahead: int
