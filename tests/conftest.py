@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
+from tests.examples import choose
 from tests.s3_server import S3Server, serving
 
-# A change is judged by the same examples as the one before, and not by how busy the machine is. To look for new ones:
-# HYPOTHESIS_PROFILE=explore
-settings.register_profile("settled", derandomize=True, database=None, deadline=None)
-settings.register_profile("explore", derandomize=False, print_blob=True, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "settled"))
+# Where bytecode is switched off, each worker rewrites all tests, and each process of a test compiles all modules anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever leaves out the slow tests is in a hurry, and gets fewer examples of the others, too."""
+    choose(quick="not slow" in config.option.markexpr)
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -222,8 +224,20 @@ class Scene:
 _open = Journal.open
 
 
+@cache
+def _new_journal() -> bytes:
+    """The file of a journal that nothing is in yet."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.sqlite"
+        _open(path).close()
+        return path.read_bytes()
+
+
 def _without_waiting_for_the_disk(path: Path) -> Journal:
-    """No test loses power, and hundreds of runs would wait for a minute."""
+    """No test loses power, and thousands of runs would wait for minutes. So would they for the tables to be made."""
+    if path.parent.is_dir() and not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(_new_journal())
     journal = _open(path)
     journal._db.execute("PRAGMA synchronous = OFF")
     return journal

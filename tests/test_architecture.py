@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,20 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "pipedrive_cli"
 
 
-def imports(file: Path) -> Iterator[str]:
+@cache
+def tree_of(file: Path) -> ast.Module:
+    """A module, parsed once for all tests."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
     """Full names of all that a module imports, wherever in it; `from a import b` gives `a.b` where that is a module."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    return frozenset(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -169,7 +181,7 @@ def test_no_modules_import_each_other_in_a_ring() -> None:
 
 
 def says_that_it_is_pure(file: Path) -> bool:
-    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    docstring = ast.get_docstring(tree_of(file)) or ""
     return re.search(r"\bPure\b", docstring) is not None
 
 
@@ -198,7 +210,7 @@ def test_a_foreign_library_has_its_place(library: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_every_module_says_what_it_is_for(file: Path) -> None:
     """A docstring opens every module, and nothing prints behind the report's back."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = tree_of(file)
     assert (ast.get_docstring(tree) or "").strip()
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert called & {"print", "input", "eval", "exec", "breakpoint"} == set()

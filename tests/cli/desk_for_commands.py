@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from pipedrive_cli.cli.command_line import run
 from pipedrive_cli.sandbox import Sandbox
@@ -52,6 +54,9 @@ class Ended:
         return json.loads(self.out)
 
 
+_made_once = cache(typer.main.get_command)  # the commands do not change, and making them takes longer than most take
+
+
 def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = False, keyboard: bool = False) -> Ended:
     """Runs one command line. The API token of these tests may be in nothing that it shows.
 
@@ -63,6 +68,7 @@ def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = F
         patch.setattr(sys, "stdin", Stream(stdin, terminal=keyboard))
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
+        patch.setattr(typer.main, "get_command", _made_once)
         code = run()
     ended = Ended(code, out.written(), err.written())
     assert CANARY not in ended.out + ended.err

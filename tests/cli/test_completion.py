@@ -61,6 +61,7 @@ def test_words_that_are_known_are_offered(tmp_path: Path, line: str, words: list
     assert offered(line, tmp_path) == words
 
 
+@pytest.mark.slow
 def test_names_of_runs_are_offered(tmp_path: Path) -> None:
     """Those of the journal that the line, the config in the folder, or the state folder has; the newest first."""
     config, events = written_config(tmp_path, FIELDS + "state: there.sqlite\n"), event_file(tmp_path, identify("u1"))

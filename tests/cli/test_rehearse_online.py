@@ -113,6 +113,7 @@ def test_what_is_foretold_is_what_a_replay_does(desk: Callable[..., Desk], tmp_p
     _same(foretold, here.replay(source))
 
 
+@pytest.mark.slow
 def test_few_keys_of_a_large_account_are_looked_up(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """The look lists no more than a run would, and the rehearsed run finds as many pages before it looks up."""
     here = desk(plan=UNLIMITED)
@@ -127,6 +128,7 @@ def test_few_keys_of_a_large_account_are_looked_up(desk: Callable[..., Desk], tm
     assert real.requests.by_endpoint["GET /api/v2/persons/search"] >= 1
 
 
+@pytest.mark.slow
 def test_the_journal_of_earlier_runs_counts(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """Events handled before are duplicates, records made before are known, and the journal stays as it was."""
     here = desk(plan=UNLIMITED)

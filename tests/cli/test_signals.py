@@ -115,6 +115,7 @@ def contents(made: Job) -> Contents:
     return comparable(made.sandbox.contents())
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_run_again_the_contents_are_those_of_an_undisturbed_run(tmp_path: Path) -> None:
     """300 events, kill -9 twice at moments of chance: nothing lost, nothing doubled."""
     events = crowd(300)
@@ -131,7 +132,13 @@ def test_killed_in_the_middle_and_run_again_the_contents_are_those_of_an_undistu
         assert contents(killed) == wanted
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_run_finishes_what_is_in_flight_and_says_what_is_left(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -200,6 +207,7 @@ def test_a_second_run_at_once_is_turned_away(tmp_path: Path) -> None:
         assert len(made.sandbox.contents()["leads"]) == 15
 
 
+@pytest.mark.slow
 def test_a_lock_that_a_killed_run_left_behind_holds_nobody_up(tmp_path: Path) -> None:
     """The lock is the process's, not the file's."""
     with job(tmp_path, crowd(30), latency=0.05, delivery="concurrency: 2") as made:

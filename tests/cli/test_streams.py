@@ -55,6 +55,7 @@ def test_a_run_whose_report_nobody_reads_ends_as_it_would(tmp_path: Path, form: 
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_log_that_nobody_reads_ends_no_run(tmp_path: Path, broken: int) -> None:
     """stderr may go at any time, in either form."""
     for form in ("text", "json"):
@@ -63,6 +64,7 @@ def test_a_log_that_nobody_reads_ends_no_run(tmp_path: Path, broken: int) -> Non
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_full_disk_under_the_report_is_told(tmp_path: Path) -> None:
     """With exit code 1 and a sentence: whoever reads the report must not take half of it for the whole."""
     with Path("/dev/full").open("wb") as full:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.config.load import checked
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
+from tests.examples import examples
 
 CANARY = "f123456789abcdef0123456789abcdefcanary42"
 
@@ -244,7 +245,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.dictionaries(KEYS, TREES, max_size=5))
 def test_any_mapping_is_read_or_refused_with_problems(tree: dict[str, object]) -> None:
     """Whatever a file holds, there is a Config or there are problems; nothing else is raised."""
@@ -254,7 +255,7 @@ def test_any_mapping_is_read_or_refused_with_problems(tree: dict[str, object]) -
     assert all(problem.message.isprintable() and problem.path.isprintable() for problem in found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_with_problems(text: str) -> None:
     """The same for text that was never meant to be YAML."""

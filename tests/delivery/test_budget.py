@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending, concurrency
+from tests.examples import examples
 
 Latency = tuple[float, float]
 
@@ -114,7 +115,7 @@ class Traffic:
         pytest.param((0.0, 0.0), (0.1, 0.25), id="100-to-250ms-thinking"),
     ],
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_nine_tenths_are_used_and_nothing_is_refused(limit: int, there: Latency, back: Latency, seed: int) -> None:
     """At common latencies over 90 % of the limit is used from first to last, and the server refuses none."""
     server = Burst(limit)
@@ -142,7 +143,7 @@ def test_new_connections_cause_no_refusal(limit: int) -> None:
     in_flight=st.integers(1, 30),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 def test_no_window_ever_holds_more_than_its_limit(
     limit: int, search_share: float, there: Latency, in_flight: int, seed: int
 ) -> None:

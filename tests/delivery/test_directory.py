@@ -284,7 +284,15 @@ def test_a_refresh_is_gone_on_with_by_the_next_run_and_counts_from_its_first_pag
     virtual_time.run(main())
 
 
-@pytest.mark.parametrize(("number", "tokens"), [(5, 0), (11, 10), (100, 10), (250, 30)])
+@pytest.mark.parametrize(
+    ("number", "tokens"),
+    [
+        (5, 0),
+        pytest.param(11, 10, marks=pytest.mark.slow),
+        pytest.param(100, 10, marks=pytest.mark.slow),
+        (250, 30),
+    ],
+)
 def test_found_records_are_read_a_hundred_at_a_time(journal: Journal, number: int, tokens: int) -> None:
     """What an earlier run found is read anew by ids where that is cheaper than one by one."""
     account = Account([f"u{n}" for n in range(10_000)])

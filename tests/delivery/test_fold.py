@@ -13,6 +13,7 @@ from pipedrive_cli.delivery.gathering import contact_list
 from pipedrive_cli.delivery.standing import blank, comparable
 from pipedrive_cli.outcomes import Outcome
 from pipedrive_cli.transform.changes import Contact, Transformed
+from tests.examples import examples
 
 from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, product, terms
 
@@ -407,7 +408,7 @@ def _views(draw: st.DrawFn) -> list[Said]:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_products_end_the_same_in_any_order(data: st.DataObject) -> None:
     """Names, units and prices do not depend on order, windows or runs."""
@@ -430,7 +431,7 @@ def test_products_end_the_same_in_any_order(data: st.DataObject) -> None:
     assert found.picture() == straight.picture()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_replaced_contacts_end_the_same_in_any_order(data: st.DataObject) -> None:
     """With `replace` too, where no alias joins two persons."""

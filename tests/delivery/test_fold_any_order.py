@@ -8,6 +8,8 @@ from typing import Any, Literal
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 from .pretend import USER, Pretend, Said, alias, group, identify, terms
 
 USERS = ("a", "b", "c")
@@ -134,7 +136,7 @@ def ends(
 MERGING: st.SearchStrategy[Literal["survivor", "union", "nothing"]] = st.sampled_from(["union", "survivor", "nothing"])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.data())
 def test_any_order_any_windows_any_runs_the_same_account(data: st.DataObject) -> None:
     """The records that a history leaves do not depend on the order, the windows or the runs that bring it."""
@@ -148,7 +150,7 @@ def test_any_order_any_windows_any_runs_the_same_account(data: st.DataObject) ->
     assert found == expected
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.data())
 def test_any_order_beside_what_others_have_put_there(data: st.DataObject) -> None:
     """So it is where persons stood in the account before, whatever `existing` says about them."""

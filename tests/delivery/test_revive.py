@@ -172,7 +172,10 @@ def test_a_revival_that_fails_is_made_up_for_by_the_next_run(scene: Scene) -> No
     assert set(leads_of(scene).values()) == {"Ann Lee"}
 
 
-@pytest.mark.parametrize("kept", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize(
+    "kept",
+    [pytest.param(False, id="before the commit", marks=pytest.mark.slow), pytest.param(True, id="after the commit")],
+)
 def test_killed_at_any_step_of_a_revival_the_person_is_there_once_and_whole(tmp_path: Path, kept: bool) -> None:
     """The process dies at each transaction in turn; the next run ends as an undisturbed one would have."""
     events = [track("u1", "Signed Up", 9), track("u1", "Paid", 10)]

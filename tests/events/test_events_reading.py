@@ -118,7 +118,15 @@ class Endless(io.RawIOBase):
         return self.block if self.left > 0 else b""
 
 
-@pytest.mark.parametrize(("piece", "megabytes"), [(GOOD + b"\n", 8), (b"x", 24), (b"\n", 2), (b'{"batch": 5}\n', 2)])
+@pytest.mark.parametrize(
+    ("piece", "megabytes"),
+    [
+        pytest.param(GOOD + b"\n", 8, marks=pytest.mark.slow),
+        (b"x", 24),
+        pytest.param(b"\n", 2, marks=pytest.mark.slow),
+        pytest.param(b'{"batch": 5}\n', 1, marks=pytest.mark.slow),
+    ],
+)
 def test_memory_does_not_grow_with_the_input(piece: bytes, megabytes: int) -> None:
     """Many lines, one line without an end, nothing but blanks, nothing but refusals: a few blocks' room is enough."""
     source = Source("endless", named=True, size=None, stream=cast(BinaryIO, Endless(piece, megabytes << 20)))

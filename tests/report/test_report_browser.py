@@ -19,6 +19,8 @@ from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_
 from .browser_window import Window, opened
 from .report_scenes import HOSTILE, eventful
 
+pytestmark = pytest.mark.slow  # a browser of its own in each worker
+
 WIDTHS = (360, 768, 1400)
 LEAST_CONTRAST = 4.5  # WCAG 2.2, level AA, for text of the usual size
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Scene, identify
+from tests.harness import Scene, identify, with_delivery
 
 
 @pytest.fixture
@@ -55,3 +55,16 @@ def test_a_person_who_has_another_email_now_is_not_adopted(scene: Scene, monkeyp
     monkeypatch.setattr("pipedrive_cli.pipedrive.catalog.MAX_PAGE", 2)
     scene.run([identify("u9", role="ops", email="e@x.test")])
     assert roles(scene) == {"e@x.test": ("u9", "ops")}
+
+
+@pytest.mark.parametrize("existing", ["overwrite", "fill", "newest"])
+def test_an_event_from_before_ours_does_not_replace_what_somebody_put_in_its_place(
+    tmp_path: Path, existing: str
+) -> None:
+    """It is older than the value that they replaced."""
+    scene = Scene(tmp_path, config=with_delivery(existing=existing))
+    scene.run([identify("u7", 20, name="Ann", role="ours")])
+    scene.sandbox.set_value("persons", record_of(scene, "Ann"), scene.key("persons", "Role"), "theirs")
+    others = [identify(f"y{n}", name=f"Y {n}") for n in range(40)]  # worth a list, which shows the value
+    scene.run([identify("u7", 10, role="before", city="Rome"), *others])
+    assert roles(scene) == {"Ann": ("u7", "theirs")}

@@ -49,7 +49,7 @@ def crowd(number: int) -> list[Event]:
     return [each for pair in made for each in pair]
 
 
-@pytest.mark.parametrize("lookahead", [100_000, 4])
+@pytest.mark.parametrize("lookahead", [100_000, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
     tmp_path: Path, lookahead: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,7 +79,9 @@ def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
     assert caplog.text == ""  # asyncio would tell there of an error that nobody took
 
 
-@pytest.mark.parametrize("write", range(1, 30))
+@pytest.mark.parametrize(
+    "write", [pytest.param(write, marks=pytest.mark.slow if write % 5 else ()) for write in range(1, 30)]
+)
 def test_a_disk_that_was_full_for_a_moment_leaves_no_file_that_counts_as_read(tmp_path: Path, write: int) -> None:
     """What could not be recorded then has no outcome: its file is read again, and every event is accounted for."""
     scene = Scene(tmp_path, options(latency=0.1), with_delivery(lookahead=20))

@@ -30,6 +30,7 @@ from pipedrive_cli.run.preview_online import OnlyLooks
 from pipedrive_cli.run.preview_rows import Requested
 from pipedrive_cli.secret import Secret
 from tests.cli.desk_for_commands import served
+from tests.examples import examples
 from tests.harness import (
     CANARY,
     CONFIG,
@@ -343,7 +344,7 @@ _EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(150))
 @given(events=st.lists(_EVENTS, max_size=12), lookahead=st.sampled_from([1, 2, 100]))
 def test_any_events_are_previewed_as_they_are_replayed(events: list[Event], lookahead: int) -> None:
     """In an empty account the writes, their order and bodies, the records and the outcomes are the same.

@@ -54,6 +54,7 @@ def test_a_run_that_needs_three_days_is_foretold_in_no_time(tmp_path: Path) -> N
     assert 2 * 86_400 <= foretold.finished.summary.seconds < 2 * 86_400 + 3600
 
 
+@pytest.mark.slow
 def test_the_limit_of_the_plan_sets_the_pace(tmp_path: Path) -> None:
     """At least nine tenths of the requests that a plan allows leave, and none too many."""
     seconds = {}

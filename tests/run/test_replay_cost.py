@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipedrive_cli.report.summary import Summary
 from tests.harness import Scene, identify, options
 
@@ -23,6 +25,7 @@ def _filled(scene: Scene, number: int) -> None:
         scene.sandbox.add_record("persons", {"name": f"U {user}", "emails": emails, "custom_fields": custom})
 
 
+@pytest.mark.slow
 def test_a_long_run_reads_nobody_whose_emails_stay(tmp_path: Path) -> None:
     """What a listing brought minutes ago shows that no email is to be written: then nobody is read again."""
     scene = Scene(tmp_path, SLOW, plan="lite")
@@ -67,6 +70,7 @@ def test_persons_named_by_pipedrive_s_id_are_read_together(tmp_path: Path) -> No
     assert looks(summary) == {"persons": 1, "personFields": 1}
 
 
+@pytest.mark.slow
 def test_a_long_run_reads_together_whom_it_gives_emails(tmp_path: Path) -> None:
     """Where one after the other is given an email, they are read a hundred at a time and not one by one."""
     scene = Scene(tmp_path, SLOW, plan="lite")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,7 @@ STRIKES = [
     for when in whens
     if effect not in ALIKE
 ]
+QUICK_STRIKES = {"500-before", "silence-after", "garbage-after"}  # those that are tried in a hurry, too
 LOOKS = (
     "429",
     "429-daily",
@@ -42,6 +46,12 @@ LOOKS = (
     "silence",
     "refused",
 )
+QUICK_LOOKS = {"500", "silence"}
+
+
+def hurried(names: Iterable[str], quick: set[str]) -> list[Any]:
+    """All of them as parameters, of which those that are not quick are slow."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
 def prepared(folder: Path, *, lookahead: int, new_journal: bool = False) -> Scene:
@@ -54,23 +64,30 @@ def prepared(folder: Path, *, lookahead: int, new_journal: bool = False) -> Scen
     return scene
 
 
-def undisturbed(folder: Path, *, lookahead: int) -> Contents:
+@cache
+def undisturbed(lookahead: int) -> Contents:
     """What the CRM holds after a run that nothing disturbs."""
-    scene = prepared(folder, lookahead=lookahead)
-    summary = scene.run(ALL)
+    with TemporaryDirectory() as folder:
+        scene = prepared(Path(folder) / "undisturbed", lookahead=lookahead)
+        summary = scene.run(ALL)
     assert outcomes(summary) == {"delivered": len(ALL) - 2, "duplicate": 2}
     return comparable(scene.contents())
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["before the commit", "after the commit"])
 @pytest.mark.parametrize(
-    ("lookahead", "new_journal"), [(100_000, False), (1, False), (3, True)], ids=["folded", "one by one", "new journal"]
+    ("lookahead", "new_journal"),
+    [
+        pytest.param(100_000, False, id="folded"),
+        pytest.param(1, False, id="one by one", marks=pytest.mark.slow),
+        pytest.param(3, True, id="new journal", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_at_any_journal_step_a_later_run_completes_the_work(
     tmp_path: Path, lookahead: int, new_journal: bool, kept: bool
 ) -> None:
     """The process dies at each of its transactions in turn; run again, and the CRM is as if nothing had happened."""
-    wanted = undisturbed(tmp_path / "undisturbed", lookahead=lookahead)
+    wanted = undisturbed(lookahead)
     for commit in range(1, 1000):
         scene = prepared(tmp_path / str(commit), lookahead=lookahead, new_journal=new_journal)
         try:
@@ -105,10 +122,10 @@ def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, ex
 
 
 @pytest.mark.parametrize(("lookahead", "count"), [(1, "#1"), (100_000, "#1-3")], ids=["one by one", "folded"])
-@pytest.mark.parametrize("strike", STRIKES)
+@pytest.mark.parametrize("strike", hurried(STRIKES, QUICK_STRIKES))
 def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: str, lookahead: int, count: str) -> None:
     """Each kind of fault on each kind of write, once or three times in a row, before the work and after it."""
-    wanted = undisturbed(tmp_path / "undisturbed", lookahead=lookahead)
+    wanted = undisturbed(lookahead)
     for number, write in enumerate(WRITES):
         scene = prepared(tmp_path / str(number), lookahead=lookahead)
         scene.faults(f"{strike}@{write}{count}")
@@ -119,7 +136,7 @@ def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: s
         assert summary.exit_code == 0, summary.problems
 
 
-@pytest.mark.parametrize("fault", LOOKS)
+@pytest.mark.parametrize("fault", hurried(LOOKS, QUICK_LOOKS))
 @pytest.mark.parametrize(
     "look",
     [

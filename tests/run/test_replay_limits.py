@@ -59,7 +59,7 @@ def test_part_of_the_day_is_left_to_others(tmp_path: Path) -> None:
     assert 320 <= scene.sandbox.tokens_spent <= 360
 
 
-@pytest.mark.parametrize("plan", ["lite", "growth", "ultimate"])
+@pytest.mark.parametrize("plan", ["lite", "growth", pytest.param("ultimate", marks=pytest.mark.slow)])
 def test_the_burst_limit_is_kept_and_used(tmp_path: Path, plan: str) -> None:
     """No 429 is caused on any plan, and most of what is allowed is used."""
     scene = Scene(tmp_path, options(plan=plan, latency=0.15), plan=plan)

@@ -16,6 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.replay import Replay
+from tests.examples import examples
 from tests.harness import (
     Event,
     Killed,
@@ -255,6 +256,6 @@ class Replays(RuleBasedStateMachine):
 
 
 Replays.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=6, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(30), stateful_step_count=6, suppress_health_check=[HealthCheck.too_slow]
 )
 TestReplays = Replays.TestCase

@@ -12,6 +12,7 @@ from pipedrive_cli.sandbox.bodies import CHECKS
 from pipedrive_cli.sandbox.fields import CREATABLE
 from pipedrive_cli.sandbox.listing import encode_cursor
 from pipedrive_cli.sandbox.routes import ENDPOINTS
+from tests.examples import examples
 
 from .desk import Desk
 
@@ -57,7 +58,7 @@ LEAD = NAMES[-1]
 FLAT = [*NAMES[:-1], *(f"{key}_{part}" for key in NAMES[:-1] for part in ("currency", "until", "route"))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_no_request_makes_the_sandbox_fail(data: st.DataObject) -> None:
     """Any body and any query to any endpoint gets an answer in an envelope, a refusal below 500 at worst."""

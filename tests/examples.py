@@ -1,0 +1,23 @@
+"""How many examples Hypothesis tries: the one place that knows, for all tests and all profiles."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# A change is judged by the same examples as the one before, and not by how busy the machine is. `long` looks for new
+# ones: tests/benchmarks/bench_properties.py runs it.
+settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=10)
+settings.register_profile("full", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.register_profile("long", derandomize=False, print_blob=True, deadline=None, max_examples=2_000)
+
+
+def choose(*, quick: bool) -> None:
+    """What HYPOTHESIS_PROFILE names; else `quick` or `full`. To be called before any module with tests is imported."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("quick" if quick else "full"))
+
+
+def examples(full: int) -> int:
+    """`full` examples in the profile of that name; as much fewer or more in another as its own number is."""
+    return max(1, full * settings().max_examples // 100)
