@@ -344,6 +344,12 @@ def test_the_readme_is_read_in_one_sitting() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 350
 
 
+def test_every_benchmark_is_explained() -> None:
+    """Whoever wants to measure something finds the script for it."""
+    scripts = sorted(file.name for file in (ROOT / "tests" / "benchmarks").glob("bench_*.py"))
+    assert sorted(code_words(first_cells(section("Benchmarks")))) == scripts
+
+
 def test_extras_that_the_pages_name_can_be_installed() -> None:
     """`pip install '.[cloud]'` asks for an extra that there is."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
