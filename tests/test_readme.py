@@ -21,7 +21,7 @@ import pytest
 import typer.main
 import yaml
 
-from pipedrive_cli import errors
+from pipedrive_cli import __version__, errors
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.config import Row, reference
 from pipedrive_cli.outcomes import Outcome
@@ -35,13 +35,15 @@ from tests.report.report_scenes import eventful
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "pipedrive_cli" / "docs"
+CHANGELOG = DOCS / "changelog.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
 SIGNALS = {130, 143}  # 128 and the signal's number, as shells have it
 
 
 def pages() -> str:
-    """What all pages say, one after the other."""
-    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    """What the pages say of the tool as it is today, one after the other: of the changelog what is not released yet."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES if page != CHANGELOG]
+    return "\n".join([*texts, CHANGELOG.read_text(encoding="utf-8").split(f"\n## {__version__}\n")[0]])
 
 
 def between(start: str, end: str) -> str:
@@ -332,7 +334,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
+@pytest.mark.parametrize("page", [page for page in PAGES if page != CHANGELOG], ids=lambda page: str(page.stem))
 def test_every_section_is_in_the_table_of_contents(page: Path) -> None:
     """In the order in which they come."""
     contents = page.read_text(encoding="utf-8").split("\n## ")[0]
@@ -342,6 +344,14 @@ def test_every_section_is_in_the_table_of_contents(page: Path) -> None:
 def test_the_readme_is_read_in_one_sitting() -> None:
     """It is the guide; what one looks up stands on the other pages."""
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """What is to come stands above the version that the tool names, and older ones below it."""
+    unreleased, *versions = headings(CHANGELOG, "##")
+    assert unreleased == "Unreleased"
+    assert versions[0] == __version__
+    assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
 
 
 def test_every_benchmark_is_explained() -> None:
