@@ -1,4 +1,5 @@
-"""The README held against the code: commands, tables and the recorded session cannot drift apart from what they tell.
+"""The README and the pages of `pipedrive_cli/docs` held against the code: commands, tables and recorded sessions cannot
+drift apart from what they tell.
 
 `python tests/test_readme.py` writes the tables of commands and of config keys and the sessions anew.
 """
@@ -20,7 +21,7 @@ import pytest
 import typer.main
 import yaml
 
-from pipedrive_cli import errors
+from pipedrive_cli import __version__, errors
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.config import Row, reference
 from pipedrive_cli.outcomes import Outcome
@@ -33,16 +34,21 @@ from tests.report.report_scenes import eventful
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOCS = ROOT / "pipedrive_cli" / "docs"
+CHANGELOG = DOCS / "changelog.md"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
 SIGNALS = {130, 143}  # 128 and the signal's number, as shells have it
 
 
-def readme() -> str:
-    return README.read_text(encoding="utf-8")
+def pages() -> str:
+    """What the pages say of the tool as it is today, one after the other: of the changelog what is not released yet."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES if page != CHANGELOG]
+    return "\n".join([*texts, CHANGELOG.read_text(encoding="utf-8").split(f"\n## {__version__}\n")[0]])
 
 
 def between(start: str, end: str) -> str:
-    """What stands between two markers, each of which is there exactly once."""
-    text = readme()
+    """What stands between two markers, each of which is there exactly once, on whichever page."""
+    text = pages()
     assert text.count(start) == text.count(end) == 1, (start, end)
     return text.split(start)[1].split(end)[0]
 
@@ -52,7 +58,8 @@ def marked(name: str) -> str:
 
 
 def section(title: str) -> str:
-    return re.split(r"^## ", readme().split(f"\n## {title}\n", 1)[1], flags=re.MULTILINE)[0]
+    (_, found) = pages().split(f"\n## {title}\n")
+    return re.split(r"^##? ", found, flags=re.MULTILINE)[0]
 
 
 def first_cells(table: str) -> list[str]:
@@ -65,12 +72,12 @@ def code_words(cells: list[str]) -> list[str]:
 
 
 def blocks(marker: str) -> list[str]:
-    """The code blocks that stand right below a marker."""
-    return re.findall(rf"<!-- {re.escape(marker)} -->\n```\w+\n(.*?)```\n", readme(), re.DOTALL)
+    """The code blocks that stand right below a marker, of all pages."""
+    return re.findall(rf"<!-- {re.escape(marker)} -->\n```\w+\n(.*?)```\n", pages(), re.DOTALL)
 
 
 def invocations() -> list[str]:
-    """The arguments of every `pipedrive-cli` in the page that is given a command, and of `runs show` and its like."""
+    """The arguments of every `pipedrive-cli` in the pages that is given a command, and of `runs show` and its like."""
     found = re.findall(r"(?<!keyring set )pipedrive-cli\"? +([a-z-][^`\n]*)", "\n".join(code_texts()))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined] # typer promises less than it returns
     found += [text for text in code_texts() if "\n" not in text and text.split()[0] in commands]
@@ -79,10 +86,13 @@ def invocations() -> list[str]:
 
 
 def code_texts() -> list[str]:
-    text = readme()
+    text = pages()
     fenced = re.findall(r"^ *```\w+\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
-    prose = re.sub(r"^ *```\w+\n.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    return [*fenced, *re.findall(r"`([^`\n]+)`", prose)]
+    return [*fenced, *re.findall(r"`([^`\n]+)`", without_blocks(text))]
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^ *```\w+\n.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def command_named(words: list[str]) -> tuple[Any, list[str]]:
@@ -102,15 +112,15 @@ def options_of(command: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("line", sorted(set(invocations())))
-def test_every_command_line_of_the_readme_exists_with_its_options(line: str) -> None:
-    """What is pasted from the page is understood by the command line as it is."""
+def test_every_command_line_of_the_pages_exists_with_its_options(line: str) -> None:
+    """What is pasted from a page is understood by the command line as it is."""
     command, words = command_named(shlex.split(line))
     options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
     assert options <= options_of(command)
 
 
 def test_every_option_that_the_prose_names_exists() -> None:
-    """An option that was renamed is renamed in the page too."""
+    """An option that was renamed is renamed in the pages too."""
     known = options_of(typer.main.get_command(app))
     named = {found for text in code_texts() for found in re.findall(r"^(--[a-z-]+)", text)}
     assert named
@@ -118,7 +128,7 @@ def test_every_option_that_the_prose_names_exists() -> None:
 
 
 def test_the_reference_is_the_one_in_the_code() -> None:
-    """The table of config keys has every key with its type, default and words; the module writes it anew."""
+    """The table of config keys has every key with its type, default and words; this module writes it anew."""
     assert marked("reference") == reference_table(reference())
 
 
@@ -134,7 +144,7 @@ def test_the_exit_codes_are_those_in_the_code() -> None:
     assert in_page == in_code | SIGNALS
 
 
-def test_every_problem_code_in_the_readme_exists() -> None:
+def test_every_problem_code_in_the_table_exists() -> None:
     """Scripts match on codes: those that the page names are real."""
     codes = code_words(first_cells(marked("codes")))
     assert codes
@@ -154,7 +164,7 @@ def test_every_outcome_is_explained() -> None:
 
 def test_every_key_of_the_summary_is_explained() -> None:
     """The JSON object that scripts read has the keys that the page lists, in that order."""
-    keys = first_cells(section("For scripts: the summary").split("Codes are stable")[0])
+    keys = first_cells(section("For scripts: the summary"))
     assert code_words(keys) == [field.encode_name for field in msgspec.structs.fields(Summary)]
 
 
@@ -189,15 +199,16 @@ def test_the_token_costs_are_those_in_the_code() -> None:
 
 
 def test_ci_runs_the_readmes_commands() -> None:
-    """The two commands are tried word for word: CI takes them from the page by their markers and has no copy."""
+    """The two commands are tried word for word: CI takes them from the README by their markers and has no copy."""
     used = re.findall(r"^run_readme_command (\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
     assert used == ["first", "tests"]
     for name in used:
         (command,) = blocks(f"command: {name}")
+        assert command in README.read_text(encoding="utf-8"), "the page that CI looks at"
         assert command.count("\n") == 1, "one line, so that it can be pasted"
 
 
-@pytest.mark.parametrize("session", blocks("session"), ids=lambda text: str(text).split()[2])
+@pytest.mark.parametrize("session", blocks("session"), ids=lambda text: " ".join(commands_of(str(text))))
 def test_the_recorded_session_still_happens(session: str) -> None:
     """Each command of a session ends well and says what it said: the lines at the margin, whatever their numbers."""
     for command in commands_of(session):
@@ -267,24 +278,55 @@ def leaves(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def write_anew() -> None:
-    text = readme()
-    for name, table in {"reference": reference_table(reference()), "commands": commands_table()}.items():
-        text = text.replace(f"<!-- {name} -->\n{marked(name)}", f"<!-- {name} -->\n{table}")
+    made = {f"<!-- {name} -->\n{marked(name)}": f"<!-- {name} -->\n{table}" for name, table in made_tables().items()}
     for session in blocks("session"):
-        recorded = "".join(f"$ {command}\n{said(command)}" for command in commands_of(session))
-        text = text.replace(session, recorded)
-    README.write_text(text, encoding="utf-8")
-
-
-def test_links_lead_somewhere() -> None:
-    """Links within the page meet a heading of it, and links to files meet files of the project."""
-    for page in (README, ROOT / "sample-events" / "README.md"):
+        made[session] = "".join(f"$ {command}\n{said(command)}" for command in commands_of(session))
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        prose = re.sub(r"^ *```\w+\n.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
-        links = [link for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith("https://")]
-        anchors = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
-        assert {link[1:] for link in links if link.startswith("#")} <= anchors
-        assert [link for link in links if not link.startswith("#") and not (page.parent / link).exists()] == []
+        for old, new in made.items():
+            text = text.replace(old, new)
+        page.write_text(text, encoding="utf-8")
+
+
+def made_tables() -> dict[str, str]:
+    return {"reference": reference_table(reference()), "commands": commands_table()}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "sample-events" / "README.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link meets a file of the project, and where it names a heading that page has it."""
+    for link in links_of(page):
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not heading or heading in anchors_of(target), link
+
+
+def test_the_pages_that_are_shipped_need_no_others() -> None:
+    """They lie side by side in the package, where there is no README and no sample."""
+    assert [link for page in PAGES if page != README for link in links_of(page) if "/" in link] == []
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    """Whoever starts there misses none."""
+    links = {(ROOT / link.partition("#")[0]).resolve() for link in links_of(README)}
+    assert [page.name for page in PAGES if page != README and page.resolve() not in links] == []
+
+
+def links_of(page: Path) -> list[str]:
+    """All links but those to other sites."""
+    prose = without_blocks(page.read_text(encoding="utf-8"))
+    return [link for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith("https://")]
+
+
+def anchors_of(page: Path) -> set[str]:
+    return {anchor(heading) for heading in headings(page, "#+")}
+
+
+def headings(page: Path, level: str) -> list[str]:
+    return re.findall(rf"^{level} (.+)$", without_blocks(page.read_text(encoding="utf-8")), re.MULTILINE)
 
 
 def anchor(heading: str) -> str:
@@ -292,21 +334,36 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_every_section_is_in_the_table_of_contents() -> None:
+@pytest.mark.parametrize("page", [page for page in PAGES if page != CHANGELOG], ids=lambda page: str(page.stem))
+def test_every_section_is_in_the_table_of_contents(page: Path) -> None:
     """In the order in which they come."""
-    contents = readme().split("\n## ")[0]
-    assert re.findall(r"\]\(#([^)]+)\)", contents) == [anchor(title) for title in titles()]
+    contents = page.read_text(encoding="utf-8").split("\n## ")[0]
+    assert re.findall(r"\]\(#([^)]+)\)", contents) == [anchor(title) for title in headings(page, "##")]
 
 
-def titles() -> list[str]:
-    prose = re.sub(r"^ *```\w+\n.*?^ *```$", "", readme(), flags=re.DOTALL | re.MULTILINE)
-    return re.findall(r"^## (.+)$", prose, re.MULTILINE)
+def test_the_readme_is_read_in_one_sitting() -> None:
+    """It is the guide; what one looks up stands on the other pages."""
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 350
 
 
-def test_extras_that_the_page_names_can_be_installed() -> None:
+def test_the_changelog_knows_the_version() -> None:
+    """What is to come stands above the version that the tool names, and older ones below it."""
+    unreleased, *versions = headings(CHANGELOG, "##")
+    assert unreleased == "Unreleased"
+    assert versions[0] == __version__
+    assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
+
+
+def test_every_benchmark_is_explained() -> None:
+    """Whoever wants to measure something finds the script for it."""
+    scripts = sorted(file.name for file in (ROOT / "tests" / "benchmarks").glob("bench_*.py"))
+    assert sorted(code_words(first_cells(section("Benchmarks")))) == scripts
+
+
+def test_extras_that_the_pages_name_can_be_installed() -> None:
     """`pip install '.[cloud]'` asks for an extra that there is."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    named = {extra for found in re.findall(r"\.\[([a-z,-]+)\]", readme()) for extra in found.split(",")}
+    named = {extra for found in re.findall(r"\.\[([a-z,-]+)\]", pages()) for extra in found.split(",")}
     assert {"keyring", "cloud", "test"} <= named <= set(extras)
 
 
@@ -314,7 +371,7 @@ def test_keys_of_the_config_that_the_prose_names_exist() -> None:
     """`delivery.lookahead` in a sentence is a key, and what it is said to be set to is allowed."""
     keys = {row.path: row for row in reference()}
     parts = {path.partition(".")[0] for path in keys if "." in path}
-    named = re.findall(rf"`((?:{'|'.join(sorted(parts))})\.[a-z_]+)(?:: ([a-z]+))?`", readme())
+    named = re.findall(rf"`((?:{'|'.join(sorted(parts))})\.[a-z_]+)(?:: ([a-z]+))?`", pages())
     assert len(set(named)) > len(keys)  # in the table, and besides
     assert {path for path, _ in named} <= set(keys)
     choices = {(path, value) for path, value in named if value}
@@ -331,12 +388,12 @@ def test_the_example_config_has_every_key() -> None:
 
 
 def test_alerts_ask_for_figures_that_there_are() -> None:
-    """The rules are YAML, and every name on the page is one that `--metrics` writes."""
+    """The rules are YAML, and every name on the pages is one that `--metrics` writes."""
     (rules,) = blocks("alerts")
     expressions = [rule["expr"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
     written = exposition("orders", Ended(eventful(), 1, 1.0)).decode()
-    named = re.findall(r"pipedrive_cli_[a-z_]+", readme())
-    named += [f"{RUN}{end}" for end in re.findall(r"`\.\.\.(_[a-z_]+)`", readme())]
+    named = re.findall(r"pipedrive_cli_[a-z_]+", pages())
+    named += [f"{RUN}{end}" for end in re.findall(r"`\.\.\.(_[a-z_]+)`", pages())]
     known = set(re.findall(r"^# TYPE (\S+)", written, re.MULTILINE))
     assert len(expressions) > 1
     assert {name for name in named if name.startswith(("pipedrive_cli_last", "pipedrive_cli_tokens"))} <= known

@@ -20,7 +20,8 @@ from pipedrive_cli.cli.app import app
 from .desk_for_commands import pipedrive_cli as run
 
 PACKAGE = Path(pipedrive_cli.__file__).parent
-PLACES = [*sorted(PACKAGE.rglob("*.py")), PACKAGE.parent / "README.md", PACKAGE.parent / "config.example.yaml"]
+TEXTS = [PACKAGE.parent / "README.md", *sorted(PACKAGE.glob("docs/*.md")), PACKAGE.parent / "config.example.yaml"]
+PLACES = [*sorted(PACKAGE.rglob("*.py")), *TEXTS]
 MENTION = re.compile(r"(?:`|\$ )pipedrive-cli ([a-z]+)")
 
 
@@ -57,9 +58,9 @@ def test_help_names_the_command_however_it_was_started(started: list[str]) -> No
 
 
 def test_no_message_names_a_command_that_there_is_not() -> None:
-    """Whoever does as a hint or the README says gets no usage error."""
+    """Whoever does as a hint or a page says gets no usage error."""
     known = {names[0] for names in ALL if names}
-    texts = {path.name: path.read_text(encoding="utf-8") for path in PLACES}
+    texts = {path: path.read_text(encoding="utf-8") for path in PLACES}
     assert {name for text in texts.values() for name in MENTION.findall(text)} >= {"replay", "check", "retry"}
     unknown = {place: set(MENTION.findall(text)) - known for place, text in texts.items()}
     assert {place: names for place, names in unknown.items() if names} == {}
