@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
+
 from pipedrive_cli.delivery.asks import (
     Ask,
     Forget,
@@ -49,13 +51,12 @@ LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
 Found: TypeAlias = RecordId | Outcome | None  # a job's end: its record, why there is none, or None: it still waits
 
 
-@dataclass(slots=True, eq=False)
-class _Course:
+class _Course(msgspec.Struct, eq=False):
     """One job under way: what of it has ended (or waits), and the records that it holds."""
 
     job: Job
-    written: Written = field(default_factory=Written)
-    ended: list[Save | Wait] = field(default_factory=list)
+    written: Written = msgspec.field(default_factory=Written)
+    ended: list[Save | Wait] = []
     worst: Outcome | None = None
     waits: bool = False
     held: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None

@@ -6,7 +6,6 @@ Pure: candidates (`gathering`) are weighed against what the record holds (`stand
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -28,15 +27,14 @@ from pipedrive_cli.transform.changes import Contact, Kind
 _FILLED_IN = frozenset({"visible_to", "tax"})  # what Pipedrive puts into a new record that was made without them
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(msgspec.Struct):
     """What to write: `body` by address, and `settled`, the field states that hold once it is written (or already)."""
 
-    body: dict[str, Any] = field(default_factory=dict)
-    settled: dict[str, Held] = field(default_factory=dict)
-    inputs: dict[str, Held] = field(default_factory=dict)
-    added: dict[str, list[str]] = field(default_factory=dict)
-    asked_by: dict[str, tuple[Part, ...]] = field(default_factory=dict)  # address in `body` -> whose wish it is
+    body: dict[str, Any] = {}
+    settled: dict[str, Held] = {}
+    inputs: dict[str, Held] = {}
+    added: dict[str, list[str]] = {}
+    asked_by: dict[str, tuple[Part, ...]] = {}  # address in `body` -> whose wish it is
 
 
 def needs_look(kind: Kind, state: RecordState, wanted: Wanted, rules: Rules, key: str | None = None) -> bool:
@@ -93,6 +91,8 @@ def decide(
     for address, candidate in candidates.items():
         _decide_field(kind, state, seen, address, candidate, rules, decision)
     for contact_field in ("emails", "phones"):
+        if contact_field not in wanted.contacts and contact_field not in state.owed_contacts:
+            continue
         owed = [(Contact(c["value"], c.get("label")), None) for c in state.owed_contacts.get(contact_field, ())]
         if contacts := [*owed, *wanted.contacts.get(contact_field, ())]:
             _decide_contacts(state, seen, contact_field, contacts, len(owed), decision)

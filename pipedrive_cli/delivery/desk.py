@@ -8,8 +8,9 @@ by the plans and the courier, so that it cannot differ between desks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write
 from pipedrive_cli.delivery.backlog import Job
@@ -21,8 +22,7 @@ from pipedrive_cli.errors import StopRun
 from pipedrive_cli.transform.changes import Kind
 
 
-@dataclass(slots=True)
-class Written:
+class Written(msgspec.Struct, eq=False):
     """What the last write of one job leaves to whoever saves its outcomes."""
 
     number: int | None = None  # the journal's number of a write that is not settled yet

@@ -6,8 +6,9 @@ Pure. It ranks what events say by the table in `standing`, and knows nothing of 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
 
 from pipedrive_cli.delivery.standing import CONTEXT, FALLBACK, LATEST, NO_TIME, Rules
 from pipedrive_cli.pipedrive.moments import rfc3339
@@ -38,14 +39,13 @@ class Candidate(NamedTuple):
 _Best: TypeAlias = tuple[int, int, Any, Part]  # a candidate on its way: rank, time, value, and who asks for it
 
 
-@dataclass(slots=True)
-class Wanted:
+class Wanted(msgspec.Struct):
     """What the waiting changes ask of a record: best candidate per address, contacts to have, values for a POST."""
 
-    fields: dict[str, Candidate] = field(default_factory=dict)
-    inputs: dict[str, Candidate] = field(default_factory=dict)
-    contacts: dict[str, list[tuple[Contact, Part]]] = field(default_factory=dict)
-    on_creation: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Candidate] = {}
+    inputs: dict[str, Candidate] = {}
+    contacts: dict[str, list[tuple[Contact, Part]]] = {}
+    on_creation: dict[str, Any] = {}
 
 
 def gather(kind: Kind, parts: Sequence[Part], rules: Rules, without: Container[tuple[int, str]] = ()) -> Wanted:

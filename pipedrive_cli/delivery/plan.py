@@ -246,13 +246,13 @@ def _saved(
         home.state.key = job.key if job.key is not None else home.state.key
     joined_ones, home.unsaved_joinings = tuple(home.unsaved_joinings), []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = ({named} if named is not None else set()) | set(home.former_keys)
+    keys = home.former_keys if named is None else [named, *home.former_keys]
     quiet = action == "unchanged" and not home.merged
     joining_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
     return Save(
         job.kind,
         home.id,
-        keys=tuple(sorted(keys)),
+        keys=tuple(sorted(set(keys))),
         state=home.state,
         action=action,
         aliases=joined_ones,

@@ -86,7 +86,7 @@ def comparable(contact_field: str, value: str) -> str:
 
 def blank(value: Any) -> bool:
     """Whether a field that shows `value` counts as empty."""
-    return value is None or value in ("", [], {})
+    return not value and (value is None or value in ("", [], {}))
 
 
 def standing(

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from pipedrive_cli.transform.changes import Kind
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH"]
@@ -171,13 +173,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 # --- Calls ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request to be sent: an endpoint, filled in."""
 
     endpoint: Endpoint
     id: int | str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = {}
     body: Mapping[str, Any] | None = None
 
     @property
