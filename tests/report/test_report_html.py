@@ -253,6 +253,12 @@ def test_an_empty_run_has_a_page_too() -> None:
         assert Page(render(bare, Occasion(moments=moments))).open == []
 
 
+def test_a_run_that_lost_count_of_all_its_events_has_a_page_that_says_so() -> None:
+    """That is a bug of ours, and no reason for a second one."""
+    page = render(Summary(run="r", status="partial", exit_code=1, events=EventCounts(read=1)))
+    assert "1 events were read, 0 have an outcome" in said(page)
+
+
 def test_huge_numbers_are_drawn_too() -> None:
     """As are those that are next to nothing beside them."""
     most = 10**15
