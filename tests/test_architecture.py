@@ -72,9 +72,7 @@ PURE = (
     "report.course",
     "report.occasion",
     "report.scales",
-    "report.markup",
     "report.charts",
-    "report.problem_table",
 )
 IMPURE = frozenset(
     {"httpx", "sqlite3", "rich", "typer", "time", "random", "os", "asyncio", "secrets", "socket", "uuid"}
@@ -85,6 +83,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "httpx": ("pipedrive.client", "sandbox.transport"),
     "sqlite3": ("delivery.journal.",),
     "rich": ("report.",),
+    "jinja2": ("report.html",),
+    "markupsafe": ("report.html",),
     "typer": ("cli.",),
     "yaml": ("config.",),
     "uvicorn": ("sandbox.",),
@@ -205,6 +205,14 @@ def test_a_foreign_library_has_its_place(library: str) -> None:
     """What only one part may know of, no other imports."""
     users = [name_of(file) for file in FILES if library in {name.split(".")[0] for name in imports(file)}]
     assert [user for user in users if not within(user, PLACES[library])] == []
+
+
+def test_no_template_goes_round_the_escaping() -> None:
+    """What a page shows is escaped, whichever template shows it."""
+    templates = sorted(ROOT.rglob("*.html"))
+    around = re.compile(r"\bsafe\b|autoescape|__html__")
+    assert [(file.name, found[0]) for file in templates if (found := around.search(file.read_text("utf-8")))] == []
+    assert templates
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

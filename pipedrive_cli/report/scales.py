@@ -101,7 +101,7 @@ def shares(numbers: Sequence[int], whole: int | None = None) -> list[float]:
 
     `whole` is what 100 stands for, the sum of the numbers unless it is given.
     """
-    total = whole or sum(numbers)
+    total = whole or sum(numbers) or 1
     wished = [max(LEAST_SHARE, 100 * number / total) for number in numbers]
     most = max([100.0 * sum(numbers) / total, LEAST_SHARE * len(numbers)], default=0.0)
     spare = sum(wished) - LEAST_SHARE * len(wished)

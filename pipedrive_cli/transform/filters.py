@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fnmatch import translate
 from typing import Any, Final, Literal, TypeAlias
 
 _EVERYWHERE: Final = {"All": True}  # what most events say
@@ -68,17 +69,7 @@ class Routes:
 
 
 def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
-    # Without any, an expression that matches nothing.
-    return re.compile("|".join(f"(?:{_expression(each)})" for each in wildcards) or "(?!)", re.DOTALL)
-
-
-def _expression(wildcard: str) -> str:
-    # Each piece between two stars is looked for once, and where it is first found is where it stays (an atomic group):
-    # names are hostile, and trying other places would take time that grows with a power of the name's length.
-    first, *pieces = (
-        "".join("." if c == "?" else re.escape(c) for c in p) for p in wildcard.strip().casefold().split("*")
-    )
-    if not pieces:
-        return first
-    *middle, last = pieces
-    return first + "".join(f"(?>.*?{piece})" for piece in middle if piece) + ".*" + last
+    # `translate` looks for each piece between two stars once (an atomic group): names are hostile, and trying other
+    # places would take time that grows with a power of the name's length. A bracket is no wildcard of ours.
+    translated = [translate(each.strip().casefold().replace("[", "[[]")) for each in wildcards]
+    return re.compile("|".join(translated) or "(?!)")  # without any, an expression that matches nothing

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from pipedrive_cli.cli.running import write_report
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.replay import Finished
+from tests.harness import identify
+
+from .desk_for_commands import event_file, written_config
 
 SUMMARY = Summary(run="r", status="complete", exit_code=0)
 
@@ -32,3 +37,26 @@ def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path: Path) -> 
     with pytest.raises(UserMistake, match=r"--html .*No such file"):
         write_file("--html", tmp_path / "none" / "run.html", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (["--version"], "False"),
+        (["--help"], "False"),
+        (["replay", "--report", "run.json"], "False"),
+        (["replay", "--report", "run.html"], "True"),
+    ],
+    ids=["version", "help", "json", "page"],
+)
+def test_templates_are_loaded_by_those_who_ask_for_a_page(tmp_path: Path, words: list[str], loaded: str) -> None:
+    """Everybody else would wait a tenth of a second for them."""
+    config, file = written_config(tmp_path, "identity: {user_id_field: User id}\n"), event_file(tmp_path, identify("u"))
+    if words[0] == "replay":
+        words = [*words, str(file), "-c", str(config), "--sandbox"]
+    code = (
+        "import sys, pipedrive_cli.cli.command_line as line; "
+        f"sys.argv[1:] = {words!r}; assert line.run() == 0; print('jinja2' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == loaded

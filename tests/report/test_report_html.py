@@ -245,12 +245,26 @@ def test_hostile_runs_have_no_hidden_characters_left() -> None:
     )
 
 
+def test_the_headline_of_a_stopped_run_hides_nothing_either() -> None:
+    """No template asks for this: whatever is shown is made visible, then escaped."""
+    stopped = problem_group("stop", Outcome.PENDING, 0, message="\u202egnp.exe <b> & \x1b")
+    page = render(Summary(run="r", status="stopped", reason="stop", exit_code=3, problems=(stopped,)))
+    assert "Stopped: \\u202egnp.exe &lt;b&gt; &amp; \\x1b." in page
+
+
 def test_an_empty_run_has_a_page_too() -> None:
     """Nothing to draw is no error, and neither is a run that stood still."""
     bare = Summary(run="r", status="complete", exit_code=0)
     assert "there was nothing to do" in render(bare)
     for moments in ((Moment(0.0),), (Moment(0.0), Moment(0.0)), (Moment(0.0), Moment(3.0))):
         assert Page(render(bare, Occasion(moments=moments))).open == []
+
+
+@pytest.mark.parametrize("events", [EventCounts(read=1), EventCounts(delivered=1)])
+def test_a_run_that_lost_count_of_its_events_has_a_page_that_says_so(events: EventCounts) -> None:
+    """That is a bug of ours, and no reason for a second one."""
+    page = render(Summary(run="r", status="partial", exit_code=1, events=events))
+    assert "This report does not add up" in said(page)
 
 
 def test_huge_numbers_are_drawn_too() -> None:

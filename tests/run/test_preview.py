@@ -307,7 +307,7 @@ def test_offline_nothing_that_could_send_is_even_loaded() -> None:
 def test_a_preview_of_a_small_file_loads_only_what_it_needs() -> None:
     """Nothing that starts processes, sends, retries, keeps a budget, reads clouds or writes pages."""
     spared = [
-        *("multiprocessing", "httpx", "platformdirs", "filelock", "prometheus_client"),
+        *("multiprocessing", "httpx", "platformdirs", "filelock", "prometheus_client", "jinja2"),
         *(f"pipedrive_cli.{name}" for name in ("events.cloud", "events.cloud_listing", "report.html")),
         *(f"pipedrive_cli.delivery.{name}" for name in ("live_desk", "writes", "sender", "retry", "budget")),
         "pipedrive_cli.delivery.directory",
