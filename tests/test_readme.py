@@ -23,8 +23,8 @@ import yaml
 
 from pipedrive_cli import __version__, errors
 from pipedrive_cli.cli.app import app
-from pipedrive_cli.config import Row, reference
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.config import KeyRow, reference
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, CURRENCIES, FACTS, LEAD_LABELS, ME, MERGE
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.report.metrics import RUN, Ended, exposition
@@ -243,7 +243,7 @@ def shape(output: str) -> list[str]:
     return [re.sub(r"[\d.,]*\d", "#", line.rstrip()) for line in output.splitlines() if line[:1].strip()]
 
 
-def reference_table(rows: list[Row]) -> str:
+def reference_table(rows: list[KeyRow]) -> str:
     lines = ["| key | takes | default | what it is for |", "|---|---|---|---|"]
     for row in rows:
         default = f"`{row.default}`" if row.default else ""

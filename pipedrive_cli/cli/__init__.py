@@ -7,7 +7,7 @@ import os
 import sys
 
 from pipedrive_cli import __version__
-from pipedrive_cli.report.unread import put
+from pipedrive_cli.report.safe_stdout import put
 
 RARELY = 100_000  # objects made between two looks for garbage
 

@@ -41,7 +41,7 @@ from pipedrive_cli.cli.options import (
     offering,
     runs_there_are,
 )
-from pipedrive_cli.report.unread import put
+from pipedrive_cli.report.safe_stdout import put
 
 ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "runs", "fields", "sandbox", "schema"]
 
@@ -128,19 +128,19 @@ def replay(
 
     Run it again at any time: what is done is not done twice.
     """
-    from pipedrive_cli.cli import running, stopping  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
 
-    with stopping.told_as_json(as_json, stopping.summary):
-        within = running.seconds("--deadline", deadline)
-        filters = running.filters(since=since, until=until, types=type_, names=event, users=user)
+    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
+        within = replay_command.seconds("--deadline", deadline)
+        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
     shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters}
     if dry_run:
-        from pipedrive_cli.cli.previewing import preview_events  # noqa: PLC0415 - the other commands need none of it
+        from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
 
         return preview_events(config, sandbox=sandbox, state=state, as_json=as_json, verbose=verbose, **shared)
-    return running.replay(
+    return replay_command.run_replay(
         config,
-        running.RunOptions(
+        replay_command.RunOptions(
             sandbox=sandbox,
             state=state,
             rejects=rejects,
@@ -151,7 +151,7 @@ def replay(
             reread=reread,
             **shared,
         ),
-        running.Telling(
+        replay_command.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -190,13 +190,13 @@ def retry(
 
     Needs no files: the journal keeps those events until they are delivered.
     """
-    from pipedrive_cli.cli import running, stopping  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
 
-    with stopping.told_as_json(as_json, stopping.summary):
-        within = running.seconds("--deadline", deadline)
-    return running.replay(
+    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
+        within = replay_command.seconds("--deadline", deadline)
+    return replay_command.run_replay(
         config,
-        running.RunOptions(
+        replay_command.RunOptions(
             sources=(),
             retry=True,
             retry_run=run,
@@ -207,7 +207,7 @@ def retry(
             max_failures=max_failures,
             wait=wait,
         ),
-        running.Telling(
+        replay_command.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -255,11 +255,11 @@ def preview(
     verbose: Verbose = False,
 ) -> int:
     """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
-    from pipedrive_cli.cli import filtering, previewing, stopping  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, preview_command  # noqa: PLC0415 - the other commands need none of it
 
-    with stopping.told_as_json(as_json, stopping.summary):
+    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
-    return previewing.preview_events(
+    return preview_command.preview_events(
         config,
         sources=tuple(sources),
         online=online,
@@ -319,13 +319,13 @@ def rehearse(
 
     The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
     """
-    from pipedrive_cli.cli import rehearsing, running, stopping  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, rehearse_command, replay_command  # noqa: PLC0415 - the other commands need none of it
 
-    with stopping.told_as_json(as_json, stopping.summary):
-        filters = running.filters(since=since, until=until, types=type_, names=event, users=user)
-    return rehearsing.rehearse(
+    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
+        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
+    return rehearse_command.run_rehearsal(
         config,
-        running.RunOptions(
+        replay_command.RunOptions(
             tuple(sources),
             sandbox=True,
             state=state,
@@ -335,8 +335,8 @@ def rehearse(
             max_tokens=max_tokens,
             wait=True,
         ),
-        rehearsing.Choice(plan, seats, latency, online),
-        running.Telling(
+        rehearse_command.PlanChoice(plan, seats, latency, online),
+        replay_command.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -377,9 +377,9 @@ def check(
 
     The config, the API token, the account, and the events of SOURCE... if any. It writes nothing.
     """
-    from pipedrive_cli.cli import checking  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import check_command  # noqa: PLC0415 - the other commands need none of it
 
-    return checking.check(
+    return check_command.run_check(
         config, sources or (), sandbox=sandbox, every=every, as_json=as_json, quiet=quiet, verbose=verbose
     )
 

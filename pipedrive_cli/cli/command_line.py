@@ -19,7 +19,7 @@ from pipedrive_cli.errors import (
     UserMistake,
     interrupted,
 )
-from pipedrive_cli.report.unread import abandon, put
+from pipedrive_cli.report.safe_stdout import abandon, put
 
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 _GIVE_SUMMARY = frozenset({"replay", "retry", "preview", "rehearse"})
@@ -77,10 +77,16 @@ def _tell(error: PipedriveCliError) -> None:
 
 def _print_json(mistake: UserMistake, command: str | None) -> None:
     """The object that this command gives with `--json` where nothing comes of it."""
-    from pipedrive_cli.cli import checking, stopping  # noqa: PLC0415 - only who calls a command wrongly needs them
+    from pipedrive_cli.cli import check_command, json_errors  # noqa: PLC0415 - only who calls a command wrongly needs them
     from pipedrive_cli.cli.printing import print_json  # noqa: PLC0415 - as above
 
-    told = checking.stopped if command == "check" else stopping.summary if command in _GIVE_SUMMARY else stopping.plain
+    told = (
+        check_command.stopped
+        if command == "check"
+        else json_errors.stopped_summary
+        if command in _GIVE_SUMMARY
+        else json_errors.plain_summary
+    )
     print_json(told(mistake))
 
 

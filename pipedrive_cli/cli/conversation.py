@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import typer
 
-from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.report.console import show_note
-from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.secret import Secret
 
 QUESTION_LIMIT = 500
@@ -30,34 +30,34 @@ class Conversation:
 
     def text(self, question: str, default: str = "") -> str:
         """An answer, trimmed; the default for Enter."""
-        shown = f" [{plain(default)}]" if default else ""
+        shown = f" [{visible_text(default)}]" if default else ""
         answer = typer.prompt(
-            plain(question, QUESTION_LIMIT) + shown, default=default, show_default=False, err=True, type=str
+            visible_text(question, QUESTION_LIMIT) + shown, default=default, show_default=False, err=True, type=str
         )
         return str(answer).strip()
 
     def until(self, question: str, read: Callable[[str], Read], default: str = "") -> Read:
-        """Asks until `read` takes the answer; what it raises (`Refused`) is told."""
+        """Asks until `read` takes the answer; what it raises (`BadValue`) is told."""
         while True:
             try:
                 return read(self.text(question, default))
-            except Refused as refusal:
+            except BadValue as refusal:
                 show_note("; ".join([f"That {refusal.message}", *([refusal.hint] if refusal.hint else [])]))
 
     def hidden(self, question: str) -> Secret:
         """A key, which is not shown while it is typed."""
         while True:
             answer = typer.prompt(
-                plain(question, QUESTION_LIMIT), default="", show_default=False, err=True, hide_input=True
+                visible_text(question, QUESTION_LIMIT), default="", show_default=False, err=True, hide_input=True
             )
             try:
                 return secret(str(answer))
-            except Refused as refusal:
+            except BadValue as refusal:
                 show_note(f"The key {refusal.message}.")
 
     def yes(self, question: str, *, default: bool = True) -> bool:
         """Yes or no."""
-        return typer.confirm(plain(question, QUESTION_LIMIT), default=default, err=True)
+        return typer.confirm(visible_text(question, QUESTION_LIMIT), default=default, err=True)
 
 
 def at_the_terminal(*, yes: bool) -> Conversation:

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import typer
 
+from pipedrive_cli.cli.json_errors import tells_stops
 from pipedrive_cli.cli.printing import print_json
-from pipedrive_cli.cli.stopping import tells_stops
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.tables import show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.account import with_pins
-from pipedrive_cli.run.asking import connected, whose_key
-from pipedrive_cli.run.custom_fields import Wanted, create, custom_fields, missing, read_types
-from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.run.connection import connected, whose_key
+from pipedrive_cli.run.custom_fields import WantedField, create_fields, custom_fields, missing_fields, read_types
 
 
 @tells_stops()
-def list_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
+def show_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     """Shows the custom fields of one kind, or of all."""
     if kind is not None and kind not in KINDS:
         raise UserMistake(f"there are no fields of {kind}", code="usage", hint=f"one of {', '.join(KINDS)}; or create")
@@ -43,7 +43,7 @@ def list_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
 
 
 @tells_stops()
-def create_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
+def make_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
     """Makes the fields that the config names and the account lacks, once somebody has said yes."""
     config = load(config_file, os.environ)
     made = asyncio.run(_create(config, types, lambda wanted: yes or _agreed(wanted)))
@@ -60,22 +60,22 @@ async def _read(config: Config, kinds: Sequence[Kind]) -> dict[Kind, tuple[Field
 
 
 async def _create(
-    config: Config, types: Sequence[str], agreed: Callable[[Sequence[Wanted]], bool]
+    config: Config, types: Sequence[str], agreed: Callable[[Sequence[WantedField]], bool]
 ) -> list[tuple[Kind, Field]]:
     written = read_types(types, config)
     async with connected(config) as line:
         pinned = with_pins(await whose_key(line), config).pinned
-        wanted = await missing(line, config, written, pinned)
+        wanted = await missing_fields(line, config, written, pinned)
         if not wanted:
             show_note("the account has every field that the config names")
             return []
         if not agreed(wanted):
             show_note("nothing was made")
             return []
-        return [(each.kind, await create(line, each)) for each in wanted]
+        return [(each.kind, await create_fields(line, each)) for each in wanted]
 
 
-def _agreed(wanted: Sequence[Wanted]) -> bool:
+def _agreed(wanted: Sequence[WantedField]) -> bool:
     for each in wanted:
         options = f" of {', '.join(each.options)}" if each.options else ""
         show_note(f"{each.kind}: {each.name} ({each.type}{options})")

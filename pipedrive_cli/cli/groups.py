@@ -61,7 +61,7 @@ def list_runs(state: State = None, config: Config = None, as_json: AsJson = Fals
     """List past runs, newest first. It is what `runs` alone does."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
-    return runs_command.list_runs(state, config, as_json=as_json)
+    return runs_command.show_runs_list(state, config, as_json=as_json)
 
 
 @runs.command("show", cls=PlainCommand, epilog=ending("runs show --records", "runs show 7f3a --html run.html"))
@@ -84,7 +84,7 @@ def show_run(
     """Show a run's report as it was at its end."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
-    return runs_command.show_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
+    return runs_command.show_one_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
 
 
 @runs.command("prune", cls=PlainCommand, epilog=ending("runs prune --keep 50 --older-than 90d"))
@@ -101,7 +101,7 @@ def prune_runs(
     """Forget old runs' reports. What events came to stays known: nothing is sent twice because of this."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
-    return runs_command.prune_runs(state, config, keep=keep, older_than=older_than)
+    return runs_command.prune_old_runs(state, config, keep=keep, older_than=older_than)
 
 
 fields = typer.Typer(
@@ -128,7 +128,7 @@ def list_fields(
     """List custom fields with keys, types and options. It is what `fields` alone does."""
     from pipedrive_cli.cli import fields_command  # noqa: PLC0415 - the other commands need none of it
 
-    return fields_command.list_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
+    return fields_command.show_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
 
 
 @fields.command("create", cls=PlainCommand, epilog=ending("fields create", "fields create --type 'Plan=enum:Free,Pro'"))
@@ -148,4 +148,4 @@ def create_fields(
     """Make the fields that the config names and the account lacks. It looks first and makes nothing twice."""
     from pipedrive_cli.cli import fields_command  # noqa: PLC0415 - the other commands need none of it
 
-    return fields_command.create_fields(config or DEFAULT_CONFIG, types or (), yes=yes, as_json=as_json)
+    return fields_command.make_fields(config or DEFAULT_CONFIG, types or (), yes=yes, as_json=as_json)

@@ -12,12 +12,12 @@ import msgspec
 from pipedrive_cli.cli.conversation import Conversation
 from pipedrive_cli.config import Config, credentials, values
 from pipedrive_cli.config.model import Pipedrive
-from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.console import show_note
-from pipedrive_cli.run.beginning import greet
+from pipedrive_cli.run.custom_fields import account_of_key
 from pipedrive_cli.secret import Secret
 
 TOKEN_FILE = "pipedrive-token"  # noqa: S105 - a file's name, beside the config
@@ -26,7 +26,7 @@ TYPED_KEYS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountAddress:
     """Where the account is: one of the two, or neither while we are offline. `typed`: at the terminal, just now."""
 
     company_domain: str | None = None
@@ -51,21 +51,21 @@ class Key:
 class Access:
     """An account that opened: `plan` is what its limits show."""
 
-    place: Place
+    place: AccountAddress
     key: Key
     account: Account
     plan: str | None
 
 
-def place_of(company_domain: str | None, base_url: str | None) -> Place | None:
+def place_of(company_domain: str | None, base_url: str | None) -> AccountAddress | None:
     """What the options say. Raises UserMistake."""
     if company_domain is not None and base_url is not None:
         raise UserMistake("--company-domain and --base-url say the same: give one of them", code="usage")
     try:
         if base_url is not None:
-            return Place(base_url=values.base_url(base_url))
-        return None if company_domain is None else Place(company_domain=values.company_domain(company_domain))
-    except Refused as refusal:
+            return AccountAddress(base_url=values.base_url(base_url))
+        return None if company_domain is None else AccountAddress(company_domain=values.company_domain(company_domain))
+    except BadValue as refusal:
         option = "--company-domain" if base_url is None else "--base-url"
         raise UserMistake(f"{option} {refusal.message}", code="usage", hint=refusal.hint) from None
 
@@ -86,16 +86,16 @@ def key_of(config_file: Path, token_file: Path | None, keyring: str | None, know
     return Key(file=beside) if beside.is_file() else None
 
 
-def ask_place(conversation: Conversation) -> Place:
+def ask_place(conversation: Conversation) -> AccountAddress:
     """Takes what people have at hand: a name, a host, or an address from the browser."""
 
-    def read(answer: str) -> Place:
+    def read(answer: str) -> AccountAddress:
         try:
-            return Place(company_domain=values.company_domain(answer), typed=True)
-        except Refused as refusal:
+            return AccountAddress(company_domain=values.company_domain(answer), typed=True)
+        except BadValue as refusal:
             try:
-                return Place(base_url=values.base_url("/".join(answer.split("/")[:3])), typed=True)
-            except Refused:
+                return AccountAddress(base_url=values.base_url("/".join(answer.split("/")[:3])), typed=True)
+            except BadValue:
                 raise refusal from None
 
     show_note("Which Pipedrive account? Its name as in https://acme.pipedrive.com; your browser's address will do.")
@@ -111,7 +111,7 @@ def ask_key(conversation: Conversation, known: Secret | None, into: Path, *, exp
     return Key(conversation.hidden("API token (stays hidden)"), into, write=True)
 
 
-def configured(place: Place, key: Key) -> Config:
+def configured(place: AccountAddress, key: Key) -> Config:
     """A config with nothing but the account, as far as it is known."""
     section = Pipedrive(company_domain=place.company_domain, base_url=place.base_url, keyring=key.keyring)
     if key.secret is not None:
@@ -123,13 +123,15 @@ def configured(place: Place, key: Key) -> Config:
     return Config(pipedrive=section)
 
 
-def open_account(conversation: Conversation, place: Place, key: Key, known: Secret | None, into: Path) -> Access:
+def open_account(
+    conversation: Conversation, place: AccountAddress, key: Key, known: Secret | None, into: Path
+) -> Access:
     """Asks Pipedrive whose key it is. What was typed may be typed again; anything else raises StopRun."""
     for attempt in range(1, TYPED_KEYS + 1):
         config = configured(place, key)
         credentials(config)  # raises for a file or keyring that gives no key
         try:
-            account, plan = asyncio.run(greet(config))
+            account, plan = asyncio.run(account_of_key(config))
         except StopRun as stop:
             if attempt == TYPED_KEYS:
                 raise
@@ -165,7 +167,7 @@ def _kept(conversation: Conversation, key: Key) -> Key:
 def _from_environment() -> Secret:
     try:
         return values.secret(os.environ.get(TOKEN_VARIABLE, ""))
-    except Refused as refusal:
+    except BadValue as refusal:
         raise UserMistake(
             f"the environment variable {TOKEN_VARIABLE} {refusal.message}", code="no_credentials", hint=refusal.hint
         ) from None

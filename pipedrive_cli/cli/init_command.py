@@ -14,26 +14,25 @@ import typer
 from pipedrive_cli.cli import init_account as entry
 from pipedrive_cli.cli import init_mapping as traits
 from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
-from pipedrive_cli.cli.init_ending import Ending
+from pipedrive_cli.cli.init_result import InitResult
 from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.config import Config, PlanName, values
 from pipedrive_cli.config.load import checked
 from pipedrive_cli.config.rudderstack import Settings, read_settings
-from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
-from pipedrive_cli.config.writing import Draft, written
+from pipedrive_cli.config.writing import Draft, yaml_of
 from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.beginning import Made, lacking, learn, make
+from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
 from pipedrive_cli.run.traits import TraitsFound, look
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.choosing import Choice, Maps, choose
-from pipedrive_cli.transform.proposals import as_written, wrong_id_field
-from pipedrive_cli.transform.targets import ID_FIELDS
-from pipedrive_cli.transform.targets import resolve as resolve_field
+from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose
+from pipedrive_cli.setup.proposals import as_written, wrong_id_field
+from pipedrive_cli.transform.targets import ID_FIELDS, resolve_field
 
 INTERRUPTED = 130
 NOTHING_SEEN = TraitsFound(0, True, frozenset(), (), 0)
@@ -63,9 +62,9 @@ class Options:
     yes: bool = False
 
 
-def init(options: Options) -> int:
+def run_init(options: Options) -> int:
     """Asks, looks, writes, and returns the exit code. Raises UserMistake and StopRun before anything is written."""
-    job = Beginning(options, at_the_terminal(yes=options.yes))
+    job = InitRun(options, at_the_terminal(yes=options.yes))
     try:
         return job.run()
     except (KeyboardInterrupt, typer.Abort):
@@ -76,7 +75,7 @@ def init(options: Options) -> int:
 
 
 @dataclass(slots=True)
-class Beginning:
+class InitRun:
     """One `init`. `made` counts the fields that were made; `written` says that the config is."""
 
     options: Options
@@ -121,13 +120,13 @@ class Beginning:
             default_currency=currency or self._ask_currency(found, account),
             mapping=traits.mapped(choice, all_of_them=conversation.live),
         )
-        text = written(draft)
+        text = yaml_of(draft)
         config = _read_back(text, options.config_file)
-        made = Made(()) if access is None else self._make_fields(access, config, choice)
+        made = CreatedFields(()) if access is None else self._make_fields(access, config, choice)
         self._write(text, key)
-        ending = Ending(options.config_file, sources, made.missing, offline=options.offline)
+        ending = InitResult(options.config_file, sources, made.missing, offline=options.offline)
         active = sum(row.active for rows in draft.mapping.values() for row in rows)
-        ending.tell(None if key is None else key.secret, active)
+        ending.show(None if key is None else key.secret, active)
         if made.stopped is not None:
             show_error(made.stopped)
             return made.stopped.exit_code
@@ -150,7 +149,7 @@ class Beginning:
     def _token_file(self) -> Path:
         return self.options.token_file or self.options.config_file.parent / entry.TOKEN_FILE
 
-    def _place_and_key(self) -> tuple[entry.Place | None, entry.Key | None]:
+    def _place_and_key(self) -> tuple[entry.AccountAddress | None, entry.Key | None]:
         """From the options, else by asking. Raises UserMistake with all that is lacking where nobody can be asked."""
         options, known = self.options, self._settings.api_token
         place = entry.place_of(options.company_domain, options.base_url)
@@ -182,9 +181,9 @@ class Beginning:
         def read(answer: str) -> tuple[str, ...]:
             named = (str(Path(answer).expanduser()),) if answer else ()
             try:
-                resolve(named)
+                resolve_sources(named)
             except UserMistake as mistake:
-                raise Refused(f"cannot be read: {mistake.message}") from None
+                raise BadValue(f"cannot be read: {mistake.message}") from None
             return named
 
         return self.conversation.until("Events to look at (a file or folder; Enter for none)", read)
@@ -192,7 +191,7 @@ class Beginning:
     def _look(self, sources: Sequence[str]) -> TraitsFound:
         if not sources:
             return NOTHING_SEEN
-        found = look(resolve(sources, standard_input(), note=show_note))
+        found = look(resolve_sources(sources, standard_input(), note=show_note))
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 
@@ -217,38 +216,38 @@ class Beginning:
         return ids
 
     def _learn(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
-        learnt = asyncio.run(learn(entry.configured(access.place, access.key), access.account, kinds))
+        learnt = asyncio.run(learn_account(entry.configured(access.place, access.key), access.account, kinds))
         for sentence in learnt.refused:
             show_note(f"Note: {sentence}.")
         return learnt.account
 
-    def _discuss(self, choice: Choice) -> None:
+    def _discuss(self, choice: MappingChoice) -> None:
         if self.options.new_fields:
             traits.accept_new(choice)
         if self.conversation.live:
             traits.discuss(self.conversation, choice)
         else:
-            traits.tell(choice, asked=False)
+            traits.show_choice(choice, asked=False)
 
     def _ask_currency(self, found: TraitsFound, account: Account | None) -> str | None:
         if not found.amounts_without_currency or not self.conversation.live:
             return None
 
         def read(answer: str) -> str | None:
-            return None if answer in {"", traits.NOTHING} else values.currency(answer)
+            return None if answer in {"", traits.NOTHING} else values.currency_code(answer)
 
         proposed = (account.default_currency if account else None) or traits.NOTHING
         amounts = count(found.amounts_without_currency, "event")
         show_note(f"{amounts} with an amount and no currency. Without one no value is sent.")
         return self.conversation.until("The currency that is meant (- for none)", read, proposed)
 
-    def _make_fields(self, access: entry.Access, config: Config, choice: Choice) -> Made:
+    def _make_fields(self, access: entry.Access, config: Config, choice: MappingChoice) -> CreatedFields:
         """Makes what the account lacks, if that is wanted."""
         types = {row.field: row.make for row in choice.rows if row.field and row.make}
         config = msgspec.structs.replace(config, pipedrive=entry.configured(access.place, access.key).pipedrive)
-        wanted = asyncio.run(lacking(config, types))
+        wanted = asyncio.run(lacking_fields(config, types))
         if not wanted:
-            return Made(())
+            return CreatedFields(())
         for each in wanted:
             show_note(f"{each.kind}: {each.name} ({each.type})")
         agreed = self.options.create_fields
@@ -256,8 +255,8 @@ class Beginning:
             it = "it" if len(wanted) == 1 else "them"
             agreed = self.conversation.yes(f"The account lacks {count(len(wanted), 'field')}. Make {it} now?")
         if not agreed:
-            return Made((), missing=tuple(wanted))
-        made = asyncio.run(make(config, wanted))
+            return CreatedFields((), missing=tuple(wanted))
+        made = asyncio.run(create_lacking(config, wanted))
         self.made = len(made.fields)
         show_note(f"Made {count(self.made, 'field')} in Pipedrive.")
         return made
@@ -282,8 +281,8 @@ def _plan(name: str | None) -> str | None:
 
 def _currency(code: str | None) -> str | None:
     try:
-        return None if code is None else values.currency(code)
-    except Refused as refusal:
+        return None if code is None else values.currency_code(code)
+    except BadValue as refusal:
         raise UserMistake(f"--currency {refusal.message}", code="usage", hint=refusal.hint) from None
 
 

@@ -8,21 +8,21 @@ from dataclasses import replace
 
 from pipedrive_cli.cli.conversation import Conversation
 from pipedrive_cli.config.rules import RESERVED_FIELDS
-from pipedrive_cli.config.values import Refused
+from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.writing import MappedTrait
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.console import show_note
-from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.tables import show_rows
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.choosing import KEPT_OUT, SAID, Choice, Row, judged, made
+from pipedrive_cli.setup.choosing import KEPT_OUT, SAID, ChoiceRow, MappingChoice, judged, made
+from pipedrive_cli.setup.new_fields import guess_type
+from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
 from pipedrive_cli.transform.mapping import short
-from pipedrive_cli.transform.new_fields import guess_type
-from pipedrive_cli.transform.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
 from pipedrive_cli.transform.rules import ORGANIZATION_TRAITS, PERSON_TRAITS
-from pipedrive_cli.transform.targets import Target, resolve
+from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}
 VALUES_SHOWN = 3
@@ -55,7 +55,7 @@ def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None
     slips = []
     for kind in KINDS:
         for trait, name in maps.get(kind, {}).items():
-            found = resolve(kind, name, account) if name else None
+            found = resolve_field(kind, name, account) if name else None
             if isinstance(found, str) and is_new(found) and name.casefold() in RESERVED_FIELDS[kind]:
                 found = "no mapping sets that field of Pipedrive's own"
             if isinstance(found, str) and not is_new(found):
@@ -85,18 +85,18 @@ def choose_id(conversation: Conversation, kind: Kind, given: str | None, account
 
     def read(answer: str) -> str:
         if wrong := wrong_id_field(kind, answer, account):
-            raise Refused(f"cannot be: {wrong}")
-        found = resolve(kind, answer, account)
+            raise BadValue(f"cannot be: {wrong}")
+        found = resolve_field(kind, answer, account)
         if isinstance(found, str) and not is_new(found) and answer not in NEW_ID_FIELDS.values():
-            raise Refused(f"is not there: {found}")
+            raise BadValue(f"is not there: {found}")
         return answer
 
     return conversation.until(question, read, proposed)
 
 
-def discuss(conversation: Conversation, choice: Choice) -> None:
+def discuss(conversation: Conversation, choice: MappingChoice) -> None:
     """Shows what is proposed and takes changes; then which fields are to be made for traits that have none."""
-    tell(choice, asked=True)
+    show_choice(choice, asked=True)
     if not choice.rows:
         return
     while True:
@@ -115,7 +115,7 @@ def discuss(conversation: Conversation, choice: Choice) -> None:
     _offer_new(conversation, choice)
 
 
-def tell(choice: Choice, *, asked: bool) -> None:
+def show_choice(choice: MappingChoice, *, asked: bool) -> None:
     """The rows as tables, one per kind, and the notes. Where nobody is `asked`, what is not sure becomes a comment."""
     numbers = {(row.trait.kind, row.trait.path): number for number, row in enumerate(choice.rows, 1)}
     for kind in KINDS:
@@ -137,12 +137,12 @@ def tell(choice: Choice, *, asked: bool) -> None:
         show_note(f"Note: {note}{'' if note.endswith('?') else '.'}")
 
 
-def accept_new(choice: Choice) -> None:
+def accept_new(choice: MappingChoice) -> None:
     """A new field for every trait that could have one."""
     choice.rows[:] = [made(row) for row in choice.rows]
 
 
-def mapped(choice: Choice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
+def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
     """What is written down. Without `all_of_them` what nobody was asked about becomes a comment, unless it is sure."""
     found: dict[Kind, list[MappedTrait]] = {}
     unmapped: Counter[Kind] = Counter()
@@ -159,39 +159,39 @@ def mapped(choice: Choice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]
     return found
 
 
-def _changed(conversation: Conversation, choice: Choice, row: Row) -> Row:
+def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
     kind, trait = row.trait.kind, row.trait
     can_be_new = made(replace(row, field=None)).field is not None
 
-    def read(answer: str) -> Row:
+    def read(answer: str) -> ChoiceRow:
         if answer in {NOTHING, ""}:
-            return Row(trait, told=row.told)
+            return ChoiceRow(trait, told=row.told)
         if answer == "new":
             if not can_be_new:
-                raise Refused("cannot be: no field that can be made takes such values")
+                raise BadValue("cannot be: no field that can be made takes such values")
             return made(replace(row, field=None))
         if (other := choice.taken(kind, trait.path).get(answer)) is not None:
-            raise Refused(f"is taken: {plain(other)} goes there")
-        found = resolve(kind, answer, choice.account)
-        if isinstance(found, Target):
+            raise BadValue(f"is taken: {visible_text(other)} goes there")
+        found = resolve_field(kind, answer, choice.account)
+        if isinstance(found, FieldTarget):
             return judged(trait, answer, choice.account, SAID)
         if not is_new(found):
-            raise Refused(f"cannot be: {plain(found)}")
+            raise BadValue(f"cannot be: {visible_text(found)}")
         if answer.casefold() in RESERVED_FIELDS[kind]:
-            raise Refused(
-                f"cannot be: no mapping sets {plain(answer)}, Pipedrive's own field",
-                f"if {plain(trait.path)} is a slip, correct it in what sends the events",
+            raise BadValue(
+                f"cannot be: no mapping sets {visible_text(answer)}, Pipedrive's own field",
+                f"if {visible_text(trait.path)} is a slip, correct it in what sends the events",
             )
         if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
-            raise Refused("was not taken")
+            raise BadValue("was not taken")
         make = guess_type(trait.path, trait.values) or "varchar"
-        return Row(trait, answer, "a new field", sure=True, make=make, told=row.told)
+        return ChoiceRow(trait, answer, "a new field", sure=True, make=make, told=row.told)
 
     new = ", new for one of its own" if can_be_new else ""
     return conversation.until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
 
 
-def _offer_new(conversation: Conversation, choice: Choice) -> None:
+def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
     numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and made(row).field is not None]
     if not numbers:
         return
@@ -204,7 +204,7 @@ def _offer_new(conversation: Conversation, choice: Choice) -> None:
         parts = answer.replace(",", " ").split()
         wanted = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 9]
         if len(wanted) != len(parts) or not set(wanted) <= set(numbers):
-            raise Refused(f"must be all, none, or some of {_listed(numbers)}")
+            raise BadValue(f"must be all, none, or some of {_listed(numbers)}")
         return wanted
 
     show_note(f"New fields can be made for traits that have none: {_listed(numbers)}.")
@@ -216,26 +216,27 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:40])) + (", ..." if len(numbers) > 40 else "")
 
 
-def _line(row: Row) -> str:
+def _line(row: ChoiceRow) -> str:
     if row.field is None:
         return f"{row.trait.path}: not mapped"
     return f"{row.trait.path} -> {row.field}" + (f" ({_remark(row)})" if _remark(row) else "")
 
 
-def _cells(row: Row, *, asked: bool) -> tuple[str, str, str, str, str]:
-    values = plain(
-        ", ".join(plain(_shown(value), VALUES_LENGTH) for value in row.trait.values[:VALUES_SHOWN]), VALUES_LENGTH
+def _cells(row: ChoiceRow, *, asked: bool) -> tuple[str, str, str, str, str]:
+    values = visible_text(
+        ", ".join(visible_text(_shown(value), VALUES_LENGTH) for value in row.trait.values[:VALUES_SHOWN]),
+        VALUES_LENGTH,
     )
-    name = plain(row.trait.path, NAME_LENGTH)
+    name = visible_text(row.trait.path, NAME_LENGTH)
     comment = "" if asked or row.sure or row.field is None else "left as a comment: "
-    return name, f"{row.trait.count:,}", values, plain(row.field or NOTHING, NAME_LENGTH), comment + _remark(row)
+    return name, f"{row.trait.count:,}", values, visible_text(row.field or NOTHING, NAME_LENGTH), comment + _remark(row)
 
 
 def _shown(value: object) -> str:
     return value if isinstance(value, str) else short(value)
 
 
-def _remark(row: Row) -> str:
+def _remark(row: ChoiceRow) -> str:
     """Why this field, or why none; and what would be refused."""
     told = row.told
     parts = [row.why] if row.why else []

@@ -81,7 +81,7 @@ def init(
     """
     from pipedrive_cli.cli import init_command  # noqa: PLC0415 - the other commands need none of it
 
-    return init_command.init(
+    return init_command.run_init(
         init_command.Options(
             config_file=config,
             sources=tuple(sources or ()),

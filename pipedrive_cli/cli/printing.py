@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.json_line import json_line
-from pipedrive_cli.report.unread import abandon
+from pipedrive_cli.report.safe_stdout import abandon
 
 
 def print_json(value: Any) -> None:

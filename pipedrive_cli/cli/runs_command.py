@@ -9,16 +9,26 @@ from pathlib import Path
 
 import msgspec
 
+from pipedrive_cli.cli.json_errors import tells_stops
 from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
-from pipedrive_cli.cli.running import seconds
-from pipedrive_cli.cli.stopping import tells_stops
+from pipedrive_cli.cli.replay_command import seconds
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.past import History, Past, chosen, created, find_journal, history, occasion_of, prune, run_names
+from pipedrive_cli.run.past import (
+    History,
+    Past,
+    chosen_runs,
+    created,
+    find_journal,
+    history,
+    occasion_of,
+    prune,
+    run_names,
+)
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -38,7 +48,7 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 @tells_stops()
-def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) -> int:
+def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: bool) -> int:
     """Shows all runs of a journal, newest first."""
     past, _ = _past(state, config_file)
     rows = tuple(_row(run) for run in past.runs)
@@ -64,7 +74,7 @@ def list_runs(state: Path | None, config_file: Path | None, *, as_json: bool) ->
 
 
 @tells_stops()
-def show_run(
+def show_one_run(
     wanted: str | None,
     state: Path | None,
     config_file: Path | None,
@@ -76,12 +86,12 @@ def show_run(
 ) -> int:
     """Shows one run's report, or the records it created; the latest run's where none is named."""
     past, config = _past(state, config_file)
-    run = chosen(past, wanted)
+    run = chosen_runs(past, wanted)
     occasion = occasion_of(past, run)
     if page is not None:
-        from pipedrive_cli.report.html import render  # noqa: PLC0415 - only for those who ask for a page
+        from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render(run.summary, occasion).encode())
+        write_file("--html", page, render_page(run.summary, occasion).encode())
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)
@@ -99,7 +109,7 @@ def show_run(
     return 0
 
 
-def prune_runs(state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None) -> int:
+def prune_old_runs(state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None) -> int:
     """Forgets old runs, and says what it did."""
     age = seconds("--older-than", older_than)
     if keep is None and age is None:

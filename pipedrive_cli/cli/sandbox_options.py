@@ -58,9 +58,9 @@ def sandbox(
 
     It is empty, strict, and gone when Ctrl-C ends it.
     """
-    from pipedrive_cli.cli import sandboxing  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import sandbox_command  # noqa: PLC0415 - the other commands need none of it
 
-    choice = sandboxing.SandboxChoice(
+    choice = sandbox_command.SandboxChoice(
         host=host,
         port=port,
         plan=plan,
@@ -73,4 +73,4 @@ def sandbox(
         seed=seed,
         daily_tokens=daily_tokens,
     )
-    return sandboxing.serve_sandbox(config, choice)
+    return sandbox_command.serve_sandbox(config, choice)

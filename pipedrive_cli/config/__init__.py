@@ -3,19 +3,19 @@
 Importing this package loads neither YAML nor an HTTP library: `load` does, when it is called.
 """
 
-from pipedrive_cli.config.credentials import address, credentials, notes
+from pipedrive_cli.config.credentials import base_address, credentials, notes
 from pipedrive_cli.config.load import load
 from pipedrive_cli.config.model import Config, PlanName
-from pipedrive_cli.config.reference import Row, reference, schema
+from pipedrive_cli.config.reference import KeyRow, reference, schema
 from pipedrive_cli.config.times import duration, moment_or_age
 from pipedrive_cli.config.values import Reserve
 
 __all__ = [
     "Config",
+    "KeyRow",
     "PlanName",
     "Reserve",
-    "Row",
-    "address",
+    "base_address",
     "credentials",
     "duration",
     "load",

@@ -10,18 +10,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from pipedrive_cli.config.declarations import unwrapped, words
-from pipedrive_cli.config.document import Node, shown
+from pipedrive_cli.config.declarations import unwrapped, words_of
+from pipedrive_cli.config.document import Node, shown_path
 from pipedrive_cli.config.model import Config
-from pipedrive_cli.config.values import Refused, text
-from pipedrive_cli.config.variables import TOKEN_VARIABLE, expand, named
+from pipedrive_cli.config.values import BadValue, text_value
+from pipedrive_cli.config.variables import TOKEN_VARIABLE, expand, named_variables
 from pipedrive_cli.errors import ConfigProblem
 
 FAILED: Final = object()  # a value about which there is a problem already
 YES_NO: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-class Check:
+class ValueCheck:
     """One check of one tree. `problems` grows; whatever has none is in the Config that `section` makes."""
 
     def __init__(self, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> None:
@@ -45,7 +45,7 @@ class Check:
         declared = {field.name: field.type for field in info.fields}
         given: dict[str, object] = {}
         for name, child in node.data.items():
-            inner = f"{path}.{shown(name)}" if path else shown(name)
+            inner = f"{path}.{shown_path(name)}" if path else shown_path(name)
             if name not in declared:
                 self.complain(inner, child.key_line, "is no key of the config", nearest(name, declared, path))
                 continue
@@ -66,11 +66,11 @@ class Check:
                 return None
             is_list = isinstance(bare, inspect.VarTupleType)
             hint = "write [] for an empty list" if is_list else "take the line out to get the default"
-            return self.complain(path, node.line, f"has no value; it must be {words(info)}", hint)
+            return self.complain(path, node.line, f"has no value; it must be {words_of(info)}", hint)
         if isinstance(bare, inspect.VarTupleType):
             if not isinstance(node.data, list):
                 brackets = None if isinstance(node.data, dict) else "put it in brackets: [ ]"
-                return self.complain(path, node.line, f"must be {words(info)}", brackets)
+                return self.complain(path, node.line, f"must be {words_of(info)}", brackets)
             items = [
                 self.scalar(bare.item_type, item, f"{path}[{index}]", None) for index, item in enumerate(node.data)
             ]
@@ -84,12 +84,12 @@ class Check:
             return self.complain(path, node.line, "must be lines of trait: field", "role: Role, for example")
         found: dict[str, object] = {}
         for trait, child in node.data.items():
-            inner = f"{path}.{shown(trait)}"
+            inner = f"{path}.{shown_path(trait)}"
             if isinstance(child.data, dict):
-                hint = f"write nested traits with dots: {shown(trait)}.city: City"
+                hint = f"write nested traits with dots: {shown_path(trait)}.city: City"
                 self.complain(inner, child.line, "must be the name of a field, not a section", hint)
                 continue
-            field = self.scalar(inspect.StrType(), child, inner, text)
+            field = self.scalar(inspect.StrType(), child, inner, text_value)
             if field is not FAILED:
                 found[trait] = field
         return found
@@ -104,12 +104,12 @@ class Check:
             if expanded.broken:
                 return self.complain(path, node.line, "has a ${ } without a variable's name in it", "$${ writes ${")
             if expanded.unset:
-                who = ", ".join(dict.fromkeys(named(name) for name in expanded.unset))
+                who = ", ".join(dict.fromkeys(named_variables(name) for name in expanded.unset))
                 return self.complain(path, node.line, f"needs {who}, which is not set")
             data, replaced = expanded.text, expanded.replaced
         try:
             return read(data) if read is not None else fitting(info, data, replaced=replaced)
-        except Refused as refusal:
+        except BadValue as refusal:
             return self.complain(path, node.line, refusal.message, refusal.hint)
 
     def may_be_missing(self, path: str, data: str) -> bool:
@@ -134,8 +134,8 @@ def fitting(info: inspect.Type, data: object, *, replaced: bool) -> object:
         if found is not FAILED:
             return found
     if isinstance(bare, inspect.StrType):
-        return text(data)  # says why it is none
-    raise Refused(f"must be {words(info)}", suggestion(options, data))
+        return text_value(data)  # says why it is none
+    raise BadValue(f"must be {words_of(info)}", suggestion(options, data))
 
 
 def tried(option: inspect.Type, data: object, *, replaced: bool) -> object:

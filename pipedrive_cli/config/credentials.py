@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipedrive_cli.config.model import Config
-from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.secret import Secret
 
@@ -17,7 +17,7 @@ KEYRING_SERVICE: Final = "pipedrive-cli"
 FILE_BYTES_AT_MOST: Final = 4096
 
 
-def address(config: Config) -> str:
+def base_address(config: Config) -> str:
     """Where the account is, without a slash at its end. Raises UserMistake where the config does not say it."""
     if config.pipedrive.base_url:
         return config.pipedrive.base_url
@@ -75,7 +75,7 @@ def from_file(file: Path) -> Secret:
         return secret(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise unreadable_file(file, "is no text") from None
-    except Refused as refusal:
+    except BadValue as refusal:
         raise unreadable_file(file, refusal.message) from None
 
 
@@ -106,7 +106,7 @@ def from_keyring(entry: str) -> Secret:
         ) from None
     try:
         return secret(found)
-    except Refused as refusal:
+    except BadValue as refusal:
         reason = "is not there" if found is None else refusal.message
         raise UserMistake(
             f"pipedrive.keyring: the entry {entry!r} {reason}",

@@ -16,7 +16,7 @@ def unwrapped(info: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
     return info, {}
 
 
-def words(info: inspect.Type) -> str:
+def words_of(info: inspect.Type) -> str:
     """What a value may be, for people."""
     bare, extra = unwrapped(info)
     if "words" in extra:
@@ -29,11 +29,11 @@ def words(info: inspect.Type) -> str:
         case inspect.IntType(ge=low):
             return "a whole number" if low is None else f"a whole number of at least {low:,}"
         case inspect.LiteralType(values=values):
-            return one_of([str(value) for value in values])
+            return one_of_words([str(value) for value in values])
         case inspect.UnionType(types=types):
-            return one_of([words(part) for part in types if not isinstance(part, inspect.NoneType)])
+            return one_of_words([words_of(part) for part in types if not isinstance(part, inspect.NoneType)])
         case inspect.VarTupleType(item_type=item):
-            return f"a list of {'texts' if isinstance(item, inspect.StrType) else words(item)}"
+            return f"a list of {'texts' if isinstance(item, inspect.StrType) else words_of(item)}"
         case inspect.DictType():
             return "lines of trait: field"
         case inspect.StructType():
@@ -42,5 +42,5 @@ def words(info: inspect.Type) -> str:
             return "text"
 
 
-def one_of(parts: list[str]) -> str:
+def one_of_words(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"

@@ -39,7 +39,7 @@ class Unreadable(Exception):
     """A value about which there is a problem already; its key is left out of the tree."""
 
 
-def read(text: str, problems: list[ConfigProblem]) -> Node | None:
+def parse(text: str, problems: list[ConfigProblem]) -> Node | None:
     """The document's tree; None for an empty document, or where `problems` now say that there is no reading it."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -121,7 +121,7 @@ class Walk:
             key = self.key(key_node, path)
             if key is None:
                 continue
-            inner = f"{path}.{shown(key)}" if path else shown(key)
+            inner = f"{path}.{shown_path(key)}" if path else shown_path(key)
             if key in entries:
                 message = f"stands here twice; the first is in line {entries[key].key_line}"
                 self.problems.append(ConfigProblem(inner, message, line, "keep one of the two"))
@@ -158,7 +158,7 @@ class Walk:
             return str(node.value)
         kind = node.tag.removeprefix(TAG)
         reading = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing"}.get(kind)
-        name = shown(node.value)
+        name = shown_path(node.value)
         message = f"the key {name} is not read as text" + (f" but as {reading}" if reading else "")
         self.problems.append(ConfigProblem(path, message, line, f'put it in quotes: "{name}"'))
         return None
@@ -183,7 +183,7 @@ class Walk:
         raise Unreadable
 
 
-def shown(name: str) -> str:
+def shown_path(name: str) -> str:
     """A key as messages may show it: short, without anything that moves a terminal's cursor, and without what was glued
     to it by a missing space, which may be a token."""
     head, colon, rest = name.partition(":")

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from pipedrive_cli.config.model import Config
-from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.secret import Secret
@@ -33,7 +33,7 @@ def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Co
     """
     problems: list[ConfigProblem] = []
     config = Config()
-    text = read(path, problems)
+    text = read_text(path, problems)
     if text is not None:
         config = checked(text, environ, sandbox=sandbox, problems=problems)
     if problems:
@@ -41,7 +41,7 @@ def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Co
     return anchored(config, path)
 
 
-def read(path: Path, problems: list[ConfigProblem]) -> str | None:
+def read_text(path: Path, problems: list[ConfigProblem]) -> str | None:
     """The file's text; None where `problems` now say why there is none."""
     try:
         with path.open("rb") as file:
@@ -75,7 +75,7 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
     # Every command needs the types, only those with a config file should pay for YAML.
     from pipedrive_cli.config import check, document, rules  # noqa: PLC0415 - see above
 
-    root = document.read(text, problems)
+    root = document.parse(text, problems)
     if root is None or root.data is None:  # nothing in it, or nothing to be read: the defaults, with what was told
         root = document.Node({}, 1, 1)
     if not isinstance(root.data, dict):
@@ -84,7 +84,7 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
         return Config()
     info = inspect.type_info(Config)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what Config is
-    config: Config = check.Check(environ, sandbox=sandbox, problems=problems).section(info, root, "")
+    config: Config = check.ValueCheck(environ, sandbox=sandbox, problems=problems).section(info, root, "")
     given = [name for name in CREDENTIALS if getattr(config.pipedrive, name) is not None]
     if len(given) > 1 and "api_token" in given and repeats_default(root):
         given.remove("api_token")
@@ -93,7 +93,7 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
     if sandbox:
         config = with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
         # Of an account that is reached by OAuth the requests look otherwise, and its limits are others.
-        return with_pipedrive(config, oauth_token=NOT_TAKEN) if written(root, "oauth_token") is not None else config
+        return with_pipedrive(config, oauth_token=NOT_TAKEN) if as_dotted(root, "oauth_token") is not None else config
     if not given:
         return with_pipedrive(config, api_token=token_of(environ, problems))
     return config
@@ -101,11 +101,11 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
 
 def repeats_default(root: Node) -> bool:
     """Whether the api_token line only says what holds without it. Such a line yields to another credential."""
-    line = written(root, "api_token")
+    line = as_dotted(root, "api_token")
     return line is not None and isinstance(line.data, str) and line.data.strip() == f"${{{TOKEN_VARIABLE}}}"
 
 
-def written(root: Node, name: str) -> Node | None:
+def as_dotted(root: Node, name: str) -> Node | None:
     """The line of that name in the section `pipedrive`; None where there is none, or none with anything in it."""
     section = root.data.get("pipedrive") if isinstance(root.data, dict) else None
     line: Node | None = section.data.get(name) if section is not None and isinstance(section.data, dict) else None
@@ -119,7 +119,7 @@ def token_of(environ: Mapping[str, str], problems: list[ConfigProblem]) -> Secre
         return None
     try:
         return secret(found)
-    except Refused as refusal:
+    except BadValue as refusal:
         message = f"the environment variable {TOKEN_VARIABLE} {refusal.message}"
         problems.append(ConfigProblem("pipedrive.api_token", message, hint=refusal.hint))
         return None

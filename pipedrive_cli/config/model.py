@@ -27,7 +27,7 @@ PlanName: TypeAlias = Literal[
 NameFallback: TypeAlias = Literal["email", "user_id"]
 
 
-def key(
+def config_key(
     description: str,
     *,
     read: Callable[[object], object] | None = None,
@@ -69,7 +69,7 @@ class Pipedrive(Section, frozen=True):
 
     company_domain: Annotated[
         str | None,
-        key(
+        config_key(
             "The company's name in its address: `acme` for https://acme.pipedrive.com.",
             read=values.company_domain,
             words="text",
@@ -78,7 +78,7 @@ class Pipedrive(Section, frozen=True):
     ] = None
     base_url: Annotated[
         str | None,
-        key(
+        config_key(
             "The whole address, instead of company_domain: for a sandbox or a proxy. Plain http to this machine alone.",
             read=values.base_url,
             words="an address",
@@ -87,7 +87,7 @@ class Pipedrive(Section, frozen=True):
     ] = None
     api_token: Annotated[
         Secret | None,
-        key(
+        config_key(
             "The API token (Pipedrive: Settings > Personal preferences > API). Better named than written: ${NAME} "
             "stands for an environment variable.",
             read=values.secret,
@@ -99,7 +99,7 @@ class Pipedrive(Section, frozen=True):
     ] = None
     api_token_file: Annotated[
         Path | None,
-        key(
+        config_key(
             "A file that holds the API token and nothing else, instead of api_token. Relative to the config file.",
             read=values.path,
             words="a path",
@@ -109,7 +109,7 @@ class Pipedrive(Section, frozen=True):
     ] = None
     oauth_token: Annotated[
         Secret | None,
-        key(
+        config_key(
             "An OAuth access token, instead of api_token. It is not refreshed.",
             read=values.secret,
             words="text",
@@ -119,24 +119,24 @@ class Pipedrive(Section, frozen=True):
     ] = None
     keyring: Annotated[
         str | None,
-        key(
+        config_key(
             "The entry of the system's keyring that holds the API token, instead of api_token: the name that was given "
             "to `keyring set pipedrive-cli NAME`. Needs the extra `keyring`.",
-            read=values.text,
+            read=values.text_value,
             words="text",
             examples=["acme"],
         ),
     ] = None
     plan: Annotated[
         PlanName,
-        key(
+        config_key(
             "The plan that the company pays for: the limits to start from, until Pipedrive's answers tell better.",
             words=f"one of {', '.join(get_args(PlanName))}",
         ),
     ] = "lite"
     seats: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None,
-        key("How many seats the company pays for. With plan it gives the day's tokens.", examples=[5]),
+        config_key("How many seats the company pays for. With plan it gives the day's tokens.", examples=[5]),
     ] = None
 
 
@@ -145,45 +145,47 @@ class Identity(Section, frozen=True):
 
     user_id_field: Annotated[
         str | None,
-        key(
+        config_key(
             "The custom field on persons that holds the user id, by name or by key. Needed as soon as an event is "
             "about a person.",
-            read=values.text,
+            read=values.text_value,
             words="text",
             examples=["RudderStack user id"],
         ),
     ] = None
     group_id_field: Annotated[
         str | None,
-        key(
+        config_key(
             "The custom field on organizations that holds the group id, by name or by key. Needed for group events.",
-            read=values.text,
+            read=values.text_value,
             words="text",
             examples=["RudderStack group id"],
         ),
     ] = None
     create_missing_persons: Annotated[
         bool,
-        key("Whether group and track events by somebody unknown create the person. If not, such events are rejected."),
+        config_key(
+            "Whether group and track events by somebody unknown create the person. If not, such events are rejected."
+        ),
     ] = True
     match_email: Annotated[
         bool,
-        key("Whether a new user takes over the one person without a user id that has the same email address."),
+        config_key("Whether a new user takes over the one person without a user id that has the same email address."),
     ] = True
     anonymous: Annotated[
         Literal["skip", "use"],
-        key("Events that have only an anonymous id: skip them, or use that id in place of the user id."),
+        config_key("Events that have only an anonymous id: skip them, or use that id in place of the user id."),
     ] = "skip"
     name_fallback: Annotated[
         tuple[NameFallback, ...],
-        key(
+        config_key(
             "What a new person without a name is called, the first that is known. Empty: such a person is rejected, "
             "and so is a new organization without a name, which otherwise is called by its group id."
         ),
     ] = ("email", "user_id")
     alias: Annotated[
         Literal["merge", "rekey", "skip"],
-        key(
+        config_key(
             "What an alias event does where both persons exist: merge them, which cannot be undone; reject the event "
             "and only ever change user ids (rekey); or skip all alias events."
         ),
@@ -203,15 +205,17 @@ class Fields(Section, frozen=True):
 
     persons: Annotated[
         FieldMap,
-        key("Traits of identify events.", examples=[{"role": "Role", "address.city": "City"}], schema=FIELD_SCHEMA),
+        config_key(
+            "Traits of identify events.", examples=[{"role": "Role", "address.city": "City"}], schema=FIELD_SCHEMA
+        ),
     ] = {}
     organizations: Annotated[
         FieldMap,
-        key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA),
+        config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA),
     ] = {}
     leads: Annotated[
         FieldMap,
-        key(
+        config_key(
             "Properties of track events that become leads. Leads share the custom fields of deals.",
             examples=[{"rating": "Rating"}],
             schema=FIELD_SCHEMA,
@@ -219,7 +223,7 @@ class Fields(Section, frozen=True):
     ] = {}
     products: Annotated[
         FieldMap,
-        key(
+        config_key(
             "Properties of products in Product Viewed and Order Completed.",
             examples=[{"brand": "Brand"}],
             schema=FIELD_SCHEMA,
@@ -232,15 +236,15 @@ class Events(Section, frozen=True):
 
     include: Annotated[
         tuple[str, ...],
-        key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]]),
+        config_key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]]),
     ] = ("*",)
     exclude: Annotated[
         tuple[str, ...],
-        key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]]),
+        config_key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]]),
     ] = ()
     integrations: Annotated[
         tuple[str, ...],
-        key("Names under which an event's `integrations` object means us. Empty: the object is ignored."),
+        config_key("Names under which an event's `integrations` object means us. Empty: the object is ignored."),
     ] = ("Pipedrive", "Actions Pipedrive")
 
 
@@ -249,28 +253,32 @@ class Leads(Section, frozen=True):
 
     title: Annotated[
         str,
-        key("The title; {event} stands for the event's name.", read=values.title, words="text"),
+        config_key("The title; {event} stands for the event's name.", read=values.title, words="text"),
     ] = "{event}"
     default_currency: Annotated[
         str | None,
-        key(
+        config_key(
             "The currency of an amount that comes without one. Without it such a lead gets no value.",
-            read=values.currency,
+            read=values.currency_code,
             words="a currency's code",
             examples=["EUR"],
         ),
     ] = None
     owner_id: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        key("Pipedrive's id of the user who owns new leads. Without it, the owner of the API token.", examples=[123]),
+        config_key(
+            "Pipedrive's id of the user who owns new leads. Without it, the owner of the API token.", examples=[123]
+        ),
     ] = None
     visible_to: Annotated[
         Literal[1, 3, 5, 7] | None,
-        key("Who sees new leads, as Pipedrive's number: which numbers there are depends on the plan.", examples=[3]),
+        config_key(
+            "Who sees new leads, as Pipedrive's number: which numbers there are depends on the plan.", examples=[3]
+        ),
     ] = None
     label_ids: Annotated[
         tuple[str, ...],
-        key("Labels of new leads, by name or by id.", examples=[["Hot"]]),
+        config_key("Labels of new leads, by name or by id.", examples=[["Hot"]]),
     ] = ()
 
 
@@ -279,7 +287,7 @@ class Products(Section, frozen=True):
 
     existing: Annotated[
         Literal["update", "keep"],
-        key("A product that Pipedrive already has: update it from events, or keep it as it is."),
+        config_key("A product that Pipedrive already has: update it from events, or keep it as it is."),
     ] = "update"
 
 
@@ -288,7 +296,7 @@ class Delivery(Section, frozen=True):
 
     lookahead: Annotated[
         int,
-        key(
+        config_key(
             "How many events are read ahead, so that changes of one record become one write; fewer where they ask for "
             "more than ten changes each, as large orders do. 1 sends event by event.",
             ge=1,
@@ -297,30 +305,34 @@ class Delivery(Section, frozen=True):
     ] = 100_000
     concurrency: Annotated[
         Literal["auto"] | Annotated[int, msgspec.Meta(ge=1, le=256)],
-        key("How many requests are under way at once. auto follows Pipedrive's limits and its speed.", examples=[4]),
+        config_key(
+            "How many requests are under way at once. auto follows Pipedrive's limits and its speed.", examples=[4]
+        ),
     ] = "auto"
     contacts: Annotated[
         Literal["add", "replace"],
-        key("Emails and phones: add those that are new to those there are, or replace them by the newest event's."),
+        config_key(
+            "Emails and phones: add those that are new to those there are, or replace them by the newest event's."
+        ),
     ] = "add"
     existing: Annotated[
         Literal["overwrite", "fill", "newest"],
-        key(
+        config_key(
             "Values that came into Pipedrive from elsewhere: overwrite them, fill only blank fields, or let the newest "
             "of event and record win."
         ),
     ] = "overwrite"
     deleted: Annotated[
         Literal["recreate", "skip"],
-        key("A record that was deleted in Pipedrive and has new events: recreate it, or skip those events."),
+        config_key("A record that was deleted in Pipedrive and has new events: recreate it, or skip those events."),
     ] = "recreate"
     max_attempts: Annotated[
         int,
-        key("How often a request is tried before its events count as failed.", ge=1, le=100),
+        config_key("How often a request is tried before its events count as failed.", ge=1, le=100),
     ] = 8
     timeout: Annotated[
         float,
-        key(
+        config_key(
             "How long to wait for an answer.",
             read=values.timeout,
             words=WAIT_WORDS,
@@ -330,7 +342,7 @@ class Delivery(Section, frozen=True):
     ] = 30.0
     settle: Annotated[
         float,
-        key(
+        config_key(
             "How long after a write without an answer to look whether it was done. Pipedrive's lists lag a little.",
             read=values.wait,
             words=WAIT_WORDS,
@@ -340,11 +352,11 @@ class Delivery(Section, frozen=True):
     ] = 5.0
     daily_tokens: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        key("The day's tokens of the company, where plan and seats do not give them.", examples=[150_000]),
+        config_key("The day's tokens of the company, where plan and seats do not give them.", examples=[150_000]),
     ] = None
     leave_tokens: Annotated[
         Reserve,
-        key(
+        config_key(
             "What is left of the day's tokens for the company's other integrations: a percentage or a number of "
             "tokens.",
             read=values.reserve,
@@ -367,7 +379,7 @@ class Config(Section, frozen=True):
     delivery: Delivery = Delivery()
     state: Annotated[
         Path | None,
-        key(
+        config_key(
             "The journal's file. Without it, one file per account in the user's state folder. Relative to the config "
             "file; keep it on a lasting local disk.",
             read=values.path,

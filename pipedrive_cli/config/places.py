@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipedrive_cli.config.load import read
+from pipedrive_cli.config.load import read_text
 from pipedrive_cli.errors import ConfigProblem
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ def with_lines(file: Path, problems: Iterable[ConfigProblem]) -> list[ConfigProb
 
     problems = list(problems)
     unread: list[ConfigProblem] = []
-    text = read(file, unread) if problems else None
-    root = None if text is None else document.read(text, unread)
+    text = read_text(file, unread) if problems else None
+    root = None if text is None else document.parse(text, unread)
     if root is None:
         return problems
-    return [ConfigProblem(p.path, p.message, p.line or line_of(root, p.path), p.hint) for p in problems]
+    return [ConfigProblem(p.path, p.message, p.line or line_of_path(root, p.path), p.hint) for p in problems]
 
 
-def line_of(node: Node, path: str) -> int | None:
+def line_of_path(node: Node, path: str) -> int | None:
     """The line of the key that `path` names (`fields.persons.address.city`: names of traits may hold dots)."""
     if not isinstance(node.data, dict):
         return None
     if path in node.data:
         return node.data[path].key_line
     for key, inner in node.data.items():
-        if path.startswith(f"{key}.") and (line := line_of(inner, path[len(key) + 1 :])) is not None:
+        if path.startswith(f"{key}.") and (line := line_of_path(inner, path[len(key) + 1 :])) is not None:
             return line
     return None

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from pipedrive_cli.config.declarations import unwrapped, words
+from pipedrive_cli.config.declarations import unwrapped, words_of
 from pipedrive_cli.config.model import Config, Section
 
 VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 
 
-class Row(NamedTuple):
+class KeyRow(NamedTuple):
     """One key: its path (`delivery.timeout`), what it may be, its default as one would write it, what it is for."""
 
     path: str
@@ -24,12 +24,12 @@ class Row(NamedTuple):
     description: str
 
 
-def reference() -> list[Row]:
+def reference() -> list[KeyRow]:
     """Every key of the config, in the order of the file."""
     return list(rows(Config, ""))
 
 
-def rows(section: type[msgspec.Struct], prefix: str) -> Iterator[Row]:
+def rows(section: type[msgspec.Struct], prefix: str) -> Iterator[KeyRow]:
     info = inspect.type_info(section)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what a section is
     for field, declared in zip(info.fields, msgspec.structs.fields(section), strict=True):
@@ -40,10 +40,15 @@ def rows(section: type[msgspec.Struct], prefix: str) -> Iterator[Row]:
             continue
         default = declared.default_factory() if declared.default is msgspec.NODEFAULT else declared.default
         described = field.type.extra_json_schema or {} if isinstance(field.type, inspect.Metadata) else {}
-        yield Row(path, words(field.type), extra.get("written", as_written(default)), described.get("description", ""))
+        yield KeyRow(
+            path,
+            words_of(field.type),
+            extra.get("written", default_as_written(default)),
+            described.get("description", ""),
+        )
 
 
-def as_written(default: object) -> str:
+def default_as_written(default: object) -> str:
     """A default as YAML, on one line."""
     return "" if default is None else msgspec.json.encode(default).decode().strip('"')
 

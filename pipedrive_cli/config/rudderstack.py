@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pipedrive_cli.config.values import Refused, secret
+from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.model import Kind
 from pipedrive_cli.secret import Secret
-from pipedrive_cli.transform.changes import Kind
 
 BYTES_AT_MOST: Final = 16 << 20  # a workspace's export has every destination in it
 MAPS: Final[dict[str, Kind]] = {
@@ -126,7 +126,7 @@ def _token(written: Any) -> Secret | None:
         return None
     try:
         return secret(text)
-    except Refused:
+    except BadValue:
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pipedrive_cli.config.document import Node, shown
+from pipedrive_cli.config.document import Node, shown_path
 from pipedrive_cli.config.model import Config
 from pipedrive_cli.errors import ConfigProblem
 
@@ -37,14 +37,14 @@ RESERVED_EVERYWHERE: Final = frozenset(("add_time", "update_time", "is_deleted",
 def broken_rules(config: Config, root: Node, counted: list[str]) -> Iterator[ConfigProblem]:
     """Every rule that `config` breaks. `root` gives the lines; `counted` are the credentials that were given."""
     if config.pipedrive.company_domain and config.pipedrive.base_url:
-        line = line_of(root, "pipedrive", "base_url")
+        line = line_in_mapping(root, "pipedrive", "base_url")
         yield ConfigProblem("pipedrive.base_url", "cannot stand beside company_domain", line, "keep one of the two")
     for name in counted[1:]:
-        line = line_of(root, "pipedrive", name)
+        line = line_in_mapping(root, "pipedrive", name)
         yield ConfigProblem(f"pipedrive.{name}", f"cannot stand beside {counted[0]}", line, "keep one of them")
     daily, reserve = config.delivery.daily_tokens, config.delivery.leave_tokens
     if daily is not None and reserve.of(daily) >= daily:
-        line = line_of(root, "delivery", "leave_tokens")
+        line = line_in_mapping(root, "delivery", "leave_tokens")
         yield ConfigProblem("delivery.leave_tokens", "leaves nothing of daily_tokens to work with", line)
     yield from broken_id_fields(config, root)
     for section in RESERVED_TRAITS:
@@ -55,7 +55,7 @@ def broken_id_fields(config: Config, root: Node) -> Iterator[ConfigProblem]:
     for name, section in (("user_id_field", "persons"), ("group_id_field", "organizations")):
         field = getattr(config.identity, name)
         if field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
-            line = line_of(root, "identity", name)
+            line = line_in_mapping(root, "identity", name)
             hint = "make a custom field of type text in Pipedrive (Company settings > Data fields) and name it here"
             yield ConfigProblem(f"identity.{name}", "must be a custom field, and this is Pipedrive's own", line, hint)
 
@@ -66,8 +66,8 @@ def broken_mapping(config: Config, root: Node, section: str) -> Iterator[ConfigP
     id_field = {"persons": config.identity.user_id_field, "organizations": config.identity.group_id_field}.get(section)
     taken: dict[str, str] = {}
     for trait, field in mapping.items():
-        path = f"fields.{section}.{shown(trait)}"
-        line = line_of(root, "fields", section, trait)
+        path = f"fields.{section}.{shown_path(trait)}"
+        line = line_in_mapping(root, "fields", section, trait)
         if not all(part.strip() for part in trait.split(".")):
             yield ConfigProblem(path, "is no trait: between the dots a name is missing", line)
         elif trait in RESERVED_TRAITS[section]:
@@ -79,12 +79,12 @@ def broken_mapping(config: Config, root: Node, section: str) -> Iterator[ConfigP
             which = "user_id_field" if section == "persons" else "group_id_field"
             yield ConfigProblem(path, f"is mapped to identity.{which}, which holds the id alone", line)
         elif field in taken:
-            hint = f"keep one of {shown(taken[field])} and {shown(trait)}, or give each a field of its own"
-            yield ConfigProblem(path, f"is mapped to the same field as {shown(taken[field])}", line, hint)
+            hint = f"keep one of {shown_path(taken[field])} and {shown_path(trait)}, or give each a field of its own"
+            yield ConfigProblem(path, f"is mapped to the same field as {shown_path(taken[field])}", line, hint)
         taken.setdefault(field, trait)
 
 
-def line_of(node: Node, *names: str) -> int | None:
+def line_in_mapping(node: Node, *names: str) -> int | None:
     """The line of the key at this path; None where the file does not have it."""
     for name in names:
         inner = node.data.get(name) if isinstance(node.data, dict) else None

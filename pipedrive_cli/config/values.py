@@ -20,7 +20,7 @@ PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
 HOUR = 3_600.0
 
 
-class Refused(ValueError):
+class BadValue(ValueError):
     """A value that cannot be what it should be: why, and what to do."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
@@ -40,31 +40,33 @@ class Reserve(msgspec.Struct, frozen=True):
         return min(day, self.tokens + int(day * self.ratio + 0.5))
 
 
-def text(data: object) -> str:
+def text_value(data: object) -> str:
     """Text that is not blank, trimmed."""
     if not isinstance(data, str):
         hint = "put it in quotes" if isinstance(data, bool | int | float) else None
-        raise Refused("must be text", hint)
+        raise BadValue("must be text", hint)
     if not data.strip():
-        raise Refused("must not be blank")
+        raise BadValue("must not be blank")
     return data.strip()
 
 
 def secret(data: object) -> Secret:
     """A key or token: visible ASCII, for it travels in a header."""
-    trimmed = text(data)
+    trimmed = text_value(data)
     if not TOKEN.fullmatch(trimmed):
-        raise Refused("holds characters that no key has (spaces, line breaks or letters beyond ASCII)", "copy it again")
+        raise BadValue(
+            "holds characters that no key has (spaces, line breaks or letters beyond ASCII)", "copy it again"
+        )
     return Secret(trimmed)
 
 
 def company_domain(data: object) -> str:
     """`acme` from `acme`, `acme.pipedrive.com` or `https://acme.pipedrive.com/...`."""
-    name = text(data).lower()
+    name = text_value(data).lower()
     name = name.removeprefix("https://").removeprefix("http://")
     name = name.partition("/")[0].removesuffix(".pipedrive.com")
     if not LABEL.fullmatch(name):
-        raise Refused(
+        raise BadValue(
             "must be the company's name in Pipedrive's address",
             "acme, if you open Pipedrive at https://acme.pipedrive.com; for another host use base_url",
         )
@@ -73,24 +75,24 @@ def company_domain(data: object) -> str:
 
 def base_url(data: object) -> str:
     """The address of a Pipedrive, without a slash at its end. Plain http to this machine alone: the token is sent."""
-    url = text(data)
+    url = text_value(data)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise Refused("is no address", "write it as in https://acme.pipedrive.com") from None
+        raise BadValue("is no address", "write it as in https://acme.pipedrive.com") from None
     if parts.scheme not in {"http", "https"} or not host or not HOST.fullmatch(host):
-        raise Refused("must be an address with https:// before it", "write it as in https://acme.pipedrive.com")
+        raise BadValue("must be an address with https:// before it", "write it as in https://acme.pipedrive.com")
     if "@" in parts.netloc:
-        raise Refused("must not hold a user name or password", "the key belongs into api_token")
+        raise BadValue("must not hold a user name or password", "the key belongs into api_token")
     if "?" in url or "#" in url:
-        raise Refused("must not hold a query or fragment", "the key belongs into api_token")
+        raise BadValue("must not hold a query or fragment", "the key belongs into api_token")
     if parts.path.strip("/"):
-        raise Refused(
+        raise BadValue(
             "must be the address alone, without a path", "leave out what follows the host: /v1 and /api/v2 are added"
         )
     if parts.scheme == "http" and not is_loopback(host):
-        raise Refused("http is allowed to this machine alone (127.0.0.1, ::1, localhost)", "use https://")
+        raise BadValue("http is allowed to this machine alone (127.0.0.1, ::1, localhost)", "use https://")
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}" if port is None else f"{parts.scheme}://{name}:{port}"
 
@@ -105,20 +107,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def currency(data: object) -> str:
+def currency_code(data: object) -> str:
     """A currency code in capitals."""
-    code = text(data).upper()
+    code = text_value(data).upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
-        raise Refused("must be a currency's code of three letters, such as EUR")
+        raise BadValue("must be a currency's code of three letters, such as EUR")
     return code
 
 
 def title(data: object) -> str:
     """A lead's title: text in which {event} stands for the event's name."""
-    template = text(data)
+    template = text_value(data)
     rest = template.replace("{event}", "")
     if "{" in rest or "}" in rest:
-        raise Refused("may hold no other braces than {event}", "{event} stands for the event's name")
+        raise BadValue("may hold no other braces than {event}", "{event} stands for the event's name")
     return template
 
 
@@ -129,7 +131,7 @@ def wait(data: object) -> float:
     except ValueError:
         seconds = None
     if seconds is None or seconds > HOUR:
-        raise Refused("must be a duration of at most an hour, such as 30s, 5m or 500ms")
+        raise BadValue("must be a duration of at most an hour, such as 30s, 5m or 500ms")
     return seconds
 
 
@@ -137,7 +139,7 @@ def timeout(data: object) -> float:
     """Seconds, more than nothing."""
     seconds = wait(data)
     if seconds == 0:
-        raise Refused("must be more than 0: no answer comes in no time")
+        raise BadValue("must be more than 0: no answer comes in no time")
     return seconds
 
 
@@ -152,15 +154,15 @@ def reserve(data: object) -> Reserve:
                 return Reserve(ratio=percent / 100)
         elif re.fullmatch(r"[0-9]{1,15}", data.strip(), re.ASCII):
             return Reserve(tokens=int(data))
-    raise Refused("must be a percentage such as 10%, or a number of tokens")
+    raise BadValue("must be a percentage such as 10%, or a number of tokens")
 
 
 def path(data: object) -> Path:
     """A file's path; `~` is the home folder. What it is relative to, the loader knows."""
-    name = text(data)
+    name = text_value(data)
     if "\0" in name:
-        raise Refused("is no path")
+        raise BadValue("is no path")
     try:
         return Path(name).expanduser()
     except RuntimeError:
-        raise Refused("names a home folder that is not there") from None
+        raise BadValue("names a home folder that is not there") from None

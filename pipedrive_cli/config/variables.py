@@ -46,6 +46,6 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
     return Expanded(result, names > 0, tuple(unset), broken)
 
 
-def named(name: str) -> str:
+def named_variables(name: str) -> str:
     """A variable's name for a message, unless it may be a token that somebody wrote between the braces."""
     return f"the environment variable {name}" if LOUD_NAME.fullmatch(name) else "the environment variable named here"

@@ -14,7 +14,7 @@ from typing import Final
 import yaml
 
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 # What YAML reads as text without quotes, and nobody could read as anything else.
 PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ .-][A-Za-z0-9_]+)*", re.ASCII)
@@ -55,7 +55,7 @@ class Draft:
     mapping: Mapping[Kind, Sequence[MappedTrait]] = field(default_factory=dict)
 
 
-def written(draft: Draft) -> str:
+def yaml_of(draft: Draft) -> str:
     """The file's text."""
     lines = [
         "# The config of pipedrive-cli, written by `pipedrive-cli init`. Every line may be left out or changed.",
@@ -73,7 +73,7 @@ def written(draft: Draft) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def key(name: str) -> str:
+def yaml_key(name: str) -> str:
     """A key as YAML: plain where that is the same, else in quotes with everything invisible escaped."""
     if PLAIN.fullmatch(name) and name.casefold() not in NOT_TEXT:
         return name
@@ -83,7 +83,7 @@ def key(name: str) -> str:
 
 def value(text: str) -> str:
     """A value as YAML, in which no ${ stands for a variable."""
-    return key(text.replace("${", "$${"))
+    return yaml_key(text.replace("${", "$${"))
 
 
 def _account(draft: Draft) -> Iterator[str]:
@@ -135,12 +135,12 @@ def _fields(draft: Draft) -> Iterator[str]:
         rows = draft.mapping.get(kind, ())
         yield f"  {kind}: # {ABOUT[kind]}"
         for row in (row for row in rows if row.active):
-            yield f"    {key(row.trait)}: {value(row.field)}{_note(row)}"
+            yield f"    {yaml_key(row.trait)}: {value(row.field)}{_note(row)}"
         waiting = [row for row in rows if not row.active]
         if waiting:
             yield "    # not mapped; take the # away and see that the field is the right one:"
         for row in waiting:
-            yield f"    # {key(row.trait)}: {value(row.field)}{_note(row)}"
+            yield f"    # {yaml_key(row.trait)}: {value(row.field)}{_note(row)}"
 
 
 def _note(row: MappedTrait) -> str:

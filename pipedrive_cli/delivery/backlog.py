@@ -12,14 +12,15 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.cases import Case, Store
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.standing import NO_TIME
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.transform.changes import (
+from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.pending_event import ChangeStore, PendingEvent
+from pipedrive_cli.delivery.precedence import NO_TIME
+from pipedrive_cli.model import (
     Alias,
     Change,
+    Complaint,
     Kind,
+    Outcome,
     RecordName,
     Transformed,
 )
@@ -29,11 +30,11 @@ Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from w
 
 
 @dataclass(slots=True, eq=False)
-class Joining:
+class PendingAlias:
     """An alias on its way: from its time on `previous` is another name of `current`."""
 
     alias: Alias
-    case: Case
+    case: PendingEvent
 
     @property
     def previous(self) -> str | None:
@@ -53,22 +54,22 @@ class Job:
     keys: list[str]
     ids: list[int]
     name: str | None
-    parts: list[Part]
-    joinings: list[Joining]
+    parts: list[PendingChange]
+    pending_aliases: list[PendingAlias]
     nodes: frozenset[Node] = frozenset()  # all that it can be found by while it is under way
     contested: frozenset[int] = frozenset()  # of `ids`, those that the input has given to another key before
     steps: Mapping[str, Step] = field(default_factory=dict)  # aliases that lead on from its keys: settled and waiting
 
 
-class Laid(msgspec.Struct, eq=False, gc=False):
+class SpooledChange(msgspec.Struct, eq=False, gc=False):
     """A change of `case` that waits in the store."""
 
-    case: Case
+    case: PendingEvent
     at: int
 
 
 UNDER_WAY: Final = object()
-Waiting: TypeAlias = Part | Laid  # a part of depth 0: how deep it is is known at the end
+Waiting: TypeAlias = PendingChange | SpooledChange  # a part of depth 0: how deep it is is known at the end
 
 
 class Group(msgspec.Struct, eq=False, gc=False):
@@ -77,7 +78,7 @@ class Group(msgspec.Struct, eq=False, gc=False):
     node: Node
     others: set[Node] | None = None  # by which it is found as well
     parts: list[Any] = []  # of `Waiting`
-    joinings: list[Joining] | None = None
+    pending_aliases: list[PendingAlias] | None = None
     former: set[str] | None = None  # keys in its changes that settled aliases lead on from
     end: Any = UNDER_WAY  # what became of it, for whoever drives it: opaque here
 
@@ -90,11 +91,11 @@ class Group(msgspec.Struct, eq=False, gc=False):
         """All that it is found by: nearly always one."""
         return {self.node, *(self.others or ())}
 
-    def join(self, joining: Joining) -> None:
+    def join(self, pending_alias: PendingAlias) -> None:
         """An alias is about this record."""
-        if self.joinings is None:
-            self.joinings = []
-        self.joinings.append(joining)
+        if self.pending_aliases is None:
+            self.pending_aliases = []
+        self.pending_aliases.append(pending_alias)
 
     def name(self, nodes: Iterable[Node]) -> None:
         """It is found by these as well."""
@@ -107,8 +108,8 @@ class Group(msgspec.Struct, eq=False, gc=False):
     def absorb(self, other: Group) -> None:
         """The other one turned out to be about the same record."""
         self.parts.extend(other.parts)
-        for joining in other.joinings or ():
-            self.join(joining)
+        for pending_alias in other.pending_aliases or ():
+            self.join(pending_alias)
         if other.former is not None:
             self.former = other.former if self.former is None else self.former | other.former
 
@@ -119,7 +120,7 @@ class Backlog:
     `store` keeps what the changes say until their record is taken up; None: memory does.
     """
 
-    def __init__(self, aliases: dict[str, Step], store: Store | None = None) -> None:
+    def __init__(self, aliases: dict[str, Step], store: ChangeStore | None = None) -> None:
         self._aliases = dict(aliases)
         self._store = store
         self._groups: dict[Node, Group] = {}
@@ -133,7 +134,7 @@ class Backlog:
         """The record keys of the records that wait."""
         return ((kind, str(name)) for kind, what, name in self._groups if what == "key")
 
-    def add(self, transformed: Transformed, case: Case) -> Complaint | None:
+    def add(self, transformed: Transformed, case: PendingEvent) -> Complaint | None:
         """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
         if transformed.alias is not None and (refused := self.refusal(transformed.alias)) is not None:
             return refused
@@ -142,7 +143,7 @@ class Backlog:
             self._put(change, case)
         if transformed.alias is not None:
             case.open += 1
-            self._join(Joining(transformed.alias, case))
+            self._join(PendingAlias(transformed.alias, case))
         return None
 
     def link(self, alias: Alias) -> None:
@@ -150,17 +151,17 @@ class Backlog:
         if alias.previous.key is not None and alias.current.key is not None:
             self._aliases[alias.previous.key] = (alias.current.key, alias.time)
 
-    def join(self, joining: Joining) -> None:
+    def join(self, pending_alias: PendingAlias) -> None:
         """Takes up an alias whose ids `link` has linked."""
-        former: set[Node] = set() if joining.previous is None else {("persons", "key", joining.previous)}
-        self._group(former | self._nodes(joining.alias.current)).join(joining)
+        former: set[Node] = set() if pending_alias.previous is None else {("persons", "key", pending_alias.previous)}
+        self._group(former | self._nodes(pending_alias.alias.current)).join(pending_alias)
 
-    def put_back(self, job: Job, parts: Iterable[Part], joinings: Iterable[Joining]) -> None:
+    def put_back(self, job: Job, parts: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
         """What must wait for the rest of the input."""
         for part in parts:
             self._put(part.change, part.case)
-        for joining in joinings:
-            self._place(joining)
+        for pending_alias in pending_aliases:
+            self._place(pending_alias)
 
     def canonical(self, key: str) -> str:
         """The present key of the person that `key` names."""
@@ -190,17 +191,11 @@ class Backlog:
         leads, self._leads = self._leads, []
         return groups, leads
 
-    def take(self) -> tuple[list[Job], list[Part]]:
-        """All that waits, as jobs for records and as leads, in the order of reading; the backlog is empty then."""
-        groups, leads = self.hand_over()
-        unique = {id(group): group for group in groups.values()}
-        return [self.job(group) for group in unique.values()], self.brought(leads)
-
-    def brought(self, waiting: list[Any]) -> list[Part]:
+    def brought(self, waiting: list[Any]) -> list[PendingChange]:
         """What these changes say, wherever it is."""
         if (store := self._store) is None:
             return waiting
-        return [Part(store.change(w.at), 0, w.case) if isinstance(w, Laid) else w for w in waiting]
+        return [PendingChange(store.change(w.at), 0, w.case) if isinstance(w, SpooledChange) else w for w in waiting]
 
     def refusal(self, alias: Alias) -> Complaint | None:
         """Why an alias cannot be taken, if so."""
@@ -220,9 +215,9 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change, case: Case) -> None:
+    def _put(self, change: Change, case: PendingEvent) -> None:
         at = None if self._store is None else self._store.lay(change)
-        waiting: Waiting = Part(change, 0, case) if at is None else Laid(case, at)
+        waiting: Waiting = PendingChange(change, 0, case) if at is None else SpooledChange(case, at)
         record = change.record
         if record.kind == "leads":
             self._leads.append(waiting)
@@ -244,18 +239,18 @@ class Backlog:
             return False
         return any(node[1] == "key" for node in owner.nodes)
 
-    def _join(self, joining: Joining) -> None:
-        previous, current = joining.previous, joining.current
+    def _join(self, pending_alias: PendingAlias) -> None:
+        previous, current = pending_alias.previous, pending_alias.current
         if previous is not None and current is not None:
-            before = self._nodes(joining.alias.previous)
-            self.link(joining.alias)
-            self._group(before | self._nodes(joining.alias.current)).join(joining)
+            before = self._nodes(pending_alias.alias.previous)
+            self.link(pending_alias.alias)
+            self._group(before | self._nodes(pending_alias.alias.current)).join(pending_alias)
         else:
-            self._place(joining)
+            self._place(pending_alias)
 
-    def _place(self, joining: Joining) -> None:
-        nodes = self._nodes(joining.alias.previous) | self._nodes(joining.alias.current)
-        self._group(nodes).join(joining)
+    def _place(self, pending_alias: PendingAlias) -> None:
+        nodes = self._nodes(pending_alias.alias.previous) | self._nodes(pending_alias.alias.current)
+        self._group(nodes).join(pending_alias)
 
     def _nodes(self, name: RecordName) -> set[Node]:
         nodes = {self.node_of(name)}
@@ -278,14 +273,14 @@ class Backlog:
     def keys_of(self, group: Group) -> set[str]:
         """All keys by which its record may be known."""
         keys = {str(node[2]) for node in group.nodes if node[1] == "key"}
-        for joining in group.joinings or ():
-            keys.update(key for key in (joining.previous, joining.current) if key is not None)
+        for pending_alias in group.pending_aliases or ():
+            keys.update(key for key in (pending_alias.previous, pending_alias.current) if key is not None)
         return keys if group.former is None else keys | group.former
 
     def job(self, group: Group) -> Job:
         """What waits for one record, with all that it says."""
         parts = self.brought(group.parts)
-        joinings = group.joinings or []
+        pending_aliases = group.pending_aliases or []
         keys = self.keys_of(group)
         ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
         contested: set[int] = set()
@@ -298,7 +293,9 @@ class Backlog:
             if named.pipedrive_id is not None and named.pipedrive_id not in ids:
                 contested.add(named.pipedrive_id)
         if key is None:
-            key = next((joining.current for joining in joinings if joining.current is not None), None)
+            key = next(
+                (pending_alias.current for pending_alias in pending_aliases if pending_alias.current is not None), None
+            )
         if group.kind == "persons":
             if key is not None:
                 key = self.canonical(key)
@@ -313,13 +310,13 @@ class Backlog:
             ids=sorted(ids | contested),
             name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
             parts=parts,
-            joinings=joinings,
+            pending_aliases=pending_aliases,
             nodes=frozenset(group.nodes),
             contested=frozenset(contested),
             steps=self._steps(keys) if group.kind == "persons" else {},
         )
 
-    def _deepened(self, part: Part) -> Part:
+    def _deepened(self, part: PendingChange) -> PendingChange:
         depth = self.depth(part.change.record.key, part.change.time)
         return part._replace(depth=depth) if depth else part
 
@@ -333,7 +330,7 @@ class Backlog:
         return steps
 
 
-def _by_time(part: Part) -> int:
+def _by_time(part: PendingChange) -> int:
     time = part.change.time
     return NO_TIME if time is None else time
 

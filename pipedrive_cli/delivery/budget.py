@@ -347,3 +347,23 @@ class _Meter:
 def _count(text: str | None) -> int | None:
     """A whole number as a header gives it; anything else is as good as no header."""
     return int(text) if text and len(text) < 19 and text.isascii() and text.isdigit() else None
+
+
+HOUR, DAY = 3_600.0, 86_400.0
+# Hours of UTC: midnight there, in the middle of Europe and in the east of America, summer and winter, and what lies
+# more than six hours from all of them. Seven questions a day, where one every quarter of an hour would be 96.
+LIKELY = (0, 4, 5, 10, 16, 22, 23)
+AFTER = 20.0  # seconds: no two clocks agree
+
+
+def seconds_until_asking(now: float, came: float | None) -> float:
+    """Seconds from `now` until it is worth asking. `came`: when the budget of an earlier day was found to be back."""
+    if came is not None:
+        return _until(now, came % DAY)
+    return min(_until(now, hour * HOUR + AFTER) for hour in LIKELY)
+
+
+def _until(now: float, second: float) -> float:
+    """Seconds until this second of the day comes; a whole day more if it is now."""
+    left = DAY - (now - second) % DAY
+    return left if left > 1.0 else left + DAY

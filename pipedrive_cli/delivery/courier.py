@@ -12,38 +12,36 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.asks import (
-    Ask,
+from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
+from pipedrive_cli.delivery.desk import Desk, Written
+from pipedrive_cli.delivery.effects import (
+    Cached,
+    Commit,
+    DeliverySettings,
+    Effect,
+    Fetch,
+    Find,
     Forget,
-    Linked,
-    Locate,
-    Look,
-    Lost,
+    LoadDeleted,
     Plan,
-    Recall,
     RecordId,
+    Recreate,
     Refusal,
-    Revive,
-    Save,
-    Terms,
+    ResolveLink,
     Wait,
     Write,
 )
-from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Joining
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import PRECEDENCE, Case, Origin
-from pipedrive_cli.delivery.desk import Desk, Written
-from pipedrive_cli.delivery.failing import Failure, KindStops
-from pipedrive_cli.delivery.gathering import Part
-from pipedrive_cli.delivery.homes import deliver, revive
+from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.identity import deliver_record, recreate
 from pipedrive_cli.delivery.leads import deliver_lead
-from pipedrive_cli.delivery.standing import Rules
-from pipedrive_cli.delivery.verdicts import waits_for_input
+from pipedrive_cli.delivery.outcomes import waits_for_input
+from pipedrive_cli.delivery.pending_event import PRECEDENCE, EventOrigin, PendingEvent
+from pipedrive_cli.delivery.precedence import PrecedenceRules
+from pipedrive_cli.delivery.retry import Failure, KindStops
+from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.events.event import Place
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.transform.changes import Change, Kind, Rank, RecordName
+from pipedrive_cli.model import Change, Complaint, Kind, Outcome, Place, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
@@ -56,25 +54,25 @@ class _Course(msgspec.Struct, eq=False):
 
     job: Job
     written: Written = msgspec.field(default_factory=Written)
-    ended: list[Save | Wait] = []
+    ended: list[Commit | Wait] = []
     worst: Outcome | None = None
     waits: bool = False
     held: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None
 
-    def left(self) -> tuple[list[Part], list[Joining]]:
+    def left(self) -> tuple[list[PendingChange], list[PendingAlias]]:
         """What is still open of the job. Only trouble asks for it."""
         parts: set[tuple[int, int]] = set()
-        joinings: set[int] = set()
+        pending_aliases: set[int] = set()
         for end in self.ended:
-            if isinstance(end, Save):
+            if isinstance(end, Commit):
                 parts.update(_token(part) for part, _ in end.parts)
-                joinings.update(id(joining) for joining, _ in end.joinings)
+                pending_aliases.update(id(pending_alias) for pending_alias, _ in end.pending_aliases)
             else:
                 parts.update(map(_token, end.parts))
-                joinings.update(map(id, end.joinings))
+                pending_aliases.update(map(id, end.pending_aliases))
         return (
             [part for part in self.job.parts if _token(part) not in parts],
-            [joining for joining in self.job.joinings if id(joining) not in joinings],
+            [pending_alias for pending_alias in self.job.pending_aliases if id(pending_alias) not in pending_aliases],
         )
 
     def release(self) -> None:
@@ -90,9 +88,9 @@ class Courier:
     """Delivers jobs, one course each, at a desk. `backlog` takes back what has to wait for the rest of the input."""
 
     desk: Desk
-    book: Book
+    run_log: RunLog
     backlog: Backlog
-    terms: Terms = field(default_factory=lambda: Terms(Rules(), {}))
+    terms: DeliverySettings = field(default_factory=lambda: DeliverySettings(PrecedenceRules(), {}))
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
@@ -107,10 +105,10 @@ class Courier:
         self._locks = {} if window.names_ids else None
 
         async def work() -> None:
-            while self.desk.stopped is None and (taken := window.take()) is not None:
+            while self.desk.stopped is None and (taken := window.take_next()) is not None:
                 job, group = taken
                 self._end(group, await self._bring(job))
-                self.book.tally.backlog_records -= 1
+                self.run_log.live_figures.backlog_records -= 1
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -124,13 +122,13 @@ class Courier:
     async def _leave(self, window: Window) -> None:
         """The run has stopped: what nobody has taken up is pending. Whoever pressed Ctrl-C is waiting."""
         while rest := min(len(window), LEFT_AT_ONCE):
-            ended: list[Case] = []
+            ended: list[PendingEvent] = []
             for _ in range(rest):
                 waiting, group = window.leave()
                 self._end(group, Outcome.PENDING)
                 ended += [case for case in waiting if case.end_part(Outcome.PENDING)]
-            await self.desk.end(ended)
-            self.book.tally.backlog_records -= rest
+            await self.desk.end_events(ended)
+            self.run_log.live_figures.backlog_records -= rest
 
     def _end(self, group: Group | None, found: Found) -> None:
         """A record has been brought, or why it has not: whoever is linked to it is told."""
@@ -156,7 +154,7 @@ class Courier:
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
             await self.desk.settle_earlier(job)
-            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver(job, self.terms)
+            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver_record(job, self.terms)
             found = await self._drive(plan, course)
         except Refusal as refusal:
             await self._give_up(course, Outcome.REJECTED, refusal.code, refusal.message)
@@ -212,29 +210,29 @@ class Courier:
             except Refusal as refused:
                 refusal = refused
 
-    async def _answer(self, ask: Ask, course: _Course) -> Any:
+    async def _answer(self, ask: Effect, course: _Course) -> Any:
         match ask:
-            case Locate():
+            case Find():
                 return await self.desk.find(ask)
-            case Recall(kind, record):
+            case Cached(kind, record):
                 await self._hold(course, kind, record)
                 return self.desk.recall(kind, record)
-            case Look(kind, record, mapped):
+            case Fetch(kind, record, mapped):
                 await self._hold(course, kind, record)
                 return await self.desk.look(kind, record, mapped=mapped)
             case Write():
                 return await self.desk.send(ask, course.written)
-            case Save():
+            case Commit():
                 return await self._save(ask, course)
-            case Linked(name):
+            case ResolveLink(name):
                 return await self._linked(name)
             case Forget():
                 return await self.desk.forget(ask)
-            case Lost(kind, key):
+            case LoadDeleted(kind, key):
                 return self.desk.lost(kind, key)
             case Wait():
                 return await self._wait(ask, course)
-            case Revive(name, record):
+            case Recreate(name, record):
                 return await self._revive(name, record)
 
     async def _revive(self, name: RecordName, record: RecordId) -> RecordId | None:
@@ -242,9 +240,9 @@ class Courier:
         if (under_way := self._revivals.get(record)) is None:
             key = None if name.key is None else self.backlog.canonical(name.key)
             job = Job("persons", key, [] if key is None else [key], [], None, [], [])
-            ghost_case = Case(b"", Origin("", Place("", 0)), open=2)  # asks for nothing, and so never ends
-            ghost = Part(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
-            plan = revive(job, record, ghost, self.terms)
+            ghost_case = PendingEvent(b"", EventOrigin("", Place("", 0)), open=2)  # asks for nothing, and so never ends
+            ghost = PendingChange(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, ghost_case)
+            plan = recreate(job, record, ghost, self.terms)
             under_way = asyncio.ensure_future(self._revived(plan, _Course(job)))
             self._revivals[record] = under_way
         return await asyncio.shield(under_way)
@@ -262,34 +260,34 @@ class Courier:
             return await self._end_of(group)
         if name.key is not None:
             key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
-            ids = await self.desk.find(Locate(name.kind, key=key))
+            ids = await self.desk.find(Find(name.kind, key=key))
             return ids[0] if ids else None
         return name.pipedrive_id
 
-    async def _save(self, save: Save, course: _Course) -> None:
+    async def _save(self, save: Commit, course: _Course) -> None:
         written, course.written = course.written, Written()
         ended = self._ended(save, course)
         if save.action is not None:
-            self.book.record(save.kind, save.action)
-        for joining in save.apart:
-            if joining.previous is not None:
-                self.backlog.part_ways(joining.previous)
+            self.run_log.record(save.kind, save.action)
+        for pending_alias in save.apart:
+            if pending_alias.previous is not None:
+                self.backlog.part_ways(pending_alias.previous)
         await self.desk.save(save, written, ended)
 
-    def _ended(self, save: Save, course: _Course) -> list[Case]:
+    def _ended(self, save: Commit, course: _Course) -> list[PendingEvent]:
         """Notes the outcomes of parts; returns the events that have thereby ended."""
         for case, complaint in save.complaints:
             case.complain(complaint)
         course.ended.append(save)
-        ended: list[Case] = []
+        ended: list[PendingEvent] = []
         for part, outcome in save.parts:
             if course.worst is not outcome:
                 course.worst = outcome if course.worst is None else min(course.worst, outcome, key=PRECEDENCE.index)
             if part.case.end_part(outcome):
                 ended.append(part.case)
-        for joining, outcome in save.joinings:
-            if joining.case.end_part(outcome):
-                ended.append(joining.case)
+        for pending_alias, outcome in save.pending_aliases:
+            if pending_alias.case.end_part(outcome):
+                ended.append(pending_alias.case)
         return ended
 
     async def _wait(self, wait: Wait, course: _Course) -> bool:
@@ -298,34 +296,36 @@ class Courier:
             return True
         if self.input_over:
             parts = tuple((part, Outcome.PENDING) for part in wait.parts)
-            joinings = tuple((joining, Outcome.PENDING) for joining in wait.joinings)
+            pending_aliases = tuple((pending_alias, Outcome.PENDING) for pending_alias in wait.pending_aliases)
             complaint = waits_for_input()
-            waiting = dict.fromkeys([*(part.case for part in wait.parts), *(j.case for j in wait.joinings)])
+            waiting = dict.fromkeys([*(part.case for part in wait.parts), *(j.case for j in wait.pending_aliases)])
             complaints = tuple((case, complaint) for case in waiting)
-            await self._save(Save(wait.job.kind, None, parts=parts, joinings=joinings, complaints=complaints), course)
+            await self._save(
+                Commit(wait.job.kind, None, parts=parts, pending_aliases=pending_aliases, complaints=complaints), course
+            )
             return False
         course.waits = True
         course.ended.append(wait)
-        self.backlog.put_back(wait.job, wait.parts, wait.joinings)
+        self.backlog.put_back(wait.job, wait.parts, wait.pending_aliases)
         return False
 
     async def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> None:
         """Ends what is still open of a job, all with one outcome."""
-        parts, joinings = course.left()
+        parts, pending_aliases = course.left()
         complaint = None if message is None else Complaint(code, message, outcome=outcome)
-        cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in joinings)])
+        cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in pending_aliases)])
         await self._save(
-            Save(
+            Commit(
                 course.job.kind,
                 None,
                 parts=tuple((part, outcome) for part in parts),
-                joinings=tuple((joining, outcome) for joining in joinings),
+                pending_aliases=tuple((pending_alias, outcome) for pending_alias in pending_aliases),
                 complaints=() if complaint is None else tuple((case, complaint) for case in cases),
             ),
             course,
         )
 
 
-def _token(part: Part) -> tuple[int, int]:
+def _token(part: PendingChange) -> tuple[int, int]:
     """What makes a part the same part, whatever depth it is given: its event's change."""
     return (id(part.case), id(part.change))

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write
 from pipedrive_cli.delivery.journal.rows import SeenRecord
-from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 
 class Written(msgspec.Struct, eq=False):
@@ -43,16 +43,18 @@ class Desk(Protocol):
     def stop(self, why: StopRun) -> None:
         """From here on nothing new is sent. The first reason counts."""
 
-    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+    def equip(
+        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+    ) -> None:
         """What the mapping has become: `addresses` are those that it writes, `names` those of custom fields by key."""
 
     async def prepare(self, window: Window) -> None:
         """Looks up at once what the records of a window are known by. Raises what keeps us from it."""
 
-    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
         """The ids of living records with this key, name or email, oldest first."""
 
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         """What is known of a record without asking anybody."""
 
     async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
@@ -67,13 +69,13 @@ class Desk(Protocol):
     async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
         """Sends a write. Returns the record's values by address and its id at `id`; `written` is for `save`."""
 
-    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
+    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         """Makes durable what `save` says, with the outcomes of the events that have thereby ended."""
 
     async def forget(self, gone: Forget) -> None:
         """Notes that a record is gone from Pipedrive."""
 
-    async def end(self, cases: Sequence[Case]) -> None:
+    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
         """Makes durable the outcomes of events whose records nobody takes up any more."""
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:

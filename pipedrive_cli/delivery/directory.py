@@ -13,17 +13,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from pipedrive_cli.delivery.ahead import Ahead
-from pipedrive_cli.delivery.asks import Knowledge, Locate, Refusal, name_key
-from pipedrive_cli.delivery.failing import Failure
+from pipedrive_cli.delivery.effects import Find, Refusal, Snapshot, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.known_leads import KnownLeads
-from pipedrive_cli.delivery.listing import SKEW, Listing, Progress, look_up_cost
-from pipedrive_cli.delivery.wanted import Wanted
+from pipedrive_cli.delivery.listing import SKEW, KnownLeads, Listing, Progress, ReadAhead, look_up_cost
+from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import (
     FACTS,
+    MAX_LISTED_FIELDS,
     MAX_LISTED_IDS,
     Call,
     find_email,
@@ -31,7 +30,40 @@ from pipedrive_cli.pipedrive.catalog import (
     get,
     listing,
 )
-from pipedrive_cli.transform.changes import Kind
+
+# What is kept of a record's standard fields beside those that the config maps.
+_STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
+
+
+class WantedFields:
+    """`keys` are the addresses of the record keys, `addresses` those that the config maps, both per kind."""
+
+    def __init__(self, keys: Mapping[Kind, str | None], addresses: Mapping[Kind, frozenset[str]]) -> None:
+        self._keys = keys
+        self._addresses = {kind: mapped | _STANDARD for kind, mapped in addresses.items()}
+
+    def custom_fields(self, kind: Kind) -> tuple[str, ...]:
+        """Keys of the custom fields that a listing must bring; none of them named brings them all."""
+        keys = [
+            a.removeprefix("custom_fields.") for a in self._addresses.get(kind, ()) if a.startswith("custom_fields.")
+        ]
+        address = self._keys.get(kind)
+        if address is not None and address.startswith("custom_fields."):
+            keys.append(address.removeprefix("custom_fields."))
+        unique = sorted(set(keys))
+        return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
+
+    def row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
+        """What to keep of a record as an answer shows it."""
+        values = values_of(kind, data)
+        address = self._keys.get(kind)
+        key = None if address is None else values.get(address)
+        if kind == "products" and key in {None, ""}:
+            key = name_key(values.get("name"))
+        wanted = self._addresses.get(kind, _STANDARD)
+        kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
+        return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
+
 
 LONGEST_TERM = 100  # characters; longer search terms have been seen refused
 
@@ -40,7 +72,7 @@ class Directory:
     """What we know of the account's persons, organizations and products.
 
     `send` sends a call with all patience and raises where there is no answer to rely on. `now` is the loop's time in
-    seconds. `wanted` are the addresses that the config maps, per kind.
+    seconds. `directory` are the addresses that the config maps, per kind.
     """
 
     def __init__(
@@ -65,7 +97,7 @@ class Directory:
 
     def want(self, key_address: Mapping[Kind, str | None], wanted: Mapping[Kind, frozenset[str]]) -> None:
         """What to read of records: where their keys are, and the addresses that the config maps."""
-        self._wanted = Wanted(key_address, wanted)
+        self._wanted = WantedFields(key_address, wanted)
 
     async def _send(self, call: Call) -> Answer:
         """A look that was refused is a look that failed: it says nothing about what is there."""
@@ -87,7 +119,7 @@ class Directory:
                 seen = self._journal.seen_ids(kind, key)
                 found += seen[:1]
                 unknown += () if seen else (key,)
-        progress.waiting, progress.ahead = len(unknown), Ahead(partial(self._ids_of, kind, keys, ids))
+        progress.waiting, progress.ahead = len(unknown), ReadAhead(partial(self._ids_of, kind, keys, ids))
         progress.named = frozenset(ids)
         unread = progress.unread(found, ids)
         if not unknown and not unread:
@@ -122,7 +154,7 @@ class Directory:
                 answer = await self._send(listing(kind, ids=some, custom_fields=self._wanted.custom_fields(kind)))
                 progress.were_read(await self._take_page(kind, answer), at)
 
-    async def locate(self, ask: Locate) -> tuple[int, ...]:
+    async def locate(self, ask: Find) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
         if ask.email is not None:
             return await self._by_email(ask.email)
@@ -146,7 +178,7 @@ class Directory:
             await self.look(kind, unsure[0], mapped=True)
         return seen()
 
-    async def _find(self, ask: Locate, key: str) -> list[int]:
+    async def _find(self, ask: Find, key: str) -> list[int]:
         """A key that nobody has seen: in what has not been listed yet, or by a look of its own."""
         kind, progress = ask.kind, self._progress(ask.kind)
         if not progress.listing.complete or progress.stale(self._now()):
@@ -166,20 +198,20 @@ class Directory:
         if len(ids) > 1:
             self._warn(kind, key, ids)
 
-    def recall(self, kind: Kind, record: int | str) -> Knowledge:
+    def recall(self, kind: Kind, record: int | str) -> Snapshot:
         """What is known of a record without asking anybody."""
         state = self._journal.state(kind, record)
         if kind == "leads":
             seen = self._journal.seen(kind, record) if state is None or not state.fields else None
-            return Knowledge(state, None if seen is None else seen.values)
+            return Snapshot(state, None if seen is None else seen.values)
         assert isinstance(record, int)  # noqa: S101 - leads alone have other ids
         progress = self._progress(kind)
         at = progress.true_at(record)
         seen = None if at is None else self._journal.seen(kind, record)
         if at is None or seen is None:
-            return Knowledge(state)
+            return Snapshot(state)
         shown = progress.shown_at(record) is not None
-        return Knowledge(state, seen.values, self._now() - at, _microseconds(seen.updated), shown)
+        return Snapshot(state, seen.values, self._now() - at, _microseconds(seen.updated), shown)
 
     def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
         """The records that these keys have led to, and those named by id, in their order."""
@@ -288,7 +320,7 @@ class Directory:
         await self._commits.record(record)
         return [int(item["id"]) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")]
 
-    async def _look_up(self, ask: Locate, key: str) -> list[int]:
+    async def _look_up(self, ask: Find, key: str) -> list[int]:
         """By exact search, each hit verified by a GET: a hit may be in any custom field, in any case."""
         by = "name" if ask.key is None and ask.kind == "products" else None
         term = ask.key if ask.key is not None else str(ask.name)

@@ -1,23 +1,62 @@
 """How far the records of one kind have been listed, and whether another page is worth its tokens.
 
-No I/O. A listing is of all records or, once that has been done, of those changed since. Both are gone on with while
-they have cost no more than exact look-ups of all that was asked for would have; a total is not to be had beforehand.
+A listing is of all records or, once that has been done, of those changed since. Both are gone on with while they have
+cost no more than exact look-ups of all that was asked for would have; a total is not to be had beforehand. Beside it:
+which records to read together because the next ones of a window are likely to need it too (`ReadAhead`), and the leads
+that an account holds already, which can only be listed (`KnownLeads`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
-from pipedrive_cli.delivery.ahead import Ahead
+from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
+from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, Call, listing
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, Call, list_leads, listing
+
+CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # looks for the price of a page
+
+
+@dataclass(slots=True)
+class ReadAhead:
+    """The records of one window, in the order in which they are taken up. `ids` is asked for when it is needed."""
+
+    ids: Callable[[], Sequence[int]]
+    _order: Sequence[int] | None = None
+    _places: dict[int, int] = field(default_factory=dict)
+    _alone: deque[int] = field(default_factory=lambda: deque(maxlen=CLOSE + 1))  # records that were read one by one
+    _end: int | None = None  # where the last page ended
+
+    def page(self, record: int) -> Sequence[int]:
+        """This record and those after it, should they be read together; nothing: it is to be read alone."""
+        self._alone.append(record)
+        if len(self._alone) <= CLOSE:
+            return ()
+        if self._order is None:
+            self._order = self.ids()
+            self._places = {each: place for place, each in enumerate(self._order)}
+        here, first = self._places.get(record), self._places.get(self._alone[0])
+        if here is None:
+            return ()
+        dense = first is not None and 0 <= here - first <= MAX_LISTED_IDS
+        going_on = self._end is not None and 0 <= here - self._end <= CLOSE
+        if not dense and not going_on:
+            return ()
+        self._end = here + MAX_LISTED_IDS
+        return self._order[here : self._end]
+
 
 SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 REFRESH_AFTER = 600.0  # seconds after which others may well have made records that a long run does not know
@@ -48,7 +87,7 @@ class Progress:
     resumed: bool = False  # its first pages were listed by an earlier run
     began: float | None = None  # loop seconds of its first page
     fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
-    ahead: Ahead = field(default_factory=lambda: Ahead(tuple))
+    ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tuple))
     waiting: int = 0  # keys of this window that nobody knows, and that have not been located yet
     named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
@@ -147,3 +186,65 @@ def reading_cost(kind: Kind, records: int) -> int:
 def stamp_of(answer: Answer) -> str:
     """When a listing was true, by Pipedrive's own clock."""
     return (answer.date or datetime.now(UTC)).isoformat()
+
+
+ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
+
+
+class KnownLeads:
+    """What the journal knows of the account's leads. `send` raises Failure for a look that was refused; `now` is the
+    loop's time in seconds.
+    """
+
+    def __init__(
+        self, commits: GroupCommits, send: Callable[[Call], Awaitable[Answer]], now: Callable[[], float]
+    ) -> None:
+        self._commits = commits
+        self._send = send
+        self._now = now
+        self._turn = asyncio.Lock()
+        self._known = commits.journal.fact("leads taken over", bool) is True
+        self._unlisted: tuple[float, Failure] | None = None  # when, in loop seconds, and why
+
+    async def take_over(self) -> None:
+        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once.
+
+        Until that has been done nobody knows that a lead is not there. Raises what keeps us from it; whoever asks
+        within a minute is told the same.
+        """
+        async with self._turn:
+            if self._known:
+                return
+            if self._unlisted is not None and self._now() - self._unlisted[0] < ASK_AGAIN:
+                raise self._unlisted[1]
+            try:
+                await self.read(archived=True)
+            except Failure as failure:
+                self._unlisted = (self._now(), failure)
+                raise
+            await self._commits.record(lambda journal: journal.set_fact("leads taken over", True))
+            self._known = True
+
+    async def read(self, *, updated_since: datetime | None = None, archived: bool) -> None:
+        """Reads the leads that bear an origin_id; those we have made are known by it. `archived`: these as well."""
+        for shelf in (False, True) if archived else (False,):
+            start: int | None = 0
+            while start is not None:
+                answer = await self._send(list_leads(start, shelf, updated_since=updated_since))
+                if not isinstance(answer.data, list):
+                    raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
+                rows = [
+                    SeenRecord(item["id"], str(item["origin_id"]), item.get("update_time"), values_of("leads", item))
+                    for item in answer.data
+                    if isinstance(item, Mapping) and item.get("origin_id")
+                ]
+                await self._commits.record(partial(_keep, rows=rows))
+                start = answer.next_start
+
+
+def _keep(journal: Journal, rows: Sequence[SeenRecord]) -> None:
+    journal.see("leads", rows)
+    known = journal.known("leads", [str(row.key) for row in rows])
+    for row in rows:
+        if row.key is not None and row.key not in known:
+            journal.save_record("leads", row.id, [row.key], RecordState(key=row.key))

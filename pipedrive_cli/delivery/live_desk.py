@@ -10,29 +10,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.sender import Sender
-from pipedrive_cli.delivery.standing import RecordState
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 
 @dataclass(slots=True)
 class LiveDesk:
-    """One run's. `book` writes itself into every transaction."""
+    """One run's. `run_log` writes itself into every transaction."""
 
     sender: Sender
     directory: Directory
     commits: GroupCommits
-    book: Book
+    run_log: RunLog
     writes: Writes
 
     @property
@@ -42,7 +42,9 @@ class LiveDesk:
     def stop(self, why: StopRun) -> None:
         self.sender.stop(why)
 
-    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+    def equip(
+        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+    ) -> None:
         self.directory.want(terms.key_address, addresses)
         self.sender.names = names
 
@@ -56,13 +58,13 @@ class LiveDesk:
         if keys or ids:
             await self.directory.prepare(kind, keys, ids)
 
-    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
         if ask.kind == "leads":
             await self.directory.leads.take_over()
             return tuple(self.commits.journal.known("leads", [ask.key or ""]).values())
         return await self.directory.locate(ask)
 
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return self.directory.recall(kind, record)
 
     async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
@@ -77,8 +79,8 @@ class LiveDesk:
     async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
         return await self.writes.send(ask, written)
 
-    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
-        run = self.book.run
+    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+        run = self.run_log.run
 
         def record(journal: Journal) -> None:
             if save.merged is not None and isinstance(save.id, int):
@@ -91,9 +93,9 @@ class LiveDesk:
                     journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
             if written.shown is not None:
                 journal.see(save.kind, [written.shown])
-            for joining in save.aliases:
-                if joining.previous is not None and joining.current is not None:
-                    journal.add_alias(joining.previous, joining.current, joining.alias.time)
+            for pending_alias in save.aliases:
+                if pending_alias.previous is not None and pending_alias.current is not None:
+                    journal.add_alias(pending_alias.previous, pending_alias.current, pending_alias.alias.time)
             # What ends without a record does not settle a write that is in doubt.
             if written.number is not None and save.id is not None:
                 journal.move_write(written.number, "done")
@@ -131,10 +133,10 @@ class LiveDesk:
     async def look_once_more(self) -> None:
         await self.writes.look_once_more()
 
-    async def end(self, cases: Sequence[Case]) -> None:
+    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
         await self.commits.record(lambda journal: self._end(cases, journal), at_once=True)
 
-    def _end(self, cases: Sequence[Case], journal: Journal) -> None:
+    def _end(self, cases: Sequence[PendingEvent], journal: Journal) -> None:
         for case in cases:
-            self.book.end(case)
-        self.book.write(journal)
+            self.run_log.end_event(case)
+        self.run_log.write_to(journal)

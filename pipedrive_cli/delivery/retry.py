@@ -1,19 +1,87 @@
-"""What to do about what came of a request: a decision, not a loop. Pure: time and chance are handed in.
+"""What to do with the outcome of one call: a decision, not a loop. Pure.
 
-The order of precedence: a success · a limit (429) · what Pipedrive refuses · what is passing or not understood, which
-is repeated if the call may be, and in doubt if not.
+`decide_retry` says: done, again after so long, give up, look before sending again, or stop. What Pipedrive refuses is
+told by cause: the record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the
+decision means for whoever sent the call, named by what happens next.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from pipedrive_cli.delivery.refusal import named_fields
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
 from pipedrive_cli.pipedrive.catalog import FACTS, ME, MERGE, WINDOW_SECONDS, Call
+
+LONGEST_MESSAGE = 10_000  # characters; whoever answers more is no help to anybody
+_HASH = re.compile(r"[0-9a-f]{40}")
+
+
+def named_fields(call: Call, message: str) -> tuple[str, ...]:
+    """The addresses of the fields of `call` that `message` names, in the order in which they were sent.
+
+    Understood: ``Validation failed: custom_fields.<key>: ...; emails.0.value: ...``, ``Parameter 'x' is not allowed``,
+    ``custom_fields: Unknown key 'x'``, ``"owner_id" must be a number``, and a custom field's key anywhere.
+    """
+    if not call.body or not message:
+        return ()
+    message = message[:LONGEST_MESSAGE]
+    found = dict.fromkeys(address for address, names in _sent(call) if any(_names(name, message) for name in names))
+    return tuple(found)
+
+
+def in_words(message: str, names: Mapping[str, str]) -> str:
+    """Pipedrive's words with the names of custom fields in place of their keys, as far as `names` (by key) has them."""
+    return _HASH.sub(lambda found: names.get(found[0], found[0]), message) if names else message
+
+
+def _sent(call: Call) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each field that was sent: its address, and the regular expressions by which a message may call it."""
+    facts = FACTS[call.endpoint.kind] if call.endpoint.kind else None
+    addresses = {key: address for address, key in facts.links.items()} if facts else {}
+    for key, value in (call.body or {}).items():
+        if key == "custom_fields" and isinstance(value, Mapping):
+            yield from ((f"custom_fields.{name}", _custom_names(name)) for name in value)
+        elif key == "prices" and isinstance(value, list):
+            yield from _prices(value)
+        elif match := _HASH.match(key):  # a lead's, with or without a suffix
+            yield f"custom_fields.{match[0]}", (match[0],)
+        else:
+            yield addresses.get(key, key), _plain_names(key)
+
+
+def _plain_names(key: str) -> tuple[str, ...]:
+    name = re.escape(key)
+    # As a path before a colon (`emails.0.value: ...`), or between quotes, but not as a key of custom_fields.
+    return (rf"(?:^|[:;·]\s*){name}(?:[.\[][\w.\[\]]*)?:", rf"Parameter '{name}'", rf'"{name}(?:[.\[][\w.\[\]]*)?"')
+
+
+def _custom_names(key: str) -> tuple[str, ...]:
+    name = re.escape(key)
+    return (name,) if _HASH.fullmatch(key) else (rf"custom_fields[.:][^;]*(?<!\w){name}(?!\w)",)
+
+
+def _prices(rows: Iterable[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for index, row in enumerate(rows):
+        if isinstance(row, Mapping) and isinstance(row.get("currency"), str):
+            yield (
+                f"prices.{row['currency']}",
+                (
+                    rf"\bprices(?:\.{index}\b|\[{index}\])",
+                    r"(?:^|[:;·]\s*)prices:",
+                    r"\"prices\"",
+                    r"Parameter 'prices'",
+                ),
+            )
+
+
+def _names(pattern: str, message: str) -> bool:
+    return re.search(pattern, message) is not None
+
 
 BACKOFF_BASE = 0.5  # seconds, doubled by every attempt
 BACKOFF_CAP = 60.0
@@ -91,7 +159,7 @@ class GiveUp:
 Verdict: TypeAlias = Done | Again | SlowDown | DaySpent | InDoubt | Refused | Gone | GiveUp
 
 
-def decide(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts: int, jitter: float) -> Verdict:
+def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts: int, jitter: float) -> Verdict:
     """What `outcome` of `call` means. `attempt` counts from 1; `jitter` is in [0, 1) and spreads the waiting."""
     if isinstance(outcome, NoAnswer):
         if outcome.may_have_arrived:
@@ -228,3 +296,30 @@ def _number(text: str | None) -> float | None:
 def _below(text: str | None, least: int) -> bool:
     number = _number(text)
     return number is not None and number < least
+
+
+class Failure(Exception):
+    """Gave up after retries: the events are failed and can be run again."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Doubt(Exception):
+    """A write that must not be repeated may have been done. `refused`: why it was refused, should it not."""
+
+    def __init__(self, reason: str, refused: Refused | None = None) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+class KindStops(Exception):
+    """Nothing more of one kind of record can be written in this run."""
+
+    def __init__(self, kind: Kind, code: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+        self.message = message

@@ -12,24 +12,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending
-from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
-from pipedrive_cli.delivery.midnight import until_question
-from pipedrive_cli.delivery.refusal import in_words
+from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending, seconds_until_asking
+from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.retry import (
     Again,
     DaySpent,
     Done,
+    Doubt,
+    Failure,
     GiveUp,
     Gone,
     InDoubt,
+    KindStops,
     Refused,
     SlowDown,
     Verdict,
-    decide,
+    decide_retry,
+    in_words,
 )
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call, me
@@ -56,7 +57,7 @@ class Sender:
         client: Sends,
         pace: Pace,
         day: Day,
-        tally: Tally,
+        live_figures: LiveFigures,
         *,
         max_attempts: int,
         jitter: Callable[[], float],
@@ -67,7 +68,7 @@ class Sender:
         self._client = client
         self._pace = pace
         self._day = day
-        self._tally = tally
+        self._live_figures = live_figures
         self._max_attempts = max_attempts
         self._jitter = jitter
         self._max_tokens = max_tokens
@@ -100,17 +101,17 @@ class Sender:
             sending, spending = await self._admitted(call)
             outcome = await self._once(call, again=sent > 0)
             sent += 1
-            verdict = decide(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
+            verdict = decide_retry(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
             self._learn(outcome, verdict, sending, spending)
             match verdict:
                 case Done(answer):
                     return answer
                 case Again(after):
                     attempt += 1
-                    self._tally.trouble = _trouble(call, outcome)
+                    self._live_figures.trouble = _trouble(call, outcome)
                     await self._sleep(after)
                 case SlowDown(after):
-                    self._tally.trouble = _trouble(call, outcome)
+                    self._live_figures.trouble = _trouble(call, outcome)
                     self._slow_down(after)
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
@@ -144,10 +145,10 @@ class Sender:
 
     def _leave(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
         """A call leaves now. Raises StopRun where it would cost more than the run was given."""
-        if self._max_tokens is not None and self._tally.tokens_spent + call.tokens > self._max_tokens:
+        if self._max_tokens is not None and self._live_figures.tokens_spent + call.tokens > self._max_tokens:
             self.stop(
                 StopRun(
-                    f"the run has spent {self._tally.tokens_spent} of the {self._max_tokens} tokens it was given",
+                    f"the run has spent {self._live_figures.tokens_spent} of its {self._max_tokens} tokens",
                     code="max_tokens",
                     hint="run again to continue, with another --max-tokens",
                 )
@@ -159,21 +160,21 @@ class Sender:
 
     def _pay(self, call: Call) -> None:
         """Counted when it leaves: what fails may cost as much."""
-        self._tally.tokens_spent += call.tokens
-        self._tally.tokens[call.label] += call.tokens
+        self._live_figures.tokens_spent += call.tokens
+        self._live_figures.tokens[call.label] += call.tokens
 
     async def _once(self, call: Call, *, again: bool) -> Answer | NoAnswer:
-        tally = self._tally
-        tally.requests[call.label] += 1
-        tally.retried += again
-        tally.in_flight += 1
+        live_figures = self._live_figures
+        live_figures.requests[call.label] += 1
+        live_figures.retried += again
+        live_figures.in_flight += 1
         outcome: Answer | NoAnswer
         try:
             outcome = await self._client.send(call)
         except NoAnswer as none:
             outcome = none
         finally:
-            tally.in_flight -= 1
+            live_figures.in_flight -= 1
         if isinstance(outcome, Answer) and self.on_answer is not None:
             self.on_answer(call, outcome)
         return outcome
@@ -187,15 +188,15 @@ class Sender:
         self._pace.learn(now, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
         self._day.learn(outcome.headers, spending)
         left = self._day.remaining
-        self._tally.tokens_left_today = None if left is None or left > ENDLESS else left
-        self._tally.requests_allowed = self._pace.limit
+        self._live_figures.tokens_left_today = None if left is None or left > ENDLESS else left
+        self._live_figures.requests_allowed = self._pace.limit
         self._unanswered = 0
 
     def _slow_down(self, after: float) -> None:
         now = asyncio.get_running_loop().time()
         self._pace.slow_down(now, after)
-        self._tally.slowed_down += 1
-        self._tally.waiting_for, self._tally.waiting_until = "Pipedrive's limit of requests", now + after
+        self._live_figures.slowed_down += 1
+        self._live_figures.waiting_for, self._live_figures.waiting_until = "Pipedrive's limit of requests", now + after
         if self._pace.refused_for(now) > SPENT_AFTER:
             self._day.found_spent()
             self.stop(_spent(None))
@@ -222,8 +223,8 @@ class Sender:
         loop = asyncio.get_running_loop()
         while self._stopped is None:
             now = self._server_time()
-            wait = until_question(now, self._came_back) if resume_in is None else resume_in
-            self._tally.waiting_for, self._tally.waiting_until = "tomorrow's budget", loop.time() + wait
+            wait = seconds_until_asking(now, self._came_back) if resume_in is None else resume_in
+            self._live_figures.waiting_for, self._live_figures.waiting_until = "tomorrow's budget", loop.time() + wait
             await self._sleep(wait)
             if self._stopped is not None:
                 break
@@ -231,7 +232,7 @@ class Sender:
             sending, spending = self._pace.sent(loop.time()), self._day.spend(call.tokens)
             self._pay(call)
             outcome = await self._once(call, again=False)
-            verdict = decide(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
+            verdict = decide_retry(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
             if isinstance(verdict, DaySpent):
                 resume_in, self._came_back = verdict.resume_in, None
                 self._day.lost(spending)
@@ -241,7 +242,7 @@ class Sender:
             self._came_back = self._server_time() if self._day.may_spend(call.tokens) else None
             break
         self._renewal = None
-        self._tally.waiting_for = self._tally.waiting_until = None
+        self._live_figures.waiting_for = self._live_figures.waiting_until = None
 
     def _readable(self, refused: Refused) -> Refused:
         return replace(refused, message=in_words(refused.message, self.names))

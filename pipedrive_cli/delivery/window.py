@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipedrive_cli.delivery.asks import name_key
 from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, Waiting
-from pipedrive_cli.delivery.cases import Case
+from pipedrive_cli.delivery.effects import name_key
 from pipedrive_cli.delivery.leads import lead_job
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.model import Kind
 
 KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order in which they are taken up
 _ORDER: dict[Kind, int] = {kind: place for place, kind in enumerate(KEYED)}
@@ -50,25 +50,25 @@ class Window:
         """Where the record stands that is found by `node`, if it is in this window."""
         return self._groups.get(node)
 
-    def take(self) -> tuple[Job, Group | None] | None:
+    def take_next(self) -> tuple[Job, Group | None] | None:
         """The next record, and where it stands if others may be linked to it; None: there is none left."""
         if self._records:
             group = self._records.pop()
             job = self._backlog.job(group)
-            group.parts, group.joinings = [], None
+            group.parts, group.pending_aliases = [], None
             return job, group
         if self._leads:
             (part,) = self._backlog.brought([self._leads.pop()])
             return lead_job(part), None
         return None
 
-    def leave(self) -> tuple[list[Case], Group | None]:
+    def leave(self) -> tuple[list[PendingEvent], Group | None]:
         """The next record, which nobody will take up: the events that wait for it, as often as they do."""
         if self._records:
             group = self._records.pop()
-            return _cases(group.parts) + [joining.case for joining in group.joinings or ()], group
+            return _cases(group.parts) + [pending_alias.case for pending_alias in group.pending_aliases or ()], group
         return _cases([self._leads.pop()]), None
 
 
-def _cases(waiting: Iterable[Waiting]) -> list[Case]:
+def _cases(waiting: Iterable[Waiting]) -> list[PendingEvent]:
     return [w.case for w in waiting]

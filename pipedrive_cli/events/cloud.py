@@ -70,7 +70,7 @@ Cause = Literal["missing", "denied", "credentials", "network", "other"]
 class CloudObject:
     """One object. `url` is how people are told of it, `version` changes whenever its content does (None: unknown)."""
 
-    store: Store
+    store: ObjectStore
     path: str  # bucket/key
     size: int  # bytes
     version: str | None
@@ -84,7 +84,7 @@ class CloudObject:
         return cast(BinaryIO, _ObjectStream(self))
 
 
-class Store:
+class ObjectStore:
     """The object stores of one scheme, with the credentials that their SDK finds."""
 
     def __init__(self, scheme: str, url: str) -> None:
@@ -142,7 +142,7 @@ class Store:
         except PipedriveCliError:
             raise
         except Exception as error:
-            cause = cause_of(error)
+            cause = cloud_cause(error)
             if cause == "missing" and not _is_bucket(error, self.path_of(url)):
                 raise FileNotFoundError(url) from error
             raise self._mistake(cause, url, error) from error
@@ -210,7 +210,7 @@ class _ObjectStream(io.RawIOBase):
             block = asked.result()
         except Exception as error:
             said = _said(error)
-            raise ConnectionError(said) if cause_of(error) == "network" else OSError(said) from error
+            raise ConnectionError(said) if cloud_cause(error) == "network" else OSError(said) from error
         if len(block) != self._expected:
             raise OSError(f"the object is no longer as it was listed: {len(block)} bytes instead of {self._expected}")
         self._ask()
@@ -225,7 +225,7 @@ class _ObjectStream(io.RawIOBase):
             self._position = end
 
 
-def cause_of(error: BaseException) -> Cause:
+def cloud_cause(error: BaseException) -> Cause:
     """What kind of trouble an SDK's exception stands for."""
     names = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(error, "status_code", None) or getattr(error, "code", None)  # azure, gcsfs

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.events.cloud import SCHEMES, CloudObject, Store
+from pipedrive_cli.events.cloud import SCHEMES, CloudObject, ObjectStore
 from pipedrive_cli.events.dated_folders import DaysLeftOut
 from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, scheme_of
 
@@ -26,7 +26,7 @@ class Bucketed:
     """The objects that URLs mean. `left_out` counts what was not looked at because of its day."""
 
     left_out: DaysLeftOut
-    _stores: dict[str, Store] = field(default_factory=dict)
+    _stores: dict[str, ObjectStore] = field(default_factory=dict)
     _walked: int = 0
 
     def objects(self, url: str) -> tuple[bool, list[CloudObject]]:
@@ -53,7 +53,7 @@ class Bucketed:
             raise FileNotFoundError(url)  # stores have no empty folders
         return False, sorted(found, key=_by_name)
 
-    def _store(self, url: str) -> Store:
+    def _store(self, url: str) -> ObjectStore:
         scheme = scheme_of(url)
         if scheme not in SCHEMES:
             raise UserMistake(
@@ -62,10 +62,10 @@ class Bucketed:
                 hint="s3://, gs:// and az:// can. Or download the files and name them, or pipe them in and name `-`.",
             )
         if scheme not in self._stores:
-            self._stores[scheme] = Store(scheme, url)
+            self._stores[scheme] = ObjectStore(scheme, url)
         return self._stores[scheme]
 
-    def _below(self, store: Store, folder: str, days: DaysLeftOut) -> Iterator[CloudObject]:
+    def _below(self, store: ObjectStore, folder: str, days: DaysLeftOut) -> Iterator[CloudObject]:
         """All objects below a folder whose days do not tell against them."""
         parts = folder.split("/")
         folders: list[str] = []
@@ -83,7 +83,7 @@ class Bucketed:
             if not item.path.endswith("/") and not days.file(item.path.split("/")):  # consoles mark folders so
                 yield item
 
-    def _globbed(self, store: Store, path: str) -> Iterator[CloudObject]:
+    def _globbed(self, store: ObjectStore, path: str) -> Iterator[CloudObject]:
         """What a glob matches: objects, and the event files of folders; hidden ones where it asks for them alone."""
         parts = path.split("/")
         fixed = next(n for n, part in enumerate(parts) if n and _GLOB.search(part))
@@ -95,7 +95,7 @@ class Bucketed:
                 yield item
 
     def _matched(
-        self, store: Store, folder: str, fixed: int, pattern: Sequence[str], days: DaysLeftOut
+        self, store: ObjectStore, folder: str, fixed: int, pattern: Sequence[str], days: DaysLeftOut
     ) -> Iterator[CloudObject]:
         below = pattern[0] == "**"
         folders, objects = ([], list(self._below(store, folder, days))) if below else store.folder(folder)

@@ -16,10 +16,9 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.event import Event, EventType
-from pipedrive_cli.events.refusal import KEY_LIMIT, Refused, nested_too_deep, refusal, undecodable
+from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal, undecodable
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.model import Complaint, Event, EventType
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -107,7 +106,7 @@ def decode_event(
         if defaults is not None:
             _apply(defaults, wire)
         return _event(wire, identity, now, own)
-    except Refused as refused:
+    except EventRefused as refused:
         return refused.complaint
 
 
@@ -140,7 +139,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
     ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else _NONE
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
-        raise Refused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
+        raise EventRefused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
     time, ahead, unreadable = _time(wire, now, own)
     return Event(
         identity,
@@ -163,18 +162,18 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
 
 def _type(value: Any) -> EventType:
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise Refused(refusal("missing_type", "the event has no type", "type"))
+        raise EventRefused(refusal("missing_type", "the event has no type", "type"))
     kind = _TYPES.get(value.strip().lower()) if isinstance(value, str) else None
     if kind is None:
         known = ", ".join(_TYPES)
-        raise Refused(refusal("unknown_type", f"the event's type is none of {known}", "type", value))
+        raise EventRefused(refusal("unknown_type", f"the event's type is none of {known}", "type", value))
     return kind
 
 
 def _event_name(value: Any) -> str:
     name = value.strip() if isinstance(value, str) else ""
     if not name:
-        raise Refused(refusal("missing_event_name", "the track event has no name", "event", value))
+        raise EventRefused(refusal("missing_event_name", "the track event has no name", "event", value))
     return name
 
 
@@ -191,9 +190,9 @@ def _key(value: Any, field: str, code: str) -> str | None:
     elif type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
         text = str(int(value))  # 42.0 is how some exporters write 42
     else:
-        raise Refused(refusal(code, f"{field} must be text or a whole number", field, value))
+        raise EventRefused(refusal(code, f"{field} must be text or a whole number", field, value))
     if len(text) > KEY_LIMIT:
-        raise Refused(refusal("key_too_long", f"{field} is longer than {KEY_LIMIT} characters", field, text))
+        raise EventRefused(refusal("key_too_long", f"{field} is longer than {KEY_LIMIT} characters", field, text))
     return text or None
 
 
@@ -230,7 +229,7 @@ def _anonymous_id(value: Any, *, needed: bool) -> str | None:
     """The anonymous id. Where a user id stands beside it nobody asks for it, and a bad one costs nothing."""
     try:
         return _key(value, "anonymousId", "bad_anonymous_id")
-    except Refused:
+    except EventRefused:
         if needed:
             raise
         return None
@@ -258,7 +257,7 @@ def _pipedrive_ids(external: Any) -> dict[str, int]:
             value = int(value) if value.is_integer() and abs(value) < _EXACT_FLOAT else value
         if type(value) is not int or not 0 < value < 1 << 63:
             message = f"{kind} must be one of Pipedrive's ids, a whole number"
-            raise Refused(refusal("bad_external_id", message, "context.externalId", value))
+            raise EventRefused(refusal("bad_external_id", message, "context.externalId", value))
         ids[kind] = value
     return ids
 
@@ -306,7 +305,7 @@ def _apply(defaults: Defaults, wire: Wire) -> None:
     try:
         shared = msgspec.convert(defaults.context, Context)
     except msgspec.ValidationError as error:
-        raise Refused(refusal("bad_context", "the batch's context is no object", "context")) from error
+        raise EventRefused(refusal("bad_context", "the batch's context is no object", "context")) from error
     if wire.context is None:
         wire.context = shared
         return

@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
-from pipedrive_cli.events.event import Event, Place
 from pipedrive_cli.events.refusal import refusal
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.model import Complaint, Event, Place
 
 
 class Entry(msgspec.Struct):

@@ -25,8 +25,8 @@ from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import hashed_identity, message_identity
-from pipedrive_cli.events.refusal import Refused, nested_too_deep, refusal
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
+from pipedrive_cli.model import Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
 
@@ -140,7 +140,7 @@ def _event(
             return Entry(file, line, raw, index, refusal=nested_too_deep())
         try:
             identity = hashed_identity(raw)
-        except Refused as refused:
+        except EventRefused as refused:
             return Entry(file, line, raw, index, refusal=refused.complaint)
     return Entry(file, line, raw, index, identity, defaults=defaults, own=own)
 

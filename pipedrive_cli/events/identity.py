@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.events.refusal import KEY_LIMIT, Refused, undecodable
+from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, undecodable
 
 _NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")  # differ between copies
 
@@ -28,7 +28,7 @@ def message_identity(message_id: Any) -> str | None:
 
 def hashed_identity(raw: bytes) -> str:
     """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all of the event that is the
-    same in every copy of it, whatever the order of its keys. Raises `Refused` for what cannot be decoded.
+    same in every copy of it, whatever the order of its keys. Raises `EventRefused` for what cannot be decoded.
     """
     try:
         event = _decode_any(raw)
@@ -36,4 +36,4 @@ def hashed_identity(raw: bytes) -> str:
             event.pop(name, None)
         return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
     except (ValueError, RecursionError) as error:
-        raise Refused(undecodable(raw, error)) from error
+        raise EventRefused(undecodable(raw, error)) from error

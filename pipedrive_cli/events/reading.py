@@ -20,7 +20,7 @@ UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # the rest is t
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # what may be wrong with a line only because its end is missing
 
 
-def read(source: Source) -> Reading:
+def read_source(source: Source) -> Reading:
     """A reading of `source`, to be iterated over once. Memory stays constant whatever the size of the source."""
     return Reading(source)
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import DEPTH_LIMIT
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.model import Complaint, Outcome
 
 KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
 
 
-class Refused(Exception):
+class EventRefused(Exception):
     """The event cannot be used; `complaint` says why."""
 
     def __init__(self, complaint: Complaint) -> None:

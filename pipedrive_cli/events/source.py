@@ -62,7 +62,7 @@ class Source:
         return file
 
 
-def resolve(
+def resolve_sources(
     arguments: Sequence[str],
     stdin: BinaryIO | None = None,
     *,
@@ -92,12 +92,12 @@ def resolve(
         try:
             sources = list(_sources(argument, stdin, left_out, clouds))
         except (FileNotFoundError, NotADirectoryError):
-            missing.append(shown(argument))
+            missing.append(printable_name(argument))
             continue
         except OSError as error:
             _refuse(argument, error)
         if not sources and before == (left_out.folders, left_out.files):
-            note(f"no event files in {shown(argument)}")
+            note(f"no event files in {printable_name(argument)}")
         for source in sources:
             key = source.name if source.path is None else os.path.normcase(source.path.resolve())
             earlier = found.setdefault(key, source)
@@ -123,8 +123,8 @@ def _sources(
             raise UserMistake("`-` stands for standard input, and there is none here", code="no_stdin")
         yield Source("-", named=True, size=None, stream=stdin)
     elif is_url(argument):
-        named, objects = clouds().objects(shown(argument))
-        yield from (Source(shown(item.url), named, item.size, cloud=item) for item in objects)
+        named, objects = clouds().objects(printable_name(argument))
+        yield from (Source(printable_name(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
     elif not os.path.lexists(argument) and _GLOB.search(argument):
@@ -148,9 +148,9 @@ def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
         if not named and days.file(_names(path)):
             return
         if not os.access(path, os.R_OK):
-            raise UserMistake(f"{shown(path)}: no permission to read it", code="source_unreadable")
+            raise UserMistake(f"{printable_name(path)}: no permission to read it", code="source_unreadable")
         size = status.st_size if S_ISREG(status.st_mode) else None
-        yield Source(shown(path), named, size, path)
+        yield Source(printable_name(path), named, size, path)
         return
     if not named and days.folder(_names(path)):
         return
@@ -178,7 +178,7 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _refuse(path: str | Path, error: OSError) -> NoReturn:
-    raise UserMistake(f"{shown(path)}: {error.strerror or error}", code="source_unreadable") from error
+    raise UserMistake(f"{printable_name(path)}: {error.strerror or error}", code="source_unreadable") from error
 
 
 def _counted(number: int, what: str) -> str:
@@ -194,6 +194,6 @@ def _by_name(path: str | Path) -> tuple[str, ...]:
     return Path(path).parts
 
 
-def shown(path: str | Path) -> str:
+def printable_name(path: str | Path) -> str:
     """The path as text that UTF-8 can hold: file names are bytes, and not all of them are characters."""
     return str(path).encode("utf-8", "backslashreplace").decode()

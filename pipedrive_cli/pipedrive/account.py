@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 
 class Option(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipedrive_cli.model import Contact, Kind
 from pipedrive_cli.pipedrive.catalog import FACTS
-from pipedrive_cli.transform.changes import Contact, Kind
 
 CUSTOM = "custom_fields."
 PRICE = "prices."

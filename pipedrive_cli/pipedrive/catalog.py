@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH"]
 

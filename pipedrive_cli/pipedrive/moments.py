@@ -81,7 +81,7 @@ def _iso(value: Any) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def clock(value: Any) -> str | None:
+def clock_text(value: Any) -> str | None:
     """`HH:MM:SS` from `HH:MM` or `HH:MM:SS`, or None."""
     parts = value.strip().split(":") if isinstance(value, str) else []
     if len(parts) not in {2, 3} or not all(len(part) in {1, 2} and part.isascii() and part.isdigit() for part in parts):
@@ -93,7 +93,7 @@ def clock(value: Any) -> str | None:
 def time_of_day(value: Any) -> dict[str, str]:
     """A time of day, with the time zone where the event gives one."""
     given = value if isinstance(value, dict) else {"value": value}
-    found = clock(given.get("value"))
+    found = clock_text(given.get("value"))
     if found is None:
         raise Unfit("takes a time of day such as 09:30 or 09:30:00")
     return {"value": found, **_zone(given)}
@@ -130,7 +130,7 @@ def date_range(value: Any) -> dict[str, str]:
 def time_range(value: Any) -> dict[str, str]:
     """Two times of day, with the time zone where the event gives one."""
     first, last, given = _ends(value)
-    start, end = clock(first), clock(last)
+    start, end = clock_text(first), clock_text(last)
     if start is None or end is None:
         raise Unfit('takes two times of day such as {"value": "09:00", "until": "17:30"}')
     return {"value": start, "until": end, **_zone(given)}

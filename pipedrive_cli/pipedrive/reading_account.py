@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field, Label, Option
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call, currencies, lead_labels, list_fields, me
-from pipedrive_cli.transform.changes import Kind
 
 Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipedrive_cli.pipedrive.moments import clock
+from pipedrive_cli.pipedrive.moments import clock_text
 from pipedrive_cli.pipedrive.values import Unfit, number, plain
 
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
@@ -71,7 +71,7 @@ def same_time(ours: Any, theirs: Any) -> bool:
     """The times; the time zone only where we would send one, for Pipedrive fills it in."""
     mine, shown = (v if isinstance(v, Mapping) else {"value": v} for v in (ours, theirs))
     for name in ("value", "until"):
-        if (clock(mine.get(name)) or mine.get(name)) != (clock(shown.get(name)) or shown.get(name)):
+        if (clock_text(mine.get(name)) or mine.get(name)) != (clock_text(shown.get(name)) or shown.get(name)):
             return False
     return "timezone_name" not in mine or bool(mine["timezone_name"] == shown.get("timezone_name"))
 

@@ -11,22 +11,22 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.course import Moment
-from pipedrive_cli.report.scales import (
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.axes import (
     ANOTHER_DAY,
     WINDOW,
     Bin,
     bins,
     budgets,
-    chosen,
-    clock,
+    chosen_ticks,
+    clock_label,
     compact,
     shares,
     ticks,
     time_ticks,
 )
-from pipedrive_cli.report.wording import count, duration
+from pipedrive_cli.report.timeline import Moment
+from pipedrive_cli.report.wording import count, duration_words
 
 BEYOND = 20  # a limit that is so many times higher than what was used would press the picture flat
 ENDLESS = 1_000_000  # requests in 2 s: the sandbox's way to say that there is no limit
@@ -108,15 +108,15 @@ def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
     return Picture(
         name="outcomes",
         title="Events by outcome over the run",
-        said=f"After {duration(end)}: {said}.",
+        said=f"After {duration_words(end)}: {said}.",
         high=_high(steps),
         times=_times(end),
         shapes=areas,
         parts=parts,
         heads=("Time", *(outcome.value for outcome in there)),
         rows=[
-            (clock(moment.at), *(f"{moment.outcomes.get(outcome, 0):,}" for outcome in there))
-            for moment in chosen(moments)
+            (clock_label(moment.at), *(f"{moment.outcomes.get(outcome, 0):,}" for outcome in there))
+            for moment in chosen_ticks(moments)
         ],
     )
 
@@ -156,7 +156,7 @@ def requests_over_time(moments: Sequence[Moment]) -> Picture:
         beyond=f"The limit of {allowed} in 2 seconds is far above this picture." if known and not shown else "",
         heads=("Time", "requests in 2 s", "limit", "slow down"),
         rows=[
-            (f"{clock(span.start)} – {clock(span.end)}", f"{span.pace:.1f}", allowed, f"{span.slowed}")
+            (f"{clock_label(span.start)} – {clock_label(span.end)}", f"{span.pace:.1f}", allowed, f"{span.slowed}")
             for span in bins(moments, most=12)
         ],
     )
@@ -177,7 +177,7 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
     return Picture(
         name="tokens",
         title="API tokens spent, and what the day allows",
-        said=f"{spent:,} API tokens in {duration(end)}.",
+        said=f"{spent:,} API tokens in {duration_words(end)}.",
         high=_high(steps),
         times=_times(end),
         shapes=[*_area(points, end, steps[-1]), *_limit(shown, end, steps[-1])],
@@ -186,11 +186,11 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
         heads=("Time", "spent", "left today"),
         rows=[
             (
-                clock(moment.at),
+                clock_label(moment.at),
                 f"{moment.tokens_spent:,}",
                 "unknown" if moment.tokens_left_today is None else f"{moment.tokens_left_today:,}",
             )
-            for moment in chosen(moments)
+            for moment in chosen_ticks(moments)
         ],
     )
 
@@ -200,7 +200,7 @@ def _high(steps: Sequence[float]) -> list[Tick]:
 
 
 def _times(end: float) -> list[Tick]:
-    return [Tick(100 * at / end, clock(at)) for at in time_ticks(end)]
+    return [Tick(100 * at / end, clock_label(at)) for at in time_ticks(end)]
 
 
 def _area(points: Sequence[tuple[float, float]], end: float, top: float) -> list[Shape]:

@@ -1,6 +1,6 @@
 """What a run shows at its end: the final report; and errors and notes.
 
-Decides nothing: figures and sentences come from `wording`, and `paper` makes event data harmless.
+Decides nothing: figures and sentences come from `wording`, and `terminal` makes event data harmless.
 """
 
 from __future__ import annotations
@@ -15,11 +15,19 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Kind, Outcome
 from pipedrive_cli.report import wording
-from pipedrive_cli.report.paper import MESSAGE_LIMIT, advice, console_for, indented, joined, safe, section, show
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.report.terminal import (
+    MESSAGE_LIMIT,
+    advice_lines,
+    console_for,
+    indented,
+    joined_words,
+    safe,
+    section_lines,
+    show,
+)
 
 EXAMPLES_SHOWN = 3
 
@@ -59,15 +67,15 @@ def show_summary(
     parts: list[RenderableType] = [safe(headline, style, limit=MESSAGE_LIMIT)]
     if wrong := mismatch(summary):
         parts.append(safe(wrong, "bold red", limit=MESSAGE_LIMIT))
-    parts += section("Events", _events(summary, scene))
-    parts += section("Records", _records(summary))
-    parts += section("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
+    parts += section_lines("Events", _events(summary, scene))
+    parts += section_lines("Records", _records(summary))
+    parts += section_lines("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
     problems, skipped = wording.apart(summary.problems)
-    parts += section("Problems, worst first", *problem_lines(problems, examples))
-    parts += section("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
-    parts += section("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
+    parts += section_lines("Problems, worst first", *problem_lines(problems, examples))
+    parts += section_lines("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
+    parts += section_lines("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
     steps = [*wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene), *advice]
-    parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
+    parts += section_lines("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console, parts)
 
 
@@ -76,8 +84,8 @@ def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
     if isinstance(error, ConfigProblems):
         show_config_problems(error, file=file)
         return
-    message = joined(Text("Error: ", "bold red"), safe(error.message, limit=MESSAGE_LIMIT))
-    show(console_for(file or sys.stderr), [message, *advice(error.hint)])
+    message = joined_words(Text("Error: ", "bold red"), safe(error.message, limit=MESSAGE_LIMIT))
+    show(console_for(file or sys.stderr), [message, *advice_lines(error.hint)])
 
 
 def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -> None:
@@ -87,11 +95,11 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
         place = error.file if problem.line is None else f"{error.file}:{problem.line}"
         path = f" {problem.path}" if problem.path else ""
         message = safe(f": {problem.message}", limit=MESSAGE_LIMIT)
-        parts.append(joined(safe(place, limit=MESSAGE_LIMIT), safe(path, "bold"), message))
-        parts += advice(problem.hint)
+        parts.append(joined_words(safe(place, limit=MESSAGE_LIMIT), safe(path, "bold"), message))
+        parts += advice_lines(problem.hint)
     count = wording.count(len(error.problems), "problem")
-    parts.append(joined(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
-    parts += advice("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
+    parts.append(joined_words(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
+    parts += advice_lines("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
     show(console_for(file or sys.stderr), parts)
 
 
@@ -157,7 +165,7 @@ def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHO
     for number, problem in enumerate(worst_first(problems)):
         if number:
             yield Text(" ")  # an empty one would take no line
-        yield joined(
+        yield joined_words(
             Text(wording.share(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × " if problem.count else " "),
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
@@ -173,7 +181,7 @@ def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHO
 
 
 def _example(example: Example, problem: ProblemGroup) -> Text:
-    line = joined(safe(wording.place(example), "cyan"))
+    line = joined_words(safe(wording.place_words(example), "cyan"))
     if example.message_id is not None:
         line.append_text(safe(f"  {example.message_id}"))
     if example.user is not None:

@@ -20,31 +20,31 @@ from markupsafe import Markup
 
 from pipedrive_cli import __version__
 from pipedrive_cli.report import charts, wording
-from pipedrive_cli.report.course import Moment
-from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.occasion import Occasion
+from pipedrive_cli.report.run_context import RunContext
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import Summary, mismatch
+from pipedrive_cli.report.timeline import Moment
 
-__all__ = ["Moment", "Occasion", "render"]
+__all__ = ["Moment", "RunContext", "render_page"]
 
 _SENTENCE = 2_000  # characters of anything shown; values are cut at `plain`'s own limit
 _TRAITS = 50  # of one kind of record
 _CODE = re.compile("`([^`]+)`")
 
 
-def render(
+def render_page(
     summary: Summary,
-    occasion: Occasion | None = None,
+    context: RunContext | None = None,
     *,
     rejects: Path | None = None,
     resume_in: float | None = None,
 ) -> str:
-    """The whole page. `occasion` adds where and when, and pictures of the run over time where it has two moments.
+    """The whole page. `run_context` adds where and when, and pictures of the run over time where it has two moments.
 
     `rejects` is the file of rejected events if one was asked for, `resume_in` the seconds after the run's end when the
     day's budget is back.
     """
-    told = occasion or Occasion()
+    told = context or RunContext()
     steps = wording.next_steps(summary, rejects=rejects, scene=told.scene)
     if resume_in is not None and told.started is not None:
         back = told.started + timedelta(seconds=summary.seconds + resume_in)
@@ -55,7 +55,7 @@ def render(
     page = _environment().get_template("page.html")
     return page.render(
         summary=summary,
-        occasion=told,
+        context=told,
         bug=mismatch(summary),
         steps=steps,
         outcomes=outcomes,
@@ -76,9 +76,9 @@ def _records(summary: Summary) -> dict[str, list[charts.Part]]:
     return {kind: charts.bar(counts.items(), most) for kind, counts in kinds.items() if any(counts.values())}
 
 
-def _pictures(occasion: Occasion) -> dict[str, charts.Picture | None]:
+def _pictures(context: RunContext) -> dict[str, charts.Picture | None]:
     """Nothing where there is no time to draw."""
-    moments = occasion.moments
+    moments = context.moments
     if len(moments) < 2 or not moments[-1].at:
         return {}
     return {
@@ -110,7 +110,7 @@ def _environment() -> Environment:
         "digest": _digest,
         "grouped": "{:,}".format,
         "percent": "{:.2f}%".format,
-        "plain": plain,
+        "plain": visible_text,
         "split_at_code": _split_at_code,
     }
     for name, file in (("style", "page.css"), ("script", "page.js")):
@@ -122,12 +122,12 @@ def _environment() -> Environment:
 
 def _visible(value: object) -> object:
     """What a template shows, before it is escaped. What a template made is left as it is."""
-    return plain(value, _SENTENCE) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible_text(value, _SENTENCE) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _split_at_code(sentence: str) -> list[str]:
     """Its pieces; every second one stood between backticks. Cut before, lest a cut leave half of a pair."""
-    return _CODE.split(plain(sentence, _SENTENCE))
+    return _CODE.split(visible_text(sentence, _SENTENCE))
 
 
 def _digest(content: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.report.escape import encodable
+from pipedrive_cli.report.safe_text import encodable
 
 
 def json_line(value: Any) -> bytes:

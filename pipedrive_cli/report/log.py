@@ -17,13 +17,13 @@ from typing import Any, Literal, TextIO, TypeAlias
 import msgspec
 
 from pipedrive_cli import __version__
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, ConfigProblems, PipedriveCliError
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report import progress, wording
-from pipedrive_cli.report.live import LINE_EVERY
-from pipedrive_cli.report.paper import write
+from pipedrive_cli.report.live_view import LINE_EVERY
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary
+from pipedrive_cli.report.terminal import write
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 
@@ -121,11 +121,13 @@ class JsonLog:
 class LogView:
     """Progress of one run in such a log: the view that `LiveView` is for people, with the same methods."""
 
-    def __init__(self, tally: Tally, clock: Callable[[], float], log: JsonLog, *, virtual: bool = False) -> None:
-        self._tally = tally
+    def __init__(
+        self, live_figures: LiveFigures, clock: Callable[[], float], log: JsonLog, *, virtual: bool = False
+    ) -> None:
+        self._live_figures = live_figures
         self._clock = clock
         self._log = log
-        self._meter = progress.Meter(tally, virtual=virtual)
+        self._meter = progress.Meter(live_figures, virtual=virtual)
         self._next_line = 0.0
 
     def refresh(self) -> None:
@@ -134,17 +136,17 @@ class LogView:
         figures = self._meter.look(now)
         if now >= self._next_line:
             self._next_line = now + LINE_EVERY
-            self._log.line("info", "progress", self._tally.phase, **progress.sample(self._tally, figures))
+            self._log.line("info", "progress", self._live_figures.phase, **progress.sample(self._live_figures, figures))
 
     def note(self, text: str) -> None:
         self._log.note(text)
 
     def __enter__(self) -> LogView:
-        tally = self._tally
-        self._log.run = tally.run
+        live_figures = self._live_figures
+        self._log.run = live_figures.run
         self._next_line = self._clock() + LINE_EVERY
-        fields = {"version": __version__, "files": tally.files_total, "bytes": tally.bytes_total}
-        self._log.line("info", "started", f"run {tally.run} has begun", **fields)
+        fields = {"version": __version__, "files": live_figures.files_total, "bytes": live_figures.bytes_total}
+        self._log.line("info", "started", f"run {live_figures.run} has begun", **fields)
         return self
 
     def __exit__(self, *_: object) -> None:

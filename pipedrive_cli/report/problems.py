@@ -200,7 +200,7 @@ _DELIVERY: dict[str, Words] = {
 PROBLEMS: dict[str, Words] = _LINES | _EVENTS | _RECORDS | _DELIVERY
 
 
-def words(code: str) -> Words:
+def words_for(code: str) -> Words:
     """The words for a code: ours, or one of Pipedrive's own, whose set is open; any other is shown as it is."""
     if code in PROBLEMS:
         return PROBLEMS[code]

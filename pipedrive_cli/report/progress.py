@@ -6,11 +6,11 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
-from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.problems import words
-from pipedrive_cli.report.wording import count, data_size, duration
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.problems import words_for
+from pipedrive_cli.report.safe_text import visible_text
+from pipedrive_cli.report.wording import count, data_size, duration_words
 
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
 PACE_WINDOW = 60.0  # the same for the time left: folded writes settle events in leaps
@@ -42,34 +42,36 @@ class Meter:
     `virtual` says that it is real time that `look` is given, and the run's own time is another.
     """
 
-    def __init__(self, tally: Tally, *, virtual: bool = False) -> None:
-        self._tally = tally
+    def __init__(self, live_figures: LiveFigures, *, virtual: bool = False) -> None:
+        self._live_figures = live_figures
         self._virtual = virtual
         self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, work done
         self._in_records = False
 
     def look(self, now: float) -> Figures:
         """The figures of this moment; remembers it for the rates of later ones."""
-        tally = self._tally
-        settled = _settled(tally)
-        done, to_do = _work(tally, settled)
-        if self._in_records != bool(tally.records_planned):  # what was done until now was reading, and is no measure
+        live_figures = self._live_figures
+        settled = _settled(live_figures)
+        done, to_do = _work(live_figures, settled)
+        if self._in_records != bool(
+            live_figures.records_planned
+        ):  # what was done until now was reading, and is no measure
             self._in_records = True
             self._samples = deque((time, sent, 0.0) for time, sent, _ in self._samples)
-        requests = tally.requests.total()
+        requests = live_figures.requests.total()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_EVERY:
             self._samples.append((now, requests, done))
         while now - self._samples[0][0] > PACE_WINDOW:
             self._samples.popleft()
         waiting = None
-        if tally.waiting_until is not None and tally.waiting_until > now:
-            waiting = tally.waiting_until - now
+        if live_figures.waiting_until is not None and live_figures.waiting_until > now:
+            waiting = live_figures.waiting_until - now
         return Figures(
-            read=_read(tally),
+            read=_read(live_figures),
             settled=settled,
             requests_per_second=None if self._virtual else self._rate(now, requests),
             seconds_left=None if to_do is None else self._left(now, done, to_do, waiting or 0.0),
-            tokens_to_come=None if to_do is None else _to_come(tally.tokens_spent, done, to_do),
+            tokens_to_come=None if to_do is None else _to_come(live_figures.tokens_spent, done, to_do),
             waiting_seconds=waiting,
         )
 
@@ -89,12 +91,12 @@ class Meter:
         return to_do * (now - since) / gained + waiting
 
 
-def headline(tally: Tally) -> tuple[str, str]:
+def progress_headline(live_figures: LiveFigures) -> tuple[str, str]:
     """What is being done, and with which file: `writing`, `2 of 12: exports/b.ndjson`. Not yet harmless."""
-    if not tally.file:
-        return tally.phase, ""
-    several = f"{tally.files_begun:,} of {tally.files_total:,}: " if tally.files_total > 1 else ""
-    return tally.phase, several + tally.file
+    if not live_figures.file:
+        return live_figures.phase, ""
+    several = f"{live_figures.files_begun:,} of {live_figures.files_total:,}: " if live_figures.files_total > 1 else ""
+    return live_figures.phase, several + live_figures.file
 
 
 def left(figures: Figures, ends: str | None = None) -> str:
@@ -102,64 +104,73 @@ def left(figures: Figures, ends: str | None = None) -> str:
     if figures.seconds_left is None:
         return ""
     until = "" if ends is None else f", until {ends}"
-    return f"about {duration(max(1.0, figures.seconds_left))} left{until}"
+    return f"about {duration_words(max(1.0, figures.seconds_left))} left{until}"
 
 
-def lines(tally: Tally, figures: Figures) -> list[tuple[str, str]]:
+def lines(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
     """What to show below the bar: a label and its text, a blank label goes on; nothing that is empty."""
-    shown = [("events", " · ".join([*_amounts(tally), *_outcomes(tally)]))]
+    shown = [("events", " · ".join([*_amounts(live_figures), *_outcomes(live_figures)]))]
     records: Counter[str] = Counter()
-    for (_, action), number in tally.records.items():
+    for (_, action), number in live_figures.records.items():
         records[action] += number
-    if tally.backlog_records or records:
+    if live_figures.backlog_records or records:
         done = [f"{number:,} {action}" for action, number in records.items() if number]
-        shown.append(("records", " · ".join([f"{tally.backlog_records:,} to write", *done])))
-    shown.append(("requests", _requests(tally, figures)))
-    shown += _tokens(tally, figures)
-    shown += _problems(tally)
-    if tally.retried:
-        why = "" if tally.trouble is None else f" · last: {_short(plain(tally.trouble))}"
-        shown.append(("repeated", f"{tally.retried:,}{why}"))
+        shown.append(("records", " · ".join([f"{live_figures.backlog_records:,} to write", *done])))
+    shown.append(("requests", _requests(live_figures, figures)))
+    shown += _tokens(live_figures, figures)
+    shown += _problems(live_figures)
+    if live_figures.retried:
+        why = "" if live_figures.trouble is None else f" · last: {_short(visible_text(live_figures.trouble))}"
+        shown.append(("repeated", f"{live_figures.retried:,}{why}"))
     if figures.waiting_seconds is not None:
-        shown.append(("waiting", f"{plain(tally.waiting_for or 'Pipedrive')}: {countdown(figures.waiting_seconds)}"))
+        shown.append(
+            (
+                "waiting",
+                f"{visible_text(live_figures.waiting_for or 'Pipedrive')}: {countdown(figures.waiting_seconds)}",
+            )
+        )
     return shown
 
 
-def one_line(tally: Tally, figures: Figures, ends: str | None = None) -> str:
+def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = None) -> str:
     """Everything on one line, for a log: no control characters, whatever the events held."""
     told = [] if figures.settled is None else [f"{figures.settled:.0%} done"]
     if known := left(figures, ends):
         told.append(known)
     rows: list[tuple[str, str]] = []
-    for label, text in lines(tally, figures):
+    for label, text in lines(live_figures, figures):
         if label:
             rows.append((label, text))
         else:
             rows[-1] = (rows[-1][0], f"{rows[-1][1]} · {text}")
-    head = f"{plain(tally.phase)}: {', '.join(told)}; " if told else f"{plain(tally.phase)}: "
+    phase = visible_text(live_figures.phase)
+    head = f"{phase}: {', '.join(told)}; " if told else f"{phase}: "
     return head + "; ".join(f"{label}: {text}" for label, text in rows)
 
 
-def sample(tally: Tally, figures: Figures) -> dict[str, Any]:
+def sample(live_figures: LiveFigures, figures: Figures) -> dict[str, Any]:
     """The same as data, for a log that programs read; the names are those of the summary where it has them."""
     waiting = None
     if figures.waiting_seconds is not None:
-        waiting = {"for": tally.waiting_for, "seconds": round(figures.waiting_seconds, 1)}
+        waiting = {"for": live_figures.waiting_for, "seconds": round(figures.waiting_seconds, 1)}
     return {
-        "phase": tally.phase,
-        "file": tally.file or None,
-        "bytes": {"read": tally.bytes_read, "total": tally.bytes_total},
-        "events": {"read": tally.events_read, **{outcome.value: tally.outcomes[outcome] for outcome in Outcome}},
-        "records_to_write": tally.backlog_records,
-        "requests": {
-            "total": tally.requests.total(),
-            "retried": tally.retried,
-            "in_flight": tally.in_flight,
-            "per_second": None if figures.requests_per_second is None else round(figures.requests_per_second, 1),
-            "allowed_per_2s": tally.requests_allowed,
+        "phase": live_figures.phase,
+        "file": live_figures.file or None,
+        "bytes": {"read": live_figures.bytes_read, "total": live_figures.bytes_total},
+        "events": {
+            "read": live_figures.events_read,
+            **{outcome.value: live_figures.outcomes[outcome] for outcome in Outcome},
         },
-        "tokens": {"spent": tally.tokens_spent, "left_today": tally.tokens_left_today},
-        "problems": dict(tally.problems.most_common()),
+        "records_to_write": live_figures.backlog_records,
+        "requests": {
+            "total": live_figures.requests.total(),
+            "retried": live_figures.retried,
+            "in_flight": live_figures.in_flight,
+            "per_second": None if figures.requests_per_second is None else round(figures.requests_per_second, 1),
+            "allowed_per_2s": live_figures.requests_allowed,
+        },
+        "tokens": {"spent": live_figures.tokens_spent, "left_today": live_figures.tokens_left_today},
+        "problems": dict(live_figures.problems.most_common()),
         "seconds_left": None if figures.seconds_left is None else round(figures.seconds_left),
         "waiting": waiting,
     }
@@ -172,42 +183,44 @@ def countdown(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _amounts(tally: Tally) -> list[str]:
+def _amounts(live_figures: LiveFigures) -> list[str]:
     of = ""
-    if tally.bytes_total is None:
-        of = f" ({data_size(tally.bytes_read)})"
-    elif tally.bytes_read < tally.bytes_total:
-        of = f" ({data_size(tally.bytes_read)} of {data_size(tally.bytes_total)})"
-    return [f"{tally.events_read:,} read{of}"]
+    if live_figures.bytes_total is None:
+        of = f" ({data_size(live_figures.bytes_read)})"
+    elif live_figures.bytes_read < live_figures.bytes_total:
+        of = f" ({data_size(live_figures.bytes_read)} of {data_size(live_figures.bytes_total)})"
+    return [f"{live_figures.events_read:,} read{of}"]
 
 
-def _outcomes(tally: Tally) -> list[str]:
-    return [f"{tally.outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if tally.outcomes[outcome]]
+def _outcomes(live_figures: LiveFigures) -> list[str]:
+    return [
+        f"{live_figures.outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if live_figures.outcomes[outcome]
+    ]
 
 
-def _requests(tally: Tally, figures: Figures) -> str:
-    counts = [f"{tally.requests.total():,} sent", f"{tally.in_flight} in flight"]
+def _requests(live_figures: LiveFigures, figures: Figures) -> str:
+    counts = [f"{live_figures.requests.total():,} sent", f"{live_figures.in_flight} in flight"]
     if figures.requests_per_second is None:
         return " · ".join(counts)
-    limit = "" if tally.requests_allowed is None else f" (limit {tally.requests_allowed:,} in 2 s)"
+    limit = "" if live_figures.requests_allowed is None else f" (limit {live_figures.requests_allowed:,} in 2 s)"
     return " · ".join([f"{figures.requests_per_second:.1f}/s{limit}", *counts])
 
 
-def _tokens(tally: Tally, figures: Figures) -> list[tuple[str, str]]:
-    parts = [f"{tally.tokens_spent:,} spent"]
+def _tokens(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
+    parts = [f"{live_figures.tokens_spent:,} spent"]
     if figures.tokens_to_come:
         parts.append(f"about {figures.tokens_to_come:,} to come")
-    if tally.tokens_left_today is not None:
-        parts.append(f"{tally.tokens_left_today:,} left today")
+    if live_figures.tokens_left_today is not None:
+        parts.append(f"{live_figures.tokens_left_today:,} left today")
     rows = [("tokens", " · ".join(parts))]
-    if len(tally.tokens) > 1:
-        dearest = tally.tokens.most_common(ENDPOINTS_SHOWN)
+    if len(live_figures.tokens) > 1:
+        dearest = live_figures.tokens.most_common(ENDPOINTS_SHOWN)
         rows.append(("", " · ".join(f"{tokens:,} {_short(endpoint)}" for endpoint, tokens in dearest)))
     return rows
 
 
-def _problems(tally: Tally) -> list[tuple[str, str]]:
-    named = [f"{number:,} × {words(code).message}" for code, number in tally.problems.most_common()]
+def _problems(live_figures: LiveFigures) -> list[tuple[str, str]]:
+    named = [f"{number:,} × {words_for(code).message}" for code, number in live_figures.problems.most_common()]
     shown = named[:PROBLEMS_SHOWN]
     if len(named) > PROBLEMS_SHOWN:
         shown.append(f"and {count(len(named) - PROBLEMS_SHOWN, 'other kind')} of problem")
@@ -219,42 +232,47 @@ def _short(text: str) -> str:
     return text.replace(" /api/", " /")
 
 
-def _read(tally: Tally) -> float | None:
+def _read(live_figures: LiveFigures) -> float | None:
     """The share of what is wanted that has been read."""
     shares = []
-    if tally.bytes_total is not None:
-        shares.append(tally.bytes_read / tally.bytes_total if tally.bytes_total else 1.0)
-    if tally.events_wanted is not None:
-        shares.append((tally.events_read - tally.outcomes[Outcome.DUPLICATE]) / tally.events_wanted)
+    if live_figures.bytes_total is not None:
+        shares.append(live_figures.bytes_read / live_figures.bytes_total if live_figures.bytes_total else 1.0)
+    if live_figures.events_wanted is not None:
+        shares.append(
+            (live_figures.events_read - live_figures.outcomes[Outcome.DUPLICATE]) / live_figures.events_wanted
+        )
     return min(1.0, max(shares)) if shares else None
 
 
-def _settled(tally: Tally) -> float | None:
+def _settled(live_figures: LiveFigures) -> float | None:
     """The share of the whole input that is done; what is still to be read is taken to be like the rest."""
-    read = _read(tally)
-    if read is None or not tally.events_read:
+    read = _read(live_figures)
+    if read is None or not live_figures.events_read:
         return None
-    done: float = tally.outcomes.total()
-    if tally.backlog_records and tally.window_records:
+    done: float = live_figures.outcomes.total()
+    if live_figures.backlog_records and live_figures.window_records:
         # Time and tokens go by records, and some of them settle a thousand events at once.
-        done = tally.events_read - tally.window_events * tally.backlog_records / tally.window_records
-    return min(1.0, done / tally.events_read) * read
+        done = (
+            live_figures.events_read
+            - live_figures.window_events * live_figures.backlog_records / live_figures.window_records
+        )
+    return min(1.0, done / live_figures.events_read) * read
 
 
-def _work(tally: Tally, settled: float | None) -> tuple[float, float | None]:
+def _work(live_figures: LiveFigures, settled: float | None) -> tuple[float, float | None]:
     """What is done, and what is still to do (None: nobody knows), in one measure for time and tokens.
 
     That is records, for what is skipped, rejected or known costs nothing. Where nothing is written it is the input.
     """
-    if not tally.records_planned:
+    if not live_figures.records_planned:
         return settled or 0.0, None if settled is None else 1.0 - settled
-    done = tally.records_planned - tally.backlog_records
-    read = _read(tally)
-    if not read or not tally.events_planned:
+    done = live_figures.records_planned - live_figures.backlog_records
+    read = _read(live_figures)
+    if not read or not live_figures.events_planned:
         return done, None
     # Events that no window has had yet are taken to be about as many records as those before.
-    ahead = max(0.0, tally.events_read / read / tally.events_planned - 1.0)
-    return done, tally.backlog_records + ahead * tally.records_planned
+    ahead = max(0.0, live_figures.events_read / read / live_figures.events_planned - 1.0)
+    return done, live_figures.backlog_records + ahead * live_figures.records_planned
 
 
 def _to_come(spent: int, done: float, to_do: float) -> int | None:

@@ -20,8 +20,8 @@ import msgspec
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.escape import encodable
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.safe_text import encodable
 
 KEY = "_pipedrive_cli"
 LONGEST_LINE = 4 * 1024 * 1024  # bytes; what is longer was never an event
@@ -72,7 +72,7 @@ class RejectsWriter:
         """
         if self._file is None:
             self._file = self._open()
-        self._file.write(line_of(raw, note, cut=cut))
+        self._file.write(reject_line(raw, note, cut=cut))
         self.count += 1
 
     def close(self) -> Path | None:
@@ -112,7 +112,7 @@ class RejectsWriter:
         return os.fdopen(descriptor, "wb")
 
 
-def line_of(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
+def reject_line(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
     """One line of a rejects file, newline included; the parameters are those of `RejectsWriter.add`."""
     mark = msgspec.json.encode(KEY) + b":" + _encode(note)
     if cut or len(raw) > LONGEST_LINE:

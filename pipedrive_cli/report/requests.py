@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.refusal import in_words
-from pipedrive_cli.report.escape import encodable, plain
+from pipedrive_cli.delivery.retry import in_words
+from pipedrive_cli.report.safe_text import encodable, visible_text
 
 Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
 FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
@@ -30,7 +30,7 @@ _RED = "1;31"
 _STYLES: Mapping[str, str] = {"merge": _RED, "create": "32", "create or update": "32", "update": "33", "look up": "2"}
 
 
-class Place(Protocol):
+class ShownPlace(Protocol):
     """Where an event stands."""
 
     @property
@@ -41,16 +41,16 @@ class Place(Protocol):
     def index(self) -> int | None: ...
 
 
-class Event(Protocol):
+class ShownEvent(Protocol):
     """An event that asks for a request."""
 
     @property
     def message_id(self) -> str: ...
     @property
-    def place(self) -> Place: ...
+    def place(self) -> ShownPlace: ...
 
 
-class Change(Protocol):
+class ShownChange(Protocol):
     """One field of a write; `old` counts only where it is `known`."""
 
     @property
@@ -63,7 +63,7 @@ class Change(Protocol):
     def known(self) -> bool: ...
 
 
-class Request(Protocol):
+class ShownRequest(Protocol):
     """A request, as this module needs it: `target` is percent-encoded, `path` the same for eyes."""
 
     @property
@@ -81,13 +81,13 @@ class Request(Protocol):
     @property
     def record(self) -> str: ...
     @property
-    def events(self) -> tuple[Event, ...]: ...
+    def events(self) -> tuple[ShownEvent, ...]: ...
     @property
     def note(self) -> str | None: ...
     @property
     def irreversible(self) -> bool: ...
     @property
-    def fields(self) -> tuple[Change, ...]: ...
+    def fields(self) -> tuple[ShownChange, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def head(style: Style) -> str:
     return ""
 
 
-def render(request: Request, style: Style) -> str:
+def render_request(request: ShownRequest, style: Style) -> str:
     """One request, with the newline (or the blank line) after it."""
     match style.form:
         case "text":
@@ -126,7 +126,7 @@ def render(request: Request, style: Style) -> str:
             return _curl(request, style)
 
 
-def _row(request: Request, style: Style) -> str:
+def _row(request: ShownRequest, style: Style) -> str:
     row = {
         "method": request.method,
         "url": style.base + request.path,
@@ -153,7 +153,7 @@ def _json(value: Any) -> str:
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
-def _http(request: Request, style: Style) -> str:
+def _http(request: ShownRequest, style: Style) -> str:
     lines = [f"### {_summary(request)}", *(f"# {line}" for line in _comments(request))]
     lines.append(f"{request.method} {style.base}{request.target} HTTP/1.1")
     key = f"{{{{{TOKEN_VARIABLE}}}}}"
@@ -168,7 +168,7 @@ def _no_variables(text: str) -> str:
     return re.sub(r"\{(?=\{)|(?<=\{)\{", r"\\u007b", text)
 
 
-def _curl(request: Request, style: Style) -> str:
+def _curl(request: ShownRequest, style: Style) -> str:
     header = "Authorization: Bearer " if style.oauth else "x-api-token: "
     # --globoff: curl would take braces and brackets in a URL for patterns. -w: one answer a line.
     words = ["curl -sS --globoff -w '\\n'", *([] if request.method == "GET" else [f"-X {request.method}"])]
@@ -189,12 +189,12 @@ def _tame(text: str) -> str:
     return text.replace("'", "\\u0027").replace("!", "\\u0021")
 
 
-def _summary(request: Request) -> str:
+def _summary(request: ShownRequest) -> str:
     about = f" {_comment(request.record)}" if request.record else ""
     return f"{request.action}{about} ({_tokens(request.tokens)})"
 
 
-def _comments(request: Request) -> list[str]:
+def _comments(request: ShownRequest) -> list[str]:
     lines = []
     if request.events:
         lines.append(_comment(f"events: {_places(request.events)}", 1_000))
@@ -205,10 +205,10 @@ def _comments(request: Request) -> list[str]:
 
 def _comment(text: str, limit: int = 200) -> str:
     """One line without anything invisible, and without what a .http client would fill in."""
-    return re.sub(r"\{(?=\{)", "{ ", encodable(plain(text, limit)))
+    return re.sub(r"\{(?=\{)", "{ ", encodable(visible_text(text, limit)))
 
 
-def _text(request: Request, style: Style) -> str:
+def _text(request: ShownRequest, style: Style) -> str:
     def coloured(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if style.colours else text
 
@@ -216,21 +216,23 @@ def _text(request: Request, style: Style) -> str:
     if request.action == "look up":
         # For eyes alone: a URL of ten keys tells nobody anything. The other forms have it as it is sent.
         path = in_words(request.path, style.names).replace("%2C", ",")
-        line = f"{title}  {request.method} {plain(path, 300)}  ({_tokens(request.tokens)})"
+        line = f"{title}  {request.method} {visible_text(path, 300)}  ({_tokens(request.tokens)})"
         return encodable(f"{line}\n")
-    lines = [f"{title}  {plain(request.record)}  ({_tokens(request.tokens)})"]
-    lines.append(f"    {request.method} {plain(style.base + request.path, 300)}")
-    width = min(28, max((len(plain(change.name, 60)) for change in request.fields), default=0))
+    lines = [f"{title}  {visible_text(request.record)}  ({_tokens(request.tokens)})"]
+    lines.append(f"    {request.method} {visible_text(style.base + request.path, 300)}")
+    width = min(28, max((len(visible_text(change.name, 60)) for change in request.fields), default=0))
     for change in request.fields:
-        lines.append(f"      {plain(change.name, 60):<{width}}  {_change(change)}")
+        lines.append(f"      {visible_text(change.name, 60):<{width}}  {_change(change)}")
     if request.events:
-        lines.append(f"    from {plain(_places(request.events), 1_000)}")
+        lines.append(f"    from {visible_text(_places(request.events), 1_000)}")
     if request.note:
-        lines.append("    " + coloured(plain(f"note: {request.note}", 1_000), _RED if request.irreversible else "2"))
+        lines.append(
+            "    " + coloured(visible_text(f"note: {request.note}", 1_000), _RED if request.irreversible else "2")
+        )
     return encodable("\n".join(lines) + "\n\n")
 
 
-def _change(change: Change) -> str:
+def _change(change: ShownChange) -> str:
     new = _value(change.new)
     return f"{_value(change.old)} -> {new}" if change.known else new
 
@@ -240,20 +242,20 @@ def _value(value: Any) -> str:
     if value is None or value in ("", []):
         return "(blank)"
     if isinstance(value, str):
-        return plain(value, VALUE_LIMIT)
+        return visible_text(value, VALUE_LIMIT)
     if isinstance(value, list) and all(isinstance(item, Mapping) and "value" in item for item in value):
-        return plain(", ".join(str(item["value"]) for item in value), VALUE_LIMIT)
+        return visible_text(", ".join(str(item["value"]) for item in value), VALUE_LIMIT)
     if isinstance(value, Mapping) and "currency" in value:
         amount = next((value[name] for name in ("amount", "price", "value") if name in value), "")
-        return plain(f"{amount} {value['currency']}", VALUE_LIMIT)
-    return plain(_json(_plain_data(value)), VALUE_LIMIT)
+        return visible_text(f"{amount} {value['currency']}", VALUE_LIMIT)
+    return visible_text(_json(_plain_data(value)), VALUE_LIMIT)
 
 
 def _plain_data(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
-def _places(events: Iterable[Event]) -> str:
+def _places(events: Iterable[ShownEvent]) -> str:
     """`a.ndjson:3, a.ndjson:7 and 12 more`."""
     told = []
     all_events = list(events)

@@ -12,10 +12,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from pipedrive_cli.errors import ConfigProblem
-from pipedrive_cli.outcomes import Outcome, cause_of
+from pipedrive_cli.model import KINDS, Kind, Outcome, cause_of
 from pipedrive_cli.report.json_line import json_line
-from pipedrive_cli.report.problems import words
-from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.report.problems import words_for
 
 VERSION: Literal[1] = 1
 EXAMPLES = 5  # a problem is understood from a few; the rejects file has them all
@@ -159,7 +158,7 @@ def problem_group(
     hint: str | None = None,
 ) -> ProblemGroup:
     """A group in the words `problems.PROBLEMS` has for its code, unless others are given; five examples are kept."""
-    known = words(code)
+    known = words_for(code)
     kept = tuple(example for example, _ in zip(examples, range(EXAMPLES), strict=False))
     return ProblemGroup(code, outcome, count, message or known.message, hint or known.hint, kept)
 
@@ -186,7 +185,7 @@ def problem_groups(
 
 def heading(code: str, where: str | None) -> str:
     """What happened, with the field where that is the cause."""
-    return words(code).message if where is None else f"{words(code).message}: {where}"
+    return words_for(code).message if where is None else f"{words_for(code).message}: {where}"
 
 
 def varied(examples: Iterable[Example]) -> list[Example]:

@@ -12,11 +12,20 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipedrive_cli.model import Kind
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, problem_lines, trait_lines
-from pipedrive_cli.report.paper import MESSAGE_LIMIT, advice, console_for, is_terminal, joined, safe, section, show
 from pipedrive_cli.report.summary import ProblemGroup
-from pipedrive_cli.report.wording import apart, place, skipped
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.report.terminal import (
+    MESSAGE_LIMIT,
+    advice_lines,
+    console_for,
+    is_terminal,
+    joined_words,
+    safe,
+    section_lines,
+    show,
+)
+from pipedrive_cli.report.wording import apart, place_words, skipped
 
 CELL_LIMIT = 1_000  # characters: a list of options may be long
 WIDE = 100_000  # columns: no line is folded
@@ -83,16 +92,18 @@ def show_findings(
     """
     parts: list[RenderableType] = []
     for title, rows in sections:
-        parts += section(title, _pairs([(safe(what, "dim"), safe(how, limit=MESSAGE_LIMIT)) for what, how in rows]))
-    parts += section("To be put right first", *_placed(obstacles))
-    parts += section("Worth a look", *_placed(warnings))
+        parts += section_lines(
+            title, _pairs([(safe(what, "dim"), safe(how, limit=MESSAGE_LIMIT)) for what, how in rows])
+        )
+    parts += section_lines("To be put right first", *_placed(obstacles))
+    parts += section_lines("Worth a look", *_placed(warnings))
     wrong, skips = apart(problems)
-    parts += section("Problems, worst first", *problem_lines(wrong, examples))
-    parts += section("Skipped", *(safe(skipped(group), limit=MESSAGE_LIMIT) for group in skips))
+    parts += section_lines("Problems, worst first", *problem_lines(wrong, examples))
+    parts += section_lines("Skipped", *(safe(skipped(group), limit=MESSAGE_LIMIT) for group in skips))
     advised = [_in_one_line(trait) for trait in traits if trait.hint]
-    parts += section("Traits that are in no mapping", *trait_lines(dropped), *advised)
+    parts += section_lines("Traits that are in no mapping", *trait_lines(dropped), *advised)
     parts += [Text(""), safe(verdict, "bold green" if ok else "bold red", limit=MESSAGE_LIMIT)]
-    parts += section("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
+    parts += section_lines("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
     show(console_for(sys.stdout), parts[1:])
 
 
@@ -108,10 +119,10 @@ def _pairs(rows: Sequence[tuple[Text, Text]]) -> RenderableType | None:
 def _placed(problems: Iterable[ProblemGroup]) -> Iterator[RenderableType]:
     for problem in problems:
         message = safe(problem.message, "bold", limit=MESSAGE_LIMIT)
-        places = [safe(f"{place(example)}  ", "cyan", limit=MESSAGE_LIMIT) for example in problem.examples[:1]]
-        yield joined(*places, message)
-        yield from advice(problem.hint)
+        places = [safe(f"{place_words(example)}  ", "cyan", limit=MESSAGE_LIMIT) for example in problem.examples[:1]]
+        yield joined_words(*places, message)
+        yield from advice_lines(problem.hint)
 
 
 def _in_one_line(trait: ProblemGroup) -> Text:
-    return joined(safe(trait.message), safe(f". {trait.hint}", "dim", limit=MESSAGE_LIMIT))
+    return joined_words(safe(trait.message), safe(f". {trait.hint}", "dim", limit=MESSAGE_LIMIT))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pipedrive_cli.errors import EXIT_CREDENTIALS
-from pipedrive_cli.outcomes import UNSETTLED, Outcome
-from pipedrive_cli.report.problems import words
+from pipedrive_cli.model import UNSETTLED, Outcome
+from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
 # Where what a summary tells of has happened: in the account, in a sandbox of our own, or nowhere yet.
@@ -49,7 +49,7 @@ def meaning(outcome: Outcome, scene: Scene = "account") -> str:
     return _ELSEWHERE[scene].get(outcome, _MEANING[outcome])
 
 
-def duration(seconds: float) -> str:
+def duration_words(seconds: float) -> str:
     """A length of time as people say it: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -88,7 +88,7 @@ def headline(summary: Summary, *, scene: Scene = "account", passed_over: int = 0
 
 
 def _outcome(summary: Summary, scene: Scene) -> str:
-    events, length = summary.events, duration(summary.seconds)
+    events, length = summary.events, duration_words(summary.seconds)
     read = count(events.read, "event")
     if summary.status == "stopped":
         after = f" after {length}" if summary.seconds else ""  # nobody knows how long a run took that left no report
@@ -116,7 +116,7 @@ def _outcome(summary: Summary, scene: Scene) -> str:
 def reason(summary: Summary) -> str:
     """Why the run stopped, in words: those of the problem that bears its code, else the registry's."""
     code = summary.reason or "stopped"
-    return next((problem.message for problem in summary.problems if problem.code == code), words(code).message)
+    return next((problem.message for problem in summary.problems if problem.code == code), words_for(code).message)
 
 
 def next_steps(
@@ -132,7 +132,7 @@ def next_steps(
         again = {"account": "Run again with --reread and", "sandbox": "Run again with", "foretold": "Replay with"}
         steps.append(f"{again[scene]} --rejects FILE to get the rejected events as a file to mend and replay.")
     if resume_in is not None:
-        steps.append(f"Come back in {duration(resume_in)}.")
+        steps.append(f"Come back in {duration_words(resume_in)}.")
     if scene != "account":
         return steps  # nothing is left to be continued: the next run begins with an empty Pipedrive again
     if summary.exit_code == EXIT_CREDENTIALS:
@@ -147,7 +147,7 @@ def next_steps(
     return steps
 
 
-def place(example: Example) -> str:
+def place_words(example: Example) -> str:
     """Where the event stands: `file:line`, with the place in its batch as `[index]`; `-` for no event's problem."""
     if example.file is None:
         return "-"

@@ -10,16 +10,14 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
-from pipedrive_cli.delivery.failing import KindStops
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import reading
+from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
-from pipedrive_cli.events.event import Place
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account, Field, Label
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
-from pipedrive_cli.run.state import default_path
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.run.journal_file import default_path
 from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins
 
@@ -162,7 +160,7 @@ def told_moved(
         yield Complaint(FIELD_MOVED, told, warning.path), Place(file, warning.line or 1)
 
 
-def problems_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
+def config_problems(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
     """What in the config does not fit the account, for the kinds that events are about."""
     problems = [p for p in resolve_fields(config, account) if _concerns(p.path, kinds)]
     for kind, name in (("persons", "user_id_field"), ("organizations", "group_id_field")):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
-from pipedrive_cli.transform.targets import STANDARD, resolve
+from pipedrive_cli.transform.targets import STANDARD, resolve_field
 
 ALIKE = 0.7  # how much alike two names must be for one to be a slip of the other, from 0 to 1
 ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
@@ -19,7 +19,7 @@ ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def advice(kind: Kind, trait: str, config: Config, account: Account | None) -> str | None:
+def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | None) -> str | None:
     """A sentence or two for people; None where there is nothing to say."""
     parent, _, leaf = trait.rpartition(".")
     leaves = {
@@ -42,7 +42,7 @@ def made_for_it(kind: Kind, trait: str, account: Account | None) -> str | None:
     custom = () if account is None else account.fields.get(kind, ())
     names = (*STANDARD[kind], *(field.name for field in custom if field.custom))
     name = next((name for name in names if _bare(name) == _bare(trait)), None)
-    return None if name is None or isinstance(resolve(kind, name, account), str) else name
+    return None if name is None or isinstance(resolve_field(kind, name, account), str) else name
 
 
 def _bare(name: str) -> str:

@@ -13,18 +13,18 @@ from typing import BinaryIO
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
-from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.failing import Failure, KindStops
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
-from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.events.source import Source, resolve_sources
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
-from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, problems_of, warnings_of, with_pins
-from pipedrive_cli.run.asking import Line, connected, unreachable, whose_key
-from pipedrive_cli.run.beginnings import ENOUGH
+from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_problems, warnings_of, with_pins
+from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
+from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.sample import Sample, SampleFound
-from pipedrive_cli.transform.changes import KINDS, Kind
 
 UNUSED = "mapping_unused"
 BUDGET = "budget_short"
@@ -92,7 +92,7 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
 
 
 @dataclass(slots=True)
-class Check:
+class AccountCheck:
     """One check. `note` tells people something while it works; `most` is how many events are looked at, None: all."""
 
     config: Config
@@ -112,7 +112,7 @@ class Check:
 
     async def run(self) -> Checked:
         """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
-        sources = resolve(self.sources, self.stdin, note=self.note) if self.sources else []
+        sources = resolve_sources(self.sources, self.stdin, note=self.note) if self.sources else []
         unchecked: str | None = None
         try:
             async with connected(self.config, sandbox=self.sandbox) as line:
@@ -154,7 +154,7 @@ class Check:
             message = f"writing all of it may take {events.cost.tokens:,} API tokens, and {usable:,} are left for today"
             yield problem_group(BUDGET, None, 1, message=message)
 
-    async def _look(self, line: Line, sources: list[Source]) -> None:
+    async def _look(self, line: Connection, sources: list[Source]) -> None:
         account = await whose_key(line)
         account = account if self.sandbox else with_pins(account, self.config)
         knowledge = AccountKnowledge(account, None, line.send, time.time())
@@ -169,7 +169,7 @@ class Check:
             self._found = self._account(account, line)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
-        self._mistakes += problems_of(self.config, knowledge.account, kinds)
+        self._mistakes += config_problems(self.config, knowledge.account, kinds)
         self._moved += warnings_of(self.config, knowledge.account, kinds)
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
@@ -187,8 +187,8 @@ class Check:
                 message = f"Pipedrive does not show the fields of {kind}: {refused}"
                 self._stop("kind_refused", message, None, EXIT_USAGE)
 
-    def _account(self, account: Account, line: Line) -> AccountFound:
-        a_day, left = line.told("x-daily-ratelimit-token-limit"), line.told("x-daily-ratelimit-token-remaining")
+    def _account(self, account: Account, line: Connection) -> AccountFound:
+        a_day, left = line.limit_of("x-daily-ratelimit-token-limit"), line.limit_of("x-daily-ratelimit-token-remaining")
         usable = None if a_day is None or left is None else left - self.config.delivery.leave_tokens.of(a_day)
         plan = PLANS[self.config.pipedrive.plan]
         expected = plan.requests if self.config.pipedrive.oauth_token is None else plan.oauth_requests
@@ -197,7 +197,7 @@ class Check:
             domain=account.company_domain,
             user=account.user_name,
             admin=account.admin,
-            requests_allowed=line.told("x-ratelimit-limit"),
+            requests_allowed=line.limit_of("x-ratelimit-limit"),
             tokens_a_day=a_day,
             tokens_left=left,
             requests_expected=None if self.sandbox else expected,

@@ -1,23 +1,28 @@
-"""The account's custom fields: which there are, and those made that the config names and the account lacks."""
+"""The account's custom fields: which there are, which the config names and the account lacks, and how those are made.
+
+What `init` needs of the account is here too: whose key it is, the fields to choose from, and making the id fields.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
-from pipedrive_cli.pipedrive.catalog import create_field
+from pipedrive_cli.pipedrive.catalog import PLANS, create_field
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.pipedrive.reading_account import read_fields
-from pipedrive_cli.run.asking import Line, unreachable
+from pipedrive_cli.run.account import AccountKnowledge
+from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.embedded import field_names
-from pipedrive_cli.transform.changes import KINDS, Kind
 from pipedrive_cli.transform.pins import Pins
-from pipedrive_cli.transform.targets import ID_TYPES, Target, is_key, resolve
+from pipedrive_cli.transform.targets import ID_TYPES, FieldTarget, is_key, resolve_field
 
 TEXT = "varchar"
 CHOICES = frozenset({"enum", "set"})
@@ -29,7 +34,7 @@ CREATABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedField:
     """A field to be made. `options` are the labels of an enum or set."""
 
     kind: Kind
@@ -38,7 +43,7 @@ class Wanted:
     options: tuple[str, ...] = ()
 
 
-async def custom_fields(line: Line, kinds: Iterable[Kind]) -> dict[Kind, tuple[Field, ...]]:
+async def custom_fields(line: Connection, kinds: Iterable[Kind]) -> dict[Kind, tuple[Field, ...]]:
     """The custom fields of each kind; leads have those of deals. Raises StopRun where Pipedrive does not show them."""
     found: dict[Kind, tuple[Field, ...]] = {}
     for kind in kinds:
@@ -46,15 +51,15 @@ async def custom_fields(line: Line, kinds: Iterable[Kind]) -> dict[Kind, tuple[F
     return found
 
 
-async def missing(
-    line: Line, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]], pinned: Pins | None = None
-) -> list[Wanted]:
+async def missing_fields(
+    line: Connection, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]], pinned: Pins | None = None
+) -> list[WantedField]:
     """The fields that the config names and the account lacks; `types` are by name what is not to be plain text.
 
     A name that is `pinned` to a field which was renamed is not lacking: its values still go into that one.
     Raises UserMistake for a name that only differs in case or blanks from a field's that is there: that one was meant.
     """
-    wanted: list[Wanted] = []
+    wanted: list[WantedField] = []
     near: list[str] = []
     for kind, names in field_names(config).items():
         lacking = [name for name in names if not is_key(name)]
@@ -62,11 +67,13 @@ async def missing(
         account = Account(fields={kind: fields}, pinned=pinned or {})
         for name in lacking:
             alike = [field for field in fields if field.name.strip().casefold() == name.strip().casefold()]
-            if isinstance(resolve(kind, name, account), Target) or any(f.name.strip() == name.strip() for f in alike):
+            if isinstance(resolve_field(kind, name, account), FieldTarget) or any(
+                f.name.strip() == name.strip() for f in alike
+            ):
                 continue
             near += [f"the config names {name}, but the account's {kind} have {field.name}" for field in alike[:1]]
             field_type, options = types.get(name, (TEXT, ()))
-            wanted.append(Wanted(kind, name, field_type, options))
+            wanted.append(WantedField(kind, name, field_type, options))
     if near:
         raise UserMistake(
             "; ".join(near), code="field_alike", hint="write the names in the config as Pipedrive has them"
@@ -74,7 +81,7 @@ async def missing(
     return wanted
 
 
-async def create(line: Line, wanted: Wanted) -> Field:
+async def create_fields(line: Connection, wanted: WantedField) -> Field:
     """Makes one field; where no answer comes, looks whether it was made. Raises StopRun where it could not be."""
     try:
         answer = await line.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
@@ -134,7 +141,7 @@ def _bad_type(text: str, why: str, hint: str) -> UserMistake:
     return UserMistake(f"--type {text}: {why}", code="usage", hint=hint)
 
 
-async def _fields(line: Line, kind: Kind) -> tuple[Field, ...]:
+async def _fields(line: Connection, kind: Kind) -> tuple[Field, ...]:
     try:
         return await read_fields(line.send, kind)
     except Failure as failure:
@@ -145,3 +152,65 @@ async def _fields(line: Line, kind: Kind) -> tuple[Field, ...]:
             code="refused",
             hint="the API token's user may lack a permission, or the feature is off",
         ) from refused
+
+
+TODAYS_PLANS = ("lite", "growth", "premium", "ultimate")  # the others are older names of limits that these have too
+
+
+@dataclass(frozen=True, slots=True)
+class AccountForSetup:
+    """The account with its fields. `refused` has a sentence per kind whose fields Pipedrive does not show."""
+
+    account: Account
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedFields:
+    """Fields that were made, those that are missing still, and what kept them from being made, if anything."""
+
+    fields: tuple[WantedField, ...]
+    missing: tuple[WantedField, ...] = ()
+    stopped: StopRun | None = None
+
+
+async def account_of_key(config: Config) -> tuple[Account, str | None]:
+    """Whose key this is, and the plan that Pipedrive's limits show. Raises StopRun and UserMistake."""
+    async with connected(config) as line:
+        account = await whose_key(line)
+        told = line.limit_of("x-ratelimit-limit")
+    return account, next((plan for plan in TODAYS_PLANS if PLANS[plan].requests == told), None)
+
+
+async def learn_account(config: Config, account: Account, kinds: Iterable[Kind]) -> AccountForSetup:
+    """The fields of these kinds. Raises StopRun where nobody answers."""
+    refused: list[str] = []
+    async with connected(config) as line:
+        knowledge = AccountKnowledge(account, None, line.send, time.time())
+        for kind in kinds:
+            try:
+                await knowledge.learn(frozenset({kind}), labels=False)
+            except Failure as failure:
+                raise unreachable(failure) from failure
+            except (KindStops, Refusal) as refusal:
+                refused.append(f"Pipedrive does not show the fields of {kind}: {refusal}")
+    return AccountForSetup(knowledge.account, tuple(refused))
+
+
+async def lacking_fields(config: Config, types: Mapping[str, str]) -> list[WantedField]:
+    """The fields that the config names and the account lacks; `types` by name, text for all others."""
+    async with connected(config) as line:
+        return await missing_fields(line, config, {name: (each, ()) for name, each in types.items()})
+
+
+async def create_lacking(config: Config, wanted: Sequence[WantedField]) -> CreatedFields:
+    """Makes them in this order, until one cannot be made."""
+    made: list[WantedField] = []
+    async with connected(config) as line:
+        try:
+            for each in wanted:
+                await create_fields(line, each)
+                made.append(each)
+        except StopRun as stop:
+            return CreatedFields(tuple(made), tuple(wanted[len(made) :]), stop)
+    return CreatedFields(tuple(made))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 from pipedrive_cli.transform.targets import STANDARD, is_key
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def embedded_sandbox(config: Config) -> Sandbox:
     """A sandbox without limits, with a text field for every field that the config maps to by name."""
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
-    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0, currencies=currencies(config)))
+    sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0, currencies=sandbox_currencies(config)))
     furnish(sandbox, config)
     return sandbox
 
@@ -36,7 +36,7 @@ def furnish(sandbox: Sandbox, config: Config) -> None:
         sandbox.add_lead_label(label)
 
 
-def currencies(config: Config) -> tuple[str, ...]:
+def sandbox_currencies(config: Config) -> tuple[str, ...]:
     """Those that every account begins with, and the config's own."""
     from pipedrive_cli.sandbox.options import ISO_4217  # noqa: PLC0415 - as above
 

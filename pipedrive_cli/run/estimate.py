@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipedrive_cli.model import KINDS, Kind, Transformed
 from pipedrive_cli.pipedrive.catalog import FACTS, MERGE, Endpoint
-from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
 
 READS_OF_A_MERGE = 2
 
@@ -31,7 +31,7 @@ class Estimate:
     _leads: int = 0
     _merges: int = 0
 
-    def take(self, transformed: Transformed) -> None:
+    def add_event(self, transformed: Transformed) -> None:
         """Counts what one event asks for."""
         for change in transformed.changes:
             if change.record.kind == "leads":

@@ -16,20 +16,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pipedrive_cli.delivery.backlog import Backlog
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.desk import Desk
 from pipedrive_cli.delivery.journal.rows import digest
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.event import Event, Place
-from pipedrive_cli.events.reading import UNREAD, Reading, read
+from pipedrive_cli.events.reading import UNREAD, Reading, read_source
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.spool import Spool
@@ -78,20 +75,20 @@ class Intake:
     spool: Spool | None = None
     limit: int | None = None
     files: Passing | None = None  # which files are known; None: all are read
-    read: Callable[[Source], Reading] = read
+    read: Callable[[Source], Reading] = read_source
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
     parts: int = 0  # the changes that they ask for
     left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
-    _under_way: dict[bytes, Case] = field(default_factory=dict)
-    _twins: list[tuple[Case, Case]] = field(default_factory=list)
+    _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
+    _twins: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
     _taken: int = 0
 
     @property
-    def _book(self) -> Book:
-        return self.mapping.book
+    def _run_log(self) -> RunLog:
+        return self.mapping.run_log
 
     @property
     def _backlog(self) -> Backlog:
@@ -104,18 +101,18 @@ class Intake:
     async def windows(self) -> AsyncIterator[None]:
         """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
         for named in self.sources:
-            self._book.tally.files_begun += 1
+            self._run_log.live_figures.files_begun += 1
             source = named if self.files is None else self.files.to_read(named)
             if source is None:
-                self._book.tally.bytes_read += named.size or 0
-                self._book.tally.files_passed_over += 1
+                self._run_log.live_figures.bytes_read += named.size or 0
+                self._run_log.live_figures.files_passed_over += 1
                 continue
             reading = self.read(source)
-            self._book.tally.file = source.name
-            before = self._book.tally.bytes_read
+            self._run_log.live_figures.file = source.name
+            before = self._run_log.live_figures.bytes_read
             pipe = source.size is None
             async for batch in self._taken_together(reading):
-                self._book.tally.bytes_read = before + reading.bytes_read
+                self._run_log.live_figures.bytes_read = before + reading.bytes_read
                 enough = await self._take(batch, reading)
                 if enough or self._desk.stopped is not None:
                     return
@@ -160,7 +157,7 @@ class Intake:
             if first.open:
                 continue
             twin.become_copy(first)
-            self._book.end(twin)
+            self._run_log.end_event(twin)
         self._twins = waiting
 
     async def _take(self, batch: Sequence[Entry], reading: Reading) -> bool:
@@ -169,7 +166,7 @@ class Intake:
         known = self._desk.handled([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
         now = self.now()
-        tally = self._book.tally
+        live_figures = self._run_log.live_figures
         filters = self.filters
         # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
         events = [
@@ -179,29 +176,29 @@ class Intake:
         for entry, key, event in zip(batch, digests, events, strict=True):
             if key and key in known:
                 if filters and not (isinstance(event, Event) and passes(event, filters)):
-                    tally.filtered += 1
+                    live_figures.filtered += 1
                     continue
-                tally.events_read += 1
-                self._book.end_known()
+                live_figures.events_read += 1
+                self._run_log.end_known_event()
                 continue
             assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):
                 if filters:
-                    tally.filtered += 1
+                    live_figures.filtered += 1
                     continue
                 if self._limit_reached():
                     return True
-                tally.events_read += 1
+                live_figures.events_read += 1
                 self._end_refused(entry, key, event)
                 continue
             if filters and not passes(event, filters):
-                tally.filtered += 1
+                live_figures.filtered += 1
                 continue
             if self._limit_reached():
                 return True
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
-            tally.events_read += 1  # from here on it has an outcome, whatever happens
+            live_figures.events_read += 1  # from here on it has an outcome, whatever happens
             await self._take_event(entry, key, event)
         return False
 
@@ -224,36 +221,38 @@ class Intake:
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         if transformed.complaints:
-            case.take(transformed.complaints)
+            case.add_complaints(transformed.complaints)
         refusal = self._backlog.add(transformed, case)
         if refusal is not None:
             case.refuse(refusal)
         if case.open == 0:
-            self._book.end(case)
+            self._run_log.end_event(case)
         else:
             self._under_way[key] = case
 
-    async def _renewed(self, event: Event, case: Case) -> bool:
+    async def _renewed(self, event: Event, case: PendingEvent) -> bool:
         """Whether the account turns out to be another one than was known. Where the run ends here, its event waits."""
         try:
             return await self.mapping.renew(event)
         except Exception:
             case.add(Outcome.PENDING)
-            self._book.end(case)
+            self._run_log.end_event(case)
             raise
 
-    def _case(self, entry: Entry, key: bytes, event: Event) -> Case:
+    def _case(self, entry: Entry, key: bytes, event: Event) -> PendingEvent:
         user, spool = event.user_id or event.anonymous_id, self.spool
         if spool is None:
-            return Case(key, Origin(event.identity, entry.place, user, event.time))
+            return PendingEvent(key, EventOrigin(event.identity, entry.place, user, event.time))
         body = spool.add(entry.body())
-        return Case(key, spool.add_origin(Origin(event.identity, entry.place, user, event.time, body)), spool)
+        return PendingEvent(
+            key, spool.add_origin(EventOrigin(event.identity, entry.place, user, event.time, body)), spool
+        )
 
     def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
         body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)
-        case = Case(key, Origin(entry.identity or "", entry.place, body=body, cut=entry.cut))
+        case = PendingEvent(key, EventOrigin(entry.identity or "", entry.place, body=body, cut=entry.cut))
         case.refuse(complaint)
-        self._book.end(case)
+        self._run_log.end_event(case)
 
 
 def _misfit(transformed: Transformed) -> bool:
@@ -329,9 +328,11 @@ def _code(entry: Entry) -> str | None:
     return None if entry.refusal is None else entry.refusal.code
 
 
-def reading_started(tally: Tally, sources: Sequence[Source]) -> None:
+def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:
     """Tells the tally how much there is to read."""
     sizes = [source.size for source in sources]
-    tally.bytes_total = None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)
-    tally.files_total = len(sources)
-    tally.phase = "reading"
+    live_figures.bytes_total = (
+        None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)
+    )
+    live_figures.files_total = len(sources)
+    live_figures.phase = "reading"

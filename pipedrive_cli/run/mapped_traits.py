@@ -13,13 +13,11 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, cause_of
+from pipedrive_cli.model import KINDS, Complaint, Event, Kind, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.run.advice import made_for_it
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.targets import Target, resolve
+from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
 VALUES_KEPT = 500  # different values of one trait
@@ -40,7 +38,7 @@ class MappedTraits:
     looked: Counter[Kind] = field(default_factory=Counter)
     _values: dict[Trait, Counter[str]] = field(default_factory=dict)
 
-    def take(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
+    def add_event(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
         """Counts what one event brings. Returns the mapped trait that each complaint is about, if any."""
         places: dict[str, Kind] = {}
         for kind, where, objects in _said(event):
@@ -86,9 +84,9 @@ class MappedTraits:
         remedy = _remedy(target)
         return f"{fits}: {self._told(trait)}. {remedy[0].upper()}{remedy[1:]}."
 
-    def _target(self, kind: Kind, trait: str, account: Account | None) -> Target | None:
-        target = resolve(kind, getattr(self.config.fields, kind)[trait], account)
-        return target if isinstance(target, Target) and target.type is not None else None
+    def _target(self, kind: Kind, trait: str, account: Account | None) -> FieldTarget | None:
+        target = resolve_field(kind, getattr(self.config.fields, kind)[trait], account)
+        return target if isinstance(target, FieldTarget) and target.type is not None else None
 
     def _told(self, trait: Trait) -> str:
         values = self._values.get(trait, Counter())
@@ -111,12 +109,12 @@ class MappedTraits:
         return None
 
 
-def described(target: Target) -> str:
+def described(target: FieldTarget) -> str:
     """A field for people: `Age, a field of type double`."""
     return f"{target.name}, a field of type {target.type}"
 
 
-def _remedy(target: Target) -> str:
+def _remedy(target: FieldTarget) -> str:
     if target.type in CHOICES:
         return "add what is missing to the field's options in Pipedrive, or mend the values"
     return "mend the values, or map the trait to a field of a fitting type"

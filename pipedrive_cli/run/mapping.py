@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.courier import Courier
-from pipedrive_cli.delivery.failing import KindStops
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.delivery.retry import KindStops
+from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.model import KINDS, Event, Kind, Transformed
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.run.account import problems_of, raise_problems, told_moved
-from pipedrive_cli.run.terms import names_of, terms_of
-from pipedrive_cli.transform.changes import KINDS, Kind, Transformed
+from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
+from pipedrive_cli.run.settings import delivery_settings, field_names_of
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 _NEEDS: dict[str, frozenset[Kind]] = {
@@ -66,7 +65,7 @@ class RunMapping:
     config: Config
     config_file: str
     view: AccountView
-    book: Book
+    run_log: RunLog
     courier: Courier
     kinds: frozenset[Kind] = frozenset()  # that it is ready for
     _transform: Transform | None = None
@@ -84,12 +83,12 @@ class RunMapping:
         config = self.config
         self.kinds |= kinds
         await self._learn(kinds)
-        problems = problems_of(config, self._known, self.kinds)
+        problems = config_problems(config, self._known, self.kinds)
         if problems:
             self.view.forget()  # somebody may have made the field a minute ago
             await self._learn(self.kinds)
-            problems = problems_of(config, self._known, self.kinds)
-        if problems and any(not label.startswith("GET ") for label in self.book.tally.requests):
+            problems = config_problems(config, self._known, self.kinds)
+        if problems and any(not label.startswith("GET ") for label in self.run_log.live_figures.requests):
             raise StopRun(
                 f"the config does not fit the account: {problems[0].path} {problems[0].message}",
                 code="config",
@@ -100,10 +99,10 @@ class RunMapping:
         self._warn_of_moved()
         self.view.pin(config)
         transform = self._transform = compile_mapping(config, self.view.account)
-        terms = terms_of(config, transform, self._known)
+        terms = delivery_settings(config, transform, self._known)
         self.courier.terms = terms
         addresses = {kind: transform.addresses(kind) for kind in KINDS}
-        self.courier.desk.equip(terms, addresses, names_of(self._known))
+        self.courier.desk.equip(terms, addresses, field_names_of(self._known))
 
     async def renew(self, event: Event) -> bool:
         """A value fits no field as the account is known: perhaps it is known from yesterday. Returns whether it was."""
@@ -133,4 +132,4 @@ class RunMapping:
         for complaint, place in told_moved(self.config, self.config_file, self._known, self.kinds):
             if complaint.field not in self._moved:
                 self._moved.add(complaint.field or "")
-                self.book.problem(complaint, Case(b"", Origin("", place)))
+                self.run_log.problem(complaint, PendingEvent(b"", EventOrigin("", place)))

@@ -1,7 +1,7 @@
 """The desk of a preview: what would be written is noted and counted, nothing is sent, and memory remembers.
 
 Looks are answered by what the preview itself would have written so far, then by a view of the account, which asks
-nobody (`preview_account`) or sends GETs alone (`preview_online`). Nothing here can send.
+nobody (`NoAccount`) or sends GETs alone (`online_account`). Nothing here can send.
 """
 
 from __future__ import annotations
@@ -10,19 +10,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from pipedrive_cli.delivery.asks import Forget, Knowledge, Locate, RecordId, Save, Terms, Write, name_key
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.desk import Written
+from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write, name_key
+from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import SeenRecord
-from pipedrive_cli.delivery.standing import RecordState, blank
-from pipedrive_cli.delivery.window import Window
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.precedence import RecordState, blank
+from pipedrive_cli.delivery.run_log import RunLog
+from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.outcomes import HANDLED
-from pipedrive_cli.pipedrive.catalog import get
-from pipedrive_cli.run.preview_rows import Labels, RequestLog, label, requested
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import HANDLED, Kind
+from pipedrive_cli.pipedrive.catalog import (
+    Call,
+    currencies,
+    get,
+    lead_labels,
+    list_fields,
+    list_leads,
+    listing,
+    me,
+)
+from pipedrive_cli.run.preview_rows import Labels, RequestLog, label, planned_request
 
 _CONTACTS = frozenset({"emails", "phones"})
 
@@ -33,15 +43,15 @@ class AccountRecords(Protocol):
     @property
     def certain(self) -> bool: ...
 
-    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]]) -> None:
+    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
         """What the mapping has become."""
 
     async def prepare(self, window: Window) -> None:
         """Looks up at once what the records of a window are known by."""
 
-    async def find(self, ask: Locate) -> tuple[RecordId, ...]: ...
+    async def find(self, ask: Find) -> tuple[RecordId, ...]: ...
 
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge: ...
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
     async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None: ...
 
@@ -71,7 +81,7 @@ class PaperDesk:
     records: AccountRecords
     labels: Labels
     log: RequestLog
-    book: Book
+    run_log: RunLog
     stopped: StopRun | None = None
     _names: Mapping[str, str] = field(default_factory=dict)  # of fields, by address
     _ids: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
@@ -83,7 +93,9 @@ class PaperDesk:
     def stop(self, why: StopRun) -> None:
         self.stopped = self.stopped or why
 
-    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+    def equip(
+        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+    ) -> None:
         self.log.names.update(names)
         self._names = terms.names
         self.records.equip(terms, addresses)
@@ -94,7 +106,7 @@ class PaperDesk:
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self._handled.intersection(digests) | self.records.handled(digests)
 
-    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
         key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
         own = None if key is None else self._ids.get((ask.kind, key))
         ids = (own,) if own is not None else await self.records.find(ask)
@@ -115,14 +127,14 @@ class PaperDesk:
                 found[record] = None
         return tuple(found)
 
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         made = self._made.get((kind, record))
         if made is not None and (made.values is not None or _unborn(record)):
-            return Knowledge(made.state, made.values, shown=made.values is not None)
+            return Snapshot(made.state, made.values, shown=made.values is not None)
         if _unborn(record):
-            return Knowledge()
+            return Snapshot()
         known = self.records.recall(kind, record)
-        return known if made is None else Knowledge(made.state, known.values, known.age, known.updated, known.shown)
+        return known if made is None else Snapshot(made.state, known.values, known.age, known.updated, known.shown)
 
     async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
         del mapped  # a look of its own
@@ -146,7 +158,7 @@ class PaperDesk:
         self.log.count(ask.call)
         if self.log.show is not None:
             certain = self.records.certain
-            self.log.show(requested(ask, job, before, self.labels, self._names, certain=certain))
+            self.log.show(planned_request(ask, job, before, self.labels, self._names, certain=certain))
         if ask.action == "merge":
             written.shown = self._merged(ask)
             return {}
@@ -179,7 +191,7 @@ class PaperDesk:
         values = self._values(kind, record)
         return self.records.last_seen(kind, record) if values is None else values
 
-    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
+    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         self._end(ended)
         if save.id is None:
             return
@@ -203,14 +215,14 @@ class PaperDesk:
             self._ids.pop((gone.kind, gone.key), None)
             self._lost[gone.kind, gone.key] = gone.state
 
-    async def end(self, cases: Sequence[Case]) -> None:
+    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
         self._end(cases)
 
-    def _end(self, cases: Sequence[Case]) -> None:
+    def _end(self, cases: Sequence[PendingEvent]) -> None:
         for case in cases:
             if case.digest and case.outcome in HANDLED:
                 self._handled.add(case.digest)
-            self.book.end(case)
+            self.run_log.end_event(case)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset()
@@ -231,3 +243,92 @@ class PaperDesk:
 def _unborn(record: RecordId) -> bool:
     """Whether this preview would have made the record itself."""
     return isinstance(record, int) and record < 0
+
+
+@dataclass(slots=True)
+class NoAccount:
+    """No account was asked. `log` is given the looks that a run would begin with, in an account of any size.
+
+    `journal` is a copy of the one that earlier runs have left, if there is one. Whoever somebody waited for until the
+    input's end (the previous person of an alias, a person who is not to be created) is taken to be there: only then
+    there is something to be sent.
+    """
+
+    journal: Journal | None
+    labels: Labels
+    log: RequestLog
+    account: None = None
+    certain: bool = False
+    _told: set[str] = field(default_factory=set)
+    _over: bool = False
+
+    # -- the account
+
+    async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
+        """A run would ask for these."""
+        self._once(me())
+        for kind in sorted(kinds):
+            self._once(list_fields(kind))
+        if kinds & {"leads", "products"}:
+            self._once(currencies())
+        if labels:
+            self._once(lead_labels())
+
+    async def renew(self, kinds: frozenset[Kind]) -> bool:
+        del kinds  # nothing was known of them
+        return False
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+    def pin(self, config: Config) -> None:
+        """Nobody knows which keys its names stand for."""
+
+    # -- its records
+
+    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        """Nothing is read of them."""
+
+    async def prepare(self, window: Window) -> None:
+        for kind in KEYED:
+            if window.keys(kind):
+                self._once(listing(kind))
+        if window.has_leads:
+            self._once(list_leads())
+            self._once(list_leads(archived=True))
+
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
+        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
+        if key is None:
+            return ()
+        if self.journal is not None and (own := self.journal.known(ask.kind, [key])):
+            return tuple(own.values())
+        if self._over and ask.kind == "persons" and ask.key is not None:
+            return (self.labels.mint("persons", label("persons", ask.key)),)
+        return ()
+
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+        return Snapshot(None if self.journal is None else self.journal.state(kind, record))
+
+    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any]:
+        self.log.look(get(kind, record))
+        return {}
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        del kind, key
+        return None
+
+    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        seen = None if self.journal is None else self.journal.seen(kind, record)
+        return None if seen is None else seen.values
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        return set() if self.journal is None else self.journal.handled(digests)
+
+    def input_over(self) -> None:
+        self._over = True
+
+    def _once(self, call: Call) -> None:
+        if call.target not in self._told:
+            self._told.add(call.target)
+            self.log.look(call)

@@ -13,17 +13,16 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.past import forget_runs, reading, unfinished_runs
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.report.course import unpacked
-from pipedrive_cli.report.occasion import Occasion, scene_named
+from pipedrive_cli.model import Kind
+from pipedrive_cli.report.run_context import RunContext, scene_named
 from pipedrive_cli.report.summary import Summary, from_json
+from pipedrive_cli.report.timeline import unpacked
 from pipedrive_cli.report.wording import Scene
-from pipedrive_cli.run.asking import connected, whose_key
-from pipedrive_cli.run.connecting import site_of
-from pipedrive_cli.run.state import default_path, held
-from pipedrive_cli.run.telling import summary_of
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.run.connection import connected, site_of, whose_key
+from pipedrive_cli.run.journal_file import default_path, locked
+from pipedrive_cli.run.results import summary_of
 
 # Where a person finds a record in Pipedrive's web app.
 PAGES: dict[Kind, str] = {
@@ -109,7 +108,7 @@ def run_names(path: Path | None) -> list[str]:
     return sorted(names, reverse=True)
 
 
-def chosen(past: History, wanted: str | None) -> Past:
+def chosen_runs(past: History, wanted: str | None) -> Past:
     """The run of that name, or of a beginning or end of it that no other run has; the latest for None."""
     if not past.runs:
         raise UserMistake("there are no runs yet", code="no_runs")
@@ -129,11 +128,11 @@ def name_meant(names: Sequence[str], wanted: str) -> str:
     raise UserMistake(message, code="no_such_run", hint="`pipedrive-cli runs` lists them")
 
 
-def occasion_of(past: History, run: Past) -> Occasion:
+def occasion_of(past: History, run: Past) -> RunContext:
     """What the run's page tells besides its summary. Raises UserMistake."""
     with reading(past.path) as journal:
         command, scene = journal.setting_of(run.number)
-        return Occasion(
+        return RunContext(
             scene=scene_named(scene),
             command=f"{command} {journal.sources_of(run.number)}".strip(),
             company=past.company,
@@ -169,7 +168,7 @@ def prune(path: Path, *, keep: int, older_than: float | None, now: datetime) -> 
     """
     if not path.exists():
         raise UserMistake("there are no runs yet", code="no_runs")
-    with held(path):
+    with locked(path):
         with reading(path) as journal:
             rows = journal.runs()[max(1, keep) :]
         if older_than is not None:
@@ -201,7 +200,7 @@ def _as_far_as_counted(journal: Journal, number: int, name: str) -> Summary:
         code="stopped",
         hint="if it is not under way, run the same command again; what arrived is not sent twice",
     )
-    summary = summary_of(journal, number, name, stopped, input_complete=False, tally=Tally(), seconds=0.0)
+    summary = summary_of(journal, number, name, stopped, input_complete=False, live_figures=LiveFigures(), seconds=0.0)
     events = summary.events
     open_ = max(0, events.read - sum(events.by_outcome().values()))
     return msgspec.structs.replace(summary, events=msgspec.structs.replace(events, pending=events.pending + open_))
@@ -212,7 +211,7 @@ __all__ = [
     "History",
     "Past",
     "Pruned",
-    "chosen",
+    "chosen_runs",
     "created",
     "find_journal",
     "history",

@@ -13,28 +13,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pipedrive_cli.config import Config, address
+from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
-from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.paper import PaperDesk
-from pipedrive_cli.run.preview_account import NoAccount
-from pipedrive_cli.run.preview_rows import Labels, Requested, RequestLog
+from pipedrive_cli.run.paper import NoAccount, PaperDesk
+from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
+from pipedrive_cli.run.results import new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
-from pipedrive_cli.run.telling import named, summary_of, twin_records
 
 if TYPE_CHECKING:
-    from pipedrive_cli.run.preview_online import OnlineAccount
+    from pipedrive_cli.run.online_account import OnlineAccount
 
 DAY = 86_400.0
 
@@ -62,17 +60,17 @@ class Preview:
     config_file: str
     options: PreviewOptions
     stdin: BinaryIO | None = None
-    show: Callable[[Requested], None] | None = None
+    show: Callable[[PlannedRequest], None] | None = None
     note: Callable[[str], None] = lambda _: None
-    tally: Tally = field(default_factory=Tally)
+    live_figures: LiveFigures = field(default_factory=LiveFigures)
     foretells: bool = True
-    book: Book = field(init=False)
+    run_log: RunLog = field(init=False)
     log: RequestLog = field(init=False)
     names: dict[str, str] = field(default_factory=dict)  # of custom fields, by key, as soon as the account has told
 
     def __post_init__(self) -> None:
-        self.book = Book(0, self.tally, journaled=False)
-        self.log = RequestLog(self.tally, self.show, self.foretells, self.names)
+        self.run_log = RunLog(0, self.live_figures, journaled=False)
+        self.log = RequestLog(self.live_figures, self.show, self.foretells, self.names)
 
     async def run(self) -> Summary:
         """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
@@ -87,14 +85,14 @@ class Preview:
                     journal = stack.enter_context(contextlib.closing(scratch(state)))
                 labels = Labels()
                 return await self._through(NoAccount(journal, labels, self.log), labels, journal)
-        from pipedrive_cli.run.preview_online import looking  # noqa: PLC0415 - loads what sends
+        from pipedrive_cli.run.online_account import looking  # noqa: PLC0415 - loads what sends
 
         async with looking(
             self.config,
             sandbox=self.options.sandbox,
             state=state,
             tell=self.log.look,
-            warn=lambda kind, key, ids: self.book.problem(twin_records(kind, key, ids)),
+            warn=lambda kind, key, ids: self.run_log.problem(twin_records(kind, key, ids)),
         ) as seen:
             return await self.on(seen)
 
@@ -104,11 +102,11 @@ class Preview:
 
     async def _through(self, view: NoAccount | OnlineAccount, labels: Labels, journal: Journal | None) -> Summary:
         """The run itself, at a paper desk. `view` is both the account and its records."""
-        sources = resolve(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
-        reading_started(self.tally, sources)
-        desk = PaperDesk(view, labels, self.log, self.book)
-        courier = Courier(desk, self.book, Backlog({} if journal is None else journal.aliases()))
-        mapping = RunMapping(self.config, self.config_file, view, self.book, courier)
+        sources = resolve_sources(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
+        reading_started(self.live_figures, sources)
+        desk = PaperDesk(view, labels, self.log, self.run_log)
+        courier = Courier(desk, self.run_log, Backlog({} if journal is None else journal.aliases()))
+        mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
         intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -117,7 +115,7 @@ class Preview:
             now=lambda: time.time_ns() // 1000,
             limit=self.options.limit,
         )
-        session = Session(intake, mapping, courier, self.book)
+        session = Session(intake, mapping, courier, self.run_log)
         stopped = await session.run()
         return self._summary(stopped, input_complete=session.input_complete)
 
@@ -126,7 +124,7 @@ class Preview:
         if self.options.sandbox:
             return 0.0
         plan = PLANS[self.config.pipedrive.plan]
-        total = sum(self.tally.requests.values())
+        total = sum(self.live_figures.requests.values())
         needed = total / plan.allowed(oauth=self.config.pipedrive.oauth_token is not None) * WINDOW_SECONDS
         budget = self.config.delivery.daily_tokens
         if budget is None and self.config.pipedrive.seats is not None:
@@ -134,18 +132,24 @@ class Preview:
         if budget:
             reserve = self.config.delivery.leave_tokens
             usable = max(1.0, budget * (1 - reserve.ratio) if reserve.ratio else budget - reserve.tokens)
-            needed += self.tally.tokens_spent // usable * DAY
+            needed += self.live_figures.tokens_spent // usable * DAY
         return needed
 
     def _summary(self, stopped: StopRun | None, *, input_complete: bool) -> Summary:
         # The figures go through a journal like those of a run, so that one place makes summaries.
         with contextlib.closing(scratch()) as journal:
             with journal.transaction():
-                self.book.write(journal)
-            name = named(datetime.now(UTC))
+                self.run_log.write_to(journal)
+            name = new_run_name(datetime.now(UTC))
             seconds = self.seconds()
             return summary_of(
-                journal, 0, name, stopped, input_complete=input_complete, tally=self.tally, seconds=seconds
+                journal,
+                0,
+                name,
+                stopped,
+                input_complete=input_complete,
+                live_figures=self.live_figures,
+                seconds=seconds,
             )
 
 
@@ -153,4 +157,4 @@ def shown_address(config: Config, *, sandbox: bool) -> str:
     """The address that requests are shown with. Raises UserMistake where the config does not say it."""
     from pipedrive_cli.run.embedded import ADDRESS  # noqa: PLC0415 - only the sandbox needs it
 
-    return ADDRESS if sandbox else address(config)
+    return ADDRESS if sandbox else base_address(config)

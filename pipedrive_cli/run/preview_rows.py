@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pipedrive_cli.delivery.asks import RecordId, Write
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.cases import Case
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.effects import RecordId, Write
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.catalog import Call
-from pipedrive_cli.transform.changes import Kind
 
 Action: TypeAlias = Literal["create", "update", "create or update", "merge", "look up"]
 
@@ -38,13 +38,13 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class PlannedRequest:
     """One request. `call` has words where ids are unknown; `record` names the record for people, "" for look-ups."""
 
     call: Call
     action: Action
     record: str = ""
-    events: tuple[Case, ...] = ()
+    events: tuple[PendingEvent, ...] = ()
     note: str | None = None
     fields: tuple[FieldChange, ...] = ()
     irreversible: bool = False  # it may merge two persons, which cannot be undone
@@ -74,14 +74,15 @@ class Requested:
 
 @dataclass(slots=True)
 class RequestLog:
-    """The requests that a run would send: counted in `tally`, and given to `show` one by one where somebody looks.
+    """The requests that a run would send: counted in `live_figures`, and shown one by one where
+    somebody looks.
 
     `counts` False: who sends the looks counts them already. `names` are what people call custom fields, by key, as
     soon as the account has told.
     """
 
-    tally: Tally
-    show: Callable[[Requested], None] | None = None
+    live_figures: LiveFigures
+    show: Callable[[PlannedRequest], None] | None = None
     counts: bool = True
     names: dict[str, str] = field(default_factory=dict)
 
@@ -89,15 +90,15 @@ class RequestLog:
         """A run would send this."""
         if self.counts:
             tokens = call.tokens
-            self.tally.tokens_spent += tokens
-            self.tally.tokens[call.label] += tokens
-            self.tally.requests[call.label] += 1
+            self.live_figures.tokens_spent += tokens
+            self.live_figures.tokens[call.label] += tokens
+            self.live_figures.requests[call.label] += 1
 
     def look(self, call: Call) -> None:
         """A run would begin with this look, or need it."""
         self.count(call)
         if self.show is not None:
-            self.show(Requested(call, "look up"))
+            self.show(PlannedRequest(call, "look up"))
 
 
 def label(kind: Kind, key: str | None, name: str | None = None) -> str:
@@ -152,7 +153,7 @@ class Labels:
         return Call(call.endpoint, record, call.query, body), True
 
 
-def requested(
+def planned_request(
     ask: Write,
     job: Job,
     before: Mapping[str, Any] | None,
@@ -160,7 +161,7 @@ def requested(
     names: Mapping[str, str],
     *,
     certain: bool,
-) -> Requested:
+) -> PlannedRequest:
     """The row of a write. `certain`: the account was asked, so that what is not there is to be created.
 
     `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
@@ -172,8 +173,8 @@ def requested(
         action = "create or update"
         known = "an earlier run made it" if job.kind == "leads" else "Pipedrive has it already"
         note = f"a PATCH of what differs, if {known}"
-        if job.joinings:
-            former = ", ".join(str(j.previous) for j in job.joinings)
+        if job.pending_aliases:
+            former = ", ".join(str(j.previous) for j in job.pending_aliases)
             note += f"; a merge that cannot be undone, if it has the person of user {former} too"
     elif ask.action == "merge":
         note = "a merge cannot be undone"
@@ -181,15 +182,17 @@ def requested(
             note += "; only if both are in Pipedrive, else the one that is there gets the new id"
     elif unknown:
         note = "needs an id that an earlier request brings"
-    cases = dict.fromkeys([*(part.case for part in job.parts), *(joining.case for joining in job.joinings)])
-    return Requested(
+    cases = dict.fromkeys(
+        [*(part.case for part in job.parts), *(pending_alias.case for pending_alias in job.pending_aliases)]
+    )
+    return PlannedRequest(
         call=call,
         action=action,
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
         events=tuple(sorted(cases, key=_place)),
         note=note,
         fields=_fields(ask, before, labels, names),
-        irreversible=ask.action == "merge" or (action == "create or update" and bool(job.joinings)),
+        irreversible=ask.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
     )
 
 
@@ -215,6 +218,6 @@ def _fields(
     return tuple(rows)
 
 
-def _place(case: Case) -> tuple[str, int, int]:
+def _place(case: PendingEvent) -> tuple[str, int, int]:
     place = case.place
     return (place.file, place.line, place.index or 0)

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config, PlanName
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.pipedrive.catalog import PLANS
-from pipedrive_cli.run.connecting import client_of
-from pipedrive_cli.run.embedded import currencies, furnish
+from pipedrive_cli.run.connection import client_of
+from pipedrive_cli.run.embedded import furnish, sandbox_currencies
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.run.workers import LATENCY
 
 if TYPE_CHECKING:
-    from pipedrive_cli.run.rehearse_online import Looked
+    from pipedrive_cli.run.rehearse_online import AccountSnapshot
     from pipedrive_cli.sandbox import Sandbox
 
 DAY = 86_400.0
@@ -38,7 +38,7 @@ REDRAW = 0.15  # the same in real seconds, while the account is looked at
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PlanLimits:
     """What is rehearsed: a plan with so many seats (None: nobody said, and one is assumed), answers of `latency`."""
 
     plan: PlanName
@@ -57,10 +57,10 @@ class Rehearsed:
     """What a run would come to. `finished.summary.seconds` is the foretold time; `tokens_by_day` has no gaps."""
 
     finished: Finished
-    terms: Terms
+    terms: PlanLimits
     day_budget: int
     tokens_by_day: tuple[int, ...]
-    looked: Tally | None = None  # what the look at the real account has cost, if there was one
+    looked: LiveFigures | None = None  # what the look at the real account has cost, if there was one
 
     @property
     def days(self) -> int:
@@ -75,10 +75,10 @@ class Rehearsal:
     config: Config
     config_file: str
     options: RunOptions
-    terms: Terms
+    terms: PlanLimits
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
-    progress: Callable[[Tally], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
+    progress: Callable[[LiveFigures], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
     online: bool = False
     _marks: list[int] = field(default_factory=list)  # tokens spent at the end of each day
 
@@ -102,7 +102,7 @@ class Rehearsal:
             sandbox = _sandbox(self.config, self.terms, looked)
             with contextlib.closing(rehearse_online.journal_for(looked, sandbox)) as journal:
                 rehearsed = virtual_time.run(self._run(sandbox, journal))
-        return replace(rehearsed, looked=looked.tally)
+        return replace(rehearsed, looked=looked.live_figures)
 
     async def _run(self, sandbox: Sandbox, journal: Journal | None) -> Rehearsed:
         oauth = self.config.pipedrive.oauth_token is not None
@@ -122,12 +122,12 @@ class Rehearsal:
         return Rehearsed(finished, self.terms, sandbox.options.day_budget, by_day)
 
     @contextlib.asynccontextmanager
-    async def _watch(self, tally: Tally) -> AsyncIterator[None]:
+    async def _watch(self, live_figures: LiveFigures) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
-            show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
-            tasks = [asyncio.create_task(self._count_days(tally))]
+            show = stack.enter_context(self.progress(live_figures)) if self.progress is not None else None
+            tasks = [asyncio.create_task(self._count_days(live_figures))]
             if show is not None:
-                tasks.append(asyncio.create_task(_showing(show, tally)))
+                tasks.append(asyncio.create_task(_showing(show, live_figures)))
             try:
                 yield
             finally:
@@ -135,37 +135,37 @@ class Rehearsal:
                     task.cancel()
 
     @contextlib.asynccontextmanager
-    async def _looking(self, tally: Tally) -> AsyncIterator[None]:
+    async def _looking(self, live_figures: LiveFigures) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
-            show = stack.enter_context(self.progress(tally)) if self.progress is not None else None
-            task = None if show is None else asyncio.create_task(_showing(show, tally, REDRAW))
+            show = stack.enter_context(self.progress(live_figures)) if self.progress is not None else None
+            task = None if show is None else asyncio.create_task(_showing(show, live_figures, REDRAW))
             try:
                 yield
             finally:
                 if task is not None:
                     task.cancel()
 
-    async def _count_days(self, tally: Tally) -> None:
+    async def _count_days(self, live_figures: LiveFigures) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(DAY * math.floor(loop.time() / DAY + 1) - loop.time())
-            self._marks.append(tally.tokens_spent)
+            self._marks.append(live_figures.tokens_spent)
 
 
-async def _showing(show: Callable[[], None], tally: Tally, every: float = LOOK) -> None:
+async def _showing(show: Callable[[], None], live_figures: LiveFigures, every: float = LOOK) -> None:
     """Shows progress now and then, but not all through a night in which nothing is sent."""
     now = asyncio.get_running_loop().time
     while True:
-        await asyncio.sleep(max(every, (tally.waiting_until or 0.0) - now()))
+        await asyncio.sleep(max(every, (live_figures.waiting_until or 0.0) - now()))
         show()
 
 
-def terms_of_config(
+def plan_limits(
     config: Config, *, plan: PlanName | None = None, seats: int | None = None, latency: float | None = None
-) -> Terms:
+) -> PlanLimits:
     """What the config says, or an option in its place; a plan or seats that were asked for beat `daily_tokens`."""
     asked = plan is not None or seats is not None
-    return Terms(
+    return PlanLimits(
         plan=plan or config.pipedrive.plan,
         seats=seats or config.pipedrive.seats,
         daily_tokens=None if asked else config.delivery.daily_tokens,
@@ -173,7 +173,7 @@ def terms_of_config(
     )
 
 
-def _sandbox(config: Config, terms: Terms, looked: Looked | None = None) -> Sandbox:
+def _sandbox(config: Config, terms: PlanLimits, looked: AccountSnapshot | None = None) -> Sandbox:
     """An account on this plan whose day begins as the rehearsal does: with all of its budget.
 
     It is empty, or holds what was seen of the real one; its first day is then tomorrow, later than all that was seen.
@@ -190,7 +190,7 @@ def _sandbox(config: Config, terms: Terms, looked: Looked | None = None) -> Sand
     )
     day = time.time() // DAY * DAY
     if looked is None:
-        options = replace(options, currencies=currencies(config))
+        options = replace(options, currencies=sandbox_currencies(config))
         sandbox = Sandbox(options, LoopClock(datetime.fromtimestamp(day, UTC)))
         furnish(sandbox, config)
         return sandbox

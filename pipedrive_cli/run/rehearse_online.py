@@ -15,25 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import Journal, SeenRecord
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.listing import Listing
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.window import KEYED
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.event_files import is_url
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import body_of
 from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, FACTS, Call
+from pipedrive_cli.run.journal_file import default_path
+from pipedrive_cli.run.online_account import looking
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.preview import Preview, PreviewOptions
-from pipedrive_cli.run.preview_online import looking
-from pipedrive_cli.run.state import default_path
-from pipedrive_cli.run.terms import day_of
-from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.run.settings import day_budget
 
 if TYPE_CHECKING:
     from pipedrive_cli.sandbox import Sandbox
@@ -43,7 +43,7 @@ ELSEWHERE = "a record that was not listed"
 
 
 @dataclass(slots=True)
-class Looked:
+class AccountSnapshot:
     """What the look has brought: records as Pipedrive showed them, by kind and id, and what looking has cost."""
 
     account: Account = field(default_factory=Account)
@@ -51,7 +51,7 @@ class Looked:
     goes_on: frozenset[Kind] = frozenset()  # kinds of which Pipedrive has more records than were listed
     places: dict[str, int] = field(default_factory=dict)  # Pipedrive's cursors: the id after which each goes on
     daily_tokens: int | None = None  # as Pipedrive tells it
-    tally: Tally = field(default_factory=Tally)  # of the look itself
+    live_figures: LiveFigures = field(default_factory=LiveFigures)  # of the look itself
     state: Path | None = None  # the account's own journal
     trouble: Exception | None = None  # what could not be looked at
     _gone: set[tuple[Kind, int | str]] = field(default_factory=set)
@@ -109,16 +109,16 @@ async def look_at_account(
     config_file: str,
     options: RunOptions,
     stdin: BinaryIO | None,
-    watch: Callable[[Tally], contextlib.AbstractAsyncContextManager[None]],
-) -> Looked:
+    watch: Callable[[LiveFigures], contextlib.AbstractAsyncContextManager[None]],
+) -> AccountSnapshot:
     """Looks at what a run of `options` would look at, and at no more than `options.max_tokens` can buy.
 
     Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be looked at to the end.
     """
-    looked, state = Looked(), options.state or config.state
-    looked.tally.phase = "looking at the account"
+    looked, state = AccountSnapshot(), options.state or config.state
+    looked.live_figures.phase = "looking at the account"
     chosen = PreviewOptions(options.sources, online=True, state=state, limit=options.limit, filters=options.filters)
-    preview = Preview(config, config_file, chosen, stdin, tally=looked.tally, foretells=False)
+    preview = Preview(config, config_file, chosen, stdin, live_figures=looked.live_figures, foretells=False)
     async with looking(
         config,
         sandbox=False,
@@ -126,17 +126,17 @@ async def look_at_account(
         tell=preview.log.look,
         warn=lambda kind, key, ids: None,  # the rehearsed run warns
         heard=looked.heard,
-        day=day_of(config),
+        day=day_budget(config),
         max_tokens=options.max_tokens,
-        tally=looked.tally,
+        live_figures=looked.live_figures,
     ) as seen:
-        async with watch(looked.tally):
+        async with watch(looked.live_figures):
             summary = await preview.on(seen)
         why = next((problem.message for problem in summary.problems if problem.code == summary.reason), None)
         if why is not None or looked.trouble is not None:
             raise StopRun(
                 f"the look at the account did not come to its end: {why or looked.trouble} "
-                f"({looked.tally.tokens_spent:,} API tokens were spent on it)",
+                f"({looked.live_figures.tokens_spent:,} API tokens were spent on it)",
                 code=summary.reason or "look_up_failed",
                 hint="nothing was written; without --online a rehearsal needs no look",
             )
@@ -165,7 +165,7 @@ def company(account: Account) -> dict[str, Any]:
     return {**options, "admin": account.admin is not False}
 
 
-def fill(sandbox: Sandbox, looked: Looked) -> None:
+def fill(sandbox: Sandbox, looked: AccountSnapshot) -> None:
     """Puts into a new sandbox what was seen, in the place of an empty account."""
     account = looked.account
     for kind, fields in account.fields.items():
@@ -181,7 +181,7 @@ def fill(sandbox: Sandbox, looked: Looked) -> None:
     sandbox.index_now()
 
 
-def journal_for(looked: Looked, sandbox: Sandbox) -> Journal:
+def journal_for(looked: AccountSnapshot, sandbox: Sandbox) -> Journal:
     """A copy of the account's journal, for a run in this sandbox."""
     journal = scratch(looked.state)
     for kind in KEYED:
@@ -196,7 +196,7 @@ def journal_for(looked: Looked, sandbox: Sandbox) -> Journal:
 @contextlib.contextmanager
 def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[BinaryIO | None]:
     """Standard input as a file that can be read again from its start. Raises UserMistake for a pipe with a name."""
-    named = resolve([source for source in sources if not is_url(source)], stdin)  # clouds can be read twice
+    named = resolve_sources([source for source in sources if not is_url(source)], stdin)  # clouds can be read twice
     for source in named:
         if source.path is not None and source.size is None:
             raise UserMistake(

@@ -12,48 +12,44 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pipedrive_cli.config import Config, address
-from pipedrive_cli.delivery.asks import Refusal
+from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
-from pipedrive_cli.delivery.book import Book
 from pipedrive_cli.delivery.budget import Pace
-from pipedrive_cli.delivery.cases import Case
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.doubt import Doubts
-from pipedrive_cli.delivery.failing import Failure, KindStops
+from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.live_desk import LiveDesk
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.retry import Failure, KindStops
+from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender
-from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.delivery.writes import Writes
+from pipedrive_cli.delivery.writes import Doubts, Writes
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.events.reading import read
-from pipedrive_cli.events.source import Source, resolve
-from pipedrive_cli.outcomes import UNFINISHED, Outcome
+from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.source import Source, resolve_sources
+from pipedrive_cli.model import UNFINISHED, Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
-from pipedrive_cli.report.course import Course, packed
-from pipedrive_cli.report.occasion import Occasion
 from pipedrive_cli.report.rejects import RejectsWriter
+from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.summary import Summary, to_json
+from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.connecting import site_of, to_account, to_sandbox
+from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
-from pipedrive_cli.run.keeping import Keeping
+from pipedrive_cli.run.journal_file import default_path, locked
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import RunOptions
-from pipedrive_cli.run.retrying import KeptEvents, chosen_run, input_left, written
+from pipedrive_cli.run.results import new_run_name, nothing_read, summary_of, twin_records
 from pipedrive_cli.run.session import Session
-from pipedrive_cli.run.shut_out import place, remember, still_shut_out
+from pipedrive_cli.run.settings import day_budget
 from pipedrive_cli.run.spool import Spool
-from pipedrive_cli.run.state import default_path, held
-from pipedrive_cli.run.telling import named, nothing_read, summary_of, twin_records
-from pipedrive_cli.run.terms import day_of
+from pipedrive_cli.run.unfinished import UnfinishedEvents, UnfinishedReading, chosen_run, input_left, sources_as_typed
 from pipedrive_cli.run.workers import Workers
 
 
@@ -64,7 +60,7 @@ class Finished:
     summary: Summary
     rejects: Path | None = None
     resume_in: float | None = None
-    occasion: Occasion = field(default_factory=Occasion)
+    occasion: RunContext = field(default_factory=RunContext)
 
 
 @dataclass(slots=True)
@@ -79,58 +75,58 @@ class Replay:
     config_file: str
     options: RunOptions
     stdin: BinaryIO | None = None
-    watch: Callable[[Tally], contextlib.AbstractAsyncContextManager[None]] | None = None
+    watch: Callable[[LiveFigures], contextlib.AbstractAsyncContextManager[None]] | None = None
     note: Callable[[str], None] = lambda _: None
     connect: Callable[[], tuple[Client, int]] | None = None
     journal: Journal | None = None
-    tally: Tally = field(default_factory=Tally)
+    live_figures: LiveFigures = field(default_factory=LiveFigures)
     _started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _name: str = ""  # given when it begins
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _server_offset: float | None = None
-    _course: Course | None = None  # of what is delivered; greeting the account is over then
+    _timeline: Timeline | None = None  # of what is delivered; greeting the account is over then
 
     def stop(self, why: StopRun) -> None:
         """Stop taking, finish what is in flight, record, say what is left."""
         self._stop_early = self._stop_early or why
         if self._sender is not None:
             self._sender.stop(why)
-            self.tally.phase = "finishing what is in flight"
+            self.live_figures.phase = "finishing what is in flight"
 
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
-        self._name = self.tally.run = named(self._started)
-        self.tally.events_wanted = self.options.limit
+        self._name = self.live_figures.run = new_run_name(self._started)
+        self.live_figures.events_wanted = self.options.limit
         since = self.options.filters.since
         try:
-            sources = resolve(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
+            sources = resolve_sources(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
         rejects = self._rejects(sources)
-        reading_started(self.tally, sources)
-        door = None if self.options.sandbox or self.connect else place(address(self.config), self._state())
-        if door is not None and (shut := still_shut_out(door, time.time())) is not None:
+        reading_started(self.live_figures, sources)
+        door = None if self.options.sandbox or self.connect else pause_file(base_address(self.config), self._state())
+        if door is not None and (shut := firewall_pause(door, time.time())) is not None:
             if rejects is not None:
                 rejects.discard()
             return self._nothing_read(shut)
         async with contextlib.AsyncExitStack() as stack:
             if self.watch is not None:
-                await stack.enter_async_context(self.watch(self.tally))
+                await stack.enter_async_context(self.watch(self.live_figures))
             finished = await self._through(sources, rejects)
         if door is not None and finished.summary.reason == "firewall":
-            remember(door, time.time())
+            remember_firewall(door, time.time())
         return finished
 
     async def _through(self, sources: list[Source], rejects: RejectsWriter | None) -> Finished:
         """From the first request to the last."""
         async with self._connected() as (client, pace):
-            day = day_of(self.config, sandbox=self.options.sandbox)
+            day = day_budget(self.config, sandbox=self.options.sandbox)
             sender = self._sender = Sender(
                 client,
                 pace,
                 day,
-                self.tally,
+                self.live_figures,
                 max_attempts=self.config.delivery.max_attempts,
                 jitter=random.random,
                 max_tokens=self.options.max_tokens,
@@ -158,22 +154,22 @@ class Replay:
                 return await self._deliver(sources, rejects, sender, pace, account, journal, spool)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
-        summary = nothing_read(self._name, stopped, self.tally)
+        summary = nothing_read(self._name, stopped, self.live_figures)
         return Finished(summary, None, stopped.resume_in, self._occasion(None))
 
-    def _occasion(self, company: str | None) -> Occasion:
-        asked, course = self.options, self._course
-        return Occasion(
+    def _occasion(self, company: str | None) -> RunContext:
+        asked, timeline = self.options, self._timeline
+        return RunContext(
             scene=asked.scene,
-            command=f"{asked.command} {written(asked.sources)}".strip(),
+            command=f"{asked.command} {sources_as_typed(asked.sources)}".strip(),
             company=company,
             started=self._started,
-            moments=() if course is None else course.moments,
-            passed_over=self.tally.files_passed_over,
+            moments=() if timeline is None else timeline.moments,
+            passed_over=self.live_figures.files_passed_over,
         )
 
     async def _greet(self, sender: Sender) -> AccountKnowledge:
-        self.tally.phase = "looking at the account"
+        self.live_figures.phase = "looking at the account"
         try:
             account = await read_me(sender.send)
         except (Failure, KindStops, Refusal) as failure:
@@ -201,30 +197,30 @@ class Replay:
     ) -> Finished:
         now = asyncio.get_running_loop().time
         began = now()
-        course = self._course = Course(began)
-        course.look(began, self.tally)
+        timeline = self._timeline = Timeline(began)
+        timeline.add_moment(began, self.live_figures)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         run = self._begin(journal)
-        kept = KeptEvents(journal, journal.unfinished(retried)) if self.options.retry else None
+        kept = UnfinishedReading(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
             sources = [kept.source]
-            reading_started(self.tally, sources)
+            reading_started(self.live_figures, sources)
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
         files = KnownFiles(journal, meaning_of(self.config), self.options.reread) if whole else None
         # What a retry reads is kept already, as what the run that read it from a file has left.
-        keeping = Keeping(spool, rejects, None if self.options.retry else journal, run, sender.stop)
+        keeping = UnfinishedEvents(spool, rejects, None if self.options.retry else journal, run, sender.stop)
 
-        def on_ended(case: Case) -> None:
+        def on_ended(case: PendingEvent) -> None:
             keeping.keep(case)
             if case.outcome in UNFINISHED:
                 self._note_unfinished(case, files, sender)
 
-        book = Book(run, self.tally, on_ended=on_ended)
+        run_log = RunLog(run, self.live_figures, on_ended=on_ended)
         commits = GroupCommits(journal)
-        desk = self._desk(sender, commits, book)
-        courier = Courier(desk, book, Backlog(journal.aliases(), spool))
-        mapping = RunMapping(self.config, self.config_file, account, book, courier)
+        desk = self._desk(sender, commits, run_log)
+        courier = Courier(desk, run_log, Backlog(journal.aliases(), spool))
+        mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
         intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -234,10 +230,10 @@ class Replay:
             spool=spool,
             limit=self.options.limit,
             files=files,
-            read=read if kept is None else lambda _: kept,
+            read=read_source if kept is None else lambda _: kept,
         )
         workers = Workers(pace, self.config.delivery.concurrency)
-        session = Session(intake, mapping, courier, book, spool, workers)
+        session = Session(intake, mapping, courier, run_log, spool, workers)
         with self._deadline(sender):
             stopped = await session.run()
         # Before anything says that the files were read: who is killed here writes the same rejects again.
@@ -247,46 +243,46 @@ class Replay:
         commits.flush()
         session.lost_track = session.lost_track or commits.failed
         with journal.transaction():
-            book.write(journal)
+            run_log.write_to(journal)
             # A file whose events have lost their outcomes must be read again.
             if files is not None and not session.lost_track:
                 files.keep(intake.finished)
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
-        course.end(now(), self.tally)
+        timeline.add_end(now(), self.live_figures)
         summary = summary_of(
             journal,
             run,
             self._name,
             stopped,
             input_complete=session.input_complete,
-            tally=self.tally,
+            live_figures=self.live_figures,
             seconds=now() - began,
             lost_track=session.lost_track,
         )
         with journal.transaction():
-            journal.end_run(run, to_json(summary), packed(course.moments))
+            journal.end_run(run, to_json(summary), packed(timeline.moments))
         resume_in = None if stopped is None else stopped.resume_in
         return Finished(summary, rejects_file, resume_in, self._occasion(account.account.company_name))
 
-    def _desk(self, sender: Sender, commits: GroupCommits, book: Book) -> LiveDesk:
+    def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog) -> LiveDesk:
         directory = Directory(
             commits,
             sender.send,
             key_address={},
             wanted={},
             now=asyncio.get_running_loop().time,
-            warn=lambda kind, key, ids: book.problem(twin_records(kind, key, ids)),
+            warn=lambda kind, key, ids: run_log.problem(twin_records(kind, key, ids)),
         )
         doubts = Doubts(directory, self.config.delivery.settle)
-        writes = Writes(sender, directory, commits, doubts, book.run, self.server_time)
-        return LiveDesk(sender, directory, commits, book, writes)
+        writes = Writes(sender, directory, commits, doubts, run_log.run, self.server_time)
+        return LiveDesk(sender, directory, commits, run_log, writes)
 
-    def _note_unfinished(self, case: Case, files: KnownFiles | None, sender: Sender) -> None:
+    def _note_unfinished(self, case: PendingEvent, files: KnownFiles | None, sender: Sender) -> None:
         """An event is failed or pending: its file must be read again, and too many failures end the run."""
         if files is not None:
             files.unfinished(case.place.file)
-        failures, most = self.tally.outcomes[Outcome.FAILED], self.options.max_failures
+        failures, most = self.live_figures.outcomes[Outcome.FAILED], self.options.max_failures
         if most is not None and failures >= most:
             sender.stop(
                 StopRun(
@@ -314,11 +310,11 @@ class Replay:
         """The run's number in the journal."""
         with journal.transaction():
             while journal.has_run(self._name):  # runs that begin in one second may draw one name
-                self._name = self.tally.run = named(self._started)
+                self._name = self.live_figures.run = new_run_name(self._started)
             return journal.begin_run(
                 self._name,
                 self._started.isoformat(),
-                written(self.options.sources),
+                sources_as_typed(self.options.sources),
                 command=self.options.command,
                 scene=self.options.scene,
             )
@@ -350,7 +346,7 @@ class Replay:
             path = IN_MEMORY if self.options.sandbox else default_path(company)
         with contextlib.ExitStack() as stack:
             if path != IN_MEMORY:
-                stack.enter_context(held(path))
+                stack.enter_context(locked(path))
             journal = Journal.open(path)
             stack.callback(journal.close)
             stack.enter_context(journal.in_use())
@@ -364,8 +360,8 @@ class Replay:
     def _heard(self, call: Call, answer: Answer) -> None:
         if (date := answer.date) is not None:
             self._server_offset = date.timestamp() - asyncio.get_running_loop().time()
-        if self._course is not None:
-            self._course.look(asyncio.get_running_loop().time(), self.tally)
+        if self._timeline is not None:
+            self._timeline.add_moment(asyncio.get_running_loop().time(), self.live_figures)
 
     def server_time(self) -> float:
         """Pipedrive's clock as last heard, seconds since 1970."""

@@ -16,9 +16,8 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.outcomes import Complaint, Outcome, cause_of
+from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.summary import (
     EXAMPLES,
@@ -29,12 +28,11 @@ from pipedrive_cli.report.summary import (
     varied,
     worst_first,
 )
-from pipedrive_cli.run.advice import advice
-from pipedrive_cli.run.beginnings import Beginnings
+from pipedrive_cli.run.advice import mapping_advice
 from pipedrive_cli.run.estimate import Cost, Estimate
+from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
-from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_TOLD = 20
@@ -82,7 +80,7 @@ class Sample:
     most: int | None = None
     config_file: str | None = None
     _read: int = 0
-    _beginnings: Beginnings = field(init=False)
+    _beginnings: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
     _by_kind: Counter[str] = field(default_factory=Counter)
     _causes: Counter[Cause] = field(default_factory=Counter)
@@ -93,7 +91,7 @@ class Sample:
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
-        self._beginnings = Beginnings(self.sources, self.most)
+        self._beginnings = FirstEvents(self.sources, self.most)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:
         """Reads what is to be looked at. `learn` is asked for the account again when events are about kinds it did
@@ -145,13 +143,13 @@ class Sample:
         name = event.type if event.type != "track" else _NAMED.get((event.name or "").casefold(), "track, as a lead")
         self._by_kind[name] += 1
         transformed = transform.transform(event)
-        self._estimate.take(transformed)
+        self._estimate.add_event(transformed)
         self._dropped.update(transformed.dropped)
         if len(self._dropped) > NAMES_KEPT:
             self._dropped = Counter(dict(self._dropped.most_common(NAMES_KEPT // 2)))
         about: list[Trait | None] = [None] * len(transformed.complaints)
         if not any(complaint.outcome is Outcome.SKIPPED for complaint in transformed.complaints):
-            about = self._mapped.take(event, transformed.complaints)
+            about = self._mapped.add_event(event, transformed.complaints)
         user = event.user_id or event.anonymous_id
         self._take(entry, user, list(zip(transformed.complaints, about, strict=True)))
 
@@ -198,7 +196,7 @@ class Sample:
         """The most frequent traits that no mapping names, with the mapped name that was perhaps meant."""
         named = [(count, kind, trait) for kind, traits in dropped.items() for trait, count in traits.items()]
         for count, kind, trait in sorted(named, key=lambda each: (-each[0], each[1:]))[:TRAITS_TOLD]:
-            hint = advice(kind, trait, self.config, account)
+            hint = mapping_advice(kind, trait, self.config, account)
             yield problem_group(UNMAPPED, None, count, message=f"{kind}: no mapping names {trait}", hint=hint)
 
 

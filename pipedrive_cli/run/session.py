@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case, Origin
 from pipedrive_cli.delivery.courier import Courier
-from pipedrive_cli.delivery.failing import Failure, KindStops
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.delivery.retry import Failure, KindStops
+from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.model import Complaint
 from pipedrive_cli.run.intake import Intake, reason_left
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.spool import Spool
@@ -34,7 +34,7 @@ class Session:
     intake: Intake
     mapping: RunMapping
     courier: Courier
-    book: Book
+    run_log: RunLog
     spool: Spool | None = None
     workers: Workers | None = None
     lost_track: bool = False  # of some events: what became of them could not be recorded
@@ -46,7 +46,7 @@ class Session:
 
     async def run(self) -> StopRun | None:
         """Returns why the run stopped early, or None."""
-        intake, courier, tally = self.intake, self.courier, self.book.tally
+        intake, courier, live_figures = self.intake, self.courier, self.run_log.live_figures
         desk, backlog = courier.desk, courier.backlog
         try:
             await self._settle_doubts()
@@ -55,7 +55,7 @@ class Session:
                 intake.end_twins()  # they need their bytes
                 if self.spool is not None and not len(backlog):
                     self.spool.restart()
-                tally.phase = "reading"
+                live_figures.phase = "reading"
             if desk.stopped is None:
                 await self._deliver_window()  # before the input is over, also where a limit ends it
             courier.input_over = True
@@ -87,16 +87,16 @@ class Session:
 
     async def _deliver_window(self) -> None:
         """Delivers all that waits."""
-        courier, tally = self.courier, self.book.tally
+        courier, live_figures = self.courier, self.run_log.live_figures
         if not len(courier.backlog):
             return
         window = Window(courier.backlog)
-        tally.window_records = tally.backlog_records = len(window)
-        tally.window_events = tally.events_read - tally.outcomes.total()
-        tally.records_planned += len(window)
-        tally.events_planned = tally.events_read
+        live_figures.window_records = live_figures.backlog_records = len(window)
+        live_figures.window_events = live_figures.events_read - live_figures.outcomes.total()
+        live_figures.records_planned += len(window)
+        live_figures.events_planned = live_figures.events_read
         if courier.desk.stopped is None:
-            tally.phase = "looking up records"
+            live_figures.phase = "looking up records"
             try:
                 await courier.desk.prepare(window)
             except KindStops as stops:
@@ -105,18 +105,18 @@ class Session:
                 pass  # each job meets the trouble itself, and creates nothing
             except StopRun as stop:
                 courier.desk.stop(stop)
-        tally.phase = "writing" if courier.desk.stopped is None else "recording what is left"
+        live_figures.phase = "writing" if courier.desk.stopped is None else "recording what is left"
         await courier.deliver(window, 1 if self.workers is None else self.workers.number())
         courier.desk.window_over()
 
     def _report_the_rest(self) -> None:
         """What is known only at the end: traits that nobody mapped, and lines that were left for another time."""
         for (kind, name), n in self.intake.dropped.items():
-            self.book.count("dropped", f"{kind} {name}", n)
+            self.run_log.count("dropped", f"{kind} {name}", n)
         for entry in self.intake.left:
             reason = reason_left(entry)
-            case = Case(b"", Origin(entry.identity or "", entry.place))
-            self.book.problem(Complaint(reason.code, reason.message), case)
+            case = PendingEvent(b"", EventOrigin(entry.identity or "", entry.place))
+            self.run_log.problem(Complaint(reason.code, reason.message), case)
 
 
 def _kind_refused(stops: KindStops) -> StopRun:

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from msgspec.msgpack import Ext
 
-from pipedrive_cli.delivery.cases import Origin
+from pipedrive_cli.delivery.pending_event import EventOrigin
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.transform.changes import Change, RecordName
+from pipedrive_cli.model import Change, RecordName
 
 UNWRITTEN = 1 << 18  # bytes that are written together
 _LENGTH = 4  # bytes that say how many follow
@@ -29,7 +29,7 @@ def _extension(code: int, data: memoryview) -> Any:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_name = msgspec.msgpack.Decoder(RecordName).decode
-_decode_origin = msgspec.msgpack.Decoder(Origin).decode
+_decode_origin = msgspec.msgpack.Decoder(EventOrigin).decode
 _decode_change = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode
 
 
@@ -85,14 +85,14 @@ class Spool:
             piece += more
         return piece[_LENGTH : _LENGTH + length]
 
-    def add_origin(self, origin: Origin) -> Origin | int:
+    def add_origin(self, origin: EventOrigin) -> EventOrigin | int:
         """Keeps whose an event is and where it stands; returns where, or `origin` itself if it cannot be kept."""
         try:
             return self.add(_encode(origin))
         except UnicodeEncodeError:
             return origin  # the file's name is no text
 
-    def origin(self, at: int) -> Origin:
+    def origin(self, at: int) -> EventOrigin:
         """The origin that was kept there."""
         return _decode_origin(self.get(at))
 

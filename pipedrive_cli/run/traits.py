@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.outcomes import Complaint
-from pipedrive_cli.run.beginnings import ENOUGH, Beginnings
+from pipedrive_cli.model import KINDS, Complaint, Event, Kind
+from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.mapping import kinds_of
-from pipedrive_cli.transform.changes import KINDS, Kind
+from pipedrive_cli.setup.proposals import TraitSeen
 from pipedrive_cli.transform.mapping import short
-from pipedrive_cli.transform.proposals import Seen
 from pipedrive_cli.transform.transform import compile_mapping
 
 TRAITS_KEPT = 500  # hostile events could bring a new name each; the frequent ones stay
@@ -40,7 +38,7 @@ class TraitsFound:
     events: int
     whole: bool
     kinds: frozenset[Kind]
-    seen: tuple[Seen, ...]
+    seen: tuple[TraitSeen, ...]
     amounts_without_currency: int
 
 
@@ -49,7 +47,7 @@ class _Tally:
     counts: Counter[Name] = field(default_factory=Counter)
     values: dict[Name, dict[str, Any]] = field(default_factory=dict)
 
-    def take(self, name: Name, value: Any) -> None:
+    def add_value(self, name: Name, value: Any) -> None:
         self.counts[name] += 1
         kept = self.values.setdefault(name, {})
         if value is not None and len(kept) < VALUES_KEPT:
@@ -61,9 +59,9 @@ class _Tally:
         self.counts = Counter(dict(self.counts.most_common(TRAITS_KEPT)))
         self.values = {name: self.values[name] for name in self.counts}
 
-    def seen(self, *, whole: bool) -> Iterator[Seen]:
+    def seen(self, *, whole: bool) -> Iterator[TraitSeen]:
         for name, count in self.counts.items():
-            yield Seen(*name, count, tuple(self.values[name].values()), whole)
+            yield TraitSeen(*name, count, tuple(self.values[name].values()), whole)
 
 
 def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
@@ -73,7 +71,7 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     traits, objects = _Tally(), _Tally()
     kinds: set[Kind] = set()
     events, bare_amounts = 0, 0
-    beginnings = Beginnings(sources, at_most)
+    beginnings = FirstEvents(sources, at_most)
     for entry in beginnings:
         events += 1
         event = entry.event(now)
@@ -84,10 +82,10 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
             kinds |= kinds_of(event)
         bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
         for kind, path in dict.fromkeys(transformed.dropped):
-            traits.take((kind, path), _value(event, kind, path))
+            traits.add_value((kind, path), _value(event, kind, path))
         for kind, path in dict.fromkeys((kind, path.rpartition(".")[0]) for kind, path in transformed.dropped):
             if path and isinstance(value := _value(event, kind, path), dict):
-                objects.take((kind, path), value)
+                objects.add_value((kind, path), value)
     traits.forget_rare()
     seen = [*traits.seen(whole=False), *objects.seen(whole=True)]
     seen.sort(key=lambda trait: (KINDS.index(trait.kind), -trait.count, trait.path))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.transform.changes import Alias, RecordName, Transformed
+from pipedrive_cli.model import Alias, Complaint, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, nobody
-from pipedrive_cli.transform.rules import Rules
+from pipedrive_cli.transform.rules import MappingRules
 
 OFF = Complaint("alias_off", "the config skips alias events (identity.alias)", outcome=Outcome.SKIPPED)
 NO_PREVIOUS = Complaint(
@@ -16,7 +14,7 @@ NO_PREVIOUS = Complaint(
 SAME = Complaint("alias_same", "previous and current id are the same", "previousId", outcome=Outcome.SKIPPED)
 
 
-def alias(event: Event, rules: Rules) -> Transformed:
+def alias(event: Event, rules: MappingRules) -> Transformed:
     """The two names. `context.traits` describe the current person, whom they never bring into being: that would turn a
     new key for the previous person into a merge."""
     if rules.alias_off:

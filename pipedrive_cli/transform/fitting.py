@@ -8,9 +8,18 @@ from difflib import get_close_matches
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Label
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.targets import ID_FIELDS, ID_TYPES, NEVER, STANDARD, Target, bears, is_key, resolve
+from pipedrive_cli.transform.targets import (
+    ID_FIELDS,
+    ID_TYPES,
+    NEVER,
+    STANDARD,
+    FieldTarget,
+    bears,
+    is_key,
+    resolve_field,
+)
 
 LISTED = 10  # names in one message
 MAKE_IT = "if it is to be a new field, `pipedrive-cli fields create` makes it"
@@ -24,12 +33,12 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
         written = getattr(config.identity, name)
         if written is None:
             continue
-        target = resolve(kind, written, account)
+        target = resolve_field(kind, written, account)
         message = target if isinstance(target, str) else _no_id_field(target)
         if message:
             hint = _advice(kind, written, account) if isinstance(target, str) else _id_advice(kind, account)
             problems.append(ConfigProblem(f"identity.{name}", message, hint=hint))
-        elif isinstance(target, Target):
+        elif isinstance(target, FieldTarget):
             ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
         problems += _mapping(kind, config, account, ids)
@@ -42,7 +51,7 @@ def _mapping(kind: Kind, config: Config, account: Account | None, ids: dict[str,
     taken: dict[str, str] = {}
     for trait, written in getattr(config.fields, kind).items():
         path = f"fields.{kind}.{trait}"
-        target = resolve(kind, written, account)
+        target = resolve_field(kind, written, account)
         if isinstance(target, str):
             yield ConfigProblem(path, target, hint=_advice(kind, written, account))
         elif (owner := ids.get(f"{kind}/{target.address}")) is not None:
@@ -74,7 +83,7 @@ def _advice(kind: Kind, written: str, account: Account | None) -> str:
     return f"{look}; {MAKE_IT}"
 
 
-def _no_id_field(target: Target) -> str | None:
+def _no_id_field(target: FieldTarget) -> str | None:
     if not target.address.startswith("custom_fields."):
         return f"{target.name} is a field of Pipedrive's own; ids need a custom field of type text"
     if target.type is not None and target.type not in ID_TYPES:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
+from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, person_of, read_add_time, read_name, read_visible_to
-from pipedrive_cli.transform.rules import Rules
+from pipedrive_cli.transform.rules import MappingRules
 
 NO_GROUP = Complaint("missing_group_id", "the group event names no group", "groupId", outcome=Outcome.REJECTED)
 
 
-def group(event: Event, rules: Rules) -> Transformed:
+def group(event: Event, rules: MappingRules) -> Transformed:
     """An organization change; with a user also the person's link, and what the context says of the person."""
     known = event.ids.get("pipedriveGroupId") if event.ids else None
     if event.group_id is None and known is None:
@@ -42,7 +40,7 @@ def group(event: Event, rules: Rules) -> Transformed:
     return Transformed(tuple(changes), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
-def _organization_change(event: Event, organization: RecordName, rules: Rules, notes: Notes) -> Change:
+def _organization_change(event: Event, organization: RecordName, rules: MappingRules, notes: Notes) -> Change:
     traits = event.traits
     fields: dict[str, Any] = {}
     rules.organizations.read(traits, "traits.", fields, notes)

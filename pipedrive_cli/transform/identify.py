@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.model import Change, Event, Rank, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
-from pipedrive_cli.transform.changes import Change, Rank, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import nobody, person_of, read_traits
-from pipedrive_cli.transform.rules import Rules
+from pipedrive_cli.transform.rules import MappingRules
 
 
-def identify(event: Event, rules: Rules) -> Transformed:
+def identify(event: Event, rules: MappingRules) -> Transformed:
     """A person change."""
     person = person_of(event, rules)
     if person is None:

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.model import Complaint, Kind, Outcome
 from pipedrive_cli.pipedrive.values import Converter, Unfit, as_it_is, says_nothing
-from pipedrive_cli.transform.changes import Kind
-from pipedrive_cli.transform.targets import Target
+from pipedrive_cli.transform.targets import FieldTarget
 
 MOST = 100  # complaints and dropped names kept of one event: a hostile line of 4 MiB could hold a million
 DEEPEST = 5  # how far down names of dropped traits are told: beyond, the object is named as a whole
@@ -27,7 +26,7 @@ _REPR.maxlevel = 2
 _REPR.maxlong = 40
 
 
-class Row(NamedTuple):
+class MappedField(NamedTuple):
     """One mapped trait. `money` asks for the event's currency where the value brings none."""
 
     path: str
@@ -91,14 +90,19 @@ class FieldMap:
     """The compiled section for one kind. `fixed` are traits that have a meaning without any mapping."""
 
     def __init__(
-        self, kind: Kind, targets: Mapping[str, Target], fixed: Iterable[str], *, default_currency: str | None = None
+        self,
+        kind: Kind,
+        targets: Mapping[str, FieldTarget],
+        fixed: Iterable[str],
+        *,
+        default_currency: str | None = None,
     ) -> None:
         self.kind = kind
         self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
         self._currency = default_currency
         # In the order of the config, which decides where two traits go to one field.
         self._rows = tuple(
-            Row(path, *_parts(path), t.address, t.convert or as_it_is, t.type == "monetary", t.name)
+            MappedField(path, *_parts(path), t.address, t.convert or as_it_is, t.type == "monetary", t.name)
             for path, t in targets.items()
         )
         self._known = frozenset(fixed) | targets.keys()
@@ -135,7 +139,7 @@ class FieldMap:
                 if key not in known and value is not None:
                     self._drop(key, value, notes)
 
-    def _fit(self, value: Any, currency: Any, row: Row, where: str, notes: Notes) -> Any:
+    def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
         """The value as its field takes it, None where it takes none of it."""
         if row.money:
             value = self._with_currency(value, currency, where + row.path, notes)

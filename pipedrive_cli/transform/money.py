@@ -7,11 +7,17 @@ from typing import Any
 
 from pipedrive_cli.pipedrive.values import Unfit, number, says_nothing
 from pipedrive_cli.transform.mapping import Notes
-from pipedrive_cli.transform.rules import Rules
+from pipedrive_cli.transform.rules import MappingRules
 
 
 def money(
-    values: Mapping[str, Any], names: Sequence[str], where: str, target: str, currency: Any, rules: Rules, notes: Notes
+    values: Mapping[str, Any],
+    names: Sequence[str],
+    where: str,
+    target: str,
+    currency: Any,
+    rules: MappingRules,
+    notes: Notes,
 ) -> tuple[int | float, str] | None:
     """The first of `names` that says something in `values`, 0 too, with the currency; nothing without one.
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.moments import moment
-from pipedrive_cli.pipedrive.sameness import email_form, phone_form
-from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
-from pipedrive_cli.transform.changes import (
+from pipedrive_cli.model import (
     NOTHING,
     Change,
+    Complaint,
     Contact,
+    Event,
+    Outcome,
     Rank,
     RecordName,
     Transformed,
 )
+from pipedrive_cli.pipedrive.moments import moment
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.transform.mapping import Notes
-from pipedrive_cli.transform.rules import Rules
+from pipedrive_cli.transform.rules import MappingRules
 
 # The traits that are a part of a person's name, and which one: the first of a part that says something counts.
 NAME_PARTS: Final = {
@@ -38,7 +39,7 @@ NOBODY = Complaint(
 ANONYMOUS = Complaint("anonymous_only", "the event has only an anonymous id", "userId", outcome=Outcome.SKIPPED)
 
 
-def person_of(event: Event, rules: Rules) -> RecordName | None:
+def person_of(event: Event, rules: MappingRules) -> RecordName | None:
     """The event's user as a person, by user id, by Pipedrive's id, or by both."""
     key = event.user_id
     if key is None and rules.use_anonymous:
@@ -52,14 +53,14 @@ def nobody(event: Event) -> Transformed:
     return Transformed(complaints=(NOBODY if event.anonymous_id is None else ANONYMOUS,))
 
 
-def context_change(event: Event, person: RecordName, rules: Rules, notes: Notes, *, may_create: bool) -> Change:
+def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
     """What `context.traits` of an event about something else say of its person: it fills blanks."""
     fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", rules, notes)
     return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
 
 def read_traits(
-    traits: Mapping[str, Any], where: str, rules: Rules, notes: Notes
+    traits: Mapping[str, Any], where: str, rules: MappingRules, notes: Notes
 ) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
     """Fields, emails, phones and what goes with a creation."""
     fields: dict[str, Any] = {}

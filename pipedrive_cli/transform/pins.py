@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.targets import ID_FIELDS, STANDARD, Target, bears, is_key, pinned_field, resolve
+from pipedrive_cli.transform.targets import ID_FIELDS, STANDARD, FieldTarget, bears, is_key, pinned_field, resolve_field
 
 Pins = Mapping[Kind, Mapping[str, str]]
 
@@ -21,8 +21,8 @@ def pins(config: Config, account: Account) -> dict[Kind, dict[str, str]]:
     """The account's pins with those of this config: every name that stands for one custom field, and its key."""
     found = {kind: dict(names) for kind, names in account.pinned.items()}
     for kind, _, name in _names(config):
-        target = resolve(kind, name, account) if kind in account.fields else None
-        if isinstance(target, Target) and target.address.startswith("custom_fields."):
+        target = resolve_field(kind, name, account) if kind in account.fields else None
+        if isinstance(target, FieldTarget) and target.address.startswith("custom_fields."):
             found.setdefault(kind, {})[name.strip()] = target.address.removeprefix("custom_fields.")
     return found
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
-from pipedrive_cli.transform.changes import (
+from pipedrive_cli.model import (
     NOTHING,
     Change,
+    Complaint,
+    Event,
+    Outcome,
     Rank,
     RecordName,
     Transformed,
 )
+from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
-from pipedrive_cli.transform.rules import CODES, Rules
+from pipedrive_cli.transform.rules import CODES, MappingRules
 
 LONGEST = 255
 NO_PRODUCTS = Complaint(
@@ -25,7 +26,7 @@ NO_PRODUCTS = Complaint(
 )
 
 
-def product_viewed(event: Event, rules: Rules) -> Transformed:
+def product_viewed(event: Event, rules: MappingRules) -> Transformed:
     """One product, with its quantity as the unit, which the oldest event settles."""
     notes = Notes()
     item = event.properties
@@ -33,7 +34,7 @@ def product_viewed(event: Event, rules: Rules) -> Transformed:
     return Transformed((change,) if change else (), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
-def order_completed(event: Event, rules: Rules) -> Transformed:
+def order_completed(event: Event, rules: MappingRules) -> Transformed:
     """The order's products, with its currency and tax; a bad product is named, the good ones are kept."""
     order = event.properties
     items = order.get("products")
@@ -69,7 +70,7 @@ def _product(
     mapped: FieldMap,
     price_names: tuple[str, ...],
     currency: Any,
-    rules: Rules,
+    rules: MappingRules,
     notes: Notes,
     shared: Mapping[str, Any],
 ) -> Change | None:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import Converter, Unfit, currency
-from pipedrive_cli.transform.changes import Kind
 from pipedrive_cli.transform.filters import Routes
 from pipedrive_cli.transform.mapping import FieldMap
-from pipedrive_cli.transform.targets import Target, label_converter, resolve
+from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
 
 NAME_TRAITS = ("firstName", "firstname", "first_name", "lastName", "lastname", "last_name")
 PERSON_TRAITS = ("id", "userId", "previousId", "name", *NAME_TRAITS, "email", "phone", "visible_to", "add_time")
@@ -24,7 +24,7 @@ ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class MappingRules:
     """What the config asks for, ready for use: a compiled section per kind, filters, constants and converters.
 
     `ordered` is the section for an order's products, where other properties have a meaning of their own.
@@ -47,10 +47,10 @@ class Rules:
     currency: Converter
 
 
-def compile_rules(config: Config, account: Account | None) -> Rules:
+def compile_rules(config: Config, account: Account | None) -> MappingRules:
     """Prepares the rules. What `resolve_fields` complains of is left out here: it is the caller who refuses the run."""
     products = targets(config, account, "products")
-    return Rules(
+    return MappingRules(
         persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS),
         organizations=FieldMap("organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS),
         leads=FieldMap(
@@ -74,10 +74,10 @@ def compile_rules(config: Config, account: Account | None) -> Rules:
     )
 
 
-def targets(config: Config, account: Account | None, kind: Kind) -> dict[str, Target]:
+def targets(config: Config, account: Account | None, kind: Kind) -> dict[str, FieldTarget]:
     """The resolved fields of one section, by trait."""
-    resolved = {trait: resolve(kind, written, account) for trait, written in getattr(config.fields, kind).items()}
-    return {trait: target for trait, target in resolved.items() if isinstance(target, Target)}
+    resolved = {trait: resolve_field(kind, written, account) for trait, written in getattr(config.fields, kind).items()}
+    return {trait: target for trait, target in resolved.items() if isinstance(target, FieldTarget)}
 
 
 def _lead_constants(config: Config, account: Account | None) -> dict[str, object]:
@@ -92,4 +92,4 @@ def _lead_constants(config: Config, account: Account | None) -> dict[str, object
     return constants
 
 
-__all__ = ["AMOUNTS", "CODES", "Rules", "compile_rules", "targets"]
+__all__ = ["AMOUNTS", "CODES", "MappingRules", "compile_rules", "targets"]

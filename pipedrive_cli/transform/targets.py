@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.fields import converter
 from pipedrive_cli.pipedrive.values import Converter, as_it_is, several_of
-from pipedrive_cli.transform.changes import Kind
 
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
 STANDARD: Final[dict[Kind, dict[str, str]]] = {
@@ -71,7 +71,7 @@ ID_FIELDS: Final[tuple[tuple[Kind, str], ...]] = (("persons", "user_id_field"), 
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FieldTarget:
     """One resolved field. `type` and `convert` are None where the account is unknown: values pass as they are."""
 
     address: str
@@ -85,7 +85,7 @@ def is_key(written: str) -> bool:
     return len(written) == 40 and not set(written) - set("0123456789abcdef")
 
 
-def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
+def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTarget | str:
     """The field that the config means by `written`, or what is wrong with it, in words for people."""
     if written in NEVER:
         return f"{written} is never taken from an event"
@@ -93,7 +93,7 @@ def resolve(kind: Kind, written: str, account: Account | None) -> Target | str:
     if written in STANDARD[kind]:
         return _standard(kind, written, account, fields)
     if fields is None:
-        return Target(f"custom_fields.{written if is_key(written) else f'{{field {written}}}'}", written)
+        return FieldTarget(f"custom_fields.{written if is_key(written) else f'{{field {written}}}'}", written)
     if is_key(written):
         named = [field for field in fields if field.custom and field.key == written]
     elif (pinned := pinned_field(kind, written, account)) is not None and not bears(pinned, written):
@@ -130,7 +130,7 @@ def label_converter(account: Account | None) -> Converter:
     return as_it_is if labels is None else several_of((label.id, label.name) for label in labels)
 
 
-def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> Target | str:
+def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> FieldTarget | str:
     value_type = STANDARD[kind][key]
     # The labels' field has gone by two codes.
     codes = ("label_ids", "label") if key == "label_ids" else (key,)
@@ -138,19 +138,19 @@ def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field
     if fields is not None and known is None and key in SYNCED:
         return f"the account has no {key}: Pipedrive has that field only where contacts are synced; use a custom field"
     if value_type == "lead_labels":
-        return Target(key, key, value_type, label_converter(account))
+        return FieldTarget(key, key, value_type, label_converter(account))
     if value_type in {"enum", "set"} and (known is None or not known.options):
-        return Target(key, key, value_type)
+        return FieldTarget(key, key, value_type)
     if value_type == "visible_to_text":
         to_number = converter(Field(key, key, "visible_to", custom=False))
-        return Target(key, key, "visible_to", lambda value: str(to_number(value)))
+        return FieldTarget(key, key, "visible_to", lambda value: str(to_number(value)))
     options = () if known is None else known.options
-    return Target(key, key, value_type, converter(Field(key, key, value_type, custom=False, options=options)))
+    return FieldTarget(key, key, value_type, converter(Field(key, key, value_type, custom=False, options=options)))
 
 
-def _custom(field: Field, account: Account | None) -> Target:
+def _custom(field: Field, account: Account | None) -> FieldTarget:
     currencies = None if account is None else account.currencies
-    return Target(field.address, field.name, field.type, converter(field, currencies))
+    return FieldTarget(field.address, field.name, field.type, converter(field, currencies))
 
 
 def _unknown(kind: Kind, written: str, fields: tuple[Field, ...]) -> str:

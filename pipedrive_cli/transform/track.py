@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing, visible_to
-from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.persons import context_change, nobody, person_of
 from pipedrive_cli.transform.products import order_completed, product_viewed
-from pipedrive_cli.transform.rules import AMOUNTS, Rules
+from pipedrive_cli.transform.rules import AMOUNTS, MappingRules
 
 NO_NAME = Complaint("missing_event_name", "the track event has no name", "event", outcome=Outcome.REJECTED)
 EXCLUDED = Complaint("event_excluded", "the config excludes this event (events.exclude)", outcome=Outcome.SKIPPED)
@@ -23,7 +21,7 @@ NOT_INCLUDED = Complaint(
 )
 
 
-def track(event: Event, rules: Rules) -> Transformed:
+def track(event: Event, rules: MappingRules) -> Transformed:
     """Products for the two product events, else a lead."""
     name = event.name
     if name is None:
@@ -38,7 +36,7 @@ def track(event: Event, rules: Rules) -> Transformed:
     return Transformed(complaints=(EXCLUDED if route == "excluded" else NOT_INCLUDED,))
 
 
-def _lead(event: Event, name: str, rules: Rules) -> Transformed:
+def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     person = person_of(event, rules)
     if person is None:
         return nobody(event)
@@ -63,7 +61,7 @@ def _lead(event: Event, name: str, rules: Rules) -> Transformed:
     return Transformed((said, lead), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
-def _value(properties: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | None:
+def _value(properties: Mapping[str, Any], rules: MappingRules, notes: Notes) -> dict[str, Any] | None:
     """The lead's amount and currency: the first amount that says something, 0 too."""
     code = properties.get("currency")
     if says_nothing(code):

@@ -11,20 +11,18 @@ from typing import Final
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Complaint, Outcome
+from pipedrive_cli.model import Complaint, Event, Kind, Outcome, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
-from pipedrive_cli.transform.changes import Kind, Transformed
 from pipedrive_cli.transform.filters import wanted_by
 from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify
-from pipedrive_cli.transform.rules import Rules, compile_rules
-from pipedrive_cli.transform.targets import STANDARD, Target, resolve
+from pipedrive_cli.transform.rules import MappingRules, compile_rules
+from pipedrive_cli.transform.targets import STANDARD, FieldTarget, resolve_field
 from pipedrive_cli.transform.track import track
 
-HANDLERS: Final[dict[str, Callable[[Event, Rules], Transformed]]] = {
+HANDLERS: Final[dict[str, Callable[[Event, MappingRules], Transformed]]] = {
     "identify": identify,
     "group": group,
     "alias": alias,
@@ -93,8 +91,8 @@ def compile_mapping(config: Config, account: Account | None = None) -> Transform
 
 
 def _address(kind: Kind, written: str | None, account: Account | None) -> str | None:
-    target = None if written is None else resolve(kind, written, account)
-    return target.address if isinstance(target, Target) else None
+    target = None if written is None else resolve_field(kind, written, account)
+    return target.address if isinstance(target, FieldTarget) else None
 
 
 __all__ = ["Transform", "compile_mapping", "resolve_fields"]

@@ -11,7 +11,7 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.run.account import PINS
-from pipedrive_cli.run.beginnings import ENOUGH
+from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.sandbox import Sandbox
 
 from .desk_for_commands import account, event_file, pipedrive_cli, served, written_config
@@ -88,7 +88,7 @@ def test_values_that_do_not_fit_come_with_their_number_and_the_lines_of_the_conf
 
 def test_of_many_files_the_beginnings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file has its share, short ones leave theirs to the others, and it is said; `--all` reads every event."""
-    monkeypatch.setattr("pipedrive_cli.cli.checking.ENOUGH", 12)
+    monkeypatch.setattr("pipedrive_cli.cli.check_command.ENOUGH", 12)
     folder = tmp_path / "exports"
     folder.mkdir()
     for number in range(4):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.report.live import LINE_EVERY
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.report.live_view import LINE_EVERY
 from pipedrive_cli.report.log import JsonLog, LogView
 from tests.harness import identify, track
 
@@ -112,8 +112,8 @@ def test_an_unknown_format_is_a_mistake(tmp_path: Path) -> None:
 def test_progress_comes_every_five_seconds() -> None:
     """As data, beginning with the fifth second."""
     out, now = io.StringIO(), [0.0]
-    tally = Tally(run="r1", phase="writing", bytes_total=10)
-    with LogView(tally, lambda: now[0], JsonLog(out)) as view:
+    live_figures = LiveFigures(run="r1", phase="writing", bytes_total=10)
+    with LogView(live_figures, lambda: now[0], JsonLog(out)) as view:
         for tenth in range(110):
             now[0] = tenth / 10
             view.refresh()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.metrics import LAST_FINISH, LAST_SUCCESS, RUN, Ended, exposition
 from pipedrive_cli.report.summary import Summary, problem_group
 from pipedrive_cli.sandbox import Sandbox

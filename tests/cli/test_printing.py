@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.cli.printing import write_file
-from pipedrive_cli.cli.running import write_report
+from pipedrive_cli.cli.replay_command import write_report
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.replay import Finished

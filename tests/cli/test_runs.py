@@ -16,8 +16,8 @@ import pytest
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import digest
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.run.state import default_path, held
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.run.journal_file import default_path, locked
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from tests.harness import CONFIG as HARNESS_CONFIG
 from tests.harness import Scene, identify
@@ -195,7 +195,7 @@ def test_looking_needs_no_lock_and_changes_nothing(tmp_path: Path) -> None:
     """A run may be under way: the journal is read all the same, and not a byte of it is written."""
     journal = replayed(tmp_path, JANE)
     before = journal.read_bytes()
-    with held(journal):
+    with locked(journal):
         assert pipedrive_cli("runs", "--state", journal).code == 0
         assert pipedrive_cli("runs", "show", "--state", journal).code == 0
         assert pipedrive_cli("runs", "prune", "--keep", "1", "--state", journal).code == 5

@@ -8,7 +8,7 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.run.state import held
+from pipedrive_cli.run.journal_file import locked
 
 from .desk_for_commands import event_file, pipedrive_cli, written_config
 
@@ -43,7 +43,7 @@ def test_mistakes_of_a_config_are_all_in_it(tmp_path: Path) -> None:
 def test_a_journal_that_another_run_holds(tmp_path: Path) -> None:
     """Exit code 5 in the object too."""
     config, state = written_config(tmp_path, CONFIG), tmp_path / "journal.sqlite"
-    with held(state):
+    with locked(state):
         ended = pipedrive_cli(
             "replay", event_file(tmp_path, JANE), "-c", config, "--sandbox", "--state", state, "--json"
         )
@@ -121,8 +121,13 @@ def test_a_mistake_on_the_command_line_of_check() -> None:
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        *(("replay x", "running"), ("retry", "running"), ("preview x", "previewing"), ("rehearse x", "rehearsing")),
-        *(("check", "checking"), ("fields", "fields_command")),
+        *(
+            ("replay x", "replay_command"),
+            ("retry", "replay_command"),
+            ("preview x", "preview_command"),
+            ("rehearse x", "rehearse_command"),
+        ),
+        *(("check", "check_command"), ("fields", "fields_command")),
     ],
 )
 def test_ctrl_c_before_anything_was_sent(command: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:

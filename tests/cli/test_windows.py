@@ -13,11 +13,11 @@ import pytest
 
 import pipedrive_cli
 from pipedrive_cli.errors import SourceMissing
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.reading_account import read_me
-from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import Example
-from pipedrive_cli.report.wording import place
+from pipedrive_cli.report.wording import place_words
 from tests.harness import identify
 
 from .desk_for_commands import event_file, written_config
@@ -50,13 +50,13 @@ def test_nothing_is_used_that_windows_lacks(file: Path) -> None:
 def test_a_drive_is_no_url(argument: str) -> None:
     """It is a file that is not there, not an address that cannot be read."""
     with pytest.raises(SourceMissing):
-        resolve([argument])
+        resolve_sources([argument])
 
 
 def test_a_place_can_be_read_and_copied() -> None:
     """Backslashes stay as they are, before the line as elsewhere."""
     file = str(PureWindowsPath("C:/new exports/tables.ndjson"))
-    shown = plain(place(Example(file=file, line=3, message_id=None, field=None)))
+    shown = visible_text(place_words(Example(file=file, line=3, message_id=None, field=None)))
     assert shown == r"C:\new exports\tables.ndjson:3"
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipedrive_cli.config import Config, address, credentials, load, notes
+from pipedrive_cli.config import Config, base_address, credentials, load, notes
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.secret import Secret
@@ -114,13 +114,13 @@ def test_without_any_the_user_learns_where_to_find_one() -> None:
 )
 def test_the_address_comes_from_the_domain_or_the_url(config: Config, url: str) -> None:
     """A company's name stands for its address at Pipedrive."""
-    assert address(config) == url
+    assert base_address(config) == url
 
 
 def test_without_an_address_the_user_learns_which_line_to_write() -> None:
     """Only whoever contacts an account needs one."""
     with pytest.raises(UserMistake) as mistake:
-        address(Config())
+        base_address(Config())
     assert "company_domain" in (mistake.value.hint or "")
 
 

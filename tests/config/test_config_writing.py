@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
-from pipedrive_cli.config.writing import Draft, MappedTrait, key, written
+from pipedrive_cli.config.writing import Draft, MappedTrait, yaml_key, yaml_of
 
 # What a trait or field may be called by strangers: anything that UTF-8 can hold.
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -27,7 +27,7 @@ def loaded(draft: Draft) -> Config:
     """The config of what is written for a draft."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
-        file.write_bytes(written(draft).encode())
+        file.write_bytes(yaml_of(draft).encode())
         return load(file, {})
 
 
@@ -46,7 +46,7 @@ def test_what_was_chosen_is_what_is_read(traits: list[str], fields: list[str]) -
 @given(NAMES | LETTERS)
 def test_a_name_is_one_line_with_nothing_invisible_in_it(name: str) -> None:
     """Somebody who reads the file sees what is there: no line break, and no sign that turns the line around."""
-    assert key(name).isprintable()
+    assert yaml_key(name).isprintable()
 
 
 def test_every_choice_is_read_back() -> None:
@@ -88,7 +88,7 @@ def test_what_was_not_chosen_is_the_default() -> None:
 
 def test_the_key_comes_from_where_it_is_kept(tmp_path: Path) -> None:
     """The environment unless a file or the keyring was chosen; an address instead of a name where that was given."""
-    text = written(Draft(company_domain="acme"))
+    text = yaml_of(Draft(company_domain="acme"))
     assert "  api_token: ${PIPEDRIVE_API_TOKEN} #" in text
     assert loaded(Draft(keyring="acme")).pipedrive.keyring == "acme"
     assert load(_file(tmp_path, text), {"PIPEDRIVE_API_TOKEN": "abc"}).pipedrive.api_token is not None

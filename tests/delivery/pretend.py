@@ -13,40 +13,41 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.delivery.asks import (
+from pipedrive_cli.delivery.backlog import Backlog, Job
+from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.desk import Written
+from pipedrive_cli.delivery.effects import (
+    Commit,
+    DeliverySettings,
+    Find,
     Forget,
-    Knowledge,
-    Locate,
     RecordId,
     Refusal,
-    Save,
-    Terms,
+    Snapshot,
     Write,
     name_key,
 )
-from pipedrive_cli.delivery.backlog import Backlog, Job
-from pipedrive_cli.delivery.book import Book
-from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.delivery.courier import Courier
-from pipedrive_cli.delivery.desk import Written
-from pipedrive_cli.delivery.standing import RecordState, Rules
-from pipedrive_cli.delivery.tally import Tally
+from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
+from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.events.event import Place
-from pipedrive_cli.outcomes import Complaint, Outcome
-from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.pipedrive.sameness import email_form, phone_form
-from pipedrive_cli.transform.changes import (
+from pipedrive_cli.model import (
     KINDS,
     Alias,
     Change,
+    Complaint,
     Contact,
     Kind,
+    Outcome,
+    Place,
     Rank,
     RecordName,
     Transformed,
 )
+from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 
 USER = "custom_fields." + "a" * 40
 GROUP = "custom_fields." + "b" * 40
@@ -220,7 +221,7 @@ class Pretend:
     `refuse` is asked before every write. `shows` is how an answer shows a value: Pipedrive formats some.
     """
 
-    terms: Terms = field(default_factory=lambda: Terms(Rules(), KEY_ADDRESS))
+    terms: DeliverySettings = field(default_factory=lambda: DeliverySettings(PrecedenceRules(), KEY_ADDRESS))
     merging: Literal["survivor", "union", "nothing"] = "union"
     listed: bool = True
     refuse: Callable[[Write], Refusal | None] = lambda _: None
@@ -262,13 +263,13 @@ class Pretend:
     async def _run(self, events: Iterable[Said], lookahead: int) -> None:
         self.fresh.clear()
         backlog = Backlog(dict(self.aliases))
-        courier = Courier(self, Book(0, Tally()), backlog, self.terms)
-        open_cases: list[Case] = []
+        courier = Courier(self, RunLog(0, LiveFigures()), backlog, self.terms)
+        open_cases: list[PendingEvent] = []
         waiting = 0
         for event in events:
             if self.outcomes.get(event.identity) in {Outcome.DELIVERED, Outcome.UNCHANGED}:
                 continue
-            case = Case(b"", Origin(event.identity, Place("pretend", 1)))
+            case = PendingEvent(b"", EventOrigin(event.identity, Place("pretend", 1)))
             open_cases.append(case)
             refused = backlog.add(event.asks, case)
             if refused is not None:
@@ -292,7 +293,9 @@ class Pretend:
     def stop(self, why: StopRun) -> None:
         raise why  # nothing in this world stops a run
 
-    def equip(self, terms: Terms, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]) -> None:
+    def equip(
+        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+    ) -> None:
         raise AssertionError("the terms are given")
 
     async def prepare(self, window: Window) -> None:
@@ -319,10 +322,10 @@ class Pretend:
     async def look_once_more(self) -> None:
         pass
 
-    async def end(self, cases: Sequence[Case]) -> None:
+    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
         raise AssertionError("every record is taken up")
 
-    async def find(self, ask: Locate) -> tuple[RecordId, ...]:
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
         if ask.email is not None:
             wanted = email_form(ask.email)
             return self._found(
@@ -341,13 +344,13 @@ class Pretend:
         self.fresh.update((kind, record) for record in found)
         return found
 
-    def recall(self, kind: Kind, record: RecordId) -> Knowledge:
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         stored = self.states.get((kind, record))
         state = None if stored is None else msgspec.msgpack.decode(stored, type=RecordState)
         values = self.records[kind].get(record)
         if values is None or not (self.listed or (kind, record) in self.fresh):
-            return Knowledge(state)
-        return Knowledge(state, self._shown(values), 0.0, values.get("updated"))
+            return Snapshot(state)
+        return Snapshot(state, self._shown(values), 0.0, values.get("updated"))
 
     async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
         del mapped  # a look shows everything
@@ -406,7 +409,7 @@ class Pretend:
                 left[name] = [*left.get(name, ()), *more]
         return {}
 
-    async def save(self, save: Save, written: Written, ended: Sequence[Case]) -> None:
+    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         if save.merged is not None and save.id is not None:
             for name, record in self.names.items():
                 if record == save.merged:
@@ -418,10 +421,13 @@ class Pretend:
                 self.names[save.kind, key] = save.id
                 if save.action == "created":
                     self.gone.pop((save.kind, key), None)
-        for joining in save.aliases:
-            if joining.previous is not None and joining.current is not None:
-                self.aliases.setdefault(joining.previous, (joining.current, joining.alias.time))
-        for case in [*(part.case for part, _ in save.parts), *(joining.case for joining, _ in save.joinings)]:
+        for pending_alias in save.aliases:
+            if pending_alias.previous is not None and pending_alias.current is not None:
+                self.aliases.setdefault(pending_alias.previous, (pending_alias.current, pending_alias.alias.time))
+        for case in [
+            *(part.case for part, _ in save.parts),
+            *(pending_alias.case for pending_alias, _ in save.pending_aliases),
+        ]:
             assert case.open >= 0, f"a part of {case.message_id} ended twice"
 
     async def forget(self, gone: Forget) -> None:
@@ -475,9 +481,11 @@ def terms(
     contacts: Literal["add", "replace"] = "add",
     name_fallback: tuple[str, ...] = ("email", "user_id"),
     **more: Any,
-) -> Terms:
+) -> DeliverySettings:
     """Terms with some choices other than the config's own."""
-    return Terms(Rules(existing=existing, contacts=contacts, name_fallback=name_fallback), KEY_ADDRESS, **more)
+    return DeliverySettings(
+        PrecedenceRules(existing=existing, contacts=contacts, name_fallback=name_fallback), KEY_ADDRESS, **more
+    )
 
 
 def codes(complaints: Iterable[Complaint]) -> list[str]:
@@ -489,5 +497,12 @@ def jobs_of(*events: Said, aliases: Mapping[str, tuple[str, int | None]] | None 
     """The jobs of one window."""
     backlog = Backlog(dict(aliases or {}))
     for event in events:
-        backlog.add(event.asks, Case(b"", Origin(event.identity, Place("pretend", 1))))
-    return backlog.take()[0]
+        backlog.add(event.asks, PendingEvent(b"", EventOrigin(event.identity, Place("pretend", 1))))
+    return everything(backlog)[0]
+
+
+def everything(backlog: Backlog) -> tuple[list[Job], list[PendingChange]]:
+    """All that waits, as jobs for records and as leads, in the order of reading."""
+    groups, leads = backlog.hand_over()
+    unique = {id(group): group for group in groups.values()}
+    return [backlog.job(group) for group in unique.values()], backlog.brought(leads)

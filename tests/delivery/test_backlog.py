@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.backlog import Backlog, Step, depth
-from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.events.event import Place
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.model import Outcome, Place
 
-from .pretend import Said, alias, group, identify, jobs_of, lead, person, product
+from .pretend import Said, alias, everything, group, identify, jobs_of, lead, person, product
 
 
-def case(event: Said) -> Case:
+def case(event: Said) -> PendingEvent:
     """The case of an event."""
-    return Case(b"", Origin(event.identity, Place("f", 1)))
+    return PendingEvent(b"", EventOrigin(event.identity, Place("f", 1)))
 
 
 def test_changes_of_one_record_are_one_job_oldest_first() -> None:
@@ -99,14 +98,14 @@ def test_what_is_put_back_is_there_in_the_next_window() -> None:
     waiting = [alias("e1", "a", "b", 2), identify("e2", "b", 1)]
     for event in waiting:
         backlog.add(event.asks, case(event))
-    ((job,), _) = backlog.take()
+    ((job,), _) = everything(backlog)
     assert len(backlog) == 0
-    backlog.put_back(job, job.parts, job.joinings)
+    backlog.put_back(job, job.parts, job.pending_aliases)
     late = identify("e3", "a", 1)
     backlog.add(late.asks, case(late))
-    ((again,), _) = backlog.take()
+    ((again,), _) = everything(backlog)
     assert {part.case.message_id for part in again.parts} == {"e2", "e3"}
-    assert again.joinings == job.joinings
+    assert again.pending_aliases == job.pending_aliases
 
 
 def test_an_alias_that_was_refused_names_two_persons_again() -> None:
@@ -124,7 +123,7 @@ def test_leads_stand_alone_in_the_order_of_reading() -> None:
         event = lead(f"m{number}", "a", number)
         backlog.add(event.asks, case(event))
     assert len(backlog) == 3
-    jobs, leads = backlog.take()
+    jobs, leads = everything(backlog)
     assert [part.change.record.key for part in leads] == ["m2", "m1"]
     assert len(jobs) == 1
 
@@ -146,7 +145,7 @@ def test_pipedrives_id_joins_what_names_it_but_not_two_keys() -> None:
 def test_an_event_has_the_first_outcome_that_applies(outcomes: list[Outcome]) -> None:
     """pending, failed, rejected, delivered, unchanged, duplicate, skipped: in whatever order its parts end."""
     order = ["pending", "failed", "rejected", "delivered", "unchanged", "duplicate", "skipped"]
-    ending = Case(b"", Origin("e", Place("f", 1)))
+    ending = PendingEvent(b"", EventOrigin("e", Place("f", 1)))
     ending.open = len(outcomes)
     ends = [ending.end_part(outcome) for outcome in outcomes]
     assert ends == [False] * (len(outcomes) - 1) + [True]

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from pipedrive_cli import virtual_time
-from pipedrive_cli.delivery.asks import Locate, Refusal
 from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.failing import Failure
+from pipedrive_cli.delivery.effects import Find, Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.listing import Listing
+from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
-from pipedrive_cli.transform.changes import Kind
 
 KEY = "a" * 40
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -96,7 +96,7 @@ async def located(account: Account, keys: Sequence[str], journal: Journal | None
     kept._db.execute("PRAGMA synchronous = OFF")
     directory = directory_of(account, kept)
     await directory.prepare("persons", keys)
-    found = [await directory.locate(Locate("persons", key=key)) for key in keys]
+    found = [await directory.locate(Find("persons", key=key)) for key in keys]
     if journal is None:
         kept.close()
     return found
@@ -135,7 +135,7 @@ def test_the_oldest_of_two_is_first_and_the_user_is_told() -> None:
         warned: list[Sequence[int]] = []
         directory = directory_of(account, journal, warned)
         await directory.prepare("persons", ["twin"])
-        assert await directory.locate(Locate("persons", key="twin")) == (1, 3)
+        assert await directory.locate(Find("persons", key="twin")) == (1, 3)
         assert [list(ids) for ids in warned] == [[1, 3]]
         journal.close()
 
@@ -170,7 +170,7 @@ def test_a_listing_that_breaks_off_is_not_believed() -> None:
         with pytest.raises(Failure):
             await directory.prepare("persons", [f"u{n}" for n in range(1_200)])
         with pytest.raises(Failure):
-            await directory.locate(Locate("persons", key="u1100"))
+            await directory.locate(Find("persons", key="u1100"))
         kept = journal.fact("listing persons", Listing)
         assert kept is None or not kept.complete
         account.fail_from = None
@@ -193,7 +193,7 @@ def test_a_refresh_that_breaks_off_is_asked_for_again_from_the_same_moment() -> 
         directory = directory_of(account, journal)
         for _ in range(2):
             with pytest.raises(Failure):
-                await directory.locate(Locate("persons", key="nobody"))
+                await directory.locate(Find("persons", key="nobody"))
         assert len({call.query["updated_since"] for call in account.calls}) == 1
         assert journal.fact("listing persons", Listing) == before
         journal.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipedrive_cli import virtual_time
-from pipedrive_cli.delivery.asks import Locate, Refusal
+from pipedrive_cli.delivery.effects import Find, Refusal
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -23,14 +23,14 @@ def test_the_next_run_lists_on_where_the_last_one_stopped() -> None:
             directory = directory_of(account, journal)
             wanted = [f"new-{run}"]
             await directory.prepare("persons", wanted)
-            assert await directory.locate(Locate("persons", key=wanted[0])) == ()
+            assert await directory.locate(Find("persons", key=wanted[0])) == ()
         pages = [call.query.get("cursor") for call in account.calls if _is_page(call)]
         assert pages == [None, *(str(500 * page) for page in range(1, 10))]
         changed = [call for call in account.calls if "updated_since" in call.query]
         assert len(changed) == 1
         again = directory_of(account, journal)
-        assert await again.locate(Locate("persons", key="u4999")) == (5_000,)
-        assert await again.locate(Locate("persons", key="nobody")) == ()
+        assert await again.locate(Find("persons", key="u4999")) == (5_000,)
+        assert await again.locate(Find("persons", key="nobody")) == ()
         assert len([call for call in account.calls if "updated_since" in call.query]) == 2
         journal.close()
 
@@ -57,7 +57,7 @@ def test_a_place_that_pipedrive_has_forgotten_is_where_the_listing_begins_anew()
         directory = directory_of(account, journal)
         await directory.prepare("persons", [f"x{number}" for number in range(100)])
         assert [call.query.get("cursor") for call in account.calls if _is_page(call)] == ["1000", None, "500", "1000"]
-        assert await directory.locate(Locate("persons", key="u1199")) == (1_200,)
+        assert await directory.locate(Find("persons", key="u1199")) == (1_200,)
         journal.close()
 
     virtual_time.run(main())
@@ -71,10 +71,10 @@ def test_emails_are_paid_for_only_when_they_are_asked_for() -> None:
         journal = Journal.open()
         directory = directory_of(account, journal)
         await directory.prepare("persons", ["u4000"])
-        assert await directory.locate(Locate("persons", key="u4000")) == (4_001,)
+        assert await directory.locate(Find("persons", key="u4000")) == (4_001,)
         assert account.tokens == 2 * 10 + 20 + 1
         for number in range(9):
-            assert await directory.locate(Locate("persons", email=f"nobody{number}@x.test")) == ()
+            assert await directory.locate(Find("persons", email=f"nobody{number}@x.test")) == ()
         assert account.tokens <= 2 * (10 * 10 + 20 + 1) + 20
         assert [call for call in account.calls if call.endpoint.search][-1] is not account.calls[-1]
         journal.close()

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.gathering import contact_list
-from pipedrive_cli.delivery.standing import blank, comparable
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import Contact, Transformed
+from pipedrive_cli.delivery.fold import contact_list
+from pipedrive_cli.delivery.precedence import blank, comparable
+from pipedrive_cli.model import Contact, Outcome, Transformed
 from tests.examples import examples
 
 from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, product, terms

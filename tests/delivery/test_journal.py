@@ -14,9 +14,9 @@ from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.past import reading, unfinished_runs
 from pipedrive_cli.delivery.journal.rows import TRANSITIONS, WRITE_STATES, digest
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.standing import Held, RecordState
+from pipedrive_cli.delivery.precedence import FieldState, RecordState
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 
 # The shortest way into each state, by allowed transitions alone.
 WAYS: dict[str, tuple[str, ...]] = {
@@ -273,7 +273,7 @@ def test_thousands_of_events_are_found_again(tmp_path: Path) -> None:
 def test_a_record_is_known_by_all_its_keys_and_forgotten_as_one() -> None:
     """Several keys may name one record; a record that is gone takes all of them with it."""
     journal = Journal.open()
-    state = RecordState(fields={"name": Held(0, 5, "Ann", "Ann")}, key="u1")
+    state = RecordState(fields={"name": FieldState(0, 5, "Ann", "Ann")}, key="u1")
     with journal.transaction():
         journal.save_record("persons", 7, ["u1", "anon-1"], state)
         journal.save_record("organizations", 7, ["u1"], RecordState())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.delivery.asks import Refusal
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.model import Outcome
 
 from .pretend import RATING, ROLE, Pretend, identify, lead
 

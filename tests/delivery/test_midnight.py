@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli import virtual_time
-from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.midnight import DAY, HOUR, until_question
+from pipedrive_cli.delivery.budget import DAY, HOUR, Day, Pace, seconds_until_asking
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.sender import Sender
-from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call, listing
 
@@ -24,7 +23,7 @@ def test_a_night_has_at_most_seven_questions_and_none_is_far(now: float) -> None
     """From any moment on: never at once, never more than six hours away, and seven in any day."""
     asked, moment = 0, now
     while moment < now + DAY:
-        wait = until_question(moment, None)
+        wait = seconds_until_asking(moment, None)
         assert 0 < wait <= 6 * HOUR + 1
         moment += wait
         asked += moment < now + DAY
@@ -33,7 +32,7 @@ def test_a_night_has_at_most_seven_questions_and_none_is_far(now: float) -> None
 
 def test_a_midnight_that_was_seen_is_waited_for() -> None:
     """Once the hour is known there is one question a night."""
-    assert until_question(NIGHT + 7 * HOUR, NIGHT + 2 * HOUR + 5) == 19 * HOUR + 5
+    assert seconds_until_asking(NIGHT + 7 * HOUR, NIGHT + 2 * HOUR + 5) == 19 * HOUR + 5
 
 
 class Company:
@@ -67,7 +66,7 @@ def test_nights_that_the_reserve_ends_cost_little() -> None:
             company,
             Pace(1_000),
             day,
-            Tally(),
+            LiveFigures(),
             max_attempts=4,
             jitter=lambda: 0.5,
             wait_for_budget=True,

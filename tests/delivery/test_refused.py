@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipedrive_cli.delivery.refusal import in_words
+from pipedrive_cli.delivery.retry import in_words
 from pipedrive_cli.sandbox.endpoint import Endpoint
 from pipedrive_cli.sandbox.wire import Request, Response, refusal
 from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery

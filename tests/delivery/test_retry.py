@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.refusal import named_fields
 from pipedrive_cli.delivery.retry import (
     Again,
     DaySpent,
@@ -21,7 +20,8 @@ from pipedrive_cli.delivery.retry import (
     SlowDown,
     Verdict,
     backoff,
-    decide,
+    decide_retry,
+    named_fields,
 )
 from pipedrive_cli.pipedrive import catalog
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
@@ -203,7 +203,7 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
 @pytest.mark.parametrize(("call", "outcome", "verdict"), TABLE)
 def test_every_outcome_has_its_verdict(call: Call, outcome: Answer | NoAnswer, verdict: Verdict | Is) -> None:
     """The policy, row by row."""
-    assert decide(call, outcome, 2, max_attempts=8, jitter=0.5) == verdict
+    assert decide_retry(call, outcome, 2, max_attempts=8, jitter=0.5) == verdict
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_every_outcome_has_its_verdict(call: Call, outcome: Answer | NoAnswer, v
 )
 def test_the_last_attempt_is_the_last(call: Call, outcome: Answer | NoAnswer) -> None:
     """What may be repeated is given up when its attempts are used, a POST that never arrived too."""
-    assert isinstance(decide(call, outcome, 7, max_attempts=8, jitter=0.5), Again)
-    assert isinstance(decide(call, outcome, 8, max_attempts=8, jitter=0.5), GiveUp)
+    assert isinstance(decide_retry(call, outcome, 7, max_attempts=8, jitter=0.5), Again)
+    assert isinstance(decide_retry(call, outcome, 8, max_attempts=8, jitter=0.5), GiveUp)
 
 
 def test_limits_use_up_no_attempt() -> None:
     """A 429 is no failure of the call, however often it comes."""
-    assert decide(POST, answer(429, BURST), 99, max_attempts=8, jitter=0.5) == SlowDown(2.0)
+    assert decide_retry(POST, answer(429, BURST), 99, max_attempts=8, jitter=0.5) == SlowDown(2.0)
 
 
 def test_the_backoff_doubles_up_to_a_minute() -> None:
@@ -236,7 +236,7 @@ def test_the_jitter_is_full(attempt: int, jitter: float) -> None:
 
 def test_a_long_message_is_cut() -> None:
     """A refusal's message is one line of at most 500 characters."""
-    verdict = decide(POST, answer(400, error("x\n" * 1000)), 1, max_attempts=8, jitter=0.0)
+    verdict = decide_retry(POST, answer(400, error("x\n" * 1000)), 1, max_attempts=8, jitter=0.0)
     assert isinstance(verdict, Refused)
     assert len(verdict.message) == 500
     assert "\n" not in verdict.message

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pipedrive_cli import virtual_time
-from pipedrive_cli.delivery.asks import Refusal
 from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.failing import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.sender import Sender
-from pipedrive_cli.delivery.tally import Tally
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call, create, get, listing, update
@@ -53,16 +53,16 @@ class Script:
 
 def run(
     outcomes: Sequence[Answer | NoAnswer], what: Callable[[Sender], Awaitable[None]], **more: Any
-) -> tuple[Script, Tally]:
+) -> tuple[Script, LiveFigures]:
     """Runs `what` with a sender that is answered by the script."""
-    script, tally = Script(outcomes), Tally()
+    script, live_figures = Script(outcomes), LiveFigures()
 
     async def main() -> None:
         settings: dict[str, Any] = {"max_attempts": 4, "jitter": lambda: 0.5, **more}
-        await what(Sender(script, Pace(1_000), Day(None), tally, **settings))
+        await what(Sender(script, Pace(1_000), Day(None), live_figures, **settings))
 
     virtual_time.run(main())
-    return script, tally
+    return script, live_figures
 
 
 def raises(kind: type[Exception], call: Call) -> Callable[[Sender], Awaitable[None]]:
@@ -81,8 +81,8 @@ def test_what_may_be_repeated_is_repeated(call: Call, trouble: Answer | NoAnswer
     async def what(sender: Sender) -> None:
         assert (await sender.send(call)) is GOOD
 
-    script, tally = run([trouble, trouble, GOOD], what)
-    assert (len(script.times), tally.retried) == (3, 2)
+    script, live_figures = run([trouble, trouble, GOOD], what)
+    assert (len(script.times), live_figures.retried) == (3, 2)
     script, _ = run([trouble], raises(Failure, call))
     assert len(script.times) == 4
 
@@ -234,8 +234,8 @@ def test_max_tokens_is_counted_when_a_request_leaves() -> None:
             await sender.send(listing("persons"))
         assert stopped.value.code == "max_tokens"
 
-    script, tally = run([LIST], what, max_tokens=29)
-    assert (len(script.times), tally.tokens_spent) == (2, 20)
+    script, live_figures = run([LIST], what, max_tokens=29)
+    assert (len(script.times), live_figures.tokens_spent) == (2, 20)
 
 
 async def _send(sender: Sender, call: Call) -> None:

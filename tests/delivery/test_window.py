@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipedrive_cli.delivery.backlog import Backlog
-from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.window import Window
-from pipedrive_cli.events.event import Place
+from pipedrive_cli.model import Place
 
 from .pretend import Said, alias, group, identify, lead, product
 
@@ -14,7 +14,7 @@ def window(*events: Said, aliases: dict[str, tuple[str, int | None]] | None = No
     """A window of these events."""
     backlog = Backlog(aliases or {})
     for event in events:
-        backlog.add(event.asks, Case(b"", Origin(event.identity, Place("f", 1))))
+        backlog.add(event.asks, PendingEvent(b"", EventOrigin(event.identity, Place("f", 1))))
     return Window(backlog)
 
 
@@ -25,7 +25,7 @@ def test_what_others_are_linked_to_comes_first() -> None:
     )
     assert waiting.has_leads
     taken = []
-    while (next_one := waiting.take()) is not None:
+    while (next_one := waiting.take_next()) is not None:
         taken.append((next_one[0].kind, next_one[0].key))
     assert taken == [
         ("organizations", "g"),
@@ -60,4 +60,4 @@ def test_whoever_waits_for_a_record_that_nobody_takes_up_is_named() -> None:
     assert place is waiting.group(("persons", "key", "b"))
     cases, place = waiting.leave()
     assert ([case.message_id for case in cases], place) == (["e3"], None)
-    assert waiting.take() is None
+    assert waiting.take_next() is None

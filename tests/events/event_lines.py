@@ -7,10 +7,9 @@ import json
 from typing import Any
 
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import Reading, read
+from pipedrive_cli.events.reading import Reading, read_source
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.outcomes import Complaint
+from pipedrive_cli.model import Complaint, Event
 
 NOW = 1_800_000_000_000_000  # microseconds: January 2027, later than every event here
 MARCH = "2026-03-01T12:00:00.000Z"
@@ -19,7 +18,7 @@ MARCH_MICROS = 1_772_366_400_000_000
 
 def reading(data: bytes, *, named: bool = True) -> Reading:
     """A reading of `data` as if it stood in a file called x."""
-    return read(Source("x", named, len(data), stream=io.BytesIO(data)))
+    return read_source(Source("x", named, len(data), stream=io.BytesIO(data)))
 
 
 def entries(data: bytes, *, named: bool = True) -> list[Entry]:

@@ -9,8 +9,8 @@ import pytest
 
 from pipedrive_cli.errors import SourceMissing, StopRun, UserMistake
 from pipedrive_cli.events import cloud
-from pipedrive_cli.events.reading import read
-from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.source import Source, resolve_sources
 from tests.s3_server import S3Server
 
 from .event_lines import line
@@ -36,7 +36,7 @@ def test_a_prefix_gives_its_event_files_by_name(s3: S3Server, bucket: str, end: 
     """As a folder does: however deep, without hidden ones, other kinds, our rejects and the marks of empty folders."""
     filled(s3, bucket, "x/b.json", "x/a.ndjson", "x/deep/2026-03-01/d.gz", "x/deep/c.json.zst", "x/deep/")
     filled(s3, bucket, "x/notes.txt", "x/.hidden.json", "x/.cache/f.json", "x/a.rejects.ndjson", "xy.json", "y/x.json")
-    found = resolve([f"s3://{bucket}/x{end}"])
+    found = resolve_sources([f"s3://{bucket}/x{end}"])
     assert keys(found, bucket) == ["x/a.ndjson", "x/b.json", "x/deep/2026-03-01/d.gz", "x/deep/c.json.zst"]
     assert not any(source.named for source in found)
     assert {source.size for source in found} == {len(GOOD)}
@@ -46,7 +46,7 @@ def test_a_prefix_gives_its_event_files_by_name(s3: S3Server, bucket: str, end: 
 def test_a_bucket_is_a_folder_too(s3: S3Server, bucket: str) -> None:
     """With all that is in it; the same object is read once, however often it is named."""
     filled(s3, bucket, "b.json", "a/c.json")
-    found = resolve([f"s3://{bucket}", f"s3://{bucket}/b.json", f"S3://{bucket}/a/"])
+    found = resolve_sources([f"s3://{bucket}", f"s3://{bucket}/b.json", f"S3://{bucket}/a/"])
     assert keys(found, bucket) == ["a/c.json", "b.json"]
     assert [source.named for source in found] == [False, True]
 
@@ -55,9 +55,9 @@ def test_a_bucket_is_a_folder_too(s3: S3Server, bucket: str) -> None:
 def test_an_object_named_outright_is_taken_whatever_its_name(s3: S3Server, bucket: str) -> None:
     """Also beside a prefix that begins with it."""
     filled(s3, bucket, "x", "x/a.json", "what a name?.txt")
-    assert keys(resolve([f"s3://{bucket}/x"]), bucket) == ["x"]
-    assert keys(resolve([f"s3://{bucket}/x/"]), bucket) == ["x/a.json"]
-    assert resolve([f"s3://{bucket}/x"])[0].named
+    assert keys(resolve_sources([f"s3://{bucket}/x"]), bucket) == ["x"]
+    assert keys(resolve_sources([f"s3://{bucket}/x/"]), bucket) == ["x/a.json"]
+    assert resolve_sources([f"s3://{bucket}/x"])[0].named
 
 
 @needs_server
@@ -80,7 +80,7 @@ def test_a_glob_takes_what_it_matches(s3: S3Server, bucket: str, pattern: str, m
     filled(s3, bucket, "a.gz", "e.rejects.gz", "f.rejects.ndjson", "logs/1/a.json", "logs/1/notes.txt", ".h/a.json")
     filled(s3, bucket, "logs/2/a.json", "logs/2/deep/b.json", "logs/.3/a.json")
     notes: list[str] = []
-    found = resolve([f"s3://{bucket}/{pattern}"], note=notes.append)
+    found = resolve_sources([f"s3://{bucket}/{pattern}"], note=notes.append)
     assert keys(found, bucket) == matched
     assert not any(source.named for source in found)
     assert bool(notes) is not bool(matched)
@@ -96,7 +96,7 @@ def test_since_lists_only_the_folders_of_days_that_count(s3: S3Server, bucket: s
     filled(s3, bucket, "segment-logs/src/1772323200000/a.gz", "segment-logs/src/1772496000000/b.gz")
     notes: list[str] = []
     s3.requests.clear()
-    found = resolve([f"s3://{bucket}/"], since=MARCH_3, note=notes.append)
+    found = resolve_sources([f"s3://{bucket}/"], since=MARCH_3, note=notes.append)
     days = [f"p/rudder-logs/src/2026-03-0{day}/{name}" for day in range(2, 8) for name in ("177.a.json.gz", "b/c.gz")]
     assert keys(found, bucket) == [*days, "segment-logs/src/1772496000000/b.gz"]
     assert notes == ["--since: 2 folders and 0 files left out, whose events all came before 2026-03-02"]
@@ -107,9 +107,9 @@ def test_since_lists_only_the_folders_of_days_that_count(s3: S3Server, bucket: s
 def test_an_old_day_that_is_named_is_read_whatever_since_says(s3: S3Server, bucket: str) -> None:
     """Who asks for a folder by its name gets it; its events are filtered one by one."""
     filled(s3, bucket, "rudder-logs/src/2026-03-01/a.gz", "rudder-logs/src/2026-03-05/a.gz")
-    assert len(resolve([f"s3://{bucket}/rudder-logs/src/2026-03-01"], since=MARCH_3)) == 1
-    assert len(resolve([f"s3://{bucket}/rudder-logs/src/2026-03-01/a.gz"], since=MARCH_3)) == 1
-    assert keys(resolve([f"s3://{bucket}/rudder-logs/src/2026-03-*"], since=MARCH_3), bucket) == [
+    assert len(resolve_sources([f"s3://{bucket}/rudder-logs/src/2026-03-01"], since=MARCH_3)) == 1
+    assert len(resolve_sources([f"s3://{bucket}/rudder-logs/src/2026-03-01/a.gz"], since=MARCH_3)) == 1
+    assert keys(resolve_sources([f"s3://{bucket}/rudder-logs/src/2026-03-*"], since=MARCH_3), bucket) == [
         "rudder-logs/src/2026-03-05/a.gz"
     ]
 
@@ -120,9 +120,9 @@ def test_keys_that_are_no_tidy_paths_are_found_and_read(s3: S3Server, bucket: st
     odd = ["x/\x1b[31mred.json", "x/a b+c%20d.json", "x//twice.json", "x/日本.json"]
     filled(s3, bucket, *odd)
     for since in (None, MARCH_3):
-        found = resolve([f"s3://{bucket}/x/"], since=since)
+        found = resolve_sources([f"s3://{bucket}/x/"], since=since)
         assert sorted(keys(found, bucket)) == sorted(odd)
-        assert [len(list(read(source))) for source in found] == [1] * len(odd)
+        assert [len(list(read_source(source))) for source in found] == [1] * len(odd)
 
 
 @needs_server
@@ -135,9 +135,9 @@ def test_an_object_of_many_blocks_is_read_as_a_stream(
     content = gzip.compress(MANY, 1) if packed else MANY
     headers = {"Content_Encoding": "gzip"} if packed else {}
     s3.put(f"{bucket}/a.json", content, **headers)
-    (source,) = resolve([f"s3://{bucket}/a.json"])
+    (source,) = resolve_sources([f"s3://{bucket}/a.json"])
     s3.requests.clear()
-    reading = read(source)
+    reading = read_source(source)
     assert len(list(reading)) == 2000
     assert (reading.complete, reading.bytes_read) == (True, len(content))
     assert s3.requests == [f"GET /{bucket}/a.json"] * (len(content) // 3001 + 1)
@@ -150,10 +150,10 @@ def test_a_read_that_breaks_off_is_taken_up_where_it_was(
     """Only the block that broke is fetched again."""
     monkeypatch.setattr(cloud, "BLOCK", 50_000)
     filled(s3, bucket, "a.json", content=MANY)
-    (source,) = resolve([f"s3://{bucket}/a.json"])
+    (source,) = resolve_sources([f"s3://{bucket}/a.json"])
     s3.breaks[f"/{bucket}/a.json"] = [1000, 0]
     s3.requests.clear()
-    reading = read(source)
+    reading = read_source(source)
     assert [entry.identity for entry in reading] == [f"m{number}" for number in range(2000)]
     assert reading.complete
     assert len(s3.requests) == len(MANY) // 50_000 + 1 + 2
@@ -167,11 +167,11 @@ def test_a_read_that_dies_leaves_the_rest_for_another_run(
     """What came before counts; the object was not read to its end, whether it was named or found."""
     monkeypatch.setattr(cloud, "BLOCK", 50_000)
     filled(s3, bucket, "x/a.json", content=MANY)
-    (source,) = resolve([f"s3://{bucket}/x/a.json" if named else f"s3://{bucket}/x/"])
+    (source,) = resolve_sources([f"s3://{bucket}/x/a.json" if named else f"s3://{bucket}/x/"])
     assert source.named is named
     monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
     s3.breaks[f"/{bucket}/x/a.json"] = [50_000, *([77] * 20)]
-    reading = read(source)
+    reading = read_source(source)
     entries = list(reading)
     assert 0 < len(entries) < 2000
     assert all(entry.refusal is None for entry in entries)
@@ -190,9 +190,9 @@ def test_an_object_that_changes_while_it_is_read_is_left(
     """A shorter one would look like an end that is none; one of another version comes with the next listing."""
     monkeypatch.setattr(cloud, "BLOCK", 50_000)
     filled(s3, bucket, "a.json", content=MANY)
-    (source,) = resolve([f"s3://{bucket}/*.json"])
+    (source,) = resolve_sources([f"s3://{bucket}/*.json"])
     filled(s3, bucket, "a.json", content=content)
-    reading = read(source)
+    reading = read_source(source)
     assert list(reading) == []
     assert reading.left is not None
     assert not reading.complete
@@ -202,9 +202,9 @@ def test_an_object_that_changes_while_it_is_read_is_left(
 def test_an_object_that_is_denied_is_left_with_the_reason(s3: S3Server, bucket: str) -> None:
     """Listing is one permission and reading another."""
     filled(s3, bucket, "a.json")
-    (source,) = resolve([f"s3://{bucket}/*.json"])
+    (source,) = resolve_sources([f"s3://{bucket}/*.json"])
     s3.denied.add(f"/{bucket}/a.json")
-    reading = read(source)
+    reading = read_source(source)
     assert list(reading) == []
     assert reading.left is not None
     assert reading.left.refusal is not None
@@ -219,7 +219,7 @@ def test_an_object_that_is_denied_is_left_with_the_reason(s3: S3Server, bucket: 
 def test_a_bucket_that_is_not_there_is_a_mistake(s3: S3Server, url: str) -> None:
     """And not an empty one."""
     with pytest.raises(UserMistake) as caught:
-        resolve([url])
+        resolve_sources([url])
     assert "no bucket no-such-bucket-here" in caught.value.message
 
 
@@ -227,7 +227,7 @@ def test_a_bucket_that_is_not_there_is_a_mistake(s3: S3Server, url: str) -> None
 def test_objects_and_prefixes_that_are_not_there_are_named_with_missing_files(s3: S3Server, bucket: str) -> None:
     """One message for all of them; a store has no empty folders, so a prefix with nothing in it is not there."""
     with pytest.raises(SourceMissing) as caught:
-        resolve(["nowhere.json", f"s3://{bucket}/a.json", f"s3://{bucket}/p/"])
+        resolve_sources(["nowhere.json", f"s3://{bucket}/a.json", f"s3://{bucket}/p/"])
     assert caught.value.message.endswith(f"nowhere.json, s3://{bucket}/a.json, s3://{bucket}/p/")
 
 
@@ -237,7 +237,7 @@ def test_without_permission_the_message_names_what_is_needed(s3: S3Server, bucke
     s3.denied.add(f"/{bucket}")
     s3.denied.add(f"/{bucket}/")
     with pytest.raises(UserMistake) as caught:
-        resolve([f"s3://{bucket}/"])
+        resolve_sources([f"s3://{bucket}/"])
     assert "Access Denied" in caught.value.message
     assert "s3:ListBucket" in str(caught.value.hint)
 
@@ -250,12 +250,12 @@ def test_without_credentials_the_message_says_where_they_come_from(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(UserMistake) as caught:
-        resolve([f"s3://{bucket}/"])
+        resolve_sources([f"s3://{bucket}/"])
     assert "no credentials" in caught.value.message
     assert "aws configure" in str(caught.value.hint)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(UserMistake) as caught:
-        resolve([f"s3://{bucket}/"])
+        resolve_sources([f"s3://{bucket}/"])
     assert "nobody" in caught.value.message
 
 
@@ -266,7 +266,7 @@ def test_a_store_that_cannot_be_reached_stops_the_run(s3: S3Server, monkeypatch:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
     with pytest.raises(StopRun) as caught:
-        resolve(["s3://any/"])
+        resolve_sources(["s3://any/"])
     assert caught.value.code == "source_unreachable"
 
 
@@ -277,7 +277,7 @@ def test_without_its_package_a_url_says_what_to_install(
     """Both with pip and with pipx."""
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(UserMistake) as caught:
-        resolve([url])
+        resolve_sources([url])
     assert caught.value.code == "cloud_missing"
     assert package in caught.value.message
     assert "pipedrive-cli[cloud]" in str(caught.value.hint)
@@ -289,5 +289,5 @@ def test_without_its_package_a_url_says_what_to_install(
 def test_a_url_without_a_bucket_is_a_mistake(s3: S3Server, url: str) -> None:
     """Nobody's whole account is read by accident."""
     with pytest.raises(UserMistake) as caught:
-        resolve([url])
+        resolve_sources([url])
     assert "no bucket" in caught.value.message

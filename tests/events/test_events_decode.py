@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.events.decode import decode_event
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Event, Outcome
 
 from .event_lines import MARCH, NOW, complaint, decoded, entries, event, line
 

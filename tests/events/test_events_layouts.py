@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.model import Event
 
 from .event_lines import MARCH_MICROS, NOW, entries, line
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.events.event import Event
 from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines
-from pipedrive_cli.events.reading import read
+from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.model import Event
 
 from .event_lines import NOW, entries, line, reading
 
@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_input(piece: bytes, megabytes: int) -> No
     source = Source("endless", named=True, size=None, stream=cast(BinaryIO, Endless(piece, megabytes << 20)))
     tracemalloc.start()
     try:
-        for entry in read(source):
+        for entry in read_source(source):
             entry.event(NOW)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -253,7 +253,7 @@ class Failing(io.RawIOBase):
 
 def test_a_disk_that_fails_ends_the_file_not_the_run() -> None:
     """What was read counts; the failure is an entry of its own."""
-    found = list(read(Source("x", named=True, size=None, stream=cast(BinaryIO, Failing()))))
+    found = list(read_source(Source("x", named=True, size=None, stream=cast(BinaryIO, Failing()))))
     assert [entry.refusal.code if entry.refusal else None for entry in found] == [None, "source_unreadable"]
 
 
@@ -267,7 +267,7 @@ class Trickle(io.BytesIO):
 @pytest.mark.parametrize("data", [GOOD + b"\r\n" + GOOD, gzip.compress(GOOD + b"\n" + GOOD)])
 def test_how_a_pipe_cuts_its_bytes_makes_no_difference(data: bytes) -> None:
     """Lines and gzip members are put together from any pieces."""
-    found = list(read(Source("-", named=True, size=None, stream=Trickle(data))))
+    found = list(read_source(Source("-", named=True, size=None, stream=Trickle(data))))
     assert [(entry.line, entry.raw) for entry in found] == [(1, GOOD), (2, GOOD)]
 
 

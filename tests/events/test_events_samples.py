@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.events.reading import read
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.model import Event
 
 from .event_lines import NOW
 
@@ -16,15 +16,15 @@ SAMPLES = Path(__file__).parents[2] / "sample-events"
 
 def test_the_folder_gives_its_three_files() -> None:
     """And not its README."""
-    assert [Path(source.name).suffix for source in resolve([str(SAMPLES)])] == [".ndjson", ".gz", ".ndjson"]
+    assert [Path(source.name).suffix for source in resolve_sources([str(SAMPLES)])] == [".ndjson", ".gz", ".ndjson"]
 
 
 def test_the_good_files_hold_every_kind_of_event_and_nothing_bad() -> None:
     """Six kinds and pages; products and orders among the track events."""
     kinds: Counter[str] = Counter()
     for pattern in ("shop.ndjson", "rudder-logs/*/*/*.json.gz"):
-        (source,) = resolve([str(SAMPLES / pattern)])
-        for entry in read(source):
+        (source,) = resolve_sources([str(SAMPLES / pattern)])
+        for entry in read_source(source):
             event = entry.event(NOW)
             assert isinstance(event, Event), event
             assert not event.clock_ahead
@@ -45,7 +45,7 @@ def test_the_good_files_hold_every_kind_of_event_and_nothing_bad() -> None:
 def test_the_bad_file_shows_every_refusal_of_the_reader() -> None:
     """Save those that need a large or damaged file."""
     codes = set()
-    for entry in read(*resolve([str(SAMPLES / "bad-lines.ndjson")])):
+    for entry in read_source(*resolve_sources([str(SAMPLES / "bad-lines.ndjson")])):
         result = entry.event(NOW)
         if not isinstance(result, Event):
             codes.add(result.code)

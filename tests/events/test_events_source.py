@@ -12,8 +12,8 @@ import pytest
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.event_files import is_event_file
-from pipedrive_cli.events.reading import read
-from pipedrive_cli.events.source import Source, resolve
+from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.source import Source, resolve_sources
 
 from .event_lines import line
 
@@ -45,7 +45,7 @@ def names(sources: list[Source], folder: Path) -> list[str]:
 
 def test_a_folder_gives_its_event_files_by_name(exports: Path) -> None:
     """Recursively; hidden ones, other kinds and our own rejects are left out, and all count as found."""
-    sources = resolve([str(exports)])
+    sources = resolve_sources([str(exports)])
     assert names(sources, exports) == [
         "a.ndjson",
         "b.json",
@@ -84,10 +84,10 @@ def test_event_files_are_told_by_their_names(name: str, taken: bool) -> None:
 
 def test_a_glob_takes_what_it_matches_save_our_rejects(exports: Path) -> None:
     """Unless the pattern asks for rejects; `**` goes down."""
-    assert names(resolve([str(exports / "*.ndjson")]), exports) == ["a.ndjson"]
-    assert names(resolve([str(exports / "*.rejects.ndjson")]), exports) == ["a.rejects.ndjson"]
-    assert names(resolve([str(exports / "*.t*")]), exports) == ["backup.tar.gz", "notes.txt"]
-    assert names(resolve([str(exports / "**" / "*.gz")]), exports)[1:] == [
+    assert names(resolve_sources([str(exports / "*.ndjson")]), exports) == ["a.ndjson"]
+    assert names(resolve_sources([str(exports / "*.rejects.ndjson")]), exports) == ["a.rejects.ndjson"]
+    assert names(resolve_sources([str(exports / "*.t*")]), exports) == ["backup.tar.gz", "notes.txt"]
+    assert names(resolve_sources([str(exports / "**" / "*.gz")]), exports)[1:] == [
         "deep/2026-03-01/d.gz",
         "deep/2026-03-02/c.json.gz",
     ]
@@ -95,14 +95,14 @@ def test_a_glob_takes_what_it_matches_save_our_rejects(exports: Path) -> None:
 
 def test_files_named_outright_are_taken_whatever_their_name_in_the_order_given(exports: Path) -> None:
     """The user knows best, and may even name a rejects file."""
-    sources = resolve([str(exports / name) for name in ["notes.txt", "a.rejects.ndjson", "a.ndjson"]])
+    sources = resolve_sources([str(exports / name) for name in ["notes.txt", "a.rejects.ndjson", "a.ndjson"]])
     assert names(sources, exports) == ["notes.txt", "a.rejects.ndjson", "a.ndjson"]
     assert all(source.named for source in sources)
 
 
 def test_each_file_is_read_once_and_counts_as_named_if_it_ever_was(exports: Path) -> None:
     """However often and by whatever path it is given."""
-    sources = resolve([str(exports), str(exports / "deep" / ".." / "b.json"), str(exports / "*.json")])
+    sources = resolve_sources([str(exports), str(exports / "deep" / ".." / "b.json"), str(exports / "*.json")])
     assert len(sources) == 5
     assert [source.named for source in sources] == [False, True, False, False, False]
 
@@ -111,24 +111,24 @@ def test_a_file_whose_name_has_brackets_is_no_glob(tmp_path: Path) -> None:
     """What exists under the very name is meant."""
     file = tmp_path / "export[1].json"
     file.write_bytes(line())
-    (source,) = resolve([str(file)])
+    (source,) = resolve_sources([str(file)])
     assert source.named
 
 
 def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
     """One message for all missing files, before anything is read; an empty argument is no folder."""
     with pytest.raises(SourceMissing) as caught:
-        resolve([str(tmp_path / "a.json"), str(tmp_path), str(tmp_path / "b")])
+        resolve_sources([str(tmp_path / "a.json"), str(tmp_path), str(tmp_path / "b")])
     assert "a.json" in caught.value.message
     assert caught.value.message.endswith("b")
     with pytest.raises(SourceMissing):
-        resolve([""])
+        resolve_sources([""])
 
 
 def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp_path: Path) -> None:
     """A cron job that finds nothing new has nothing to complain about."""
     notes: list[str] = []
-    assert resolve([str(tmp_path), str(tmp_path / "*.json")], note=notes.append) == []
+    assert resolve_sources([str(tmp_path), str(tmp_path / "*.json")], note=notes.append) == []
     assert len(notes) == 2
 
 
@@ -136,7 +136,7 @@ def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp
 def test_a_url_is_refused_with_what_to_do(url: str) -> None:
     """Nobody should wonder why a file called s3: is missing."""
     with pytest.raises(UserMistake) as caught:
-        resolve([url])
+        resolve_sources([url])
     assert caught.value.code == "url_not_supported"
     assert caught.value.hint
 
@@ -144,24 +144,24 @@ def test_a_url_is_refused_with_what_to_do(url: str) -> None:
 def test_a_windows_drive_is_no_url() -> None:
     """C:\\ is a path, here one that is not there."""
     with pytest.raises(SourceMissing):
-        resolve(["C:\\exports\\a.json"])
+        resolve_sources(["C:\\exports\\a.json"])
 
 
 def test_a_dash_is_standard_input_once_and_stays_open() -> None:
     """It is named, has no size, and is not ours to close."""
     stdin = io.BytesIO(gzip.compress(line()))
-    (source,) = resolve(["-", "-"], stdin)
+    (source,) = resolve_sources(["-", "-"], stdin)
     assert (source.name, source.named, source.size) == ("-", True, None)
-    assert len(list(read(source))) == 1
+    assert len(list(read_source(source))) == 1
     assert not stdin.closed
     with pytest.raises(UserMistake):
-        resolve(["-"])
+        resolve_sources(["-"])
 
 
 def test_a_file_that_vanishes_before_it_is_opened_ends_nothing(exports: Path) -> None:
     """Named, it is an entry that says so; found, it is left for another time."""
     for named, count in ((True, 1), (False, 0)):
-        found = read(Source("gone", named, 5, exports / "gone.json"))
+        found = read_source(Source("gone", named, 5, exports / "gone.json"))
         assert len(list(found)) == count
         assert not found.complete
 
@@ -169,23 +169,23 @@ def test_a_file_that_vanishes_before_it_is_opened_ends_nothing(exports: Path) ->
 def test_a_link_that_leads_nowhere_is_passed_over_in_a_folder(exports: Path) -> None:
     """There is nothing to read behind it."""
     (exports / "dangling.json").symlink_to(exports / "nowhere")
-    assert len(resolve([str(exports)])) == 5
+    assert len(resolve_sources([str(exports)])) == 5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
 def test_a_file_name_that_is_no_text_is_shown_as_text_and_read(tmp_path: Path) -> None:
     """Names go into SQLite and JSON, which cannot hold half a character."""
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.json")).write_bytes(line())
-    (source,) = resolve([str(tmp_path)])
+    (source,) = resolve_sources([str(tmp_path)])
     source.name.encode()
-    assert len(list(read(source))) == 1
+    assert len(list(read_source(source))) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_may_be_named_and_has_no_size(tmp_path: Path) -> None:
     """As a shell's <(command) makes it."""
     os.mkfifo(tmp_path / "pipe")
-    (source,) = resolve([str(tmp_path / "pipe")])
+    (source,) = resolve_sources([str(tmp_path / "pipe")])
     assert source.size is None
 
 
@@ -202,14 +202,14 @@ def test_since_leaves_out_folders_of_days_before_it(tmp_path: Path) -> None:
     (tmp_path / "2026-01-01" / "january.json").write_bytes(line())
     since = 1_772_496_000_000_000  # 3 March
     notes: list[str] = []
-    found = resolve([str(tmp_path)], since=since, note=notes.append)
+    found = resolve_sources([str(tmp_path)], since=since, note=notes.append)
     assert names(found, tmp_path) == [
         "2026-01-01/january.json",
         RUDDER.format("2026-03-02"),
         RUDDER.format("2026-03-04"),
     ]
     assert notes == ["--since: 2 folders and 0 files left out, whose events all came before 2026-03-02"]
-    matched = resolve([str(tmp_path / "rudder-logs/*/*/*.gz")], since=since, note=notes.append)
+    matched = resolve_sources([str(tmp_path / "rudder-logs/*/*/*.gz")], since=since, note=notes.append)
     assert names(matched, tmp_path) == names(found, tmp_path)[1:]
     assert notes[1:] == ["--since: 0 folders and 2 files left out, whose events all came before 2026-03-02"]
 
@@ -220,10 +220,10 @@ def test_what_is_named_is_read_whatever_its_day(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(line())
     since = 1_772_496_000_000_000
-    assert len(resolve([str(file)], since=since)) == 1
-    assert len(resolve([str(file.parent)], since=since)) == 1
+    assert len(resolve_sources([str(file)], since=since)) == 1
+    assert len(resolve_sources([str(file.parent)], since=since)) == 1
     notes: list[str] = []
-    assert resolve([str(tmp_path)], since=since, note=notes.append) == []
+    assert resolve_sources([str(tmp_path)], since=since, note=notes.append) == []
     assert len(notes) == 1  # not that there are no event files
 
 
@@ -235,5 +235,5 @@ def test_a_layout_that_begins_above_the_current_folder_is_known(
     file.parent.mkdir(parents=True)
     file.write_bytes(line())
     monkeypatch.chdir(file.parent.parent)
-    assert len(resolve(["."])) == 1
-    assert resolve(["."], since=1_772_496_000_000_000) == []
+    assert len(resolve_sources(["."])) == 1
+    assert resolve_sources(["."], since=1_772_496_000_000_000) == []

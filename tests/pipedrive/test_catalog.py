@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.model import KINDS, Contact, Kind
 from pipedrive_cli.pipedrive import catalog
 from pipedrive_cli.pipedrive.bodies import body_of, values_of
 from pipedrive_cli.pipedrive.catalog import ENDPOINTS, FACTS, PLANS, Call
-from pipedrive_cli.transform.changes import KINDS, Contact, Kind
 
 A, B, C, D, E = (letter * 40 for letter in "abcde")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.summary import (
     EventCounts,
     Example,

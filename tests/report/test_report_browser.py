@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.course import Moment
-from pipedrive_cli.report.html import render
-from pipedrive_cli.report.occasion import Occasion
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.html import render_page
+from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group, worst_first
+from pipedrive_cli.report.timeline import Moment
 
 from .browser_window import Window, opened
 from .report_scenes import HOSTILE, eventful
@@ -67,13 +67,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     """A run where everything happened, one of strangers with bad intent, and one that had nothing to do."""
     folder = tmp_path_factory.mktemp("pages")
     written = Pages(folder / "eventful.html", folder / "hostile.html", folder / "empty.html")
-    written.eventful.write_text(render(eventful(), occasion(), rejects=Path("rejects.ndjson")), encoding="utf-8")
+    written.eventful.write_text(render_page(eventful(), occasion(), rejects=Path("rejects.ndjson")), encoding="utf-8")
     written.hostile.write_text(besieged(), encoding="utf-8")
-    written.empty.write_text(render(Summary(run="r", status="complete", exit_code=0)), encoding="utf-8")
+    written.empty.write_text(render_page(Summary(run="r", status="complete", exit_code=0)), encoding="utf-8")
     return written
 
 
-def occasion(**more: Any) -> Occasion:
+def occasion(**more: Any) -> RunContext:
     """A run of ten minutes with its curves."""
     moments = tuple(
         Moment(
@@ -88,7 +88,7 @@ def occasion(**more: Any) -> Occasion:
         for second in range(90)
     )
     told: dict[str, Any] = {"command": "replay export/", "company": "Acme", "moments": moments, **more}
-    return Occasion(started=datetime(2026, 11, 23, 9, 15, 2, tzinfo=UTC), **told)
+    return RunContext(started=datetime(2026, 11, 23, 9, 15, 2, tzinfo=UTC), **told)
 
 
 def besieged() -> str:
@@ -113,7 +113,7 @@ def besieged() -> str:
         dropped_traits={"persons": dict.fromkeys(ATTACKS, 10**12), "leads": dict.fromkeys(ATTACKS, 1)},
     )
     everything = " ".join(ATTACKS)
-    return render(
+    return render_page(
         summary,
         occasion(command=everything, company=everything, remarks=ATTACKS, scene="sandbox"),
         rejects=Path("/".join(ATTACKS[:9])),
@@ -159,7 +159,7 @@ def test_a_script_of_an_event_would_not_run_even_if_it_were_in_the_page(browser:
     """The second line of defence: the page's policy names our script by its hash and no other."""
     page = tmp_path / "broken.html"
     attack = "<script>document.title = 'broken'</script><img src=x onerror=\"document.title = 'broken'\">"
-    page.write_text(render(eventful()).replace("<main>", f"<main>{attack}"), encoding="utf-8")
+    page.write_text(render_page(eventful()).replace("<main>", f"<main>{attack}"), encoding="utf-8")
     browser.open(page)
     assert browser.ask("return document.title") != "broken"
     assert "Content Security Policy" in " ".join(browser.complaints())
@@ -283,7 +283,7 @@ def test_numbers_are_sorted_as_numbers(browser: Window, tmp_path: Path) -> None:
     """9 comes before 10 and 1,000."""
     groups = worst_first(problem_group(f"code_{n}", Outcome.REJECTED, n) for n in (9, 10, 1_000, 100, 2))
     page = tmp_path / "run.html"
-    page.write_text(render(Summary(run="r", status="partial", exit_code=1, problems=groups)), encoding="utf-8")
+    page.write_text(render_page(Summary(run="r", status="partial", exit_code=1, problems=groups)), encoding="utf-8")
     browser.open(page)
     browser.ask("document.querySelectorAll('#problems th button')[1].click()")
     browser.ask("document.querySelectorAll('#problems th button')[1].click()")

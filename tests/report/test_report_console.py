@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from pipedrive_cli.errors import EXIT_CREDENTIALS, ConfigProblem, ConfigProblems, UserMistake
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.console import show_config_problems, show_error, show_note, show_summary
-from pipedrive_cli.report.escape import plain
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
 
 from .report_scenes import HOSTILE, eventful, hostile
@@ -66,7 +66,7 @@ def test_hostile_text_is_shown_and_does_nothing() -> None:
     """Escape sequences, markup, line breaks, bidi and invisible characters stand in the report as visible text."""
     shown = report(hostile())
     for text in HOSTILE:
-        assert plain(text) in shown
+        assert visible_text(text) in shown
     assert not re.search(
         "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]", shown
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.report.escape import encodable, fit_encoding, plain
+from pipedrive_cli.report.safe_text import encodable, fit_encoding, visible_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -33,22 +33,22 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 )
 def test_the_invisible_is_made_visible(text: str, shown: str) -> None:
     """Letters of any script stay; what acts on a terminal or hides becomes its escape."""
-    assert plain(text) == shown
+    assert visible_text(text) == shown
 
 
 @given(ANY_TEXT, st.integers(1, 40))
 def test_nothing_hidden_is_left_and_the_limit_holds(text: str, limit: int) -> None:
     """For any text: no control, format or surrogate character, never longer than asked for."""
-    shown = plain(text, limit)
+    shown = visible_text(text, limit)
     assert len(shown) <= limit
     assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def test_what_is_cut_says_so() -> None:
     """A cut text ends in an ellipsis, and an escape is left out whole rather than shown in part."""
-    assert plain("abcdef", 6) == "abcdef"
-    assert plain("abcdefg", 6) == "abcde…"
-    assert plain("abc\x1b", 6) == "abc…"
+    assert visible_text("abcdef", 6) == "abcdef"
+    assert visible_text("abcdefg", 6) == "abcde…"
+    assert visible_text("abc\x1b", 6) == "abc…"
 
 
 @given(ANY_TEXT)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.escape import plain
-from pipedrive_cli.report.html import Moment, Occasion, render
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.html import Moment, RunContext, render_page
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
 from pipedrive_cli.report.wording import Scene
 
@@ -33,7 +33,7 @@ SERIES = [
     )
     for second in range(60)
 ]
-TOLD = Occasion(
+TOLD = RunContext(
     command="replay export/",
     company="Acme & Söhne",
     started=datetime(2026, 11, 23, 9, 15, 2, tzinfo=UTC),
@@ -97,14 +97,14 @@ def said(page: str) -> str:
 
 def told(text: str) -> str:
     """A page that has `text` wherever text can stand."""
-    occasion = Occasion(command=text, company=text, remarks=(text,), moments=tuple(SERIES))
-    return render(one_problem(text), occasion, rejects=Path("x" + text), resume_in=1.0)
+    context = RunContext(command=text, company=text, remarks=(text,), moments=tuple(SERIES))
+    return render_page(one_problem(text), context, rejects=Path("x" + text), resume_in=1.0)
 
 
 @pytest.mark.parametrize("moments", [[], SERIES[:1], SERIES])
 def test_the_page_is_well_formed_and_stands_alone(moments: list[Moment]) -> None:
     """Each tag is closed, and nothing is fetched from anywhere."""
-    text = render(eventful(), Occasion(moments=tuple(moments)))
+    text = render_page(eventful(), RunContext(moments=tuple(moments)))
     page = Page(text)
     assert page.open == []
     assert not {tag for tag, _ in page.elements} & {"link", "img", "iframe", "object", "form", "base"}
@@ -116,7 +116,7 @@ def test_the_page_is_well_formed_and_stands_alone(moments: list[Moment]) -> None
 
 def test_the_page_says_what_happened() -> None:
     """The numbers, the problems with their words, the dropped traits and the next step."""
-    words = said(render(eventful(), TOLD))
+    words = said(render_page(eventful(), TOLD))
     for part in (
         "12,345 events read",
         "10,000 delivered",
@@ -130,7 +130,7 @@ def test_the_page_says_what_happened() -> None:
 
 def test_the_page_says_where_when_and_by_what() -> None:
     """Who finds the file a month later knows what it is of."""
-    words = said(render(eventful(), TOLD))
+    words = said(render_page(eventful(), TOLD))
     for told in ("2026-11-23 09:15:02 UTC", "Acme & Söhne", "pipedrive-cli replay export/", eventful().run):
         assert told in words
 
@@ -140,28 +140,28 @@ def test_the_page_says_where_when_and_by_what() -> None:
 )
 def test_what_did_not_happen_in_the_account_says_so_first(scene: Scene, told: str) -> None:
     """Before the numbers; a run against the account has no such line."""
-    page = render(eventful(), Occasion(scene=scene))
+    page = render_page(eventful(), RunContext(scene=scene))
     assert told in said(page[: page.index("<h1")])
-    assert 'class="scene"' not in render(eventful())
+    assert 'class="scene"' not in render_page(eventful())
 
 
 def test_what_stands_between_backticks_is_code() -> None:
     """Hints name options and keys as the terminal does; on the page no backtick is left."""
-    text = render(eventful())
+    text = render_page(eventful())
     assert "<code>userId</code>" in text
     assert "`" not in said(text.partition("<script>")[0])
 
 
 def test_the_next_steps_name_the_file_and_the_hour() -> None:
     """A page is read later: it says when, not in how long."""
-    text = render(eventful(), TOLD, rejects=Path("<b>.ndjson"), resume_in=3600)
+    text = render_page(eventful(), TOLD, rejects=Path("<b>.ndjson"), resume_in=3600)
     assert "Come back after 2026-11-23 10:27 UTC" in text
     assert "7 rejected or failed events in &lt;b&gt;.ndjson" in text
 
 
 def test_a_picture_has_its_limit_its_numbers_and_words() -> None:
     """The curves are drawn against the limits; what they show can be read without seeing them."""
-    text = render(eventful(), TOLD)
+    text = render_page(eventful(), TOLD)
     words = said(text)
     assert text.count('class="limit-line" points') == 2
     for told in (
@@ -183,7 +183,7 @@ def test_a_picture_has_its_limit_its_numbers_and_words() -> None:
 def test_a_limit_far_above_the_curve_is_told_and_not_drawn() -> None:
     """It would press the curve flat."""
     far = [Moment(float(at), {}, at, at * 5, 1_000_000 - at * 5, 80) for at in range(3)]
-    text = render(eventful(), Occasion(moments=tuple(far)))
+    text = render_page(eventful(), RunContext(moments=tuple(far)))
     assert 'class="limit-line" points' not in text
     assert "The limit of 80 in 2 seconds is far above this picture." in text
     assert "The day allowed 1,000,000: far above this picture." in text
@@ -191,7 +191,7 @@ def test_a_limit_far_above_the_curve_is_told_and_not_drawn() -> None:
 
 def test_the_policy_allows_our_style_and_script_and_nothing_else() -> None:
     """The hashes in the policy are those of what the page holds."""
-    text = render(eventful())
+    text = render_page(eventful())
     page = Page(text)
     policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None
@@ -220,7 +220,7 @@ def test_an_attack_is_shown_as_text(attack: str) -> None:
     """No text makes an element or an attribute; it can be read as it was."""
     text = told(attack)
     assert skeleton(text) == skeleton(told("harmless"))
-    assert plain(attack) in Page(text).words
+    assert visible_text(attack) in Page(text).words
 
 
 @given(st.text(st.characters(exclude_categories=(), exclude_characters="`"), min_size=1))
@@ -241,29 +241,29 @@ def test_backticks_make_code_and_nothing_else(text: str) -> None:
 def test_hostile_runs_have_no_hidden_characters_left() -> None:
     """A bidi override would turn the text of a browser as that of a terminal."""
     assert not re.search(
-        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", render(hostile())
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", render_page(hostile())
     )
 
 
 def test_the_headline_of_a_stopped_run_hides_nothing_either() -> None:
     """No template asks for this: whatever is shown is made visible, then escaped."""
     stopped = problem_group("stop", Outcome.PENDING, 0, message="\u202egnp.exe <b> & \x1b")
-    page = render(Summary(run="r", status="stopped", reason="stop", exit_code=3, problems=(stopped,)))
+    page = render_page(Summary(run="r", status="stopped", reason="stop", exit_code=3, problems=(stopped,)))
     assert "Stopped: \\u202egnp.exe &lt;b&gt; &amp; \\x1b." in page
 
 
 def test_an_empty_run_has_a_page_too() -> None:
     """Nothing to draw is no error, and neither is a run that stood still."""
     bare = Summary(run="r", status="complete", exit_code=0)
-    assert "there was nothing to do" in render(bare)
+    assert "there was nothing to do" in render_page(bare)
     for moments in ((Moment(0.0),), (Moment(0.0), Moment(0.0)), (Moment(0.0), Moment(3.0))):
-        assert Page(render(bare, Occasion(moments=moments))).open == []
+        assert Page(render_page(bare, RunContext(moments=moments))).open == []
 
 
 @pytest.mark.parametrize("events", [EventCounts(read=1), EventCounts(delivered=1)])
 def test_a_run_that_lost_count_of_its_events_has_a_page_that_says_so(events: EventCounts) -> None:
     """That is a bug of ours, and no reason for a second one."""
-    page = render(Summary(run="r", status="partial", exit_code=1, events=events))
+    page = render_page(Summary(run="r", status="partial", exit_code=1, events=events))
     assert "This report does not add up" in said(page)
 
 
@@ -272,7 +272,7 @@ def test_huge_numbers_are_drawn_too() -> None:
     most = 10**15
     events = EventCounts(read=most + 1, delivered=most, rejected=1)
     moments = (Moment(0.0), Moment(1e9, {Outcome.DELIVERED: most, Outcome.REJECTED: 1}, most, most * 9, 0, 10**5))
-    text = render(Summary(run="r", status="partial", exit_code=1, events=events), Occasion(moments=moments))
+    text = render_page(Summary(run="r", status="partial", exit_code=1, events=events), RunContext(moments=moments))
     assert Page(text).open == []
     assert "&lt; 0.1 %" in text
     assert "e+" not in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pipedrive_cli
-from pipedrive_cli.report.problems import PROBLEMS, words
+from pipedrive_cli.report.problems import PROBLEMS, words_for
 
 PACKAGE = Path(pipedrive_cli.__file__).parent
 # Callables that make a problem, and where in their positional arguments its code stands.
@@ -103,10 +103,10 @@ def test_words_have_one_form(code: str) -> None:
 )
 def test_pipedrives_own_codes_have_words_too(code: str, said: str) -> None:
     """Their set is open: they are told by their form, and never lack a hint."""
-    assert said in words(code).message
-    assert words(code).hint
+    assert said in words_for(code).message
+    assert words_for(code).hint
 
 
 def test_an_unknown_code_is_still_readable() -> None:
     """A report of another version, or a code from elsewhere, is shown as words."""
-    assert words("brand_new_code").message == "brand new code"
+    assert words_for("brand_new_code").message == "brand new code"

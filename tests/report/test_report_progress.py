@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.delivery.tally import Tally
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.progress import Meter, countdown, left, lines, one_line, sample
-from pipedrive_cli.report.wording import data_size, duration
+from pipedrive_cli.report.wording import data_size, duration_words
 
 
-def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[Tally, Meter]:
+def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[LiveFigures, Meter]:
     """A run that reads 100 bytes and sends 20 requests a second."""
-    tally = Tally(phase="writing", bytes_total=bytes_total, requests_allowed=80)
-    meter = Meter(tally)
+    live_figures = LiveFigures(phase="writing", bytes_total=bytes_total, requests_allowed=80)
+    meter = Meter(live_figures)
     for second in range(seconds):
         meter.look(float(second))
-        tally.bytes_read += 100
-        tally.events_read += 10
-        tally.outcomes[Outcome.DELIVERED] += 10
-        tally.requests["POST /v1/leads"] += 20
-    return tally, meter
+        live_figures.bytes_read += 100
+        live_figures.events_read += 10
+        live_figures.outcomes[Outcome.DELIVERED] += 10
+        live_figures.requests["POST /v1/leads"] += 20
+    return live_figures, meter
 
 
 def test_a_steady_run_is_foretold() -> None:
@@ -35,53 +35,53 @@ def test_a_steady_run_is_foretold() -> None:
 
 def test_virtual_time_has_no_rate_and_no_limit() -> None:
     """What is sent in a second of real time says nothing of a limit in virtual time."""
-    tally, _ = steady(20)
-    figures = Meter(tally, virtual=True).look(20.0)
-    assert dict(lines(tally, figures))["requests"] == "400 sent · 0 in flight"
-    assert sample(tally, figures)["requests"]["per_second"] is None
+    live_figures, _ = steady(20)
+    figures = Meter(live_figures, virtual=True).look(20.0)
+    assert dict(lines(live_figures, figures))["requests"] == "400 sent · 0 in flight"
+    assert sample(live_figures, figures)["requests"]["per_second"] is None
 
 
 def test_nobody_foretells_the_end_of_a_pipe() -> None:
     """Without a size there is no percentage and no time left, but a rate."""
-    tally, meter = steady(20, bytes_total=None)
+    live_figures, meter = steady(20, bytes_total=None)
     figures = meter.look(20.0)
     assert figures.settled is figures.read is figures.seconds_left is None
     assert figures.requests_per_second == pytest.approx(20.0)
-    assert lines(tally, figures)[0] == ("events", "200 read (2.0 kB) · 200 delivered")
+    assert lines(live_figures, figures)[0] == ("events", "200 read (2.0 kB) · 200 delivered")
     assert left(figures) == ""
 
 
 def test_a_beginning_says_nothing_of_the_end() -> None:
     """No time left is better than a wrong one."""
-    assert Meter(Tally(bytes_total=100)).look(0.0).seconds_left is None
+    assert Meter(LiveFigures(bytes_total=100)).look(0.0).seconds_left is None
     _, meter = steady(1)
     assert meter.look(1.0).seconds_left is None
 
 
 def test_an_empty_input_is_all_read() -> None:
     """No division by its size."""
-    assert Meter(Tally(bytes_total=0)).look(0.0).read == 1.0
+    assert Meter(LiveFigures(bytes_total=0)).look(0.0).read == 1.0
 
 
 def test_a_wait_counts_down_and_delays_the_end() -> None:
     """Who watches sees what is waited for, how long, and the end after it."""
-    tally, meter = steady(20)
-    tally.waiting_for, tally.waiting_until = "tomorrow's budget\x1b[2J", 3_800.0
+    live_figures, meter = steady(20)
+    live_figures.waiting_for, live_figures.waiting_until = "tomorrow's budget\x1b[2J", 3_800.0
     figures = meter.look(20.0)
     assert figures.seconds_left == pytest.approx(3_860.0)
-    assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(tally, figures)
-    assert Meter(tally).look(9_999.0).waiting_seconds is None
+    assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(live_figures, figures)
+    assert Meter(live_figures).look(9_999.0).waiting_seconds is None
 
 
 def test_a_log_line_says_everything_and_is_one_line() -> None:
     """Cron's mail is read by people, too."""
-    tally, meter = steady(20)
-    tally.problems["missing_user_id"] += 2
-    tally.tokens_spent, tally.tokens_left_today, tally.retried = 1_000, 2_000, 3
-    tally.trouble = "POST /api/v1/leads was answered 500"
-    tally.tokens.update({"POST /api/v1/leads": 900, "GET /api/v2/persons": 100})
-    tally.records["leads", "created"], tally.backlog_records = 5, 0
-    assert one_line(tally, meter.look(20.0), "16:42") == (
+    live_figures, meter = steady(20)
+    live_figures.problems["missing_user_id"] += 2
+    live_figures.tokens_spent, live_figures.tokens_left_today, live_figures.retried = 1_000, 2_000, 3
+    live_figures.trouble = "POST /api/v1/leads was answered 500"
+    live_figures.tokens.update({"POST /api/v1/leads": 900, "GET /api/v2/persons": 100})
+    live_figures.records["leads", "created"], live_figures.backlog_records = 5, 0
+    assert one_line(live_figures, meter.look(20.0), "16:42") == (
         "writing: 20% done, about 1 min 20 s left, until 16:42; events: 200 read (2.0 kB of 10.0 kB) · 200 delivered; "
         "records: 0 to write · 5 created; requests: 20.0/s (limit 80 in 2 s) · 400 sent · 0 in flight; "
         "tokens: 1,000 spent · about 4,000 to come · 2,000 left today · 900 POST /v1/leads · 100 GET /v2/persons; "
@@ -92,12 +92,12 @@ def test_a_log_line_says_everything_and_is_one_line() -> None:
 
 def test_time_and_cost_go_by_records_not_by_events() -> None:
     """Half of the events can be one record: done is what is written of the window, not what has its outcome."""
-    tally = Tally(bytes_total=100, bytes_read=100, events_read=1_000)
-    meter = Meter(tally)
-    tally.window_events, tally.window_records, tally.backlog_records = 1_000, 100, 100
-    tally.events_planned, tally.records_planned = 1_000, 100
+    live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=1_000)
+    meter = Meter(live_figures)
+    live_figures.window_events, live_figures.window_records, live_figures.backlog_records = 1_000, 100, 100
+    live_figures.events_planned, live_figures.records_planned = 1_000, 100
     meter.look(0.0)
-    tally.backlog_records, tally.outcomes[Outcome.DELIVERED], tally.tokens_spent = 90, 500, 50
+    live_figures.backlog_records, live_figures.outcomes[Outcome.DELIVERED], live_figures.tokens_spent = 90, 500, 50
     figures = meter.look(10.0)
     assert figures.settled == pytest.approx(0.1)
     assert figures.seconds_left == pytest.approx(90.0)
@@ -106,17 +106,17 @@ def test_time_and_cost_go_by_records_not_by_events() -> None:
 
 def test_what_costs_nothing_does_not_make_the_rest_look_quick() -> None:
     """Half of the events were known or skipped, at once: the 80 records that are left take 8 times what 10 took."""
-    tally = Tally(bytes_total=100, bytes_read=50, events_read=500)
-    meter = Meter(tally)
+    live_figures = LiveFigures(bytes_total=100, bytes_read=50, events_read=500)
+    meter = Meter(live_figures)
     meter.look(0.0)
-    tally.bytes_read, tally.events_read, tally.outcomes[Outcome.SKIPPED] = 100, 1_000, 500
+    live_figures.bytes_read, live_figures.events_read, live_figures.outcomes[Outcome.SKIPPED] = 100, 1_000, 500
     meter.look(1.0)
-    tally.window_events, tally.window_records, tally.backlog_records = 500, 90, 90
-    tally.events_planned, tally.records_planned = 1_000, 90
+    live_figures.window_events, live_figures.window_records, live_figures.backlog_records = 500, 90, 90
+    live_figures.events_planned, live_figures.records_planned = 1_000, 90
     for second in range(2, 12):
         meter.look(float(second))
-        tally.backlog_records -= 1
-        tally.tokens_spent += 5
+        live_figures.backlog_records -= 1
+        live_figures.tokens_spent += 5
     figures = meter.look(12.0)
     assert figures.seconds_left == pytest.approx(80.0)
     assert figures.tokens_to_come == 400
@@ -124,12 +124,12 @@ def test_what_costs_nothing_does_not_make_the_rest_look_quick() -> None:
 
 def test_what_is_not_read_yet_is_taken_to_be_like_what_was() -> None:
     """A quarter of the input was 100 records, all written: 300 are to come, also while the next window is read."""
-    tally = Tally(bytes_total=400, bytes_read=100, events_read=1_000, events_planned=1_000)
-    meter = Meter(tally)
+    live_figures = LiveFigures(bytes_total=400, bytes_read=100, events_read=1_000, events_planned=1_000)
+    meter = Meter(live_figures)
     meter.look(0.0)
-    tally.records_planned, tally.tokens_spent, tally.outcomes[Outcome.DELIVERED] = 100, 500, 1_000
+    live_figures.records_planned, live_figures.tokens_spent, live_figures.outcomes[Outcome.DELIVERED] = 100, 500, 1_000
     assert meter.look(10.0).tokens_to_come == 1_500
-    tally.bytes_read, tally.events_read = 200, 2_000
+    live_figures.bytes_read, live_figures.events_read = 200, 2_000
     figures = meter.look(10.0)
     assert figures.tokens_to_come == 1_500
     assert figures.seconds_left == pytest.approx(30.0)
@@ -138,34 +138,34 @@ def test_what_is_not_read_yet_is_taken_to_be_like_what_was() -> None:
 def test_with_a_limit_the_end_is_that_of_the_limit() -> None:
     """Of a large file or of a pipe: so many events are the whole, and duplicates are none of them."""
     for total in (100_000, None):
-        tally = Tally(bytes_total=total, bytes_read=100, events_read=20, events_wanted=40)
-        tally.outcomes.update({Outcome.DUPLICATE: 10, Outcome.DELIVERED: 10})
-        assert Meter(tally).look(0.0).read == pytest.approx(0.25)
+        live_figures = LiveFigures(bytes_total=total, bytes_read=100, events_read=20, events_wanted=40)
+        live_figures.outcomes.update({Outcome.DUPLICATE: 10, Outcome.DELIVERED: 10})
+        assert Meter(live_figures).look(0.0).read == pytest.approx(0.25)
 
 
 def test_reading_is_no_part_of_the_writings_pace() -> None:
     """A minute of reading before the first write does not make the rest look slow."""
-    tally = Tally(bytes_total=100, bytes_read=100, events_read=100)
-    meter = Meter(tally)
+    live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=100)
+    meter = Meter(live_figures)
     for second in range(41):
         meter.look(float(second))
-    tally.outcomes[Outcome.DELIVERED] = 50
+    live_figures.outcomes[Outcome.DELIVERED] = 50
     assert meter.look(50.0).seconds_left == pytest.approx(10.0)
 
 
 def test_of_many_kinds_of_problem_the_most_frequent_are_shown() -> None:
     """Each on a row of its own; a small terminal has room for more than these."""
-    tally = Tally()
-    tally.problems.update({f"code_{n}": 9 - n for n in range(6)})
-    rows = [text for label, text in lines(tally, Meter(tally).look(0.0)) if label in ("problems", "")]
+    live_figures = LiveFigures()
+    live_figures.problems.update({f"code_{n}": 9 - n for n in range(6)})
+    rows = [text for label, text in lines(live_figures, Meter(live_figures).look(0.0)) if label in ("problems", "")]
     assert rows == ["9 × code 0", "8 × code 1", "7 × code 2", "6 × code 3", "and 2 other kinds of problem"]
 
 
 def test_a_sample_for_programs_has_the_summarys_names() -> None:
     """All outcomes, zeros too; what is waited for, and for how long."""
-    tally, meter = steady(20)
-    tally.waiting_for, tally.waiting_until = "tomorrow's budget", 100.0
-    told = sample(tally, meter.look(20.0))
+    live_figures, meter = steady(20)
+    live_figures.waiting_for, live_figures.waiting_until = "tomorrow's budget", 100.0
+    told = sample(live_figures, meter.look(20.0))
     assert told["events"]["read"] == told["events"]["delivered"] == 200
     assert told["events"]["failed"] == 0
     assert told["waiting"] == {"for": "tomorrow's budget", "seconds": 80.0}
@@ -185,7 +185,7 @@ def test_a_sample_for_programs_has_the_summarys_names() -> None:
 )
 def test_a_length_of_time_is_said_as_people_say_it(seconds: float, said: str) -> None:
     """Two units at most."""
-    assert duration(seconds) == said
+    assert duration_words(seconds) == said
 
 
 def test_sizes_and_countdowns() -> None:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.report.rejects import KEY, LONGEST_LINE, Note, RejectsWriter, line_of
+from pipedrive_cli.model import Outcome
+from pipedrive_cli.report.rejects import KEY, LONGEST_LINE, Note, RejectsWriter, reject_line
 
 NOTE = Note(
     file="a.ndjson", line=3, outcome=Outcome.REJECTED, code="missing_user_id", message="no user", field="traits.age"
@@ -38,20 +38,20 @@ JSON_VALUES = st.recursive(
 def test_the_events_own_bytes_are_kept() -> None:
     """One key is added at the end; digits, blanks, doubled keys and escapes stay as they were."""
     raw = b'{ "id": 12345678901234567890123, "price":1.50,  "price":1.500, "name":"caf\\u00e9 \xe9\xa1\xa7" }'
-    line = line_of(raw, NOTE)
+    line = reject_line(raw, NOTE)
     assert line.startswith(raw[:-2])
     assert json.loads(line)[KEY] == MARK
 
 
 def test_an_empty_event_gets_the_key_alone() -> None:
     """No comma is left over."""
-    assert json.loads(line_of(b"{}", NOTE)) == {KEY: MARK}
-    assert json.loads(line_of(b'{"_pipedrive_cli": {"line": 1}}', NOTE)) == {KEY: MARK}
+    assert json.loads(reject_line(b"{}", NOTE)) == {KEY: MARK}
+    assert json.loads(reject_line(b'{"_pipedrive_cli": {"line": 1}}', NOTE)) == {KEY: MARK}
 
 
 def test_a_key_of_an_earlier_run_is_replaced() -> None:
     """An event that is rejected again says why it was this time, once, and keeps its digits."""
-    line = line_of(b'{"a": 10000000000000000000000.10, "_pipedrive_cli": {"line": 99}, "b": [1]}', NOTE)
+    line = reject_line(b'{"a": 10000000000000000000000.10, "_pipedrive_cli": {"line": 99}, "b": [1]}', NOTE)
     assert line.count(KEY.encode()) == 1
     assert b"10000000000000000000000.10" in line
     assert list(json.loads(line)) == ["a", "b", KEY]
@@ -60,7 +60,7 @@ def test_a_key_of_an_earlier_run_is_replaced() -> None:
 
 def test_a_line_break_between_members_does_not_split_the_event() -> None:
     """Every event stands on one line."""
-    line = line_of(b'\xef\xbb\xbf{"a":\r\n 1\n}\n', NOTE)
+    line = reject_line(b'\xef\xbb\xbf{"a":\r\n 1\n}\n', NOTE)
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"a": 1, KEY: MARK}
 
@@ -70,22 +70,22 @@ def test_a_line_break_between_members_does_not_split_the_event() -> None:
 )
 def test_what_is_no_json_object_is_kept_as_text(raw: bytes) -> None:
     """It can be mended under `raw`."""
-    assert json.loads(line_of(raw + b"\n", NOTE)) == {KEY: MARK, "raw": raw.decode()}
+    assert json.loads(reject_line(raw + b"\n", NOTE)) == {KEY: MARK, "raw": raw.decode()}
 
 
 def test_what_is_no_utf_8_is_kept_as_base64() -> None:
     """No byte is lost, also where it hides in a string of an otherwise good event."""
     for raw in (b"\xff\xfe", b'{"name": "caf\xe9"}'):
-        written = json.loads(line_of(raw, NOTE))
+        written = json.loads(reject_line(raw, NOTE))
         assert list(written) == [KEY, "raw_base64"]
         assert base64.b64decode(written["raw_base64"]) == raw
 
 
 def test_of_an_over_long_line_the_beginning_is_kept() -> None:
     """A rejects file is to be opened in an editor; the place says where the rest is."""
-    line = line_of("é".encode() * LONGEST_LINE, NOTE)
+    line = reject_line("é".encode() * LONGEST_LINE, NOTE)
     assert json.loads(line) == {KEY: MARK, "raw": "é" * 512}
-    assert json.loads(line_of("é".encode() + b"\xc3", NOTE, cut=True))["raw"] == "é"
+    assert json.loads(reject_line("é".encode() + b"\xc3", NOTE, cut=True))["raw"] == "é"
 
 
 def test_the_note_holds_what_an_event_is_known_by() -> None:
@@ -93,7 +93,7 @@ def test_the_note_holds_what_an_event_is_known_by() -> None:
     note = Note(
         file="b\udcff", line=1, index=0, identity="m", time=5, outcome=Outcome.FAILED, code="c", message="m", field=None
     )
-    assert json.loads(line_of(b"{}", note))[KEY] == {
+    assert json.loads(reject_line(b"{}", note))[KEY] == {
         "file": "b\\udcff",
         "line": 1,
         "index": 0,
@@ -110,7 +110,7 @@ def test_the_note_holds_what_an_event_is_known_by() -> None:
 def test_any_event_reads_back_as_it_was(event: dict[str, object]) -> None:
     """For any JSON object: what is read again is the event and the note."""
     raw = json.dumps(event).encode()
-    written = json.loads(line_of(raw, NOTE))
+    written = json.loads(reject_line(raw, NOTE))
     if "raw" in written and written.keys() == {KEY, "raw"} and event.keys() != {"raw"}:
         written = json.loads(written["raw"])  # an escaped lone surrogate: no JSON to a strict reader
     else:
@@ -122,7 +122,7 @@ def test_any_event_reads_back_as_it_was(event: dict[str, object]) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_become_one_line_that_reads_back(raw: bytes) -> None:
     """Whatever a line held, its entry is one line of JSON with the note."""
-    line = line_of(raw, NOTE)
+    line = reject_line(raw, NOTE)
     assert line.count(b"\n") == 1
     assert json.loads(line)[KEY] == MARK
 

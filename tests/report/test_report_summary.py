@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.summary import (
     EventCounts,
     Example,

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.cases import Case, Origin
-from pipedrive_cli.events.event import Place
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.model import Place
 from pipedrive_cli.pipedrive.catalog import Call, create, listing, merge, update
-from pipedrive_cli.report.requests import FORMS, Form, Style, head, render
-from pipedrive_cli.run.preview_rows import FieldChange, Requested
+from pipedrive_cli.report.requests import FORMS, Form, Style, head, render_request
+from pipedrive_cli.run.preview_rows import FieldChange, PlannedRequest
 
 BASE = "https://acme.pipedrive.com"
 EVIL = (
@@ -26,11 +26,11 @@ EVIL = (
 def written(form: Form, call: Call, **more: Any) -> str:
     """One request in one format."""
     action = more.pop("action", "create")
-    return render(Requested(call, action, **more), Style(form, BASE))
+    return render_request(PlannedRequest(call, action, **more), Style(form, BASE))
 
 
-def event(line: int, *, file: str = "a.ndjson", message_id: str = "m") -> Case:
-    return Case(b"", Origin(message_id, Place(file, line)))
+def event(line: int, *, file: str = "a.ndjson", message_id: str = "m") -> PendingEvent:
+    return PendingEvent(b"", EventOrigin(message_id, Place(file, line)))
 
 
 def person(name: str) -> Call:
@@ -58,8 +58,8 @@ def test_a_row_has_exactly_the_keys_of_the_contract() -> None:
 def test_a_look_names_fields_in_text_and_has_their_keys_where_it_can_be_sent() -> None:
     """Forty digits tell nobody anything; what is to be sent stays as it is."""
     key = "ab" * 20
-    look = Requested(listing("persons", custom_fields=(key,)), "look up")
-    shown = {form: render(look, Style(form, BASE, names={key: "Role"})) for form in FORMS}
+    look = PlannedRequest(listing("persons", custom_fields=(key,)), "look up")
+    shown = {form: render_request(look, Style(form, BASE, names={key: "Role"})) for form in FORMS}
     assert key not in shown["text"]
     assert "custom_fields=Role" in shown["text"]
     assert all(key in shown[form] for form in FORMS if form != "text")
@@ -101,10 +101,10 @@ def test_text_shows_old_and_new_and_where_it_comes_from() -> None:
 
 def test_a_merge_is_red_on_a_terminal_and_plain_elsewhere() -> None:
     """It cannot be undone: nobody should read over it."""
-    request = Requested(merge(1, 2), "merge", "person of user u1", note="cannot be undone", irreversible=True)
-    assert "\x1b[1;31mmerge\x1b[0m" in render(request, Style("text", BASE, colours=True))
-    assert "\x1b[1;31mnote: cannot be undone\x1b[0m" in render(request, Style("text", BASE, colours=True))
-    assert "\x1b" not in render(request, Style("text", BASE))
+    request = PlannedRequest(merge(1, 2), "merge", "person of user u1", note="cannot be undone", irreversible=True)
+    assert "\x1b[1;31mmerge\x1b[0m" in render_request(request, Style("text", BASE, colours=True))
+    assert "\x1b[1;31mnote: cannot be undone\x1b[0m" in render_request(request, Style("text", BASE, colours=True))
+    assert "\x1b" not in render_request(request, Style("text", BASE))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -154,7 +154,7 @@ def test_half_of_a_surrogate_pair_is_written_as_an_escape() -> None:
 def test_the_key_is_a_variable_in_every_format() -> None:
     """With OAuth it goes into the header that OAuth takes."""
     for form in ("http", "curl"):
-        assert "Authorization: Bearer" in render(
-            Requested(listing("persons"), "look up"), Style(form, BASE, oauth=True)
+        assert "Authorization: Bearer" in render_request(
+            PlannedRequest(listing("persons"), "look up"), Style(form, BASE, oauth=True)
         )
         assert "PIPEDRIVE_API_TOKEN" in head(Style(form, BASE))

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
-from pipedrive_cli.delivery.failing import KindStops
+from pipedrive_cli.delivery.retry import KindStops
+from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.pipedrive.reading_account import Send, read_fields
-from pipedrive_cli.transform.changes import Kind
 from tests.harness import CONFIG, Scene, group, identify, outcomes, track
 
 PERSON_FIELDS, LABELS = "GET /api/v2/personFields", "GET /api/v1/leadLabels"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.model import Event
 from pipedrive_cli.run.intake import passes
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.options import Filters

@@ -131,7 +131,7 @@ def test_without_room_for_the_rejects_no_file_counts_as_read(
 
     with monkeypatch.context() as patch:
         if when == "add":
-            patch.setattr("pipedrive_cli.report.rejects.line_of", full)
+            patch.setattr("pipedrive_cli.report.rejects.reject_line", full)
         else:
             patch.setattr("pipedrive_cli.report.rejects.os.fsync", full)
         summary = scene.run(folder, rejects=rejects)

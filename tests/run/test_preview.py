@@ -17,17 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.asks import Write
 from pipedrive_cli.delivery.desk import Written
+from pipedrive_cli.delivery.effects import Write
 from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call, create
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.run import asking
+from pipedrive_cli.run import connection
+from pipedrive_cli.run.online_account import OnlyLooks
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions
-from pipedrive_cli.run.preview_online import OnlyLooks
-from pipedrive_cli.run.preview_rows import Requested
+from pipedrive_cli.run.preview_rows import PlannedRequest
 from pipedrive_cli.secret import Secret
 from tests.cli.desk_for_commands import served
 from tests.examples import examples
@@ -55,12 +55,12 @@ ACCOUNT = msgspec.structs.replace(CONFIG.pipedrive, company_domain="acme")
 class Seen:
     """What one preview showed."""
 
-    def __init__(self, summary: Summary, rows: list[Requested]) -> None:
+    def __init__(self, summary: Summary, rows: list[PlannedRequest]) -> None:
         self.summary = summary
         self.rows = rows
 
     @property
-    def writes(self) -> list[Requested]:
+    def writes(self) -> list[PlannedRequest]:
         return [row for row in self.rows if row.action != "look up"]
 
     def told(self) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ def previewed(folder: Path, events: Iterable[Event], config: Config = CONFIG, **
     """A preview of these events."""
     source = folder / "previewed.ndjson"
     source.write_bytes(lines(events))
-    rows: list[Requested] = []
+    rows: list[PlannedRequest] = []
     config = msgspec.structs.replace(config, pipedrive=config.pipedrive if options.get("online") else ACCOUNT)
     job = Preview(config, "config.yaml", PreviewOptions((str(source),), **options), show=rows.append)
     summary = asyncio.run(job.run())
@@ -299,7 +299,7 @@ def test_a_preview_lets_nothing_but_looks_through() -> None:
 
 def test_offline_nothing_that_could_send_is_even_loaded() -> None:
     """No HTTP library, and no sandbox."""
-    code = "import sys, pipedrive_cli.cli.previewing; print([m for m in ('httpx', 'rich') if m in sys.modules])"
+    code = "import sys, pipedrive_cli.cli.preview_command; print([m for m in ('httpx', 'rich') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 
@@ -309,7 +309,7 @@ def test_a_preview_of_a_small_file_loads_only_what_it_needs() -> None:
     spared = [
         *("multiprocessing", "httpx", "platformdirs", "filelock", "prometheus_client", "jinja2"),
         *(f"pipedrive_cli.{name}" for name in ("events.cloud", "events.cloud_listing", "report.html")),
-        *(f"pipedrive_cli.delivery.{name}" for name in ("live_desk", "writes", "sender", "retry", "budget")),
+        *(f"pipedrive_cli.delivery.{name}" for name in ("live_desk", "writes", "sender", "budget")),
         "pipedrive_cli.delivery.directory",
     ]
     words = ["preview", "--summary", str(SHOP), "--config", str(SHOP.parents[1] / "config.example.yaml")]
@@ -360,7 +360,7 @@ def test_any_events_are_previewed_as_they_are_replayed(events: list[Event], look
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         scene = Scene(Path(folder), config=with_delivery(lookahead=lookahead, concurrency=1))
-        patch.setattr(asking, "to_account", lambda _: scene._connect())
+        patch.setattr(connection, "to_account", lambda _: scene._connect())
         patch.setattr(LiveDesk, "send", noted)
         seen = previewed(scene.folder, events, scene.config, online=True, state=scene.state)
         replayed = scene.run(events)

@@ -9,8 +9,8 @@ import pytest
 from pipedrive_cli.config.values import Reserve
 from pipedrive_cli.errors import StateHeld, UserMistake
 from pipedrive_cli.report.summary import to_json
+from pipedrive_cli.run.journal_file import locked
 from pipedrive_cli.run.options import Filters
-from pipedrive_cli.run.state import held
 from tests.harness import (
     CANARY,
     Event,
@@ -190,7 +190,7 @@ def test_pipedrive_that_falls_silent_ends_the_run(tmp_path: Path) -> None:
 def test_another_run_of_the_same_account_is_turned_away(tmp_path: Path) -> None:
     """While one run holds the journal, a second one sends nothing but its greeting."""
     scene = Scene(tmp_path)
-    with held(scene.state), pytest.raises(StateHeld) as refused:
+    with locked(scene.state), pytest.raises(StateHeld) as refused:
         scene.run(crowd(3))
     assert refused.value.exit_code == 5
     assert scene.writes == []

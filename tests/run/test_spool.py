@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.backlog import Backlog
-from pipedrive_cli.delivery.cases import Case, Origin
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.events.event import Place
+from pipedrive_cli.model import Change, Contact, Kind, Place, Rank, RecordName, Transformed
 from pipedrive_cli.run.spool import UNWRITTEN, Spool
-from pipedrive_cli.transform.changes import Change, Contact, Kind, Rank, RecordName, Transformed
+from tests.delivery.pretend import everything
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -76,8 +76,8 @@ def test_a_number_that_is_too_long_for_the_disk_waits_in_memory() -> None:
     change = Change(RecordName("persons", "a"), 1, fields={"size": 10**40})
     assert spool.lay(change) is None
     backlog = Backlog({}, spool)
-    backlog.add(Transformed((change,)), Case(b"", Origin("m", Place("f", 1))))
-    ((job,), _) = backlog.take()
+    backlog.add(Transformed((change,)), PendingEvent(b"", EventOrigin("m", Place("f", 1))))
+    ((job,), _) = everything(backlog)
     assert job.parts[0].change == change
     spool.close()
 
@@ -85,10 +85,10 @@ def test_a_number_that_is_too_long_for_the_disk_waits_in_memory() -> None:
 def test_an_event_can_be_told_of_from_its_place_on_disk() -> None:
     """Its message id, its user, and where it stands in the input."""
     spool = Spool(never)
-    origin = Origin("m", Place("f", 7, 3), "u", 5, 0)
-    case = Case(b"", spool.add_origin(origin), spool)
+    origin = EventOrigin("m", Place("f", 7, 3), "u", 5, 0)
+    case = PendingEvent(b"", spool.add_origin(origin), spool)
     assert case.origin == origin
     assert (case.message_id, case.place) == ("m", Place("f", 7, 3))
-    nameless = Origin("m", Place("\udcff.ndjson", 7))
-    assert Case(b"", spool.add_origin(nameless), spool).origin == nameless, "a file name may be no text"
+    nameless = EventOrigin("m", Place("\udcff.ndjson", 7))
+    assert PendingEvent(b"", spool.add_origin(nameless), spool).origin == nameless, "a file name may be no text"
     spool.close()

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.events.source import resolve
+from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.model import KINDS
 from pipedrive_cli.run.traits import TEXT_KEPT, TRAITS_KEPT, VALUES_KEPT, TraitsFound, look
-from pipedrive_cli.transform.changes import KINDS
 
 NOT_MAPPED: dict[str, Any] = {"role": "CTO", "address": {"city": "Oslo"}, "flat.city": "Bergen", "nothing": None}
 
@@ -22,7 +22,7 @@ def looked(folder: Path, *files: list[Any], at_most: int = 1000) -> TraitsFound:
     for number, file in enumerate(files):
         lines = (json.dumps(event) for event in file)
         (folder / f"{number}.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return look(resolve([str(folder / f"{number}.ndjson") for number in range(len(files))]), at_most)
+    return look(resolve_sources([str(folder / f"{number}.ndjson") for number in range(len(files))]), at_most)
 
 
 def identify(number: int = 0, **traits: Any) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import (
+from pipedrive_cli.model import (
     Alias,
     Change,
     Contact,
+    Outcome,
     Rank,
     RecordName,
 )

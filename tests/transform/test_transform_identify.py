@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import Change, Contact, Rank, RecordName
+from pipedrive_cli.model import Change, Contact, Outcome, Rank, RecordName
 
 from .transform_scenes import ACCOUNT, NOON, at, codes, compiled, event, refused, run
 

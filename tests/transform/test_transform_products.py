@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields
-from pipedrive_cli.transform.changes import Change, RecordName, Transformed
+from pipedrive_cli.model import Change, RecordName, Transformed
 
 from .transform_scenes import NOON, at, codes, event, refused, run
 

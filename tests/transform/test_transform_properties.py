@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.config.model import Leads
-from pipedrive_cli.events.event import Event
-from pipedrive_cli.outcomes import Outcome
+from pipedrive_cli.model import Event, Outcome
 
 from .transform_scenes import ACCOUNT, compiled
 

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field, Option
-from pipedrive_cli.transform.changes import KINDS, Kind
-from pipedrive_cli.transform.choosing import KEPT_OUT, SAID, SET, choose, made
-from pipedrive_cli.transform.new_fields import guess_type
-from pipedrive_cli.transform.proposals import (
+from pipedrive_cli.setup.choosing import KEPT_OUT, SAID, SET, choose, made
+from pipedrive_cli.setup.new_fields import guess_type
+from pipedrive_cli.setup.proposals import (
     NEW_ID_FIELDS,
     Proposal,
-    Seen,
+    TraitSeen,
     can_be_mapped,
     id_field,
     propose,
     wrong_id_field,
 )
-from pipedrive_cli.transform.targets import Target, resolve
+from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 
 def field(name: str, field_type: str = "varchar", *options: str, key: str | None = None) -> Field:
@@ -35,9 +35,9 @@ def account(*fields: Field, kind: Kind = "persons") -> Account:
     return Account(fields={each: fields if each == kind else () for each in KINDS})
 
 
-def seen(path: str, *values: Any, count: int = 10, kind: Kind = "persons") -> Seen:
+def seen(path: str, *values: Any, count: int = 10, kind: Kind = "persons") -> TraitSeen:
     """A trait of the sample."""
-    return Seen(kind, path, count, values)
+    return TraitSeen(kind, path, count, values)
 
 
 def of(proposals: tuple[Proposal, ...]) -> dict[str, str | None]:
@@ -104,7 +104,7 @@ def test_pipedrives_own_fields_are_proposed_by_their_keys() -> None:
 
 def test_an_address_is_mapped_as_a_whole() -> None:
     """Its parts are no longer traits without a field."""
-    whole = Seen("organizations", "address", 5, ({"city": "Oslo", "street": "Main"},), whole=True)
+    whole = TraitSeen("organizations", "address", 5, ({"city": "Oslo", "street": "Main"},), whole=True)
     parts = [seen(f"address.{part}", "x", kind="organizations") for part in ("city", "street")]
     found = propose([*parts, whole], account(kind="organizations"))
     assert of(found) == {"address": "address"}
@@ -242,7 +242,7 @@ WORDS = st.sampled_from(["role", "Role", "rolle", "employees", "emplyees", "addr
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 DEEP = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2))
 TRAITS = st.builds(
-    Seen,
+    TraitSeen,
     st.sampled_from(KINDS),
     WORDS | st.text(max_size=12),
     st.integers(1, 99),
@@ -262,7 +262,7 @@ ACCOUNTS = st.none() | st.builds(
 
 
 @given(st.lists(TRAITS, max_size=8, unique_by=lambda trait: (trait.kind, trait.path)), ACCOUNTS)
-def test_every_proposal_can_be_written_and_means_its_field(traits: list[Seen], known: Account | None) -> None:
+def test_every_proposal_can_be_written_and_means_its_field(traits: list[TraitSeen], known: Account | None) -> None:
     """Whatever traits and fields there are: each trait once, no field twice, and each field is one that resolves."""
     found = propose(traits, known)
     assert [proposal.trait for proposal in found] == [
@@ -271,13 +271,13 @@ def test_every_proposal_can_be_written_and_means_its_field(traits: list[Seen], k
     fields = [(proposal.trait.kind, proposal.field) for proposal in found if proposal.field]
     assert len(set(fields)) == len(fields)
     for kind, name in fields:
-        assert isinstance(resolve(kind, name, known), Target)
+        assert isinstance(resolve_field(kind, name, known), FieldTarget)
     new = [(proposal.trait.kind, proposal.new_name) for proposal in found if proposal.new_name]
     assert len(set(new)) == len(new)
 
 
 @given(st.lists(TRAITS, max_size=8, unique_by=lambda trait: (trait.kind, trait.path)), ACCOUNTS)
-def test_new_fields_are_named_for_traits_that_have_none(traits: list[Seen], known: Account | None) -> None:
+def test_new_fields_are_named_for_traits_that_have_none(traits: list[TraitSeen], known: Account | None) -> None:
     """Every row that can be made has a field and a type then, and no two rows of a kind share one."""
     choice = choose(traits, known, said={}, settings={}, ids={})
     rows = [made(row) for row in choice.rows]

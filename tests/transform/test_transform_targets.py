@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
-from pipedrive_cli.transform.targets import STANDARD, Target, resolve
+from pipedrive_cli.transform.targets import STANDARD, FieldTarget, resolve_field
 from pipedrive_cli.transform.transform import resolve_fields
 
 from .transform_scenes import ACCOUNT, at, compiled, config, key
@@ -76,11 +76,11 @@ def test_without_an_account_only_what_no_account_allows_is_a_problem() -> None:
 
 def test_a_custom_field_goes_before_a_standard_one_of_the_same_name() -> None:
     """Online as offline, where a name that is no key is taken for a custom field's."""
-    target = resolve("organizations", "Industry", ACCOUNT)
-    assert isinstance(target, Target)
+    target = resolve_field("organizations", "Industry", ACCOUNT)
+    assert isinstance(target, FieldTarget)
     assert target.address == "industry"
-    offline = resolve("organizations", "Industry", None)
-    assert isinstance(offline, Target)
+    offline = resolve_field("organizations", "Industry", None)
+    assert isinstance(offline, FieldTarget)
     assert offline.address == "custom_fields.{field Industry}"
 
 

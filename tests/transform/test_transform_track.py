@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Events, Fields, Leads
-from pipedrive_cli.outcomes import Outcome
-from pipedrive_cli.transform.changes import Change, Rank, RecordName, Transformed
+from pipedrive_cli.model import Change, Outcome, Rank, RecordName, Transformed
 
 from .transform_scenes import HOT, NOON, at, codes, event, refused, run
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Events, Fields, Identity, Leads
-from pipedrive_cli.events.event import Event
+from pipedrive_cli.model import Event, Transformed
 from pipedrive_cli.pipedrive.account import Account, Field, Label, Option
-from pipedrive_cli.transform.changes import Transformed
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 NOON = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z

@@ -16,10 +16,9 @@ import msgspec
 
 from pipedrive_cli.delivery.journal.rows import TRANSITIONS, KnownFile, OpenWrite, SeenRecord, UnfinishedEvent
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
-from pipedrive_cli.delivery.standing import RecordState
+from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.outcomes import HANDLED, UNFINISHED, Outcome
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
 
 IN_MEMORY = Path(":memory:")
 _OUTCOMES = tuple(Outcome)  # a row has their number here

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from pipedrive_cli.transform.changes import Kind
+from pipedrive_cli.model import Kind
 
 # The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
-# `doubt`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
+# `writes`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
 TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
     {
         ("sent", "done"),

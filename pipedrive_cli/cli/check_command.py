@@ -1,0 +1,226 @@
+"""What `check` does: look, and tell what was found; the exit code says whether a run may begin."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipedrive_cli.cli.json_errors import problems_of_stop, told_as_json
+from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.config import load, notes
+from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, PipedriveCliError
+from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
+from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
+from pipedrive_cli.report.summary import EXAMPLES
+from pipedrive_cli.report.tables import show_findings
+from pipedrive_cli.report.wording import count, duration_words
+from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
+from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.sample import UNMAPPED, SampleFound
+
+LINES_NAMED = 10  # of the config's, where something must be changed
+
+
+def run_check(
+    config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool, as_json: bool, quiet: bool, verbose: bool
+) -> int:
+    """Checks, tells, and returns the exit code. Raises UserMistake for sources that are not there.
+
+    `every`: all events are looked at, however many there are.
+    """
+    with told_as_json(as_json, stopped):
+        checked = _checked(config_file, sources, sandbox=sandbox, every=every)
+    if as_json:
+        print_json(_object(checked))
+        if checked.unchecked is not None:
+            show_note(f"the account was not checked: {checked.unchecked}")
+    elif not (quiet and checked.ok):
+        steps = _steps(checked, config_file, sources, sandbox)
+        tell_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+    return checked.exit_code
+
+
+def stopped(error: PipedriveCliError) -> dict[str, object]:
+    """What `--json` gives where nothing was checked."""
+    return _object(Checked(problems_of_stop(error), exit_code=error.exit_code))
+
+
+def _object(checked: Checked) -> dict[str, object]:
+    """A contract: these keys, in this order; problems are as in a run's summary."""
+    return {
+        "version": 1,
+        "ok": checked.ok,
+        "problems": checked.problems,
+        "unchecked": checked.unchecked,
+        "account": checked.account,
+        "events": None if checked.events is None else _plain(checked.events),
+    }
+
+
+def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool) -> Checked:
+    try:
+        config = load(config_file, os.environ, sandbox=sandbox)
+    except ConfigProblems as error:
+        return Checked(problems_of_stop(error), exit_code=EXIT_USAGE, unchecked="the config comes first")
+    for warning in notes(config):
+        show_note(warning)
+    job = AccountCheck(
+        config,
+        str(config_file),
+        sources,
+        sandbox=sandbox,
+        stdin=standard_input(),
+        note=show_note,
+        most=None if every else ENOUGH,
+    )
+    return asyncio.run(job.run())
+
+
+def tell_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:
+    """Shows what a check found, on stdout, and at its end the steps that come next."""
+    account = checked.account
+    rows = [("not checked", checked.unchecked)] if checked.unchecked else [] if account is None else _account(account)
+    events = checked.events
+    sections = [
+        ("Account", rows),
+        ("Events", [] if events is None else _events(events)),
+        ("Cost of a replay", [] if events is None else _cost(events, account)),
+    ]
+    show_findings(
+        sections,
+        obstacles=checked.obstacles,
+        warnings=checked.warnings,
+        problems=[problem for problem in checked.others if problem.code != UNMAPPED],
+        dropped={} if events is None else events.dropped,
+        traits=[problem for problem in checked.others if problem.code == UNMAPPED],
+        verdict=_verdict(checked, config_file),
+        steps=steps,
+        ok=checked.ok,
+        examples=examples,
+    )
+
+
+def _verdict(checked: Checked, config_file: Path) -> str:
+    mistakes = [problem for problem in checked.obstacles if problem.code == "config"]
+    if mistakes:
+        lines = sorted({example.line for problem in mistakes for example in problem.examples if example.line})
+        listed = ", ".join(map(str, lines[:LINES_NAMED])) + (", ..." if len(lines) > LINES_NAMED else "")
+        where = f", line {listed}," if lines else ""  # they stand far above, where there are many problems
+        return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
+    if not checked.ok:
+        return "A run could not begin now: see above."
+    events = checked.events
+    of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
+    # Whether an alias names anybody is known when the records are.
+    least = "At least " if events is not None and "alias" in events.by_kind else ""
+    also = (
+        f" {least}{count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
+    )
+    if checked.unchecked:
+        return f"{config_file} is well-formed; whether it fits the account was not checked.{also}"
+    return f"{config_file} is in order.{also}"
+
+
+def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool) -> list[str]:
+    """What to do now: the commands, as they would be typed."""
+    named = " ".join(shlex.quote(source) for source in sources) or "SOURCE"
+    config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
+    if any(problem.code == "config" for problem in checked.obstacles):
+        again = f"pipedrive-cli check{f' {named}' if sources else ''}{config}"
+        rest = "" if checked.account else "; what the account and the events say comes then"
+        return [f"Mend the lines above, then run `{again}` again{rest}."]
+    if not checked.ok:
+        return []
+    if checked.unchecked:
+        return ["Give the API token as said above, then check again: only the account knows its fields."]
+    if sandbox:
+        return [f"`pipedrive-cli rehearse {named}{config}` plays the whole run and says what it costs."]
+    if not sources:
+        return [f"`pipedrive-cli check SOURCE{config}` looks at events too; SOURCE is a file or folder of them."]
+    if "-" in sources:
+        return []
+    rejected = checked.events is not None and checked.events.rejected
+    kept = "; what is rejected stands in that file, to be mended" if rejected else ""
+    return [
+        f"`pipedrive-cli preview {named}{config} --online` shows every request and sends none, "
+        "with --summary the counts alone.",
+        f"`pipedrive-cli replay {named}{config}{' --rejects rejected.rejects.ndjson' if rejected else ''}` sends them; "
+        f"`--limit 10` begins with ten events{kept}.",
+    ]
+
+
+def _account(found: AccountFound) -> list[tuple[str, str]]:
+    where = f" ({found.domain})" if found.domain else ""
+    admin = {True: "an admin", False: "no admin", None: "whether an admin is not known"}[found.admin]
+    return [
+        ("company", f"{found.company}{where}"),
+        ("user", f"{found.user or 'unnamed'}, {admin}"),
+        ("limit", _limit(found.requests_allowed, found.requests_expected)),
+        ("budget", _budget(found)),
+    ]
+
+
+def _limit(told: int | None, expected: int | None) -> str:
+    if told is None:
+        return (
+            f"not told; a run starts from the {expected:,} requests in 2 s of the config's plan"
+            if expected
+            else "no limit"
+        )
+    if told >= UNLIMITED:
+        return "no limit"
+    other = f"; the config's plan has {expected:,}" if expected not in (None, told) else ""
+    return f"{told:,} requests in 2 s{other}"
+
+
+def _budget(found: AccountFound) -> str:
+    if found.tokens_left is None:
+        return "Pipedrive does not tell how many API tokens are left today"
+    if found.tokens_a_day is not None and found.tokens_a_day >= UNLIMITED:
+        return "no limit"
+    a_day = "" if found.tokens_a_day is None else f" of {found.tokens_a_day:,}"
+    usable = found.tokens_usable
+    kept = "" if usable is None else f"; a run may spend {usable:,} of them (see delivery.leave_tokens)"
+    return f"{found.tokens_left:,}{a_day} API tokens left today{kept}"
+
+
+def _events(found: SampleFound) -> list[tuple[str, str]]:
+    kinds = [(kind, f"{number:,}") for kind, number in found.by_kind.items()]
+    where = "" if found.whole else f" from the beginnings of {count(found.files, 'file')}; --all reads every event"
+    outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
+    return [("read", f"{found.read:,}{where}"), *kinds, *outcomes]
+
+
+def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
+    """What it takes at most, if Pipedrive has nothing of it yet; nothing for events that ask for nothing."""
+    cost = found.cost
+    if cost is None or not cost.tokens:
+        return []
+    different = [count(number, kind.removesuffix("s")) for kind, number in cost.records.items()]
+    different += [count(cost.merges, "merge")] if cost.merges else []
+    about = "" if found.whole else ", by the size of the files,"
+    rows = [("API tokens", f"at most about {cost.tokens:,}{about} if all is new: {', '.join(different)}")]
+    pace = None if account is None else account.requests_allowed or account.requests_expected
+    if pace and pace < UNLIMITED:
+        rows.append(
+            ("time", f"at least {duration_words(cost.requests / pace * WINDOW_SECONDS)} at the account's limit")
+        )
+    return rows
+
+
+def _plain(found: SampleFound) -> dict[str, object]:
+    """The events as scripts read them."""
+    return {
+        "read": found.read,
+        "whole": found.whole,
+        "files": found.files,
+        "by_kind": found.by_kind,
+        "rejected": found.rejected,
+        "skipped": found.skipped,
+        "dropped_traits": found.dropped,
+        "tokens_at_most": None if found.cost is None else found.cost.tokens,
+        "records_at_most": {} if found.cost is None else found.cost.records,
+    }

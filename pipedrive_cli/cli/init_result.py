@@ -1,0 +1,70 @@
+"""`init`'s last part: what `check` would say of what was written, and which commands come next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipedrive_cli.cli.check_command import tell_checked
+from pipedrive_cli.config import load
+from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.report.console import show_note
+from pipedrive_cli.report.wording import count
+from pipedrive_cli.run.check import AccountCheck, Checked
+from pipedrive_cli.run.custom_fields import TEXT, WantedField
+from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.secret import Secret
+
+DEFAULT = Path("config.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What was done: the file, the events looked at, fields that are yet to be made."""
+
+    config_file: Path
+    sources: tuple[str, ...]
+    wanted: Sequence[WantedField]
+    offline: bool
+
+    def show(self, key: Secret | None, mapped: int) -> None:
+        """Says it, on stdout. `key` is a token that this shell does not have."""
+        checked = self._checked(key)
+        steps = [f"`{command}`{what}" for command, what in self._commands(checked)]
+        known = key is None or os.environ.get(TOKEN_VARIABLE)
+        if not known and load(self.config_file, {}).pipedrive.api_token_file is None:
+            steps.insert(0, f"`export {TOKEN_VARIABLE}=...` in every shell: the key is kept nowhere.")
+        tell_checked(checked, self.config_file, steps)
+        show_note(f"Wrote {self.config_file}: {count(mapped, 'trait')} mapped.", file=sys.stdout)
+
+    def _checked(self, key: Secret | None) -> Checked:
+        known = {} if key is None else {TOKEN_VARIABLE: key.reveal()}
+        config = load(self.config_file, {**os.environ, **known}, sandbox=self.offline)
+        job = AccountCheck(config, str(self.config_file), self._events, note=show_note, most=ENOUGH)
+        checked = asyncio.run(job.run())
+        return replace(checked, unchecked="--offline: nobody was asked") if self.offline else checked
+
+    @property
+    def _events(self) -> tuple[str, ...]:
+        """The sources that can be read again."""
+        return () if "-" in self.sources else self.sources
+
+    def _commands(self, checked: Checked) -> list[tuple[str, str]]:
+        """The next commands, each with what it is for."""
+        config = "" if self.config_file == DEFAULT else f" -c {shlex.quote(str(self.config_file))}"
+        events = " ".join(shlex.quote(source) for source in self._events) or "SOURCE"
+        check = f"pipedrive-cli check {events}{config}", " looks whether all is well then."
+        preview = (
+            f"pipedrive-cli preview {events} --online{config}",
+            " shows every request and sends none, with --summary the counts alone.",
+        )
+        replay = f"pipedrive-cli replay {events} --limit 20{config}", " sends the first events."
+        if self.wanted:
+            types = [f" --type {shlex.quote(f'{each.name}={each.type}')}" for each in self.wanted if each.type != TEXT]
+            return [(f"pipedrive-cli fields create{''.join(types)}{config}", " makes what the account lacks."), check]
+        return [preview, replay] if checked.ok and checked.events is not None else [check, preview]

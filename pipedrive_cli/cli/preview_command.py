@@ -1,0 +1,121 @@
+"""What `preview` and `replay --dry-run` do with their options: preview, show, and give the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from pipedrive_cli.cli.json_errors import stopped_summary as stopped
+from pipedrive_cli.cli.json_errors import tells_stops
+from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.config import load
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.report import requests
+from pipedrive_cli.report.summary import EXAMPLES, Summary
+from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
+from pipedrive_cli.run.preview_rows import PlannedRequest
+
+OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
+
+
+@tells_stops(stopped)
+def preview_events(
+    config_file: Path,
+    *,
+    sources: tuple[str, ...],
+    online: bool = False,
+    sandbox: bool = False,
+    state: Path | None = None,
+    limit: int | None = None,
+    filters: Filters | None = None,
+    form: str = "text",
+    counts_only: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Previews, writes the requests (or the counts alone) to stdout, and returns the exit code."""
+    chosen = next((known for known in requests.FORMS if known == form), None)
+    if chosen is None:
+        raise UserMistake(
+            f"--format {form}: there is no such format", code="usage", hint=f"one of {', '.join(requests.FORMS)}"
+        )
+    if online and sandbox:
+        raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
+    config = load(config_file, os.environ, sandbox=not online)
+    counts_only = counts_only or as_json
+    names: dict[str, str] = {}
+    out = sys.stdout
+    style = requests.Style(
+        chosen,
+        "" if counts_only else shown_address(config, sandbox=sandbox),
+        oauth=config.pipedrive.oauth_token is not None,
+        colours=chosen == "text" and _colours(out),
+        names=names,
+    )
+
+    def show(request: PlannedRequest) -> None:
+        _write(out, requests.render_request(request, style))
+
+    options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
+    job = Preview(
+        config, str(config_file), options, standard_input(), None if counts_only else show, _note, names=names
+    )
+    if not counts_only:
+        _write(out, requests.head(style))
+    with _unwatched():
+        summary = asyncio.run(job.run())
+    out.buffer.flush()
+    _tell(
+        summary,
+        out if counts_only or chosen == "text" else sys.stderr,
+        as_json=as_json,
+        verbose=verbose,
+        advice=() if online or sandbox else (OFFLINE,),
+    )
+    return summary.exit_code
+
+
+def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:
+    if as_json:
+        print_json(summary)
+        return
+    from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
+
+    examples = EXAMPLES if verbose else EXAMPLES_SHOWN
+    show_summary(summary, file=file, scene="foretold", examples=examples, advice=advice)
+
+
+@contextlib.contextmanager
+def _unwatched() -> Iterator[None]:
+    """Without the garbage collector: what waits for its window is none, however often it is looked through."""
+    watched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if watched:
+            gc.enable()
+
+
+def _note(text: str) -> None:
+    from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - few previews have something to note
+
+    show_note(text)
+
+
+def _colours(file: TextIO) -> bool:
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(file: TextIO, text: str) -> None:
+    # Bytes: JSON and curl are UTF-8 whatever the terminal's locale is, and a newline stays one on Windows.
+    file.buffer.write(text.encode("utf-8", "backslashreplace"))
+    if file.isatty():
+        file.buffer.flush()

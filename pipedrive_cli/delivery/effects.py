@@ -1,0 +1,184 @@
+"""What a plan may ask for, what it is told, and what it knows: the words between plans and whoever drives them.
+
+Values without behaviour. A plan (`upsert`, `identity`, `leads`) yields an `Effect` and is sent its answer; the courier
+gives it, as its desk knows it. `Refusal` is thrown in where Pipedrive says no to this record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.delivery.backlog import Job, PendingAlias
+from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
+from pipedrive_cli.model import Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.pipedrive.catalog import Call
+
+RecordId: TypeAlias = int | str
+
+
+class Find(msgspec.Struct, frozen=True):
+    """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
+
+    kind: Kind
+    key: str | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+class Cached(msgspec.Struct, frozen=True):
+    """What do we know of this record without asking? Answer: `Snapshot`."""
+
+    kind: Kind
+    id: RecordId
+    key: str | None = None
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Read the record now (1 token). Answer: its values by address, or None when it is gone.
+
+    `mapped`: the values that the config maps will do, which may cost less.
+    """
+
+    kind: Kind
+    id: RecordId
+    mapped: bool = False
+
+
+class Write(msgspec.Struct, frozen=True):
+    """Send this. A POST or a merge is journaled first. Answer: the record's values by address, its id at `id`."""
+
+    call: Call
+    kind: Kind
+    action: Literal["create", "update", "merge"]
+    job: Any  # whose write it is: opaque, for reports and previews
+    key: str | None = None
+    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)  # what the body holds, by address
+    before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
+    picture: Callable[[], dict[str, Any]] | None = None  # what a journal must know to finish this after a crash
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Make this durable, with the outcomes, in one transaction. Answer: None."""
+
+    kind: Kind
+    id: RecordId | None
+    keys: tuple[str, ...] = ()
+    state: RecordState | None = None
+    action: Literal["created", "updated", "unchanged", "merged"] | None = None
+    merged: int | None = None  # the loser of a merge, now another name of `id`
+    aliases: tuple[PendingAlias, ...] = ()
+    parts: tuple[tuple[PendingChange, Outcome], ...] = ()
+    pending_aliases: tuple[tuple[PendingAlias, Outcome], ...] = ()
+    apart: tuple[PendingAlias, ...] = ()  # aliases that were refused: their ids name two persons again
+    complaints: tuple[tuple[PendingEvent, Complaint], ...] = ()
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """The record is gone from Pipedrive. `state`: what one of its key is to get that takes its place. Answer: None."""
+
+    kind: Kind
+    id: RecordId
+    key: str | None = None
+    state: RecordState | None = None
+
+
+class LoadDeleted(msgspec.Struct, frozen=True):
+    """Was the last record of this key deleted in Pipedrive? Answer: the state to make it anew with, or None."""
+
+    kind: Kind
+    key: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
+
+    job: Job
+    parts: tuple[PendingChange, ...]
+    pending_aliases: tuple[PendingAlias, ...] = ()
+
+
+class ResolveLink(msgspec.Struct, frozen=True):
+    """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
+
+    name: RecordName
+
+
+class Recreate(msgspec.Struct, frozen=True):
+    """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
+
+    name: RecordName
+    id: RecordId
+
+
+Effect: TypeAlias = Find | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | ResolveLink | Recreate
+Plan: TypeAlias = Generator[Effect, Any, RecordId | None]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
+
+    state: RecordState | None = None
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    updated: int | None = None  # its update_time, microseconds since 1970 UTC
+    shown: bool = False  # Pipedrive has shown it since the run began; what a list of changes leaves out may be gone
+
+
+class Refusal(Exception):
+    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
+
+    def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields = tuple(fields)
+        self.gone = gone
+
+
+class DeliverySettings(msgspec.Struct, frozen=True):
+    """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
+
+    rules: PrecedenceRules
+    key_address: Mapping[Kind, str | None]
+    match_email: bool = True
+    alias: Literal["merge", "rekey", "skip"] = "merge"
+    deleted: Literal["recreate", "skip"] = "recreate"
+    keep_products: bool = False
+    names: Mapping[str, str] = msgspec.field(default_factory=dict)  # address -> the field's name, for messages
+    look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
+
+
+class Target(msgspec.Struct):
+    """Where a job's record is: no id yet means that it has to be created."""
+
+    id: RecordId | None
+    state: RecordState
+    values: Mapping[str, Any] | None = None
+    age: float = 0.0
+    found: bool = False  # it was there before this tool ever wrote it
+    unsaved_aliases: list[PendingAlias] = msgspec.field(default_factory=list)
+    merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
+    former_keys: list[str] = msgspec.field(default_factory=list)
+    was_lost: bool = False  # it was there, and was deleted in Pipedrive: it may be made anew, whoever asks
+
+
+def name_key(name: object) -> str:
+    """What a product without a code is known by: its exact name, marked so that it cannot be taken for a code."""
+    return f"\0name:{name}"
+
+
+def state_of(knowledge: Snapshot) -> RecordState:
+    """The state to fold upon: ours, or a fresh one for a record that we never wrote."""
+    if knowledge.state is not None:
+        return knowledge.state
+    return RecordState(first_update=knowledge.updated)
+
+
+def with_key(state: RecordState, key: str | None) -> RecordState:
+    """The state of a record that is known to bear `key`."""
+    return msgspec.structs.replace(state, key=key)

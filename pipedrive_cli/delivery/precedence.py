@@ -1,0 +1,217 @@
+"""Which value wins: the precedence of every value, and what is kept of a record to know it. Pure.
+
+Every value that ever stood in a field has a *precedence*, a pair (rank, time); the greater one wins, whatever the order
+in which files, runs and windows bring them:
+
+======================  ==================  =============================================================
+value                   rank                time
+======================  ==================  =============================================================
+own event               0                   the event's, in microseconds since 1970 UTC; none: `NO_TIME`
+set under a former id   -1 per alias that   the event's: a value from before its alias ranks below
+                        came after it       everything that the current id or the survivor had
+foreign (a person or    0; `FILL` for       `FOREIGN`, so that any own event wins (`existing: overwrite`),
+another tool wrote it)  `existing: fill`    or update_time at first sight (`newest`); below, under a former id
+context.traits          `CONTEXT`           the event's; fills blanks alone
+fallback name           `FALLBACK` - level  a name made of an email or an id yields to every other
+nothing, or what        `LOWEST`            any value at all wins
+Pipedrive fills in
+======================  ==================  =============================================================
+
+A record that changes its id changes the precedence of its values (`under_former_id`), and a merged record leaves the
+better ones to its survivor (`merged_state`). It knows nothing of events: `fold` ranks what they say by these words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from pipedrive_cli.model import Kind
+from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+
+NO_TIME = -(1 << 62)  # before any date that an event can bear
+FOREIGN = NO_TIME - 1
+DEPTHS = 1_000  # every rank is a multiple of this, less the number of aliases that came after the value
+FILL = 1_000
+CONTEXT = -1_000
+FALLBACK = -1_000_000
+LOWEST = (2 * FALLBACK, FOREIGN)
+LATEST = 1 << 62  # `oldest` fields hold LATEST - time, so that the oldest event has the greatest standing
+_AGES = 1 << 60  # microseconds: farther from 1970 than any date
+
+
+class FieldState(msgspec.Struct, array_like=True):
+    """What we know of one field: the standing of the value in it, what we last sent, and what the answer showed."""
+
+    rank: int
+    time: int
+    sent: Any
+    seen: Any = None
+
+    @property
+    def precedence(self) -> tuple[int, int]:
+        return (self.rank, self.time)
+
+
+class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_contacts": "owed_contacts"}):
+    """What the journal keeps of one record, so that late events and odd file orders never bring back an old value."""
+
+    fields: dict[str, FieldState] = {}
+    inputs: dict[str, FieldState] = {}  # what a derived name is made of; never sent themselves
+    added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
+    first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
+    foreign_rank: int = 0  # below 0 once the record was taken over from a former id
+    former_since: int | None = None  # and then: the time of the first alias that made it one
+    key: str | None = None  # the record key that the record bears in Pipedrive, as far as we know
+    carried_over: dict[
+        str, FieldState
+    ] = {}  # what the survivor of a merge must still get; `seen`: what the merged record showed
+    carried_contacts: dict[str, list[dict[str, Any]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class PrecedenceRules:
+    """The user's choices that decide which value wins, and how values of a kind's fields compare."""
+
+    existing: Literal["overwrite", "fill", "newest"] = "overwrite"
+    contacts: Literal["add", "replace"] = "add"
+    name_fallback: tuple[str, ...] = ("email", "user_id")
+    same: Callable[[Kind, str, Any, Any], bool] = lambda _kind, _address, a, b: bool(a == b)
+
+
+def comparable(contact_field: str, value: str) -> str:
+    """The form in which two emails or phones are compared: trimmed and caseless; for phones the digits and +."""
+    return phone_form(value) if contact_field == "phones" else email_form(value)
+
+
+def blank(value: Any) -> bool:
+    """Whether a field that shows `value` counts as empty."""
+    return not value and (value is None or value in ("", [], {}))
+
+
+def precedence(
+    kind: Kind, state: RecordState, seen: Mapping[str, Any] | None, address: str, rules: PrecedenceRules
+) -> tuple[int, int]:
+    """The standing of the value that is in the field now; `seen` as in `decide`."""
+    held = state.fields.get(address)
+    current = None if seen is None else seen.get(address)
+    if seen is None or blank(current) or (held is None and _placeholder(address, current)):
+        return LOWEST if held is None else held.precedence
+    if held is not None and ours(kind, address, held, current, rules):
+        return held.precedence
+    carried_over = state.carried_over.get(address)
+    if carried_over is not None and rules.same(kind, address, carried_over.sent, current):
+        return (
+            carried_over.precedence if held is None else max(carried_over.precedence, held.precedence)
+        )  # a merge has carried it over
+    if (
+        held is None
+        and carried_over is not None
+        and carried_over.seen is not None
+        and rules.same(kind, address, carried_over.seen, current)
+    ):
+        return LOWEST  # a merge has carried over what the former record showed, and a better value is owed
+    foreign = (state.foreign_rank + (FILL if rules.existing == "fill" else 0), foreign_time(state, rules))
+    return foreign if held is None else max(foreign, held.precedence)
+
+
+def ours(kind: Kind, address: str, held: FieldState, current: Any, rules: PrecedenceRules) -> bool:
+    """Whether a field shows what we last wrote there: as we sent it, or as Pipedrive's answer showed it."""
+    return rules.same(kind, address, held.sent, current) or (
+        held.seen is not None and rules.same(kind, address, held.seen, current)
+    )
+
+
+def foreign_time(state: RecordState, rules: PrecedenceRules) -> int:
+    """The time at which a value counts as set that somebody else wrote, in microseconds since 1970 UTC or `FOREIGN`."""
+    if rules.existing != "newest" or state.first_update is None:
+        # Of two former records whose values nobody has dated, that of the later alias counts.
+        return FOREIGN if state.former_since is None else FOREIGN + max(state.former_since, -_AGES) - _AGES
+    return state.first_update + 1  # an event of the same moment is not newer
+
+
+def _placeholder(address: str, value: Any) -> bool:
+    """The 0 that Pipedrive puts where no price was given."""
+    amounts = ("price", "cost", "direct_cost")
+    return address.startswith("prices.") and isinstance(value, Mapping) and not any(value.get(a) for a in amounts)
+
+
+def under_former_id(state: RecordState, alias_time: int | None, rules: PrecedenceRules) -> RecordState:
+    """The state of a record whose key became a former id at `alias_time`: what was set before ranks one lower."""
+    cut = NO_TIME if alias_time is None else alias_time
+    foreign_lower = foreign_time(state, rules) <= cut or state.foreign_rank < 0
+
+    def lowered(held: FieldState) -> FieldState:
+        time = LATEST - held.time if held.time > LATEST // 2 else held.time
+        # What an alias has put below all that the current id had stays there, however early the next alias was.
+        lower = time <= cut or held.rank % DEPTHS != 0
+        return FieldState(held.rank - lower, held.time, held.sent, held.seen)
+
+    return msgspec.structs.replace(
+        state,
+        fields={a: lowered(h) for a, h in state.fields.items()},
+        inputs={a: lowered(h) for a, h in state.inputs.items()},
+        carried_over={a: lowered(h) for a, h in state.carried_over.items()},
+        foreign_rank=state.foreign_rank - foreign_lower,
+        former_since=cut if foreign_lower and state.former_since is None else state.former_since,
+    )
+
+
+def merged_state(
+    survivor: RecordState,
+    former: RecordState,
+    survivor_shown: Mapping[str, Any],
+    former_shown: Mapping[str, Any],
+    rules: PrecedenceRules,
+) -> RecordState:
+    """The survivor's state after a merge: `precedence` has been lowered by `under_former_id`.
+
+    What the former record showed is owed to the survivor where it outranks what is there (nothing, mostly): nobody
+    knows for sure whether Pipedrive's merge carries everything over (emails and phones above all).
+    """
+    carried_over = dict(survivor.carried_over)
+    for address in dict.fromkeys([*former_shown, *former.carried_over]):
+        value, held = former_shown.get(address), former.fields.get(address)
+        if held is not None and held.rank <= FALLBACK // 2 and ours("persons", address, held, value, rules):
+            continue  # a fallback is made anew from the inputs of both, and what Pipedrive filled in is nobody's word
+        rank, time = precedence("persons", former, former_shown, address, rules)
+        due = former.carried_over.get(address)
+        if due is not None and (blank(value) or due.precedence > (rank, time)):
+            rank, time, value = due.rank, due.time, due.sent
+        if (
+            address not in ("emails", "phones")
+            and not blank(value)
+            and (rank, time) >= precedence("persons", survivor, survivor_shown, address, rules)
+            and (address not in carried_over or (rank, time) > carried_over[address].precedence)
+        ):
+            carried_over[address] = FieldState(rank, time, value, former_shown.get(address))
+    contacts = {
+        name: [
+            *survivor.carried_contacts.get(name, ()),
+            *former.carried_contacts.get(name, ()),
+            *former_shown.get(name, ()),
+        ]
+        for name in ("emails", "phones")
+    }
+    added = {
+        name: sorted({*survivor.added.get(name, ()), *former.added.get(name, ())})
+        for name in {*survivor.added, *former.added}
+    }
+    return msgspec.structs.replace(
+        survivor,
+        inputs=_higher(survivor.inputs, former.inputs),
+        added=added,
+        carried_over=carried_over,
+        carried_contacts={name: due for name, due in contacts.items() if due},
+    )
+
+
+def _higher(a: Mapping[str, FieldState], b: Mapping[str, FieldState]) -> dict[str, FieldState]:
+    both = dict(a)
+    for address, held in b.items():
+        if address not in both or held.precedence > both[address].precedence:
+            both[address] = held
+    return both

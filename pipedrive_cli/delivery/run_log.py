@@ -1,0 +1,172 @@
+"""What a run has to tell: live figures for whoever watches, and the log that goes into the journal.
+
+The log collects counts, problems with examples, and every event's outcome between two commits, and writes itself into
+whichever transaction comes next: so the numbers in the journal are those of the work in the journal. Afterwards the
+journal is the truth.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.model import Complaint, Kind, Outcome, cause_of
+
+
+@dataclass(slots=True)
+class LiveFigures:
+    """Live figures of one run. Whoever works adds to it; whoever shows progress reads it several times a second."""
+
+    run: str | None = None  # the run's name, once it has one
+    phase: str = "starting"  # a few words: "reading", "looking up persons", "writing", "waiting for the input's end"
+    file: str = ""  # the source being read
+    files_begun: int = 0
+    files_total: int = 0
+    bytes_total: int | None = None  # None: stdin or a pipe among the sources
+    bytes_read: int = 0
+    events_read: int = 0
+    events_wanted: int | None = None  # no more than these, duplicates aside; None: all there are
+    filtered: int = 0
+    files_passed_over: int = 0  # known from earlier runs, and not read
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | ...)
+    problems: Counter[str] = field(default_factory=Counter)  # by code; what is skipped as it should be is none
+    requests: Counter[str] = field(default_factory=Counter)  # by endpoint: "POST /api/v2/persons"
+    retried: int = 0
+    slowed_down: int = 0  # answers that said: too many requests in these two seconds
+    trouble: str | None = None  # why a request had to be repeated, the last time
+    tokens_spent: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)  # the same by endpoint
+    tokens_left_today: int | None = None
+    in_flight: int = 0
+    requests_allowed: int | None = None  # per 2 s, as last learned
+    backlog_records: int = 0  # records of the current window that still wait for their write
+    window_records: int = 0  # all records of the current window
+    window_events: int = 0  # events that had no outcome when the current window began
+    records_planned: int = 0  # the records of all windows so far
+    events_planned: int = 0  # events read when the current window began: what the records so far came from
+    waiting_for: str | None = None  # why nothing is sent: "Pipedrive's burst limit", "tomorrow's budget"
+    waiting_until: float | None = None  # loop time, seconds
+
+
+EXAMPLES_KEPT = 20  # per cause and run
+
+
+@dataclass(slots=True)
+class RunLog:
+    """One run's run_log. `on_ended` is told of every event that has ended, before it is journaled.
+
+    `journaled` False: nobody asks a journal what became of an event.
+    """
+
+    run: int
+    live_figures: LiveFigures
+    on_ended: Callable[[PendingEvent], None] | None = None
+    journaled: bool = True
+    _counts: dict[str, Counter[str]] = field(default_factory=dict)
+    _examples: list[tuple[Any, ...]] = field(default_factory=list)
+    _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
+    _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
+    _requests_told: Counter[str] = field(default_factory=Counter)
+    _tokens_told: Counter[str] = field(default_factory=Counter)
+    _told: Counter[str] = field(default_factory=Counter)
+
+    def count(self, what: str, name: str, n: int = 1) -> None:
+        """Adds to what the run has counted under one heading."""
+        if (counts := self._counts.get(what)) is None:
+            counts = self._counts[what] = Counter()
+        counts[name] += n
+
+    def record(self, kind: Kind, action: str) -> None:
+        """One record was created, updated, left as it was, or merged."""
+        self.records(kind, action, 1)
+
+    def records(self, kind: Kind, action: str, n: int) -> None:
+        """The same of several records."""
+        self.live_figures.records[kind, action] += n
+        self.count("record", f"{kind} {action}", n)
+
+    def problem(self, complaint: Complaint, case: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
+        """Counts a problem and keeps the first examples of it."""
+        ended = outcome.value if outcome is not None else ""
+        if outcome is not Outcome.SKIPPED:
+            self.live_figures.problems[complaint.code] += 1
+        cause = cause_of(complaint.code, complaint.field)
+        self.count("problem", f"{complaint.code} {ended}" if cause is None else f"{complaint.code} {ended}\t{cause}")
+        if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
+            return
+        self._kept[complaint.code, ended, cause] += 1
+        origin = case.origin if case is not None else None
+        place = origin.place if origin is not None else None
+        self._examples.append(
+            (
+                complaint.code,
+                ended,
+                complaint.message[:500],
+                place.file if place else None,
+                place.line if place else None,
+                place.index if place else None,
+                origin.message_id if origin else None,
+                origin.user if origin else None,
+                complaint.field,
+                None if complaint.value is None else complaint.value[:200],
+            )
+        )
+
+    def knows_enough(self, complaint: Complaint) -> bool:
+        """Whether further examples of this problem would not be kept."""
+        ended = complaint.outcome.value if complaint.outcome is not None else ""
+        return self._kept[complaint.code, ended, cause_of(complaint.code, complaint.field)] >= EXAMPLES_KEPT
+
+    def end_event(self, case: PendingEvent) -> None:
+        """An event has its outcome."""
+        self.live_figures.outcomes[case.outcome] += 1
+        self.count("outcome", case.outcome.value)
+        if case.complaints:
+            causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
+            for complaint in causes.values():
+                self.problem(complaint, case, complaint.outcome)
+        if self.on_ended is not None:
+            self.on_ended(case)
+        if self.journaled and case.digest:
+            self._ended.append((case.digest, case.outcome))
+
+    def end_known_event(self) -> None:
+        """An event that an earlier run has handled was met again: the journal keeps the outcome that it has."""
+        self.live_figures.outcomes[Outcome.DUPLICATE] += 1
+        self.count("outcome", Outcome.DUPLICATE.value)
+
+    def write_to(self, journal: Journal) -> None:
+        """Writes what has come together into the transaction that is open."""
+        self._requests()
+        for what, counts in self._counts.items():
+            journal.count(self.run, what, counts)
+        journal.add_examples(self.run, self._examples)
+        journal.settle_events(self.run, self._ended)
+        self._counts, self._examples, self._ended = {}, [], []
+
+    def _requests(self) -> None:
+        live_figures = self.live_figures
+        for what, counted, told in (
+            ("request", live_figures.requests, self._requests_told),
+            ("token", live_figures.tokens, self._tokens_told),
+        ):
+            for label, n in counted.items():
+                if n > (before := told[label]):
+                    self.count(what, label, n - before)
+                    told[label] = n
+        now = {
+            "read": live_figures.events_read,
+            "filtered": live_figures.filtered,
+            "retried": live_figures.retried,
+            "tokens": live_figures.tokens_spent,
+            "passed_over": live_figures.files_passed_over,
+        }
+        for name, n in now.items():
+            if n > self._told[name]:
+                self.count("run", name, n - self._told[name])
+                self._told[name] = n

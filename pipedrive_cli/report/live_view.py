@@ -1,0 +1,165 @@
+"""The live view of a run: a few lines that redraw themselves on a terminal, and plain lines where there is none.
+
+Decides nothing: figures and sentences come from `progress`, and `safe_text` makes event data harmless.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TextIO
+
+from rich.console import Group
+from rich.control import Control
+from rich.live import Live
+from rich.segment import ControlType
+from rich.text import Text
+
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.report import progress
+from pipedrive_cli.report.safe_text import fit_encoding, visible_text
+from pipedrive_cli.report.terminal import MESSAGE_LIMIT, console_for, is_terminal, joined_words, show, write
+
+LINE_EVERY = 5.0  # seconds between two lines of progress in a log
+BAR = range(10, 61)  # columns
+HOUR_SHOWN = 60.0  # seconds left from which on the hour of the end is worth saying
+_STYLES = {"waiting": "yellow", "problems": "yellow", "repeated": "yellow"}
+
+
+class LiveView:
+    """Progress of one run on stderr, drawn whenever `refresh` is called; it has no thread of its own.
+
+    On a terminal: a few lines that redraw themselves and vanish at `stop`, because the report follows. Elsewhere: one
+    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds, or with `virtual` real
+    time where the run's own is another; call `refresh` four to eight times a second.
+    """
+
+    def __init__(
+        self,
+        live_figures: LiveFigures,
+        clock: Callable[[], float],
+        *,
+        file: TextIO | None = None,
+        quiet: bool = False,
+        virtual: bool = False,
+    ) -> None:
+        self._live_figures = live_figures
+        self._clock = clock
+        self._meter = progress.Meter(live_figures, virtual=virtual)
+        self._quiet = quiet
+        self._console = console_for(file or sys.stderr)
+        # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.
+        self._moving = is_terminal(self._console.file) and not self._console.is_dumb_terminal
+        self._live: Live | None = None
+        self._began = self._next_line = 0.0
+        self._drawn: tuple[int, list[int]] = (0, [])  # the terminal's columns then, and those of each row
+
+    def start(self) -> None:
+        """Begins to draw."""
+        self._began = self._clock()
+        self._next_line = self._began + LINE_EVERY
+        if self._moving and not self._quiet:
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                vertical_overflow="crop",
+            )
+            self._live.start()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draws the present figures; where there is no terminal, only when the next line is due."""
+        if self._quiet:
+            return
+        now = self._clock()
+        figures = self._meter.look(now)
+        if self._live is not None:
+            rows = self._rows(figures, now)
+            self._clear_wrapped()
+            self._live.update(Group(*rows), refresh=True)
+            self._drawn = self._console.width, [row.cell_len for row in rows[: self._console.height]]
+        elif not self._moving and now >= self._next_line:
+            self._next_line = now + LINE_EVERY
+            write(self._console.file, progress.one_line(self._live_figures, figures, _ends(figures)) + "\n")
+
+    def note(self, text: str) -> None:
+        """A message for people above the moving lines; nothing when quiet."""
+        if self._quiet:
+            return
+        line = self._text(visible_text(text, MESSAGE_LIMIT))
+        if self._live is not None:
+            self._console.print(line)
+        else:
+            show(self._console, [line])
+
+    def stop(self) -> None:
+        """Removes the moving lines. May be called again."""
+        if self._live is not None:
+            self._clear_wrapped()
+            self._live.stop()
+            self._live = None
+
+    def __enter__(self) -> LiveView:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _clear_wrapped(self) -> None:
+        """A terminal that became narrower has folded the rows that were drawn: clears those that Rich does not know."""
+        columns, rows = self._drawn
+        width = max(1, self._console.width)
+        if width >= columns:
+            return
+        folded = sum(max(0, -(-cells // width) - 1) for cells in rows)
+        up = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
+        self._console.control(Control(ControlType.CARRIAGE_RETURN, *(up * folded)))
+        self._drawn = width, []
+
+    def _rows(self, figures: progress.Figures, now: float) -> list[Text]:
+        room = max(1, self._console.width - 1)  # a full row would make some terminals begin another
+        phase, file = progress.progress_headline(self._live_figures)
+        head = joined_words(
+            self._text(visible_text(phase), "bold"), self._text(f"  {progress.countdown(now - self._began)}", "dim")
+        )
+        if file:
+            head.append_text(self._text("  " + visible_text(file, max(20, room - head.cell_len - 2)), style="dim"))
+        rows = [head]
+        if figures.settled is not None and figures.read is not None:
+            rows.append(self._bar(figures, figures.settled, figures.read, room))
+        for label, text in progress.lines(self._live_figures, figures):
+            rows.append(joined_words(self._text(f"{label:<9}", _STYLES.get(label, "dim")), self._text(text)))
+        for row in rows:
+            row.no_wrap, row.overflow = True, "crop"
+            row.truncate(room, overflow="crop")
+        return rows
+
+    def _bar(self, figures: progress.Figures, settled: float, read: float, room: int) -> Text:
+        """What is done, what is read, and what is to come: of three signs, for terminals without colours."""
+        left = self._text(f" {settled:4.0%}  {progress.left(figures, _ends(figures))}")
+        columns = min(max(room - left.cell_len, BAR.start), BAR.stop - 1)
+        done = int(columns * settled)
+        known = max(done, int(columns * read)) - done
+        return joined_words(
+            self._text("━" * done, "green"),
+            self._text("─" * known),
+            self._text("┈" * (columns - done - known), "dim"),
+            left,
+        )
+
+    def _text(self, text: str, style: str = "") -> Text:
+        return Text(fit_encoding(text, self._console.encoding), style=style)
+
+
+def _ends(figures: progress.Figures) -> str | None:
+    """The hour of the end, in the time of this machine; with the day where that is another one."""
+    if figures.seconds_left is None or figures.seconds_left < HOUR_SHOWN:
+        return None
+    now = datetime.now().astimezone()
+    end = now + timedelta(seconds=figures.seconds_left)
+    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%a %d %b %H:%M}"

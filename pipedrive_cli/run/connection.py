@@ -1,0 +1,177 @@
+"""The ways to a Pipedrive: the config's account over the network, or a sandbox in this process.
+
+Here is also the look at an account outside a run, and the pause that Pipedrive's firewall asks for, which is remembered
+beside the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipedrive_cli.config import Config, base_address, credentials
+from pipedrive_cli.delivery.budget import Day, Pace
+from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.errors import StopRun
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.answer import Answer
+from pipedrive_cli.pipedrive.catalog import PLANS, Call
+from pipedrive_cli.pipedrive.client import Client
+from pipedrive_cli.pipedrive.reading_account import Send, read_me
+from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
+from pipedrive_cli.secret import Secret
+
+if TYPE_CHECKING:
+    from pipedrive_cli.sandbox import Sandbox
+
+CONNECTIONS = 128  # as many as the fastest plan with slow answers can use
+
+
+def to_account(config: Config) -> tuple[Client, int]:
+    """A client, and the requests per 2 s to start from. Raises UserMistake without an address or a key."""
+    plan = PLANS[config.pipedrive.plan]
+    key = credentials(config)
+    client = Client(base_address(config), key, timeout=config.delivery.timeout, connections=CONNECTIONS)
+    return client, plan.allowed(oauth=config.pipedrive.oauth_token is not None)
+
+
+def site_of(config: Config, company_domain: str | None = None) -> str | None:
+    """The address of the company's web app: under the domain that Pipedrive tells, else under the config's.
+
+    None where the config's address is not Pipedrive's, but a sandbox's.
+    """
+    base, domain = config.pipedrive.base_url, company_domain or config.pipedrive.company_domain
+    if base is not None and not base.endswith(".pipedrive.com"):
+        return None
+    return f"https://{domain}.pipedrive.com" if domain is not None else base
+
+
+def to_sandbox(config: Config) -> tuple[Client, int]:
+    """The same for an embedded, empty sandbox without limits."""
+    return client_of(embedded_sandbox(config), config), PLANS["unlimited"].requests
+
+
+def client_of(sandbox: Sandbox, config: Config) -> Client:
+    """A client of a sandbox in this process."""
+    from pipedrive_cli.sandbox import SandboxTransport  # noqa: PLC0415 - only the sandbox needs it
+
+    key = ("x-api-token", Secret(sandbox.options.api_token))
+    if config.pipedrive.oauth_token is not None:  # with its own limits, which are higher
+        key = ("Authorization", Secret(f"Bearer {sandbox.options.oauth_token}"))
+    return Client(ADDRESS, key, timeout=config.delivery.timeout, transport=SandboxTransport(sandbox))
+
+
+MOST_ATTEMPTS = 3  # somebody is waiting at the keyboard
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connection to the account. `headers` are the newest that told of limits, by lower-case name."""
+
+    sender: Sender
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def send(self) -> Send:
+        """Sends one call with all patience; raises as `Sender.send` does."""
+        return self.sender.send
+
+    def limit_of(self, name: str) -> int | None:
+        """A limit as Pipedrive's headers told it, None where they did not."""
+        text = self.headers.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+    def heard(self, call: Call, answer: Answer) -> None:
+        """Takes note of the limits that an answer tells of; those of searches are others."""
+        if not call.endpoint.search:
+            self.headers |= {name: text for name, text in answer.headers.items() if "ratelimit" in name}
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    config: Config,
+    *,
+    sandbox: bool = False,
+    day: Day | None = None,
+    max_tokens: int | None = None,
+    live_figures: LiveFigures | None = None,
+) -> AsyncIterator[Connection]:
+    """The account that the config names, or the embedded sandbox. Raises UserMistake without address or key.
+
+    Without a `day` there is no reserve: that is for runs, and whoever looks at what is wrong must not be stopped by it.
+    """
+    client, limit = (to_sandbox if sandbox else to_account)(config)
+    sender = Sender(
+        client,
+        Pace(limit),
+        Day(None, leave=0.0) if day is None else day,
+        live_figures or LiveFigures(),
+        max_attempts=min(MOST_ATTEMPTS, config.delivery.max_attempts),
+        jitter=random.random,
+        max_tokens=max_tokens,
+    )
+    line = Connection(sender)
+    sender.on_answer = line.heard
+    try:
+        yield line
+    finally:
+        await client.aclose()
+
+
+async def whose_key(line: Connection) -> Account:
+    """The account without its fields. Raises StopRun, also where nobody answers."""
+    try:
+        return await read_me(line.send)
+    except Failure as failure:
+        raise unreachable(failure) from failure
+
+
+def unreachable(failure: Failure) -> StopRun:
+    """What ends a command that Pipedrive does not answer."""
+    return StopRun(
+        f"Pipedrive cannot be reached: {failure.message}",
+        code="unreachable",
+        hint="check the network and pipedrive.company_domain, then try again",
+    )
+
+
+QUIET = 900.0  # seconds: how long the firewall stays is not documented
+
+
+def pause_file(address: str, state: Path | None) -> Path:
+    """Where it is remembered: beside `state` if the journal has a place of its own, else in the user's state folder."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only runs need it
+
+    folder = state.parent if state is not None else user_state_path("pipedrive-cli", appauthor=False)
+    name = hashlib.blake2b(address.encode(), digest_size=6).hexdigest()
+    return folder / f"firewall-{name}"
+
+
+def firewall_pause(path: Path, now: float) -> StopRun | None:
+    """Why nothing may be sent yet, or None. `now` is seconds since 1970."""
+    try:
+        until = float(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if not now < until <= now + QUIET:
+        return None
+    return StopRun(
+        "Pipedrive's firewall shut this client out a few minutes ago; nothing was sent now",
+        code="firewall",
+        hint="run again later; each knock makes it longer",
+        resume_in=until - now,
+    )
+
+
+def remember_firewall(path: Path, now: float) -> None:
+    """Notes that the door was shut just now. A disk that refuses costs the memory alone."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{int(now + QUIET)}")  # rounded up it would be further ahead than is believed

@@ -1,0 +1,163 @@
+"""A preview that looks at the account, with GETs alone, and with a copy of the account's journal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.budget import Day
+from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.effects import DeliverySettings, Find, RecordId, Snapshot
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal.scratch import scratch
+from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.window import KEYED, Window
+from pipedrive_cli.model import Kind
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.answer import Answer
+from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.run.account import AccountKnowledge
+from pipedrive_cli.run.connection import connected, unreachable
+from pipedrive_cli.run.journal_file import default_path
+
+
+@dataclass(slots=True)
+class OnlyLooks:
+    """Lets looks through, and nothing else: whatever is wrong elsewhere, a preview cannot write."""
+
+    through: Callable[[Call], Awaitable[Answer]]
+    tell: Callable[[Call], None]
+    heard: Callable[[Call, Answer | Exception], None] | None = None
+
+    async def send(self, call: Call) -> Answer:
+        """The answer to a GET. Raises as `Sender.send` does, and ValueError for anything but a GET."""
+        if call.method != "GET":
+            raise ValueError(f"a preview must not send {call.label}")
+        self.tell(call)
+        if self.heard is None:
+            return await self.through(call)
+        try:
+            answer = await self.through(call)
+        except Exception as error:
+            self.heard(call, error)
+            raise
+        self.heard(call, answer)
+        return answer
+
+
+@dataclass(slots=True)
+class OnlineAccount:
+    """An account that is looked at. `journal` is a scratch journal; `knowledge.send` lets looks through alone."""
+
+    knowledge: AccountKnowledge
+    directory: Directory
+    journal: Journal
+    certain: bool = True
+
+    # -- the account
+
+    @property
+    def account(self) -> Account:
+        return self.knowledge.account
+
+    async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
+        await self.knowledge.learn(kinds, labels=labels)
+
+    async def renew(self, kinds: frozenset[Kind]) -> bool:
+        return await self.knowledge.renew(kinds)
+
+    def forget(self) -> None:
+        self.knowledge.forget()
+
+    def pin(self, config: Config) -> None:
+        self.knowledge.pin(config)
+
+    # -- its records
+
+    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        self.directory.want(terms.key_address, addresses)
+
+    async def prepare(self, window: Window) -> None:
+        # One after the other: the order of what is shown is that of the kinds.
+        for kind in KEYED:
+            keys, ids = window.keys(kind), window.ids(kind)
+            if keys or ids:
+                await self.directory.prepare(kind, keys, ids)
+        if window.has_leads:
+            await self.directory.leads.take_over()
+
+    async def find(self, ask: Find) -> tuple[RecordId, ...]:
+        if ask.kind == "leads":
+            return tuple(self.journal.known("leads", [ask.key or ""]).values())
+        return await self.directory.locate(ask)
+
+    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+        return self.directory.recall(kind, record)
+
+    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        return await self.directory.look(kind, record)
+
+    def lost(self, kind: Kind, key: str) -> RecordState | None:
+        return self.journal.lost(kind, key)
+
+    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+        seen = self.journal.seen(kind, record)
+        return None if seen is None else seen.values
+
+    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+        return self.journal.handled(digests)
+
+    def input_over(self) -> None:
+        """Whoever was waited for is not there: that is certain here."""
+
+
+@contextlib.asynccontextmanager
+async def looking(
+    config: Config,
+    *,
+    sandbox: bool,
+    state: Path | None,
+    tell: Callable[[Call], None],
+    warn: Callable[[Kind, str, Sequence[int]], None],
+    heard: Callable[[Call, Answer | Exception], None] | None = None,
+    day: Day | None = None,
+    max_tokens: int | None = None,
+    live_figures: LiveFigures | None = None,
+) -> AsyncIterator[OnlineAccount]:
+    """The account that the config names, or the embedded sandbox. `tell` is called with every look, before it leaves.
+
+    `heard` is given what was answered or raised. `day` and `max_tokens` bound what looking may cost,
+    `live_figures` count it.
+
+    Raises UserMistake without address or key, and StopRun where nobody answers or the key is refused.
+    """
+    async with connected(config, sandbox=sandbox, day=day, max_tokens=max_tokens, live_figures=live_figures) as line:
+        only = OnlyLooks(line.send, tell, heard)
+        try:
+            account = await read_me(only.send)
+        except Failure as failure:
+            raise unreachable(failure) from failure
+        company = account.company_id or 0
+        if state is None and not sandbox:
+            state = default_path(company)
+        with contextlib.closing(scratch(state)) as journal:
+            journal.bind(company, account.company_name)
+            knowledge = AccountKnowledge(account, journal, only.send, time.time())
+            directory = Directory(
+                GroupCommits(journal, pause=0.0),
+                only.send,
+                key_address={},
+                wanted={},
+                now=asyncio.get_running_loop().time,
+                warn=warn,
+            )
+            yield OnlineAccount(knowledge, directory, journal)

@@ -1,0 +1,71 @@
+"""The config as delivery needs it: which value wins, where record keys live, the user's choices, the day's budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.effects import DeliverySettings
+from pipedrive_cli.delivery.precedence import PrecedenceRules
+from pipedrive_cli.model import Kind
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.fields import same as same_value
+from pipedrive_cli.transform.transform import Transform
+
+if TYPE_CHECKING:
+    from pipedrive_cli.delivery.budget import Day
+
+
+def field_names_of(account: Account) -> dict[str, str]:
+    """What people call each custom field, by its key."""
+    return {field.key: field.name for fields in account.fields.values() for field in fields if field.custom}
+
+
+def _names_by_address(account: Account) -> dict[str, str]:
+    """Without those standard fields that kinds call differently: `add_time` is "Product created" on products alone."""
+    names: dict[str, set[str]] = {}
+    for field in (field for fields in account.fields.values() for field in fields):
+        names.setdefault(field.address, set()).add(field.name)
+    return {address: said.pop() for address, said in names.items() if len(said) == 1}
+
+
+def delivery_settings(config: Config, transform: Transform, account: Account) -> DeliverySettings:
+    """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
+
+    def same(kind: Kind, where: str, ours: Any, theirs: Any) -> bool:
+        kind_of_value = transform.type_at(kind, where)
+        return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs)
+
+    rules = PrecedenceRules(
+        existing=config.delivery.existing,
+        contacts=config.delivery.contacts,
+        name_fallback=config.identity.name_fallback,
+        same=same,
+    )
+    key_address: dict[Kind, str | None] = {
+        "persons": transform.user_id_address,
+        "organizations": transform.group_id_address,
+        "products": "code",
+        "leads": "origin_id",
+    }
+    return DeliverySettings(
+        rules,
+        key_address,
+        match_email=config.identity.match_email,
+        alias="merge" if config.identity.alias == "skip" else config.identity.alias,
+        deleted=config.delivery.deleted,
+        keep_products=config.products.existing == "keep",
+        names=_names_by_address(account),
+    )
+
+
+def day_budget(config: Config, *, sandbox: bool = False) -> Day:
+    """The day's budget as far as the config knows it, and what is left of it to others; a sandbox tells its own."""
+    from pipedrive_cli.delivery.budget import Day  # noqa: PLC0415 - a preview needs only the terms
+
+    tokens = config.delivery.daily_tokens
+    if tokens is None and config.pipedrive.seats is not None:
+        tokens = PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)
+    reserve = config.delivery.leave_tokens
+    return Day(None if sandbox else tokens, reserve.ratio if reserve.ratio else float(reserve.tokens))

@@ -1,0 +1,302 @@
+"""A mapping thought up from what events hold and what the account has: trait by trait, each with its reason. Pure.
+
+The sample comes from strangers and the account's names from somebody else; nothing of either is trusted beyond being
+compared. What is proposed is a guess: `sure` says where a name is the same and the values fit, so that a script may
+take it unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from typing import Any, Final, Literal, TypeAlias
+
+from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
+from pipedrive_cli.model import KINDS, Kind
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
+from pipedrive_cli.setup.new_fields import FieldNames, bare, guess_type
+from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
+from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, FieldTarget, resolve_field
+
+Reason: TypeAlias = Literal["same name", "its values are the field's options", "usual name", "similar name"]
+
+ALIKE: Final = 0.8  # how much alike two names must be for one to be a slip of the other, from 0 to 1
+SHORTEST: Final = 3  # letters: shorter names are alike by chance
+FITTING: Final = 0.5  # the part of the sample's values that a field must take
+LONGEST_NAME: Final = 200  # characters of a trait: YAML reads keys of up to 1,024, people read fewer
+
+BUILT_IN: Final[dict[Kind, tuple[str, ...]]] = {
+    "persons": PERSON_TRAITS,
+    "organizations": ORGANIZATION_TRAITS,
+    "leads": LEAD_PROPERTIES,
+    "products": PRODUCT_PROPERTIES,
+}
+# What the event specification calls fields that Pipedrive has under other names.
+USUAL: Final[dict[Kind, dict[str, str]]] = {
+    "persons": {"title": "job_title"},
+    "organizations": {"employees": "employee_count", "revenue": "annual_revenue"},
+    "leads": {},
+    "products": {},
+}
+USUAL_ID_FIELDS: Final[dict[Kind, tuple[str, ...]]] = {
+    "persons": ("rudderstackuserid", "segmentuserid", "userid", "externaluserid", "externalid", "customerid"),
+    "organizations": ("rudderstackgroupid", "segmentgroupid", "groupid", "externalgroupid", "accountid", "companyid"),
+}
+NEW_ID_FIELDS: Final[dict[Kind, str]] = {"persons": "RudderStack user id", "organizations": "RudderStack group id"}
+
+_ORDER: Final[dict[Reason, int]] = {
+    "same name": 0,
+    "its values are the field's options": 1,
+    "usual name": 2,
+    "similar name": 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TraitSeen:
+    """A trait that occurs in no mapping: in how many events, and some distinct values of it.
+
+    `whole` marks an object whose parts are traits of their own (`address` beside `address.city`).
+    """
+
+    kind: Kind
+    path: str
+    count: int
+    values: tuple[Any, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What may become of one trait. `field` is as a config writes it, None where nothing is proposed.
+
+    `misfit` is a value of the sample that the field would refuse, and `why_not` what it takes instead. `rival` is
+    another field of the same name, with its type, that takes the values too. `slip_of` is the trait that was perhaps
+    meant. `new_name` and `new_type` are those of a field that could be made for it; None where
+    no field takes such values.
+    """
+
+    trait: TraitSeen
+    field: str | None = None
+    type: str | None = None
+    reason: Reason | None = None
+    fitting: int = 0
+    misfit: Any = None
+    why_not: str | None = None
+    rival: str | None = None
+    slip_of: str | None = None
+    new_name: str | None = None
+    new_type: str | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody needs to be asked."""
+        return self.field is not None and self.reason == "same name" and self.rival is None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCandidate:
+    """A field of the account that a trait may go to: as a config writes it, and the names it is known by."""
+
+    written: str
+    names: tuple[str, ...]
+    target: FieldTarget
+    labels: frozenset[str]
+    custom: bool
+
+
+def propose(
+    seen: Sequence[TraitSeen], account: Account | None, *, taken: Iterable[str] = (), placed: Sequence[TraitSeen] = ()
+) -> tuple[Proposal, ...]:
+    """One proposal per trait that can be mapped, in the order of `seen`; each field is proposed for one trait at most.
+
+    `taken` are fields, as a config writes them with their kind before them (`persons/Role`), that are no longer free;
+    `placed` are traits that have their field already, and of which others may be slips.
+    Of an object that is mapped as a whole the parts that nothing is proposed for are left out.
+    """
+    traits = [trait for trait in seen if can_be_mapped(trait.kind, trait.path)]
+    by_kind: dict[Kind, list[FieldCandidate]] = {kind: candidates(kind, account) for kind in KINDS}
+    used, chosen = set(taken), dict[int, Proposal]()
+    claims = [
+        (_ORDER[reason], -score, -trait.count, index, not candidate.custom, place, reason)
+        for index, trait in enumerate(traits)
+        for place, candidate in enumerate(by_kind[trait.kind])
+        for reason, score in _claims(trait, candidate)
+    ]
+    unfit: dict[int, Proposal] = {}
+    for _, _, _, index, _, place, reason in sorted(claims):
+        trait, candidate = traits[index], by_kind[traits[index].kind][place]
+        key = f"{trait.kind}/{candidate.written}"
+        if index in chosen or key in used:
+            continue
+        found = _fitted(trait, candidate, reason)
+        if found.field is None:
+            unfit.setdefault(index, found)
+            continue
+        free = [each for each in by_kind[trait.kind] if f"{trait.kind}/{each.written}" not in used]
+        chosen[index] = replace(found, rival=_rival(trait, candidate, free))
+        used.add(key)
+    wholes = {(p.trait.kind, p.trait.path) for p in chosen.values() if p.trait.whole}
+    names = FieldNames(account)
+    proposals: list[Proposal] = []
+    for index, trait in enumerate(traits):
+        if index in chosen:
+            proposals.append(chosen[index])
+        elif not trait.whole and (trait.kind, trait.path.rpartition(".")[0]) not in wholes:
+            proposals.append(_without_field(unfit.get(index, Proposal(trait)), (*traits, *placed), names))
+    return tuple(proposals)
+
+
+def can_be_mapped(kind: Kind, path: str) -> bool:
+    """Whether a config can name this trait on its left side."""
+    return (
+        len(path) <= LONGEST_NAME
+        and all(part.strip() for part in path.split("."))
+        and path not in RESERVED_TRAITS[kind]
+        and not any("\ud800" <= character <= "\udfff" for character in path)
+    )
+
+
+def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
+    """The fields of a kind that a mapping may write, each under the shortest name that means it and no other."""
+    found: list[FieldCandidate] = []
+    fields = () if account is None else account.fields.get(kind, ())
+    shown = {field.key: field.name for field in fields if not field.custom}
+    for key in STANDARD[kind]:
+        target = resolve_field(kind, key, account)
+        if isinstance(target, FieldTarget) and target.type in {"enum", "set"} and target.convert is None:
+            continue  # which options it has is not known, so neither is what it would refuse
+        if isinstance(target, FieldTarget) and key not in RESERVED_FIELDS[kind] | {"visible_to", "label_ids"}:
+            names = tuple(dict.fromkeys(filter(None, (bare(key), bare(shown.get(key, ""))))))
+            found.append(FieldCandidate(key, names, target, frozenset(), custom=False))
+    for field in fields:
+        if not field.custom:
+            continue
+        written = as_written(kind, field.key, field.name, account)
+        target = resolve_field(kind, written, account)
+        if isinstance(target, FieldTarget):
+            labels = frozenset(option.label.strip().casefold() for option in field.options)
+            found.append(FieldCandidate(written, (bare(field.name),), target, labels, custom=True))
+    return found
+
+
+def as_written(kind: Kind, key: str, name: str, account: Account | None) -> str:
+    """How a config names this custom field: by its name where that means it alone, else by its key."""
+    name = name.strip()
+    if not name or name in RESERVED_FIELDS[kind] | RESERVED_EVERYWHERE | NEVER or not name.isprintable():
+        return key
+    target = resolve_field(kind, name, account)
+    return name if isinstance(target, FieldTarget) and target.address == f"custom_fields.{key}" else key
+
+
+def id_field(kind: Kind, account: Account | None) -> tuple[str, bool]:
+    """The custom field for a kind's ids, as a config writes it, and whether the account has it already."""
+    fields = () if account is None else account.fields.get(kind, ())
+    custom = [field for field in fields if field.custom and field.type in ID_TYPES]
+    for usual in USUAL_ID_FIELDS[kind]:
+        named = [field for field in custom if bare(field.name) == usual]
+        if len(named) == 1:
+            return as_written(kind, named[0].key, named[0].name, account), True
+    new = NEW_ID_FIELDS[kind]
+    other_type = any(bare(field.name) == bare(new) for field in fields)
+    return (f"{new} (text)" if other_type else new), False
+
+
+def wrong_id_field(kind: Kind, written: str, account: Account | None) -> str | None:
+    """Why this cannot hold ids, None where it can or is yet to be made."""
+    if written in STANDARD[kind] or written in RESERVED_FIELDS[kind] | RESERVED_EVERYWHERE | NEVER:
+        return f"{written} is a field of Pipedrive's own; ids need a custom field of type text"
+    target = resolve_field(kind, written, account)
+    if isinstance(target, FieldTarget) and target.type is not None and target.type not in ID_TYPES:
+        return f"{written} is of type {target.type}; ids need a custom field of type text"
+    return None
+
+
+def near_trait(path: str, others: Iterable[str]) -> str | None:
+    """The one of `others` that `path` is most likely a slip of; both under the same parent."""
+    parent, _, leaf = path.rpartition(".")
+    best, most = None, ALIKE
+    for other in others:
+        other_parent, _, other_leaf = other.rpartition(".")
+        if other == path or bare(other_parent) != bare(parent):
+            continue
+        score = _likeness(bare(leaf), bare(other_leaf))
+        if score >= most:
+            best, most = other, score
+    return best
+
+
+def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
+    """How many of the trait's values the field takes, the first that it refuses, and what it takes instead."""
+    fitting, misfit, why_not = 0, None, None
+    for value in trait.values:
+        try:
+            if target.type == "monetary" and not isinstance(value, dict):
+                number(value)  # the currency comes with the event
+            elif target.convert is not None:
+                target.convert(value)
+            fitting += 1
+        except Unfit as unfit:
+            if why_not is None:
+                misfit, why_not = value, f"{target.name} {unfit}"
+    return fitting, misfit, why_not
+
+
+def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:
+    """Why the trait may be meant for the field, and how strongly within that reason."""
+    full, leaf = bare(trait.path), bare(trait.path.rpartition(".")[2])
+    if trait.whole:
+        if full in candidate.names and candidate.target.type in {"address", "monetary"}:
+            yield "same name", 2.0
+        return
+    if full and full in candidate.names:
+        yield "same name", 2.0
+    elif leaf and leaf in candidate.names:
+        # `company.name` says nothing of the person's own name: a part is as good as the whole only when it is custom.
+        yield ("same name", 1.0) if candidate.custom else ("similar name", 1.0)
+    if USUAL[trait.kind].get(leaf) == candidate.written:
+        yield "usual name", 1.0
+    likeness = max((_likeness(full, name) for name in candidate.names), default=0.0)
+    if likeness >= ALIKE:
+        yield "similar name", likeness
+    if candidate.custom and len(candidate.labels) > 1:
+        said = {str(plain(value)).strip().casefold() for value in trait.values if not says_nothing(value)}
+        if len(said) > 1 and said <= candidate.labels:
+            yield "its values are the field's options", len(said) / len(candidate.labels)
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1; 0 also where it could not be `ALIKE`, which costs less to find out."""
+    shorter, longer = sorted((len(one), len(other)))
+    if shorter < SHORTEST or 2 * shorter < ALIKE * (shorter + longer):
+        return 0.0
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.ratio() if matcher.quick_ratio() >= ALIKE else 0.0
+
+
+def _fitted(trait: TraitSeen, candidate: FieldCandidate, reason: Reason) -> Proposal:
+    """The proposal, without a field where most values of the sample would be refused."""
+    fitting, misfit, why_not = fit(trait, candidate.target)
+    fits = not trait.values or fitting >= FITTING * len(trait.values)
+    return Proposal(trait, candidate.written if fits else None, candidate.target.type, reason, fitting, misfit, why_not)
+
+
+def _rival(trait: TraitSeen, chosen: FieldCandidate, free: Sequence[FieldCandidate]) -> str | None:
+    """Another field that bears the chosen one's name and takes the values too: a name alone does not say which."""
+    for other in free:
+        twins = other.written != chosen.written and not {*other.names}.isdisjoint(chosen.names)
+        if twins and _fitted(trait, other, "same name").field is not None:
+            return f"{other.written} ({other.target.type})"
+    return None
+
+
+def _without_field(proposal: Proposal, traits: Sequence[TraitSeen], names: FieldNames) -> Proposal:
+    trait = proposal.trait
+    better = [other.path for other in traits if other.kind == trait.kind and other.count >= 2 * trait.count]
+    slip = near_trait(trait.path, (*BUILT_IN[trait.kind], *better))
+    new_type = guess_type(trait.path, trait.values)
+    if slip is not None or new_type is None:
+        return replace(proposal, reason=None, slip_of=slip)
+    return replace(proposal, reason=None, new_name=names.new(trait.kind, trait.path), new_type=new_type)
