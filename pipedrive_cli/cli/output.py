@@ -78,7 +78,7 @@ class Output:
     def ended(self, finished: Finished, *, more: Sequence[str] = ()) -> None:
         """How it ended, `more` being lines below the report."""
         telling, summary = self._telling, finished.summary
-        scene, passed_over = finished.occasion.scene, finished.occasion.passed_over
+        scene, passed_over = finished.context.scene, finished.context.passed_over
         nothing_to_say = telling.quiet and summary.exit_code == 0
         if self._log is not None and not nothing_to_say:
             self._log.ended(

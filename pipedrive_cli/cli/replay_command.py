@@ -147,7 +147,7 @@ def write_report(path: Path, finished: Finished, remarks: Sequence[str] = ()) ->
     else:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
-        occasion = msgspec.structs.replace(finished.occasion, remarks=tuple(remarks))
-        page = render_page(finished.summary, occasion, rejects=finished.rejects, resume_in=finished.resume_in)
+        context = msgspec.structs.replace(finished.context, remarks=tuple(remarks))
+        page = render_page(finished.summary, context, rejects=finished.rejects, resume_in=finished.resume_in)
         content = page.encode()
     write_file("--report", path, content)

@@ -8,9 +8,8 @@ journal is the truth.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.pending_event import PendingEvent
@@ -56,16 +55,22 @@ class LiveFigures:
 EXAMPLES_KEPT = 20  # per cause and run
 
 
+class EventObserver(Protocol):
+    """Is told of every event that has ended, within the transaction that records it."""
+
+    def note_ended(self, event: PendingEvent) -> None: ...
+
+
 @dataclass(slots=True)
 class RunLog:
-    """One run's run_log. `on_ended` is told of every event that has ended, before it is journaled.
+    """One run's log. `observer` is told of every event that has ended, before it is journaled.
 
     `journaled` False: nobody asks a journal what became of an event.
     """
 
     run: int
     live_figures: LiveFigures
-    on_ended: Callable[[PendingEvent], None] | None = None
+    observer: EventObserver | None = None
     journaled: bool = True
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[Any, ...]] = field(default_factory=list)
@@ -130,8 +135,8 @@ class RunLog:
             causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
             for complaint in causes.values():
                 self.problem(complaint, case, complaint.outcome)
-        if self.on_ended is not None:
-            self.on_ended(case)
+        if self.observer is not None:
+            self.observer.note_ended(case)
         if self.journaled and case.digest:
             self._ended.append((case.digest, case.outcome))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -46,6 +46,30 @@ class Sends(Protocol):
     async def send(self, call: Call) -> Answer: ...
 
 
+class AnswerObserver(Protocol):
+    """Is told of every answer, whatever the answer says."""
+
+    def note_answer(self, call: Call, answer: Answer) -> None: ...
+
+
+class ServerClock:
+    """Pipedrive's clock as its answers tell it. Until one has told it, the clock of this machine (`wall`) counts."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._offset: float | None = None  # seconds from the loop's time to Pipedrive's
+
+    def note_answer(self, call: Call, answer: Answer) -> None:
+        """Takes the time from an answer."""
+        del call  # every call is answered with a time
+        if (date := answer.date) is not None:
+            self._offset = date.timestamp() - asyncio.get_running_loop().time()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._wall() if self._offset is None else asyncio.get_running_loop().time() + self._offset
+
+
 class Sender:
     """Knows both limits, the day's budget, and whether the run goes on. `jitter` gives numbers in [0, 1).
 
@@ -64,6 +88,7 @@ class Sender:
         max_tokens: int | None = None,
         wait_for_budget: bool = False,
         server_time: Callable[[], float] = lambda: 0.0,
+        observers: Sequence[AnswerObserver] = (),
     ) -> None:
         self._client = client
         self._pace = pace
@@ -80,7 +105,7 @@ class Sender:
         self._turns = {search: asyncio.Lock() for search in (False, True)}
         self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
-        self.on_answer: Callable[[Call, Answer], None] | None = None
+        self._observers = observers
         self.names: Mapping[str, str] = {}  # of custom fields, by key: what Pipedrive says is told in them
 
     @property
@@ -175,8 +200,9 @@ class Sender:
             outcome = none
         finally:
             live_figures.in_flight -= 1
-        if isinstance(outcome, Answer) and self.on_answer is not None:
-            self.on_answer(call, outcome)
+        if isinstance(outcome, Answer):
+            for observer in self._observers:
+                observer.note_answer(call, outcome)
         return outcome
 
     def _learn(self, outcome: Answer | NoAnswer, verdict: Verdict, sending: Sending, spending: Spending) -> None:

@@ -72,11 +72,23 @@ MOST_ATTEMPTS = 3  # somebody is waiting at the keyboard
 
 
 @dataclass(slots=True)
+class ToldLimits:
+    """The limits as answers told them: the newest headers that did, by lower-case name."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def note_answer(self, call: Call, answer: Answer) -> None:
+        """Takes the limits from an answer; those of searches are others."""
+        if not call.endpoint.search:
+            self.headers |= {name: text for name, text in answer.headers.items() if "ratelimit" in name}
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection to the account. `headers` are the newest that told of limits, by lower-case name."""
+    """A connection to the account."""
 
     sender: Sender
-    headers: dict[str, str] = field(default_factory=dict)
+    limits: ToldLimits
 
     @property
     def send(self) -> Send:
@@ -85,13 +97,8 @@ class Connection:
 
     def limit_of(self, name: str) -> int | None:
         """A limit as Pipedrive's headers told it, None where they did not."""
-        text = self.headers.get(name, "")
+        text = self.limits.headers.get(name, "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-    def heard(self, call: Call, answer: Answer) -> None:
-        """Takes note of the limits that an answer tells of; those of searches are others."""
-        if not call.endpoint.search:
-            self.headers |= {name: text for name, text in answer.headers.items() if "ratelimit" in name}
 
 
 @contextlib.asynccontextmanager
@@ -108,6 +115,7 @@ async def connected(
     Without a `day` there is no reserve: that is for runs, and whoever looks at what is wrong must not be stopped by it.
     """
     client, limit = (to_sandbox if sandbox else to_account)(config)
+    limits = ToldLimits()
     sender = Sender(
         client,
         Pace(limit),
@@ -116,11 +124,10 @@ async def connected(
         max_attempts=min(MOST_ATTEMPTS, config.delivery.max_attempts),
         jitter=random.random,
         max_tokens=max_tokens,
+        observers=(limits,),
     )
-    line = Connection(sender)
-    sender.on_answer = line.heard
     try:
-        yield line
+        yield Connection(sender, limits)
     finally:
         await client.aclose()
 

@@ -21,15 +21,13 @@ from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.live_desk import LiveDesk
-from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
-from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Doubts, Writes
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
-from pipedrive_cli.model import UNFINISHED, Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
@@ -60,7 +58,7 @@ class Finished:
     summary: Summary
     rejects: Path | None = None
     resume_in: float | None = None
-    occasion: RunContext = field(default_factory=RunContext)
+    context: RunContext = field(default_factory=RunContext)
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ class Replay:
     _name: str = ""  # given when it begins
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
-    _server_offset: float | None = None
+    _clock: ServerClock = field(default_factory=lambda: ServerClock(time.time))
     _timeline: Timeline | None = None  # of what is delivered; greeting the account is over then
 
     def stop(self, why: StopRun) -> None:
@@ -131,9 +129,9 @@ class Replay:
                 jitter=random.random,
                 max_tokens=self.options.max_tokens,
                 wait_for_budget=self.options.wait,
-                server_time=self.server_time,
+                server_time=self._clock.now,
+                observers=(self._clock, self),
             )
-            sender.on_answer = self._heard
             if self._stop_early is not None:
                 sender.stop(self._stop_early)
             try:
@@ -155,9 +153,9 @@ class Replay:
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
         summary = nothing_read(self._name, stopped, self.live_figures)
-        return Finished(summary, None, stopped.resume_in, self._occasion(None))
+        return Finished(summary, None, stopped.resume_in, self._context(None))
 
-    def _occasion(self, company: str | None) -> RunContext:
+    def _context(self, company: str | None) -> RunContext:
         asked, timeline = self.options, self._timeline
         return RunContext(
             scene=asked.scene,
@@ -195,12 +193,11 @@ class Replay:
         journal: Journal,
         spool: Spool,
     ) -> Finished:
-        now = asyncio.get_running_loop().time
-        began = now()
-        timeline = self._timeline = Timeline(began)
-        timeline.add_moment(began, self.live_figures)
+        """The run itself, once the account is known. Everything that works together is made here, once."""
+        began = asyncio.get_running_loop().time()
+        self._timeline = Timeline(began)
+        self._timeline.add_moment(began, self.live_figures)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
-        run = self._begin(journal)
         kept = UnfinishedReading(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
             sources = [kept.source]
@@ -208,15 +205,19 @@ class Replay:
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
         files = KnownFiles(journal, meaning_of(self.config), self.options.reread) if whole else None
-        # What a retry reads is kept already, as what the run that read it from a file has left.
-        keeping = UnfinishedEvents(spool, rejects, None if self.options.retry else journal, run, sender.stop)
-
-        def on_ended(case: PendingEvent) -> None:
-            keeping.keep(case)
-            if case.outcome in UNFINISHED:
-                self._note_unfinished(case, files, sender)
-
-        run_log = RunLog(run, self.live_figures, on_ended=on_ended)
+        run = self._begin(journal)
+        unfinished = UnfinishedEvents(
+            spool=spool,
+            sender=sender,
+            live_figures=self.live_figures,
+            run=run,
+            # What a retry reads is kept already, as what the run that read it from a file has left.
+            journal=None if self.options.retry else journal,
+            rejects=rejects,
+            files=files,
+            max_failures=self.options.max_failures,
+        )
+        run_log = RunLog(run, self.live_figures, observer=unfinished)
         commits = GroupCommits(journal)
         desk = self._desk(sender, commits, run_log)
         courier = Courier(desk, run_log, Backlog(journal.aliases(), spool))
@@ -236,20 +237,11 @@ class Replay:
         session = Session(intake, mapping, courier, run_log, spool, workers)
         with self._deadline(sender):
             stopped = await session.run()
-        # Before anything says that the files were read: who is killed here writes the same rejects again.
-        rejects_file = keeping.close()
-        if keeping.lost is not None:
-            stopped, files = stopped or keeping.lost, None
-        commits.flush()
-        session.lost_track = session.lost_track or commits.failed
-        with journal.transaction():
-            run_log.write_to(journal)
-            # A file whose events have lost their outcomes must be read again.
-            if files is not None and not session.lost_track:
-                files.keep(intake.finished)
+        rejects_file, stopped = self._record_end(stopped, session, unfinished, commits)
         if self.options.retry and stopped is None:
             stopped = input_left(journal, retried)
-        timeline.add_end(now(), self.live_figures)
+        ended = asyncio.get_running_loop().time()
+        self._timeline.add_end(ended, self.live_figures)
         summary = summary_of(
             journal,
             run,
@@ -257,13 +249,31 @@ class Replay:
             stopped,
             input_complete=session.input_complete,
             live_figures=self.live_figures,
-            seconds=now() - began,
+            seconds=ended - began,
             lost_track=session.lost_track,
         )
         with journal.transaction():
-            journal.end_run(run, to_json(summary), packed(timeline.moments))
+            journal.end_run(run, to_json(summary), packed(self._timeline.moments))
         resume_in = None if stopped is None else stopped.resume_in
-        return Finished(summary, rejects_file, resume_in, self._occasion(account.account.company_name))
+        return Finished(summary, rejects_file, resume_in, self._context(account.account.company_name))
+
+    def _record_end(
+        self, stopped: StopRun | None, session: Session, unfinished: UnfinishedEvents, commits: GroupCommits
+    ) -> tuple[Path | None, StopRun | None]:
+        """What is left to record once the session is over. Returns the rejects file, and why the run stopped early."""
+        # Before anything says that the files were read: who is killed here writes the same rejects again.
+        rejects_file = unfinished.close()
+        files = unfinished.files
+        if unfinished.lost is not None:
+            stopped, files = stopped or unfinished.lost, None
+        commits.flush()
+        session.lost_track = session.lost_track or commits.failed
+        with commits.journal.transaction():
+            session.run_log.write_to(commits.journal)
+            # A file whose events have lost their outcomes must be read again.
+            if files is not None and not session.lost_track:
+                files.keep(session.intake.finished)
+        return rejects_file, stopped
 
     def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog) -> LiveDesk:
         directory = Directory(
@@ -275,22 +285,8 @@ class Replay:
             warn=lambda kind, key, ids: run_log.problem(twin_records(kind, key, ids)),
         )
         doubts = Doubts(directory, self.config.delivery.settle)
-        writes = Writes(sender, directory, commits, doubts, run_log.run, self.server_time)
+        writes = Writes(sender, directory, commits, doubts, run_log.run, self._clock.now)
         return LiveDesk(sender, directory, commits, run_log, writes)
-
-    def _note_unfinished(self, case: PendingEvent, files: KnownFiles | None, sender: Sender) -> None:
-        """An event is failed or pending: its file must be read again, and too many failures end the run."""
-        if files is not None:
-            files.unfinished(case.place.file)
-        failures, most = self.live_figures.outcomes[Outcome.FAILED], self.options.max_failures
-        if most is not None and failures >= most:
-            sender.stop(
-                StopRun(
-                    f"{failures} events have failed, as many as --max-failures allows",
-                    code="max_failures",
-                    hint="see the problems below; run again to continue",
-                )
-            )
 
     @contextlib.contextmanager
     def _deadline(self, sender: Sender) -> Iterator[None]:
@@ -357,16 +353,11 @@ class Replay:
             return None
         return RejectsWriter(self.options.rejects, [s.path for s in sources if s.path is not None])
 
-    def _heard(self, call: Call, answer: Answer) -> None:
-        if (date := answer.date) is not None:
-            self._server_offset = date.timestamp() - asyncio.get_running_loop().time()
+    def note_answer(self, call: Call, answer: Answer) -> None:
+        """A moment of the run's timeline, once something is delivered."""
+        del call, answer  # that one came is enough
         if self._timeline is not None:
             self._timeline.add_moment(asyncio.get_running_loop().time(), self.live_figures)
-
-    def server_time(self) -> float:
-        """Pipedrive's clock as last heard, seconds since 1970."""
-        offset = self._server_offset
-        return time.time() if offset is None else asyncio.get_running_loop().time() + offset
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:

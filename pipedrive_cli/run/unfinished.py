@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,32 +12,60 @@ import msgspec
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import UnfinishedEvent
 from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import decode_head, entries
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source, printable_name
-from pipedrive_cli.model import UNSETTLED, Complaint, Outcome
+from pipedrive_cli.model import UNFINISHED, UNSETTLED, Complaint, Outcome
 from pipedrive_cli.report.rejects import Note, RejectsWriter
+from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.past import name_meant
 from pipedrive_cli.run.spool import Spool
 
 
 @dataclass(slots=True)
 class UnfinishedEvents:
-    """One run's. `journal` None: it has the bytes already. `stop` is told when the rejects file cannot be written."""
+    """One run's. `journal` None: it has the bytes already. `files` None: no file of this run can become known.
+
+    `sender` is stopped when the rejects file cannot be written, and after `max_failures` failed events.
+    """
 
     spool: Spool
-    rejects: RejectsWriter | None
-    journal: Journal | None
+    sender: Sender
+    live_figures: LiveFigures
     run: int
-    stop: Callable[[StopRun], None]
+    journal: Journal | None
+    rejects: RejectsWriter | None
+    files: KnownFiles | None
+    max_failures: int | None = None
     lost: StopRun | None = None  # why there is no rejects file, though one was asked for
 
-    def keep(self, case: PendingEvent) -> None:
+    def note_ended(self, event: PendingEvent) -> None:
         """Called with every event that has ended, within the transaction that records it."""
-        if case.outcome not in UNSETTLED:
+        if event.outcome not in UNSETTLED:
             return
+        self._keep(event)
+        if event.outcome in UNFINISHED:
+            self._note_unfinished(event)
+
+    def _note_unfinished(self, event: PendingEvent) -> None:
+        """Its file must be read again, and too many failures end the run."""
+        if self.files is not None:
+            self.files.unfinished(event.place.file)
+        failures = self.live_figures.outcomes[Outcome.FAILED]
+        if self.max_failures is not None and failures >= self.max_failures:
+            self.sender.stop(
+                StopRun(
+                    f"{failures} events have failed, as many as --max-failures allows",
+                    code="max_failures",
+                    hint="see the problems below; run again to continue",
+                )
+            )
+
+    def _keep(self, case: PendingEvent) -> None:
         origin = case.origin
         if origin.body is None:
             return
@@ -83,7 +111,7 @@ class UnfinishedEvents:
             code="rejects_file",
             hint="make room there or name another place, then run again: what was rejected is read again",
         )
-        self.stop(self.lost)
+        self.sender.stop(self.lost)
 
 
 class UnfinishedReading(Reading):
