@@ -142,6 +142,19 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
 
 
+class Consent(msgspec.Struct, frozen=True, gc=False):
+    """What an event says of its user's consent.
+
+    `denied` and `allowed` are RudderStack's ids; `denied` is None where the event has no such object. `strategy` is how
+    the denied ids count, None where the config decides. `categories` are Segment's, None where there is no such object.
+    """
+
+    denied: frozenset[str] | None = None
+    allowed: frozenset[str] = frozenset()
+    strategy: str | None = None
+    categories: Mapping[str, bool] | None = None
+
+
 class Event(msgspec.Struct, gc=False):
     """One well-formed event. Keys are trimmed text of 1 to 255 characters; times are microseconds since 1970 UTC.
 
@@ -165,3 +178,4 @@ class Event(msgspec.Struct, gc=False):
     properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
     clock_ahead: bool = False  # the event's own time lay after receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
+    consent: Consent | None = None

@@ -14,6 +14,7 @@ from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, PipedriveCliError
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, duration_words
@@ -21,6 +22,7 @@ from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
+PURPOSES_SHOWN, PURPOSE_LENGTH = 5, 40
 LINES_NAMED = 10  # of the config's, where something must be changed
 
 
@@ -191,7 +193,12 @@ def _events(found: SampleFound) -> list[tuple[str, str]]:
     kinds = [(kind, f"{number:,}") for kind, number in found.by_kind.items()]
     where = "" if found.whole else f" from the beginnings of {count(found.files, 'file')}; --all reads every event"
     outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
-    return [("read", f"{found.read:,}{where}"), *kinds, *outcomes]
+    purposes = [
+        f"{visible_text(purpose, PURPOSE_LENGTH)} refused by {refused:,} of {named:,}"
+        for purpose, (named, refused) in list(found.purposes.items())[:PURPOSES_SHOWN]
+    ]
+    consent = [("consent", ", ".join(purposes) + ("" if len(found.purposes) <= PURPOSES_SHOWN else ", ..."))]
+    return [("read", f"{found.read:,}{where}"), *kinds, *outcomes, *(consent if purposes else [])]
 
 
 def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
@@ -220,6 +227,7 @@ def _plain(found: SampleFound) -> dict[str, object]:
         "by_kind": found.by_kind,
         "rejected": found.rejected,
         "skipped": found.skipped,
+        "consent": {purpose: {"events": n, "refused": refused} for purpose, (n, refused) in found.purposes.items()},
         "dropped_traits": found.dropped,
         "tokens_at_most": None if found.cost is None else found.cost.tokens,
         "records_at_most": {} if found.cost is None else found.cost.records,

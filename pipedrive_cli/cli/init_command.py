@@ -118,6 +118,8 @@ class InitRun:
             group_id_field=ids["organizations"],
             create_missing_persons=self._settings.create_missing_persons,
             default_currency=currency or self._ask_currency(found, account),
+            purposes=self._settings.purposes,
+            require=self._settings.require,
             mapping=traits.mapped(choice, all_of_them=conversation.live),
         )
         text = yaml_of(draft)

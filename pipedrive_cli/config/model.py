@@ -248,6 +248,36 @@ class Events(Section, frozen=True):
     ] = ("Pipedrive", "Actions Pipedrive")
 
 
+class ConsentAsked(Section, frozen=True):
+    """Whose events are sent, where events say what their users consent to."""
+
+    purposes: Annotated[
+        tuple[str, ...],
+        config_key(
+            "The purposes that Pipedrive stands for, as the events name them: ids of RudderStack's consent management "
+            "or Segment's categories, compared exactly. Empty: nobody is asked, and a report counts what is ignored.",
+            examples=[["Sales", "C0003"]],
+        ),
+    ] = ()
+    require: Annotated[
+        Literal["all", "any"],
+        config_key(
+            "all: one refused purpose is enough to skip an event. any: only if all of them are refused. An event of "
+            "RudderStack's that names a strategy of its own counts by that."
+        ),
+    ] = "all"
+    unknown: Annotated[
+        Literal["send", "skip"],
+        config_key("What becomes of events that say nothing, and of purposes that Segment's object does not name."),
+    ] = "send"
+
+
+class Privacy(Section, frozen=True):
+    """Other people's rights."""
+
+    consent: ConsentAsked = ConsentAsked()
+
+
 class Leads(Section, frozen=True):
     """What every new lead gets."""
 
@@ -373,6 +403,7 @@ class Config(Section, frozen=True):
     pipedrive: Pipedrive = Pipedrive()
     identity: Identity = Identity()
     fields: Fields = Fields()
+    privacy: Privacy = Privacy()
     events: Events = Events()
     leads: Leads = Leads()
     products: Products = Products()

@@ -61,15 +61,7 @@ def schema() -> dict[str, Any]:
     name = root["$ref"].rpartition("/")[2]
     config = definitions.pop(name)
     definitions.pop("Reserve", None)
-    for field in msgspec.structs.fields(Config):
-        if isinstance(field.type, type) and issubclass(field.type, Section):
-            definition = definitions[field.type.__name__]
-            definition["description"] = cleandoc(definition["description"])
-            as_in_files(definition, field.type)
-            reference = {"$ref": f"#/$defs/{field.type.__name__}"}
-            # A section whose lines are all commented out is null to YAML.
-            config["properties"][field.name] = {"anyOf": [reference, {"type": "null"}]}
-    as_in_files(config, Config)
+    sections_in_files(config, Config, definitions)
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **config,
@@ -78,6 +70,19 @@ def schema() -> dict[str, Any]:
     }
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # tuples among the defaults become lists
     return plain
+
+
+def sections_in_files(definition: dict[str, Any], section: type[Section], definitions: dict[str, Any]) -> None:
+    """Turns a section and those within it into what files hold."""
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, Section):
+            inner = definitions[field.type.__name__]
+            inner["description"] = cleandoc(inner["description"])
+            sections_in_files(inner, field.type, definitions)
+            reference = {"$ref": f"#/$defs/{field.type.__name__}"}
+            # A section whose lines are all commented out is null to YAML.
+            definition["properties"][field.name] = {"anyOf": [reference, {"type": "null"}]}
+    as_in_files(definition, section)
 
 
 def as_in_files(definition: dict[str, Any], section: type[Section]) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.errors import UserMistake
@@ -27,6 +27,10 @@ MAPS: Final[dict[str, Kind]] = {
 }
 OURS: Final = frozenset({"userIdToken", "groupIdToken", *MAPS})  # no other destination has settings of these names
 WRAPPERS: Final = ("config", "Config")
+_LEGACY_CONSENT: Final = (
+    ("oneTrustCookieCategories", "oneTrustCookieCategory", "all"),
+    ("ketchConsentPurposes", "purpose", "any"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Settings:
     user_id_field: str | None = None
     group_id_field: str | None = None
     create_missing_persons: bool = True
+    purposes: tuple[str, ...] = ()  # of consent
+    require: Literal["all", "any"] = "all"
     maps: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -98,11 +104,14 @@ def _settings(found: Mapping[str, Any]) -> Settings:
     for name, kind in MAPS.items():
         for trait, target in _pairs(found.get(name)):
             maps.setdefault(kind, {}).setdefault(trait, target)
+    purposes, require = _consent(found)
     return Settings(
         api_token=_token(found.get("apiToken")),
         user_id_field=_text(found.get("userIdToken")),
         group_id_field=_text(found.get("groupIdToken")),
         create_missing_persons=found.get("enableUserCreation") is not False,
+        purposes=purposes,
+        require=require,
         maps=maps,
     )
 
@@ -117,6 +126,35 @@ def _pairs(written: Any) -> Iterator[tuple[str, str]]:
     for trait, target in pairs:
         if (name := _text(trait)) and (key := _text(target)):
             yield name, key
+
+
+def _consent(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Literal["all", "any"]]:
+    """The purposes of the destination, and whether one refused is enough (`all`) or all must be.
+
+    The present form has providers with a strategy each; before, OneTrust's categories (one denied refused) and Ketch's
+    purposes (all had to be denied) had settings of their own. Each stood alone or under the type of the source. Where
+    they disagree the stricter one counts.
+    """
+    purposes: dict[str, None] = {}
+    strategies: set[str] = set()
+    for provider in _listed(found.get("consentManagement")):
+        named = [_text(each.get("consent")) for each in _listed(provider.get("consents"))]
+        if any(named):
+            purposes |= dict.fromkeys(name for name in named if name)
+            strategies.add("any" if provider.get("resolutionStrategy") == "or" else "all")
+    for setting, key, strategy in _LEGACY_CONSENT:
+        named = [_text(each.get(key)) for each in _listed(found.get(setting))]
+        if any(named):
+            purposes |= dict.fromkeys(name for name in named if name)
+            strategies.add(strategy)
+    return tuple(purposes), "any" if strategies == {"any"} else "all"
+
+
+def _listed(written: Any) -> Iterator[dict[str, Any]]:
+    """The objects of a list, which may stand under the type of each source (`{"web": [...]}`)."""
+    lists = written.values() if isinstance(written, dict) else [written]
+    for items in lists:
+        yield from (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
 
 
 def _token(written: Any) -> Secret | None:

@@ -52,6 +52,8 @@ class Draft:
     group_id_field: str | None = None
     create_missing_persons: bool = True
     default_currency: str | None = None
+    purposes: Sequence[str] = ()  # of consent
+    require: str = "all"
     mapping: Mapping[Kind, Sequence[MappedTrait]] = field(default_factory=dict)
 
 
@@ -67,6 +69,8 @@ def yaml_of(draft: Draft) -> str:
         *_identity(draft),
         "",
         *_fields(draft),
+        "",
+        *_privacy(draft),
         "",
         *_rest(draft),
     ]
@@ -145,6 +149,15 @@ def _fields(draft: Draft) -> Iterator[str]:
 
 def _note(row: MappedTrait) -> str:
     return f" # {' '.join(row.note.split())}" if row.note.strip() else ""
+
+
+def _privacy(draft: Draft) -> Iterator[str]:
+    purposes = ", ".join(map(value, draft.purposes))
+    yield "privacy:"
+    yield "  consent: # of users, as RudderStack and Segment write it into their events"
+    yield f"    purposes: [{purposes}] # the ones that Pipedrive stands for; events that refuse them are skipped"
+    yield f"    require: {draft.require} # one refused purpose is enough; or any: only if all of them are refused"
+    yield "    unknown: send # or skip: events that say nothing of it"
 
 
 def _rest(draft: Draft) -> Iterator[str]:

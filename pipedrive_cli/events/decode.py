@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal, undecodable
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.model import Complaint, Event, EventType
+from pipedrive_cli.model import Complaint, Consent, Event, EventType
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -41,6 +42,8 @@ class Context(msgspec.Struct, rename="camel"):
     traits: dict[str, Any] | None = None
     external_id: Any = None
     group_id: Any = None
+    consent_management: Any = None  # RudderStack's
+    consent: Any = None  # Segment's
 
 
 class Own(msgspec.Struct):
@@ -157,7 +160,14 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         wire.properties or _NONE,
         ahead,
         unreadable,
+        _consent(context) if context is not None else None,
     )
+
+
+def _consent(context: Context) -> Consent | None:
+    if context.consent_management is None and context.consent is None:
+        return None
+    return consent_of(context.consent_management, context.consent)
 
 
 def _type(value: Any) -> EventType:

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from pipedrive_cli.events.consent import consent_in
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
 from pipedrive_cli.events.refusal import refusal
-from pipedrive_cli.model import Complaint, Event, Place
+from pipedrive_cli.model import Complaint, Consent, Event, Place
 
 
 class Entry(msgspec.Struct):
@@ -45,6 +46,10 @@ class Entry(msgspec.Struct):
         return decode_event(
             self.raw, identity=self.identity, now=now, defaults=self.defaults, own=self.own, wire=self.wire
         )
+
+    def consent(self) -> Consent | None:
+        """What it says of its user's consent, also where it is no event otherwise."""
+        return consent_in(self.raw, None if self.defaults is None else self.defaults.context)
 
     def body(self) -> bytes:
         """The event so that it can stand alone: `raw`, and what its batch says for it where it is silent itself.

@@ -78,6 +78,11 @@ _EVENTS: dict[str, Words] = {
     "anonymous_only": Words(
         "the event has only an anonymous id", "To import such events set `identity.anonymous: use` in the config."
     ),
+    "consent_denied": Words("the user has refused consent", "See `privacy.consent` in the config."),
+    "consent_ignored": Words(
+        "the event says what its user consents to, and nobody asks",
+        "Name the purposes that Pipedrive stands for under `privacy.consent`, or refused events are sent.",
+    ),
     "type_not_supported": Words("page and screen events are not sent"),
     "integrations_off": Words(
         "the event's own `integrations` leave Pipedrive out", "`events.integrations: []` in the config ignores that."

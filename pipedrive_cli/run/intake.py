@@ -27,6 +27,7 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.transform.consent import DENIED
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.spool import Spool
@@ -189,13 +190,20 @@ class Intake:
                 if self._limit_reached():
                     return True
                 live_figures.events_read += 1
-                self._end_refused(entry, key, event)
+                if key and self.mapping.denies(entry.consent()):
+                    self._end_denied(entry)
+                else:
+                    self._end_refused(entry, key, event)
                 continue
             if filters and not passes(event, filters):
                 live_figures.filtered += 1
                 continue
             if self._limit_reached():
                 return True
+            if self.mapping.denies(event.consent):
+                live_figures.events_read += 1
+                self._end_denied(entry)
+                continue
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
@@ -247,6 +255,12 @@ class Intake:
         return PendingEvent(
             key, spool.add_origin(EventOrigin(event.identity, entry.place, user, event.time, body)), spool
         )
+
+    def _end_denied(self, entry: Entry) -> None:
+        """Of whoever refused consent nothing is kept but that an event stood there."""
+        denied = PendingEvent(b"", EventOrigin("", entry.place))
+        denied.refuse(DENIED)
+        self._run_log.end_event(denied)
 
     def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
         body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)

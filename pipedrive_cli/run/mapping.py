@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
-from pipedrive_cli.model import KINDS, Event, Kind, Transformed
+from pipedrive_cli.model import KINDS, Consent, Event, Kind, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
@@ -74,9 +74,17 @@ class RunMapping:
 
     def transform(self, event: Event) -> Transformed:
         """What one event asks for; its kinds have been prepared."""
-        if self._transform is None:  # of a type that needs nothing of the account
+        return self._compiled.transform(event)
+
+    def denies(self, consent: Consent | None) -> bool:
+        """Whether an event with this consent must not be sent, whatever it asks for."""
+        return self._compiled.denies(consent)
+
+    @property
+    def _compiled(self) -> Transform:
+        if self._transform is None:  # for an event of a type that needs nothing of the account
             self._transform = compile_mapping(self.config, self.view.account)
-        return self._transform.transform(event)
+        return self._transform
 
     async def prepare(self, kinds: frozenset[Kind]) -> None:
         """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written."""

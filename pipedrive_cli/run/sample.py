@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.errors import ConfigProblem
@@ -33,6 +35,7 @@ from pipedrive_cli.run.estimate import Cost, Estimate
 from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
+from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_TOLD = 20
@@ -65,6 +68,7 @@ class SampleFound:
     cost: Cost | None = None
     mistakes: tuple[ConfigProblem, ...] = ()
     warnings: tuple[ConfigProblem, ...] = ()
+    purposes: dict[str, tuple[int, int]] = field(default_factory=dict)  # of consent: named by and refused by how many
 
 
 @dataclass(slots=True)
@@ -88,6 +92,7 @@ class Sample:
     _dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _estimate: Estimate = field(default_factory=Estimate)
     _mapped: MappedTraits = field(init=False)
+    _purposes: PurposesSeen = field(default_factory=PurposesSeen)
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
@@ -101,6 +106,12 @@ class Sample:
         for entry in self._beginnings:
             self._read += 1
             event = entry.event(now)
+            consent = event.consent if isinstance(event, Event) else entry.consent()
+            self._purposes.add(consent)
+            if transform.denies(consent) and entry.identity is not None:
+                # Of whoever refused nothing is told but where the event stands.
+                self._take(msgspec.structs.replace(entry, identity=None), None, [(DENIED, None)])
+                continue
             if isinstance(event, Complaint):
                 self._take(entry, None, [(event, None)])
                 continue
@@ -123,6 +134,7 @@ class Sample:
             cost=self._estimate.cost(self._scale()),
             mistakes=tuple(self._mapped.wrong(account)),
             warnings=tuple(self._mapped.unused(dropped)),
+            purposes=self._purposes.found(),
         )
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:

@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.model import Complaint, Event, Kind, Outcome, Transformed
+from pipedrive_cli.model import Complaint, Consent, Event, Kind, Outcome, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
+from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
 from pipedrive_cli.transform.filters import wanted_by
 from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.group import group
@@ -36,6 +37,7 @@ OFF = Transformed(
         Complaint("integrations_off", "the event's integrations leave us out", "integrations", outcome=Outcome.SKIPPED),
     )
 )
+REFUSED = Transformed(complaints=(DENIED,))
 AHEAD = Complaint("clock_ahead", "the event's time lay in the future and was cut back", "timestamp")
 UNREADABLE = "a time of the event could not be read; the next best one counts"
 
@@ -49,6 +51,7 @@ class Transform:
 
     def __init__(self, config: Config, account: Account | None) -> None:
         self._rules = compile_rules(config, account)
+        self._consent = consent_rules(config)
         self.user_id_address = _address("persons", config.identity.user_id_field, account)
         self.group_id_address = _address("organizations", config.identity.group_id_field, account)
         rules = self._rules
@@ -66,9 +69,15 @@ class Transform:
         """Every address that the mapping of a kind may write."""
         return frozenset(self._types[kind])
 
+    def denies(self, consent: Consent | None) -> bool:
+        """Whether an event with this consent must not be sent."""
+        return self._consent.denies(consent)
+
     def transform(self, event: Event) -> Transformed:
-        """What one event asks for."""
+        """What one event asks for. Consent comes before everything else."""
         rules = self._rules
+        if self.denies(event.consent):
+            return REFUSED
         handler = HANDLERS.get(event.type)
         if handler is None:
             result = NOT_SUPPORTED
@@ -76,6 +85,8 @@ class Transform:
             result = OFF
         else:
             result = handler(event, rules)
+        if event.consent is not None and not self._consent.purposes:
+            result = msgspec.structs.replace(result, complaints=(*result.complaints, IGNORED))
         if event.clock_ahead or event.unreadable_times:
             counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
             if event.clock_ahead:

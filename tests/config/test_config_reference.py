@@ -12,13 +12,31 @@ import yaml
 
 from pipedrive_cli.config import Config, reference, schema
 from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.model import Section
 from pipedrive_cli.errors import ConfigProblem
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 
 
 def sections(described: dict[str, Any]) -> Mapping[str, Any]:
-    return {name: described["$defs"][name.capitalize()] for name in described["properties"] if name != "state"}
+    """Every section that holds keys, by its path, in the order of the file."""
+    found: dict[str, Any] = {}
+
+    def add(properties: dict[str, Any], prefix: str) -> None:
+        for name, about in properties.items():
+            reference = about.get("anyOf", [{}])[0].get("$ref")
+            if reference is not None:
+                section = described["$defs"][reference.rpartition("/")[2]]
+                found[prefix + name] = section
+                add(section["properties"], f"{prefix}{name}.")
+
+    add(described["properties"], "")
+    return found
+
+
+def keys_of(section: dict[str, Any]) -> list[str]:
+    """The keys of a section that are no sections themselves."""
+    return [key for key, about in section["properties"].items() if "$ref" not in about.get("anyOf", [{}])[0]]
 
 
 def test_every_key_has_a_description_everywhere() -> None:
@@ -26,25 +44,29 @@ def test_every_key_has_a_description_everywhere() -> None:
     described = schema()
     for name, section in sections(described).items():
         assert section["description"], name
-        for key, about in section["properties"].items():
-            assert about["description"], f"{name}.{key}"
+        for key in keys_of(section):
+            assert section["properties"][key]["description"], f"{name}.{key}"
     assert all(row.description and row.type for row in reference())
 
 
 def test_the_reference_has_every_key_once() -> None:
     """The rows are the keys of the Structs, section by section."""
-    expected = []
-    for section in msgspec.structs.fields(Config):
-        inner = getattr(section.type, "__struct_fields__", None)
-        expected += [f"{section.name}.{key}" for key in inner] if inner else [section.name]
-    assert [row.path for row in reference()] == expected
+
+    def paths(section: type[msgspec.Struct], prefix: str) -> list[str]:
+        found = []
+        for each in msgspec.structs.fields(section):
+            inner = hasattr(each.type, "__struct_fields__") and issubclass(each.type, Section)
+            found += paths(each.type, f"{prefix}{each.name}.") if inner else [prefix + each.name]
+        return found
+
+    assert [row.path for row in reference()] == paths(Config, "")
 
 
 def test_the_schema_knows_the_same_keys_and_no_others() -> None:
     """Editors complete and refuse what the loader does."""
     described = schema()
     paths = [row.path for row in reference()]
-    found = [f"{name}.{key}" for name, section in sections(described).items() for key in section["properties"]]
+    found = [f"{name}.{key}" for name, section in sections(described).items() for key in keys_of(section)]
     assert [*found, "state"] == paths
     assert described["additionalProperties"] is False
     assert all(section["additionalProperties"] is False for section in sections(described).values())
@@ -89,7 +111,10 @@ def test_the_examples_are_good() -> None:
         for key, about in section["properties"].items():
             for example in about.get("examples", ()):
                 problems: list[ConfigProblem] = []
-                text = yaml.safe_dump({name: {key: example}})
+                tree: object = {key: example}
+                for part in reversed(name.split(".")):
+                    tree = {part: tree}
+                text = yaml.safe_dump(tree)
                 checked(text, {"PIPEDRIVE_OAUTH_TOKEN": "t"}, sandbox=False, problems=problems)
                 assert not problems, f"{name}.{key}: {example}"
 

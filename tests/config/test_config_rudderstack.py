@@ -113,3 +113,35 @@ def test_settings_of_any_shape_are_read_or_refused(tmp_path_factory: pytest.Temp
         return
     for pairs in settings.maps.values():
         assert all(trait.strip() and field.strip() for trait, field in pairs.items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "purposes", "require"),
+    [
+        ({"oneTrustCookieCategories": [{"oneTrustCookieCategory": "C0003"}, {}]}, ("C0003",), "all"),
+        ({"ketchConsentPurposes": {"web": [{"purpose": "sales"}, {"purpose": "crm"}]}}, ("sales", "crm"), "any"),
+        ({"consentManagement": [{"provider": "custom", "consents": [{"consent": " a "}]}]}, ("a",), "all"),
+        (
+            {"consentManagement": {"web": [{"resolutionStrategy": "or", "consents": [{"consent": "a"}]}]}},
+            ("a",),
+            "any",
+        ),
+        (
+            {
+                "consentManagement": [{"resolutionStrategy": "or", "consents": [{"consent": "a"}]}],
+                "oneTrustCookieCategories": [{"oneTrustCookieCategory": "b"}],
+            },
+            ("a", "b"),
+            "all",
+        ),
+        ({"consentManagement": [{"resolutionStrategy": "or", "consents": []}], "ketchConsentPurposes": "x"}, (), "all"),
+    ],
+)
+def test_the_purposes_of_consent_are_taken_over(
+    tmp_path: Path, settings: dict[str, Any], purposes: tuple[str, ...], require: str
+) -> None:
+    """In the present form and in those of OneTrust and Ketch; where they disagree the stricter one counts."""
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(BARE | settings), encoding="utf-8")
+    read = read_settings(file)
+    assert (read.purposes, read.require) == (purposes, require)
