@@ -97,12 +97,12 @@ class Courier:
     _window: Window | None = None  # what is under way
     _awaited: dict[Group, asyncio.Future[Found]] = field(default_factory=dict)  # ends that others wait for
     _revivals: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
-    _locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None  # None: no job names a record by Pipedrive's id
+    _locks: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)  # of the records of this window
 
     async def deliver(self, window: Window, workers: int) -> None:
         """Brings everything in a window to its end."""
         self._window = window
-        self._locks = {} if window.names_ids else None
+        self._locks = {}
 
         async def work() -> None:
             while self.desk.stopped is None and (taken := window.take_next()) is not None:
@@ -177,11 +177,13 @@ class Courier:
         return found
 
     async def _hold(self, course: _Course, kind: Kind, record: RecordId) -> None:
-        """One job at a time has a record, though one job names it by Pipedrive's id and another one by its key.
+        """One job at a time has a record, whatever led two jobs to it: a key, Pipedrive's id, a name or an email.
+
+        What is known of the record is asked for once it is held, so that the second job sees what the first has written.
 
         Records of another kind (a lead's person) are only looked at: whoever held them would keep out their own job.
         """
-        if self._locks is None or kind != course.job.kind:
+        if kind != course.job.kind:
             return
         if course.held is None:
             course.held = {}

@@ -29,7 +29,6 @@ class Window:
         self._records.reverse()
         self._leads.reverse()
         self.has_leads = bool(self._leads)
-        self.names_ids = any(node[1] == "id" for node in self._groups)
 
     def __len__(self) -> int:
         """How many records nobody has taken up yet."""

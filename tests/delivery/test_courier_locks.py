@@ -1,4 +1,4 @@
-"""One job at a time has a record, though one names it by Pipedrive's id and another one by its key."""
+"""One job at a time has a record, whatever led two jobs to it."""
 
 from __future__ import annotations
 
@@ -131,3 +131,24 @@ def test_a_record_that_stays_busy_costs_its_event_alone(tmp_path: Path) -> None:
     assert scene.run(events).exit_code == 0
     cities = {row["name"]: row["custom_fields"]["City"] for row in scene.contents()["persons"]}
     assert cities == {"Ann": "Rome", "Bob": "Oslo"}
+
+
+def shared(user: str, time: int, **traits: Any) -> Event:
+    """An identify of a user with the address of the front desk."""
+    return identify(user, time, email="info@x.test", **traits)
+
+
+@pytest.mark.parametrize("lookahead", [1, 100_000])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_users_of_one_email_are_two_persons(tmp_path: Path, lookahead: int, order: tuple[int, int]) -> None:
+    """One takes over whom the CRM has by that address, the other is created, and nothing of either is lost."""
+    scene = Scene(tmp_path, options(latency=0.5), config=with_delivery(lookahead=lookahead))
+    scene.sandbox.add_record("persons", {"name": "Front Desk", "emails": [{"value": "info@x.test"}]})
+    events = [shared("u-ada", 10, name="Ada Holm", role="CEO"), shared("u-bo", 15, name="Bo Lind", city="Rome")]
+    summary = scene.run([events[place] for place in order])
+    people = {row["custom_fields"]["User id"]: row for row in scene.contents()["persons"]}
+    assert {user: row["name"] for user, row in people.items()} == {"u-ada": "Ada Holm", "u-bo": "Bo Lind"}
+    assert (people["u-ada"]["custom_fields"]["Role"], people["u-bo"]["custom_fields"]["City"]) == ("CEO", "Rome")
+    assert (summary.records.persons.created, summary.records.persons.updated) == (1, 1)
+    assert outcomes(summary) == {"delivered": 2}
+    assert scene.run(events).events.duplicate == 2
