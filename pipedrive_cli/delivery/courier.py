@@ -179,7 +179,7 @@ class Courier:
     async def _hold(self, course: _Course, kind: Kind, record: RecordId) -> None:
         """One job at a time has a record, whatever led two jobs to it: a key, Pipedrive's id, a name or an email.
 
-        What is known of the record is asked for once it is held, so that the second job sees what the first has written.
+        What is known of the record is asked for once it is held: so the second job sees what the first has written.
 
         Records of another kind (a lead's person) are only looked at: whoever held them would keep out their own job.
         """

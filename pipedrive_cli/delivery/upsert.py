@@ -54,7 +54,7 @@ from pipedrive_cli.delivery.outcomes import (
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank
 from pipedrive_cli.model import Complaint, Outcome, RecordName
-from pipedrive_cli.pipedrive.bodies import body_of
+from pipedrive_cli.pipedrive.bodies import body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
 REPLACED_WHOLE = frozenset({"emails", "phones"})  # and prices
@@ -237,17 +237,22 @@ def _send(
 
 
 def _whole_prices(home: Target, fields: dict[str, Any], given: set[str]) -> None:
-    """Prices are replaced whole: rows of other currencies go along. A zero that no event has given does not."""
+    """Prices are replaced whole: every row goes back with the cost and the notes that people gave it.
+
+    Rows of other currencies go along. A zero that no event has given does not.
+    """
     if home.values is None or not any(address.startswith("prices.") for address in fields):
         return
     for address, row in home.values.items():
-        if not address.startswith("prices.") or address in fields:
+        if not address.startswith("prices."):
+            continue
+        if (new := fields.get(address)) is not None:
+            fields[address] = {**price_row(row), **new}
             continue
         placeholder = not row.get("price") and not row.get("cost") and not row.get("direct_cost")
         if placeholder and address not in given:
             continue
-        kept = ("price", "currency", "cost", "direct_cost")
-        fields[address] = {k: row[k] for k in kept if row.get(k) is not None}
+        fields[address] = price_row(row)
 
 
 def _saved(

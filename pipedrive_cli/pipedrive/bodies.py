@@ -17,7 +17,7 @@ CUSTOM = "custom_fields."
 PRICE = "prices."
 
 # What a price can be written with; answers show product_id and notes beside it.
-_PRICE_KEYS = ("currency", "price", "cost", "direct_cost")
+_PRICE_KEYS = ("currency", "price", "cost", "direct_cost", "notes")
 _NAME_PARTS = frozenset({"first_name", "last_name"})
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 
@@ -96,13 +96,17 @@ def _contact_row(contact: Contact | Mapping[str, Any]) -> dict[str, Any]:
 def _price_row(currency: str, price: Any) -> dict[str, Any]:
     if not isinstance(price, Mapping):
         return {"currency": currency, "price": price}
-    row = {key: price[key] for key in _PRICE_KEYS if price.get(key) is not None}
-    return {**row, "currency": currency}
+    return {**price_row(price), "currency": currency}
+
+
+def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a row of prices can be written: its blanks and Pipedrive's own keys are left out."""
+    return {key: shown[key] for key in _PRICE_KEYS if shown.get(key) not in {None, ""}}
 
 
 def _prices(rows: Iterable[Any]) -> dict[str, Any]:
     return {
-        f"{PRICE}{row['currency']}": {key: row[key] for key in _PRICE_KEYS if row.get(key) is not None}
+        f"{PRICE}{row['currency']}": price_row(row)
         for row in rows
         if isinstance(row, Mapping) and isinstance(row.get("currency"), str)
     }

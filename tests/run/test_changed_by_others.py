@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Scene, identify, with_delivery
+from tests.harness import Scene, identify, viewed, with_delivery
 
 
 @pytest.fixture
@@ -68,3 +68,27 @@ def test_an_event_from_before_ours_does_not_replace_what_somebody_put_in_its_pla
     others = [identify(f"y{n}", name=f"Y {n}") for n in range(40)]  # worth a list, which shows the value
     scene.run([identify("u7", 10, role="before", city="Rome"), *others])
     assert roles(scene) == {"Ann": ("u7", "theirs")}
+
+
+def test_a_price_keeps_what_people_wrote_beside_it(tmp_path: Path) -> None:
+    """Costs and notes of every currency stay; the event's price alone changes."""
+    scene = Scene(tmp_path)
+    rows = [
+        {"currency": "EUR", "price": 10, "cost": 4, "direct_cost": 2, "notes": "list of 2025"},
+        {"currency": "GBP", "price": 9, "cost": 3, "notes": "ask Bo"},
+    ]
+    scene.sandbox.add_record("products", {"name": "Bike", "code": "bike-1", "prices": rows})
+    summary = scene.run([viewed("u1", "bike-1", 1, currency="EUR", price=11)])
+    (bike,) = scene.contents()["products"]
+    prices = {row["currency"]: row for row in bike["prices"]}
+    kept = ("price", "cost", "direct_cost", "notes")
+    assert [prices["EUR"][key] for key in kept] == [11, 4, 2, "list of 2025"]
+    assert [prices["GBP"][key] for key in kept] == [9, 3, None, "ask Bo"]
+    assert summary.events.delivered == 1
+    assert scene.run([viewed("u1", "bike-1", 2, currency="EUR", price=11)]).requests.by_endpoint.keys() <= {
+        "GET /api/v1/users/me",
+        "GET /api/v2/products",
+        "GET /api/v2/products/{id}",
+        "GET /api/v2/productFields",
+        "GET /api/v1/currencies",
+    }
