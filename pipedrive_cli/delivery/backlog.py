@@ -24,6 +24,7 @@ from pipedrive_cli.model import (
     RecordName,
     Transformed,
 )
+from pipedrive_cli.transform.packing import PackedChange, PackedTransformed, unpack
 
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
@@ -62,10 +63,10 @@ class Job:
 
 
 class SpooledChange(msgspec.Struct, eq=False, gc=False):
-    """A change of `case` that waits in the store."""
+    """A change of `case` that waits packed: `at` is where in the store, or what it says."""
 
     case: PendingEvent
-    at: int
+    at: int | bytes
 
 
 UNDER_WAY: Final = object()
@@ -134,7 +135,7 @@ class Backlog:
         """The record keys of the records that wait."""
         return ((kind, str(name)) for kind, what, name in self._groups if what == "key")
 
-    def add(self, transformed: Transformed, case: PendingEvent) -> Complaint | None:
+    def add(self, transformed: Transformed | PackedTransformed, case: PendingEvent) -> Complaint | None:
         """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
         if transformed.alias is not None and (refused := self.refusal(transformed.alias)) is not None:
             return refused
@@ -193,9 +194,13 @@ class Backlog:
 
     def brought(self, waiting: list[Any]) -> list[PendingChange]:
         """What these changes say, wherever it is."""
-        if (store := self._store) is None:
-            return waiting
-        return [PendingChange(store.change(w.at), 0, w.case) if isinstance(w, SpooledChange) else w for w in waiting]
+        return [PendingChange(self._said(w.at), 0, w.case) if isinstance(w, SpooledChange) else w for w in waiting]
+
+    def _said(self, at: int | bytes) -> Change:
+        if isinstance(at, bytes):
+            return unpack(at)
+        assert self._store is not None  # noqa: S101 - it has told where
+        return self._store.change(at)
 
     def refusal(self, alias: Alias) -> Complaint | None:
         """Why an alias cannot be taken, if so."""
@@ -215,9 +220,13 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change, case: PendingEvent) -> None:
-        at = None if self._store is None else self._store.lay(change)
-        waiting: Waiting = PendingChange(change, 0, case) if at is None else SpooledChange(case, at)
+    def _put(self, change: Change | PackedChange, case: PendingEvent) -> None:
+        waiting: Waiting
+        if isinstance(change, PackedChange):
+            waiting = SpooledChange(case, change.change if self._store is None else self._store.add(change.change))
+        else:
+            at = None if self._store is None else self._store.lay(change)
+            waiting = PendingChange(change, 0, case) if at is None else SpooledChange(case, at)
         record = change.record
         if record.kind == "leads":
             self._leads.append(waiting)

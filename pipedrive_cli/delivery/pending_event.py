@@ -41,6 +41,9 @@ class ChangeStore(Protocol):
 
     def origin(self, at: int) -> EventOrigin: ...
 
+    def add(self, piece: bytes) -> int:
+        """Keeps a packed change; returns where."""
+
     def lay(self, change: Change) -> int | None:
         """Keeps a change; returns where, or None for one that it cannot keep."""
 

@@ -34,6 +34,8 @@ class Reading:
     writer may not be done with it; of a named one the same is refused like any other bad line. What a cloud or a
     network did not hand over is left in either case.
 
+    `line` is the number of the last line, once it has been read.
+
     `whole`: each event is going to be looked at, so that decoding it once and for all pays. It may be set at any time.
     """
 
@@ -42,6 +44,7 @@ class Reading:
         self.whole = True
         self.complete = False
         self.left: Entry | None = None
+        self.line = source.first_line
         self._blocks: Blocks | None = None
         self._torn = False  # the last line has no end, and is not whole
 
@@ -66,7 +69,7 @@ class Reading:
             yield list(self._end_badly(Entry(self.source.name, 1, b"", refusal=complaint)))
             return
         try:
-            self._blocks = Blocks(stream)
+            self._blocks = Blocks(stream, goes_on=self.source.start > 0)
             yield from self._batches(self._blocks)
         finally:
             if stream is not self.source.stream:
@@ -91,6 +94,7 @@ class Reading:
                 else:
                     batch += entries(raw, head, self.source.name, number)
             yield batch
+        self.line = lines.number
         yield list(self._end(lines, blocks.trouble))
 
     def _one_by_one(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:

@@ -54,14 +54,18 @@ class Blocks:
     end; otherwise everything before the trouble has been handed out. A stream never raises from here.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, goes_on: bool = False) -> None:
+        """`goes_on`: the stream begins in the middle of a text, whose bytes there say nothing of what it is."""
         # read1 hands over what a pipe has now, where read would wait for a full block.
         self._read = getattr(stream, "read1", stream.read)
         self.bytes_read = 0
         self.trouble: Trouble | None = None
-        self.plain = False  # the blocks are the stream's own bytes: known once the first one is there
+        self._goes_on = goes_on
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._goes_on:
+            yield from self._rest(self._take(BLOCK))
+            return
         first = self._take(_PACKED_BLOCK)
         while first and len(first) < _LONGEST_MAGIC and _may_be_magic(first):
             more = self._take(_PACKED_BLOCK)
@@ -75,8 +79,10 @@ class Blocks:
         if first.startswith(_PACKED):
             yield from self._unpacked(first, "gzip" if first.startswith(_GZIP) else "zstd")
             return
-        self.plain = True
-        block = first
+        yield from self._rest(first)
+
+    def _rest(self, block: bytes) -> Iterator[bytes]:
+        """The stream as it is."""
         while block:
             yield block
             block = self._take(BLOCK)

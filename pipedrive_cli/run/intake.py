@@ -13,7 +13,9 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+import msgspec
 
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.desk import Desk
@@ -22,15 +24,21 @@ from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.reading import UNREAD, Reading, read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.transform.consent import DENIED
+from pipedrive_cli.transform.packing import PackedTransformed
 
 if TYPE_CHECKING:
+    from pipedrive_cli.run.part_reader import ReadEvent
+    from pipedrive_cli.run.shared_reading import ReadingProcesses  # a small input needs none
     from pipedrive_cli.run.spool import Spool
+
+Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
 READ_AHEAD = 64  # batches that a thread has read, and nobody has taken yet
 PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written
@@ -61,11 +69,26 @@ class Passing(Protocol):
     def to_read(self, source: Source) -> Source | None: ...
 
 
+class Batches(Protocol):
+    """A reading as it is taken up: of entries, and of rows where another process has read and transformed them."""
+
+    source: Source
+    whole: bool
+    complete: bool
+    left: Entry | None
+
+    @property
+    def bytes_read(self) -> int: ...
+
+    def batches(self) -> Iterator[Batch]: ...
+
+
 @dataclass(slots=True)
 class Intake:
     """Takes up events. `mapping` says what an event asks for, and is made ready for its kinds first.
 
-    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept.
+    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` says how many
+    processes beside this one are to read a source.
     """
 
     sources: Sequence[Source]
@@ -77,6 +100,7 @@ class Intake:
     limit: int | None = None
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read_source
+    processes: Callable[[Source], int] = processes_for
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
@@ -86,6 +110,7 @@ class Intake:
     _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
     _twins: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
     _taken: int = 0
+    _crew: ReadingProcesses | None = None
 
     @property
     def _run_log(self) -> RunLog:
@@ -101,6 +126,14 @@ class Intake:
 
     async def windows(self) -> AsyncIterator[None]:
         """Yields whenever the backlog should be delivered: it is full, the input ends, or a pipe falls silent."""
+        try:
+            async for _ in self._windows():
+                yield
+        finally:
+            if self._crew is not None:
+                self._crew.close()
+
+    async def _windows(self) -> AsyncIterator[None]:
         for named in self.sources:
             self._run_log.live_figures.files_begun += 1
             source = named if self.files is None else self.files.to_read(named)
@@ -108,7 +141,7 @@ class Intake:
                 self._run_log.live_figures.bytes_read += named.size or 0
                 self._run_log.live_figures.files_passed_over += 1
                 continue
-            reading = self.read(source)
+            reading = self._reading(source)
             self._run_log.live_figures.file = source.name
             before = self._run_log.live_figures.bytes_read
             pipe = source.size is None
@@ -131,7 +164,21 @@ class Intake:
                 self.finished.append(source.name)
         self.complete = True
 
-    async def _taken_together(self, reading: Reading) -> AsyncIterator[list[Entry]]:
+    def _reading(self, source: Source) -> Batches:
+        # A filter or a limit leaves most of what is read aside: it is looked at here, event by event.
+        number = 0 if self.filters or self.limit is not None else self.processes(source)
+        if not number:
+            return self.read(source)
+        from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedReading  # noqa: PLC0415 - a small input needs none of it
+
+        def crew() -> ReadingProcesses:
+            if self._crew is None:
+                self._crew = ReadingProcesses(number)
+            return self._crew
+
+        return SharedReading(source, crew, self.mapping, self.now, bodies=self.spool is not None)
+
+    async def _taken_together(self, reading: Batches) -> AsyncIterator[Batch]:
         """Entries in batches, none larger than the window has room for; an empty one when a pipe is silent."""
         async for batch in _batches(reading):
             if not batch:
@@ -161,8 +208,32 @@ class Intake:
             self._run_log.end_event(twin)
         self._twins = waiting
 
-    async def _take(self, batch: Sequence[Entry], reading: Reading) -> bool:
+    async def _take(self, batch: Batch, reading: Batches) -> bool:
         """Takes up a batch. Returns whether --limit is reached."""
+        if batch and not isinstance(batch[0], Entry):
+            self._take_rows(cast("Sequence[ReadEvent]", batch), reading)
+            return False
+        return await self._take_entries(cast(Sequence[Entry], batch), reading)
+
+    def _take_rows(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
+        """Takes up what another process has read, of an input without filters or limit."""
+        known = self._desk.handled([row.digest for row in rows if row.digest])
+        reading.whole = 2 * len(known) <= len(rows)
+        file = reading.source.name
+        self._run_log.live_figures.events_read += len(rows)
+        for row in rows:
+            if row.digest in known:
+                self._run_log.end_known_event()
+                continue
+            place = Place(file, row.line, row.index)
+            if row.transformed is None:
+                self._end_refused(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
+                continue
+            case = self._case(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
+            if self._is_first(case):
+                self._settle(case, row.transformed)
+
+    async def _take_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
         known = self._desk.handled([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
@@ -191,9 +262,10 @@ class Intake:
                     return True
                 live_figures.events_read += 1
                 if key and self.mapping.denies(entry.consent()):
-                    self._end_denied(entry)
-                else:
-                    self._end_refused(entry, key, event)
+                    self._end_denied(entry.place)
+                    continue
+                body = None if self.spool is None else entry.body() if key else entry.raw
+                self._end_refused(key, entry.identity or "", entry.place, body, event, cut=entry.cut)
                 continue
             if filters and not passes(event, filters):
                 live_figures.filtered += 1
@@ -202,7 +274,7 @@ class Intake:
                 return True
             if self.mapping.denies(event.consent):
                 live_figures.events_read += 1
-                self._end_denied(entry)
+                self._end_denied(entry.place)
                 continue
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
@@ -217,14 +289,25 @@ class Intake:
         return False
 
     async def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
-        case = self._case(entry, key, event)
-        self.waiting += 1
-        if (first := self._under_way.get(key)) is not None:
-            self._twins.append((case, first))
+        origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
+        case = self._case(key, origin, None if self.spool is None else entry.body())
+        if not self._is_first(case):
             return
         transformed = self.mapping.transform(event)
         if transformed.complaints and _misfit(transformed) and await self._renewed(event, case):
             transformed = self.mapping.transform(event)
+        self._settle(case, transformed)
+
+    def _is_first(self, case: PendingEvent) -> bool:
+        """Whether no copy of this event is under way."""
+        self.waiting += 1
+        first = self._under_way.get(case.digest)
+        if first is not None:
+            self._twins.append((case, first))
+        return first is None
+
+    def _settle(self, case: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
+        """Puts into the backlog what an event asks for, or ends it."""
         self.parts += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
@@ -236,7 +319,7 @@ class Intake:
         if case.open == 0:
             self._run_log.end_event(case)
         else:
-            self._under_way[key] = case
+            self._under_way[case.digest] = case
 
     async def _renewed(self, event: Event, case: PendingEvent) -> bool:
         """Whether the account turns out to be another one than was known. Where the run ends here, its event waits."""
@@ -247,25 +330,22 @@ class Intake:
             self._run_log.end_event(case)
             raise
 
-    def _case(self, entry: Entry, key: bytes, event: Event) -> PendingEvent:
-        user, spool = event.user_id or event.anonymous_id, self.spool
-        if spool is None:
-            return PendingEvent(key, EventOrigin(event.identity, entry.place, user, event.time))
-        body = spool.add(entry.body())
-        return PendingEvent(
-            key, spool.add_origin(EventOrigin(event.identity, entry.place, user, event.time, body)), spool
-        )
+    def _case(self, key: bytes, origin: EventOrigin, body: bytes | None) -> PendingEvent:
+        spool = self.spool
+        if spool is None or body is None:
+            return PendingEvent(key, origin)
+        return PendingEvent(key, spool.add_origin(msgspec.structs.replace(origin, body=spool.add(body))), spool)
 
-    def _end_denied(self, entry: Entry) -> None:
+    def _end_denied(self, place: Place) -> None:
         """Of whoever refused consent nothing is kept but that an event stood there."""
-        denied = PendingEvent(b"", EventOrigin("", entry.place))
-        denied.refuse(DENIED)
-        self._run_log.end_event(denied)
+        self._end_refused(b"", "", place, None, DENIED)
 
-    def _end_refused(self, entry: Entry, key: bytes, complaint: Complaint) -> None:
-        body = None if self.spool is None else self.spool.add(entry.body() if key else entry.raw)
-        case = PendingEvent(key, EventOrigin(entry.identity or "", entry.place, body=body, cut=entry.cut))
-        case.refuse(complaint)
+    def _end_refused(
+        self, key: bytes, identity: str, place: Place, body: bytes | None, why: Complaint | None, *, cut: bool = False
+    ) -> None:
+        at = None if self.spool is None or body is None else self.spool.add(body)
+        case = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
+        case.refuse(why or Complaint("bad_json", "the line holds no event"))
         self._run_log.end_event(case)
 
 
@@ -273,7 +353,7 @@ def _misfit(transformed: Transformed) -> bool:
     return any(complaint.code == "bad_value" for complaint in transformed.complaints)
 
 
-async def _batches(reading: Reading) -> AsyncIterator[list[Entry]]:
+async def _batches(reading: Batches) -> AsyncIterator[Batch]:
     """Entries in batches; an empty one when none came for a while. Files are read here, pipes and clouds in threads."""
     source = reading.source
     if source.size is not None and source.cloud is None:
@@ -285,9 +365,9 @@ async def _batches(reading: Reading) -> AsyncIterator[list[Entry]]:
         yield batch
 
 
-async def _pumped(batches: Iterator[list[Entry]]) -> AsyncIterator[list[Entry]]:
+async def _pumped(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
     """What a thread of its own has read: a pipe may give a line an hour, and each counts at once."""
-    waiting: queue.Queue[list[Entry] | None] = queue.Queue(maxsize=READ_AHEAD)  # None is the end
+    waiting: queue.Queue[Batch | None] = queue.Queue(maxsize=READ_AHEAD)  # None is the end
     loop = asyncio.get_running_loop()
     trouble: list[Exception] = []
 

@@ -86,6 +86,15 @@ class RunMapping:
             self._transform = compile_mapping(self.config, self.view.account)
         return self._transform
 
+    @property
+    def compiled(self) -> Transform | None:
+        """What `prepare` has made last; another one once more is known of the account."""
+        return self._transform
+
+    def may_renew(self, kinds: frozenset[Kind]) -> bool:
+        """Whether `renew` would ask for some of these kinds."""
+        return not kinds <= self._renewed
+
     async def prepare(self, kinds: frozenset[Kind]) -> None:
         """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written."""
         config = self.config

@@ -7,30 +7,20 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-from msgspec.msgpack import Ext
 
 from pipedrive_cli.delivery.pending_event import EventOrigin
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.model import Change, RecordName
+from pipedrive_cli.model import Change
+from pipedrive_cli.transform.packing import pack, unpack
 
 UNWRITTEN = 1 << 18  # bytes that are written together
 _LENGTH = 4  # bytes that say how many follow
 _AT_ONCE = 512  # bytes read with one call: nearly every change and origin is shorter
 
-_RECORD_NAME = 1
-
-
-def _extension(code: int, data: memoryview) -> Any:
-    return _decode_name(data) if code == _RECORD_NAME else Ext(code, bytes(data))
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode_name = msgspec.msgpack.Decoder(RecordName).decode
 _decode_origin = msgspec.msgpack.Decoder(EventOrigin).decode
-_decode_change = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode
 
 
 class Spool:
@@ -98,18 +88,14 @@ class Spool:
 
     def lay(self, change: Change) -> int | None:
         """Keeps a change; returns where, or None for one that holds a number too long for it."""
-        linked = change.fields.get("organization")
-        if isinstance(linked, RecordName):
-            fields = {**change.fields, "organization": Ext(_RECORD_NAME, _encode(linked))}
-            change = msgspec.structs.replace(change, fields=fields)
         try:
-            return self.add(_encode(change))
+            return self.add(pack(change))
         except OverflowError:
             return None
 
     def change(self, at: int) -> Change:
         """The change that was kept there."""
-        return _decode_change(self.get(at))
+        return unpack(self.get(at))
 
     def restart(self) -> None:
         """Forgets everything: nothing is under way."""

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.events.parts import WORTH, cores
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.sandbox.faults import parse
 from tests.cli.desk_for_commands import CANARY, Ended, account, pipedrive_cli, served, written_config
-from tests.harness import Event, identify, lines, track
+from tests.harness import Event, identify, lines, ordered, track
 from tests.run.events_of_all_kinds import Contents, comparable
 
 ALL_WELL = Ended(0, "", "")  # what --quiet shows of it
@@ -240,3 +241,34 @@ def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path)
         told = ended(process)
         assert (told.code, told.err, told.json["exit_code"]) == (143, "", 143)
         assert told.json["events"]["delivered"] + told.json["events"]["unchanged"] == 6
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+@pytest.mark.skipif(cores() < 2, reason="one core has no processes")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+def test_however_a_preview_ends_its_helpers_end_too(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """Interrupted, told to end, or killed: no process that it has started goes on."""
+    events = tmp_path / "events.ndjson"
+    products = [{"product_id": f"p{n}", "name": "Chair", "price": 1} for n in range(200)]
+    some = lines(ordered("u1", products, n, currency="EUR") for n in range(50))
+    events.write_bytes(some * (3 * WORTH // len(some)))
+    config = written_config(tmp_path, "pipedrive: {company_domain: acme}\n")
+    command = [sys.executable, "-m", "pipedrive_cli", "preview", "--summary", str(events), "-c", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: bool(listed.read_text().split()), process)
+    children = [Path("/proc") / child for child in listed.read_text().split()]
+    process.send_signal(number)
+    assert ended(process).code == code
+    end = time.monotonic() + PATIENCE
+    while any(_lives(child) for child in children):
+        assert time.monotonic() < end, "a process goes on"
+        time.sleep(0.01)
+
+
+def _lives(process: Path) -> bool:
+    """Whether a process still runs; one that nobody has asked how it ended does not."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

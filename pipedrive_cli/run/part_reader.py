@@ -1,0 +1,163 @@
+"""What another process makes of a part of a file: its events read, decoded and transformed, packed in one piece.
+
+A reading process is told the mapping, then one part after the other. It ends when its input ends: with the process
+that started it, however that one ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.parts import FilePart, part_of, same_file
+from pipedrive_cli.events.reading import Reading
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.model import Complaint, Kind, Place
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.run.mapping import kinds_of
+from pipedrive_cli.transform.consent import DENIED
+from pipedrive_cli.transform.packing import PackedTransformed, packed
+from pipedrive_cli.transform.transform import compile_mapping
+
+LENGTH: Final = 8  # bytes that say how many follow
+
+
+class MappingBrief(NamedTuple):
+    """What a process must know before it is given parts. `bodies`: the bytes of events are wanted too."""
+
+    config: Config
+    account: Account | None
+    kinds: frozenset[Kind]  # that the mapping is ready for
+    bodies: bool
+
+
+class PartTask(NamedTuple):
+    """One part of a file. `now` is in microseconds since 1970 UTC: no event is later."""
+
+    path: Path
+    identity: tuple[int, int]
+    part: FilePart
+    now: int
+
+
+class ReadEvent(msgspec.Struct, gc=False, array_like=True):
+    """One entry of a part: where it stands, and either what it asks for or why it is refused."""
+
+    digest: bytes  # empty: nobody could tell the event
+    message_id: str
+    line: int  # from 1, within the part
+    index: int | None
+    user: str | None = None
+    time: int | None = None
+    body: bytes | None = None
+    transformed: PackedTransformed | None = None
+    refusal: Complaint | None = None
+    cut: bool = False
+
+    def place(self, file: str, first_line: int) -> Place:
+        """Where it stands in the input."""
+        return Place(file, first_line + self.line, self.index)
+
+
+class ReadPart(msgspec.Struct, array_like=True):
+    """What was made of a part. `misfits` are kinds whose fields, as they are known, do not take a value of theirs."""
+
+    rows: list[ReadEvent]
+    lines: int
+    misfits: frozenset[Kind]
+
+
+class NotOurs(Exception):
+    """Whoever has started us must read this part: it needs more than we know."""
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(ReadPart).decode
+
+
+class PartReader:
+    """Makes parts by one brief."""
+
+    def __init__(self, brief: MappingBrief) -> None:
+        self._brief = brief
+        self._transform = compile_mapping(brief.config, brief.account)
+
+    def make(self, task: PartTask) -> ReadPart:
+        """Raises NotOurs or OSError."""
+        with task.path.open("rb", buffering=0) as file:
+            if not same_file(file, task.identity):
+                raise NotOurs
+            source = part_of(Source("", named=True, size=None), file, task.part, 0)
+            reading = Reading(source)
+            rows: list[ReadEvent] = []
+            misfits: frozenset[Kind] = frozenset()
+            for batch in reading.batches():
+                misfits |= self._add(batch, task.now, rows)
+            if not reading.complete or file.tell() != task.part.end:
+                raise NotOurs
+        return ReadPart(rows, reading.line, misfits)
+
+    def _add(self, batch: Sequence[Entry], now: int, rows: list[ReadEvent]) -> frozenset[Kind]:
+        """Adds the rows of a batch. First all are decoded, then all are transformed, as in `intake`."""
+        ready, bodies = self._brief.kinds, self._brief.bodies
+        transform, denies = self._transform.transform, self._transform.denies
+        misfits: frozenset[Kind] = frozenset()
+        for entry, event in zip(batch, [entry.event(now) for entry in batch], strict=True):
+            key, body = b"" if entry.identity is None else digest(entry.identity), None
+            if key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
+                rows.append(ReadEvent(b"", "", entry.line, entry.index, refusal=DENIED))
+                continue
+            if isinstance(event, Complaint):
+                if bodies:
+                    body = entry.body() if key else entry.raw
+                identity = entry.identity or ""
+                rows.append(ReadEvent(key, identity, entry.line, entry.index, body=body, refusal=event, cut=entry.cut))
+                continue
+            kinds = kinds_of(event)
+            if not kinds <= ready:
+                raise NotOurs
+            asked = transform(event)
+            if asked.complaints and any(complaint.code == "bad_value" for complaint in asked.complaints):
+                misfits |= kinds
+            if bodies:
+                body = entry.body()
+            user = event.user_id or event.anonymous_id
+            rows.append(
+                ReadEvent(key, event.identity, entry.line, entry.index, user, event.time, body, packed(asked)),
+            )
+        return misfits
+
+
+def main() -> None:
+    """The life of a reading process: briefs and tasks come on standard input, what was read goes to standard output.
+
+    Where that is nothing, whoever has asked must read the part.
+    """
+    gc.set_threshold(100_000, 50, 100)
+    with contextlib.suppress(EOFError, OSError):  # nobody wants anything any more
+        _serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _serve(tasks: BinaryIO, results: BinaryIO) -> None:
+    maker: PartReader | None = None
+    while True:
+        told = pickle.load(tasks)  # noqa: S301 - from the process that started this one
+        if isinstance(told, MappingBrief):
+            maker = PartReader(told)
+            continue
+        try:
+            made = b"" if maker is None else encode(maker.make(told))
+        except Exception:  # noqa: BLE001 - whoever reads the part instead meets it too, and says so
+            made = b""
+        results.write(len(made).to_bytes(LENGTH) + made)
+        results.flush()

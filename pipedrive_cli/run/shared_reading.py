@@ -1,0 +1,238 @@
+"""A large file read and transformed on several cores: some of its parts here, the others by processes of our own.
+
+Whatever a process does not do (it ended, the file has changed, an event needs more of the account than it was told) is
+done here. So a run never depends on one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+
+from pipedrive_cli.config.model import Pipedrive
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.parts import PART, FilePart, identity_of, part_of, parts_of
+from pipedrive_cli.events.reading import Reading
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.run.mapping import RunMapping
+from pipedrive_cli.run.part_reader import LENGTH, MappingBrief, PartTask, ReadEvent, ReadPart, decode
+from pipedrive_cli.transform.transform import Transform
+
+if TYPE_CHECKING:
+    import subprocess
+
+AHEAD: Final = 12 << 20  # bytes that processes have made, and nobody has taken yet
+_OURS: Final = 2  # parts from the present one on that are left to us, so that both have something to do
+
+
+class ReadingProcesses:
+    """The processes of one run. `close` ends them."""
+
+    def __init__(self, number: int) -> None:
+        self._changed = threading.Condition()
+        self._brief: MappingBrief | None = None
+        self._tasks: list[PartTask] = []
+        self._generation = 0  # of tasks: what is made of earlier ones is of no use
+        self._present = 0  # the task whose turn it is
+        self._asked: set[int] = set()
+        self._made: dict[int, bytes] = {}
+        self._closed = False
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._threads: list[threading.Thread] = []
+        with contextlib.suppress(OSError):  # where none can be started, all is done here
+            for _ in range(number):
+                self._processes.append(_started())
+        for process in self._processes:
+            thread = threading.Thread(target=self._keep_busy, args=(process,), name="process", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def give(self, brief: MappingBrief, tasks: list[PartTask]) -> None:
+        """From here on these are to be done, by this brief. What was given before is forgotten."""
+        with self._changed:
+            self._brief, self._tasks = brief, tasks
+            self._generation += 1
+            self._present = 0
+            self._asked.clear()
+            self._made.clear()
+            self._changed.notify_all()
+
+    def made(self, number: int) -> bytes:
+        """What was made of a task, in their order; nothing where it is to be done here."""
+        with self._changed:
+            self._present = number
+            self._changed.notify_all()
+            if number not in self._asked:
+                self._asked.add(number)
+                return b""
+            while number not in self._made:
+                self._changed.wait()
+            return self._made.pop(number)
+
+    def close(self) -> None:
+        """Ends them."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for process, thread in zip(self._processes, self._threads, strict=True):
+            process.kill()
+            process.wait()
+            thread.join()
+
+    def _keep_busy(self, process: subprocess.Popen[bytes]) -> None:
+        """One process's thread."""
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101
+        told: MappingBrief | None = None
+        with contextlib.suppress(OSError), process.stdout, process.stdin:
+            while (found := self._next()) is not None:
+                generation, number, brief, task = found
+                made: bytes | None = None
+                with contextlib.suppress(Exception):  # whatever it is, the part is read where it is waited for
+                    if brief is not told:
+                        pickle.dump(brief, process.stdin)
+                        told = brief
+                    pickle.dump(task, process.stdin)
+                    process.stdin.flush()
+                    made = _received(process.stdout)
+                self._keep(generation, number, made or b"")
+                if made is None:
+                    return  # it has ended
+
+    def _keep(self, generation: int, number: int, made: bytes) -> None:
+        with self._changed:
+            if generation == self._generation:
+                self._made[number] = made
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[int, int, MappingBrief, PartTask] | None:
+        """The next task that nobody does, as soon as there is one; None: there will be none."""
+        with self._changed:
+            while not self._closed:
+                free = range(self._present + _OURS, len(self._tasks))
+                number = next((n for n in free if n not in self._asked), None)
+                if number is not None and self._brief is not None and sum(map(len, self._made.values())) < AHEAD:
+                    self._asked.add(number)
+                    return self._generation, number, self._brief, self._tasks[number]
+                self._changed.wait()
+            return None
+
+
+def _started() -> subprocess.Popen[bytes]:
+    import subprocess  # noqa: PLC0415 - a small input needs none of it
+
+    # In a session of its own, so that Ctrl-C reaches us alone; it ends when its input does, and so with us.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from pipedrive_cli.run.part_reader import main; main()"
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+
+
+def _received(stream: IO[bytes]) -> bytes | None:
+    """What a process has made; None: it has ended."""
+    head = stream.read(LENGTH)
+    size = int.from_bytes(head)
+    made = stream.read(size) if len(head) == LENGTH else b""
+    return made if len(head) == LENGTH and len(made) == size else None
+
+
+class SharedReading:
+    """A reading of a large file whose parts are read here or by processes; `batches` are of entries or of rows.
+
+    What is in it is said as a `Reading` says it. `bodies`: the bytes of events are wanted too.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        processes: Callable[[], ReadingProcesses],
+        mapping: RunMapping,
+        now: Callable[[], int],
+        *,
+        bodies: bool,
+    ) -> None:
+        self.source = source
+        self.whole = True
+        self.complete = False
+        self.left: Entry | None = None
+        self._processes = processes
+        self._mapping = mapping
+        self._now = now
+        self._bodies = bodies
+        self._line = source.first_line  # lines before the present part
+        self._bytes_before = 0
+        self._here: Reading | None = None  # of the present part
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken from the source so far."""
+        return self._bytes_before + (0 if self._here is None else self._here.bytes_read)
+
+    def batches(self) -> Iterator[Sequence[Entry] | Sequence[ReadEvent]]:
+        """All that the file holds, in its order. Its first part is read here: it tells what the mapping needs."""
+        try:
+            file = self.source.open()
+        except OSError:
+            yield from self._read_here(self.source)  # which says why
+            return
+        with file:
+            try:
+                parts = parts_of(self.source, file, PART)
+            except OSError:
+                parts = [FilePart(self.source.start, None)]
+            given: Transform | None = None
+            first = 0
+            for number, part in enumerate(parts):
+                made: ReadPart | None = None
+                if 0 < number < len(parts) - 1 and self.whole and self._mapping.kinds:
+                    if given is not self._mapping.compiled:
+                        given, first = self._mapping.compiled, number
+                        self._give(file, parts[number:-1])
+                    made = self._made(number - first)
+                if made is not None:
+                    for row in made.rows:
+                        row.line += self._line
+                    yield made.rows
+                    self._line += made.lines
+                    self._bytes_before += (part.end or 0) - part.start
+                else:
+                    yield from self._read_here(part_of(self.source, file, part, self._line))
+                    if not self.complete:
+                        return
+
+    def _read_here(self, source: Source) -> Iterator[Sequence[Entry]]:
+        here = self._here = Reading(source)
+        here.whole = self.whole
+        for batch in filter(None, here.batches()):  # an empty one says nothing of what is known
+            yield batch
+            here.whole = self.whole
+        self._line, self.complete, self.left = here.line, here.complete, here.left
+        self._bytes_before += here.bytes_read
+        self._here = None
+
+    def _give(self, file: BinaryIO, parts: Sequence[FilePart]) -> None:
+        """Has the processes begin with these parts, by the mapping as it is now."""
+        assert self.source.path is not None  # noqa: S101 - a plain file has one
+        config = msgspec.structs.replace(self._mapping.config, pipedrive=Pipedrive())  # secrets stay here
+        brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies)
+        now, identity = self._now(), identity_of(file)
+        self._processes().give(brief, [PartTask(self.source.path, identity, part, now) for part in parts])
+
+    def _made(self, number: int) -> ReadPart | None:
+        """What a process has made of a part; None where it is to be read here."""
+        packed = self._processes().made(number)
+        made = decode(packed) if packed else None
+        if made is None or self._mapping.may_renew(made.misfits):
+            return None
+        return made

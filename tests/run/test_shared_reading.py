@@ -1,0 +1,280 @@
+"""Large files on several cores: whoever reads and transforms a part, the run is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipedrive_cli.config.model import Fields
+from pipedrive_cli.events import parts
+from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.run import shared_reading
+from pipedrive_cli.run.part_reader import MappingBrief, NotOurs, PartReader, PartTask
+from pipedrive_cli.run.preview import Preview, PreviewOptions
+from pipedrive_cli.run.preview_rows import PlannedRequest
+from pipedrive_cli.run.shared_reading import ReadingProcesses
+from tests.examples import examples
+from tests.harness import CONFIG, Event, Scene, alias, group, identify, lines, track, viewed, with_delivery
+from tests.run.events_of_all_kinds import ALL
+from tests.run.test_preview import ACCOUNT
+
+NOW = 1_900_000_000_000_000
+
+
+class Patient(ReadingProcesses):
+    """Leaves all to its processes: what they do not make counts as theirs to refuse. Keeps running from run to run."""
+
+    refused = 0
+    taken = 0
+
+    def made(self, number: int) -> bytes:
+        with self._changed:
+            self._present = number
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: number in self._made, timeout=60)
+            made = self._made.pop(number)
+        self.taken += bool(made)
+        self.refused += not made
+        return made
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Patient]:
+    """One process for all tests of this module: starting one takes a quarter of a second."""
+    made = Patient(1)
+    yield made
+    ReadingProcesses.close(made)
+
+
+@contextmanager
+def shared(crew: ReadingProcesses, size: int, cores: int = 2) -> Iterator[None]:
+    """Every file counts as large, and is cut into parts of this size. On one core nobody helps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "WORTH", -(1 << 30))
+        patch.setattr(parts, "cores", lambda: cores)
+        patch.setattr(shared_reading, "PART", size)
+        patch.setattr(shared_reading, "_OURS", 0)
+        patch.setattr(shared_reading, "ReadingProcesses", lambda _: crew)
+        yield
+
+
+def _previewed(source: Path, lookahead: int) -> tuple[dict[str, Any], list[str]]:
+    """Summary and requests of a preview."""
+    rows: list[PlannedRequest] = []
+    config = msgspec.structs.replace(with_delivery(lookahead=lookahead), pipedrive=ACCOUNT)
+    job = Preview(config, "config.yaml", PreviewOptions((str(source),)), show=rows.append)
+    return _told(asyncio.run(job.run())), [
+        f"{row.action} {row.path} {row.body} {row.note} {[case.place for case in row.events]}" for row in rows
+    ]
+
+
+def _told(summary: Summary) -> dict[str, Any]:
+    """A summary without what differs from run to run."""
+    told: dict[str, Any] = msgspec.to_builtins(summary)
+    del told["run"]
+    told.pop("seconds", None)
+    return told
+
+
+_USERS = st.sampled_from(["a", "b", "c"])
+_TIMES = st.integers(0, 5)
+_IDS = st.sampled_from([{}, {}, {"messageId": "same"}, {"messageId": None}])
+_TRAITS = st.dictionaries(
+    st.sampled_from(["name", "firstName", "role", "visible_to", "other", "email"]),
+    st.sampled_from(["x", "y", 3, 2**70, None, {"in": 1}, "long " * 60]),
+    max_size=4,
+)
+_EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda u, t, traits, more: identify(u, t, **traits) | more, _USERS, _TIMES, _TRAITS, _IDS),
+    st.builds(lambda u, t, more: track(u, "Lead", t, value=1, currency="EUR") | more, _USERS, _TIMES, _IDS),
+    st.builds(lambda u, t: group(u, "g", t, name="G"), _USERS, _TIMES),
+    st.builds(lambda c, t: viewed("a", c, t, name=c, price=2, currency="EUR"), st.sampled_from("pq"), _TIMES),
+    st.builds(alias, _USERS, _USERS, _TIMES),
+)
+_LINES = st.one_of(
+    _EVENTS.map(lambda event: json.dumps(event).encode()),
+    _EVENTS.map(lambda event: json.dumps(event).encode()),
+    st.lists(_EVENTS, max_size=3).map(
+        lambda events: json.dumps({"batch": events, "context": {"traits": {"role": "z"}}}).encode()
+    ),
+    st.sampled_from([b"", b"{", b"\xff", b"[1]", b'{"type":"page","userId":"a"}', b'{"type":"none"}', b"\x1f\x8b"]),
+)
+
+
+@settings(max_examples=examples(150))
+@given(
+    found=st.lists(_LINES, max_size=14),
+    ended=st.booleans(),
+    size=st.sampled_from([1, 150, 500]),
+    lookahead=st.sampled_from([1, 3, 100]),
+)
+def test_a_preview_is_the_same_whoever_reads_a_part(
+    crew: Patient, found: list[bytes], ended: bool, size: int, lookahead: int
+) -> None:
+    """Requests with their events, outcomes, problems with places and dropped traits, for bad lines and batches too."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "events.ndjson")
+        source.write_bytes(b"\n".join(found) + (b"\n" if ended else b""))
+        alone = _previewed(source, lookahead)
+        with shared(crew, size):
+            assert _previewed(source, lookahead) == alone
+
+
+@settings(max_examples=examples(100))
+@given(found=st.lists(st.sampled_from([b"", b"{}", b"x" * 9, b"y" * 5000]), max_size=9), size=st.integers(1, 40))
+def test_parts_are_whole_lines_and_leave_nothing_out(found: list[bytes], size: int) -> None:
+    """Each begins where the one before ends, behind the end of a line; the last one has no end."""
+    with tempfile.TemporaryFile(buffering=0) as file:
+        text = b"\n".join(found)
+        file.write(text)
+        cut = parts_of(Source("s", named=True, size=None), file, size)
+        assert [part.start for part in cut] == [0, *[part.end for part in cut[:-1]]]
+        assert cut[-1].end is None
+        assert all(text[part.start - 1 : part.start] == b"\n" for part in cut[1:])
+
+
+def test_a_replay_is_the_same_whoever_reads_a_part(tmp_path: Path, crew: Patient) -> None:
+    """Outcomes, records and the rejects file with its bytes; then all are known, and nothing is sent."""
+    text = lines(ALL) + b"{\n" + lines([identify("u9", 9, visible_to="nobody", role="x")]) + b'{"type": 1}'
+    seen = []
+    for name, cores in (("alone", 1), ("shared", 2)):
+        (tmp_path / name).mkdir()
+        scene = Scene(tmp_path / name)
+        rejects = tmp_path / name / "rejects.ndjson"
+        with shared(crew, 400, cores):
+            before = crew.taken
+            summary = _told(scene.run(text, rejects=rejects))
+            assert (crew.taken > before) is (cores > 1)
+            again = scene.run(text)
+            assert scene.writes == []
+        for problem in summary["problems"]:
+            for example in problem["examples"]:
+                example.pop("file", None)
+        kept = [json.loads(line) for line in rejects.read_bytes().splitlines()]
+        for each in kept:
+            each["_pipedrive_cli"]["file"] = ""
+        seen.append((summary["events"], summary["problems"], scene.names("persons"), kept, again.events))
+    assert seen[0] == seen[1]
+
+
+def test_an_option_that_was_added_since_is_found_by_helpers_too(tmp_path: Path, crew: Patient) -> None:
+    """The part with the first value that does not fit is read here, and processes go on with what is known now."""
+    scene = Scene(tmp_path, config=msgspec.structs.replace(CONFIG, fields=Fields(persons={"plan": "Plan"})))
+    plan = scene.sandbox.add_field("persons", name="Plan", field_type="enum", options=("Free",))
+    scene.run([identify("u0", plan="Free")])
+    fields = scene.sandbox.account.fields
+    fields.add_option(fields["persons"].custom[plan], "Pro", 0)
+    with shared(crew, 150):
+        before = crew.taken
+        summary = scene.run([identify(f"u{n}", plan="Free" if n < 30 else "Pro") for n in range(1, 60)])
+    assert (summary.events.delivered, summary.events.rejected) == (59, 0)
+    assert crew.taken > before + 20, "most parts, before that value and behind it"
+    assert scene.sent.count("GET /api/v2/personFields") == 1
+
+
+def test_a_helper_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
+    """Killed before the first part or in the middle: the run goes on in its own process."""
+    source = tmp_path / "events.ndjson"
+    source.write_bytes(lines(identify(f"u{n}", n, name=f"N{n}") for n in range(300)))
+    alone = _previewed(source, 1000)
+    for parts_made in (0, 5):
+        crew = Dying(parts_made)
+        with shared(crew, 500):
+            assert _previewed(source, 1000) == alone
+        assert crew.taken >= parts_made
+        assert crew.refused > 0
+
+
+class Dying(Patient):
+    """Its process is killed when it has made so many parts."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(1)
+        self._after = after
+
+    def made(self, number: int) -> bytes:
+        if number == self._after:
+            self._processes[0].kill()
+            self._processes[0].wait()
+        if self._processes[0].poll() is None:
+            return super().made(number)
+        made = ReadingProcesses.made(self, number)
+        self.refused += not made
+        return made
+
+    def close(self) -> None:
+        ReadingProcesses.close(self)
+
+
+def _task(path: Path, part: FilePart) -> PartTask:
+    with path.open("rb", buffering=0) as file:
+        return PartTask(path, identity_of(file), part, NOW)
+
+
+def test_a_helper_leaves_what_it_was_not_told_of(tmp_path: Path) -> None:
+    """Whoever has started it asks the account for the fields of a kind that comes for the first time."""
+    source = tmp_path / "events.ndjson"
+    maker = PartReader(MappingBrief(CONFIG, None, frozenset({"persons"}), False))
+    source.write_bytes(lines([identify("b", 2), viewed("a", "p", 1, name="P")]))
+    with pytest.raises(NotOurs):
+        maker.make(_task(source, FilePart(0, source.stat().st_size)))
+
+
+def test_a_helper_leaves_a_file_that_is_another_one_by_now(tmp_path: Path) -> None:
+    """Put in its place or cut off: its name stands for other bytes than those that were cut into parts."""
+    source = tmp_path / "events.ndjson"
+    source.write_bytes(lines([identify("a", 1)]))
+    maker = PartReader(MappingBrief(CONFIG, None, frozenset({"persons"}), False))
+    task = _task(source, FilePart(0, source.stat().st_size))
+    assert len(maker.make(task).rows) == 1
+    source.write_bytes(source.read_bytes()[:-9])
+    with pytest.raises(NotOurs):
+        maker.make(task)
+    other = tmp_path / "other"
+    other.write_bytes(lines([identify("a", 1)]))
+    other.replace(source)
+    with pytest.raises(NotOurs):
+        maker.make(task)
+
+
+def test_what_was_made_by_an_old_mapping_is_not_used() -> None:
+    """A part that is under way when its processes are told anew is made a second time."""
+    crew = ReadingProcesses(0)
+    crew.give(MappingBrief(CONFIG, None, frozenset(), False), [_NOWHERE] * 3)
+    found = crew._next()
+    assert found is not None
+    generation, number, _, _ = found
+    crew.give(MappingBrief(CONFIG, None, frozenset({"persons"}), False), [_NOWHERE] * 3)
+    crew._keep(generation, number, b"old")
+    assert crew._made == {}
+    crew._keep(crew._generation, number, b"new")
+    assert crew._made == {number: b"new"}
+
+
+_NOWHERE = PartTask(Path("nowhere"), (0, 0), FilePart(0, 1), NOW)
+
+
+def test_what_is_known_is_left_to_nobody(tmp_path: Path, crew: Patient) -> None:
+    """Of known events no more is read than who they are, and that is done here."""
+    scene = Scene(tmp_path)
+    events = [identify(f"u{n}", n, name="N") for n in range(60)]
+    scene.run(events)
+    with shared(crew, 400):
+        before = crew.taken + crew.refused
+        assert scene.run([identify("new", 1, name="N"), *events]).events.duplicate == 60
+    assert crew.taken + crew.refused == before
