@@ -268,8 +268,10 @@ class Backlog:
         return nodes
 
     def _group(self, nodes: set[Node]) -> Group:
-        found = {id(group): group for node in nodes if (group := self._groups.get(node)) is not None}
-        target = max(found.values(), key=lambda group: len(group.parts)) if found else Group(next(iter(nodes)))
+        # In an order of its own: a set's differs from run to run, and with it what is shown.
+        ordered = nodes if len(nodes) == 1 else sorted(nodes, key=repr)
+        found = {id(group): group for node in ordered if (group := self._groups.get(node)) is not None}
+        target = max(found.values(), key=lambda group: len(group.parts)) if found else Group(next(iter(ordered)))
         for group in found.values():
             if group is not target:
                 target.absorb(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -373,3 +374,27 @@ def test_any_events_are_previewed_as_they_are_replayed(events: list[Event], look
 def _without_ids(body: Any) -> Any:
     """A body without links: ids that a preview does not know yet."""
     return {key: value for key, value in (body or {}).items() if not key.endswith("_id")}
+
+
+@pytest.mark.slow
+def test_what_is_shown_is_the_same_in_every_process(tmp_path: Path) -> None:
+    """Several aliases of one person are named in one order, whatever Python's hashes are."""
+    source = tmp_path / "aliases.ndjson"
+    source.write_bytes(
+        lines([*(identify(f"old-{n}", n) for n in range(6)), *(alias(f"old-{n}", "new", 10 + n) for n in range(6))])
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pipedrive_cli",
+        "preview",
+        str(source),
+        "-c",
+        str(SHOP.parents[1] / "config.example.yaml"),
+    ]
+    shown = [
+        subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert b"old-0, old-1" in shown[0]
+    assert shown[0] == shown[1] == shown[2]
