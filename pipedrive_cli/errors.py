@@ -13,6 +13,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+# Why nothing was begun, or a run ended: scripts match on these.
+StopCode: TypeAlias = Literal[
+    "usage", "config", "output", "port", "no_stdin", "no_runs", "no_such_run", "field_alike", "refused", "in_doubt",
+    "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",
+    "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
+    "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",
+    "state_held", "no_pipedrive", "unreachable", "firewall", "credentials_refused", "account_closed", "kind_refused",
+    "look_up_failed", "day_spent", "max_tokens", "max_failures", "deadline", "interrupted", "stopped",
+]  # fmt: skip
 
 EXIT_OK = 0
 EXIT_PARTIAL = 1
@@ -28,7 +39,7 @@ class PipedriveCliError(Exception):
 
     exit_code = EXIT_PARTIAL
 
-    def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, code: StopCode, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -75,7 +86,7 @@ class StopRun(PipedriveCliError):
         self,
         message: str,
         *,
-        code: str,
+        code: StopCode,
         exit_code: int = EXIT_STOPPED,
         hint: str | None = None,
         resume_in: float | None = None,

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NewType, TypeAlias
 
 import msgspec
 
@@ -47,10 +47,35 @@ UNFINISHED = frozenset({Outcome.FAILED, Outcome.PENDING})  # what `retry` sends 
 UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # with one of these a run is not complete
 
 
+# What there is to tell about an event. Scripts match on these: `report/problems.py` has the words for every one.
+ComplaintCode: TypeAlias = Literal[
+    # reading
+    "bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep", "warehouse_staging", "empty_batch",
+    "bad_batch", "not_events", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken",
+    "unfinished_line",
+    # the event and its values
+    "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "missing_group_id",
+    "missing_previous_id", "bad_user_id", "bad_anonymous_id", "bad_group_id", "bad_previous_id", "bad_external_id",
+    "key_too_long", "bad_traits", "bad_properties", "bad_context", "clock_ahead", "unreadable_time",
+    "consent_denied", "consent_ignored", "anonymous_only", "type_not_supported", "integrations_off",
+    "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
+    "products_missing", "bad_product", "bad_product_id", "product_unnamed",
+    # the record
+    "missing_name", "person_not_found", "alias_unknown", "alias_same", "alias_gone", "alias_reused",
+    "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "depends_on",
+    "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
+    # sending
+    "gave_up", "in_doubt", "look_up_failed", "failed",
+]  # fmt: skip
+# Pipedrive's own word for a refusal (`feature_capping_deals`, `ERR_...`), or `http_<status>` where it has none.
+PipedriveCode = NewType("PipedriveCode", str)
+ProblemCode: TypeAlias = ComplaintCode | PipedriveCode
+
+
 class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
 
-    code: str
+    code: ProblemCode
     message: str
     field: str | None = None  # the trait or property, as the user wrote it: `traits.age`
     value: str | None = None  # a short repr of the offending value, unescaped: whoever shows it escapes it

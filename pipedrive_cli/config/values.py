@@ -1,5 +1,5 @@
-"""How single values of the config are read where a type alone does not say it. Pure; messages never show the value,
-which may be a token that was pasted into the wrong line."""
+"""How single values of the config are read where a type alone does not say it. Of the machine only the home
+folder is asked for. Messages never show the value, which may be a token that was pasted into the wrong line."""
 
 from __future__ import annotations
 

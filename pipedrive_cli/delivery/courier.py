@@ -157,18 +157,18 @@ class Courier:
             plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver_record(job, self.terms)
             found = await self._drive(plan, course)
         except Refusal as refusal:
-            await self._give_up(course, Outcome.REJECTED, refusal.code, refusal.message)
+            await self._give_up(course, Outcome.REJECTED, refusal)
             return Outcome.REJECTED
         except Failure as failure:
-            await self._give_up(course, Outcome.FAILED, failure.code, failure.message)
+            await self._give_up(course, Outcome.FAILED, failure)
             return Outcome.FAILED
         except KindStops as stops:
             self.kinds_stopped.setdefault(stops.kind, stops)
-            await self._give_up(course, Outcome.PENDING, stops.code, stops.message)
+            await self._give_up(course, Outcome.PENDING, stops)
             return Outcome.PENDING
         except StopRun as stop:
             self.desk.stop(stop)  # the journal may be written again the next moment, but has missed something
-            await self._give_up(course, Outcome.PENDING, stop.code, None)
+            await self._give_up(course, Outcome.PENDING)
             return Outcome.PENDING
         finally:
             course.release()
@@ -311,10 +311,12 @@ class Courier:
         self.backlog.put_back(wait.job, wait.parts, wait.pending_aliases)
         return False
 
-    async def _give_up(self, course: _Course, outcome: Outcome, code: str, message: str | None) -> None:
+    async def _give_up(
+        self, course: _Course, outcome: Outcome, why: Refusal | Failure | KindStops | None = None
+    ) -> None:
         """Ends what is still open of a job, all with one outcome."""
         parts, pending_aliases = course.left()
-        complaint = None if message is None else Complaint(code, message, outcome=outcome)
+        complaint = None if why is None else Complaint(why.code, why.message, outcome=outcome)
         cases = dict.fromkeys([*(p.case for p in parts), *(j.case for j in pending_aliases)])
         await self._save(
             Commit(

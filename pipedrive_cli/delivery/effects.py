@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
-from pipedrive_cli.model import Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode, RecordName
 from pipedrive_cli.pipedrive.catalog import Call
 
 RecordId: TypeAlias = int | str
@@ -132,7 +132,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 class Refusal(Exception):
     """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
 
-    def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
+    def __init__(self, code: ProblemCode, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -11,14 +11,14 @@ from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Refusal, Target
 from pipedrive_cli.delivery.fold import NAME_INPUTS, Difference, PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.model import Complaint, Kind, Outcome
+from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode
 
 
 def reject_all(
     job: Job,
     home: Target,
     parts: Sequence[PendingChange],
-    code: str,
+    code: ProblemCode,
     message: str,
     complaints: Sequence[tuple[PendingEvent, Complaint]] = (),
 ) -> Commit:
@@ -37,7 +37,7 @@ def reject_all(
     )
 
 
-def reject_alias(pending_alias: PendingAlias, code: str, message: str) -> Commit:
+def reject_alias(pending_alias: PendingAlias, code: ProblemCode, message: str) -> Commit:
     """Rejects an alias. Its link is kept all the same where it is only unknown: for whoever comes late."""
     complaint = Complaint(code, message, field="previousId", value=pending_alias.previous, outcome=Outcome.REJECTED)
     return Commit(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import ComplaintCode, Kind, PipedriveCode, ProblemCode
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
 from pipedrive_cli.pipedrive.catalog import FACTS, ME, MERGE, WINDOW_SECONDS, Call
 
@@ -131,7 +131,7 @@ class Refused:
     """
 
     cause: Cause
-    code: str
+    code: PipedriveCode
     message: str
     fields: tuple[str, ...] = ()
 
@@ -267,7 +267,7 @@ def _refusal(cause: Cause, call: Call, answer: Answer) -> Refused:
     code = answer.code
     if code is None or code.isdecimal():
         code = f"http_{answer.status}"
-    return Refused(cause, code, _words(answer), named_fields(call, answer.error))
+    return Refused(cause, PipedriveCode(code), _words(answer), named_fields(call, answer.error))
 
 
 def _words(answer: Answer) -> str:
@@ -301,7 +301,7 @@ def _below(text: str | None, least: int) -> bool:
 class Failure(Exception):
     """Gave up after retries: the events are failed and can be run again."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: ComplaintCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -318,7 +318,7 @@ class Doubt(Exception):
 class KindStops(Exception):
     """Nothing more of one kind of record can be written in this run."""
 
-    def __init__(self, kind: Kind, code: str, message: str) -> None:
+    def __init__(self, kind: Kind, code: ProblemCode, message: str) -> None:
         super().__init__(message)
         self.kind = kind
         self.code = code

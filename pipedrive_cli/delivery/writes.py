@@ -26,7 +26,7 @@ from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, ProblemCode
 from pipedrive_cli.pipedrive.bodies import values_of
 
 OLD = 86_400.0  # seconds after which a lead may well have been archived by somebody
@@ -119,7 +119,7 @@ DOUBTS_PER_WRITE = 3  # times that a write is looked for and sent again
 class _Refused(NamedTuple):
     """A refusal, the record that it met last, and of how many records in a row it was the answer."""
 
-    code: str
+    code: ProblemCode
     message: str
     record: int | str | None
     times: int = 1

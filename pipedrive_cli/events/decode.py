@@ -19,7 +19,7 @@ from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal, undecodable
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.model import Complaint, Consent, Event, EventType
+from pipedrive_cli.model import Complaint, ComplaintCode, Consent, Event, EventType
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -190,7 +190,7 @@ def _event_name(value: Any) -> str:
 # -- keys
 
 
-def _key(value: Any, field: str, code: str) -> str | None:
+def _key(value: Any, field: str, code: ComplaintCode) -> str | None:
     if value is None:
         return None
     if type(value) is str:
@@ -206,7 +206,7 @@ def _key(value: Any, field: str, code: str) -> str | None:
     return text or None
 
 
-def _first_key(code: str, *candidates: tuple[str, Any]) -> str | None:
+def _first_key(code: ComplaintCode, *candidates: tuple[str, Any]) -> str | None:
     for field, value in candidates:
         key = _key(value, field, code)
         if key is not None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import DEPTH_LIMIT
-from pipedrive_cli.model import Complaint, Outcome
+from pipedrive_cli.model import Complaint, ComplaintCode, Outcome
 
 KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
 
@@ -21,7 +21,7 @@ class EventRefused(Exception):
         self.complaint = complaint
 
 
-def refusal(code: str, message: str, field: str | None = None, value: Any = None) -> Complaint:
+def refusal(code: ComplaintCode, message: str, field: str | None = None, value: Any = None) -> Complaint:
     """A complaint that rejects its event."""
     return Complaint(code, message, field, None if value is None else reprlib.repr(value), Outcome.REJECTED)
 
@@ -37,7 +37,7 @@ def undecodable(raw: bytes, error: Exception) -> Complaint:
     if not isinstance(event, dict):
         return refusal("not_an_object", "an event must be a JSON object", None, event)
     context = event.get("context")
-    suspects = [
+    suspects: list[tuple[str, ComplaintCode, Any]] = [
         ("traits", "bad_traits", event.get("traits")),
         ("properties", "bad_properties", event.get("properties")),
         ("context", "bad_context", context),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final, NamedTuple, Protocol
+from typing import BinaryIO, Final, Literal, NamedTuple, Protocol
+
+from pipedrive_cli.model import ComplaintCode
 
 BLOCK: Final = 1 << 18  # bytes of text held at once; reading faster than this is not to be had by larger blocks
 _PACKED_BLOCK: Final = 1 << 16
@@ -36,15 +38,14 @@ def is_packed(start: bytes) -> bool:
 class Trouble(NamedTuple):
     """Why a stream could not be read to its end: a stable code, and words for people."""
 
-    code: str
+    code: ComplaintCode
     message: str
 
 
 def cannot_go_on(error: OSError) -> Trouble:
     """The trouble with a stream that was read, and cannot be read on."""
     lost = isinstance(error, ConnectionError | TimeoutError)
-    code = "source_unreachable" if lost else "source_unreadable"
-    return Trouble(code, f"reading stopped: {error.strerror or error}")
+    return Trouble("source_unreachable" if lost else "source_unreadable", f"reading stopped: {error.strerror or error}")
 
 
 class Blocks:
@@ -96,9 +97,10 @@ class Blocks:
         self.bytes_read += len(data)
         return data
 
-    def _unpacked(self, data: bytes, packer: str) -> Iterator[bytes]:
+    def _unpacked(self, data: bytes, packer: Literal["gzip", "zstd"]) -> Iterator[bytes]:
         """The text of all gzip members or zstd frames. Zeros after one are padding, as block storage leaves it."""
         new_part, errors = _GZIP_PARTS if packer == "gzip" else _zstd_parts()
+        broken: ComplaintCode = "gzip_broken" if packer == "gzip" else "zstd_broken"
         while data:
             part = new_part()
             while not part.eof:
@@ -108,13 +110,13 @@ class Blocks:
                 try:
                     block = part.decompress(data, BLOCK)  # the limit keeps a bomb in bounds
                 except errors as error:
-                    self.trouble = Trouble(f"{packer}_broken", _damage(packer, error))
+                    self.trouble = Trouble(broken, _damage(packer, error))
                     return
                 data = b""
                 if block:
                     yield block
                 elif ended and not part.eof:
-                    self.trouble = self.trouble or Trouble(f"{packer}_broken", f"the {packer} data breaks off here")
+                    self.trouble = self.trouble or Trouble(broken, f"the {packer} data breaks off here")
                     return
             data = part.unused_data.lstrip(b"\0")
             while not data and (data := self._take(_PACKED_BLOCK)):

@@ -6,7 +6,10 @@ something more exact about one event; this is what the report says of all events
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+# What is told of a mapping or an account, and of no event. `model` and `errors` have the other codes.
+NoticeCode: TypeAlias = Literal["unmapped_trait", "mapping_unused", "budget_short", "not_admin"]
 
 
 class Words(NamedTuple):
@@ -29,7 +32,6 @@ _LINES: dict[str, Words] = {
     "too_deep": Words(
         "objects or lists stand inside each other too deeply", "See what wrote the event; no SDK nests so deep."
     ),
-    "not_an_event": Words("the line is something other than an event", "Replay an export of events, one a line."),
     "warehouse_staging": Words(
         "the line is a row of RudderStack's warehouse staging, not an event",
         "Replay the object storage export (rudder-logs) of the same source instead.",
@@ -137,7 +139,6 @@ _RECORDS: dict[str, Words] = {
     "depends_on": Words(
         "a record that this one needs is not in Pipedrive", "Put that one right first; it is in this report too."
     ),
-    "link_held_back": Words("a link to another record could not be made yet", "Run again: the rest was sent."),
     "refused_value": Words(
         "Pipedrive refused a value; the rest of the event was sent", "Mend the value as Pipedrive's message says."
     ),
@@ -176,8 +177,6 @@ _DELIVERY: dict[str, Words] = {
         "the run's temporary file cannot be written or read", "Make room, or name another folder in TMPDIR."
     ),
     "look_up_failed": Words("Pipedrive could not be asked whether the record exists", "Run again."),
-    "bad_listing": Words("Pipedrive's list of records could not be understood", "Run again; if it stays, report it."),
-    "bad_search": Words("Pipedrive's search result could not be understood", "Run again; if it stays, report it."),
     "kind_refused": Words(
         "Pipedrive refuses this kind of record",
         "The API token's user lacks a permission, the feature is off, or a limit of the plan is reached.",
@@ -186,7 +185,6 @@ _DELIVERY: dict[str, Words] = {
     "max_tokens": Words("the run has spent the tokens that --max-tokens allows", "Run the same command again."),
     "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
     "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
-    "limit": Words("--limit is reached", "Run the same command again for more."),
     "input_left": Words("the run before had not read all its input", "Repeat its replay: a retry reads no files."),
     "no_pipedrive": Words(
         "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,7 +24,7 @@ from pipedrive_cli.transform.pins import Pins, moved, pins
 
 DAY = 86_400.0
 PINS = "pinned fields"
-FIELD_MOVED = "field_moved"
+FIELD_MOVED: Final = "field_moved"
 
 
 class Kept(msgspec.Struct):

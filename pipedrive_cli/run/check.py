@@ -20,14 +20,15 @@ from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_problems, warnings_of, with_pins
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.sample import Sample, SampleFound
 
-UNUSED = "mapping_unused"
-BUDGET = "budget_short"
+UNUSED: NoticeCode = "mapping_unused"
+BUDGET: NoticeCode = "budget_short"
 NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
 

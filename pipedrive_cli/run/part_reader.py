@@ -26,7 +26,7 @@ from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.consent import DENIED
-from pipedrive_cli.transform.packing import PackedTransformed, packed
+from pipedrive_cli.transform.packing import PackedTransformed, pack_transformed
 from pipedrive_cli.transform.transform import compile_mapping
 
 LENGTH: Final = 8  # bytes that say how many follow
@@ -133,12 +133,14 @@ class PartReader:
                 body = entry.body()
             user = event.user_id or event.anonymous_id
             rows.append(
-                ReadEvent(key, event.identity, entry.line, entry.index, user, event.time, body, packed(asked)),
+                ReadEvent(
+                    key, event.identity, entry.line, entry.index, user, event.time, body, pack_transformed(asked)
+                ),
             )
         return misfits
 
 
-def main() -> None:
+def serve_parts() -> None:
     """The life of a reading process: briefs and tasks come on standard input, what was read goes to standard output.
 
     Where that is nothing, whoever has asked must read the part.

@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.listing import Listing
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.window import KEYED
-from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.errors import StopCode, StopRun, UserMistake
 from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Kind
@@ -137,7 +137,7 @@ async def look_at_account(
             raise StopRun(
                 f"the look at the account did not come to its end: {why or looked.trouble} "
                 f"({looked.live_figures.tokens_spent:,} API tokens were spent on it)",
-                code=summary.reason or "look_up_failed",
+                code=cast(StopCode, summary.reason or "look_up_failed"),  # of a run of today
                 hint="nothing was written; without --online a rehearsal needs no look",
             )
         looked.account = seen.knowledge.account

@@ -21,6 +21,7 @@ from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import (
     EXAMPLES,
     Example,
@@ -41,7 +42,7 @@ from pipedrive_cli.transform.transform import Transform, compile_mapping
 TRAITS_TOLD = 20
 NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
 EXAMPLES_KEPT = 20  # of each cause, to choose those from that differ
-UNMAPPED = "unmapped_trait"
+UNMAPPED: NoticeCode = "unmapped_trait"
 _NAMED = {"product viewed": "Product Viewed", "order completed": "Order Completed"}
 
 Learn = Callable[[frozenset[Kind]], Awaitable[Account]]

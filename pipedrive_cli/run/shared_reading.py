@@ -128,7 +128,9 @@ def _started() -> subprocess.Popen[bytes]:
     import subprocess  # noqa: PLC0415 - a small input needs none of it
 
     # In a session of its own, so that Ctrl-C reaches us alone; it ends when its input does, and so with us.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from pipedrive_cli.run.part_reader import main; main()"
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; from pipedrive_cli.run.part_reader import serve_parts; serve_parts()"
+    )
     return subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.model import Complaint, Kind, Outcome
+from pipedrive_cli.model import Complaint, ComplaintCode, Kind, Outcome
 from pipedrive_cli.pipedrive.values import Converter, Unfit, as_it_is, says_nothing
 from pipedrive_cli.transform.targets import FieldTarget
 
@@ -48,11 +48,11 @@ class Notes(msgspec.Struct):
         """A value that was left out: the event is rejected with that field, the rest is written."""
         self.reject("bad_value", f"{field} {reason}", where, value)
 
-    def reject(self, code: str, message: str, where: str | None = None, value: Any = None) -> None:
+    def reject(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
         """What rejects the event, or the part of it at `where`."""
         self._add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
 
-    def count(self, code: str, message: str, where: str | None = None) -> None:
+    def count(self, code: ComplaintCode, message: str, where: str | None = None) -> None:
         """A problem that costs the event nothing."""
         self._add(Complaint(code, message, where))
 

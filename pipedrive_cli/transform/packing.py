@@ -37,7 +37,7 @@ def pack(change: Change) -> bytes:
     return _encode(change)
 
 
-def packed(transformed: Transformed) -> PackedTransformed:
+def pack_transformed(transformed: Transformed) -> PackedTransformed:
     """The same with its changes packed. Raises OverflowError as `pack` does."""
     changes = tuple([PackedChange(change.record, pack(change)) for change in transformed.changes])
     return PackedTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)

@@ -376,7 +376,7 @@ class Pretend:
             self.writes.append(ask)
             return self._merge(ask.call.id, body["merge_with_id"])
         if ask.action == "update" and ask.call.id not in there:
-            raise Refusal("not_found", "Record not found", gone=True)
+            raise Refusal("gone", "Record not found", gone=True)
         self.writes.append(ask)
         assert body, "a write without any content was sent"
         self.newest_id += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.effects import Find, Refusal
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.model import PipedriveCode
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 
@@ -49,7 +50,7 @@ def test_a_place_that_pipedrive_has_forgotten_is_where_the_listing_begins_anew()
         async def forgetful(call: Call) -> Answer:
             if call.query.get("cursor") == "1000" and not any(_is_page(past) for past in account.calls):
                 account.calls.append(call)
-                raise Refusal("http_400", "Invalid cursor")
+                raise Refusal(PipedriveCode("http_400"), "Invalid cursor")
             return await real(call)
 
         account.calls.clear()

@@ -8,7 +8,7 @@ import pytest
 
 from pipedrive_cli.delivery.effects import Refusal, Write
 from pipedrive_cli.delivery.precedence import NO_TIME
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.model import Outcome, PipedriveCode
 
 from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms
 
@@ -28,7 +28,7 @@ def actions(world: Pretend) -> list[str]:
 
 def no_merges(write: Write) -> Refusal | None:
     """A key without the permission to merge."""
-    return Refusal("refused", "no permission to merge") if write.action == "merge" else None
+    return Refusal(PipedriveCode("refused"), "no permission to merge") if write.action == "merge" else None
 
 
 @pytest.mark.parametrize("merging", ["survivor", "union", "nothing"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipedrive_cli.delivery.effects import Refusal
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.model import Outcome, PipedriveCode
 
 from .pretend import RATING, ROLE, Pretend, identify, lead
 
@@ -30,7 +30,9 @@ def test_every_track_event_is_a_lead_of_its_person(lookahead: int) -> None:
 def test_a_lead_without_its_refused_value_gets_the_mended_one() -> None:
     """Known by its message id it is updated, not made twice."""
     world = Pretend(
-        refuse=lambda write: Refusal("bad", "bad", (RATING,)) if write.fields.get(RATING) == "bad" else None
+        refuse=lambda write: (
+            Refusal(PipedriveCode("bad"), "bad", (RATING,)) if write.fields.get(RATING) == "bad" else None
+        )
     )
     world.run(lead("m1", "a", 1, rating="bad"))
     assert (len(world.records["leads"]), world.outcomes["m1"]) == (1, REJECTED)

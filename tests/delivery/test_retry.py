@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.retry import (
     decide_retry,
     named_fields,
 )
+from pipedrive_cli.model import PipedriveCode
 from pipedrive_cli.pipedrive import catalog
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -80,7 +81,7 @@ def done(outcome: Answer) -> tuple[Answer, Verdict]:
 
 
 def refused(cause: Any, code: str, message: str, *fields: str) -> Refused:
-    return Refused(cause, code, message, fields)
+    return Refused(cause, PipedriveCode(code), message, fields)
 
 
 NO_REASON = "<html>Attention Required!</html>"

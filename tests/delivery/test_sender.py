@@ -164,10 +164,10 @@ def test_the_first_reason_to_stop_counts() -> None:
     """What happens on the way out does not change the exit code."""
 
     async def what(sender: Sender) -> None:
-        sender.stop(StopRun("first", code="first", exit_code=130))
-        sender.stop(StopRun("second", code="second", exit_code=3))
+        sender.stop(StopRun("first", code="interrupted", exit_code=130))
+        sender.stop(StopRun("second", code="deadline", exit_code=3))
         assert sender.stopped is not None
-        assert sender.stopped.code == "first"
+        assert sender.stopped.code == "interrupted"
 
     run([GOOD], what)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipedrive_cli.delivery.effects import Refusal, Write
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.model import Outcome, PipedriveCode
 
 from .pretend import GROUP, PLAN, ROLE, USER, Pretend, alias, group, identify, lead, terms
 
@@ -20,7 +20,7 @@ def refusing(address: str, value: object, *, named: bool) -> Callable[[Write], R
     def refuse(write: Write) -> Refusal | None:
         if write.fields.get(address) != value:
             return None
-        return Refusal("refused_400", "Validation failed", (address,) if named else ())
+        return Refusal(PipedriveCode("refused_400"), "Validation failed", (address,) if named else ())
 
     return refuse
 
@@ -74,7 +74,7 @@ def test_a_refused_event_of_its_own_is_rejected() -> None:
 def test_a_refusal_while_a_key_is_changed_ends_the_alias_too() -> None:
     """Nothing is left open."""
     world = Pretend().run(identify("e1", "a", 1))
-    world.refuse = lambda _: Refusal("refused_400", "no")
+    world.refuse = lambda _: Refusal(PipedriveCode("refused_400"), "no")
     world.run(alias("e2", "a", "b", 2))
     assert world.outcomes["e2"] is REJECTED
     world.refuse = lambda _: None
@@ -103,7 +103,7 @@ def test_a_refused_event_does_not_take_an_alias_along(merges: bool, bad: str) ->
 
 def test_an_alias_whose_every_event_is_refused_is_rejected() -> None:
     """There is nobody to join."""
-    world = Pretend(refuse=lambda _: Refusal("no", "no"))
+    world = Pretend(refuse=lambda _: Refusal(PipedriveCode("no"), "no"))
     world.run(identify("e1", "a", 1), identify("e2", "b", 2), alias("e3", "a", "b", 3))
     assert set(world.outcomes.values()) == {REJECTED}
 
@@ -169,7 +169,7 @@ def test_without_create_missing_persons_an_event_waits_for_somebody_to_appear(lo
 
 def test_a_rejected_organization_holds_back_only_the_link() -> None:
     """The person gets everything else."""
-    world = Pretend(refuse=lambda write: Refusal("no", "no") if write.kind == "organizations" else None)
+    world = Pretend(refuse=lambda write: Refusal(PipedriveCode("no"), "no") if write.kind == "organizations" else None)
     world.run(identify("e1", "a", 1, name="Ann", plan="p"), group("e2", "a", "g", 2, said={"role": "r"}))
     assert world.records["organizations"] == {}
     assert (world.alone()[ROLE], world.outcomes["e2"]) == ("r", REJECTED)

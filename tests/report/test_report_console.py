@@ -200,7 +200,7 @@ def test_a_report_that_does_not_add_up_says_so() -> None:
 def test_an_error_says_what_to_do() -> None:
     """Message and hint, nothing of a traceback, nothing interpreted."""
     stream = io.StringIO()
-    show_error(UserMistake("no such file: [bold]a\x1b[2J\nb", code="source", hint="Name another."), file=stream)
+    show_error(UserMistake("no such file: [bold]a\x1b[2J\nb", code="source_missing", hint="Name another."), file=stream)
     assert stream.getvalue() == "Error: no such file: [bold]a\\x1b[2J\\nb\n    Name another.\n"
 
 

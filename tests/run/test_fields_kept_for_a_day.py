@@ -9,7 +9,7 @@ import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
 from pipedrive_cli.delivery.retry import KindStops
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, PipedriveCode
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.pipedrive.reading_account import Send, read_fields
 from tests.harness import CONFIG, Scene, group, identify, outcomes, track
@@ -78,7 +78,7 @@ def test_where_that_question_is_refused_what_was_known_stands(scene: Scene, monk
 
     async def refused(send: Send, kind: Kind) -> tuple[Field, ...]:
         if kind == "persons":
-            raise KindStops(kind, "scope", "the key may not read personFields")
+            raise KindStops(kind, PipedriveCode("http_403"), "the key may not read personFields")
         return await read_fields(send, kind)
 
     monkeypatch.setattr("pipedrive_cli.run.account.read_fields", refused)
