@@ -88,7 +88,7 @@ class InitRun:
         options, conversation = self.options, self.conversation
         plan = _plan(options.plan)
         currency = _currency(options.currency)
-        said = traits.read_maps(options.maps)
+        given = traits.read_maps(options.maps)
         if options.from_rudderstack is not None:
             self._settings = read_settings(options.from_rudderstack)
         self._may_write()
@@ -101,11 +101,11 @@ class InitRun:
             place, key = access.place, access.key
         sources = self._sources()
         found = self._look(sources)
-        kinds = self._kinds(found, said)
+        kinds = self._kinds(found, given)
         account = None if access is None else self._learn(access, kinds)
-        traits.refuse_slips(said, account)
+        traits.refuse_slips(given, account)
         ids = self._ids(kinds, account)
-        choice = choose(found.seen, account, said=said, settings=self._settings.maps, ids=ids)
+        choice = choose(found.seen, account, given=given, settings=self._settings.maps, ids=ids)
         self._discuss(choice)
         draft = Draft(
             company_domain=None if place is None else place.company_domain,
@@ -197,9 +197,9 @@ class InitRun:
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 
-    def _kinds(self, found: TraitsFound, said: Maps) -> tuple[Kind, ...]:
+    def _kinds(self, found: TraitsFound, given: Maps) -> tuple[Kind, ...]:
         """The kinds of record that matter; without events to go by, all."""
-        named = {*found.kinds, *said, *self._settings.maps}
+        named = {*found.kinds, *given, *self._settings.maps}
         if self.options.user_id_field is not None:
             named.add("persons")
         if self.options.group_id_field is not None:

@@ -17,7 +17,7 @@ from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.tables import show_rows
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.setup.choosing import KEPT_OUT, SAID, ChoiceRow, MappingChoice, judged, made
+from pipedrive_cli.setup.choosing import GIVEN, KEPT_OUT, ChoiceRow, MappingChoice, named_row, with_new_field
 from pipedrive_cli.setup.new_fields import guess_type
 from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
 from pipedrive_cli.transform.mapping import short
@@ -119,7 +119,7 @@ def show_choice(choice: MappingChoice, *, asked: bool) -> None:
     """The rows as tables, one per kind, and the notes. Where nobody is `asked`, what is not sure becomes a comment."""
     numbers = {(row.trait.kind, row.trait.path): number for number, row in enumerate(choice.rows, 1)}
     for kind in KINDS:
-        rows = choice.of(kind)
+        rows = choice.rows_of(kind)
         unmapped = [row for row in rows if row.field is None]
         left_out = unmapped[UNMAPPED_SHOWN:]
         shown = [row for row in rows if row not in left_out]
@@ -139,7 +139,7 @@ def show_choice(choice: MappingChoice, *, asked: bool) -> None:
 
 def accept_new(choice: MappingChoice) -> None:
     """A new field for every trait that could have one."""
-    choice.rows[:] = [made(row) for row in choice.rows]
+    choice.rows[:] = [with_new_field(row) for row in choice.rows]
 
 
 def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
@@ -152,29 +152,29 @@ def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[Mappe
         if row.field is not None:
             words = [seen, row.why, *([f"a new field, {row.make}"] if row.make and row.why != "a new field" else [])]
             kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), all_of_them or row.sure))
-        elif row.told is not None and row.told.new_name is not None and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
+        elif (new := row.proposal) is not None and new.new_name and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
             unmapped[row.trait.kind] += 1
-            note = f"{seen}; no field yet ({row.told.new_type})"
-            kept.append(MappedTrait(row.trait.path, row.told.new_name, note, active=False))
+            note = f"{seen}; no field yet ({new.new_type})"
+            kept.append(MappedTrait(row.trait.path, new.new_name, note, active=False))
     return found
 
 
 def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
     kind, trait = row.trait.kind, row.trait
-    can_be_new = made(replace(row, field=None)).field is not None
+    can_be_new = with_new_field(replace(row, field=None)).field is not None
 
     def read(answer: str) -> ChoiceRow:
         if answer in {NOTHING, ""}:
-            return ChoiceRow(trait, told=row.told)
+            return ChoiceRow(trait, proposal=row.proposal)
         if answer == "new":
             if not can_be_new:
                 raise BadValue("cannot be: no field that can be made takes such values")
-            return made(replace(row, field=None))
-        if (other := choice.taken(kind, trait.path).get(answer)) is not None:
+            return with_new_field(replace(row, field=None))
+        if (other := choice.taken_fields(kind, trait.path).get(answer)) is not None:
             raise BadValue(f"is taken: {visible_text(other)} goes there")
         found = resolve_field(kind, answer, choice.account)
         if isinstance(found, FieldTarget):
-            return judged(trait, answer, choice.account, SAID)
+            return named_row(trait, answer, choice.account, GIVEN)
         if not is_new(found):
             raise BadValue(f"cannot be: {visible_text(found)}")
         if answer.casefold() in RESERVED_FIELDS[kind]:
@@ -185,14 +185,14 @@ def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) 
         if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
             raise BadValue("was not taken")
         make = guess_type(trait.path, trait.values) or "varchar"
-        return ChoiceRow(trait, answer, "a new field", sure=True, make=make, told=row.told)
+        return ChoiceRow(trait, answer, "a new field", sure=True, make=make, proposal=row.proposal)
 
     new = ", new for one of its own" if can_be_new else ""
     return conversation.until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
 
 
 def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
-    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and made(row).field is not None]
+    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and with_new_field(row).field is not None]
     if not numbers:
         return
 
@@ -209,7 +209,7 @@ def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
 
     show_note(f"New fields can be made for traits that have none: {_listed(numbers)}.")
     for number in conversation.until("New fields for (all, some of these numbers, or Enter for none)", read):
-        choice.rows[number - 1] = made(choice.rows[number - 1])
+        choice.rows[number - 1] = with_new_field(choice.rows[number - 1])
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -238,19 +238,19 @@ def _shown(value: object) -> str:
 
 def _remark(row: ChoiceRow) -> str:
     """Why this field, or why none; and what would be refused."""
-    told = row.told
+    proposal = row.proposal
     parts = [row.why] if row.why else []
-    if row.why == "same name" and told is not None and told.rival is not None:
-        parts.append(f"{told.rival} bears it too")
+    if row.why == "same name" and proposal is not None and proposal.rival is not None:
+        parts.append(f"{proposal.rival} bears it too")
     if row.make is not None:
         parts = [f"new, of type {row.make}"]
-    if row.field is None and told is not None:
-        if told.slip_of is not None:
-            parts.append(f"a slip of {told.slip_of}?")
-        if told.why_not is not None:
-            parts.append(told.why_not)
-        elif told.new_name is not None:
-            parts.append(f"could be new: {told.new_name} ({told.new_type})")
+    if row.field is None and proposal is not None:
+        if proposal.slip_of is not None:
+            parts.append(f"a slip of {proposal.slip_of}?")
+        if proposal.why_not is not None:
+            parts.append(proposal.why_not)
+        elif proposal.new_name is not None:
+            parts.append(f"could be new: {proposal.new_name} ({proposal.new_type})")
     elif row.field is not None and row.why_not is not None and row.fitting is not None:
         of = len(row.trait.values)
         parts.append(f"{of - row.fitting} of {of} values do not fit, such as {_shown(row.misfit)[:30]}")
