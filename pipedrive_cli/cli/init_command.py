@@ -17,7 +17,7 @@ from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
 from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.config import Config, PlanName, values
-from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.config.rudderstack import Settings, read_settings
 from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
@@ -311,7 +311,7 @@ def _beside(config_file: Path, file: Path) -> str:
 def _read_back(text: str, file: Path) -> Config:
     """The config that the text will be read as. Raises ConfigProblems where somebody chose what cannot be."""
     problems: list[ConfigProblem] = []
-    config = checked(text, {}, sandbox=False, problems=problems)
+    config = checked_config(text, {}, sandbox=False, problems=problems)
     if problems:
         raise ConfigProblems(str(file), problems)
     return config

@@ -1,5 +1,5 @@
-"""What the config file may hold: one frozen Struct per section, and with every key its type, limits, default and
-description. Loader, JSON Schema and reference are all made from here. Knows nothing of YAML."""
+"""Declares the config file: one frozen Struct per section, and for every key its type, limits, default and description.
+The loader, the JSON Schema and the reference are all made from these declarations. Knows nothing of YAML."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def config_key(
     ge: int | None = None,
     le: int | None = None,
 ) -> msgspec.Meta:
-    """What is to be known of one key besides its type.
+    """The declaration of one key, besides its type.
 
-    `read` turns what the file holds into the value, and raises `values.Refused`; `words` then says what that may be.
-    `written` is the default as one would write it, where the value itself is not what one writes. `schema` replaces the
-    type's own JSON Schema.
+    `read` converts the file's value and raises `values.BadValue`; `words` then says what the file may hold. `written`
+    is the default as one writes it in a file, where that differs from the value. `schema` replaces the JSON Schema of
+    the type.
     """
     extra = {"read": read, "words": words, "written": written, "schema": schema}
     return msgspec.Meta(
