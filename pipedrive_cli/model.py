@@ -143,10 +143,10 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class Consent(msgspec.Struct, frozen=True, gc=False):
-    """What an event says of its user's consent.
+    """The consent of an event's user.
 
-    `denied` and `allowed` are RudderStack's ids; `denied` is None where the event has no such object. `strategy` is how
-    the denied ids count, None where the config decides. `categories` are Segment's, None where there is no such object.
+    `denied` and `allowed` are RudderStack's ids; `denied` is None where the event has none. `strategy` (and, or) says
+    whether one denied id is enough, None where the config decides. `categories` are Segment's, None without any.
     """
 
     denied: frozenset[str] | None = None

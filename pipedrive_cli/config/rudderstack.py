@@ -129,11 +129,11 @@ def _pairs(written: Any) -> Iterator[tuple[str, str]]:
 
 
 def _consent(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Literal["all", "any"]]:
-    """The purposes of the destination, and whether one refused is enough (`all`) or all must be.
+    """The destination's purposes, and whether one refused purpose is enough (`all`) or all must be refused (`any`).
 
-    The present form has providers with a strategy each; before, OneTrust's categories (one denied refused) and Ketch's
-    purposes (all had to be denied) had settings of their own. Each stood alone or under the type of the source. Where
-    they disagree the stricter one counts.
+    Today's form has providers, each with a strategy. Older settings are OneTrust's categories (one is enough) and
+    Ketch's purposes (all must be refused). All forms may stand alone or below the type of the source. Where they
+    disagree the stricter one counts.
     """
     purposes: dict[str, None] = {}
     strategies: set[str] = set()
@@ -151,7 +151,7 @@ def _consent(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Literal["all", 
 
 
 def _listed(written: Any) -> Iterator[dict[str, Any]]:
-    """The objects of a list, which may stand under the type of each source (`{"web": [...]}`)."""
+    """The objects of a list, or of one list per type of source (`{"web": [...]}`)."""
     lists = written.values() if isinstance(written, dict) else [written]
     for items in lists:
         yield from (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))

@@ -48,7 +48,7 @@ class Entry(msgspec.Struct):
         )
 
     def consent(self) -> Consent | None:
-        """What it says of its user's consent, also where it is no event otherwise."""
+        """The consent of the event's user, which is read from refused entries, too."""
         return consent_in(self.raw, None if self.defaults is None else self.defaults.context)
 
     def body(self) -> bytes:
