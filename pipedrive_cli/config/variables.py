@@ -14,7 +14,7 @@ LOUD_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Text with its variables replaced. `unset`: names that are not set; `broken`: it has a `${` without a valid name."""
+    """Text with its variables replaced. `unset`: names that are not set; `broken`: there is a `${` without a name."""
 
     text: str
     replaced: bool = False

@@ -21,7 +21,7 @@ IGNORED = Complaint(
 
 @dataclass(frozen=True, slots=True)
 class ConsentRules:
-    """Without `purposes` (compared exactly) no event is skipped. `all_needed`: one refused purpose is enough to skip."""
+    """Without `purposes` (compared exactly) no event is skipped. `all_needed`: one refused purpose is enough."""
 
     purposes: frozenset[str] = frozenset()
     all_needed: bool = True
