@@ -1,4 +1,4 @@
-"""`init`'s second part: the fields for the ids, and trait by trait the field it goes to, shown and changed."""
+"""`init`, second part: shows and changes the fields for the ids and the mapping of traits."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}
 VALUES_SHOWN = 3
 VALUES_LENGTH = 28
 NAME_LENGTH = 40
-UNMAPPED_SHOWN = 25  # of each kind, the most frequent ones
+UNMAPPED_SHOWN = 25  # the most frequent traits of each kind
 NOTHING = "-"
 
 
 def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
-    """`persons.role=Role` of --map, by kind; nothing behind the = keeps the trait out. Raises UserMistake."""
+    """The lines `persons.role=Role` of --map, by kind; without a field the trait is not mapped. Raises UserMistake."""
     maps: dict[Kind, dict[str, str]] = {}
     for text in written:
         place, equals, name = text.partition("=")
@@ -51,7 +51,7 @@ def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
 
 
 def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None) -> None:
-    """Raises UserMistake for fields of --map that the account has under nearly that name: those were meant."""
+    """Raises UserMistake for fields of --map that the account does not have, if it has a field of a similar name."""
     slips = []
     for kind in KINDS:
         for trait, name in maps.get(kind, {}).items():
@@ -65,12 +65,12 @@ def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None
 
 
 def is_new(refusal: str) -> bool:
-    """Whether `resolve` refused a name only because nothing like it is there."""
+    """Whether `resolve_field` refused a name only because the account has no similar field."""
     return "have no field " in refusal and "did you mean" not in refusal and "with the key" not in refusal
 
 
 def choose_id(conversation: Conversation, kind: Kind, given: str | None, account: Account | None) -> str:
-    """The field for a kind's ids: what was given, what the account has, or one to be made."""
+    """The field for a kind's ids: the given one, one of the account, or one that is to be made."""
     if given is not None:
         if wrong := wrong_id_field(kind, given, account):
             raise UserMistake(wrong, code="usage", hint="name another field, or one that is to be made")
@@ -91,16 +91,16 @@ def choose_id(conversation: Conversation, kind: Kind, given: str | None, account
             raise BadValue(f"is not there: {found}")
         return answer
 
-    return conversation.until(question, read, proposed)
+    return conversation.ask_until(question, read, proposed)
 
 
 def discuss(conversation: Conversation, choice: MappingChoice) -> None:
-    """Shows what is proposed and takes changes; then which fields are to be made for traits that have none."""
+    """Shows the proposals and asks for changes; then asks which new fields to make for traits without a field."""
     show_choice(choice, asked=True)
     if not choice.rows:
         return
     while True:
-        answer = conversation.text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
+        answer = conversation.ask_text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
         if not answer:
             break
         if answer == NOTHING:
@@ -116,7 +116,7 @@ def discuss(conversation: Conversation, choice: MappingChoice) -> None:
 
 
 def show_choice(choice: MappingChoice, *, asked: bool) -> None:
-    """The rows as tables, one per kind, and the notes. Where nobody is `asked`, what is not sure becomes a comment."""
+    """Shows the rows as a table per kind, and the notes. Unless somebody is `asked`, unsure rows become comments."""
     numbers = {(row.trait.kind, row.trait.path): number for number, row in enumerate(choice.rows, 1)}
     for kind in KINDS:
         rows = choice.rows_of(kind)
@@ -138,12 +138,12 @@ def show_choice(choice: MappingChoice, *, asked: bool) -> None:
 
 
 def accept_new(choice: MappingChoice) -> None:
-    """A new field for every trait that could have one."""
+    """Chooses a new field for every trait that can have one."""
     choice.rows[:] = [with_new_field(row) for row in choice.rows]
 
 
 def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
-    """What is written down. Without `all_of_them` what nobody was asked about becomes a comment, unless it is sure."""
+    """The lines of the mapping by kind. Unless `all_of_them` are active, unsure lines become comments."""
     found: dict[Kind, list[MappedTrait]] = {}
     unmapped: Counter[Kind] = Counter()
     for row in choice.rows:
@@ -182,13 +182,13 @@ def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) 
                 f"cannot be: no mapping sets {visible_text(answer)}, Pipedrive's own field",
                 f"if {visible_text(trait.path)} is a slip, correct it in what sends the events",
             )
-        if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
+        if not conversation.confirm(f"{kind} have no field {answer}. Shall it be made?"):
             raise BadValue("was not taken")
         make = guess_type(trait.path, trait.values) or "varchar"
         return ChoiceRow(trait, answer, "a new field", sure=True, make=make, proposal=row.proposal)
 
     new = ", new for one of its own" if can_be_new else ""
-    return conversation.until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
+    return conversation.ask_until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
 
 
 def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
@@ -208,7 +208,7 @@ def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
         return wanted
 
     show_note(f"New fields can be made for traits that have none: {_listed(numbers)}.")
-    for number in conversation.until("New fields for (all, some of these numbers, or Enter for none)", read):
+    for number in conversation.ask_until("New fields for (all, some of these numbers, or Enter for none)", read):
         choice.rows[number - 1] = with_new_field(choice.rows[number - 1])
 
 
@@ -237,7 +237,7 @@ def _shown(value: object) -> str:
 
 
 def _remark(row: ChoiceRow) -> str:
-    """Why this field, or why none; and what would be refused."""
+    """Why the trait has this field or none, and which values would be refused."""
     proposal = row.proposal
     parts = [row.why] if row.why else []
     if row.why == "same name" and proposal is not None and proposal.rival is not None:

@@ -71,7 +71,7 @@ class JsonLog:
                 **place,
             )
 
-    def ended(
+    def write_summary(
         self,
         summary: Summary,
         *,
