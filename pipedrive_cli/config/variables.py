@@ -9,7 +9,7 @@ from dataclasses import dataclass
 TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
 REFERENCE = re.compile(r"\$(?P<escape>\$\{)|\$\{(?P<name>[^{}]*)(?P<end>\}?)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-LOUD_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
+CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,4 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
 
 def named_variables(name: str) -> str:
     """A variable's name for a message; hidden if it may be a token that somebody wrote between the braces."""
-    return f"the environment variable {name}" if LOUD_NAME.fullmatch(name) else "the environment variable named here"
+    return f"the environment variable {name}" if CAPITALS.fullmatch(name) else "the environment variable named here"

@@ -62,8 +62,8 @@ class Answer:
         """Pipedrive's error message (perhaps in the user's language); empty if there is none."""
         if self.body is None:
             return self.text
-        said = (self.body.get("error"), self.body.get("error_info"))
-        return " · ".join(word for word in said if isinstance(word, str) and word)
+        parts = (self.body.get("error"), self.body.get("error_info"))
+        return " · ".join(word for word in parts if isinstance(word, str) and word)
 
     @property
     def code(self) -> str | None:

@@ -257,13 +257,13 @@ def _plain_data(value: Any) -> Any:
 
 def _places(events: Iterable[ShownEvent]) -> str:
     """`a.ndjson:3, a.ndjson:7 and 12 more`."""
-    told = []
+    shown = []
     all_events = list(events)
     for event in all_events[:EVENTS_SHOWN]:
         place = event.place
-        told.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
-    more = len(all_events) - len(told)
-    return ", ".join(told) + (f" and {more:,} more" if more else "")
+        shown.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
+    more = len(all_events) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _tokens(tokens: int) -> str:
