@@ -128,11 +128,12 @@ def replay(
 
     Run it again at any time: what is done is not done twice.
     """
-    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
-        within = replay_command.seconds("--deadline", deadline)
-        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
+        within = filtering.seconds("--deadline", deadline)
+        filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters}
     if dry_run:
         from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
@@ -140,7 +141,7 @@ def replay(
         return preview_events(config, sandbox=sandbox, state=state, as_json=as_json, verbose=verbose, **shared)
     return replay_command.run_replay(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             sandbox=sandbox,
             state=state,
             rejects=rejects,
@@ -151,7 +152,7 @@ def replay(
             reread=reread,
             **shared,
         ),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -190,13 +191,14 @@ def retry(
 
     Needs no files: the journal keeps those events until they are delivered.
     """
-    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
-        within = replay_command.seconds("--deadline", deadline)
+        within = filtering.seconds("--deadline", deadline)
     return replay_command.run_replay(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             sources=(),
             retry=True,
             retry_run=run,
@@ -207,7 +209,7 @@ def retry(
             max_failures=max_failures,
             wait=wait,
         ),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -319,13 +321,14 @@ def rehearse(
 
     The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
     """
-    from pipedrive_cli.cli import json_errors, rehearse_command, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, rehearse_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
-        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
+        filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     return rehearse_command.run_rehearsal(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             tuple(sources),
             sandbox=True,
             state=state,
@@ -336,7 +339,7 @@ def rehearse(
             wait=True,
         ),
         rehearse_command.PlanChoice(plan, seats, latency, online),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,

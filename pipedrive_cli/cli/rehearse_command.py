@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.output import Output, OutputOptions
 from pipedrive_cli.cli.printing import standard_input
-from pipedrive_cli.cli.replay_command import REFRESH, check_report, collect_rarely, seconds, write_report
+from pipedrive_cli.cli.replay_command import REFRESH, check_report, collect_rarely, write_report
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import UserMistake

@@ -13,7 +13,6 @@ from types import FrameType
 
 import msgspec
 
-from pipedrive_cli.cli.filtering import filters, seconds
 from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.metrics_file import writing_metrics
 from pipedrive_cli.cli.output import Output, OutputOptions
@@ -22,20 +21,8 @@ from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.summary import to_json
-from pipedrive_cli.run.options import Filters, RunOptions
+from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
-
-__all__ = [
-    "Filters",
-    "OutputOptions",
-    "RunOptions",
-    "check_report",
-    "collect_rarely",
-    "filters",
-    "run_replay",
-    "seconds",
-    "write_report",
-]
 
 REFRESH = 0.15  # seconds between two refreshes of the live view
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
-from pipedrive_cli.cli.replay_command import seconds
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary

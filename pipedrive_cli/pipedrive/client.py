@@ -30,8 +30,6 @@ from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.secret import Secret
 
-__all__ = ["Answer", "Client", "NoAnswer"]
-
 # httpcore tries to import sniffio at every lock, eight times a request, and anyio no longer installs it. The failing
 # searches took a fifth of a run. An entry of None in sys.modules makes the import fail at once.
 if importlib.util.find_spec("sniffio") is None:

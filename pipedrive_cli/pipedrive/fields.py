@@ -28,7 +28,6 @@ from pipedrive_cli.pipedrive.values import (
     BILLING,
     MARKETING,
     Converter,
-    Unfit,
     address,
     as_it_is,
     boolean,
@@ -43,11 +42,6 @@ from pipedrive_cli.pipedrive.values import (
     visible_to,
     word,
 )
-
-
-def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) -> Any:
-    """The value in API v2's form. Raises `Unfit`. `currencies` are the account's, None if they are unknown."""
-    return converter(field, currencies)(value)
 
 
 def converter(field: Field, currencies: frozenset[str] | None = None) -> Converter:
@@ -109,5 +103,3 @@ TYPES: Final[dict[str, FieldType]] = {
     "marketing_status": _always(word(MARKETING)),
     "price": FieldType(lambda field, currencies: monetary(currencies), same_money),
 }
-
-__all__ = ["TYPES", "Converter", "FieldType", "Unfit", "convert", "converter", "same", "says_nothing"]

@@ -148,6 +148,3 @@ def listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
     return (", ".join(every[:LISTED]) or "none") + more
-
-
-__all__ = ["listed", "resolve_fields"]

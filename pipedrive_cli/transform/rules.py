@@ -90,6 +90,3 @@ def _lead_constants(config: Config, account: Account | None) -> dict[str, object
         with suppress(Unfit):  # `resolve_fields` has a problem for it
             constants["label_ids"] = label_converter(account)(list(config.leads.label_ids))
     return constants
-
-
-__all__ = ["AMOUNTS", "CODES", "MappingRules", "compile_rules", "targets"]

@@ -16,7 +16,6 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
 from pipedrive_cli.transform.filters import passes_integrations
-from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify
 from pipedrive_cli.transform.rules import MappingRules, compile_rules
@@ -104,6 +103,3 @@ def compile_mapping(config: Config, account: Account | None = None) -> Transform
 def _address(kind: Kind, written: str | None, account: Account | None) -> str | None:
     target = None if written is None else resolve_field(kind, written, account)
     return target.address if isinstance(target, FieldTarget) else None
-
-
-__all__ = ["Transform", "compile_mapping", "resolve_fields"]
