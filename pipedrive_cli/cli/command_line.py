@@ -11,14 +11,7 @@ import typer
 
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.cli.options import LogFormat
-from pipedrive_cli.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_PARTIAL,
-    EXIT_USAGE,
-    PipedriveCliError,
-    UserMistake,
-    interrupted,
-)
+from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake, interrupted
 from pipedrive_cli.report.safe_stdout import abandon, put
 
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}

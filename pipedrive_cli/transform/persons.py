@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipedrive_cli.model import (
-    NOTHING,
-    Change,
-    Complaint,
-    Contact,
-    Event,
-    Outcome,
-    Rank,
-    RecordName,
-    Transformed,
-)
+from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to

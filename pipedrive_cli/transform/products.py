@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.model import (
-    NOTHING,
-    Change,
-    Complaint,
-    Event,
-    Outcome,
-    Rank,
-    RecordName,
-    Transformed,
-)
+from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
