@@ -292,8 +292,7 @@ def rehearse(
         int | None, typer.Option("--seats", min=1, metavar="N", help="With the plan, the day's API tokens.")
     ] = None,
     latency: Annotated[
-        str | None,
-        typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default."),
+        str | None, typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default.")
     ] = None,
     online: Annotated[
         bool,

@@ -81,9 +81,7 @@ def _agreed(wanted: Sequence[WantedField]) -> bool:
         show_note(f"{each.kind}: {each.name} ({each.type}{options})")
     if not sys.stdin.isatty():
         raise UserMistake(
-            f"{count(len(wanted), 'field')} would be made, and nobody is there to agree",
-            code="usage",
-            hint="add --yes",
+            f"{count(len(wanted), 'field')} would be made, and nobody is there to agree", code="usage", hint="add --yes"
         )
     return typer.confirm(f"Make {count(len(wanted), 'field')} in Pipedrive?", err=True)
 

@@ -51,8 +51,7 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")
 ]
 Sandboxed = Annotated[
-    bool,
-    typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network."),
+    bool, typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network.")
 ]
 State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Where the journal lives.")]
 Limit = Annotated[

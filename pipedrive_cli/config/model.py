@@ -14,15 +14,7 @@ from pipedrive_cli.config.values import Reserve
 from pipedrive_cli.secret import Secret
 
 PlanName: TypeAlias = Literal[
-    "lite",
-    "growth",
-    "premium",
-    "ultimate",
-    "essential",
-    "advanced",
-    "professional",
-    "power",
-    "enterprise",
+    "lite", "growth", "premium", "ultimate", "essential", "advanced", "professional", "power", "enterprise"
 ]
 NameFallback: TypeAlias = Literal["email", "user_id"]
 
@@ -210,8 +202,7 @@ class Fields(Section, frozen=True):
         ),
     ] = {}
     organizations: Annotated[
-        FieldMap,
-        config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA),
+        FieldMap, config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA)
     ] = {}
     leads: Annotated[
         FieldMap,
@@ -235,12 +226,10 @@ class Events(Section, frozen=True):
     """Which events are for us. Event names are compared trimmed and without case; * and ? are wildcards."""
 
     include: Annotated[
-        tuple[str, ...],
-        config_key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]]),
+        tuple[str, ...], config_key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]])
     ] = ("*",)
     exclude: Annotated[
-        tuple[str, ...],
-        config_key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]]),
+        tuple[str, ...], config_key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]])
     ] = ()
     integrations: Annotated[
         tuple[str, ...],
@@ -282,8 +271,7 @@ class Leads(Section, frozen=True):
     """What every new lead gets."""
 
     title: Annotated[
-        str,
-        config_key("The title; {event} stands for the event's name.", read=values.title, words="text"),
+        str, config_key("The title; {event} stands for the event's name.", read=values.title, words="text")
     ] = "{event}"
     default_currency: Annotated[
         str | None,
@@ -306,10 +294,7 @@ class Leads(Section, frozen=True):
             "Who sees new leads, as Pipedrive's number: which numbers there are depends on the plan.", examples=[3]
         ),
     ] = None
-    label_ids: Annotated[
-        tuple[str, ...],
-        config_key("Labels of new leads, by name or by id.", examples=[["Hot"]]),
-    ] = ()
+    label_ids: Annotated[tuple[str, ...], config_key("Labels of new leads, by name or by id.", examples=[["Hot"]])] = ()
 
 
 class Products(Section, frozen=True):
@@ -357,17 +342,12 @@ class Delivery(Section, frozen=True):
         config_key("A record that was deleted in Pipedrive and has new events: recreate it, or skip those events."),
     ] = "recreate"
     max_attempts: Annotated[
-        int,
-        config_key("How often a request is tried before its events count as failed.", ge=1, le=100),
+        int, config_key("How often a request is tried before its events count as failed.", ge=1, le=100)
     ] = 8
     timeout: Annotated[
         float,
         config_key(
-            "How long to wait for an answer.",
-            read=values.timeout,
-            words=WAIT_WORDS,
-            written="30s",
-            schema=DURATION,
+            "How long to wait for an answer.", read=values.timeout, words=WAIT_WORDS, written="30s", schema=DURATION
         ),
     ] = 30.0
     settle: Annotated[

@@ -125,11 +125,7 @@ def _v2(kind: Kind, entity: str, key_search: str, **more: Any) -> KindFacts:
 
 FACTS: Mapping[Kind, KindFacts] = {
     "persons": _v2(
-        "persons",
-        "person",
-        "custom_fields",
-        links={"organization": "org_id"},
-        creation_only=frozenset({"add_time"}),
+        "persons", "person", "custom_fields", links={"organization": "org_id"}, creation_only=frozenset({"add_time"})
     ),
     "organizations": _v2("organizations", "organization", "custom_fields", creation_only=frozenset({"add_time"})),
     "products": _v2("products", "product", "code"),

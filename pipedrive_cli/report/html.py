@@ -29,11 +29,7 @@ _CODE = re.compile("`([^`]+)`")
 
 
 def render_page(
-    summary: Summary,
-    context: RunContext | None = None,
-    *,
-    rejects: Path | None = None,
-    resume_in: float | None = None,
+    summary: Summary, context: RunContext | None = None, *, rejects: Path | None = None, resume_in: float | None = None
 ) -> str:
     """The whole page. `context` adds place and time of the run, and with two moments or more pictures of its timeline.
 

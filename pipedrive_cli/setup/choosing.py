@@ -66,12 +66,7 @@ class MappingChoice:
 
 
 def choose(
-    seen: Sequence[TraitSeen],
-    account: Account | None,
-    *,
-    given: Maps,
-    settings: Maps,
-    ids: Mapping[Kind, str | None],
+    seen: Sequence[TraitSeen], account: Account | None, *, given: Maps, settings: Maps, ids: Mapping[Kind, str | None]
 ) -> MappingChoice:
     """Every trait, with its field or without one. `ids` are the fields for the ids, which no trait may have."""
     choice = MappingChoice(account)

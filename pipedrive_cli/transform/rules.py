@@ -54,10 +54,7 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
         persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS),
         organizations=FieldMap("organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS),
         leads=FieldMap(
-            "leads",
-            targets(config, account, "leads"),
-            LEAD_PROPERTIES,
-            default_currency=config.leads.default_currency,
+            "leads", targets(config, account, "leads"), LEAD_PROPERTIES, default_currency=config.leads.default_currency
         ),
         viewed=FieldMap("products", products, PRODUCT_PROPERTIES),
         ordered=FieldMap("products", products, ORDERED_PROPERTIES),
