@@ -100,7 +100,7 @@ def _price_row(currency: str, price: Any) -> dict[str, Any]:
 
 
 def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a row of prices can be written: its blanks and Pipedrive's own keys are left out."""
+    """The writable keys of a row of prices in an answer, without blank values."""
     return {key: shown[key] for key in _PRICE_KEYS if shown.get(key) not in {None, ""}}
 
 

@@ -66,7 +66,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    caption: str
+    description: str
     high: Sequence[Tick]
     times: Sequence[Tick]
     shapes: Sequence[Shape]
@@ -104,11 +104,11 @@ def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
         number = last.get(outcome, 0)
         parts.append(Part(outcome.value, number, 100 * floor[-1] / top, 100 * number / top))
         floor = ceiling
-    caption = ", ".join(f"{part.number:,} {part.name}" for part in parts)
+    description = ", ".join(f"{part.number:,} {part.name}" for part in parts)
     return Picture(
         name="outcomes",
         title="Events by outcome over the run",
-        caption=f"After {duration_words(end)}: {caption}.",
+        description=f"After {duration_words(end)}: {description}.",
         high=_high(steps),
         times=_times(end),
         shapes=areas,
@@ -147,7 +147,7 @@ def requests_over_time(moments: Sequence[Moment]) -> Picture:
     return Picture(
         name="requests",
         title="Requests in 2 seconds, and the limit",
-        caption=f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average.",
+        description=f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average.",
         high=_high(steps),
         times=_times(end),
         shapes=[*_area(_stairs(spans), end, steps[-1]), *_limit(shown, end, steps[-1])],
@@ -177,7 +177,7 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
     return Picture(
         name="tokens",
         title="API tokens spent, and what the day allows",
-        caption=f"{spent:,} API tokens in {duration_words(end)}.",
+        description=f"{spent:,} API tokens in {duration_words(end)}.",
         high=_high(steps),
         times=_times(end),
         shapes=[*_area(points, end, steps[-1]), *_limit(shown, end, steps[-1])],
