@@ -46,7 +46,7 @@ def show_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
 def make_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
     """Makes the fields that the config names and the account lacks, after somebody has agreed."""
     config = load(config_file, os.environ)
-    made = asyncio.run(_create(config, types, lambda wanted: yes or _agreed(wanted)))
+    made = asyncio.run(_create(config, types, lambda wanted: yes or _ask_to_make(wanted)))
     if as_json:
         print_json({"version": 1, "created": [{"kind": kind, **_plain(field)} for kind, field in made]})
     elif made:
@@ -75,7 +75,7 @@ async def _create(
         return [(each.kind, await create_fields(connection, each)) for each in wanted]
 
 
-def _agreed(wanted: Sequence[WantedField]) -> bool:
+def _ask_to_make(wanted: Sequence[WantedField]) -> bool:
     for each in wanted:
         options = f" of {', '.join(each.options)}" if each.options else ""
         show_note(f"{each.kind}: {each.name} ({each.type}{options})")

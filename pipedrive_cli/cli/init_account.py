@@ -149,11 +149,11 @@ def open_account(
         else:
             access = Access(address, key, account, plan)
             show_note(_welcome(access))
-            return replace(access, key=_kept(conversation, key))
+            return replace(access, key=_ask_where_to_keep(conversation, key))
     raise AssertionError("the last attempt returns or raises")
 
 
-def _kept(conversation: Conversation, key: Key) -> Key:
+def _ask_where_to_keep(conversation: Conversation, key: Key) -> Key:
     """Asks where to keep a key that was typed. The config never holds it."""
     if not key.write or not conversation.live:
         return key

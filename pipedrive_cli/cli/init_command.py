@@ -100,9 +100,9 @@ class InitRun:
             access = entry.open_account(conversation, address, key, self._settings.api_token, self._token_file())
             address, key = access.address, access.key
         sources = self._sources()
-        found = self._look(sources)
+        found = self._read_traits(sources)
         kinds = self._kinds(found, given)
-        account = None if access is None else self._learn(access, kinds)
+        account = None if access is None else self._read_account(access, kinds)
         traits.refuse_slips(given, account)
         ids = self._ids(kinds, account)
         choice = choose(found.seen, account, given=given, settings=self._settings.maps, ids=ids)
@@ -110,7 +110,7 @@ class InitRun:
         draft = Draft(
             company_domain=None if address is None else address.company_domain,
             base_url=None if address is None else address.base_url,
-            api_token_file=None if key is None or key.file is None else _beside(options.config_file, key.file),
+            api_token_file=None if key is None or key.file is None else _path_for_config(options.config_file, key.file),
             keyring=None if key is None else key.keyring,
             plan=plan or (access.plan if access and access.plan else "lite"),
             seats=options.seats,
@@ -190,7 +190,7 @@ class InitRun:
 
         return self.conversation.ask_until("Events to look at (a file or folder; Enter for none)", read)
 
-    def _look(self, sources: Sequence[str]) -> TraitsFound:
+    def _read_traits(self, sources: Sequence[str]) -> TraitsFound:
         if not sources:
             return NOTHING_SEEN
         found = look(resolve_sources(sources, standard_input(), note=show_note))
@@ -212,12 +212,12 @@ class InitRun:
         given = {"persons": self.options.user_id_field, "organizations": self.options.group_id_field}
         set_there = {"persons": self._settings.user_id_field, "organizations": self._settings.group_id_field}
         for kind, _ in ID_FIELDS:
-            written_as = given[kind] or _usable(kind, set_there[kind], account)
+            written_as = given[kind] or _usable_id_field(kind, set_there[kind], account)
             needed = kind in kinds or written_as is not None
             ids[kind] = traits.choose_id(self.conversation, kind, written_as, account) if needed else None
         return ids
 
-    def _learn(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
+    def _read_account(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
         learnt = asyncio.run(learn_account(entry.configured(access.address, access.key), access.account, kinds))
         for sentence in learnt.refused:
             show_note(f"Note: {sentence}.")
@@ -288,7 +288,7 @@ def _currency(code: str | None) -> str | None:
         raise UserMistake(f"--currency {refusal.message}", code="usage", hint=refusal.hint) from None
 
 
-def _usable(kind: Kind, key: str | None, account: Account | None) -> str | None:
+def _usable_id_field(kind: Kind, key: str | None, account: Account | None) -> str | None:
     """The field for ids in RudderStack's settings, by name if that is unambiguous. None, with a note, if unfit."""
     if key is None:
         return None
@@ -302,7 +302,7 @@ def _usable(kind: Kind, key: str | None, account: Account | None) -> str | None:
     return as_written(kind, target.address.removeprefix("custom_fields."), target.name, account)
 
 
-def _beside(config_file: Path, file: Path) -> str:
+def _path_for_config(config_file: Path, file: Path) -> str:
     """The file's path for the config: relative if the file is in the config's folder."""
     folder, absolute = config_file.absolute().parent, file.absolute()
     return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)

@@ -110,7 +110,7 @@ def discuss(conversation: Conversation, choice: MappingChoice) -> None:
         if not 1 <= number <= len(choice.rows):
             show_note(f"That is none of the lines 1 to {len(choice.rows)}.")
             continue
-        choice.rows[number - 1] = _changed(conversation, choice, choice.rows[number - 1])
+        choice.rows[number - 1] = _ask_change(conversation, choice, choice.rows[number - 1])
         show_note(_line(choice.rows[number - 1]))
     _offer_new(conversation, choice)
 
@@ -159,7 +159,7 @@ def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[Mappe
     return found
 
 
-def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
+def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
     kind, trait = row.trait.kind, row.trait
     can_be_new = with_new_field(replace(row, field=None)).field is not None
 

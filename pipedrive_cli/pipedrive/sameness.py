@@ -16,7 +16,7 @@ from pipedrive_cli.pipedrive.values import Unfit, number, plain
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
 
 
-def _core(value: Any) -> Any:
+def _compared_part(value: Any) -> Any:
     """The part of a value that is compared: of an object its `value` or `id`, such as an option's or a record's id."""
     if isinstance(value, Mapping):
         return next((value[name] for name in ("value", "id") if name in value), value)
@@ -24,7 +24,7 @@ def _core(value: Any) -> Any:
 
 
 def same_text(ours: Any, theirs: Any) -> bool:
-    return bool(plain_or_self(_core(ours)) == plain_or_self(_core(theirs)))
+    return bool(plain_or_self(_compared_part(ours)) == plain_or_self(_compared_part(theirs)))
 
 
 def plain_or_self(value: Any) -> Any:
@@ -35,7 +35,7 @@ def plain_or_self(value: Any) -> Any:
 
 def same_number(ours: Any, theirs: Any) -> bool:
     try:
-        return number(_core(ours)) == number(_core(theirs))
+        return number(_compared_part(ours)) == number(_compared_part(theirs))
     except Unfit:
         return False
 
@@ -46,12 +46,12 @@ def same_set(ours: Any, theirs: Any) -> bool:
 
 
 def _member(item: Any) -> Any:
-    member = plain_or_self(_core(item))
+    member = plain_or_self(_compared_part(item))
     return repr(member) if isinstance(member, list | tuple | Mapping) else member  # no option; must be hashable
 
 
 def same_phone(ours: Any, theirs: Any) -> bool:
-    return phone_form(str(_core(ours))) == phone_form(str(_core(theirs)))
+    return phone_form(str(_compared_part(ours))) == phone_form(str(_compared_part(theirs)))
 
 
 def phone_form(value: str) -> str:

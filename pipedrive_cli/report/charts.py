@@ -109,8 +109,8 @@ def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
         name="outcomes",
         title="Events by outcome over the run",
         description=f"After {duration_words(end)}: {description}.",
-        high=_high(steps),
-        times=_times(end),
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=areas,
         parts=parts,
         heads=("Time", *(outcome.value for outcome in there)),
@@ -148,8 +148,8 @@ def requests_over_time(moments: Sequence[Moment]) -> Picture:
         name="requests",
         title="Requests in 2 seconds, and the limit",
         description=f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average.",
-        high=_high(steps),
-        times=_times(end),
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=[*_area(_stairs(spans), end, steps[-1]), *_limit(shown, end, steps[-1])],
         slowed=slowed,
         key=key,
@@ -178,8 +178,8 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
         name="tokens",
         title="API tokens spent, and what the day allows",
         description=f"{spent:,} API tokens in {duration_words(end)}.",
-        high=_high(steps),
-        times=_times(end),
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=[*_area(points, end, steps[-1]), *_limit(shown, end, steps[-1])],
         key=key,
         beyond=f"The day allowed {known[-1][1]:,.0f}: far above this picture." if known and not shown else "",
@@ -195,11 +195,11 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
     )
 
 
-def _high(steps: Sequence[float]) -> list[Tick]:
+def _height_ticks(steps: Sequence[float]) -> list[Tick]:
     return [Tick(100 * step / steps[-1], compact(step, steps[-1])) for step in steps]
 
 
-def _times(end: float) -> list[Tick]:
+def _time_ticks(end: float) -> list[Tick]:
     return [Tick(100 * at / end, clock_label(at)) for at in time_ticks(end)]
 
 

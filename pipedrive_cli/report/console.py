@@ -165,7 +165,7 @@ def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHO
         if number:
             yield Text(" ")  # Rich gives an empty text no line
         yield joined_words(
-            Text(wording.share(problem), STYLES.get(problem.outcome, "")),
+            Text(wording.problem_label(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × " if problem.count else " "),
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
             safe(f" ({problem.code})", "dim"),

@@ -175,7 +175,7 @@ def _curl(request: ShownRequest, style: Style) -> str:
     words.append(f'-H "{header}${TOKEN_VARIABLE}"')
     if request.body is not None:
         # --data-raw: with --data a body that begins with @ would name a file.
-        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_tame(_json(request.body)))}"]
+        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_shell_safe(_json(request.body)))}"]
     words.append(shlex.quote(style.base + request.target))
     # No comments: zsh would run pasted comments. The command `:` does nothing in any shell.
     about = "".join(
@@ -184,7 +184,7 @@ def _curl(request: ShownRequest, style: Style) -> str:
     return f"{about}{' '.join(words)}\n\n"
 
 
-def _tame(text: str) -> str:
+def _shell_safe(text: str) -> str:
     """JSON without the two characters that a shell interprets within single quotes: the quote itself, and `!`."""
     return text.replace("'", "\\u0027").replace("!", "\\u0021")
 

@@ -169,7 +169,7 @@ def skipped(group: ProblemGroup) -> str:
     return f"{group.count:,} × {group.message}{hint}"
 
 
-def share(problem: ProblemGroup) -> str:
+def problem_label(problem: ProblemGroup) -> str:
     """The outcome of the problem's events; `noticed` if it is only counted; `stopped` if it stopped the run."""
     if problem.outcome is Outcome.PENDING and not problem.count:
         return "stopped"

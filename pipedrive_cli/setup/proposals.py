@@ -121,7 +121,7 @@ def propose(
         (_ORDER[reason], -score, -trait.count, index, not candidate.custom, place, reason)
         for index, trait in enumerate(traits)
         for place, candidate in enumerate(by_kind[trait.kind])
-        for reason, score in _claims(trait, candidate)
+        for reason, score in _reasons(trait, candidate)
     ]
     unfit: dict[int, Proposal] = {}
     for _, _, _, index, _, place, reason in sorted(claims):
@@ -220,7 +220,7 @@ def near_trait(path: str, others: Iterable[str]) -> str | None:
         other_parent, _, other_leaf = other.rpartition(".")
         if other == path or bare(other_parent) != bare(parent):
             continue
-        score = _likeness(bare(leaf), bare(other_leaf))
+        score = _similarity(bare(leaf), bare(other_leaf))
         if score >= most:
             best, most = other, score
     return best
@@ -242,7 +242,7 @@ def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
     return fitting, misfit, why_not
 
 
-def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:
+def _reasons(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:
     """The reasons why the trait may belong to the field, each with a score to compare within that reason."""
     full, leaf = bare(trait.path), bare(trait.path.rpartition(".")[2])
     if trait.whole:
@@ -256,7 +256,7 @@ def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reaso
         yield ("same name", 1.0) if candidate.custom else ("similar name", 1.0)
     if USUAL[trait.kind].get(leaf) == candidate.written:
         yield "usual name", 1.0
-    likeness = max((_likeness(full, name) for name in candidate.names), default=0.0)
+    likeness = max((_similarity(full, name) for name in candidate.names), default=0.0)
     if likeness >= ALIKE:
         yield "similar name", likeness
     if candidate.custom and len(candidate.labels) > 1:
@@ -265,7 +265,7 @@ def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reaso
             yield "its values are the field's options", len(values) / len(candidate.labels)
 
 
-def _likeness(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     """The similarity of two names, from 0 to 1; 0 also, to save time, where it cannot reach `ALIKE`."""
     shorter, longer = sorted((len(one), len(other)))
     if shorter < SHORTEST or 2 * shorter < ALIKE * (shorter + longer):

@@ -41,13 +41,13 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
         elif isinstance(target, FieldTarget):
             ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
-        problems += _mapping(kind, config, account, ids)
+        problems += _line_problems(kind, config, account, ids)
     if account is not None:
-        problems += [*_currency(config, account), *_labels(config, account)]
+        problems += [*_currency_problems(config, account), *_label_problems(config, account)]
     return problems
 
 
-def _mapping(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
+def _line_problems(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
     taken: dict[str, str] = {}
     for trait, written in getattr(config.fields, kind).items():
         path = f"fields.{kind}.{trait}"
@@ -100,7 +100,7 @@ def _id_advice(kind: Kind, account: Account | None) -> str:
     return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
 
 
-def _currency(config: Config, account: Account) -> Iterator[ConfigProblem]:
+def _currency_problems(config: Config, account: Account) -> Iterator[ConfigProblem]:
     code = config.leads.default_currency
     if code is not None and account.currencies is not None and code not in account.currencies:
         yield ConfigProblem(
@@ -110,7 +110,7 @@ def _currency(config: Config, account: Account) -> Iterator[ConfigProblem]:
         )
 
 
-def _labels(config: Config, account: Account) -> Iterator[ConfigProblem]:
+def _label_problems(config: Config, account: Account) -> Iterator[ConfigProblem]:
     labels = account.lead_labels
     for written in config.leads.label_ids if labels is not None else ():
         named = _labels_named(written, labels or ())
