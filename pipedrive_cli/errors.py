@@ -3,10 +3,10 @@
 ::
 
     PipedriveCliError
-    ├── UserMistake          ask the user: nothing was sent (exit 2)
+    ├── UserMistake          the user must act: nothing was sent (exit 2)
     │   ├── ConfigProblems   every mistake of a config at once
     │   └── SourceMissing    a file that is not there
-    ├── StopRun              the run ends here, what is done stays done (the exit code says why)
+    ├── StopRun              the run ends here, its work is recorded (the exit code says why)
     └── StateHeld            another run of this account is under way (exit 5)
 """
 
@@ -35,7 +35,7 @@ EXIT_INTERRUPTED = 130
 
 
 class PipedriveCliError(Exception):
-    """What this tool raises on purpose: a message for people, a stable code for scripts, and what to do."""
+    """An error that this tool raises on purpose: a message for people, a stable code for scripts, a hint what to do."""
 
     exit_code = EXIT_PARTIAL
 
@@ -47,7 +47,7 @@ class PipedriveCliError(Exception):
 
 
 class UserMistake(PipedriveCliError):
-    """Something the user can put right before anything is sent."""
+    """A mistake that the user can correct. Nothing was sent."""
 
     exit_code = EXIT_USAGE
 
@@ -79,7 +79,7 @@ class SourceMissing(UserMistake):
 class StopRun(PipedriveCliError):
     """The run stops: what was sent is recorded, the rest is pending.
 
-    `resume_in` is the time to wait, in seconds, where it is known.
+    `resume_in` is how many seconds to wait before the next run, None where that is unknown.
     """
 
     def __init__(
@@ -103,5 +103,5 @@ class StateHeld(PipedriveCliError):
 
 
 def interrupted() -> StopRun:
-    """Ctrl-C where nothing has been sent, so that there is nothing to finish and record."""
+    """The error for Ctrl-C before anything was sent."""
     return StopRun("interrupted before anything was sent", code="interrupted", exit_code=EXIT_INTERRUPTED)

@@ -1,7 +1,7 @@
 """The words that pass between all rooms: events, records, changes, outcomes and complaints. Values without behaviour.
 
-An `Event` is one call of an export. The transform makes `Change`s of it: what the event asks of which records. Delivery
-ends every event with one `Outcome`, and a `Complaint` says what there is to tell about it.
+An `Event` is one call of an export. The transform turns it into `Change`s: what the event asks of which records.
+Delivery ends every event with one `Outcome`. A `Complaint` names a problem of an event.
 
 A change is made without asking Pipedrive anything. Field values stand in the form of API v2 (nested objects, numbers
 as numbers, option ids); leads are flattened at the wire. A field is named by its *address*:
@@ -12,8 +12,8 @@ as numbers, option ids); leads are flattened at the wire. A field is named by it
 - ``name``, ``first_name``, ``last_name``: the three inputs of a person's name (only ``name`` is ever sent);
 - ``organization``: the organization that a person is linked to; its value is the organization's `RecordName`.
 
-What is made for every event is a Struct: ten times as fast to make as a frozen dataclass. None of them can be part of
-a cycle, so the garbage collector need not watch the hundred thousands that wait in a backlog.
+Values that are made for every event are Structs: ten times as fast to make as frozen dataclasses. None can be part of a
+cycle, so the garbage collector (`gc=False`) need not watch the hundred thousands that wait in a backlog.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from typing import Any, Literal, NewType, TypeAlias
 
 import msgspec
 
-# Of these the field is the cause: each is mended in a place of its own, in the mapping or in what wrote the events.
-_OF_A_FIELD = frozenset({"bad_value", "refused_value", "amount_without_currency"})
-_ANY_ITEM = re.compile(r"\[\d+\]")  # the tenth product of an order has no cause of its own
+# Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
+_CODES_BY_FIELD = frozenset({"bad_value", "refused_value", "amount_without_currency"})
+_LIST_INDEX = re.compile(r"\[\d+\]")  # all products of one order share one cause
 
 
 class Outcome(StrEnum):
-    """What became of an event; every event ends in exactly one."""
+    """How an event ended. Every event has exactly one outcome."""
 
     DELIVERED = "delivered"
     UNCHANGED = "unchanged"
@@ -42,9 +42,9 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})  # these alone make a later copy a duplicate
-UNFINISHED = frozenset({Outcome.FAILED, Outcome.PENDING})  # what `retry` sends again
-UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # with one of these a run is not complete
+HANDLED = frozenset({Outcome.DELIVERED, Outcome.UNCHANGED})  # only after these is a later copy a duplicate
+UNFINISHED = frozenset({Outcome.FAILED, Outcome.PENDING})  # `retry` sends these again
+UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # a run with one of these is not complete
 
 
 # What there is to tell about an event. Scripts match on these: `report/problems.py` has the words for every one.
@@ -73,18 +73,18 @@ ProblemCode: TypeAlias = ComplaintCode | PipedriveCode
 
 
 class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Something to tell about one event. `outcome` None is a counted problem that costs the event nothing."""
+    """A problem of one event. With `outcome` None the problem is only counted, and the event goes on as usual."""
 
     code: ProblemCode
     message: str
     field: str | None = None  # the trait or property, as the user wrote it: `traits.age`
-    value: str | None = None  # a short repr of the offending value, unescaped: whoever shows it escapes it
+    value: str | None = None  # a short repr of the bad value; the report escapes it
     outcome: Outcome | None = None
 
 
 def cause_of(code: str, field: str | None) -> str | None:
-    """What tells problems of one code apart, where their code does not: the field, with any item of a list as `[]`."""
-    return _ANY_ITEM.sub("[]", field) if code in _OF_A_FIELD and field else None
+    """The field, where problems of this code are grouped by field, else None. List indexes are written as `[]`."""
+    return _LIST_INDEX.sub("[]", field) if code in _CODES_BY_FIELD and field else None
 
 
 Kind: TypeAlias = Literal["persons", "organizations", "products", "leads"]
@@ -94,16 +94,16 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class Rank(StrEnum):
-    """How much say a change has in its record's fields."""
+    """How strongly a change claims the fields of its record."""
 
     OWN = "own"  # the event is about this record: newest wins
-    CONTEXT = "context"  # said in passing (context.traits of group, track, alias): fills blanks alone
+    CONTEXT = "context"  # from context.traits of group, track and alias: only fills blanks
 
 
 class RecordName(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What an event calls a record: by its record key, by Pipedrive's id, or by both (which joins them).
+    """How an event names a record: by record key, by Pipedrive's id, or by both. Both together join key and id.
 
-    For a product without any code the key is None and `name` is its exact name.
+    A product without any code has no key; then `name` is its exact name.
     """
 
     kind: Kind
@@ -113,7 +113,7 @@ class RecordName(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One email address or phone number: trimmed text, with label and primary flag where the event gave them."""
+    """One email address or phone number, trimmed. Label and primary flag are None where the event gives none."""
 
     value: str
     label: str | None = None
@@ -129,13 +129,13 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     record: RecordName
     time: int | None
     rank: Rank = Rank.OWN
-    fields: Mapping[str, Any] = {}  # address -> value; settled by newest event
+    fields: Mapping[str, Any] = {}  # address -> value; the newest event wins
     emails: tuple[Contact, ...] = ()
     phones: tuple[Contact, ...] = ()
-    on_creation: Mapping[str, Any] = {}  # sent with a POST alone; the oldest event's counts (`gathering` adds its time)
-    oldest: Mapping[str, Any] = {}  # address -> value; settled by the oldest event (`unit`)
+    on_creation: Mapping[str, Any] = {}  # only sent with a POST; the oldest event wins (`fold` adds the event's time)
+    oldest: Mapping[str, Any] = {}  # address -> value; the oldest event wins (`unit`)
     fallback_name: str | None = None  # a name made from an id: never replaces a name
-    person: RecordName | None = None  # leads: whose lead it is
+    person: RecordName | None = None  # leads: the lead's person
     may_create: bool = True  # False: the record must exist or come from another event of the input
 
 
@@ -148,7 +148,7 @@ class Alias(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Transformed(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """All that one event asks for. No changes and no alias: the event is settled by its complaints alone."""
+    """All that one event asks for. Without changes and alias the complaints alone decide the event's outcome."""
 
     changes: tuple[Change, ...] = ()
     alias: Alias | None = None
@@ -160,7 +160,7 @@ EventType: TypeAlias = Literal["identify", "group", "alias", "track", "page", "s
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where an event stands in the input: `line` counts from 1, `index` from 0 within a batch line."""
+    """An event's place in the input: `line` counts from 1, `index` from 0 within a batch line."""
 
     file: str
     line: int
@@ -168,10 +168,10 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class Consent(msgspec.Struct, frozen=True, gc=False):
-    """What an event says of its user's consent.
+    """The consent of an event's user.
 
-    `denied` and `allowed` are RudderStack's ids; `denied` is None where the event has no such object. `strategy` is how
-    the denied ids count, None where the config decides. `categories` are Segment's, None where there is no such object.
+    `denied` and `allowed` are RudderStack's ids; `denied` is None where the event has none. `strategy` (and, or) says
+    whether one denied id is enough, None where the config decides. `categories` are Segment's, None without any.
     """
 
     denied: frozenset[str] | None = None
@@ -185,7 +185,7 @@ class Event(msgspec.Struct, gc=False):
 
     `identity` is the messageId, or a 128-bit hash in hex where there is none. `ids` are Pipedrive's own ids from
     context.externalId by type (`pipedrivePersonId`, ...). `traits`, `context_traits` and `properties` are the JSON
-    objects as they were read (never changed by anyone), empty where they are missing.
+    objects as they were read; nobody changes them. They are empty where the event has none.
     """
 
     identity: str
@@ -196,11 +196,11 @@ class Event(msgspec.Struct, gc=False):
     group_id: str | None = None
     previous_id: str | None = None
     name: str | None = None  # track: the event's name, trimmed
-    integrations: Any = None  # as read: object, boolean, or None where it is missing
+    integrations: Any = None  # as read: object, boolean, or None where the event has none
     ids: Mapping[str, int] = msgspec.field(default_factory=dict)
     traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
     context_traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
     properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    clock_ahead: bool = False  # the event's own time lay after receivedAt or now, and was cut back
+    clock_ahead: bool = False  # the event's own time was later than receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
     consent: Consent | None = None

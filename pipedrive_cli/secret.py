@@ -1,4 +1,4 @@
-"""Text that must not be shown: the API token. Knows nothing of where it came from or where it goes."""
+"""Text that must not be shown: the API token. Knows nothing of where the token came from or where it goes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # In constant time: how long a comparison takes must not tell how much of a guess was right.
+        # In constant time: the duration must not reveal how much of a guess was right.
         return hmac.compare_digest(self.__value.encode(), other.__value.encode())
 
     def __hash__(self) -> int:

@@ -1,8 +1,8 @@
 """An event loop whose time jumps ahead when there is nothing to do but wait, so that days pass in milliseconds.
 
-For rehearsals and tests. Knows nothing of what runs on it: plain asyncio code sleeps, times out and reads
-`loop.time()` as usual. Time stands still while code runs and while a thread of the loop's executors works, since a
-jump then would overtake the thread's result.
+For rehearsals and tests. Knows nothing of the code that it runs: plain asyncio code sleeps, times out and reads
+`loop.time()` as usual. Time stands still while code runs and while a thread of the loop's executors works: a jump
+would overtake the thread's result.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any, TypeVar, TypeVarTuple
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# How long a real wait lasts before the state of things is looked at again; threads and sockets cut it short.
+# Seconds of one real wait before the loop checks again; threads and sockets cut it short.
 _REAL_WAIT = 0.05
 
 
 class Stalled(RuntimeError):
-    """Everything waits for something that can never happen: no timer, no thread, no socket is left."""
+    """Every task waits, and no timer, thread or socket is left that could wake one."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An asyncio loop with a clock of its own that starts at zero.
 
-    Only work handed over with `run_in_executor` (`asyncio.to_thread` among it) holds the clock; a thread started by
-    other means is not seen. A socket that is being listened to keeps the loop from being called stalled, but not
-    the clock from jumping: virtual time and a real network do not go together.
+    Only work given to `run_in_executor` (or `asyncio.to_thread`) holds the clock; a thread started in another way does
+    not. While a socket is open the loop never counts as stalled, but the clock jumps all the same: virtual time and a
+    real network do not go together.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         def settled(future: asyncio.Future[T]) -> None:
             holds.discard(result)
             if future.cancelled() and not started:
-                holds.discard(work)  # taken from the queue before its turn; a thread that runs, runs on
+                holds.discard(work)  # cancelled while it was queued; a thread that has started runs on
 
         # Two holds: between the end of the function and the arrival of its result, time must not move either.
         holds.update((work, result))
@@ -64,7 +64,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  asyncio's
-        """As asyncio's, which waits in a thread of its own; without a time limit, which would not be real time."""
+        """As in asyncio, which waits in a thread of its own. The time limit is ignored: it would be virtual time."""
         self._waits.holds.add(self)
         try:
             await super().shutdown_default_executor()
@@ -73,12 +73,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """A selector that, instead of waiting, moves the clock by as long as it was told to wait."""
+    """A selector that does not wait, but moves the clock ahead by the timeout."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.holds: set[object] = set()  # one for each piece of outside work that time must wait for
+        self.holds: set[object] = set()  # one for each piece of executor work that the clock must wait for
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self.holds:
@@ -90,7 +90,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if timeout is not None:
             self.now += max(timeout, 0.0)
             return ready
-        if len(self.get_map()) > 1:  # more than the pipe by which the loop wakes itself
+        if len(self.get_map()) > 1:  # a socket besides the pipe by which the loop wakes itself
             return super().select(_REAL_WAIT)
         raise Stalled("nothing can happen any more: every task waits, and nothing is left to wake one")
 

@@ -1,4 +1,4 @@
-"""The commands and their options. Each one parses, calls, renders and exits; nothing is decided here."""
+"""The commands and their options. A command parses, calls, renders and exits; nothing is decided here."""
 
 # No `from __future__ import annotations`: Typer would evaluate each one at every start, for every command.
 
@@ -37,9 +37,9 @@ from pipedrive_cli.cli.options import (
     Users,
     Verbose,
     Waiting,
-    ending,
-    offering,
-    runs_there_are,
+    complete_run,
+    completing,
+    epilog,
 )
 from pipedrive_cli.report.safe_stdout import put
 
@@ -47,7 +47,7 @@ ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "runs", "fie
 
 
 class InOrderOfUse(TyperGroup):
-    """Help lists the commands in the order in which one comes to need them."""
+    """Lists the commands in help in the order in which people need them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=ORDER.index)
@@ -58,7 +58,7 @@ app = typer.Typer(
     name="pipedrive-cli",
     help="Replay files of customer events (RudderStack, Segment, NDJSON) into the CRM Pipedrive: no duplicates, "
     "within the API budget, and every event accounted for.",
-    epilog=ending(
+    epilog=epilog(
         "init events.ndjson",
         "preview events.ndjson",
         "replay events.ndjson --limit 20",
@@ -88,7 +88,7 @@ def _main(
 
 @app.command(
     cls=PlainCommand,
-    epilog=ending(
+    epilog=epilog(
         "replay events.ndjson --limit 20",
         "replay exports/ --rejects bad.rejects.ndjson --report run.html",
         "replay exports/ --quiet --metrics pipedrive.prom",
@@ -128,11 +128,12 @@ def replay(
 
     Run it again at any time: what is done is not done twice.
     """
-    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
-    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
-        within = replay_command.seconds("--deadline", deadline)
-        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
+    with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
+        within = filtering.seconds("--deadline", deadline)
+        filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters}
     if dry_run:
         from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
@@ -140,7 +141,7 @@ def replay(
         return preview_events(config, sandbox=sandbox, state=state, as_json=as_json, verbose=verbose, **shared)
     return replay_command.run_replay(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             sandbox=sandbox,
             state=state,
             rejects=rejects,
@@ -151,7 +152,7 @@ def replay(
             reread=reread,
             **shared,
         ),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -162,13 +163,13 @@ def replay(
     )
 
 
-@app.command(cls=PlainCommand, epilog=ending("retry", "retry --rejects still.rejects.ndjson", codes=RUN_CODES))
+@app.command(cls=PlainCommand, epilog=epilog("retry", "retry --rejects still.rejects.ndjson", codes=RUN_CODES))
 def retry(
     run: Annotated[
         str | None,
         typer.Argument(
             metavar="[RUN]",
-            autocompletion=runs_there_are,
+            autocompletion=complete_run,
             help="Only what this run left; `pipedrive-cli runs` lists them.",
         ),
     ] = None,
@@ -190,13 +191,14 @@ def retry(
 
     Needs no files: the journal keeps those events until they are delivered.
     """
-    from pipedrive_cli.cli import json_errors, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
-    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
-        within = replay_command.seconds("--deadline", deadline)
+    with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
+        within = filtering.seconds("--deadline", deadline)
     return replay_command.run_replay(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             sources=(),
             retry=True,
             retry_run=run,
@@ -207,7 +209,7 @@ def retry(
             max_failures=max_failures,
             wait=wait,
         ),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -220,7 +222,7 @@ def retry(
 
 @app.command(
     cls=PlainCommand,
-    epilog=ending(
+    epilog=epilog(
         "preview events.ndjson --user u-1003",
         "preview events.ndjson --online",
         "preview exports/ --summary",
@@ -239,7 +241,7 @@ def preview(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            autocompletion=offering("text", "ndjson", "http", "curl"),
+            autocompletion=completing("text", "ndjson", "http", "curl"),
             help="text, ndjson, http or curl: how requests are written.",
         ),
     ] = "text",
@@ -257,7 +259,7 @@ def preview(
     """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
     from pipedrive_cli.cli import filtering, json_errors, preview_command  # noqa: PLC0415 - the other commands need none of it
 
-    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
+    with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     return preview_command.preview_events(
         config,
@@ -275,7 +277,7 @@ def preview(
 
 
 @app.command(
-    cls=PlainCommand, epilog=ending("rehearse events.ndjson", "rehearse events.ndjson --plan growth --seats 5")
+    cls=PlainCommand, epilog=epilog("rehearse events.ndjson", "rehearse events.ndjson --plan growth --seats 5")
 )
 def rehearse(
     sources: Sources,
@@ -290,8 +292,7 @@ def rehearse(
         int | None, typer.Option("--seats", min=1, metavar="N", help="With the plan, the day's API tokens.")
     ] = None,
     latency: Annotated[
-        str | None,
-        typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default."),
+        str | None, typer.Option("--latency", metavar="DURATION", help="How long each answer takes, 0.15s by default.")
     ] = None,
     online: Annotated[
         bool,
@@ -319,13 +320,14 @@ def rehearse(
 
     The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
     """
-    from pipedrive_cli.cli import json_errors, rehearse_command, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import filtering, json_errors, output, rehearse_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
-    with json_errors.told_as_json(as_json, json_errors.stopped_summary):
-        filters = replay_command.filters(since=since, until=until, types=type_, names=event, users=user)
+    with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
+        filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
     return rehearse_command.run_rehearsal(
         config,
-        replay_command.RunOptions(
+        RunOptions(
             tuple(sources),
             sandbox=True,
             state=state,
@@ -336,7 +338,7 @@ def rehearse(
             wait=True,
         ),
         rehearse_command.PlanChoice(plan, seats, latency, online),
-        replay_command.OutputOptions(
+        output.OutputOptions(
             as_json=as_json,
             quiet=quiet,
             verbose=verbose,
@@ -346,7 +348,7 @@ def rehearse(
     )
 
 
-@app.command(cls=PlainCommand, epilog=ending("schema > config.schema.json"))
+@app.command(cls=PlainCommand, epilog=epilog("schema > config.schema.json"))
 def schema() -> int:
     """Print the JSON Schema of the config file."""
     import json  # noqa: PLC0415 - only here
@@ -358,7 +360,7 @@ def schema() -> int:
     return 0
 
 
-@app.command(cls=PlainCommand, epilog=ending("check", "check events.ndjson", "check exports/ -c config.yaml --json"))
+@app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "check exports/ -c config.yaml --json"))
 def check(
     sources: Annotated[
         list[str] | None,
@@ -384,8 +386,8 @@ def check(
     )
 
 
-app.command(cls=PlainCommand, epilog=ending("init", "init events.ndjson"))(init_options.init)
-app.command(cls=PlainCommand, epilog=ending("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))(
+app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_options.init)
+app.command(cls=PlainCommand, epilog=epilog("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))(
     sandbox_options.sandbox
 )
 app.add_typer(groups.runs, name="runs")

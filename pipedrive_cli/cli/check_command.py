@@ -1,4 +1,4 @@
-"""What `check` does: look, and tell what was found; the exit code says whether a run may begin."""
+"""The command `check`: shows the problems of a run before it begins; the exit code says whether it can begin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipedrive_cli.cli.json_errors import problems_of_stop, told_as_json
+from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, PipedriveCliError
@@ -23,17 +23,17 @@ from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
 PURPOSES_SHOWN, PURPOSE_LENGTH = 5, 40
-LINES_NAMED = 10  # of the config's, where something must be changed
+LINES_NAMED = 10  # lines of the config that must be changed
 
 
 def run_check(
     config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
-    """Checks, tells, and returns the exit code. Raises UserMistake for sources that are not there.
+    """Checks, shows the result, and returns the exit code. Raises UserMistake for missing sources.
 
-    `every`: all events are looked at, however many there are.
+    `every`: all events are read, however many there are.
     """
-    with told_as_json(as_json, stopped):
+    with errors_as_json(as_json, stopped_check):
         checked = _checked(config_file, sources, sandbox=sandbox, every=every)
     if as_json:
         print_json(_object(checked))
@@ -41,17 +41,17 @@ def run_check(
             show_note(f"the account was not checked: {checked.unchecked}")
     elif not (quiet and checked.ok):
         steps = _steps(checked, config_file, sources, sandbox)
-        tell_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
+        show_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
 
 
-def stopped(error: PipedriveCliError) -> dict[str, object]:
-    """What `--json` gives where nothing was checked."""
+def stopped_check(error: PipedriveCliError) -> dict[str, object]:
+    """The object for `--json` when nothing was checked."""
     return _object(Checked(problems_of_stop(error), exit_code=error.exit_code))
 
 
 def _object(checked: Checked) -> dict[str, object]:
-    """A contract: these keys, in this order; problems are as in a run's summary."""
+    """The object for `--json`. Its keys and their order are a contract; problems are as in a run's summary."""
     return {
         "version": 1,
         "ok": checked.ok,
@@ -81,8 +81,8 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every:
     return asyncio.run(job.run())
 
 
-def tell_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:
-    """Shows what a check found, on stdout, and at its end the steps that come next."""
+def show_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:
+    """Shows what a check found, on stdout, and the next steps."""
     account = checked.account
     rows = [("not checked", checked.unchecked)] if checked.unchecked else [] if account is None else _account(account)
     events = checked.events
@@ -110,13 +110,13 @@ def _verdict(checked: Checked, config_file: Path) -> str:
     if mistakes:
         lines = sorted({example.line for problem in mistakes for example in problem.examples if example.line})
         listed = ", ".join(map(str, lines[:LINES_NAMED])) + (", ..." if len(lines) > LINES_NAMED else "")
-        where = f", line {listed}," if lines else ""  # they stand far above, where there are many problems
+        where = f", line {listed}," if lines else ""  # with many problems their lines have scrolled away
         return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
         return "A run could not begin now: see above."
     events = checked.events
     of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
-    # Whether an alias names anybody is known when the records are.
+    # Only a run finds out whether the previous id of an alias belongs to a person.
     least = "At least " if events is not None and "alias" in events.by_kind else ""
     also = (
         f" {least}{count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
@@ -127,7 +127,7 @@ def _verdict(checked: Checked, config_file: Path) -> str:
 
 
 def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool) -> list[str]:
-    """What to do now: the commands, as they would be typed."""
+    """The next steps, with commands that can be copied."""
     named = " ".join(shlex.quote(source) for source in sources) or "SOURCE"
     config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
     if any(problem.code == "config" for problem in checked.obstacles):
@@ -165,17 +165,17 @@ def _account(found: AccountFound) -> list[tuple[str, str]]:
     ]
 
 
-def _limit(told: int | None, expected: int | None) -> str:
-    if told is None:
+def _limit(allowed: int | None, expected: int | None) -> str:
+    if allowed is None:
         return (
             f"not told; a run starts from the {expected:,} requests in 2 s of the config's plan"
             if expected
             else "no limit"
         )
-    if told >= UNLIMITED:
+    if allowed >= UNLIMITED:
         return "no limit"
-    other = f"; the config's plan has {expected:,}" if expected not in (None, told) else ""
-    return f"{told:,} requests in 2 s{other}"
+    other = f"; the config's plan has {expected:,}" if expected not in (None, allowed) else ""
+    return f"{allowed:,} requests in 2 s{other}"
 
 
 def _budget(found: AccountFound) -> str:
@@ -202,7 +202,7 @@ def _events(found: SampleFound) -> list[tuple[str, str]]:
 
 
 def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
-    """What it takes at most, if Pipedrive has nothing of it yet; nothing for events that ask for nothing."""
+    """The highest possible cost, if all records are new; nothing if the events change nothing."""
     cost = found.cost
     if cost is None or not cost.tokens:
         return []
@@ -219,7 +219,7 @@ def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, s
 
 
 def _plain(found: SampleFound) -> dict[str, object]:
-    """The events as scripts read them."""
+    """The events in the object for `--json`."""
     return {
         "read": found.read,
         "whole": found.whole,

@@ -1,4 +1,4 @@
-"""One command from its first word to its exit code: every way in which it may end has its words here."""
+"""Runs one command and turns every way in which it can end into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ import typer
 
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.cli.options import LogFormat
-from pipedrive_cli.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_PARTIAL,
-    EXIT_USAGE,
-    PipedriveCliError,
-    UserMistake,
-    interrupted,
-)
+from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake, interrupted
 from pipedrive_cli.report.safe_stdout import abandon, put
 
 _OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
@@ -29,24 +22,24 @@ def run() -> int:
     """Runs one command; returns the exit code."""
     try:
         code = app(prog_name=app.info.name, standalone_mode=False)
-        put(sys.stdout, "")  # what is buffered still: Python would complain of it at its end
+        put(sys.stdout, "")  # flushes: an error in Python's own flush at exit would show a traceback
     except PipedriveCliError as error:
-        _tell(error)
+        _show(error)
         return error.exit_code
     except typer.Exit as end:
         return end.exit_code
-    except (BrokenPipeError, SystemExit):  # Typer ends the process where it meets the former first
-        abandon(sys.stdout)  # whoever read our output has gone, and has what it wanted
+    except (BrokenPipeError, SystemExit):  # Typer turns a BrokenPipeError that it sees into SystemExit
+        abandon(sys.stdout)  # the reader of our output has gone, and has read what it wanted
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        _tell(interrupted())
+        _show(interrupted())
         return EXIT_INTERRUPTED
     except OSError as error:
         if error.errno not in _OUTPUT_LOST:
             raise
         abandon(sys.stdout)
         lost = f"the output could not be written: {error.strerror}"
-        _tell(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
+        _show(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
         return EXIT_PARTIAL
     except Exception as error:
         usage = _usage_error(error)
@@ -56,15 +49,15 @@ def run() -> int:
         if "--json" in sys.argv[1:]:
             _print_json(mistake, getattr(getattr(error, "ctx", None), "info_name", None))
         if json_log_wanted(sys.argv[1:]):
-            _tell(mistake)
+            _show(mistake)
         else:
             put(sys.stderr, usage)
         return EXIT_USAGE
     return int(code or 0)
 
 
-def _tell(error: PipedriveCliError) -> None:
-    """On stderr, as the command line wants it: that line itself may be what is wrong, so its words are looked at."""
+def _show(error: PipedriveCliError) -> None:
+    """Shows an error on stderr, as text or JSON. Reads sys.argv, because the command line itself may be wrong."""
     if json_log_wanted(sys.argv[1:]):
         from pipedrive_cli.report.log import JsonLog  # noqa: PLC0415 - few want it
 
@@ -76,18 +69,18 @@ def _tell(error: PipedriveCliError) -> None:
 
 
 def _print_json(mistake: UserMistake, command: str | None) -> None:
-    """The object that this command gives with `--json` where nothing comes of it."""
+    """Prints the object for `--json` of a command that was called wrongly."""
     from pipedrive_cli.cli import check_command, json_errors  # noqa: PLC0415 - only who calls a command wrongly needs them
     from pipedrive_cli.cli.printing import print_json  # noqa: PLC0415 - as above
 
-    told = (
-        check_command.stopped
+    describe = (
+        check_command.stopped_check
         if command == "check"
         else json_errors.stopped_summary
         if command in _GIVE_SUMMARY
         else json_errors.plain_summary
     )
-    print_json(told(mistake))
+    print_json(describe(mistake))
 
 
 def json_log_wanted(words: Sequence[str]) -> bool:
@@ -97,11 +90,11 @@ def json_log_wanted(words: Sequence[str]) -> bool:
 
 
 def _usage_error(error: Exception) -> str | None:
-    """The words for a mistake on the command line, None for any other error."""
+    """The message for a mistake on the command line; None for any other error."""
     show = getattr(error, "format_message", None)
     if show is None:
         return None
-    if show().startswith("Usage:"):  # no argument at all: the message is the whole help
+    if show().startswith("Usage:"):  # without any argument the message is the whole help
         return f"{show()}\n"
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""

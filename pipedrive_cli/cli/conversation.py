@@ -1,6 +1,6 @@
-"""Questions put to somebody at a terminal, and nobody else: where there is no one to ask, every question is refused.
+"""Asks questions at a terminal. Callers ask only if the conversation is `live`, which means that somebody is there.
 
-Questions go to stderr. What comes from events or accounts is made harmless before it stands in one.
+Questions go to stderr. Text of events or accounts is made harmless before it is shown in a question.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`live` says whether somebody is there. Ctrl-C and Ctrl-D raise typer.Abort."""
+    """`live`: somebody is there to be asked. Ctrl-C and Ctrl-D raise typer.Abort."""
 
     live: bool
 
-    def text(self, question: str, default: str = "") -> str:
-        """An answer, trimmed; the default for Enter."""
+    def ask_text(self, question: str, default: str = "") -> str:
+        """Asks for text; returns it trimmed, or the default for Enter."""
         shown = f" [{visible_text(default)}]" if default else ""
         answer = typer.prompt(
             visible_text(question, QUESTION_LIMIT) + shown, default=default, show_default=False, err=True, type=str
         )
         return str(answer).strip()
 
-    def until(self, question: str, read: Callable[[str], Read], default: str = "") -> Read:
-        """Asks until `read` takes the answer; what it raises (`BadValue`) is told."""
+    def ask_until(self, question: str, read: Callable[[str], Read], default: str = "") -> Read:
+        """Asks until `read` accepts the answer; shows the `BadValue` that `read` raises."""
         while True:
             try:
-                return read(self.text(question, default))
+                return read(self.ask_text(question, default))
             except BadValue as refusal:
                 show_note("; ".join([f"That {refusal.message}", *([refusal.hint] if refusal.hint else [])]))
 
-    def hidden(self, question: str) -> Secret:
-        """A key, which is not shown while it is typed."""
+    def ask_secret(self, question: str) -> Secret:
+        """Asks for a key, which is not shown while it is typed."""
         while True:
             answer = typer.prompt(
                 visible_text(question, QUESTION_LIMIT), default="", show_default=False, err=True, hide_input=True
@@ -55,11 +55,11 @@ class Conversation:
             except BadValue as refusal:
                 show_note(f"The key {refusal.message}.")
 
-    def yes(self, question: str, *, default: bool = True) -> bool:
-        """Yes or no."""
+    def confirm(self, question: str, *, default: bool = True) -> bool:
+        """Asks for yes or no."""
         return typer.confirm(visible_text(question, QUESTION_LIMIT), default=default, err=True)
 
 
 def at_the_terminal(*, yes: bool) -> Conversation:
-    """With whoever sits before standard input, unless `yes` says that nobody is to be asked."""
+    """A conversation at the terminal of standard input; with `yes` nobody is asked."""
     return Conversation(not yes and sys.stdin is not None and sys.stdin.isatty())

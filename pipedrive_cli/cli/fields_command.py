@@ -1,4 +1,4 @@
-"""What `fields` and `fields create` do: the account's custom fields shown, and those made that the config names."""
+"""The commands `fields` and `fields create`: show the account's custom fields, and make those that the config names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from pipedrive_cli.cli.json_errors import tells_stops
+from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import UserMistake
@@ -24,7 +24,7 @@ from pipedrive_cli.run.connection import connected, whose_key
 from pipedrive_cli.run.custom_fields import WantedField, create_fields, custom_fields, missing_fields, read_types
 
 
-@tells_stops()
+@prints_errors()
 def show_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     """Shows the custom fields of one kind, or of all."""
     if kind is not None and kind not in KINDS:
@@ -42,11 +42,11 @@ def show_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     return 0
 
 
-@tells_stops()
+@prints_errors()
 def make_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
-    """Makes the fields that the config names and the account lacks, once somebody has said yes."""
+    """Makes the fields that the config names and the account lacks, after somebody has agreed."""
     config = load(config_file, os.environ)
-    made = asyncio.run(_create(config, types, lambda wanted: yes or _agreed(wanted)))
+    made = asyncio.run(_create(config, types, lambda wanted: yes or _ask_to_make(wanted)))
     if as_json:
         print_json({"version": 1, "created": [{"kind": kind, **_plain(field)} for kind, field in made]})
     elif made:
@@ -55,35 +55,33 @@ def make_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: 
 
 
 async def _read(config: Config, kinds: Sequence[Kind]) -> dict[Kind, tuple[Field, ...]]:
-    async with connected(config) as line:
-        return await custom_fields(line, kinds)
+    async with connected(config) as connection:
+        return await custom_fields(connection, kinds)
 
 
 async def _create(
     config: Config, types: Sequence[str], agreed: Callable[[Sequence[WantedField]], bool]
 ) -> list[tuple[Kind, Field]]:
     written = read_types(types, config)
-    async with connected(config) as line:
-        pinned = with_pins(await whose_key(line), config).pinned
-        wanted = await missing_fields(line, config, written, pinned)
+    async with connected(config) as connection:
+        pinned = with_pins(await whose_key(connection), config).pinned
+        wanted = await missing_fields(connection, config, written, pinned)
         if not wanted:
             show_note("the account has every field that the config names")
             return []
         if not agreed(wanted):
             show_note("nothing was made")
             return []
-        return [(each.kind, await create_fields(line, each)) for each in wanted]
+        return [(each.kind, await create_fields(connection, each)) for each in wanted]
 
 
-def _agreed(wanted: Sequence[WantedField]) -> bool:
+def _ask_to_make(wanted: Sequence[WantedField]) -> bool:
     for each in wanted:
         options = f" of {', '.join(each.options)}" if each.options else ""
         show_note(f"{each.kind}: {each.name} ({each.type}{options})")
     if not sys.stdin.isatty():
         raise UserMistake(
-            f"{count(len(wanted), 'field')} would be made, and nobody is there to agree",
-            code="usage",
-            hint="add --yes",
+            f"{count(len(wanted), 'field')} would be made, and nobody is there to agree", code="usage", hint="add --yes"
         )
     return typer.confirm(f"Make {count(len(wanted), 'field')} in Pipedrive?", err=True)
 

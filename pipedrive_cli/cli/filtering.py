@@ -1,4 +1,4 @@
-"""Options that say which events and how long: from text into units. Loads nothing that sends."""
+"""Converts the options for filters and durations from text. Imports nothing that sends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def filters(
     names: Sequence[str] | None,
     users: Sequence[str] | None,
 ) -> Filters:
-    """The filter options in units. Raises UserMistake."""
+    """The filters that the options ask for. Raises UserMistake."""
     now = time.time_ns() // 1000
     known = {"identify", "group", "alias", "track", "page", "screen"}
     wanted = frozenset(t.strip().lower() for t in types or ())

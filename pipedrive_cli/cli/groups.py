@@ -1,4 +1,4 @@
-"""Commands that have commands below them: `runs` and `fields`. As in `app`, nothing is decided here."""
+"""The commands with subcommands: `runs` and `fields`. As in `app`, nothing is decided here."""
 
 # No `from __future__ import annotations`: Typer would evaluate each one at every start, for every command.
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipedrive_cli.cli.options import PlainCommand, ending, offering, runs_there_are
+from pipedrive_cli.cli.options import PlainCommand, complete_run, completing, epilog
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -30,15 +30,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class ListsByDefault(TyperGroup):
-    """A group whose command `list` may go unnamed: `runs --json` is `runs list --json`."""
+    """A group whose default command is `list`: `runs --json` means `runs list --json`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        undecided = ctx.resilient_parsing and not args  # the shell completes the first word
+        undecided = ctx.resilient_parsing and not args  # the shell is completing the first word
         return super().parse_args(ctx, args if named or undecided else ["list", *args])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """What the first word can be: a command, or a word or option of the `list` that may go unnamed."""
+        """Completions of the first word: a command, or a word or option of the default command `list`."""
         unnamed = self.commands["list"]
         inner = unnamed.make_context("list", [], parent=ctx, resilient_parsing=True)
         offered = [*super().shell_complete(ctx, incomplete), *unnamed.shell_complete(inner, incomplete)]
@@ -52,11 +52,11 @@ runs = typer.Typer(
     cls=ListsByDefault,
     help="Past runs: list them, show one, forget old ones.",
     rich_markup_mode=None,
-    epilog=ending("runs", "runs show", "runs show --html last-run.html"),
+    epilog=epilog("runs", "runs show", "runs show --html last-run.html"),
 )
 
 
-@runs.command("list", cls=PlainCommand, epilog=ending("runs", "runs --json"))
+@runs.command("list", cls=PlainCommand, epilog=epilog("runs", "runs --json"))
 def list_runs(state: State = None, config: Config = None, as_json: AsJson = False) -> int:
     """List past runs, newest first. It is what `runs` alone does."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
@@ -64,13 +64,13 @@ def list_runs(state: State = None, config: Config = None, as_json: AsJson = Fals
     return runs_command.show_runs_list(state, config, as_json=as_json)
 
 
-@runs.command("show", cls=PlainCommand, epilog=ending("runs show --records", "runs show 7f3a --html run.html"))
+@runs.command("show", cls=PlainCommand, epilog=epilog("runs show --records", "runs show 7f3a --html run.html"))
 def show_run(
     run: Annotated[
         str | None,
         typer.Argument(
             metavar="[RUN]",
-            autocompletion=runs_there_are,
+            autocompletion=complete_run,
             help="Its name, or the beginning or end of it. [default: the latest]",
         ),
     ] = None,
@@ -87,7 +87,7 @@ def show_run(
     return runs_command.show_one_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
 
 
-@runs.command("prune", cls=PlainCommand, epilog=ending("runs prune --keep 50 --older-than 90d"))
+@runs.command("prune", cls=PlainCommand, epilog=epilog("runs prune --keep 50 --older-than 90d"))
 def prune_runs(
     keep: Annotated[
         int | None, typer.Option("--keep", min=1, metavar="N", help="Forget none of the newest N runs.")
@@ -108,17 +108,17 @@ fields = typer.Typer(
     cls=ListsByDefault,
     help="The account's custom fields: list them, make missing ones.",
     rich_markup_mode=None,
-    epilog=ending("fields", "fields persons", "fields create"),
+    epilog=epilog("fields", "fields persons", "fields create"),
 )
 
 
-@fields.command("list", cls=PlainCommand, epilog=ending("fields persons --json"))
+@fields.command("list", cls=PlainCommand, epilog=epilog("fields persons --json"))
 def list_fields(
     kind: Annotated[
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            autocompletion=offering("persons", "organizations", "products", "leads"),
+            autocompletion=completing("persons", "organizations", "products", "leads"),
             help="persons, organizations, products or leads. [default: all]",
         ),
     ] = None,
@@ -131,7 +131,7 @@ def list_fields(
     return fields_command.show_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
 
 
-@fields.command("create", cls=PlainCommand, epilog=ending("fields create", "fields create --type 'Plan=enum:Free,Pro'"))
+@fields.command("create", cls=PlainCommand, epilog=epilog("fields create", "fields create --type 'Plan=enum:Free,Pro'"))
 def create_fields(
     types: Annotated[
         list[str] | None,

@@ -1,4 +1,4 @@
-"""`init`'s first part: which account, by which key, and whether that key opens it."""
+"""`init`, first part: the account, its key, and a test of the key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPED_KEYS = 3
 
 @dataclass(frozen=True, slots=True)
 class AccountAddress:
-    """Where the account is: one of the two, or neither while we are offline. `typed`: at the terminal, just now."""
+    """The account's address: one of the two, or neither while we are offline. `typed`: it was typed at the terminal."""
 
     company_domain: str | None = None
     base_url: str | None = None
@@ -38,7 +38,7 @@ class AccountAddress:
 class Key:
     """The API token and where it is kept: in `file` or `keyring`, else in the environment.
 
-    `secret` is set where it is known here; `write` says that the file is yet to be written.
+    `secret` is the token itself, if it is known here; `write`: the file is yet to be written.
     """
 
     secret: Secret | None = None
@@ -49,16 +49,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An account that opened: `plan` is what its limits show."""
+    """An account that was opened with a key. `plan` is the plan that its limits show."""
 
-    place: AccountAddress
+    address: AccountAddress
     key: Key
     account: Account
     plan: str | None
 
 
-def place_of(company_domain: str | None, base_url: str | None) -> AccountAddress | None:
-    """What the options say. Raises UserMistake."""
+def address_of(company_domain: str | None, base_url: str | None) -> AccountAddress | None:
+    """The address that the options give. Raises UserMistake."""
     if company_domain is not None and base_url is not None:
         raise UserMistake("--company-domain and --base-url say the same: give one of them", code="usage")
     try:
@@ -71,7 +71,7 @@ def place_of(company_domain: str | None, base_url: str | None) -> AccountAddress
 
 
 def key_of(config_file: Path, token_file: Path | None, keyring: str | None, known: Secret | None) -> Key | None:
-    """The key as options, the environment and the folder give it; `known` is one from RudderStack's settings."""
+    """The key from options, environment or the config's folder; `known` is the one of RudderStack's settings."""
     if token_file is not None and keyring is not None:
         raise UserMistake("--token-file and --keyring say the same: give one of them", code="usage")
     if keyring is not None:
@@ -86,8 +86,8 @@ def key_of(config_file: Path, token_file: Path | None, keyring: str | None, know
     return Key(file=beside) if beside.is_file() else None
 
 
-def ask_place(conversation: Conversation) -> AccountAddress:
-    """Takes what people have at hand: a name, a host, or an address from the browser."""
+def ask_address(conversation: Conversation) -> AccountAddress:
+    """Asks for the account: a name, a host, or an address from the browser."""
 
     def read(answer: str) -> AccountAddress:
         try:
@@ -99,21 +99,21 @@ def ask_place(conversation: Conversation) -> AccountAddress:
                 raise refusal from None
 
     show_note("Which Pipedrive account? Its name as in https://acme.pipedrive.com; your browser's address will do.")
-    return conversation.until("Account", read)
+    return conversation.ask_until("Account", read)
 
 
 def ask_key(conversation: Conversation, known: Secret | None, into: Path, *, explain: bool = True) -> Key:
-    """A key that is typed, or that of RudderStack's settings; where to keep it is asked when it has opened."""
-    if known is not None and conversation.yes("RudderStack's settings hold an API token. Use that one?"):
+    """Asks for the key, or takes that of RudderStack's settings. Where to keep it is asked after it has been tested."""
+    if known is not None and conversation.confirm("RudderStack's settings hold an API token. Use that one?"):
         return Key(known, into, write=True)
     if explain:
         show_note(f"You find the API token {WHERE}. Use an admin's: others do not see every record.")
-    return Key(conversation.hidden("API token (stays hidden)"), into, write=True)
+    return Key(conversation.ask_secret("API token (stays hidden)"), into, write=True)
 
 
-def configured(place: AccountAddress, key: Key) -> Config:
-    """A config with nothing but the account, as far as it is known."""
-    section = Pipedrive(company_domain=place.company_domain, base_url=place.base_url, keyring=key.keyring)
+def configured(address: AccountAddress, key: Key) -> Config:
+    """A config with only the address and the key of the account."""
+    section = Pipedrive(company_domain=address.company_domain, base_url=address.base_url, keyring=key.keyring)
     if key.secret is not None:
         section = msgspec.structs.replace(section, api_token=key.secret)
     elif key.file is not None:
@@ -124,12 +124,12 @@ def configured(place: AccountAddress, key: Key) -> Config:
 
 
 def open_account(
-    conversation: Conversation, place: AccountAddress, key: Key, known: Secret | None, into: Path
+    conversation: Conversation, address: AccountAddress, key: Key, known: Secret | None, into: Path
 ) -> Access:
-    """Asks Pipedrive whose key it is. What was typed may be typed again; anything else raises StopRun."""
+    """Asks Pipedrive whose key it is. A wrong key or address can be typed again; other errors raise StopRun."""
     for attempt in range(1, TYPED_KEYS + 1):
-        config = configured(place, key)
-        credentials(config)  # raises for a file or keyring that gives no key
+        config = configured(address, key)
+        credentials(config)  # raises if the file or keyring has no key
         try:
             account, plan = asyncio.run(account_of_key(config))
         except StopRun as stop:
@@ -141,24 +141,24 @@ def open_account(
                 )
                 show_note(f"Pipedrive refused the API token{whose}. Is it complete, and of this company?")
                 key = ask_key(conversation, None, key.file or into, explain=False)
-            elif place.typed and stop.code in {"unreachable", "no_pipedrive"}:
+            elif address.typed and stop.code in {"unreachable", "no_pipedrive"}:
                 show_note(f"{stop.message}. Is the company's name right?")
-                place = ask_place(conversation)
+                address = ask_address(conversation)
             else:
                 raise
         else:
-            access = Access(place, key, account, plan)
+            access = Access(address, key, account, plan)
             show_note(_welcome(access))
-            return replace(access, key=_kept(conversation, key))
+            return replace(access, key=_ask_where_to_keep(conversation, key))
     raise AssertionError("the last attempt returns or raises")
 
 
-def _kept(conversation: Conversation, key: Key) -> Key:
-    """Where a key that was typed is kept; it goes into no config."""
+def _ask_where_to_keep(conversation: Conversation, key: Key) -> Key:
+    """Asks where to keep a key that was typed. The config never holds it."""
     if not key.write or not conversation.live:
         return key
     question = f"Keep the key in the file {key.file}, which only you can read?"
-    if conversation.yes(question):
+    if conversation.confirm(question):
         return key
     show_note(f"Then the environment variable {TOKEN_VARIABLE} has to hold it whenever a command runs.")
     return replace(key, file=None, write=False)

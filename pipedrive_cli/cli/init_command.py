@@ -1,4 +1,4 @@
-"""What `init` does: from nothing to a config that `check` is content with, by a few questions or by options alone."""
+"""The command `init`: makes a config that passes `check`, with a few questions or with options alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
 from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.config import Config, PlanName, values
-from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.config.rudderstack import Settings, read_settings
 from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
@@ -63,7 +63,7 @@ class Options:
 
 
 def run_init(options: Options) -> int:
-    """Asks, looks, writes, and returns the exit code. Raises UserMistake and StopRun before anything is written."""
+    """Asks, reads, writes the config, and returns the exit code. Raises UserMistake or StopRun before it writes."""
     job = InitRun(options, at_the_terminal(yes=options.yes))
     try:
         return job.run()
@@ -76,7 +76,7 @@ def run_init(options: Options) -> int:
 
 @dataclass(slots=True)
 class InitRun:
-    """One `init`. `made` counts the fields that were made; `written` says that the config is."""
+    """One run of `init`. `made` counts the fields that were made; `written`: the config is written."""
 
     options: Options
     conversation: Conversation
@@ -88,29 +88,29 @@ class InitRun:
         options, conversation = self.options, self.conversation
         plan = _plan(options.plan)
         currency = _currency(options.currency)
-        said = traits.read_maps(options.maps)
+        given = traits.read_maps(options.maps)
         if options.from_rudderstack is not None:
             self._settings = read_settings(options.from_rudderstack)
         self._may_write()
-        place, key = self._place_and_key()
+        address, key = self._address_and_key()
         access = None
         if not options.offline:
-            assert place is not None  # noqa: S101 - offline alone goes without
+            assert address is not None  # noqa: S101 - offline alone goes without
             assert key is not None  # noqa: S101 - as above
-            access = entry.open_account(conversation, place, key, self._settings.api_token, self._token_file())
-            place, key = access.place, access.key
+            access = entry.open_account(conversation, address, key, self._settings.api_token, self._token_file())
+            address, key = access.address, access.key
         sources = self._sources()
-        found = self._look(sources)
-        kinds = self._kinds(found, said)
-        account = None if access is None else self._learn(access, kinds)
-        traits.refuse_slips(said, account)
+        found = self._read_traits(sources)
+        kinds = self._kinds(found, given)
+        account = None if access is None else self._read_account(access, kinds)
+        traits.refuse_slips(given, account)
         ids = self._ids(kinds, account)
-        choice = choose(found.seen, account, said=said, settings=self._settings.maps, ids=ids)
+        choice = choose(found.seen, account, given=given, settings=self._settings.maps, ids=ids)
         self._discuss(choice)
         draft = Draft(
-            company_domain=None if place is None else place.company_domain,
-            base_url=None if place is None else place.base_url,
-            api_token_file=None if key is None or key.file is None else _beside(options.config_file, key.file),
+            company_domain=None if address is None else address.company_domain,
+            base_url=None if address is None else address.base_url,
+            api_token_file=None if key is None or key.file is None else _path_for_config(options.config_file, key.file),
             keyring=None if key is None else key.keyring,
             plan=plan or (access.plan if access and access.plan else "lite"),
             seats=options.seats,
@@ -126,9 +126,9 @@ class InitRun:
         config = _read_back(text, options.config_file)
         made = CreatedFields(()) if access is None else self._make_fields(access, config, choice)
         self._write(text, key)
-        ending = InitResult(options.config_file, sources, made.missing, offline=options.offline)
+        result = InitResult(options.config_file, sources, made.missing, offline=options.offline)
         active = sum(row.active for rows in draft.mapping.values() for row in rows)
-        ending.show(None if key is None else key.secret, active)
+        result.show(None if key is None else key.secret, active)
         if made.stopped is not None:
             show_error(made.stopped)
             return made.stopped.exit_code
@@ -145,21 +145,21 @@ class InitRun:
             raise UserMistake(f"-c {file}: is a folder", code="usage", hint="name the file in it")
         if not self.conversation.live:
             raise UserMistake(f"{file} is there already", code="usage", hint="--force replaces it; -c names another")
-        if not self.conversation.yes(f"{file} is there already. Replace it at the end?", default=False):
+        if not self.conversation.confirm(f"{file} is there already. Replace it at the end?", default=False):
             raise UserMistake(f"{file} stays as it is", code="usage", hint="-c names another file")
 
     def _token_file(self) -> Path:
         return self.options.token_file or self.options.config_file.parent / entry.TOKEN_FILE
 
-    def _place_and_key(self) -> tuple[entry.AccountAddress | None, entry.Key | None]:
-        """From the options, else by asking. Raises UserMistake with all that is lacking where nobody can be asked."""
+    def _address_and_key(self) -> tuple[entry.AccountAddress | None, entry.Key | None]:
+        """From the options, else by asking. Raises UserMistake with all that is missing if nobody can be asked."""
         options, known = self.options, self._settings.api_token
-        place = entry.place_of(options.company_domain, options.base_url)
+        address = entry.address_of(options.company_domain, options.base_url)
         key = entry.key_of(options.config_file, options.token_file, options.keyring, known)
         if options.offline:
-            return place, key
+            return address, key
         if not self.conversation.live:
-            lacks = [] if place else ["the account: --company-domain NAME or --base-url URL"]
+            lacks = [] if address else ["the account: --company-domain NAME or --base-url URL"]
             if key is None:
                 kept = " (the key of RudderStack's settings is written there)" if known else ""
                 lacks.append(
@@ -171,12 +171,12 @@ class InitRun:
                     code="usage",
                     hint="give these options; --offline does without an account, and leaves its fields unverified",
                 )
-        if place is None:
-            place = entry.ask_place(self.conversation)
-        return place, key or entry.ask_key(self.conversation, known, self._token_file())
+        if address is None:
+            address = entry.ask_address(self.conversation)
+        return address, key or entry.ask_key(self.conversation, known, self._token_file())
 
     def _sources(self) -> tuple[str, ...]:
-        """What to look at; asked for where none is named."""
+        """The sources of the options; without any, asks for one."""
         if self.options.sources or not self.conversation.live:
             return self.options.sources
 
@@ -188,18 +188,18 @@ class InitRun:
                 raise BadValue(f"cannot be read: {mistake.message}") from None
             return named
 
-        return self.conversation.until("Events to look at (a file or folder; Enter for none)", read)
+        return self.conversation.ask_until("Events to look at (a file or folder; Enter for none)", read)
 
-    def _look(self, sources: Sequence[str]) -> TraitsFound:
+    def _read_traits(self, sources: Sequence[str]) -> TraitsFound:
         if not sources:
             return NOTHING_SEEN
         found = look(resolve_sources(sources, standard_input(), note=show_note))
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 
-    def _kinds(self, found: TraitsFound, said: Maps) -> tuple[Kind, ...]:
-        """The kinds of record that matter; without events to go by, all."""
-        named = {*found.kinds, *said, *self._settings.maps}
+    def _kinds(self, found: TraitsFound, given: Maps) -> tuple[Kind, ...]:
+        """The kinds of record that events, mapping or settings name; without events all kinds."""
+        named = {*found.kinds, *given, *self._settings.maps}
         if self.options.user_id_field is not None:
             named.add("persons")
         if self.options.group_id_field is not None:
@@ -207,18 +207,18 @@ class InitRun:
         return tuple(kind for kind in KINDS if kind in named or not found.kinds)
 
     def _ids(self, kinds: Sequence[Kind], account: Account | None) -> dict[Kind, str | None]:
-        """The fields of the ids, as options, settings, account or somebody who is asked name them."""
+        """The fields for the ids: from the options, the settings, the account, or by asking."""
         ids: dict[Kind, str | None] = {}
         given = {"persons": self.options.user_id_field, "organizations": self.options.group_id_field}
         set_there = {"persons": self._settings.user_id_field, "organizations": self._settings.group_id_field}
         for kind, _ in ID_FIELDS:
-            written_as = given[kind] or _usable(kind, set_there[kind], account)
+            written_as = given[kind] or _usable_id_field(kind, set_there[kind], account)
             needed = kind in kinds or written_as is not None
             ids[kind] = traits.choose_id(self.conversation, kind, written_as, account) if needed else None
         return ids
 
-    def _learn(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
-        learnt = asyncio.run(learn_account(entry.configured(access.place, access.key), access.account, kinds))
+    def _read_account(self, access: entry.Access, kinds: Iterable[Kind]) -> Account:
+        learnt = asyncio.run(learn_account(entry.configured(access.address, access.key), access.account, kinds))
         for sentence in learnt.refused:
             show_note(f"Note: {sentence}.")
         return learnt.account
@@ -241,12 +241,12 @@ class InitRun:
         proposed = (account.default_currency if account else None) or traits.NOTHING
         amounts = count(found.amounts_without_currency, "event")
         show_note(f"{amounts} with an amount and no currency. Without one no value is sent.")
-        return self.conversation.until("The currency that is meant (- for none)", read, proposed)
+        return self.conversation.ask_until("The currency that is meant (- for none)", read, proposed)
 
     def _make_fields(self, access: entry.Access, config: Config, choice: MappingChoice) -> CreatedFields:
-        """Makes what the account lacks, if that is wanted."""
+        """Makes the fields that the account lacks, if somebody agrees."""
         types = {row.field: row.make for row in choice.rows if row.field and row.make}
-        config = msgspec.structs.replace(config, pipedrive=entry.configured(access.place, access.key).pipedrive)
+        config = msgspec.structs.replace(config, pipedrive=entry.configured(access.address, access.key).pipedrive)
         wanted = asyncio.run(lacking_fields(config, types))
         if not wanted:
             return CreatedFields(())
@@ -255,7 +255,7 @@ class InitRun:
         agreed = self.options.create_fields
         if not agreed and self.conversation.live:
             it = "it" if len(wanted) == 1 else "them"
-            agreed = self.conversation.yes(f"The account lacks {count(len(wanted), 'field')}. Make {it} now?")
+            agreed = self.conversation.confirm(f"The account lacks {count(len(wanted), 'field')}. Make {it} now?")
         if not agreed:
             return CreatedFields((), missing=tuple(wanted))
         made = asyncio.run(create_lacking(config, wanted))
@@ -288,8 +288,8 @@ def _currency(code: str | None) -> str | None:
         raise UserMistake(f"--currency {refusal.message}", code="usage", hint=refusal.hint) from None
 
 
-def _usable(kind: Kind, key: str | None, account: Account | None) -> str | None:
-    """The id's field of RudderStack's settings, by name where that is enough; None, with a note, if it cannot be."""
+def _usable_id_field(kind: Kind, key: str | None, account: Account | None) -> str | None:
+    """The field for ids in RudderStack's settings, by name if that is unambiguous. None, with a note, if unfit."""
     if key is None:
         return None
     target = resolve_field(kind, key, account)
@@ -302,16 +302,16 @@ def _usable(kind: Kind, key: str | None, account: Account | None) -> str | None:
     return as_written(kind, target.address.removeprefix("custom_fields."), target.name, account)
 
 
-def _beside(config_file: Path, file: Path) -> str:
-    """The file as the config names it: from the config's folder where it is in there."""
+def _path_for_config(config_file: Path, file: Path) -> str:
+    """The file's path for the config: relative if the file is in the config's folder."""
     folder, absolute = config_file.absolute().parent, file.absolute()
     return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
 
 
 def _read_back(text: str, file: Path) -> Config:
-    """The config that the text will be read as. Raises ConfigProblems where somebody chose what cannot be."""
+    """The config in the text. Raises ConfigProblems if a chosen value is not allowed."""
     problems: list[ConfigProblem] = []
-    config = checked(text, {}, sandbox=False, problems=problems)
+    config = checked_config(text, {}, sandbox=False, problems=problems)
     if problems:
         raise ConfigProblems(str(file), problems)
     return config

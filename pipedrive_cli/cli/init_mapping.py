@@ -1,4 +1,4 @@
-"""`init`'s second part: the fields for the ids, and trait by trait the field it goes to, shown and changed."""
+"""`init`, second part: shows and changes the fields for the ids and the mapping of traits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.tables import show_rows
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.setup.choosing import KEPT_OUT, SAID, ChoiceRow, MappingChoice, judged, made
+from pipedrive_cli.setup.choosing import GIVEN, KEPT_OUT, ChoiceRow, MappingChoice, named_row, with_new_field
 from pipedrive_cli.setup.new_fields import guess_type
 from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
 from pipedrive_cli.transform.mapping import short
@@ -28,12 +28,12 @@ ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}
 VALUES_SHOWN = 3
 VALUES_LENGTH = 28
 NAME_LENGTH = 40
-UNMAPPED_SHOWN = 25  # of each kind, the most frequent ones
+UNMAPPED_SHOWN = 25  # the most frequent traits of each kind
 NOTHING = "-"
 
 
 def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
-    """`persons.role=Role` of --map, by kind; nothing behind the = keeps the trait out. Raises UserMistake."""
+    """The lines `persons.role=Role` of --map, by kind; without a field the trait is not mapped. Raises UserMistake."""
     maps: dict[Kind, dict[str, str]] = {}
     for text in written:
         place, equals, name = text.partition("=")
@@ -51,7 +51,7 @@ def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
 
 
 def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None) -> None:
-    """Raises UserMistake for fields of --map that the account has under nearly that name: those were meant."""
+    """Raises UserMistake for fields of --map that the account does not have, if it has a field of a similar name."""
     slips = []
     for kind in KINDS:
         for trait, name in maps.get(kind, {}).items():
@@ -65,12 +65,12 @@ def refuse_slips(maps: Mapping[Kind, Mapping[str, str]], account: Account | None
 
 
 def is_new(refusal: str) -> bool:
-    """Whether `resolve` refused a name only because nothing like it is there."""
+    """Whether `resolve_field` refused a name only because the account has no similar field."""
     return "have no field " in refusal and "did you mean" not in refusal and "with the key" not in refusal
 
 
 def choose_id(conversation: Conversation, kind: Kind, given: str | None, account: Account | None) -> str:
-    """The field for a kind's ids: what was given, what the account has, or one to be made."""
+    """The field for a kind's ids: the given one, one of the account, or one that is to be made."""
     if given is not None:
         if wrong := wrong_id_field(kind, given, account):
             raise UserMistake(wrong, code="usage", hint="name another field, or one that is to be made")
@@ -91,16 +91,16 @@ def choose_id(conversation: Conversation, kind: Kind, given: str | None, account
             raise BadValue(f"is not there: {found}")
         return answer
 
-    return conversation.until(question, read, proposed)
+    return conversation.ask_until(question, read, proposed)
 
 
 def discuss(conversation: Conversation, choice: MappingChoice) -> None:
-    """Shows what is proposed and takes changes; then which fields are to be made for traits that have none."""
+    """Shows the proposals and asks for changes; then asks which new fields to make for traits without a field."""
     show_choice(choice, asked=True)
     if not choice.rows:
         return
     while True:
-        answer = conversation.text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
+        answer = conversation.ask_text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
         if not answer:
             break
         if answer == NOTHING:
@@ -110,16 +110,16 @@ def discuss(conversation: Conversation, choice: MappingChoice) -> None:
         if not 1 <= number <= len(choice.rows):
             show_note(f"That is none of the lines 1 to {len(choice.rows)}.")
             continue
-        choice.rows[number - 1] = _changed(conversation, choice, choice.rows[number - 1])
+        choice.rows[number - 1] = _ask_change(conversation, choice, choice.rows[number - 1])
         show_note(_line(choice.rows[number - 1]))
     _offer_new(conversation, choice)
 
 
 def show_choice(choice: MappingChoice, *, asked: bool) -> None:
-    """The rows as tables, one per kind, and the notes. Where nobody is `asked`, what is not sure becomes a comment."""
+    """Shows the rows as a table per kind, and the notes. Unless somebody is `asked`, unsure rows become comments."""
     numbers = {(row.trait.kind, row.trait.path): number for number, row in enumerate(choice.rows, 1)}
     for kind in KINDS:
-        rows = choice.of(kind)
+        rows = choice.rows_of(kind)
         unmapped = [row for row in rows if row.field is None]
         left_out = unmapped[UNMAPPED_SHOWN:]
         shown = [row for row in rows if row not in left_out]
@@ -138,12 +138,12 @@ def show_choice(choice: MappingChoice, *, asked: bool) -> None:
 
 
 def accept_new(choice: MappingChoice) -> None:
-    """A new field for every trait that could have one."""
-    choice.rows[:] = [made(row) for row in choice.rows]
+    """Chooses a new field for every trait that can have one."""
+    choice.rows[:] = [with_new_field(row) for row in choice.rows]
 
 
 def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
-    """What is written down. Without `all_of_them` what nobody was asked about becomes a comment, unless it is sure."""
+    """The lines of the mapping by kind. Unless `all_of_them` are active, unsure lines become comments."""
     found: dict[Kind, list[MappedTrait]] = {}
     unmapped: Counter[Kind] = Counter()
     for row in choice.rows:
@@ -152,29 +152,29 @@ def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[Mappe
         if row.field is not None:
             words = [seen, row.why, *([f"a new field, {row.make}"] if row.make and row.why != "a new field" else [])]
             kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), all_of_them or row.sure))
-        elif row.told is not None and row.told.new_name is not None and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
+        elif (new := row.proposal) is not None and new.new_name and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
             unmapped[row.trait.kind] += 1
-            note = f"{seen}; no field yet ({row.told.new_type})"
-            kept.append(MappedTrait(row.trait.path, row.told.new_name, note, active=False))
+            note = f"{seen}; no field yet ({new.new_type})"
+            kept.append(MappedTrait(row.trait.path, new.new_name, note, active=False))
     return found
 
 
-def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
+def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) -> ChoiceRow:
     kind, trait = row.trait.kind, row.trait
-    can_be_new = made(replace(row, field=None)).field is not None
+    can_be_new = with_new_field(replace(row, field=None)).field is not None
 
     def read(answer: str) -> ChoiceRow:
         if answer in {NOTHING, ""}:
-            return ChoiceRow(trait, told=row.told)
+            return ChoiceRow(trait, proposal=row.proposal)
         if answer == "new":
             if not can_be_new:
                 raise BadValue("cannot be: no field that can be made takes such values")
-            return made(replace(row, field=None))
-        if (other := choice.taken(kind, trait.path).get(answer)) is not None:
+            return with_new_field(replace(row, field=None))
+        if (other := choice.taken_fields(kind, trait.path).get(answer)) is not None:
             raise BadValue(f"is taken: {visible_text(other)} goes there")
         found = resolve_field(kind, answer, choice.account)
         if isinstance(found, FieldTarget):
-            return judged(trait, answer, choice.account, SAID)
+            return named_row(trait, answer, choice.account, GIVEN)
         if not is_new(found):
             raise BadValue(f"cannot be: {visible_text(found)}")
         if answer.casefold() in RESERVED_FIELDS[kind]:
@@ -182,17 +182,17 @@ def _changed(conversation: Conversation, choice: MappingChoice, row: ChoiceRow) 
                 f"cannot be: no mapping sets {visible_text(answer)}, Pipedrive's own field",
                 f"if {visible_text(trait.path)} is a slip, correct it in what sends the events",
             )
-        if not conversation.yes(f"{kind} have no field {answer}. Shall it be made?"):
+        if not conversation.confirm(f"{kind} have no field {answer}. Shall it be made?"):
             raise BadValue("was not taken")
         make = guess_type(trait.path, trait.values) or "varchar"
-        return ChoiceRow(trait, answer, "a new field", sure=True, make=make, told=row.told)
+        return ChoiceRow(trait, answer, "a new field", sure=True, make=make, proposal=row.proposal)
 
     new = ", new for one of its own" if can_be_new else ""
-    return conversation.until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
+    return conversation.ask_until(f"Field for {trait.path} (a name{new}, - for none)", read, row.field or NOTHING)
 
 
 def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
-    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and made(row).field is not None]
+    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and with_new_field(row).field is not None]
     if not numbers:
         return
 
@@ -208,8 +208,8 @@ def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
         return wanted
 
     show_note(f"New fields can be made for traits that have none: {_listed(numbers)}.")
-    for number in conversation.until("New fields for (all, some of these numbers, or Enter for none)", read):
-        choice.rows[number - 1] = made(choice.rows[number - 1])
+    for number in conversation.ask_until("New fields for (all, some of these numbers, or Enter for none)", read):
+        choice.rows[number - 1] = with_new_field(choice.rows[number - 1])
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -237,20 +237,20 @@ def _shown(value: object) -> str:
 
 
 def _remark(row: ChoiceRow) -> str:
-    """Why this field, or why none; and what would be refused."""
-    told = row.told
+    """Why the trait has this field or none, and which values would be refused."""
+    proposal = row.proposal
     parts = [row.why] if row.why else []
-    if row.why == "same name" and told is not None and told.rival is not None:
-        parts.append(f"{told.rival} bears it too")
+    if row.why == "same name" and proposal is not None and proposal.rival is not None:
+        parts.append(f"{proposal.rival} bears it too")
     if row.make is not None:
         parts = [f"new, of type {row.make}"]
-    if row.field is None and told is not None:
-        if told.slip_of is not None:
-            parts.append(f"a slip of {told.slip_of}?")
-        if told.why_not is not None:
-            parts.append(told.why_not)
-        elif told.new_name is not None:
-            parts.append(f"could be new: {told.new_name} ({told.new_type})")
+    if row.field is None and proposal is not None:
+        if proposal.slip_of is not None:
+            parts.append(f"a slip of {proposal.slip_of}?")
+        if proposal.why_not is not None:
+            parts.append(proposal.why_not)
+        elif proposal.new_name is not None:
+            parts.append(f"could be new: {proposal.new_name} ({proposal.new_type})")
     elif row.field is not None and row.why_not is not None and row.fitting is not None:
         of = len(row.trait.values)
         parts.append(f"{of - row.fitting} of {of} values do not fit, such as {_shown(row.misfit)[:30]}")

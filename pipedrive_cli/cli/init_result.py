@@ -1,4 +1,4 @@
-"""`init`'s last part: what `check` would say of what was written, and which commands come next."""
+"""`init`, last part: checks the written config and shows the next commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipedrive_cli.cli.check_command import tell_checked
+from pipedrive_cli.cli.check_command import show_checked
 from pipedrive_cli.config import load
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.report.console import show_note
@@ -25,7 +25,7 @@ DEFAULT = Path("config.yaml")
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What was done: the file, the events looked at, fields that are yet to be made."""
+    """The config file, the sources that were read, and the fields that are yet to be made."""
 
     config_file: Path
     sources: tuple[str, ...]
@@ -33,13 +33,13 @@ class InitResult:
     offline: bool
 
     def show(self, key: Secret | None, mapped: int) -> None:
-        """Says it, on stdout. `key` is a token that this shell does not have."""
+        """Shows the result on stdout. `key` is the API token, which the environment may lack."""
         checked = self._checked(key)
         steps = [f"`{command}`{what}" for command, what in self._commands(checked)]
         known = key is None or os.environ.get(TOKEN_VARIABLE)
         if not known and load(self.config_file, {}).pipedrive.api_token_file is None:
             steps.insert(0, f"`export {TOKEN_VARIABLE}=...` in every shell: the key is kept nowhere.")
-        tell_checked(checked, self.config_file, steps)
+        show_checked(checked, self.config_file, steps)
         show_note(f"Wrote {self.config_file}: {count(mapped, 'trait')} mapped.", file=sys.stdout)
 
     def _checked(self, key: Secret | None) -> Checked:
@@ -55,7 +55,7 @@ class InitResult:
         return () if "-" in self.sources else self.sources
 
     def _commands(self, checked: Checked) -> list[tuple[str, str]]:
-        """The next commands, each with what it is for."""
+        """The next commands, each with its purpose."""
         config = "" if self.config_file == DEFAULT else f" -c {shlex.quote(str(self.config_file))}"
         events = " ".join(shlex.quote(source) for source in self._events) or "SOURCE"
         check = f"pipedrive-cli check {events}{config}", " looks whether all is well then."

@@ -1,4 +1,4 @@
-"""With `--json` a command that comes to nothing prints one JSON object too: a script reads why instead of nothing."""
+"""With `--json` a command that fails prints one JSON object, too, so that a script can read the reason."""
 
 from __future__ import annotations
 
@@ -18,48 +18,49 @@ from pipedrive_cli.run.results import cut_short, new_run_name
 
 P = ParamSpec("P")
 Command: TypeAlias = Callable[P, int]
+Describe: TypeAlias = Callable[[PipedriveCliError], Any]
 
 
 @contextlib.contextmanager
-def told_as_json(as_json: bool, told: Callable[[PipedriveCliError], Any] | None = None) -> Iterator[None]:
-    """Prints what `told` makes of an error (a plain object by default) and lets it go on: people read it on stderr.
+def errors_as_json(as_json: bool, describe: Describe | None = None) -> Iterator[None]:
+    """Prints an error as JSON, in the form of `describe` (by default `plain_summary`), and raises it again.
 
-    Ctrl-C counts as one. What is within must print nothing itself.
+    Ctrl-C counts as an error. The code within must not print to stdout.
     """
     try:
         yield
     except PipedriveCliError as error:
         if as_json:
-            print_json((told or plain_summary)(error))
+            print_json((describe or plain_summary)(error))
         raise
     except (KeyboardInterrupt, typer.Abort):
         if as_json:
-            print_json((told or plain_summary)(interrupted()))
+            print_json((describe or plain_summary)(interrupted()))
         raise
 
 
-def tells_stops(told: Callable[[PipedriveCliError], Any] | None = None) -> Callable[[Command[P]], Command[P]]:
-    """`told_as_json` around a command that is called with `as_json=`."""
+def prints_errors(describe: Describe | None = None) -> Callable[[Command[P]], Command[P]]:
+    """Wraps a command that has a parameter `as_json` in `errors_as_json`."""
 
-    def around(command: Command[P]) -> Command[P]:
+    def decorator(command: Command[P]) -> Command[P]:
         @functools.wraps(command)
-        def telling(*args: P.args, **named_args: P.kwargs) -> int:
-            with told_as_json(bool(named_args.get("as_json")), told):
+        def wrapper(*args: P.args, **named_args: P.kwargs) -> int:
+            with errors_as_json(bool(named_args.get("as_json")), describe):
                 return command(*args, **named_args)
 
-        return telling
+        return wrapper
 
-    return around
+    return decorator
 
 
 def stopped_summary(error: PipedriveCliError, live_figures: LiveFigures | None = None) -> Summary:
-    """For commands that give one: no run came of it, or not to its end."""
+    """The summary of a run that stopped early or never began, for commands that print a summary."""
     counted = live_figures or LiveFigures()
     return cut_short(error, problems_of_stop(error), counted, counted.run or new_run_name(datetime.now(UTC)))
 
 
 def plain_summary(error: PipedriveCliError) -> dict[str, Any]:
-    """For commands that give no summary."""
+    """The object for commands that print no summary."""
     return {
         "version": VERSION,
         "status": "stopped",
@@ -70,7 +71,7 @@ def plain_summary(error: PipedriveCliError) -> dict[str, Any]:
 
 
 def problems_of_stop(error: PipedriveCliError) -> tuple[ProblemGroup, ...]:
-    """An error as a report's problems: every mistake of a config, or the one thing that went wrong."""
+    """An error as problems of a report: every mistake of a config, or the one error."""
     if isinstance(error, ConfigProblems):
         return tuple(config_group(error.file, problem) for problem in error.problems)
     return (problem_group(error.code, None, 1, message=error.message, hint=error.hint),)

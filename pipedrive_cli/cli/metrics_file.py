@@ -1,4 +1,4 @@
-"""`--metrics FILE`: written at the end of a run, however it ended."""
+"""`--metrics FILE`: writes the file at the end of a run, however the run ended."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pipedrive_cli.cli.printing import write_file
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.summary import Summary
 
-FOR_ALL = 0o644  # node_exporter is another user, and the file holds nothing of any event
+FOR_ALL = 0o644  # node_exporter runs as another user, and the file holds no data of events
 
 
-class Measured:
-    """Where a run leaves its summary, for the file that is written after it."""
+class FinishedRun:
+    """Holds a run's summary for the file that is written after the run."""
 
     def __init__(self) -> None:
         self.summary: Summary | None = None
 
 
 @contextlib.contextmanager
-def measured(path: Path | None, note: Callable[[str], None]) -> Iterator[Measured]:
-    """Writes the file at the end; without a path nothing. Raises UserMistake for a path that cannot be.
+def writing_metrics(path: Path | None, note: Callable[[str], None]) -> Iterator[FinishedRun]:
+    """Writes the file at the end, if there is a path. Raises UserMistake for a bad path.
 
-    A file that cannot be written at the end is told by `note`: the run's own exit code says more.
+    If the file cannot be written at the end, `note` says so, and the run keeps its exit code.
     """
-    found = Measured()
+    found = FinishedRun()
     if path is None:
         yield found
         return

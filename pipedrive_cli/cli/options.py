@@ -1,4 +1,4 @@
-"""The options that several commands share, and how a command's help looks."""
+"""The options that several commands share, and the form of a command's help."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ nothing was sent; 3 the key was refused; 4 stopped early, run again; 5 another r
 run again."""
 
 
-def ending(*examples: str, codes: str = "") -> str:
-    """What stands below the options in a command's help: examples, each on a line of its own, and exit codes."""
+def epilog(*examples: str, codes: str = "") -> str:
+    """The text below the options in a command's help: examples, one a line, and exit codes."""
     lines = "".join(f"\n  pipedrive-cli {example}" for example in examples)
     return f"\b\nExamples:{lines}" + (f"\n\n{codes}" if codes else "")
 
 
-def offering(*words: str) -> Callable[[str], list[str]]:
-    """What the shell completes a word to."""
+def completing(*words: str) -> Callable[[str], list[str]]:
+    """A function with which the shell completes a word to one of `words`."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-def runs_there_are(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The same for names of runs: those of the journal that is named, else of all there are; the newest first."""
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Completes the name of a run: runs of the journal that is named, else of all journals, the newest first."""
     from pipedrive_cli.cli.runs_command import names  # noqa: PLC0415 - only where the shell asks for them
 
-    # Not every Typer converts what stands on a line that is being completed.
+    # Not every version of Typer converts the values of a line that is being completed.
     state, config = (None if given is None else Path(given) for given in map(ctx.params.get, ("state", "config")))
     return [name for name in names(state, config) if name.startswith(incomplete)]
 
 
-PLANS = offering("lite", "growth", "premium", "ultimate")
+PLANS = completing("lite", "growth", "premium", "ultimate")
 
 Sources = Annotated[
     list[str],
@@ -51,8 +51,7 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="PIPEDRIVE_CLI_CONFIG", help="The config file.", metavar="FILE")
 ]
 Sandboxed = Annotated[
-    bool,
-    typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network."),
+    bool, typer.Option("--sandbox", help="Use an embedded, empty Pipedrive instead of an account: no key, no network.")
 ]
 State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Where the journal lives.")]
 Limit = Annotated[
@@ -67,7 +66,7 @@ Types = Annotated[
     typer.Option(
         "--type",
         metavar="TYPE",
-        autocompletion=offering("identify", "group", "alias", "track", "page", "screen"),
+        autocompletion=completing("identify", "group", "alias", "track", "page", "screen"),
         help="Only events of this type: identify, group, alias, track.",
     ),
 ]
@@ -102,7 +101,7 @@ MetricsFile = Annotated[
 
 
 class LogFormat(StrEnum):
-    """What stderr is written as."""
+    """The format of stderr."""
 
     text = "text"
     json = "json"
@@ -125,7 +124,7 @@ class PlainCommand(TyperCommand):
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command. A Ctrl-C that it does not hear itself is told: Typer would end without a word."""
+        """Runs the command. Turns a Ctrl-C that the command does not handle into an error with a message."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:

@@ -1,6 +1,6 @@
-"""How a command tells what it does, as `--json`, `--quiet`, `--verbose` and `--log-format` ask for it.
+"""Writes a command's output as `--json`, `--quiet`, `--verbose` and `--log-format` ask for it.
 
-stdout has the result, stderr all else: words and a live view for people, or lines of JSON for programs.
+The result goes to stdout, everything else to stderr: text and a live view for people, or lines of JSON for programs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipedrive_cli.run.replay import Finished
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How the result is to be told: the options of the command line."""
+    """The options of the command line for output."""
 
     as_json: bool = False
     quiet: bool = False
@@ -34,22 +34,22 @@ class OutputOptions:
 
 
 class View(Protocol):
-    """Progress that is drawn, or written, when it is asked to."""
+    """A view of a run's progress, which is drawn or written on `refresh`."""
 
     def refresh(self) -> None: ...
 
 
 class Output:
-    """What a command says while it works, and at its end."""
+    """Shows notes, progress and the result of a command."""
 
-    def __init__(self, telling: OutputOptions) -> None:
-        self._telling = telling
-        self._log = JsonLog() if telling.json_log else None
+    def __init__(self, options: OutputOptions) -> None:
+        self._options = options
+        self._log = JsonLog() if options.json_log else None
         self._view: LiveView | LogView | None = None
 
     def note(self, text: str) -> None:
-        """A message for people; nothing when quiet. Above the moving lines where there are some."""
-        if self._telling.quiet:
+        """Shows a message for people, above the live view if there is one; nothing when quiet."""
+        if self._options.quiet:
             return
         if self._view is not None:
             self._view.note(text)
@@ -62,10 +62,10 @@ class Output:
     def watching(
         self, live_figures: LiveFigures, clock: Callable[[], float], *, virtual: bool = False
     ) -> Iterator[View]:
-        """The progress of a run; `clock` and `virtual` as for `LiveView`."""
+        """Shows the progress of a run; `clock` and `virtual` as for `LiveView`."""
         view: LiveView | LogView
-        if self._log is None or self._telling.quiet:
-            view = LiveView(live_figures, clock, quiet=self._telling.quiet, virtual=virtual)
+        if self._log is None or self._options.quiet:
+            view = LiveView(live_figures, clock, quiet=self._options.quiet, virtual=virtual)
         else:
             view = LogView(live_figures, clock, self._log, virtual=virtual)
         with view:
@@ -75,30 +75,30 @@ class Output:
             finally:
                 self._view = None
 
-    def ended(self, finished: Finished, *, more: Sequence[str] = ()) -> None:
-        """How it ended, `more` being lines below the report."""
-        telling, summary = self._telling, finished.summary
+    def show_result(self, finished: Finished, *, more: Sequence[str] = ()) -> None:
+        """Shows the report of a finished run; `more` are lines below it."""
+        options, summary = self._options, finished.summary
         scene, passed_over = finished.context.scene, finished.context.passed_over
-        nothing_to_say = telling.quiet and summary.exit_code == 0
+        nothing_to_say = options.quiet and summary.exit_code == 0
         if self._log is not None and not nothing_to_say:
-            self._log.ended(
+            self._log.write_summary(
                 summary, scene=scene, rejects=finished.rejects, resume_in=finished.resume_in, passed_over=passed_over
             )
-        if telling.as_json:
+        if options.as_json:
             print_json(summary)
             return
-        if nothing_to_say or (telling.quiet and self._log is not None):
+        if nothing_to_say or (options.quiet and self._log is not None):
             return
-        out = sys.stderr if telling.quiet else sys.stdout
+        out = sys.stderr if options.quiet else sys.stdout
         show_summary(
             summary,
             file=out,
             rejects=finished.rejects,
             resume_in=finished.resume_in,
-            examples=EXAMPLES if telling.verbose else EXAMPLES_SHOWN,
+            examples=EXAMPLES if options.verbose else EXAMPLES_SHOWN,
             scene=scene,
             passed_over=passed_over,
-            every_endpoint=telling.verbose,
+            every_endpoint=options.verbose,
         )
         for line in more:
             show_note(line, file=out)

@@ -1,4 +1,4 @@
-"""What `preview` and `replay --dry-run` do with their options: preview, show, and give the exit code."""
+"""The commands `preview` and `replay --dry-run`: preview, show the requests, and return the exit code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from pipedrive_cli.cli.json_errors import stopped_summary as stopped
-from pipedrive_cli.cli.json_errors import tells_stops
+from pipedrive_cli.cli.json_errors import prints_errors
+from pipedrive_cli.cli.json_errors import stopped_summary as stopped_check
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
@@ -25,7 +25,7 @@ from pipedrive_cli.run.preview_rows import PlannedRequest
 OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
 
 
-@tells_stops(stopped)
+@prints_errors(stopped_check)
 def preview_events(
     config_file: Path,
     *,
@@ -40,7 +40,7 @@ def preview_events(
     as_json: bool = False,
     verbose: bool = False,
 ) -> int:
-    """Previews, writes the requests (or the counts alone) to stdout, and returns the exit code."""
+    """Previews, writes the requests (or only the counts) to stdout, and returns the exit code."""
     chosen = next((known for known in requests.FORMS if known == form), None)
     if chosen is None:
         raise UserMistake(
@@ -69,10 +69,10 @@ def preview_events(
     )
     if not counts_only:
         _write(out, requests.head(style))
-    with _unwatched():
+    with _without_garbage_collection():
         summary = asyncio.run(job.run())
     out.buffer.flush()
-    _tell(
+    _show_summary(
         summary,
         out if counts_only or chosen == "text" else sys.stderr,
         as_json=as_json,
@@ -82,7 +82,7 @@ def preview_events(
     return summary.exit_code
 
 
-def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:
+def _show_summary(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:
     if as_json:
         print_json(summary)
         return
@@ -93,14 +93,14 @@ def _tell(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advic
 
 
 @contextlib.contextmanager
-def _unwatched() -> Iterator[None]:
-    """Without the garbage collector: what waits for its window is none, however often it is looked through."""
-    watched = gc.isenabled()
+def _without_garbage_collection() -> Iterator[None]:
+    """Turns the garbage collector off: it would search the waiting changes again and again and find no garbage."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if watched:
+        if enabled:
             gc.enable()
 
 
@@ -115,7 +115,7 @@ def _colours(file: TextIO) -> bool:
 
 
 def _write(file: TextIO, text: str) -> None:
-    # Bytes: JSON and curl are UTF-8 whatever the terminal's locale is, and a newline stays one on Windows.
+    # Bytes: JSON and curl are UTF-8 in any locale, and Windows must not change newlines.
     file.buffer.write(text.encode("utf-8", "backslashreplace"))
     if file.isatty():
         file.buffer.flush()

@@ -1,4 +1,4 @@
-"""Streams and files that are not for eyes alone: JSON on stdout, files that are whole or not there, standard input."""
+"""Streams and files for programs: JSON on stdout, files that are written whole or not at all, standard input."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipedrive_cli.report.safe_stdout import abandon
 
 
 def print_json(value: Any) -> None:
-    """One JSON object and a newline."""
+    """Prints one JSON object and a newline."""
     print_bytes(json_line(value))
 
 
 def print_bytes(content: bytes) -> None:
-    """`content`, on stdout, now; nowhere if whoever read it has gone."""
+    """Writes `content` to stdout and flushes it; drops it if the reader has gone."""
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -28,7 +28,7 @@ def print_bytes(content: bytes) -> None:
 
 
 def write_file(option: str, path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Written beside and renamed; for its owner alone, as it has personal data. Raises UserMistake, with the option."""
+    """Writes a temporary file and renames it. By default only its owner can read it. Raises UserMistake."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # mode 0600
         beside = Path(name)
@@ -45,5 +45,5 @@ def write_file(option: str, path: Path, content: bytes, *, mode: int = 0o600) ->
 
 
 def standard_input() -> BinaryIO | None:
-    """The bytes of standard input; None where somebody closed it, as some schedulers do."""
+    """The bytes of standard input; None if it is closed, as under some schedulers."""
     return None if sys.stdin is None else sys.stdin.buffer

@@ -1,4 +1,4 @@
-"""What `rehearse` does with its options: rehearse, show, and give the exit code."""
+"""The command `rehearse`: rehearses a run, shows the result, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from pipedrive_cli.cli.json_errors import stopped_summary, told_as_json
+from pipedrive_cli.cli.filtering import seconds
+from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.output import Output, OutputOptions
 from pipedrive_cli.cli.printing import standard_input
-from pipedrive_cli.cli.replay_command import REFRESH, check_report, collect_rarely, seconds, write_report
+from pipedrive_cli.cli.replay_command import REFRESH, check_report, collect_rarely, write_report
 from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import UserMistake
@@ -25,12 +26,12 @@ from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, plan_limits
 from pipedrive_cli.virtual_time import VirtualTimeLoop
 
-DAYS_NAMED = 7  # of longer runs the first and the last day say enough
+DAYS_NAMED = 7  # of longer runs only the first and the last day are named
 
 
 @dataclass(frozen=True, slots=True)
 class PlanChoice:
-    """The plan to rehearse on, as it was written; None: what the config says."""
+    """The options for the plan to rehearse on, as they were written; None: the config's value counts."""
 
     plan: str | None = None
     seats: int | None = None
@@ -38,20 +39,21 @@ class PlanChoice:
     online: bool = False
 
 
-def run_rehearsal(config_file: Path, options: RunOptions, choice: PlanChoice, telling: OutputOptions) -> int:
-    """Rehearses, shows what would come of it, and returns the exit code that the run would have."""
-    voice = Output(telling)
-    with told_as_json(telling.as_json, stopped_summary):
-        rehearsed = _rehearsed(config_file, options, choice, telling, voice)
-    means = foretold(rehearsed)
-    voice.ended(rehearsed.finished, more=["", *means, *([known(rehearsed)] if rehearsed.looked is None else [])])
-    for report in telling.reports:
-        write_report(report, rehearsed.finished, [known(rehearsed), *means])
+def run_rehearsal(config_file: Path, options: RunOptions, choice: PlanChoice, output_options: OutputOptions) -> int:
+    """Rehearses, shows the forecast, and returns the exit code that the run would have."""
+    output = Output(output_options)
+    with errors_as_json(output_options.as_json, stopped_summary):
+        rehearsed = _rehearsed(config_file, options, choice, output_options, output)
+    means = describe_forecast(rehearsed)
+    ignorance = [describe_known(rehearsed)] if rehearsed.looked is None else []
+    output.show_result(rehearsed.finished, more=["", *means, *ignorance])
+    for report in output_options.reports:
+        write_report(report, rehearsed.finished, [describe_known(rehearsed), *means])
     return rehearsed.finished.summary.exit_code
 
 
 def _rehearsed(
-    config_file: Path, options: RunOptions, choice: PlanChoice, telling: OutputOptions, voice: Output
+    config_file: Path, options: RunOptions, choice: PlanChoice, output_options: OutputOptions, output: Output
 ) -> Rehearsed:
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)
@@ -60,16 +62,16 @@ def _rehearsed(
             "--max-tokens is what a look at the account may cost, and without --online there is none", code="usage"
         )
     config = load(config_file, os.environ, sandbox=not choice.online)
-    for report in telling.reports:
+    for report in output_options.reports:
         check_report(report)
     for warning in notes(config):
-        voice.note(warning)
+        output.note(warning)
 
     @contextlib.contextmanager
     def progress(live_figures: LiveFigures) -> Iterator[Callable[[], None]]:
         every = REFRESH if sys.stderr.isatty() else LINE_EVERY
-        virtual = isinstance(asyncio.get_running_loop(), VirtualTimeLoop)  # a look at the account is in real time
-        with voice.watching(live_figures, _real_time, virtual=virtual) as view:
+        virtual = isinstance(asyncio.get_running_loop(), VirtualTimeLoop)  # the account is read in real time
+        with output.watching(live_figures, _real_time, virtual=virtual) as view:
             drawn = time.monotonic()
 
             def show() -> None:
@@ -80,24 +82,24 @@ def _rehearsed(
 
             yield show
 
-    terms = plan_limits(config, plan=plan, seats=choice.seats, latency=latency)
+    limits = plan_limits(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
     rehearsal = Rehearsal(
-        config, str(config_file), options, terms, standard_input(), voice.note, progress, online=choice.online
+        config, str(config_file), options, limits, standard_input(), output.note, progress, online=choice.online
     )
     rehearsed = rehearsal.run()
     if rehearsed.looked is not None:
-        voice.note(looked(rehearsed.looked))
+        output.note(describe_look(rehearsed.looked))
     return rehearsed
 
 
 def _real_time() -> float:
-    """The time that whoever looks lives in. It is later than all virtual time: nothing shows as being waited for."""
+    """The real time. It is later than any virtual time, so that the view shows no waiting."""
     return time.time()
 
 
-def looked(live_figures: LiveFigures) -> str:
-    """What the look at the account has cost, in a sentence."""
+def describe_look(live_figures: LiveFigures) -> str:
+    """What reading the account has cost, in a sentence."""
     left = "" if live_figures.tokens_left_today is None else f"; {live_figures.tokens_left_today:,} are left of today's"
     return (
         f"Looking at the account has cost {count(live_figures.tokens_spent, 'API token')} "
@@ -106,30 +108,30 @@ def looked(live_figures: LiveFigures) -> str:
     )
 
 
-def known(rehearsed: Rehearsed) -> str:
-    """What the rehearsal knew of the account, in a sentence."""
+def describe_known(rehearsed: Rehearsed) -> str:
+    """What the rehearsal knew about the account, in a sentence."""
     if rehearsed.looked is None:
         return "It knew nothing of what your account holds and its fields take: `rehearse --online` looks first."
-    return looked(rehearsed.looked)
+    return describe_look(rehearsed.looked)
 
 
-def foretold(rehearsed: Rehearsed) -> list[str]:
-    """What it means on this plan, in sentences."""
-    terms, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
+def describe_forecast(rehearsed: Rehearsed) -> list[str]:
+    """Duration and cost on this plan, in sentences."""
+    limits, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
     summary = rehearsed.finished.summary
-    on_seats = f" with {count(terms.seats or 1, 'seat')}" if terms.daily_tokens is None else ""
-    told = [
-        f"On the plan {terms.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
-        f"{duration_words(summary.seconds)} ({summary.seconds / 3600:.1f} hours).",
+    on_seats = f" with {count(limits.seats or 1, 'seat')}" if limits.daily_tokens is None else ""
+    lines = [
+        f"On the plan {limits.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
+        f"{duration_words(summary.seconds)} ({summary.seconds / 3600:.1f} hours)."
     ]
     if len(days) > 1:
-        told.append(
+        lines.append(
             f"The day's tokens would be spent {count(len(days) - 1, 'time')}, so it is {count(len(days), 'day')}: "
             f"{_by_day(days)} tokens. `replay --wait` does it in one go; without, each day's run goes on from the last."
         )
-    if terms.assumed:
-        told.append("One seat is assumed: give --seats, or set pipedrive.seats in the config, for your own budget.")
-    return told
+    if limits.assumed:
+        lines.append("One seat is assumed: give --seats, or set pipedrive.seats in the config, for your own budget.")
+    return lines
 
 
 def _by_day(days: list[int]) -> str:

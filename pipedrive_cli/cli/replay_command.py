@@ -1,4 +1,4 @@
-"""What `replay` and its kin do with their options: run, show, and give the exit code."""
+"""The commands `replay` and `retry`: run, show the report, and return the exit code."""
 
 from __future__ import annotations
 
@@ -13,68 +13,55 @@ from types import FrameType
 
 import msgspec
 
-from pipedrive_cli.cli.filtering import filters, seconds
-from pipedrive_cli.cli.json_errors import stopped_summary, told_as_json
-from pipedrive_cli.cli.metrics_file import measured
+from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
+from pipedrive_cli.cli.metrics_file import writing_metrics
 from pipedrive_cli.cli.output import Output, OutputOptions
 from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.summary import to_json
-from pipedrive_cli.run.options import Filters, RunOptions
+from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 
-__all__ = [
-    "Filters",
-    "OutputOptions",
-    "RunOptions",
-    "check_report",
-    "collect_rarely",
-    "filters",
-    "run_replay",
-    "seconds",
-    "write_report",
-]
-
-REFRESH = 0.15  # seconds between two pictures of the progress
+REFRESH = 0.15  # seconds between two refreshes of the live view
 
 
-def run_replay(config_file: Path, options: RunOptions, telling: OutputOptions) -> int:
-    """Runs, shows how it ended, and returns the exit code."""
-    voice, live_figures = Output(telling), LiveFigures()
+def run_replay(config_file: Path, options: RunOptions, output_options: OutputOptions) -> int:
+    """Runs, shows the report, and returns the exit code."""
+    output, live_figures = Output(output_options), LiveFigures()
     with (
-        told_as_json(telling.as_json, lambda error: stopped_summary(error, live_figures)),
-        measured(telling.metrics, voice.note) as found,
+        errors_as_json(output_options.as_json, lambda error: stopped_summary(error, live_figures)),
+        writing_metrics(output_options.metrics, output.note) as found,
     ):
         config = load(config_file, os.environ, sandbox=options.sandbox)
-        for report in telling.reports:
+        for report in output_options.reports:
             check_report(report)
         for warning in notes(config):
-            voice.note(warning)
+            output.note(warning)
         job = Replay(
             config,
             str(config_file),
             options,
             stdin=standard_input(),
-            watch=_watched_by(voice),
-            note=voice.note,
+            watch=_watching_with(output),
+            note=output.note,
             live_figures=live_figures,
         )
         collect_rarely()
         finished = asyncio.run(_with_signals(job))
         found.summary = finished.summary
-    voice.ended(finished)
-    # Last: a report that cannot be written ends the command, and what the run did must be told all the same.
-    for report in telling.reports:
+    output.show_result(finished)
+    # Last: a report file that cannot be written ends the command, and the report must be shown all the same.
+    for report in output_options.reports:
         write_report(report, finished)
     return finished.summary.exit_code
 
 
-def _watched_by(voice: Output) -> Callable[[LiveFigures], contextlib.AbstractAsyncContextManager[None]]:
+def _watching_with(output: Output) -> Callable[[LiveFigures], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def watch(live_figures: LiveFigures) -> AsyncIterator[None]:
-        with voice.watching(live_figures, asyncio.get_running_loop().time) as view:
+        with output.watching(live_figures, asyncio.get_running_loop().time) as view:
 
             async def redraw() -> None:
                 while True:
@@ -91,7 +78,7 @@ def _watched_by(voice: Output) -> Callable[[LiveFigures], contextlib.AbstractAsy
 
 
 def collect_rarely() -> None:
-    """What waits for its window is not garbage, however often one looks: looking was half of a run's work."""
+    """Lets the garbage collector run rarely: waiting changes are no garbage, and searching them took half of a run."""
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
 
@@ -99,13 +86,13 @@ def collect_rarely() -> None:
 async def _with_signals(job: Replay) -> Finished:
     """The first signal lets the run finish what is in flight; the second ends the process at once."""
     loop = asyncio.get_running_loop()
-    asked = False
+    interrupted = False
 
-    def leave(number: int) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(128 + number)  # the journal has every write that is under way: nothing is lost
-        asked = True
+    def interrupt(number: int) -> None:
+        nonlocal interrupted
+        if interrupted:
+            os._exit(128 + number)  # nothing is lost: the journal has every write that was sent
+        interrupted = True
         job.stop(
             StopRun(
                 "interrupted: what was in flight is finished and recorded",
@@ -115,22 +102,22 @@ async def _with_signals(job: Replay) -> Finished:
             )
         )
 
-    def come(number: int, frame: FrameType | None) -> None:
-        if asked:
-            leave(number)
-        loop.call_soon_threadsafe(leave, number)
+    def receive(number: int, frame: FrameType | None) -> None:
+        if interrupted:
+            interrupt(number)
+        loop.call_soon_threadsafe(interrupt, number)
 
     with contextlib.ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
-                loop.add_signal_handler(number, leave, number)
-            except NotImplementedError:  # Windows has no handlers on its loop
-                stack.callback(signal.signal, number, signal.signal(number, come))
+                loop.add_signal_handler(number, interrupt, number)
+            except NotImplementedError:  # on Windows the loop has no signal handlers
+                stack.callback(signal.signal, number, signal.signal(number, receive))
         return await job.run()
 
 
 def check_report(path: Path) -> None:
-    """Raises UserMistake for a --report that could not be written at the end."""
+    """Raises UserMistake for a --report that cannot be written at the end."""
     if path.suffix.lower() not in {".json", ".html"}:
         raise UserMistake(f"--report {path}: the name must end in .json or .html", code="usage")
     if not path.absolute().parent.is_dir():
@@ -138,9 +125,9 @@ def check_report(path: Path) -> None:
 
 
 def write_report(path: Path, finished: Finished, remarks: Sequence[str] = ()) -> None:
-    """Writes the summary as JSON or as a page, as the name says; for its owner alone. Raises UserMistake.
+    """Writes the summary as JSON or as a page, by the file's name; only its owner can read it. Raises UserMistake.
 
-    `remarks` are sentences that the page has below its headline.
+    `remarks` are sentences below the page's headline.
     """
     if path.suffix.lower() == ".json":
         content = to_json(finished.summary)

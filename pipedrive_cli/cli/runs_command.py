@@ -1,4 +1,4 @@
-"""What `runs` and its kin do: past runs listed, one shown as it was at its end, old ones forgotten."""
+"""The commands `runs`, `runs show` and `runs prune`: list past runs, show one, forget old ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from pipedrive_cli.cli.json_errors import tells_stops
+from pipedrive_cli.cli.filtering import seconds
+from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
-from pipedrive_cli.cli.replay_command import seconds
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
@@ -34,7 +34,7 @@ DEFAULT_CONFIG = Path("config.yaml")
 
 
 class RunRow(msgspec.Struct, frozen=True):
-    """One run in a list. `ended` is False where it left no report: then the numbers are as far as it had counted."""
+    """One run in a list. `ended` is False if the run left no report; then the numbers are its last counts."""
 
     run: str
     started: str  # 2026-11-23T09:15:02Z
@@ -47,7 +47,7 @@ class RunRow(msgspec.Struct, frozen=True):
     seconds: float
 
 
-@tells_stops()
+@prints_errors()
 def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: bool) -> int:
     """Shows all runs of a journal, newest first."""
     past, _ = _past(state, config_file)
@@ -55,7 +55,7 @@ def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: boo
     if as_json:
         print_json({"version": 1, "runs": rows})
         return 0
-    _say_whose(past, state)
+    _show_company(past, state)
     if not rows:
         show_note("there are no runs yet")
         return 0
@@ -73,7 +73,7 @@ def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: boo
     return 0
 
 
-@tells_stops()
+@prints_errors()
 def show_one_run(
     wanted: str | None,
     state: Path | None,
@@ -84,27 +84,27 @@ def show_one_run(
     records: bool,
     verbose: bool,
 ) -> int:
-    """Shows one run's report, or the records it created; the latest run's where none is named."""
+    """Shows the report of a run, or the records that it created; of the latest run if none is named."""
     past, config = _past(state, config_file)
     run = chosen_runs(past, wanted)
-    occasion = occasion_of(past, run)
+    context = occasion_of(past, run)
     if page is not None:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render_page(run.summary, occasion).encode())
+        write_file("--html", page, render_page(run.summary, context).encode())
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)
     elif as_json:
         print_bytes(to_json(run.summary))
     elif page is None:
-        _say_whose(past, state)
+        _show_company(past, state)
         show_note(f"run {run.name}")
         show_summary(
             run.summary,
             examples=EXAMPLES if verbose else EXAMPLES_SHOWN,
-            scene=occasion.scene,
-            passed_over=occasion.passed_over,
+            scene=context.scene,
+            passed_over=context.passed_over,
         )
     return 0
 
@@ -128,7 +128,7 @@ def prune_old_runs(state: Path | None, config_file: Path | None, *, keep: int | 
 
 
 def names(state: Path | None, config_file: Path | None) -> list[str]:
-    """Names of runs for a shell to complete, newest first. Asks nobody, and says nothing of what is wrong."""
+    """Names of runs for the shell's completion, newest first. Asks nothing and reports no errors."""
     try:
         config = None if state is not None else _config(config_file)
         return run_names(state or (None if config is None else config.state))
@@ -137,7 +137,7 @@ def names(state: Path | None, config_file: Path | None) -> list[str]:
 
 
 def _config(config_file: Path | None) -> Config | None:
-    """The config that was named, else the usual one if it is there: past runs can be looked at without any."""
+    """The config that was named, else the default one if it exists; past runs can be shown without a config."""
     if config_file is None and not DEFAULT_CONFIG.is_file():
         return None
     return load(config_file or DEFAULT_CONFIG, os.environ)
@@ -147,11 +147,11 @@ def _past(state: Path | None, config_file: Path | None) -> tuple[History, Config
     config = _config(config_file)
     path = asyncio.run(find_journal(state, config))
     if state is None and not path.exists():
-        return History(path, None, ()), config  # nothing has been replayed yet: no mistake of anybody's
+        return History(path, None, ()), config  # nothing has been replayed yet: no error
     return history(path), config
 
 
-def _say_whose(past: History, state: Path | None) -> None:
+def _show_company(past: History, state: Path | None) -> None:
     if state is None and past.company is not None:
         show_note(f"runs of {past.company}, from {past.path}")
 

@@ -1,4 +1,4 @@
-"""What `sandbox` does: a Pipedrive of our own on a port of this machine, until somebody ends it."""
+"""The command `sandbox`: serves a Pipedrive of our own on a port of this machine until it is stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = "unlimited"
 TOKEN = re.compile(r"[A-Za-z0-9.~_-]+")
-# The fields that accounts have which RudderStack's destination has fed, under the names it recommends.
+# The custom fields that RudderStack's destination recommends, which many accounts have.
 USUAL = Config(identity=Identity(user_id_field="RudderStack user id", group_id_field="RudderStack group id"))
 
 
@@ -47,19 +47,19 @@ class SandboxChoice:
 
 
 def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
-    """Serves until Ctrl-C; returns 0. Raises UserMistake for options that cannot be."""
+    """Serves until Ctrl-C; returns 0. Raises UserMistake for bad options."""
     from pipedrive_cli.sandbox.serve import serve  # noqa: PLC0415 - the web server is for this command alone
 
     sandbox = _sandbox(choice)
     furnish(sandbox, USUAL if config_file is None else load(config_file, os.environ, sandbox=True))
 
     def started(url: str) -> None:
-        # One line that a script can read: address first, key last.
+        # One line for scripts: the address comes first, the key last.
         sys.stdout.write(f"{url}  API token: {choice.token}\n")
         sys.stdout.flush()
         sys.stderr.write(_advice(url, choice, named=config_file is not None))
 
-    # The server passes a signal on when it has ended: whatever ended it, it was meant to end.
+    # After its end the server raises the signal again: every end was meant to be one.
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         asyncio.run(serve(sandbox, choice.host, choice.port, started))
@@ -80,14 +80,14 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
 
 
 def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
-    """What to write into config.yaml; a config that was named has its fields already."""
+    """The lines for config.yaml; a config that was named has its fields already."""
     lines = [
         f"# pipedrive-cli init --base-url {url}  writes a config.yaml for it; or put this into yours:",
         "pipedrive:",
         f"  base_url: {url}",
         f'  api_token: "{choice.token}"',
     ]
-    if choice.plan != UNLIMITED:  # that one is no plan which a config may name
+    if choice.plan != UNLIMITED:  # a config cannot name that plan
         lines.append(f"  plan: {choice.plan}")
     if not named:
         lines += ["identity:", *(f"  {name}: {getattr(USUAL.identity, name)}" for _, name in ID_FIELDS)]
@@ -117,7 +117,7 @@ def _sandbox(choice: SandboxChoice) -> Sandbox:
                 seed=choice.seed,
             )
         )
-    except ValueError as error:  # each of them says what is allowed
+    except ValueError as error:  # its message says what is allowed
         raise UserMistake(str(error), code="usage", hint="see `pipedrive-cli sandbox --help`") from error
 
 

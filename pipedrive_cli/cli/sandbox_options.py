@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_cli.cli.options import offering
+from pipedrive_cli.cli.options import completing
 
 
 def sandbox(
@@ -21,7 +21,7 @@ def sandbox(
         typer.Option(
             "--plan",
             metavar="PLAN",
-            autocompletion=offering("lite", "growth", "premium", "ultimate", "unlimited"),
+            autocompletion=completing("lite", "growth", "premium", "ultimate", "unlimited"),
             help="The limits to keep: lite, growth, premium, ultimate, or unlimited.",
         ),
     ] = "lite",

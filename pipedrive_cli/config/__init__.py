@@ -1,6 +1,6 @@
-"""The config: a YAML file and the environment become one frozen, checked `Config`. Knows nothing of its use.
+"""CONFIG: reads a YAML file and the environment into one frozen, checked `Config`. Knows nothing of its use.
 
-Importing this package loads neither YAML nor an HTTP library: `load` does, when it is called.
+Importing this package does not load YAML: `load` does so when it is called.
 """
 
 from pipedrive_cli.config.credentials import base_address, credentials, notes

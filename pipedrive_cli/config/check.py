@@ -1,5 +1,5 @@
-"""The file's tree -> `Config`, by the declarations in `model`: unknown keys, types, limits, variables. Goes on after a
-mistake, so that all of them are told at once. Rules between keys are in `rules`."""
+"""Checks the file's tree by the declarations in `model` and makes the `Config`: unknown keys, types, limits, variables.
+Goes on after a mistake, so that all mistakes are reported at once. Rules between keys are in `rules`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from pipedrive_cli.config.values import BadValue, text_value
 from pipedrive_cli.config.variables import TOKEN_VARIABLE, expand, named_variables
 from pipedrive_cli.errors import ConfigProblem
 
-FAILED: Final = object()  # a value about which there is a problem already
+FAILED: Final = object()  # in place of a value for which a problem is reported
 YES_NO: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class ValueCheck:
-    """One check of one tree. `problems` grows; whatever has none is in the Config that `section` makes."""
+    """Checks one tree. Mistakes are added to `problems`; all other values are in the Config that `section` returns."""
 
     def __init__(self, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> None:
         self.environ = environ
         self.sandbox = sandbox
         self.problems = problems
 
-    def complain(self, path: str, line: int, message: str, hint: str | None = None) -> object:
+    def add_problem(self, path: str, line: int, message: str, hint: str | None = None) -> object:
         self.problems.append(ConfigProblem(path, message, line, hint))
         return FAILED
 
     def section(self, info: inspect.StructType, node: Node, path: str) -> Any:
-        """A Struct with every value that has no problem; defaults stand for the others."""
+        """The section's Struct, with the default in place of every value that has a problem."""
         if node.data is None:
             return info.cls()
         if not isinstance(node.data, dict):
-            self.complain(
+            self.add_problem(
                 path, node.line, "must be a section of key: value lines", "is a space missing after the colon?"
             )
             return info.cls()
@@ -47,7 +47,7 @@ class ValueCheck:
         for name, child in node.data.items():
             inner = f"{path}.{shown_path(name)}" if path else shown_path(name)
             if name not in declared:
-                self.complain(inner, child.key_line, "is no key of the config", nearest(name, declared, path))
+                self.add_problem(inner, child.key_line, "is no key of the config", nearest(name, declared, path))
                 continue
             value = self.value(declared[name], child, inner)
             if value is not FAILED:
@@ -66,11 +66,11 @@ class ValueCheck:
                 return None
             is_list = isinstance(bare, inspect.VarTupleType)
             hint = "write [] for an empty list" if is_list else "take the line out to get the default"
-            return self.complain(path, node.line, f"has no value; it must be {words_of(info)}", hint)
+            return self.add_problem(path, node.line, f"has no value; it must be {words_of(info)}", hint)
         if isinstance(bare, inspect.VarTupleType):
             if not isinstance(node.data, list):
                 brackets = None if isinstance(node.data, dict) else "put it in brackets: [ ]"
-                return self.complain(path, node.line, f"must be {words_of(info)}", brackets)
+                return self.add_problem(path, node.line, f"must be {words_of(info)}", brackets)
             items = [
                 self.scalar(bare.item_type, item, f"{path}[{index}]", None) for index, item in enumerate(node.data)
             ]
@@ -81,13 +81,13 @@ class ValueCheck:
         if node.data is None:
             return {}
         if not isinstance(node.data, dict):
-            return self.complain(path, node.line, "must be lines of trait: field", "role: Role, for example")
+            return self.add_problem(path, node.line, "must be lines of trait: field", "role: Role, for example")
         found: dict[str, object] = {}
         for trait, child in node.data.items():
             inner = f"{path}.{shown_path(trait)}"
             if isinstance(child.data, dict):
                 hint = f"write nested traits with dots: {shown_path(trait)}.city: City"
-                self.complain(inner, child.line, "must be the name of a field, not a section", hint)
+                self.add_problem(inner, child.line, "must be the name of a field, not a section", hint)
                 continue
             field = self.scalar(inspect.StrType(), child, inner, text_value)
             if field is not FAILED:
@@ -102,20 +102,20 @@ class ValueCheck:
                 return None
             expanded = expand(data, self.environ)
             if expanded.broken:
-                return self.complain(path, node.line, "has a ${ } without a variable's name in it", "$${ writes ${")
+                return self.add_problem(path, node.line, "has a ${ } without a variable's name in it", "$${ writes ${")
             if expanded.unset:
                 who = ", ".join(dict.fromkeys(named_variables(name) for name in expanded.unset))
-                return self.complain(path, node.line, f"needs {who}, which is not set")
+                return self.add_problem(path, node.line, f"needs {who}, which is not set")
             data, replaced = expanded.text, expanded.replaced
         try:
-            return read(data) if read is not None else fitting(info, data, replaced=replaced)
+            return read(data) if read is not None else converted(info, data, replaced=replaced)
         except BadValue as refusal:
-            return self.complain(path, node.line, refusal.message, refusal.hint)
+            return self.add_problem(path, node.line, refusal.message, refusal.hint)
 
     def may_be_missing(self, path: str, data: str) -> bool:
-        """Whether this names a variable that is not there and need not be.
+        """Whether the value names a variable that is not set and not needed now.
 
-        Credentials are needed only to contact an account, and what does that says so itself.
+        Credentials are needed only to contact an account; `credentials` reports a missing one then.
         """
         section, _, name = path.rpartition(".")
         if section != "pipedrive" or name in {"plan", "seats"}:
@@ -125,20 +125,20 @@ class ValueCheck:
         return self.sandbox and bool(expand(data, self.environ).unset)
 
 
-def fitting(info: inspect.Type, data: object, *, replaced: bool) -> object:
-    """The value as `info` wants it, or Refused. What came from a variable is text and may stand for a number."""
+def converted(info: inspect.Type, data: object, *, replaced: bool) -> object:
+    """The value in the type of `info`; raises BadValue. `replaced`: a variable gave it, so text may be a number."""
     bare, _ = unwrapped(info)
     options = bare.types if isinstance(bare, inspect.UnionType) else (bare,)
     for option in options:
-        found = tried(option, data, replaced=replaced)
+        found = converted_to(option, data, replaced=replaced)
         if found is not FAILED:
             return found
     if isinstance(bare, inspect.StrType):
-        return text_value(data)  # says why it is none
+        return text_value(data)  # raises with the reason
     raise BadValue(f"must be {words_of(info)}", suggestion(options, data))
 
 
-def tried(option: inspect.Type, data: object, *, replaced: bool) -> object:
+def converted_to(option: inspect.Type, data: object, *, replaced: bool) -> object:
     match option:
         case inspect.BoolType():
             if isinstance(data, bool):
@@ -183,11 +183,11 @@ def suggestion(options: tuple[inspect.Type, ...], data: object) -> str | None:
 
 
 def nearest(name: str, declared: Mapping[str, object], path: str) -> str | None:
-    """The key that was probably meant: one of this section, or the same word in another."""
+    """The hint for an unknown key: a similar key of this section, or the section that has such a key."""
     if ":" in name:
         return "is a space missing after the colon?"
-    plain = {squeezed(known): known for known in declared}
-    if name == name.strip() and (close := difflib.get_close_matches(squeezed(name), plain, 1, 0.65)):
+    plain = {plain_name(known): known for known in declared}
+    if name == name.strip() and (close := difflib.get_close_matches(plain_name(name), plain, 1, 0.65)):
         return f"did you mean {plain[close[0]]}?"
     for section in msgspec.structs.fields(Config):
         here = getattr(section.type, "__struct_fields__", ())
@@ -198,6 +198,6 @@ def nearest(name: str, declared: Mapping[str, object], path: str) -> str | None:
     return f"known here: {', '.join(declared)}"
 
 
-def squeezed(name: str) -> str:
-    """Makes userIdField, user-id-field and user_id_field alike."""
+def plain_name(name: str) -> str:
+    """The key without case, hyphens and underscores: userIdField, user-id-field and user_id_field are the same."""
     return name.casefold().replace("_", "").replace("-", "")

@@ -1,4 +1,4 @@
-"""The address of the account and the key to it, asked for when an account is contacted. Sends nothing."""
+"""The address and the key of the account, read when the account is to be contacted. Sends nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE_BYTES_AT_MOST: Final = 4096
 
 
 def base_address(config: Config) -> str:
-    """Where the account is, without a slash at its end. Raises UserMistake where the config does not say it."""
+    """The account's URL, without a slash at its end. Raises UserMistake if the config has none."""
     if config.pipedrive.base_url:
         return config.pipedrive.base_url
     if config.pipedrive.company_domain:
@@ -31,7 +31,7 @@ def base_address(config: Config) -> str:
 
 
 def credentials(config: Config) -> tuple[str, Secret]:
-    """The header that lets us in: its name and its value. Raises UserMistake where there is none to be had."""
+    """The name and value of the header that authenticates. Raises UserMistake if there is no key."""
     pipedrive = config.pipedrive
     if pipedrive.oauth_token is not None:
         return "Authorization", Secret(f"Bearer {pipedrive.oauth_token.reveal()}")
@@ -50,9 +50,9 @@ def credentials(config: Config) -> tuple[str, Secret]:
 
 
 def notes(config: Config) -> tuple[str, ...]:
-    """What deserves a warning about the credentials, though it stops nobody."""
+    """Warnings about the credentials. They stop no run."""
     file = config.pipedrive.api_token_file
-    if file is None or os.name == "nt":  # Windows has no such bits: it shows every file as readable by all
+    if file is None or os.name == "nt":  # Windows has no such bits: every file would count as readable by all
         return ()
     try:
         mode = file.stat().st_mode
@@ -98,7 +98,7 @@ def from_keyring(entry: str) -> Secret:
         ) from None
     try:
         found = keyring.get_password(KEYRING_SERVICE, entry)
-    except Exception as error:  # noqa: BLE001 - each of its many backends has errors of its own
+    except Exception as error:  # noqa: BLE001 - each of keyring's many backends has its own errors
         raise UserMistake(
             f"pipedrive.keyring: the system's keyring does not answer ({type(error).__name__})",
             code="credentials_unreadable",

@@ -1,4 +1,4 @@
-"""Reads what `model` declares of a key: its bare type, what `model.key` added, and both in words for people. Pure."""
+"""Reads the declaration of a key in `model`: its type, what `config_key` adds to it, and both in words. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import inspect
 
 
 def unwrapped(info: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
-    """A type without what `model.key` said about it, and that."""
+    """The bare type of a declaration, and the extras that `config_key` added."""
     if isinstance(info, inspect.Metadata):
         inner, extra = unwrapped(info.type)
         return inner, {**extra, **(info.extra or {})}
@@ -17,7 +17,7 @@ def unwrapped(info: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
 
 
 def words_of(info: inspect.Type) -> str:
-    """What a value may be, for people."""
+    """What a value may be, in words for people."""
     bare, extra = unwrapped(info)
     if "words" in extra:
         return str(extra["words"])

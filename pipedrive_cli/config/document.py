@@ -1,5 +1,5 @@
-"""YAML text -> a tree of plain values that know their lines. The only module that knows YAML; it is imported by `load`
-alone. Knows nothing of what the config may hold."""
+"""Parses YAML text into a tree of plain values with their lines. The only module that reads YAML; imported late,
+because YAML is slow to load. Knows nothing of what the config may hold."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipedrive_cli.errors import ConfigProblem
 Scalar: TypeAlias = str | int | float | bool | None
 
 TAG: Final = "tag:yaml.org,2002:"
-NODES_AT_MOST: Final = 20_000  # a few lines of nested aliases can stand for more values than memory holds
+NODES_AT_MOST: Final = 20_000  # a few lines of nested aliases can expand to more values than memory holds
 NUMBER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,29})(\.[0-9]{0,30})?", re.ASCII)
 BOOLEANS: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
-QUOTED: Final = re.compile(r"'(?P<mark>(?:<[a-z ]+>|.)(?='))?[^']*'")  # a mark is PyYAML's own word, or one character
+QUOTED: Final = re.compile(r"'(?P<mark>(?:<[a-z ]+>|.)(?='))?[^']*'")  # mark: a term of PyYAML's, or one character
 NOT_PLAIN_NUMBER: Final = "is a number that YAML does not read as it is written (leading zero, 0x, colon, exponent)"
 
 
@@ -32,15 +32,15 @@ class Node:
 
 
 class TooLarge(Exception):
-    """The document stands for more values than any config has."""
+    """The document has more values than any config."""
 
 
 class Unreadable(Exception):
-    """A value about which there is a problem already; its key is left out of the tree."""
+    """A value for which a problem is reported; its key is left out of the tree."""
 
 
 def parse(text: str, problems: list[ConfigProblem]) -> Node | None:
-    """The document's tree; None for an empty document, or where `problems` now say that there is no reading it."""
+    """The document's tree; None if it is empty, or if it cannot be read and `problems` now has the reason."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
@@ -58,21 +58,21 @@ def parse(text: str, problems: list[ConfigProblem]) -> Node | None:
     except TooLarge:
         problems.append(ConfigProblem("", f"stands for more than {NODES_AT_MOST:,} values", hint="use fewer aliases"))
     except (yaml.YAMLError, ValueError, OverflowError):
-        # PyYAML lets a bare ValueError through for an escape such as "\UFFFFFFFF".
+        # PyYAML raises a bare ValueError for an escape such as "\UFFFFFFFF".
         problems.append(ConfigProblem("", "is no YAML"))
     return None
 
 
 def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> ConfigProblem:
-    """What PyYAML says, without its excerpt of the file, which may show a token."""
+    """PyYAML's message, without its excerpts of the file, which may contain a token."""
     mark = error.problem_mark or error.context_mark
-    said = QUOTED.sub(
+    message = QUOTED.sub(
         lambda match: match[0] if match["mark"] else "'…'", error.problem or error.context or "unreadable"
     )
     if mark is None:
-        return ConfigProblem("", f"is no YAML: {said}")
+        return ConfigProblem("", f"is no YAML: {message}")
     if error.context_mark is not None and error.context_mark.line != mark.line:
-        said += f", in what begins in line {error.context_mark.line + 1}"
+        message += f", in what begins in line {error.context_mark.line + 1}"
     rows = text.splitlines()
     row = rows[mark.line] if mark.line < len(rows) else ""
     if "\t" in row[: mark.column + 1]:
@@ -81,16 +81,16 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> ConfigProblem:
         hint = 'within braces or brackets put a variable in quotes: "${NAME}"'
     else:
         hint = "look at the indentation, at colons without a space behind, and at unclosed quotes or brackets above"
-    return ConfigProblem("", f"is no YAML: {said} (column {mark.column + 1})", mark.line + 1, hint)
+    return ConfigProblem("", f"is no YAML: {message} (column {mark.column + 1})", mark.line + 1, hint)
 
 
 class Walk:
-    """One walk over the composed nodes, complaining as it goes."""
+    """Turns PyYAML's nodes into our tree, and adds a problem for everything that has no place in a config."""
 
     def __init__(self, problems: list[ConfigProblem]) -> None:
         self.problems = problems
         self.left = NODES_AT_MOST
-        self.above: set[int] = set()  # nodes we are inside of: an alias to one of them never ends
+        self.above: set[int] = set()  # the nodes around the present one: an alias to one of them would never end
 
     def node(self, node: yaml.Node, path: str, key_line: int) -> Node:
         self.left -= 1
@@ -107,7 +107,7 @@ class Walk:
                 return Node(self.sequence(node, path), line, key_line)
         finally:
             self.above.discard(id(node))
-        raise TooLarge  # there is no fourth kind of node
+        raise TooLarge  # never reached: there is no fourth kind of node
 
     def mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -138,7 +138,7 @@ class Walk:
         return items
 
     def merge(self, node: yaml.Node, path: str, line: int) -> dict[str, Node]:
-        """What `<<: *other` brings along."""
+        """The entries that `<<: *other` adds."""
         whole = self.node(node, path, line)
         sources = whole.data if isinstance(whole.data, list) else [whole]
         found: dict[str, Node] = {}
@@ -184,8 +184,8 @@ class Walk:
 
 
 def shown_path(name: str) -> str:
-    """A key as messages may show it: short, without anything that moves a terminal's cursor, and without what was glued
-    to it by a missing space, which may be a token."""
+    """A key that is safe in messages: short, without control characters, and cut at a colon without a space, because
+    the text behind it may be a token."""
     head, colon, rest = name.partition(":")
     short = f"{head}:…" if colon and rest and " " not in head else name
     short = short if len(short) <= 60 else f"{short[:59]}…"

@@ -1,4 +1,4 @@
-"""The config file and the environment -> `Config`, or every mistake at once. Contacts nobody."""
+"""Loads the config file and the environment into a `Config`, or reports every mistake at once. No network."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 CREDENTIALS: Final = ("api_token", "api_token_file", "oauth_token", "keyring")
 BYTES_AT_MOST: Final = 1 << 20
-NOT_TAKEN: Final = Secret("not taken")  # stands for an oauth_token where none is needed
+NOT_TAKEN: Final = Secret("not taken")  # replaces an oauth_token that the sandbox does not need
 
 
 def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Config:
-    """The checked config of `path`. Raises ConfigProblems with every mistake, and nothing else.
+    """The checked config in the file `path`. Raises only ConfigProblems, with every mistake.
 
-    Paths within are made absolute, from the config file's folder. Without a credential of another kind the API token
-    comes from PIPEDRIVE_API_TOKEN; a missing one is no mistake here, for previews and the sandbox need none. With
-    `sandbox` no credential is taken from anywhere (an `oauth_token` that is written becomes `NOT_TAKEN`), and variables
-    that only an account would need may be missing.
+    Paths in the config become absolute, from its folder. If the config names no credential, the API token comes from
+    PIPEDRIVE_API_TOKEN. A missing token is no mistake here, because previews and the sandbox need none. With `sandbox`
+    no credential is read (an `oauth_token` in the file becomes `NOT_TAKEN`), and variables that only an account needs
+    may be missing.
     """
     problems: list[ConfigProblem] = []
     config = Config()
     text = read_text(path, problems)
     if text is not None:
-        config = checked(text, environ, sandbox=sandbox, problems=problems)
+        config = checked_config(text, environ, sandbox=sandbox, problems=problems)
     if problems:
         raise ConfigProblems(str(path), sorted(problems, key=lambda problem: (problem.line or 0, problem.path)))
-    return anchored(config, path)
+    return with_absolute_paths(config, path)
 
 
 def read_text(path: Path, problems: list[ConfigProblem]) -> str | None:
-    """The file's text; None where `problems` now say why there is none."""
+    """The file's text; None if it cannot be read and `problems` now has the reason."""
     try:
         with path.open("rb") as file:
             raw = file.read(BYTES_AT_MOST + 1)
@@ -70,13 +70,13 @@ def read_text(path: Path, problems: list[ConfigProblem]) -> str | None:
         return None
 
 
-def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> Config:
-    """The Config of a text; `problems` grows."""
-    # Every command needs the types, only those with a config file should pay for YAML.
+def checked_config(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> Config:
+    """The Config of a text; mistakes are added to `problems`."""
+    # Every command imports this module, but only those with a config file should load YAML.
     from pipedrive_cli.config import check, document, rules  # noqa: PLC0415 - see above
 
     root = document.parse(text, problems)
-    if root is None or root.data is None:  # nothing in it, or nothing to be read: the defaults, with what was told
+    if root is None or root.data is None:  # empty or unreadable: check the defaults
         root = document.Node({}, 1, 1)
     if not isinstance(root.data, dict):
         message = "must hold sections such as pipedrive: and fields:"
@@ -92,28 +92,28 @@ def checked(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: l
     problems.extend(rules.broken_rules(config, root, given))
     if sandbox:
         config = with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
-        # Of an account that is reached by OAuth the requests look otherwise, and its limits are others.
-        return with_pipedrive(config, oauth_token=NOT_TAKEN) if as_dotted(root, "oauth_token") is not None else config
+        # With OAuth the requests look different and the limits are others, also in the sandbox.
+        return with_pipedrive(config, oauth_token=NOT_TAKEN) if given_line(root, "oauth_token") is not None else config
     if not given:
-        return with_pipedrive(config, api_token=token_of(environ, problems))
+        return with_pipedrive(config, api_token=environment_token(environ, problems))
     return config
 
 
 def repeats_default(root: Node) -> bool:
-    """Whether the api_token line only says what holds without it. Such a line yields to another credential."""
-    line = as_dotted(root, "api_token")
+    """Whether the api_token line only repeats the default. Then another credential takes precedence."""
+    line = given_line(root, "api_token")
     return line is not None and isinstance(line.data, str) and line.data.strip() == f"${{{TOKEN_VARIABLE}}}"
 
 
-def as_dotted(root: Node, name: str) -> Node | None:
-    """The line of that name in the section `pipedrive`; None where there is none, or none with anything in it."""
+def given_line(root: Node, name: str) -> Node | None:
+    """The line with that key in the section `pipedrive`; None where there is none or it has no value."""
     section = root.data.get("pipedrive") if isinstance(root.data, dict) else None
     line: Node | None = section.data.get(name) if section is not None and isinstance(section.data, dict) else None
     return None if line is None or line.data is None else line
 
 
-def token_of(environ: Mapping[str, str], problems: list[ConfigProblem]) -> Secret | None:
-    """The API token that holds where the file names no credential."""
+def environment_token(environ: Mapping[str, str], problems: list[ConfigProblem]) -> Secret | None:
+    """The API token of the environment, for a config that names no credential."""
     found = environ.get(TOKEN_VARIABLE, "")
     if not found.strip():
         return None
@@ -129,8 +129,8 @@ def with_pipedrive(config: Config, **changes: Any) -> Config:
     return msgspec.structs.replace(config, pipedrive=msgspec.structs.replace(config.pipedrive, **changes))
 
 
-def anchored(config: Config, path: Path) -> Config:
-    """The config with its relative paths made absolute, from the config file's folder."""
+def with_absolute_paths(config: Config, path: Path) -> Config:
+    """The config with its paths made absolute, from the config file's folder."""
     folder = path.absolute().parent
     token_file = config.pipedrive.api_token_file
     if token_file is not None:

@@ -1,5 +1,5 @@
-"""What the config file may hold: one frozen Struct per section, and with every key its type, limits, default and
-description. Loader, JSON Schema and reference are all made from here. Knows nothing of YAML."""
+"""Declares the config file: one frozen Struct per section, and for every key its type, limits, default and description.
+The loader, the JSON Schema and the reference are all made from these declarations. Knows nothing of YAML."""
 
 from __future__ import annotations
 
@@ -14,15 +14,7 @@ from pipedrive_cli.config.values import Reserve
 from pipedrive_cli.secret import Secret
 
 PlanName: TypeAlias = Literal[
-    "lite",
-    "growth",
-    "premium",
-    "ultimate",
-    "essential",
-    "advanced",
-    "professional",
-    "power",
-    "enterprise",
+    "lite", "growth", "premium", "ultimate", "essential", "advanced", "professional", "power", "enterprise"
 ]
 NameFallback: TypeAlias = Literal["email", "user_id"]
 
@@ -38,11 +30,11 @@ def config_key(
     ge: int | None = None,
     le: int | None = None,
 ) -> msgspec.Meta:
-    """What is to be known of one key besides its type.
+    """The declaration of one key, besides its type.
 
-    `read` turns what the file holds into the value, and raises `values.Refused`; `words` then says what that may be.
-    `written` is the default as one would write it, where the value itself is not what one writes. `schema` replaces the
-    type's own JSON Schema.
+    `read` converts the file's value and raises `values.BadValue`; `words` then says what the file may hold. `written`
+    is the default as one writes it in a file, where that differs from the value. `schema` replaces the JSON Schema of
+    the type.
     """
     extra = {"read": read, "words": words, "written": written, "schema": schema}
     return msgspec.Meta(
@@ -210,8 +202,7 @@ class Fields(Section, frozen=True):
         ),
     ] = {}
     organizations: Annotated[
-        FieldMap,
-        config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA),
+        FieldMap, config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA)
     ] = {}
     leads: Annotated[
         FieldMap,
@@ -235,12 +226,10 @@ class Events(Section, frozen=True):
     """Which events are for us. Event names are compared trimmed and without case; * and ? are wildcards."""
 
     include: Annotated[
-        tuple[str, ...],
-        config_key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]]),
+        tuple[str, ...], config_key("Track events that become leads.", examples=[["Demo Requested", "Trial*"]])
     ] = ("*",)
     exclude: Annotated[
-        tuple[str, ...],
-        config_key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]]),
+        tuple[str, ...], config_key("Track events of any kind that are skipped.", examples=[["Heartbeat*"]])
     ] = ()
     integrations: Annotated[
         tuple[str, ...],
@@ -282,8 +271,7 @@ class Leads(Section, frozen=True):
     """What every new lead gets."""
 
     title: Annotated[
-        str,
-        config_key("The title; {event} stands for the event's name.", read=values.title, words="text"),
+        str, config_key("The title; {event} stands for the event's name.", read=values.title, words="text")
     ] = "{event}"
     default_currency: Annotated[
         str | None,
@@ -306,10 +294,7 @@ class Leads(Section, frozen=True):
             "Who sees new leads, as Pipedrive's number: which numbers there are depends on the plan.", examples=[3]
         ),
     ] = None
-    label_ids: Annotated[
-        tuple[str, ...],
-        config_key("Labels of new leads, by name or by id.", examples=[["Hot"]]),
-    ] = ()
+    label_ids: Annotated[tuple[str, ...], config_key("Labels of new leads, by name or by id.", examples=[["Hot"]])] = ()
 
 
 class Products(Section, frozen=True):
@@ -357,17 +342,12 @@ class Delivery(Section, frozen=True):
         config_key("A record that was deleted in Pipedrive and has new events: recreate it, or skip those events."),
     ] = "recreate"
     max_attempts: Annotated[
-        int,
-        config_key("How often a request is tried before its events count as failed.", ge=1, le=100),
+        int, config_key("How often a request is tried before its events count as failed.", ge=1, le=100)
     ] = 8
     timeout: Annotated[
         float,
         config_key(
-            "How long to wait for an answer.",
-            read=values.timeout,
-            words=WAIT_WORDS,
-            written="30s",
-            schema=DURATION,
+            "How long to wait for an answer.", read=values.timeout, words=WAIT_WORDS, written="30s", schema=DURATION
         ),
     ] = 30.0
     settle: Annotated[

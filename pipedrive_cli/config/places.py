@@ -1,4 +1,4 @@
-"""Where in the config file a key stands, for problems that are found only when the account is known."""
+"""Finds the lines of keys in the config file, for problems that are found only when the account is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def with_lines(file: Path, problems: Iterable[ConfigProblem]) -> list[ConfigProblem]:
-    """The problems with the lines of their keys, or as they are where the file cannot be read any more."""
+    """The problems with the lines of their keys added; unchanged if the file cannot be read any more."""
     from pipedrive_cli.config import document  # noqa: PLC0415 - YAML is for those who need it
 
     problems = list(problems)
@@ -27,7 +27,7 @@ def with_lines(file: Path, problems: Iterable[ConfigProblem]) -> list[ConfigProb
 
 
 def line_of_path(node: Node, path: str) -> int | None:
-    """The line of the key that `path` names (`fields.persons.address.city`: names of traits may hold dots)."""
+    """The line of the key at `path`. Names of traits may contain dots, as in `fields.persons.address.city`."""
     if not isinstance(node.data, dict):
         return None
     if path in node.data:

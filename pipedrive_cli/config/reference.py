@@ -1,4 +1,4 @@
-"""The config described, from the declarations in `model`: as JSON Schema for editors, as rows for people."""
+"""Describes the config, from the declarations in `model`: as JSON Schema for editors, as rows for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 
 
 class KeyRow(NamedTuple):
-    """One key: its path (`delivery.timeout`), what it may be, its default as one would write it, what it is for."""
+    """One key: its path (`delivery.timeout`), its possible values, its default as one writes it, its description."""
 
     path: str
     type: str
@@ -73,20 +73,20 @@ def schema() -> dict[str, Any]:
 
 
 def sections_in_files(definition: dict[str, Any], section: type[Section], definitions: dict[str, Any]) -> None:
-    """Turns a section and those within it into what files hold."""
+    """Turns the schemas of a section and of the sections in it into those of files."""
     for field in msgspec.structs.fields(section):
         if isinstance(field.type, type) and issubclass(field.type, Section):
             inner = definitions[field.type.__name__]
             inner["description"] = cleandoc(inner["description"])
             sections_in_files(inner, field.type, definitions)
             reference = {"$ref": f"#/$defs/{field.type.__name__}"}
-            # A section whose lines are all commented out is null to YAML.
+            # YAML reads a section whose lines are all commented out as null.
             definition["properties"][field.name] = {"anyOf": [reference, {"type": "null"}]}
     as_in_files(definition, section)
 
 
 def as_in_files(definition: dict[str, Any], section: type[Section]) -> None:
-    """Turns a schema of the values into one of what files hold: defaults as written, variables instead of numbers."""
+    """Turns the schema of the values into the schema of files: defaults as written, variables allowed for numbers."""
     info = inspect.type_info(section)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what a section is
     for field in info.fields:
@@ -104,7 +104,7 @@ def as_in_files(definition: dict[str, Any], section: type[Section]) -> None:
 
 
 def accepts_text(found: dict[str, Any]) -> bool:
-    """Whether a `${NAME}` passes as it is, or stands within a list or section whose texts say so themselves."""
+    """Whether the schema accepts `${NAME}` already: it allows text, or a list or section with schemas of its own."""
     types = found.get("type", ())
     kinds = {types} if isinstance(types, str) else set(types)
     if kinds & {"array", "object"} or "$ref" in str(found):

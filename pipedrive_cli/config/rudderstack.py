@@ -1,7 +1,7 @@
-"""The settings of RudderStack's Pipedrive destination, read from a JSON file so that they need not be typed again.
+"""Reads the settings of RudderStack's Pipedrive destination from a JSON file, so that nobody must type them again.
 
-They come as the settings alone, as a destination with them under `config`, or somewhere in a workspace's export. Names
-of keys as in RudderStack's own schema of that destination. Contacts nobody.
+The file holds the settings alone, a destination with the settings under `config`, or a workspace's export with the
+destination somewhere in it. The keys are those of RudderStack's schema of that destination. No network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Kind
 from pipedrive_cli.secret import Secret
 
-BYTES_AT_MOST: Final = 16 << 20  # a workspace's export has every destination in it
+BYTES_AT_MOST: Final = 16 << 20  # a workspace's export holds every destination
 MAPS: Final[dict[str, Kind]] = {
     "personsMap": "persons",
     "organizationMap": "organizations",
@@ -25,7 +25,7 @@ MAPS: Final[dict[str, Kind]] = {
     "leadsMap": "leads",
     "productsMap": "products",
 }
-OURS: Final = frozenset({"userIdToken", "groupIdToken", *MAPS})  # no other destination has settings of these names
+OURS: Final = frozenset({"userIdToken", "groupIdToken", *MAPS})  # keys that no other destination has
 WRAPPERS: Final = ("config", "Config")
 _LEGACY_CONSENT: Final = (
     ("oneTrustCookieCategories", "oneTrustCookieCategory", "all"),
@@ -35,7 +35,7 @@ _LEGACY_CONSENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the destination was set to. `maps` are trait -> field, by kind; a field is a key of Pipedrive's."""
+    """The destination's settings. `maps` are trait -> field, by kind; a field is the key of a field in Pipedrive."""
 
     api_token: Secret | None = None
     user_id_field: str | None = None
@@ -47,7 +47,7 @@ class Settings:
 
 
 def read_settings(file: Path) -> Settings:
-    """The one Pipedrive destination of a file. Raises UserMistake, which never shows what stands in the file."""
+    """The one Pipedrive destination in a file. Raises UserMistake, whose message shows nothing of the content."""
     try:
         with file.open("rb") as opened:
             raw = opened.read(BYTES_AT_MOST + 1)
@@ -76,13 +76,13 @@ def _unusable(file: Path, why: str) -> UserMistake:
 
 
 def _destinations(document: Any) -> list[dict[str, Any]]:
-    """Every object that has the destination's settings; copies that say the same count once."""
+    """Every object with the destination's settings; equal copies count once."""
     found: list[dict[str, Any]] = []
     for each in _objects(document):
         if OURS & each.keys() and each not in found:
             found.append(each)
     if not found and isinstance(document, dict):
-        # A destination that was never given more than its key.
+        # A destination without any setting but its key.
         inner = [document, *(document[name] for name in WRAPPERS if isinstance(document.get(name), dict))]
         found = [each for each in inner if isinstance(each.get("apiToken"), str)]
     return found
@@ -117,7 +117,7 @@ def _settings(found: Mapping[str, Any]) -> Settings:
 
 
 def _pairs(written: Any) -> Iterator[tuple[str, str]]:
-    """`[{from, to}, ...]`, or an object of from: to. The form leaves a blank pair at its end."""
+    """Pairs of `[{from, to}, ...]` or of an object from: to. RudderStack's form leaves a blank pair at the end."""
     if isinstance(written, dict):
         pairs = list(written.items())
     else:
@@ -129,11 +129,11 @@ def _pairs(written: Any) -> Iterator[tuple[str, str]]:
 
 
 def _consent(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Literal["all", "any"]]:
-    """The purposes of the destination, and whether one refused is enough (`all`) or all must be.
+    """The destination's purposes, and whether one refused purpose is enough (`all`) or all must be refused (`any`).
 
-    The present form has providers with a strategy each; before, OneTrust's categories (one denied refused) and Ketch's
-    purposes (all had to be denied) had settings of their own. Each stood alone or under the type of the source. Where
-    they disagree the stricter one counts.
+    Today's form has providers, each with a strategy. Older settings are OneTrust's categories (one is enough) and
+    Ketch's purposes (all must be refused). All forms may stand alone or below the type of the source. Where they
+    disagree the stricter one counts.
     """
     purposes: dict[str, None] = {}
     strategies: set[str] = set()
@@ -151,14 +151,14 @@ def _consent(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Literal["all", 
 
 
 def _listed(written: Any) -> Iterator[dict[str, Any]]:
-    """The objects of a list, which may stand under the type of each source (`{"web": [...]}`)."""
+    """The objects of a list, or of one list per type of source (`{"web": [...]}`)."""
     lists = written.values() if isinstance(written, dict) else [written]
     for items in lists:
         yield from (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
 
 
 def _token(written: Any) -> Secret | None:
-    """The key, unless a placeholder stands in its place: `env.NAME`, `{{ ... }}`, or stars."""
+    """The API token, unless it is a placeholder: `env.NAME`, `{{ ... }}`, or stars."""
     text = _text(written)
     if text is None or text.startswith(("env.", "{{")) or not set(text) - {"*", "•"}:
         return None

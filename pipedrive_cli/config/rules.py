@@ -1,4 +1,4 @@
-"""What no single key can say: rules between the keys of a config. Pure."""
+"""Rules between the keys of a config, which the declaration of a single key cannot express. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipedrive_cli.errors import ConfigProblem
 OWN_PLACE: Final = "has a place of its own and goes there without being mapped"
 NEVER_TAKEN: Final = "is never taken from an event: it would be Pipedrive's own id, which events do not know"
 
-# Traits that a mapping cannot claim, by section of `fields`.
+# Traits that cannot be mapped, by section of `fields`.
 RESERVED_TRAITS: Final[Mapping[str, Mapping[str, str]]] = {
     "persons": dict.fromkeys(("name", "email", "phone", "visible_to", "add_time"), OWN_PLACE)
     | dict.fromkeys(("owner_id", "org_id"), NEVER_TAKEN),
@@ -22,7 +22,7 @@ RESERVED_TRAITS: Final[Mapping[str, Mapping[str, str]]] = {
     "products": dict.fromkeys(("owner_id",), NEVER_TAKEN),
 }
 
-# Fields, by API name, that are written by other rules than a mapping, or by Pipedrive itself.
+# Fields, by API name, that other rules or Pipedrive itself write, so that no mapping may.
 RESERVED_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "persons": frozenset(
         ("id", "name", "first_name", "last_name", "email", "emails", "phone", "phones", "owner_id", "org_id")
@@ -35,7 +35,7 @@ RESERVED_EVERYWHERE: Final = frozenset(("add_time", "update_time", "is_deleted",
 
 
 def broken_rules(config: Config, root: Node, counted: list[str]) -> Iterator[ConfigProblem]:
-    """Every rule that `config` breaks. `root` gives the lines; `counted` are the credentials that were given."""
+    """A problem for each rule that `config` breaks. `root` has the lines; `counted` are the credentials in the file."""
     if config.pipedrive.company_domain and config.pipedrive.base_url:
         line = line_in_mapping(root, "pipedrive", "base_url")
         yield ConfigProblem("pipedrive.base_url", "cannot stand beside company_domain", line, "keep one of the two")
@@ -61,7 +61,7 @@ def broken_id_fields(config: Config, root: Node) -> Iterator[ConfigProblem]:
 
 
 def broken_mapping(config: Config, root: Node, section: str) -> Iterator[ConfigProblem]:
-    """Traits that cannot be mapped, fields that cannot be mapped to, and fields that are mapped to twice."""
+    """Problems of traits and fields that cannot be mapped, and of fields with two traits."""
     mapping: Mapping[str, str] = getattr(config.fields, section)
     id_field = {"persons": config.identity.user_id_field, "organizations": config.identity.group_id_field}.get(section)
     taken: dict[str, str] = {}
@@ -85,7 +85,7 @@ def broken_mapping(config: Config, root: Node, section: str) -> Iterator[ConfigP
 
 
 def line_in_mapping(node: Node, *names: str) -> int | None:
-    """The line of the key at this path; None where the file does not have it."""
+    """The line of the key at this path; None if the file does not have it."""
     for name in names:
         inner = node.data.get(name) if isinstance(node.data, dict) else None
         if inner is None:

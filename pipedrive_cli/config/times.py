@@ -1,4 +1,4 @@
-"""Durations and moments as people write them. Pure: the present is given, never asked for."""
+"""Reads durations and moments as people write them. Pure: `now` is passed in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MICROSECOND = timedelta(microseconds=1)
 def duration(text: str | float) -> float:
     """Seconds from `30s`, `5m`, `2h`, `1d`, `1w`, `500ms`, or from a plain number, which means seconds.
 
-    Raises ValueError for everything else, a negative or an endless time among it.
+    Raises ValueError for anything else, and for negative or infinite durations.
     """
     if isinstance(text, str):
         match = DURATION.fullmatch(text.strip())
@@ -30,15 +30,15 @@ def duration(text: str | float) -> float:
 def moment_or_age(text: str, now: int) -> int:
     """A moment from ISO 8601 or from an age: `24h` is the moment 24 hours before `now`.
 
-    `now` and the result are microseconds since 1970 UTC. A moment without an offset is UTC, a date alone its first
-    instant. A plain number is refused: it could as well be a Unix time. Raises ValueError.
+    `now` and the result are microseconds since 1970 UTC. A moment without an offset is UTC; a date means its first
+    instant. A plain number is refused, because it could be a Unix time. Raises ValueError.
     """
     text = text.strip()
     match = DURATION.fullmatch(text)
     if match is not None and match["unit"]:
         return now - round(duration(text) * 1_000_000)
     try:
-        # fromisoformat alone would take 20260301 for a date and 2026 for nothing: a digit forgotten should not decide.
+        # fromisoformat reads 20260301 as a date, but refuses 2026: one missing digit should not change the meaning.
         moment = datetime.fromisoformat(text) if "-" in text else None
         if moment is not None:
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -14,14 +14,14 @@ from pipedrive_cli.config.times import duration
 from pipedrive_cli.secret import Secret
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-HOST = re.compile(r"[a-z0-9._:-]+")  # hostname is lower case; colons are those of IPv6
+HOST = re.compile(r"[a-z0-9._:-]+")  # `hostname` is in lower case; IPv6 addresses have colons
 TOKEN = re.compile(r"[!-~]+")
 PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
 HOUR = 3_600.0
 
 
 class BadValue(ValueError):
-    """A value that cannot be what it should be: why, and what to do."""
+    """A value that cannot be used: the reason, and what to do."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -30,13 +30,13 @@ class BadValue(ValueError):
 
 
 class Reserve(msgspec.Struct, frozen=True):
-    """A part of the day's tokens that is left alone: either a ratio of the day (0.1 for 10 %) or so many tokens."""
+    """The part of the day's tokens that is left to others: a ratio of the day (0.1 for 10 %), or a number of tokens."""
 
     ratio: float = 0.0
     tokens: int = 0
 
     def of(self, day: int) -> int:
-        """How many tokens that is for a day of `day` tokens; never more than the day has."""
+        """The reserved tokens of a day that has `day` tokens; never more than the day has."""
         return min(day, self.tokens + int(day * self.ratio + 0.5))
 
 
@@ -51,7 +51,7 @@ def text_value(data: object) -> str:
 
 
 def secret(data: object) -> Secret:
-    """A key or token: visible ASCII, for it travels in a header."""
+    """A key or token: visible ASCII, because a header must carry it."""
     trimmed = text_value(data)
     if not TOKEN.fullmatch(trimmed):
         raise BadValue(
@@ -74,7 +74,7 @@ def company_domain(data: object) -> str:
 
 
 def base_url(data: object) -> str:
-    """The address of a Pipedrive, without a slash at its end. Plain http to this machine alone: the token is sent."""
+    """A Pipedrive's URL, without a slash at its end. Plain http is allowed only to this machine: the token is sent."""
     url = text_value(data)
     try:
         parts = urlsplit(url)
@@ -125,7 +125,7 @@ def title(data: object) -> str:
 
 
 def wait(data: object) -> float:
-    """Seconds, from nothing up to an hour."""
+    """Seconds, from 0 to an hour."""
     try:
         seconds = duration(data) if isinstance(data, str | float | int) else None
     except ValueError:
@@ -136,7 +136,7 @@ def wait(data: object) -> float:
 
 
 def timeout(data: object) -> float:
-    """Seconds, more than nothing."""
+    """Seconds, more than 0."""
     seconds = wait(data)
     if seconds == 0:
         raise BadValue("must be more than 0: no answer comes in no time")
@@ -150,7 +150,7 @@ def reserve(data: object) -> Reserve:
     if isinstance(data, str):
         if match := PERCENT.fullmatch(data.strip()):
             percent = float(match[1])
-            if percent < 100:  # all of it would leave nothing to work with
+            if percent < 100:  # 100 % would leave nothing for the run
                 return Reserve(ratio=percent / 100)
         elif re.fullmatch(r"[0-9]{1,15}", data.strip(), re.ASCII):
             return Reserve(tokens=int(data))
@@ -158,7 +158,7 @@ def reserve(data: object) -> Reserve:
 
 
 def path(data: object) -> Path:
-    """A file's path; `~` is the home folder. What it is relative to, the loader knows."""
+    """A file's path; `~` is the home folder. The loader makes relative paths absolute."""
     name = text_value(data)
     if "\0" in name:
         raise BadValue("is no path")

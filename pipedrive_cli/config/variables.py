@@ -1,4 +1,4 @@
-"""`${NAME}` in a value. Pure: the environment is given. A replacement is never looked at again."""
+"""Replaces `${NAME}` in a value. Pure: the environment is passed in. Replaced text is not expanded again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the name of the variable, not what it holds
 REFERENCE = re.compile(r"\$(?P<escape>\$\{)|\$\{(?P<name>[^{}]*)(?P<end>\}?)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-LOUD_NAME = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
+CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A text with its variables replaced. `unset`: names that the environment lacks; `broken`: no name at all."""
+    """Text with its variables replaced. `unset`: names that are not set; `broken`: there is a `${` without a name."""
 
     text: str
     replaced: bool = False
@@ -23,7 +23,7 @@ class Expanded:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Expanded:
-    """Replace each `${NAME}`; `$${` stands for `${` itself."""
+    """Replace each `${NAME}`; `$${` becomes `${`."""
     unset: list[str] = []
     broken = False
     names = 0
@@ -47,5 +47,5 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
 
 
 def named_variables(name: str) -> str:
-    """A variable's name for a message, unless it may be a token that somebody wrote between the braces."""
-    return f"the environment variable {name}" if LOUD_NAME.fullmatch(name) else "the environment variable named here"
+    """A variable's name for a message; hidden if it may be a token that somebody wrote between the braces."""
+    return f"the environment variable {name}" if CAPITALS.fullmatch(name) else "the environment variable named here"

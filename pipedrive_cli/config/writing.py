@@ -1,7 +1,7 @@
-"""A config file written for somebody who is to read it: what was chosen, and beside each line what it is for.
+"""Writes a config file for people: the values that were chosen, with a comment beside each line.
 
-`load` reads back exactly what was chosen, whatever names events and accounts have. The API token is not among what can
-be written. Comments say nothing of the values in events, which are people's data.
+`load` reads exactly these values back, whatever names events and accounts have. The API token is never written.
+Comments never show values of events, which are personal data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.model import Kind
 
-# What YAML reads as text without quotes, and nobody could read as anything else.
+# Text that needs no quotes: neither YAML nor people can misread it.
 PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ .-][A-Za-z0-9_]+)*", re.ASCII)
 NOT_TEXT: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 ABOUT: Final[dict[Kind, str]] = {
@@ -30,7 +30,7 @@ ORDER: Final[tuple[Kind, ...]] = ("persons", "organizations", "leads", "products
 
 @dataclass(frozen=True, slots=True)
 class MappedTrait:
-    """One line of `fields:`. A `note` is words of ours; without `active` the line is a comment, to be taken up."""
+    """One line of `fields:` with a `note` for people. A line that is not `active` is commented out."""
 
     trait: str
     field: str
@@ -40,7 +40,7 @@ class MappedTrait:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What was chosen. Without `api_token_file` and `keyring` the key is the environment's."""
+    """The chosen values. Without `api_token_file` and `keyring` the key comes from the environment."""
 
     company_domain: str | None = None
     base_url: str | None = None
@@ -78,15 +78,15 @@ def yaml_of(draft: Draft) -> str:
 
 
 def yaml_key(name: str) -> str:
-    """A key as YAML: plain where that is the same, else in quotes with everything invisible escaped."""
+    """A key as YAML: plain where that is safe, else in quotes, with invisible characters escaped."""
     if PLAIN.fullmatch(name) and name.casefold() not in NOT_TEXT:
         return name
-    # To YAML a sign that turns the line around is as good as a letter; to whoever reads the file it is not.
+    # YAML treats bidi control characters like letters; people would misread the line.
     return yaml.dump(name, default_style='"', allow_unicode=name.isprintable(), width=float("inf")).removesuffix("\n")
 
 
 def value(text: str) -> str:
-    """A value as YAML, in which no ${ stands for a variable."""
+    """A value as YAML, in which ${ does not start a variable."""
     return yaml_key(text.replace("${", "$${"))
 
 

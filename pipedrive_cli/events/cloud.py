@@ -1,7 +1,7 @@
-"""Object stores behind one face: what lies there, its bytes as a stream, and their errors as ours.
+"""Object stores behind one interface: lists objects, streams their bytes, and translates the SDKs' errors.
 
-fsspec is what reads S3, Google Cloud Storage and Azure alike, each with its own SDK's credentials (environment,
-profiles, roles), retries and time-outs. It is loaded when a URL is named, and comes with the extra `cloud`.
+fsspec reads S3, Google Cloud Storage and Azure alike, each with the credentials (environment, profiles, roles), retries
+and time-outs of its SDK. It comes with the extra `cloud` and is loaded when a URL is named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Literal, cast
 
 from pipedrive_cli.errors import PipedriveCliError, StopRun, UserMistake
 
-BLOCK: Final = 4 << 20  # bytes asked for at once, and held twice: the next block is under way while one is read
+BLOCK: Final = 4 << 20  # bytes of one fetch; two blocks are held, because the next is fetched while one is read
 
 _PACKAGES: Final = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 SCHEMES: Final = tuple(_PACKAGES)
@@ -32,11 +32,11 @@ _ADVICE: Final = {
     "az": "Name the account in AZURE_STORAGE_ACCOUNT_NAME, with AZURE_STORAGE_ACCOUNT_KEY or a login of the Azure CLI. "
     "Reading needs the role Storage Blob Data Reader.",
 }
-_TALKATIVE: Final = ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure", "google")
+_NOISY_LOGGERS: Final = ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure", "google")
 _NO_BUCKET: Final = re.compile(r"(bucket|container) does not exist", re.IGNORECASE)
 _TEXT: Final = 300  # characters kept of what a server says
 
-# The three SDKs share no exceptions, and none of them is to be loaded for the names of its own.
+# Names of exceptions: the three SDKs share none, and importing an SDK only for its exceptions would be slow.
 _CREDENTIALS: Final = frozenset(
     {
         "NoCredentialsError",
@@ -68,7 +68,7 @@ Cause = Literal["missing", "denied", "credentials", "network", "other"]
 
 @dataclass(frozen=True, slots=True)
 class CloudObject:
-    """One object. `url` is how people are told of it, `version` changes whenever its content does (None: unknown)."""
+    """One object. `url` is its name in messages. `version` changes whenever the content does (None: unknown)."""
 
     store: ObjectStore
     path: str  # bucket/key
@@ -80,7 +80,7 @@ class CloudObject:
         return f"{self.store.scheme}://{self.path}"
 
     def open(self) -> BinaryIO:
-        """Its bytes, from the first on. Reading raises OSError, and ConnectionError where trying again may help."""
+        """The object's bytes. Reading raises OSError: ConnectionError where trying again may help."""
         return cast(BinaryIO, _ObjectStream(self))
 
 
@@ -101,42 +101,42 @@ class ObjectStore:
                 code="cloud_missing",
                 hint=f"pip install 'pipedrive-cli[cloud]', or with pipx: pipx inject pipedrive-cli {package}",
             ) from error
-        for name in _TALKATIVE:  # what they have to say comes with the exception, and as one message
+        for name in _NOISY_LOGGERS:  # their log lines repeat what the exception says
             logging.getLogger(name).addHandler(logging.NullHandler())
-        with self.telling(url):
-            # An instance of its own: fsspec shares them, and with them what it has listed before.
+        with self.translated_errors(url):
+            # A new instance: fsspec would share one, together with its cache of listings.
             self._files: Any = self._kind(use_listings_cache=False, skip_instance_cache=True)
 
     def path_of(self, url: str) -> str:
         """`bucket/key` of a URL, without slashes at its end."""
         return str(self._kind._strip_protocol(self._url(url.partition("://")[2]))).rstrip("/")
 
-    def look(self, path: str) -> CloudObject | None:
-        """The object at `path`, or None for a folder. Raises FileNotFoundError, UserMistake, StopRun."""
-        with self.telling(self._url(path)):
+    def find_object(self, path: str) -> CloudObject | None:
+        """The object at `path`, None if it is a folder. Raises FileNotFoundError, UserMistake, StopRun."""
+        with self.translated_errors(self._url(path)):
             found = self._files.info(path)
         return None if found["type"] == "directory" else self._object(found)
 
-    def folder(self, path: str) -> tuple[list[str], list[CloudObject]]:
-        """Folders and objects right below a folder, by their paths. Raises as `look` does."""
-        with self.telling(self._url(path)):
+    def list_folder(self, path: str) -> tuple[list[str], list[CloudObject]]:
+        """Folders and objects directly in a folder, by path. Raises as `find_object` does."""
+        with self.translated_errors(self._url(path)):
             rows = self._files.ls(path, detail=True)
         folders = [str(row["name"]).rstrip("/") for row in rows if row["type"] == "directory"]
         return folders, [self._object(row) for row in rows if row["type"] != "directory"]
 
-    def below(self, path: str) -> list[CloudObject]:
-        """All objects below a folder however deep, listed a thousand at once. Raises as `look` does."""
-        with self.telling(self._url(path)):
+    def list_below(self, path: str) -> list[CloudObject]:
+        """All objects below a folder at any depth, listed a thousand at once. Raises as `find_object` does."""
+        with self.translated_errors(self._url(path)):
             rows = self._files.find(path, detail=True)
         return [self._object(row) for row in rows.values() if row["type"] != "directory"]
 
-    def ask(self, path: str, start: int, end: int) -> Future[bytes]:
-        """Begins to fetch these bytes of an object."""
+    def start_fetch(self, path: str, start: int, end: int) -> Future[bytes]:
+        """Starts to fetch these bytes of an object."""
         return asyncio.run_coroutine_threadsafe(self._files._cat_file(path, start=start, end=end), self._files.loop)
 
     @contextmanager
-    def telling(self, url: str) -> Iterator[None]:
-        """Turns what the SDKs raise into what people can do something about. FileNotFoundError stays as it is."""
+    def translated_errors(self, url: str) -> Iterator[None]:
+        """Translates the SDKs' exceptions into `UserMistake` and `StopRun`; a missing object is FileNotFoundError."""
         try:
             yield
         except PipedriveCliError:
@@ -155,15 +155,15 @@ class ObjectStore:
                 return UserMistake(f"{url}: there is no bucket {bucket}", code="source_missing", hint=hint)
             case "denied":
                 hint = _ADVICE[self.scheme]
-                return UserMistake(f"{url}: access denied ({_said(error)})", code="source_unreadable", hint=hint)
+                return UserMistake(f"{url}: access denied ({_brief(error)})", code="source_unreadable", hint=hint)
             case "credentials":
                 hint = _ADVICE[self.scheme]
-                return UserMistake(f"{url}: no credentials ({_said(error)})", code="source_unreadable", hint=hint)
+                return UserMistake(f"{url}: no credentials ({_brief(error)})", code="source_unreadable", hint=hint)
             case "network":
                 hint = "See to the network, then run again; nothing was read or sent."
-                return StopRun(f"{url} cannot be reached ({_said(error)})", code="source_unreachable", hint=hint)
+                return StopRun(f"{url} cannot be reached ({_brief(error)})", code="source_unreachable", hint=hint)
         hint = _ADVICE[self.scheme]
-        return UserMistake(f"{url}: it cannot be listed ({_said(error)})", code="source_unreadable", hint=hint)
+        return UserMistake(f"{url}: it cannot be listed ({_brief(error)})", code="source_unreadable", hint=hint)
 
     def _url(self, path: str) -> str:
         return f"{self.scheme}://{path}"
@@ -173,13 +173,13 @@ class ObjectStore:
 
 
 class _ObjectStream(io.RawIOBase):
-    """An object from its first byte to its last, block by block."""
+    """Reads an object from start to end, block by block."""
 
     def __init__(self, source: CloudObject) -> None:
         super().__init__()
         self._source = source
-        self._position = 0  # of the block that is asked for next
-        self._asked: Future[bytes] | None = None
+        self._position = 0  # where the next fetch begins
+        self._fetch: Future[bytes] | None = None
         self._expected = 0
         self._block = memoryview(b"")
 
@@ -195,38 +195,38 @@ class _ObjectStream(io.RawIOBase):
         return len(taken)
 
     def close(self) -> None:
-        if self._asked is not None:
-            self._asked.cancel()
-            self._asked = None
+        if self._fetch is not None:
+            self._fetch.cancel()
+            self._fetch = None
         super().close()
 
     def _next(self) -> bytes:
-        if self._asked is None:
-            self._ask()
-        if self._asked is None:
+        if self._fetch is None:
+            self._start_fetch()
+        if self._fetch is None:
             return b""
-        asked, self._asked = self._asked, None
+        fetch, self._fetch = self._fetch, None
         try:
-            block = asked.result()
+            block = fetch.result()
         except Exception as error:
-            said = _said(error)
-            raise ConnectionError(said) if cloud_cause(error) == "network" else OSError(said) from error
+            message = _brief(error)
+            raise ConnectionError(message) if cloud_cause(error) == "network" else OSError(message) from error
         if len(block) != self._expected:
             raise OSError(f"the object is no longer as it was listed: {len(block)} bytes instead of {self._expected}")
-        self._ask()
+        self._start_fetch()
         return block
 
-    def _ask(self) -> None:
+    def _start_fetch(self) -> None:
         source = self._source
         end = min(self._position + BLOCK, source.size)
         if end > self._position:
-            self._asked = source.store.ask(source.path, self._position, end)
+            self._fetch = source.store.start_fetch(source.path, self._position, end)
             self._expected = end - self._position
             self._position = end
 
 
 def cloud_cause(error: BaseException) -> Cause:
-    """What kind of trouble an SDK's exception stands for."""
+    """The cause that an SDK's exception stands for."""
     names = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(error, "status_code", None) or getattr(error, "code", None)  # azure, gcsfs
     if names & _CREDENTIALS:
@@ -244,13 +244,13 @@ def _is_bucket(error: Exception, path: str) -> bool:
     return "/" not in path or _NO_BUCKET.search(str(error)) is not None
 
 
-def _said(error: BaseException) -> str:
+def _brief(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
 
 
 def _version(row: dict[str, Any]) -> str | None:
-    """What a listing says of an object's content: its ETag, Google's generation, or when it was written."""
+    """The version of an object's content in a listing: its ETag, Google's generation, or the time of the last write."""
     for name in ("ETag", "generation", "etag", "md5Hash"):
         if row.get(name):
             return f"{name} {row[name]}"

@@ -1,7 +1,7 @@
-"""Which objects a URL means: one object, all event files below a prefix, or what a glob matches. By name.
+"""Which objects a URL means: one object, all event files below a prefix, or the matches of a glob. Sorted by name.
 
-With days to leave out (`--since`) a prefix is walked folder by folder, so that years of exports are not listed for
-their last day; without, it is listed flat, a thousand objects at once.
+With `--since` a prefix is walked folder by folder, so that a run for the last day does not list years of exports;
+otherwise it is listed flat, a thousand objects at once.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipedrive_cli.events.dated_folders import DaysLeftOut
 from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, scheme_of
 
 _GLOB: Final = re.compile(r"[*?\[]")
-_WALKED: Final = 1_000  # folders listed one by one for their days; what is wider has no layout that we know
+_WALKED: Final = 1_000  # folders listed one by one at most; no layout that we know has more
 
 
 @dataclass(slots=True)
-class Bucketed:
-    """The objects that URLs mean. `left_out` counts what was not looked at because of its day."""
+class CloudListing:
+    """The objects that URLs mean. `left_out` counts the folders and files that are too old."""
 
     left_out: DaysLeftOut
     _stores: dict[str, ObjectStore] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Bucketed:
             raise UserMistake(f"{url}: no bucket is named", code="source_missing", hint=f"{store.scheme}://bucket/path")
         if _GLOB.search(path.partition("/")[2]):
             return False, sorted(self._globbed(store, path), key=_by_name)
-        if not url.endswith("/") and "/" in path and (named := store.look(path)) is not None:
+        if not url.endswith("/") and "/" in path and (named := store.find_object(path)) is not None:
             return True, [named]
         everything = False
         found = []
@@ -66,25 +66,25 @@ class Bucketed:
         return self._stores[scheme]
 
     def _below(self, store: ObjectStore, folder: str, days: DaysLeftOut) -> Iterator[CloudObject]:
-        """All objects below a folder whose days do not tell against them."""
+        """All objects below a folder, except those that are left out because of their days."""
         parts = folder.split("/")
         folders: list[str] = []
-        if not days.any or days.is_dated(parts) or self._walked >= _WALKED:
-            objects = store.below(folder)
+        if not days.active or days.is_dated(parts) or self._walked >= _WALKED:
+            objects = store.list_below(folder)
         else:
             self._walked += 1
-            folders, objects = store.folder(folder)
-            if folder in folders:  # a key with // in it: fsspec shows a folder of no name as its own child
-                folders, objects = [], store.below(folder)
+            folders, objects = store.list_folder(folder)
+            if folder in folders:  # a key with // in it: fsspec lists a folder without a name as its own child
+                folders, objects = [], store.list_below(folder)
         for inner in folders:
-            if not days.folder(inner.split("/")):
+            if not days.leaves_out_folder(inner.split("/")):
                 yield from self._below(store, inner, days)
         for item in objects:
-            if not item.path.endswith("/") and not days.file(item.path.split("/")):  # consoles mark folders so
+            if not item.path.endswith("/") and not days.leaves_out_file(item.path.split("/")):  # a folder marker
                 yield item
 
     def _globbed(self, store: ObjectStore, path: str) -> Iterator[CloudObject]:
-        """What a glob matches: objects, and the event files of folders; hidden ones where it asks for them alone."""
+        """The matches of a glob: objects, and the event files of folders; hidden ones only where it names them."""
         parts = path.split("/")
         fixed = next(n for n, part in enumerate(parts) if n and _GLOB.search(part))
         root, pattern = "/".join(parts[:fixed]), parts[fixed:]
@@ -98,10 +98,10 @@ class Bucketed:
         self, store: ObjectStore, folder: str, fixed: int, pattern: Sequence[str], days: DaysLeftOut
     ) -> Iterator[CloudObject]:
         below = pattern[0] == "**"
-        folders, objects = ([], list(self._below(store, folder, days))) if below else store.folder(folder)
+        folders, objects = ([], list(self._below(store, folder, days))) if below else store.list_folder(folder)
         for inner in folders:
             names = inner.split("/")
-            if len(names) <= fixed or not _fits(names[-1], pattern[0]) or days.folder(names):
+            if len(names) <= fixed or not _fits(names[-1], pattern[0]) or days.leaves_out_folder(names):
                 continue
             if len(pattern) > 1:
                 yield from self._matched(store, inner, fixed + 1, pattern[1:], days)
@@ -109,12 +109,12 @@ class Bucketed:
                 yield from (item for item in self._below(store, inner, days) if _is_events(item, inner))
         for item in objects:
             names = item.path.split("/")
-            if names[-1] and _matches(names[fixed:], pattern) and (below or not days.file(names)):
+            if names[-1] and _matches(names[fixed:], pattern) and (below or not days.leaves_out_file(names)):
                 yield item
 
 
 def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether names on the way to an object match a glob; `**` stands for any number of them."""
+    """Whether the names in an object's path match a glob; `**` stands for any number of names."""
     if not pattern:
         return not names
     if pattern[0] == "**":
@@ -128,7 +128,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _is_events(item: CloudObject, folder: str) -> bool:
-    """Whether an object found below a folder is one of events, and nothing on the way to it is hidden."""
+    """Whether an object below a folder is an event file and no part of its path is hidden."""
     *folders, name = item.path[len(folder) :].strip("/").split("/")
     return is_event_file(name) and not any(part.startswith(".") for part in folders)
 

@@ -1,8 +1,8 @@
-"""What an event says of its user's consent, in RudderStack's form, in Segment's, or in both. Pure.
+"""Reads the consent of an event's user, in RudderStack's form, in Segment's, or in both. Pure.
 
 RudderStack: ``context.consentManagement: {provider, allowedConsentIds, deniedConsentIds, resolutionStrategy}``.
-Segment: ``context.consent: {categoryPreferences: {Name: true | false}}``. Which purposes matter is the config's, and
-what is refused is decided in `transform/consent.py`. What is not of these forms says nothing.
+Segment: ``context.consent: {categoryPreferences: {Name: true | false}}``. Anything in another form is ignored. Which
+events are skipped is decided in `transform/consent.py`, by the config.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from pipedrive_cli.model import Consent
 
 _STRATEGIES: Final = ("and", "or")
-_OWN_STRATEGY: Final = "custom"  # the provider for which the destination's strategy counts, not the event's
+_OWN_STRATEGY: Final = "custom"  # for this provider the destination's strategy counts, not the event's
 
 
 class _Outer(msgspec.Struct):
@@ -26,38 +26,38 @@ _decode_outer: Final = msgspec.json.Decoder(_Outer).decode
 
 
 def consent_of(management: object, segment: object) -> Consent | None:
-    """What the two objects of an event's context say; None: nothing."""
+    """The consent in the two objects of an event's context; None where neither has any."""
     denied: frozenset[str] | None = None
     allowed: frozenset[str] = frozenset()
     strategy: str | None = None
     if isinstance(management, dict):
         denied, allowed = _ids(management.get("deniedConsentIds")), _ids(management.get("allowedConsentIds"))
-        said = management.get("resolutionStrategy")
-        if management.get("provider") != _OWN_STRATEGY and said in _STRATEGIES:
-            strategy = said
+        named = management.get("resolutionStrategy")
+        if management.get("provider") != _OWN_STRATEGY and named in _STRATEGIES:
+            strategy = named
     preferences = segment.get("categoryPreferences") if isinstance(segment, dict) else None
     categories: dict[str, bool] | None = None
     if isinstance(preferences, dict):
-        categories = {name: says for name, says in preferences.items() if isinstance(says, bool)}
+        categories = {name: granted for name, granted in preferences.items() if isinstance(granted, bool)}
     if denied is None and categories is None:
         return None
     return Consent(denied, allowed, strategy, categories)
 
 
 def consent_in(raw: bytes, defaults: object) -> Consent | None:
-    """The same of an event that is no event otherwise, as far as its JSON can be read.
+    """The consent in the bytes of a refused event, as far as its JSON can be read.
 
-    `defaults` is the context of the batch around it, or None.
+    `defaults` is the context that the batch gives its events, or None.
     """
     try:
         context = _decode_outer(raw).context
     except (ValueError, RecursionError):
         context = None
-    said: dict[str, object] = {}
+    merged: dict[str, object] = {}
     for each in (defaults, context):
         if isinstance(each, Mapping):
-            said |= {name: value for name, value in each.items() if value is not None}
-    return consent_of(said.get("consentManagement"), said.get("consent"))
+            merged |= {name: value for name, value in each.items() if value is not None}
+    return consent_of(merged.get("consentManagement"), merged.get("consent"))
 
 
 def _ids(listed: object) -> frozenset[str]:

@@ -1,16 +1,16 @@
-"""The days that folders of RudderStack's and Segment's exports are named by, and what `--since` makes of them. Pure.
+"""Folders of RudderStack's and Segment's exports that are named by a day, and which of them `--since` leaves out. Pure.
 
-Such a folder is named by the day on which its events were uploaded. An event is uploaded after it happened, and its
-time never counts as later than its `receivedAt`; so a folder may hold events of any earlier time, but none of a later
-day. That is why `--since` leaves folders out before they are listed, and `--until` leaves out none. A folder's day is
-in the time zone of the server that wrote it, hence a day of slack.
+The day is the day of the upload. An event is uploaded after it happened, and its time is never later than its
+`receivedAt`. So a folder may hold events of any earlier time, but none of a later day. Therefore `--since` leaves
+folders out before they are listed, and `--until` leaves out none. The day is in the time zone of the server that wrote
+the folder, hence a day of slack.
 
-A day is taken for one only where nothing else can be meant, in a folder
+A name counts as a day only where it can mean nothing else, in a folder
 
 - below `rudder-logs/<source>/` or `gw/`, named `2026-03-01` or, as older servers wrote it, `03-01-2026`;
 - named by a whole day in seconds or milliseconds since 1970, as Segment does;
-- named `2026-03-01` anywhere else, for files in it whose own names begin with seconds since 1970 of about that day, as
-  RudderStack's do. Other folders of that name may well be someone's own: a month's events under the day of its first.
+- named `2026-03-01` anywhere else, for the files in it whose names begin with seconds since 1970 of about that day, as
+  RudderStack's do. Other folders of that name may mean something else: a month's events under the month's first day.
 """
 
 from __future__ import annotations
@@ -40,57 +40,57 @@ def first_day(since: int) -> date:
 
 @dataclass(slots=True)
 class DaysLeftOut:
-    """Folders and files that are left out for their days, counted. `first` None: nothing is left out."""
+    """Decides which folders and files are too old, and counts them. With `first` None nothing is left out."""
 
     first: date | None = None
     folders: int = 0
     files: int = 0
-    _all: DaysLeftOut | None = None  # what counts together with this one
+    _total: DaysLeftOut | None = None  # the counter for all arguments
 
     @property
-    def any(self) -> bool:
-        """Whether anything can be left out at all."""
+    def active(self) -> bool:
+        """Whether there is a day before which folders are left out."""
         return self.first is not None
 
     def __bool__(self) -> bool:
         return bool(self.folders or self.files)
 
     def for_argument(self, parts: Sequence[str]) -> DaysLeftOut:
-        """The same below what the user named: nothing is left out of an old day that was asked for by its name."""
+        """The rules for one argument: below an old day that the user named nothing is left out."""
         asked_for = self.first is not None and is_before(self.first, parts)
-        return DaysLeftOut(None if asked_for else self.first, _all=self)
+        return DaysLeftOut(None if asked_for else self.first, _total=self)
 
     def is_dated(self, parts: Sequence[str]) -> bool:
-        """Whether a folder, or one it is in, is surely named by a day."""
+        """Whether a folder, or one of the folders above it, is certainly named by a day."""
         return is_before(date.max, parts)
 
-    def folder(self, parts: Sequence[str]) -> bool:
-        """Whether this folder is left out; it is counted."""
-        out = self.first is not None and is_before(self.first, parts)
-        self._count(folders=out)
-        return out
+    def leaves_out_folder(self, parts: Sequence[str]) -> bool:
+        """Whether this folder is left out; if so, counts it."""
+        left_out = self.first is not None and is_before(self.first, parts)
+        self._count(folders=left_out)
+        return left_out
 
-    def file(self, parts: Sequence[str]) -> bool:
-        """Whether this file is left out; it is counted."""
-        out = self.first is not None and is_file_before(self.first, parts)
-        self._count(files=out)
-        return out
+    def leaves_out_file(self, parts: Sequence[str]) -> bool:
+        """Whether this file is left out; if so, counts it."""
+        left_out = self.first is not None and is_file_before(self.first, parts)
+        self._count(files=left_out)
+        return left_out
 
     def _count(self, *, folders: bool = False, files: bool = False) -> None:
         self.folders += folders
         self.files += files
-        if self._all is not None:
-            self._all._count(folders=folders, files=files)
+        if self._total is not None:
+            self._total._count(folders=folders, files=files)
 
 
 def is_before(first: date, folders: Sequence[str]) -> bool:
-    """Whether a folder, by its names from the outermost to its own, surely holds only what came before that day."""
+    """Whether a folder, given as the names from the root to it, certainly holds only events from before that day."""
     days = (_folder_day(folders[: n + 1]) for n in range(len(folders)))
     return any(day is not None and day < first for day in days)
 
 
 def is_file_before(first: date, parts: Sequence[str]) -> bool:
-    """The same of a file, whose own name is the last of `parts`: true of every file in a folder of which it is true."""
+    """Whether a file (its name is the last of `parts`) certainly holds only events from before that day."""
     *folders, name = parts
     if is_before(first, folders):
         return True

@@ -1,11 +1,11 @@
-"""One event's bytes become an Event, or a complaint that says why not. Pure; knows nothing of files.
+"""Decodes one event's bytes into an Event, or a complaint that says why not. Pure; knows nothing of files.
 
-The rules are those of the event spec, with these where it is silent:
+The rules are those of the event spec, with these additions:
 
-- A key (user, group, previous, anonymous id) is text, or a whole number, which becomes its digits. Empty is missing.
-- An event that names nobody, by user id, anonymous id or Pipedrive's own id of a person, is refused, except a group
-  that names an organization (the organization stands alone) and pages and screens (they become nothing anyway).
-- An event without `timestamp` counts by its `originalTimestamp`, not by the moment a server would have computed.
+- A key (user, group, previous, anonymous id) is text, or a whole number as digits. An empty key counts as missing.
+- An event without user id, anonymous id and Pipedrive id of a person is refused, except a group that names an
+  organization (the organization alone is written) and pages and screens (they are skipped anyway).
+- An event without `timestamp` has the time of its `originalTimestamp`; the spec's formula for servers is not applied.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _TYPES: Final[dict[str, EventType]] = {
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
 )
-_EXACT_FLOAT: Final = 2**53  # beyond it a float no longer tells whole numbers apart
+_EXACT_FLOAT: Final = 2**53  # above it floats skip whole numbers
 _NONE: Final[Mapping[str, Any]] = {}
 
 
 class Context(msgspec.Struct, rename="camel"):
-    """What we take from an event's `context`."""
+    """The keys of an event's `context` that we read."""
 
     traits: dict[str, Any] | None = None
     external_id: Any = None
@@ -47,7 +47,7 @@ class Context(msgspec.Struct, rename="camel"):
 
 
 class Own(msgspec.Struct):
-    """What we take from the `_pipedrive_cli` key of our own rejects files."""
+    """The keys below `_pipedrive_cli`, in lines of our own rejects files, that we read."""
 
     identity: Any = None
     time: Any = None
@@ -55,7 +55,7 @@ class Own(msgspec.Struct):
 
 
 class Defaults(msgspec.Struct, rename="camel"):
-    """What a batch says once for all of its events; each event's own word goes first."""
+    """The values that a batch gives all of its events; an event's own value takes precedence."""
 
     received_at: Any = None
     sent_at: Any = None
@@ -64,7 +64,7 @@ class Defaults(msgspec.Struct, rename="camel"):
 
 
 class Wire(msgspec.Struct, rename="camel"):
-    """The keys of an event that we read. The rest is stepped over without building it."""
+    """The keys of an event that we read. The decoder skips all others."""
 
     type: Any = None
     user_id: Any = None
@@ -95,8 +95,8 @@ def decode_event(
 ) -> Event | Complaint:
     """The event in `raw` (one JSON object, UTF-8), or the complaint that rejects it.
 
-    `now` is in microseconds since 1970 UTC; no event is later. `own` is what we once noted about a mended event.
-    `wire` is `raw` decoded, where somebody has done that already.
+    `now` is in microseconds since 1970 UTC; later event times are cut back to it. `own` is what a rejects file noted
+    about a mended event. `wire` is `raw` decoded, if that is done already.
     """
     if too_deep(raw):
         return nested_too_deep()
@@ -107,7 +107,7 @@ def decode_event(
             return undecodable(raw, error)
     try:
         if defaults is not None:
-            _apply(defaults, wire)
+            _apply_defaults(defaults, wire)
         return _event(wire, identity, now, own)
     except EventRefused as refused:
         return refused.complaint
@@ -118,10 +118,10 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     if kind is None:
         kind = _type(wire.type)
     context = wire.context
-    said = (context.traits if context is not None else None) or _NONE
+    context_traits = (context.traits if context is not None else None) or _NONE
     traits: Mapping[str, Any] = wire.traits or _NONE
-    if kind == "identify" and said:
-        traits = {**said, **traits} if traits else said
+    if kind == "identify" and context_traits:
+        traits = {**context_traits, **traits} if traits else context_traits
     name = group_id = previous_id = None
     if kind == "track":
         name = _event_name(wire.event)
@@ -132,11 +132,11 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
             "bad_previous_id",
             ("previousId", wire.previous_id),
             ("traits.previousId", traits.get("previousId")),
-            ("context.traits.previousId", said.get("previousId")),
+            ("context.traits.previousId", context_traits.get("previousId")),
         )
     user_id = _key(wire.user_id, "userId", "bad_user_id")
     if user_id is None:
-        user_id = _user_id_of_traits(kind, traits, said)
+        user_id = _user_id_of_traits(kind, traits, context_traits)
     anonymous_id = wire.anonymous_id
     if type(anonymous_id) is not str or not 0 < len(anonymous_id := anonymous_id.strip()) <= KEY_LIMIT:
         anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
@@ -156,7 +156,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         wire.integrations,
         ids,
         traits,
-        said,
+        context_traits,
         wire.properties or _NONE,
         ahead,
         unreadable,
@@ -214,14 +214,14 @@ def _first_key(code: ComplaintCode, *candidates: tuple[str, Any]) -> str | None:
     return None
 
 
-def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
-    """The user id where `userId` is missing. `traits.id` is the user's on identify alone, `said.id` always."""
+def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], context_traits: Mapping[str, Any]) -> str | None:
+    """The user id where `userId` is missing. `traits.id` names a user only on identify, `context.traits.id` always."""
     return _first_key(
         "bad_user_id",
         ("traits.userId", traits.get("userId")),
         ("traits.id", traits.get("id") if kind == "identify" else None),
-        ("context.traits.userId", said.get("userId")),
-        ("context.traits.id", said.get("id")),
+        ("context.traits.userId", context_traits.get("userId")),
+        ("context.traits.id", context_traits.get("id")),
     )
 
 
@@ -236,7 +236,7 @@ def _group_id(wire: Wire, traits: Mapping[str, Any]) -> str | None:
 
 
 def _anonymous_id(value: Any, *, needed: bool) -> str | None:
-    """The anonymous id. Where a user id stands beside it nobody asks for it, and a bad one costs nothing."""
+    """The anonymous id. A bad one is ignored where it is not `needed`, because the event has a user id."""
     try:
         return _key(value, "anonymousId", "bad_anonymous_id")
     except EventRefused:
@@ -254,7 +254,7 @@ def _names_somebody(kind: EventType, group_id: str | None, ids: Mapping[str, int
 
 
 def _pipedrive_ids(external: Any) -> dict[str, int]:
-    """Pipedrive's own ids by type, the last one of a type. Ids of other destinations are none of our business."""
+    """Pipedrive's own ids by type; the last one of a type counts. Ids of other destinations are ignored."""
     ids: dict[str, int] = {}
     for entry in external if isinstance(external, list) else ():
         kind = entry.get("type") if isinstance(entry, dict) else None
@@ -276,7 +276,7 @@ def _pipedrive_ids(external: Any) -> dict[str, int]:
 
 
 def _time(wire: Wire, now: int, own: Own | None) -> tuple[int | None, bool, tuple[str, ...]]:
-    """The event's time, whether a clock was ahead, and the fields whose time could not be read."""
+    """The event's time, whether it was cut back, and the fields whose time could not be read."""
     received_text = wire.received_at
     received = None if received_text is None else read_time(received_text)
     unreadable: tuple[str, ...] = ()
@@ -284,7 +284,7 @@ def _time(wire: Wire, now: int, own: Own | None) -> tuple[int | None, bool, tupl
     if own is not None and own.time is not None:
         time = own.time if type(own.time) is int and own.time >= 0 else read_time(own.time)
     if time is None and wire.timestamp is not None:
-        # Most files repeat one text in all of their times; reading it once is a tenth of the whole decoding.
+        # Most events have the same text in all their times: reading it only once saves a tenth of the decoding.
         time = received if wire.timestamp == received_text else read_time(wire.timestamp)
         if time is None:
             unreadable = ("timestamp",)
@@ -302,10 +302,10 @@ def _time(wire: Wire, now: int, own: Own | None) -> tuple[int | None, bool, tupl
     return (latest, True, unreadable) if time > latest else (time, False, unreadable)
 
 
-# -- what a batch says for its events
+# -- the batch's defaults
 
 
-def _apply(defaults: Defaults, wire: Wire) -> None:
+def _apply_defaults(defaults: Defaults, wire: Wire) -> None:
     if wire.received_at is None:
         wire.received_at = defaults.received_at
     if wire.integrations is None:

@@ -1,6 +1,6 @@
-"""How deep objects and lists stand inside each other in JSON text. Counts; never recurses.
+"""How deeply objects and lists are nested in JSON text. Counts brackets; never recurses.
 
-How deep a parser goes before it gives up depends on the Python that runs it. What we refuse must not.
+How deep a parser goes depends on the version of Python. Which events are refused must not depend on it.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-DEPTH_LIMIT: Final = 64  # objects and lists inside each other; whoever walks an event later may recurse
+DEPTH_LIMIT: Final = 64  # levels of objects and lists, so that all later code may recurse into an event
 
-# A string that never ends runs to the end of the text. Possessive, so that no text makes it look twice at one place.
+# A string without an end runs to the end of the text. Possessive quantifiers: no text can cause backtracking.
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 _OPENING: Final = b"{["
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
 
 def too_deep(text: bytes) -> bool:
-    """Whether JSON text nests deeper than the limit. Text that is no JSON is counted as far as it looks like some."""
-    # Nearly all events end here. Most have no list at all, which is told much faster than lists are counted.
+    """Whether JSON text is nested deeper than the limit. Brackets count in text that is not JSON, too."""
+    # Nearly all events end here. Most have no list at all: `in` finds that much faster than `count`.
     if text.count(b"{") + (text.count(b"[") if b"[" in text else 0) <= DEPTH_LIMIT:
         return False
     depth = 0

@@ -1,4 +1,4 @@
-"""One thing found in the input: an event that may be decoded, or a line that is none. Knows nothing of files' bytes."""
+"""One entry of the input: an event to be decoded, or a line that holds none. Knows nothing of how files are read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pipedrive_cli.model import Complaint, Consent, Event, Place
 
 
 class Entry(msgspec.Struct):
-    """What one line, or one item of a batch line, holds.
+    """The content of one line, or of one item of a batch line.
 
-    `raw` is its bytes as they stand in the file: one JSON object, or whatever a refused line holds (of a line over
-    the limit the first KiB: `cut`). Either `refusal` says why it is no event, or `identity` is set; a refused entry
-    has an identity only where the event could be told. `defaults` is what the batch around it says for all its events.
+    `raw` holds the entry's bytes as they stand in the file: one JSON object, or whatever a refused line holds. `cut`
+    means that the line was over the limit and `raw` is its first KiB. An entry without `refusal` has an `identity`; a
+    refused one only where its event could be identified. `defaults` are the values that a batch gives all its events.
     """
 
     file: str
@@ -29,17 +29,17 @@ class Entry(msgspec.Struct):
     cut: bool = False
     defaults: Defaults | None = None
     own: Own | None = None
-    wire: Wire | None = None  # `raw` decoded, where somebody has done that already
+    wire: Wire | None = None  # `raw` decoded, if that is done already
 
     @property
     def place(self) -> Place:
-        """Where it stands in the input."""
+        """The entry's place in the input."""
         return Place(self.file, self.line, self.index)
 
     def event(self, now: int) -> Event | Complaint:
-        """The event, decoded now and not before, or the complaint that rejects it.
+        """Decodes the event; returns the event, or the complaint that rejects it.
 
-        `now` is in microseconds since 1970 UTC: no event is later than that.
+        `now` is in microseconds since 1970 UTC; later event times are cut back to it.
         """
         if self.refusal is not None or self.identity is None:
             return self.refusal or refusal("bad_json", "the line holds no event")
@@ -48,13 +48,13 @@ class Entry(msgspec.Struct):
         )
 
     def consent(self) -> Consent | None:
-        """What it says of its user's consent, also where it is no event otherwise."""
+        """The consent of the event's user, which is read from refused entries, too."""
         return consent_in(self.raw, None if self.defaults is None else self.defaults.context)
 
     def body(self) -> bytes:
-        """The event so that it can stand alone: `raw`, and what its batch says for it where it is silent itself.
+        """The event as JSON that can be read without its file: `raw`, completed with the batch's `defaults`.
 
-        This is what to keep of an event that is to be taken up again without its file.
+        The journal keeps this of an event that a later run is to send.
         """
         if self.refusal is not None or self.defaults is None:
             return self.raw
@@ -68,7 +68,7 @@ class Entry(msgspec.Struct):
                     event[name] = value | _present(event[name])
             return msgspec.json.encode(event)
         except (ValueError, RecursionError):
-            return self.raw  # no event: decoding will say so, here or there
+            return self.raw  # not an event: the next decoding rejects it, too
 
 
 def _present(members: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What a line holds: an event, a batch of them in one of several wrappings, or nothing we read. Pure.
+"""Finds the events in one line: one event, a batch of events in one of several layouts, or none. Pure.
 
-The layouts, told apart for each line by itself (one file may mix them):
+The layouts (each line is recognised by itself, one file may mix them):
 
 - a bare event (RudderStack's object storage, Segment's archive);
 - ``{"batch": [event, ...], "context"?, "integrations"?, "sentAt"?}``: the body of an HTTP batch call;
@@ -8,8 +8,8 @@ The layouts, told apart for each line by itself (one file may mix them):
   routing key and names nobody;
 - ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text;
 - ``{"metadata": {"table"}, "data"}``: a row staged for a warehouse; refused, because it is no event any more;
-- ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. The text in it is
-  read again; base64 is undone first, and what still is no UTF-8 is refused again with its bytes intact.
+- ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. Its text (base64 is
+  decoded first) is read again; bytes that still are no UTF-8 are refused again, unchanged.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import Complaint
 
-_ABSENT: Final = msgspec.Raw(b"null")  # a missing key and one that holds null are the same to us
+_ABSENT: Final = msgspec.Raw(b"null")  # a missing key and a null value mean the same
 
 
 class Head(
     msgspec.Struct,
     rename={"message_id": "messageId", "own": "_pipedrive_cli", "event_payload": "EventPayload"},
 ):
-    """As much of a line as tells what it is. The rest is stepped over, though its syntax is checked."""
+    """The keys by which a line's layout is recognised. The other keys are skipped, but their syntax is checked."""
 
     message_id: Any = None
     type: Any = None
@@ -50,7 +50,7 @@ class Head(
 
 
 class Whole(Wire, rename=dict(zip(Head.__struct_fields__, Head.__struct_encode_fields__, strict=True))):
-    """A line as `Head` tells it and, should it be an event and nothing else, all that is read of it: decoded once."""
+    """The keys of `Head` together with those of `Wire`, so that a line that is one event is decoded only once."""
 
     message_id: Any = None
     own: msgspec.Raw = _ABSENT
@@ -68,7 +68,7 @@ _decode_whole: Final = msgspec.json.Decoder(Whole).decode
 
 
 def decode_whole(raw: bytes | str) -> Head | Whole:
-    """The line as `Whole`, or where something in it is of a wrong type as `Head`. Raises as `decode_head` does."""
+    """The line as `Whole`, or as `Head` where a value has a wrong type. Raises as `decode_head` does."""
     try:
         return _decode_whole(raw)
     except msgspec.ValidationError:
@@ -82,7 +82,7 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[Entry]:
-    """All that the line `raw` holds, at least one entry. `head` is `decode_head(raw)`."""
+    """The entries of the line `raw`, at least one. `head` is `decode_head(raw)`."""
     own = _own(head)
     if head.type not in (None, "batch"):
         yield _event(raw, head, file, line)
@@ -102,12 +102,12 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
 
 
 def unreadable(raw: bytes, file: str, line: int) -> Entry:
-    """The entry of a line that `decode_head` refuses, with what is wrong with it."""
+    """The entry of a line that `decode_head` cannot read, with a refusal that says why."""
     return Entry(file, line, raw, refusal=_diagnosis(raw))
 
 
 def is_plain(head: Head | Whole) -> bool:
-    """Whether the line is an event and nothing else, without any key that a wrapping has."""
+    """Whether the line is one bare event, without any key of another layout."""
     return (
         head.batch is _ABSENT
         and head.payload is _ABSENT
@@ -147,7 +147,7 @@ def _event(
 
 def _own(head: Head | Whole) -> Own | None:
     if not _is_object(head.own):
-        return None  # somebody's own use of our key is ignored
+        return None  # not ours: somebody else uses the same key
     try:
         return _decode_own(head.own)
     except (ValueError, RecursionError):
@@ -158,7 +158,7 @@ def _own(head: Head | Whole) -> Own | None:
 
 
 def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int) -> Iterator[Entry]:
-    """The events of the JSON array `items`; a bad one is refused alone."""
+    """The events of the JSON array `items`. A bad event is refused, the others are kept."""
     try:
         events = _decode_items(items)
     except (ValueError, RecursionError):
@@ -177,7 +177,7 @@ def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int)
 
 
 def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Entry]:
-    """What a RudderStack job carries: a batch, a bare list, or one event; each perhaps as JSON text."""
+    """The payload of a RudderStack job: a batch, a bare list, or one event; each possibly as JSON text."""
     if payload.startswith(b'"'):
         payload = _decode_text(payload).strip().encode()
     if payload.startswith(b"["):
@@ -200,14 +200,14 @@ def _defaults(raw: bytes) -> Defaults:
         defaults = _decode_defaults(raw)
         return Defaults() if too_deep(msgspec.json.encode(defaults)) else defaults
     except (ValueError, RecursionError):
-        return Defaults()  # a number out of range or nesting without end, in what should be a few plain values
+        return Defaults()  # a number out of range or endless nesting, where a few plain values are expected
 
 
 # -- lines of our own rejects file
 
 
 def _reread(head: Head | Whole, own: Own, file: str, line: int) -> Iterator[Entry]:
-    """The line that a rejects file kept as text, read as if it stood there itself; but only once."""
+    """Reads the line that a rejects file keeps as text as if it were the line itself. Not recursive."""
     text = _kept_text(head)
     if text is None:
         complaint = refusal("bad_json", "the text kept under `raw` or `raw_base64` cannot be had back", "raw")
@@ -245,7 +245,7 @@ def _kept_text(head: Head | Whole) -> bytes | None:
 
 
 def _diagnosis(raw: bytes) -> Complaint:
-    """Why the bytes are no event, in words that help to find the place."""
+    """Why the bytes are no event; the message helps to find the bad place."""
     if too_deep(raw):
         return nested_too_deep()
     try:

@@ -1,4 +1,4 @@
-"""Which names found in a folder or under a prefix are those of event files, and which are URLs. Pure."""
+"""Recognises event files, rejects files and URLs by their names. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.(gz|zst))?$", re.IGNORECASE)
 
 
 def is_event_file(name: str) -> bool:
-    """Whether a file of this name (without folders), found in a folder, is taken for one of events."""
+    """Whether a file of this name (without folders), found in a folder, counts as an event file."""
     lower = name.lower()
     if lower.startswith(".") or is_rejects_file(lower):
         return False
@@ -23,7 +23,7 @@ def is_event_file(name: str) -> bool:
 
 
 def is_rejects_file(name: str) -> bool:
-    """Whether a file of this name holds events that an earlier run of ours has set aside."""
+    """Whether this is the name of a rejects file of an earlier run."""
     return _REJECTS.search(name) is not None
 
 
@@ -33,6 +33,6 @@ def is_url(argument: str) -> bool:
 
 
 def scheme_of(url: str) -> str:
-    """`s3` of s3://bucket/key, in small letters; nothing of what is no URL."""
+    """`s3` of s3://bucket/key, in lower case; empty for text that is no URL."""
     match = _SCHEME.match(url)
     return match[1].lower() if match is not None else ""

@@ -1,4 +1,4 @@
-"""By what an event is known again: its messageId, or a hash of what it says. Pure."""
+"""An event's identity, by which copies are recognised: its messageId, or a hash of its content. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def message_identity(message_id: Any) -> str | None:
-    """The identity that a messageId gives: its trimmed text. None where it is missing or unfit (then we hash)."""
+    """The trimmed messageId; None where there is none or it is unfit, and the event is hashed instead."""
     if type(message_id) is str:
         text = message_id.strip()
     elif isinstance(message_id, int | float) and not isinstance(message_id, bool):
@@ -27,8 +27,8 @@ def message_identity(message_id: Any) -> str | None:
 
 
 def hashed_identity(raw: bytes) -> str:
-    """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all of the event that is the
-    same in every copy of it, whatever the order of its keys. Raises `EventRefused` for what cannot be decoded.
+    """The identity of an event without a messageId: 128 bits of BLAKE2b in hex, over all keys that are the same in
+    every copy of the event, sorted. Raises `EventRefused` for bytes that cannot be decoded.
     """
     try:
         event = _decode_any(raw)

@@ -1,24 +1,24 @@
-"""The lines of one stream, numbered, without line ends, byte order marks and blanks. Knows nothing of JSON."""
+"""Splits a stream into numbered lines, without line ends, byte order marks and outer blanks. Knows nothing of JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-LINE_LIMIT: Final = 4 << 20  # bytes; far over what any SDK sends, far under what hurts
+LINE_LIMIT: Final = 4 << 20  # bytes; far above what any SDK sends, far below what memory minds
 KEPT: Final = 1024  # bytes kept of a longer line
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n\x0b\x0c"
 _RECORD_SEPARATOR: Final = b"\x1e"  # opens each record in RFC 7464 text sequences
-_TOO_LONG: Final = b"?"  # stands in for a line over the limit: not blank, and no JSON
+_TOO_LONG: Final = b"?"  # handed out in place of a line over the limit: not blank, and no JSON
 
 
 class Lines:
     """Iterates over the lines of a stream of blocks.
 
-    What is said of the line handed out last: its `number` from 1, `raw` (its bytes; of one over the limit the first
-    KiB), `too_long`, and `ended` (False for a last line without a newline).
+    The attributes describe the line handed out last: its `number` from 1, its bytes `raw` (the first KiB of a line
+    over the limit), `too_long`, and `ended` (False for a last line without a newline).
     """
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
@@ -33,7 +33,7 @@ class Lines:
             yield from self.told_apart(run)
 
     def told_apart(self, run: list[bytes]) -> Iterator[bytes]:
-        """The lines of the run handed out last, one by one, without what is allowed to stand around a line."""
+        """The lines of the run handed out last, one by one and tidied (see `tidied`), without blank ones."""
         if self.too_long:
             yield _TOO_LONG
             return
@@ -46,9 +46,9 @@ class Lines:
         self.number = last
 
     def runs(self) -> Iterator[list[bytes]]:
-        """The same lines, all that one block holds at a time, with blanks around them and blank ones between.
+        """The lines in runs: those of one block together, untidied, with blank lines among them.
 
-        `number` is that of the last one. One over the limit comes alone, and so does a last one without a newline.
+        `number` is that of the run's last line. A line over the limit, or without a newline, is a run of its own.
         """
         open_line = _OpenLine()
         for block in self._blocks:
@@ -71,7 +71,7 @@ class Lines:
             self.too_long = False
 
     def _joined(self, pieces: _OpenLine) -> list[bytes]:
-        """The line that was gathered from several blocks."""
+        """The line whose pieces were collected from several blocks."""
         self.number += 1
         self.too_long = pieces.size > LINE_LIMIT
         line = b"".join(pieces.parts)
@@ -82,7 +82,7 @@ class Lines:
 
 
 class _OpenLine:
-    """A line whose end has not been seen yet. Over the limit only its start is held, whatever follows."""
+    """A line whose end has not been read yet. Of a line over the limit only the start is kept."""
 
     __slots__ = ("parts", "size")
 
@@ -99,7 +99,7 @@ class _OpenLine:
 
 
 def tidied(run: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without what is allowed to stand around them: blanks, byte order marks, record separators."""
+    """The lines without outer blanks, byte order marks and record separators."""
     return (line if line[:1] == b"{" and line[-1:] == b"}" else _tidied(line) for line in run)
 
 

@@ -1,4 +1,4 @@
-"""One source read from its start to its end, as entries. Decides what a last line without an end is worth."""
+"""Reads one source from start to end, as entries. Decides what happens to an unfinished last line."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble
 
-UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # the rest is there, and may be read another time
-_CUT_OFF = frozenset({"bad_json", "not_utf8"})  # what may be wrong with a line only because its end is missing
+UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # a later run may be able to read the rest
+_CUT_OFF = frozenset({"bad_json", "not_utf8"})  # errors that a missing end of the line can cause
 
 
 def read_source(source: Source) -> Reading:
-    """A reading of `source`, to be iterated over once. Memory stays constant whatever the size of the source."""
+    """A reading of `source`, to be iterated over once. Its memory does not grow with the size of the source."""
     return Reading(source)
 
 
 class Reading:
-    """Iterates over the entries of one source, in their order there; never raises for what stands in it.
+    """Iterates over the entries of one source, in the source's order; never raises, whatever the source holds.
 
-    `bytes_read` grows as it goes (packed bytes of the file, for progress). After the last entry `complete` says
-    whether the source was read to its end; where it is False `left` is an entry that was not handed out but left for
-    another time, with its place and what is wrong. A source that was found, not named, leaves what breaks off, for its
-    writer may not be done with it; of a named one the same is refused like any other bad line. What a cloud or a
-    network did not hand over is left in either case.
+    `bytes_read` grows while reading (packed bytes of the file, for progress). After the last entry `complete` says
+    whether the source was read to its end. If not, `left` is an entry that was not handed out but left for a later
+    run, with its place and its problem. In a source that was found in a folder an unfinished last line is left, since
+    its writer may still be at work; in a source that the user named it is refused like any other bad line. Bytes that
+    a cloud or a network did not deliver are left in both cases.
 
     `line` is the number of the last line, once it has been read.
 
-    `whole`: each event is going to be looked at, so that decoding it once and for all pays. It may be set at any time.
+    `whole`: most events will be used, so that decoding each line fully at once is faster. May be set at any time.
     """
 
     def __init__(self, source: Source) -> None:
@@ -46,11 +46,11 @@ class Reading:
         self.left: Entry | None = None
         self.line = source.first_line
         self._blocks: Blocks | None = None
-        self._torn = False  # the last line has no end, and is not whole
+        self._torn = False  # the last line is unfinished
 
     @property
     def bytes_read(self) -> int:
-        """Bytes taken from the source so far; of a packed file as they stand on disk."""
+        """Bytes read from the source so far; of a packed file its packed bytes."""
         return 0 if self._blocks is None else self._blocks.bytes_read
 
     def __iter__(self) -> Iterator[Entry]:
@@ -58,9 +58,9 @@ class Reading:
             yield from batch
 
     def batches(self) -> Iterator[list[Entry]]:
-        """The entries, as many at a time as a block of the text holds.
+        """The entries in batches: those of one block of text together.
 
-        A processor is faster at one thing done many times than at many things by turns: a third of all the time.
+        Doing one step for many lines before the next step is faster than line by line: it saves a third of the time.
         """
         try:
             stream = self.source.open()
@@ -98,7 +98,7 @@ class Reading:
         yield list(self._end(lines, blocks.trouble))
 
     def _one_by_one(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
-        """The entries of lines of which at least one is not what a line should be."""
+        """The entries of a run of lines of which at least one cannot be decoded."""
         next_head = jsonlines.Reader(lines.told_apart(run), loads=cast(Any, decode_head)).read
         while True:
             try:
@@ -112,7 +112,7 @@ class Reading:
             yield from entries(lines.raw, head, self.source.name, lines.number)
 
     def _plain_entry(self, raw: bytes, number: int, head: Head | Whole) -> Entry | None:
-        """The entry of a line that is an event and nothing else, as nearly all are."""
+        """The entry of a line that is one bare event, as nearly all are; None for any other line."""
         message_id = head.message_id
         if type(message_id) is not str or not is_plain(head):
             return None
@@ -123,7 +123,7 @@ class Reading:
         return Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
 
     def _end(self, lines: Lines, trouble: Trouble | None) -> Iterable[Entry]:
-        """What the end of the text has to say."""
+        """The entry, if any, for the trouble that ended the text. Sets `complete`."""
         if trouble is None:
             self.complete = self.left is None
         elif not self._torn:
@@ -157,7 +157,7 @@ class Reading:
 
 
 def _let_go(error: BaseException | None) -> None:
-    """Breaks the circle of an error and the frame it was raised in, which would keep a block of text each."""
+    """Breaks the reference cycle of an error and its frame, which would keep a block of text alive."""
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""Why an event cannot be used, as complaints that reject it. Pure; knows nothing of what a good event means."""
+"""The complaints that reject an event which cannot be read. Pure; knows nothing of what a good event means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from pipedrive_cli.events.depth import DEPTH_LIMIT
 from pipedrive_cli.model import Complaint, ComplaintCode, Outcome
 
-KEY_LIMIT: Final = 255  # characters; what a text field in Pipedrive holds
+KEY_LIMIT: Final = 255  # characters: as many as a text field in Pipedrive holds
 
 
 class EventRefused(Exception):
@@ -27,7 +27,7 @@ def refusal(code: ComplaintCode, message: str, field: str | None = None, value: 
 
 
 def undecodable(raw: bytes, error: Exception) -> Complaint:
-    """Why an event that the line's reader let pass has no use after all."""
+    """Why an event cannot be decoded, although its line is JSON. `error` is the decoder's."""
     if isinstance(error, RecursionError):
         return nested_too_deep()
     try:

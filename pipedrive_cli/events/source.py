@@ -1,9 +1,9 @@
-"""Where events come from: SOURCE arguments become files to read, in order. Opens nothing until it is asked to.
+"""Turns SOURCE arguments into the files to read, in order. Opens no file until `Source.open` is called.
 
-What counts as an event file in a folder: a name that ends in .json, .ndjson, .jsonl or .log, with or without .gz or
-.zst after it, or in .gz or .zst alone (but not in .tar.gz, .csv.zst and the like). Folders are read with all that is in
-them; hidden files and folders, and our own rejects files, are left out. A glob takes every file it matches, save hidden
-ones and rejects files that it does not ask for. A file named outright is taken whatever its name.
+Event files in a folder are those whose names end in .json, .ndjson, .jsonl or .log, with or without .gz or .zst after
+it, or in .gz or .zst alone (but not in .tar.gz, .csv.zst and the like). Folders are read with all their subfolders;
+hidden files and folders, and our own rejects files, are left out. A glob yields every file that it matches, except
+hidden files and rejects files that it does not ask for. A file that the user names is read whatever its name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_
 
 if TYPE_CHECKING:
     from pipedrive_cli.events.cloud import CloudObject
-    from pipedrive_cli.events.cloud_listing import Bucketed
+    from pipedrive_cli.events.cloud_listing import CloudListing
 
 STDIN: Final = "-"
 
@@ -35,8 +35,8 @@ _GLOB: Final = re.compile(r"[*?\[]")
 class Source:
     """One file or stream to read.
 
-    `name` is how people are told of it, always text that UTF-8 can hold. `named` says that the user named this very
-    file, instead of having it found. `size` is in bytes as it lies on disk, None for what has none (pipes, stdin).
+    `name` is the name in messages, always text that UTF-8 can hold. `named`: the user named this very file; it was not
+    found in a folder or by a glob. `size` is in bytes on disk, None where there is none (pipes, stdin).
     """
 
     name: str
@@ -45,11 +45,11 @@ class Source:
     path: Path | None = None  # None: stdin, or in a cloud
     cloud: CloudObject | None = None
     stream: BinaryIO | None = None
-    start: int = 0  # byte at which to begin: what stands before is known
-    first_line: int = 0  # how many lines stand before it
+    start: int = 0  # byte at which to begin: earlier runs have read what is before
+    first_line: int = 0  # the number of lines before `start`
 
     def open(self) -> BinaryIO:
-        """The bytes as they lie there, packed or not. Raises OSError. Whoever asks closes all but `stream`."""
+        """The bytes as stored, packed or not. Raises OSError. The caller closes the result, unless it is `stream`."""
         if self.cloud is not None:
             return self.cloud.open()
         if self.stream is not None:
@@ -71,19 +71,18 @@ def resolve_sources(
 ) -> list[Source]:
     """The sources that SOURCE arguments name: in the order given, by name within a folder or glob, each file once.
 
-    Folders whose events all came before `since` (microseconds since 1970 UTC) are left out where that is sure. A folder
-    or glob without event files is no mistake; `note` is called with a sentence about it, and about what was left out.
-    Raises `SourceMissing` for names of files and folders that are not there (all of them at once), `UserMistake` for
-    what cannot be read: a file without permission, a bucket, stdin where there is none; and `StopRun` when a cloud
-    cannot be reached.
+    Folders whose events all came before `since` (microseconds since 1970 UTC) are left out where that is certain. A
+    folder or glob without event files is no mistake; `note` is called with a sentence about it, and about what was left
+    out. Raises `SourceMissing` with all files and folders that are not there; `UserMistake` for sources that cannot be
+    read (no permission, no such bucket, no stdin); and `StopRun` when a cloud cannot be reached.
     """
     left_out = DaysLeftOut(None if since is None else first_day(since))
 
     @cache
-    def clouds() -> Bucketed:
-        from pipedrive_cli.events.cloud_listing import Bucketed  # noqa: PLC0415 - few name a URL
+    def clouds() -> CloudListing:
+        from pipedrive_cli.events.cloud_listing import CloudListing  # noqa: PLC0415 - few name a URL
 
-        return Bucketed(left_out)
+        return CloudListing(left_out)
 
     found: dict[str, Source] = {}
     missing: list[str] = []
@@ -116,7 +115,7 @@ def resolve_sources(
 
 
 def _sources(
-    argument: str, stdin: BinaryIO | None, left_out: DaysLeftOut, clouds: Callable[[], Bucketed]
+    argument: str, stdin: BinaryIO | None, left_out: DaysLeftOut, clouds: Callable[[], CloudListing]
 ) -> Iterator[Source]:
     if argument == STDIN:
         if stdin is None:
@@ -145,14 +144,14 @@ def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
     """The file at `path`, or the event files of the folder there. Raises FileNotFoundError."""
     status = path.stat()
     if not S_ISDIR(status.st_mode):
-        if not named and days.file(_names(path)):
+        if not named and days.leaves_out_file(_names(path)):
             return
         if not os.access(path, os.R_OK):
             raise UserMistake(f"{printable_name(path)}: no permission to read it", code="source_unreadable")
         size = status.st_size if S_ISREG(status.st_mode) else None
         yield Source(printable_name(path), named, size, path)
         return
-    if not named and days.folder(_names(path)):
+    if not named and days.leaves_out_folder(_names(path)):
         return
     for file in sorted(_event_files(path, days), key=_by_name):
         yield from _found(file, days)
@@ -162,13 +161,13 @@ def _found(path: Path, days: DaysLeftOut) -> Iterator[Source]:
     try:
         yield from _walked(path, days, named=False)
     except FileNotFoundError:
-        return  # gone since it was listed, or a link that leads nowhere
+        return  # deleted since it was listed, or a broken link
 
 
 def _event_files(folder: Path, days: DaysLeftOut) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
         visible = (name for name in folders if not name.startswith("."))
-        folders[:] = (name for name in visible if not (days.any and days.folder([*_names(parent), name])))
+        folders[:] = (name for name in visible if not (days.active and days.leaves_out_folder([*_names(parent), name])))
         yield from (Path(parent, name) for name in files if is_event_file(name))
 
 
@@ -186,8 +185,8 @@ def _counted(number: int, what: str) -> str:
 
 
 def _names(path: str | Path) -> Sequence[str]:
-    """The names on the way to a file or folder, from the root on: a layout may begin above the current folder."""
-    return Path(os.path.abspath(path)).parts  # noqa: PTH100 - links are not followed, or a name would be lost
+    """The names from the root to a file or folder: a dated folder may lie above the current one."""
+    return Path(os.path.abspath(path)).parts  # noqa: PTH100 - `resolve` would follow links and lose names
 
 
 def _by_name(path: str | Path) -> tuple[str, ...]:
@@ -195,5 +194,5 @@ def _by_name(path: str | Path) -> tuple[str, ...]:
 
 
 def printable_name(path: str | Path) -> str:
-    """The path as text that UTF-8 can hold: file names are bytes, and not all of them are characters."""
+    """The path as text that UTF-8 can hold: file names are bytes, and not all bytes are characters."""
     return str(path).encode("utf-8", "backslashreplace").decode()

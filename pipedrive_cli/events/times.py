@@ -1,4 +1,4 @@
-"""Times as SDKs write them, as microseconds since 1970 UTC. Pure; the present is always passed in."""
+"""Reads times as SDKs write them, as microseconds since 1970 UTC. Pure; reads no clock."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = 253_402_300_800_000_000  # the year 10,000: what no datetime can hold is no time
-_UNIX_DIGITS: Final = 9  # fewer digits than this are a date without dashes (20260301), not seconds
+_LATEST: Final = 253_402_300_800_000_000  # the year 10,000: datetime ends before it
+_UNIX_DIGITS: Final = 9  # fewer digits are a date without dashes (20260301), not seconds
 
 
 def read_time(value: Any) -> int | None:
     """The moment that `value` names, in microseconds since 1970 UTC, or None where it names none.
 
-    ISO 8601 with `T` or a space, any offset or none (then it is UTC), any precision (finer than a microsecond is cut);
-    seconds, milliseconds, microseconds or nanoseconds since 1970, as a number or as digits, told apart by their size.
-    A moment before 1970 is none: no event is that old, and Go writes its zero time for a time that was never set.
+    ISO 8601 with `T` or a space, with any offset or none (UTC), in any precision (cut to microseconds);
+    or seconds, milliseconds, microseconds or nanoseconds since 1970, as a number or as digits, told apart by size.
+    A moment before 1970 counts as none: no event is that old, and Go writes the year 1 for a time that was never set.
     """
     if isinstance(value, str):
         return _read_text(value)
@@ -28,7 +28,7 @@ def _read_text(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return _read_odd_text(text)
+        return _read_other_text(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     since = moment - _EPOCH
@@ -36,8 +36,8 @@ def _read_text(text: str) -> int | None:
     return micros if 0 <= micros < _LATEST else None
 
 
-def _read_odd_text(text: str) -> int | None:
-    """What `datetime.fromisoformat` refuses: digits, blanks around, a zone in words or in lower case."""
+def _read_other_text(text: str) -> int | None:
+    """Reads texts that `datetime.fromisoformat` refuses: digits, outer blanks, `UTC` or `GMT`, lower case."""
     if len(text) > 64 or not text.isascii():
         return None
     plain = text.strip().upper()

@@ -1,4 +1,4 @@
-"""The bytes of one stream, unpacked, in blocks of bounded size. Knows nothing of lines or events."""
+"""Unpacks one stream, in blocks of bounded size. Knows nothing of lines or events."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import BinaryIO, Final, Literal, NamedTuple, Protocol
 
 from pipedrive_cli.model import ComplaintCode
 
-BLOCK: Final = 1 << 18  # bytes of text held at once; reading faster than this is not to be had by larger blocks
+BLOCK: Final = 1 << 18  # bytes of text held at once; larger blocks are not faster
 _PACKED_BLOCK: Final = 1 << 16
 
-# Files that people hand over for events by mistake. One refusal that says what the file is beats a thousand bad lines.
+# Files that people pass by mistake. One refusal that names the kind of file is better than a thousand bad lines.
 _NOT_EVENTS: Final[dict[bytes, tuple[str, str]]] = {
     b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
     b"PAR1": ("a Parquet file", "export the events as NDJSON"),
@@ -31,28 +31,28 @@ _LONGEST_MAGIC: Final = max(map(len, (*_NOT_EVENTS, *_PACKED)))
 
 
 def is_packed(start: bytes) -> bool:
-    """Whether a stream that begins so is gzip or zstd."""
+    """Whether a stream that starts with these bytes is gzip or zstd."""
     return start.startswith(_PACKED)
 
 
 class Trouble(NamedTuple):
-    """Why a stream could not be read to its end: a stable code, and words for people."""
+    """Why a stream could not be read to its end: a stable code and a message for people."""
 
     code: ComplaintCode
     message: str
 
 
 def cannot_go_on(error: OSError) -> Trouble:
-    """The trouble with a stream that was read, and cannot be read on."""
+    """The trouble of a stream that failed while it was read."""
     lost = isinstance(error, ConnectionError | TimeoutError)
     return Trouble("source_unreachable" if lost else "source_unreadable", f"reading stopped: {error.strerror or error}")
 
 
 class Blocks:
-    """Iterates over the text of a stream in blocks; gzip and zstd are told by their first bytes.
+    """Iterates over the text of a stream in blocks; gzip and zstd are recognised by their first bytes.
 
-    `bytes_read` counts what was taken from the stream, packed. `trouble` is None once the stream was read to a clean
-    end; otherwise everything before the trouble has been handed out. A stream never raises from here.
+    `bytes_read` counts the bytes read from the stream, packed. After the last block `trouble` is None if the stream
+    ended cleanly; otherwise all text before the trouble has been handed out. Iterating never raises.
     """
 
     def __init__(self, stream: BinaryIO, *, goes_on: bool = False) -> None:
@@ -98,7 +98,7 @@ class Blocks:
         return data
 
     def _unpacked(self, data: bytes, packer: Literal["gzip", "zstd"]) -> Iterator[bytes]:
-        """The text of all gzip members or zstd frames. Zeros after one are padding, as block storage leaves it."""
+        """The text of all gzip members or zstd frames. Zeros after a member or frame are padding and are skipped."""
         new_part, errors = _GZIP_PARTS if packer == "gzip" else _zstd_parts()
         broken: ComplaintCode = "gzip_broken" if packer == "gzip" else "zstd_broken"
         while data:
@@ -108,7 +108,7 @@ class Blocks:
                     data = data or self._take(_PACKED_BLOCK)
                 ended = part.needs_input and not data
                 try:
-                    block = part.decompress(data, BLOCK)  # the limit keeps a bomb in bounds
+                    block = part.decompress(data, BLOCK)  # the limit protects against decompression bombs
                 except errors as error:
                     self.trouble = Trouble(broken, _damage(packer, error))
                     return
@@ -136,7 +136,7 @@ class _Part(Protocol):
 
 
 class _GzipMember:
-    """zlib's way of unpacking in the form that zstd's has, which keeps what it could not unpack yet to itself."""
+    """zlib behind the interface of zstd, whose decompressor keeps the input that it could not unpack yet."""
 
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(wbits=31)
@@ -161,7 +161,7 @@ _GZIP_PARTS: Final[tuple[Callable[[], _Part], type[Exception]]] = (_GzipMember, 
 
 
 def _zstd_parts() -> tuple[Callable[[], _Part], type[Exception]]:
-    """Loaded by those who have such a file alone. The standard library has it from Python 3.14 on."""
+    """zstd, imported only when there is such a file. Python has it in its standard library from 3.14 on."""
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415 - as the docstring says
     else:
@@ -170,7 +170,7 @@ def _zstd_parts() -> tuple[Callable[[], _Part], type[Exception]]:
 
 
 def _damage(packer: str, error: Exception) -> str:
-    if "too much memory" in str(error):  # a window over 128 MiB, which libzstd takes on request alone
+    if "too much memory" in str(error):  # a window over 128 MiB, which libzstd refuses by default
         return "the zstd data needs more than 128 MiB of memory to be unpacked: pack it without --long or --ultra"
     return f"the {packer} data is damaged from here on"
 

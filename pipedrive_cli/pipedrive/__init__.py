@@ -1,1 +1,1 @@
-"""WIRE: what Pipedrive's API looks like, as data, and the one client that speaks to it."""
+"""WIRE: Pipedrive's API described as data, and the one client that calls it."""

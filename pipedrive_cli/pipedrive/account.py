@@ -1,7 +1,6 @@
-"""What one Pipedrive account looks like: its fields, options, currencies and labels, as one immutable catalogue.
+"""The description of one Pipedrive account: its fields, options, currencies and labels. Pure, immutable data.
 
-Made from the answers of the field, currency, label and users/me endpoints, or empty when we are offline.
-Pure data: it never asks.
+Made from the answers of the field, currency, label and users/me endpoints, or empty while we are offline.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """How changes name this field."""
+        """The address by which changes name this field."""
         return f"custom_fields.{self.key}" if self.custom else self.key
 
 
@@ -43,10 +42,10 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The catalogue. A kind that is missing from `fields` was not asked for: its values pass as they are.
+    """One account. The fields of a kind that is missing from `fields` were not fetched: its values are not converted.
 
-    `pinned` are the keys of the custom fields that earlier runs understood by a name: what the config calls Role stays
-    that field, whatever it is called in Pipedrive later.
+    `pinned` maps the names that earlier runs resolved to the keys of custom fields: the config's name Role keeps
+    meaning the same field, even if the field is renamed in Pipedrive.
     """
 
     company_id: int | None = None

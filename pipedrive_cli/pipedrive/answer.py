@@ -1,4 +1,4 @@
-"""What came of one request: Pipedrive's answer, or none. Knows no HTTP library, so that pure code can judge it."""
+"""The result of one request: Pipedrive's answer, or none. Uses no HTTP library, so that pure code can judge it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 class Answer:
     """An HTTP answer.
 
-    `headers` have lower-case names. `body` is the decoded JSON object, None where the answer was anything else; then
-    `text` is its beginning. `sent_at` and `received_at` are the event loop's seconds.
+    `headers` have lower-case names. `body` is the decoded JSON object; None if the answer was anything else, and then
+    `text` is its beginning. `sent_at` and `received_at` are the event loop's time in seconds.
     """
 
     status: int
@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it is a success in Pipedrive's form. v1 has been seen to answer 200 to what it refused."""
+        """Whether the answer reports success. The status alone does not: v1 sometimes refuses with status 200."""
         return 200 <= self.status < 300 and self.body is not None and self.body.get("success") is not False
 
     @property
@@ -35,15 +35,15 @@ class Answer:
 
     @property
     def next_cursor(self) -> str | None:
-        """Where the next page of a v2 list begins; None after the last."""
+        """The cursor of the next page of a v2 list; None after the last page."""
         cursor = self._additional.get("next_cursor")
         return cursor if isinstance(cursor, str) and cursor else None
 
     @property
     def next_start(self) -> int | None:
-        """Where the next page of a v1 list begins; None after the last.
+        """The start of the next page of a v1 list; None after the last page.
 
-        The specification and its own examples disagree on whether `pagination` stands between; both are read.
+        The specification and its examples disagree whether it is below `pagination`; both forms are read.
         """
         page = self._additional.get("pagination")
         if not isinstance(page, Mapping):
@@ -59,15 +59,15 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """What Pipedrive says went wrong, in its own words (perhaps in the user's language); empty if nothing."""
+        """Pipedrive's error message (perhaps in the user's language); empty if there is none."""
         if self.body is None:
             return self.text
-        said = (self.body.get("error"), self.body.get("error_info"))
-        return " · ".join(word for word in said if isinstance(word, str) and word)
+        parts = (self.body.get("error"), self.body.get("error_info"))
+        return " · ".join(word for word in parts if isinstance(word, str) and word)
 
     @property
     def code(self) -> str | None:
-        """Pipedrive's code of the error: ``ERR_SCHEMA_VALIDATION_FAILED``, ``feature_capping_deals_limit``."""
+        """Pipedrive's error code: ``ERR_SCHEMA_VALIDATION_FAILED``, ``feature_capping_deals_limit``."""
         for name in ("code", "errorCode"):
             match (self.body or {}).get(name):
                 case str(code) | int(code) if code:
@@ -76,7 +76,7 @@ class Answer:
 
     @property
     def date(self) -> datetime | None:
-        """The time by Pipedrive's own clock, UTC."""
+        """The time on Pipedrive's clock, UTC."""
         return http_date(self.headers.get("date", ""))
 
     @property
@@ -86,7 +86,7 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """There was no answer. `may_have_arrived`: whether Pipedrive may have done what was asked all the same."""
+    """There was no answer. `may_have_arrived`: Pipedrive may have received and carried out the request."""
 
     def __init__(self, message: str, *, may_have_arrived: bool) -> None:
         super().__init__(message)
@@ -95,10 +95,10 @@ class NoAnswer(Exception):
 
 
 def http_date(text: str) -> datetime | None:
-    """A date as HTTP headers write it, in UTC; None where it is none."""
+    """The date of an HTTP header, in UTC; None if the text is no date."""
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    # "-0000" stands for UTC too, but is read as a time without a zone.
+    # "-0000" means UTC, too, but the parser returns a time without a zone.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,7 +1,7 @@
-"""Between addresses and JSON: the body that writes a record's fields, and the fields that an answer shows.
+"""Translates between addresses and JSON: fields to the body of a write, and a record in an answer to fields.
 
-Pure. It knows how v2 nests custom fields and how v1, where leads live, lays them flat; which value a field should
-have, and whether it fits the field's type, is decided elsewhere.
+Pure. It knows that v2 nests custom fields and that v1, which leads use, has them flat. Which value a field gets, and
+whether the value fits the field's type, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipedrive_cli.pipedrive.catalog import FACTS
 CUSTOM = "custom_fields."
 PRICE = "prices."
 
-# What a price can be written with; answers show product_id and notes beside it.
+# The keys with which a price can be written; answers also have product_id.
 _PRICE_KEYS = ("currency", "price", "cost", "direct_cost", "notes")
 _NAME_PARTS = frozenset({"first_name", "last_name"})
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
@@ -25,9 +25,9 @@ _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body that sets `fields` (address -> value, in v2's form; links as Pipedrive's ids).
 
-    None is left out, for null is never sent; so are first_name and last_name, which Pipedrive refuses beside `name`,
-    and an empty `custom_fields`, which one Pipedrive client reports to clear every custom field. Emails and phones are
-    `Contact`s or answers' objects; a price is a number or an answer's object. Price rows come in the order of `fields`.
+    Left out are None (null is never sent), first_name and last_name (Pipedrive refuses them beside `name`), and an
+    empty `custom_fields` (one Pipedrive client reports that it clears every custom field). Emails and phones are
+    `Contact`s or objects of an answer; a price is a number or such an object. Prices keep the order of `fields`.
     """
     facts = FACTS[kind]
     body: dict[str, Any] = {}
@@ -37,7 +37,7 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (kind == "persons" and address in _NAME_PARTS):
             continue
         if address.startswith(CUSTOM):
-            if value != []:  # an empty set is refused; clearing it would take a null
+            if value != []:  # Pipedrive refuses an empty set, and only null clears one
                 custom[address.removeprefix(CUSTOM)] = value
         elif address.startswith(PRICE):
             prices.append(_price_row(address.removeprefix(PRICE), value))
@@ -58,10 +58,10 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that an answer's record shows: address -> value, what is null left out.
+    """The fields of a record in an answer: address -> value, without null values.
 
-    Emails and phones stay Pipedrive's lists; a price is an object with what can be written of it. v1 shows the options
-    of a lead's set as one text ("12,34"), and so they stay: only the field's type could tell it from a text.
+    Emails and phones stay Pipedrive's lists; a price is an object with its writable keys. v1 has the options of a
+    lead's set as one text ("12,34"); it stays a text, because only the field's type shows that it is a set.
     """
     facts = FACTS[kind]
     addresses = {body_key: address for address, body_key in facts.links.items()}
@@ -100,7 +100,7 @@ def _price_row(currency: str, price: Any) -> dict[str, Any]:
 
 
 def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a row of prices can be written: its blanks and Pipedrive's own keys are left out."""
+    """The writable keys of a row of prices in an answer, without blank values."""
     return {key: shown[key] for key in _PRICE_KEYS if shown.get(key) not in {None, ""}}
 
 
@@ -113,21 +113,21 @@ def _prices(rows: Iterable[Any]) -> dict[str, Any]:
 
 
 def _flattened(key: str, value: Any) -> dict[str, Any]:
-    """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or an address's parts beside it."""
+    """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or the parts of an address beside it."""
     if isinstance(value, list):
         return {key: ",".join(map(str, value))}
     if not isinstance(value, Mapping):
         return {key: value}
     flat = {key: value.get("value")}
     for part, inner in value.items():
-        # v1 takes a time of day in the user's own zone alone.
+        # v1 takes times of day only in the user's own zone.
         if part not in {"value", "timezone_name", "timezone_id"}:
             flat[f"{key}_{part}"] = inner
     return {name: inner for name, inner in flat.items() if inner is not None}
 
 
 def _nested(record: Mapping[str, Any]) -> dict[str, Any]:
-    """v1's flat custom fields in v2's form."""
+    """The flat custom fields of v1 in v2's form."""
     plain: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
     for name, value in record.items():

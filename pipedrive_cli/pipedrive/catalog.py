@@ -1,8 +1,7 @@
-"""What Pipedrive's API looks like, as data, said once: endpoints, verbs, token costs, limits, the names in a body.
+"""Pipedrive's API described once, as data: endpoints, methods, token costs, limits, the keys in a body.
 
-Nothing else spells a path. Pure: it knows how a request and a record are written, not how one is sent, whether it
-should be, or what a field's type is. Costs, limits and names are those of Pipedrive's OpenAPI files (v1 and v2, 2026)
-and of its page on rate limiting.
+No other module spells a path. Pure: it knows the form of requests and records; it sends nothing, and knows nothing of
+field types. Costs, limits and names are from Pipedrive's OpenAPI files (v1 and v2, 2026) and its page on rate limiting.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SEARCHES_PER_WINDOW = 10  # on every plan
 WINDOW_SECONDS = 2
 TOKENS_PER_SEAT = 30_000  # a day, on the smallest plan
 MAX_PAGE = 500
-MAX_LISTED_FIELDS = 15  # custom fields that a list or a GET can be told to bring
+MAX_LISTED_FIELDS = 15  # custom fields that a list or a GET can name at most
 MAX_LISTED_IDS = 100
 UNLIMITED = 1_000_000_000
 
@@ -33,14 +32,14 @@ UNLIMITED = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan's limits: a seat brings `multiplier` x TOKENS_PER_SEAT a day (None: endless); and requests per window."""
+    """A plan's limits: `multiplier` x TOKENS_PER_SEAT tokens a day per seat (None: no limit); requests per window."""
 
     multiplier: int | None
     requests: int  # with an API token
     oauth_requests: int
 
     def allowed(self, *, oauth: bool) -> int:
-        """Requests per window with that kind of key."""
+        """Requests per window, with an OAuth token or an API token."""
         return self.oauth_requests if oauth else self.requests
 
     def tokens(self, seats: int) -> int | None:
@@ -53,7 +52,7 @@ PLANS: Mapping[str, Plan] = {
     "growth": Plan(2, 40, 160),
     "premium": Plan(5, 100, 400),
     "ultimate": Plan(7, 120, 480),
-    # The names until 2025, which older accounts still carry.
+    # The names until 2025, which older accounts still have.
     "essential": Plan(1, 20, 80),
     "advanced": Plan(2, 40, 160),
     "professional": Plan(3, 80, 320),
@@ -68,7 +67,7 @@ PLANS: Mapping[str, Plan] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One thing that can be asked. `search`: counts in the search window too. `kind`: the records it is about."""
+    """One method of one path. `search`: it also counts in the search window. `kind`: the kind of its records."""
 
     method: Method
     path: str  # a template: /api/v2/persons/{id}
@@ -78,20 +77,20 @@ class Endpoint:
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does what sending it once does. POST creates twice; a merge's loser is gone."""
+        """Whether sending it twice is harmless. It is not for POST (creates twice) and merges (the loser is gone)."""
         return self.method in {"GET", "PATCH"}
 
     @property
     def label(self) -> str:
-        """How reports name it: ``PATCH /api/v2/persons/{id}``."""
+        """The endpoint's name in reports: ``PATCH /api/v2/persons/{id}``."""
         return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class KindFacts:
-    """What differs between the four kinds of record.
+    """The differences between the four kinds of record.
 
-    `links` tell how addresses are called in a body; what is not there keeps its name.
+    `links` maps addresses to the keys of a body; other addresses keep their name there.
     """
 
     path: str
@@ -126,11 +125,7 @@ def _v2(kind: Kind, entity: str, key_search: str, **more: Any) -> KindFacts:
 
 FACTS: Mapping[Kind, KindFacts] = {
     "persons": _v2(
-        "persons",
-        "person",
-        "custom_fields",
-        links={"organization": "org_id"},
-        creation_only=frozenset({"add_time"}),
+        "persons", "person", "custom_fields", links={"organization": "org_id"}, creation_only=frozenset({"add_time"})
     ),
     "organizations": _v2("organizations", "organization", "custom_fields", creation_only=frozenset({"add_time"})),
     "products": _v2("products", "product", "code"),
@@ -199,7 +194,7 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def tokens(self) -> int:
-        """What Pipedrive takes for it from the day's budget."""
+        """The tokens that the call costs of the day's budget."""
         return self.endpoint.tokens
 
     @property
@@ -208,18 +203,18 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def create(kind: Kind, body: Mapping[str, Any]) -> Call:
-    """POST a new record; `body` as `body_of` makes it."""
+    """POST a new record; `body` is made by `body_of`."""
     return Call(FACTS[kind].create, body=body)
 
 
 def update(kind: Kind, id: int | str, body: Mapping[str, Any]) -> Call:  # noqa: A002  Pipedrive's own word for it
-    """PATCH a record. Keys that only a creation takes are left out: Pipedrive would refuse the whole."""
+    """PATCH a record, without the keys that only a creation takes: Pipedrive would refuse the whole body."""
     facts = FACTS[kind]
     return Call(facts.update, id, body={key: value for key, value in body.items() if key not in facts.creation_only})
 
 
 def get(kind: Kind, id: int | str, custom_fields: Iterable[str] = ()) -> Call:  # noqa: A002  as above
-    """GET one record. Products and leads always come whole: their endpoints know no choice of fields."""
+    """GET one record. Products and leads always come whole: their endpoints cannot select fields."""
     query = _listed(custom_fields) if kind in {"persons", "organizations"} else {}
     return Call(FACTS[kind].get, id, query)
 
@@ -234,10 +229,10 @@ def listing(
     ids: Iterable[int] = (),
     sort_by: Literal["id", "update_time", "add_time"] | None = None,
 ) -> Call:
-    """One page of persons, organizations or products (leads: `list_leads`); the next by the answer's `next_cursor`.
+    """One page of persons, organizations or products (leads: `list_leads`); `next_cursor` gives the next page.
 
-    `custom_fields` are keys, at most MAX_LISTED_FIELDS of them; none brings every field of the account. Records that
-    were deleted, or that the user may not see, are silently missing.
+    `custom_fields` are at most MAX_LISTED_FIELDS keys; without keys every field of the account comes. Records that were
+    deleted, or that the user may not see, are silently missing.
     """
     if kind == "leads":
         raise ValueError("leads are paged by v1's offset: list_leads")
@@ -254,7 +249,7 @@ def listing(
 
 
 def list_leads(start: int = 0, archived: bool = False, *, updated_since: datetime | None = None) -> Call:
-    """One page of leads; the next by the answer's `next_start`. Archived ones are listed apart, without a since."""
+    """One page of leads; `next_start` gives the next page. The list of archived leads takes no `updated_since`."""
     query = {"limit": str(MAX_PAGE), "start": str(start)}
     if archived:
         return Call(ARCHIVED_LEADS, query=query)
@@ -264,9 +259,9 @@ def list_leads(start: int = 0, archived: bool = False, *, updated_since: datetim
 
 
 def find_exact(kind: Kind, term: str, by: str | None = None, cursor: str | None = None) -> Call:
-    """Search for records that hold exactly `term`, whatever its case, in `by` (the record key's place unless given).
+    """Search for records that hold exactly `term`, in any case, in the field `by` (by default where the record key is).
 
-    ``custom_fields`` matches any custom field of the record, and the index trails writes: verify what it finds.
+    ``custom_fields`` matches any custom field of the record, and the index lags behind writes: verify the results.
     """
     query = {"term": term, "fields": by or FACTS[kind].key_search, "exact_match": "true", "limit": str(MAX_PAGE)}
     return Call(FACTS[kind].search, query=query if cursor is None else {**query, "cursor": cursor})
@@ -278,12 +273,12 @@ def find_email(email: str) -> Call:
 
 
 def merge(loser: int, survivor: int) -> Call:
-    """Two persons become one. The id in the path is the one that goes; this cannot be undone."""
+    """Merge two persons. The id in the path is the loser's; a merge cannot be undone."""
     return Call(MERGE, loser, body={"merge_with_id": survivor})
 
 
 def list_fields(kind: Kind, cursor: str | None = None) -> Call:
-    """One page of the fields of a kind; leads have those of deals."""
+    """One page of the fields of a kind; leads have the fields of deals."""
     query = {"limit": str(MAX_PAGE)}
     return Call(FACTS[kind].list_fields, query=query if cursor is None else {**query, "cursor": cursor})
 
@@ -297,7 +292,7 @@ def create_field(kind: Kind, name: str, type: str, options: Iterable[str] = ()) 
 
 
 def me() -> Call:
-    """Whose key this is, and of which company."""
+    """The user and company to which the key belongs."""
     return Call(ME)
 
 

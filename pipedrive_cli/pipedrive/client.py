@@ -1,10 +1,10 @@
-"""Sends calls to Pipedrive and brings back what came of them. The only module that knows httpx.
+"""Sends calls to Pipedrive and returns the answers. The only module that uses httpx.
 
-It sends each call once, as it is: whether to send it, when, and what its answer means is decided elsewhere.
+It sends each call once and unchanged. Whether and when to send it, and what its answer means, is decided elsewhere.
 
-What a call passes on its way out: the body to JSON · a request with the headers made once (key, user agent) · the first
-of several small connection pools with a free place · TLS, verified. On its way back: no redirect is followed (it would
-carry the key elsewhere) · the body, up to a limit · JSON · one kind of exception, `NoAnswer`.
+A call's way out: the body becomes JSON · a request with prepared headers (key, user agent) · the first of several small
+connection pools with a free place · verified TLS. The answer's way back: no redirect is followed (that would send the
+key elsewhere) · the body is read up to a limit · JSON is decoded · all errors become one exception, `NoAnswer`.
 """
 
 from __future__ import annotations
@@ -30,22 +30,20 @@ from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.secret import Secret
 
-__all__ = ["Answer", "Client", "NoAnswer"]
-
-# httpcore asks for sniffio at every lock it takes, and anyio brings it no more: looking for it in vain, eight times a
-# request, was a fifth of a run. A module that is None is known not to be there.
+# httpcore tries to import sniffio at every lock, eight times a request, and anyio no longer installs it. The failing
+# searches took a fifth of a run. An entry of None in sys.modules makes the import fail at once.
 if importlib.util.find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # the language's own way, unknown to its type stubs
 
-# One httpx pool walks all its connections several times for every request: with eight it is a quarter slower.
+# For every request an httpx pool walks all its connections several times: a pool of eight is a quarter slower.
 CONNECTIONS_PER_POOL = 2
-# Shorter than any server keeps an idle connection: one that closes as we send would leave a write in doubt.
+# Shorter than any server's limit: a connection that the server closes while we send would leave a write in doubt.
 KEEPALIVE_SECONDS = 4.0
 # 500 records of an account with many fields are a few MiB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 TEXT_CHARACTERS = 300
 
-# Nothing was sent when one of these is raised; after any other, Pipedrive may have had the request.
+# With one of these nothing was sent; after any other exception Pipedrive may have received the request.
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -76,12 +74,12 @@ class _Pool:
 class Client:
     """A connection to one Pipedrive.
 
-    `base_url` is ``https://acme.pipedrive.com``, or http to a loopback address; `credentials` the name of the header
-    and the key in it (``x-api-token``, or ``authorization`` with ``Bearer ...``). `timeout`, in seconds, is for each of
-    connecting, sending and the silences of an answer; the whole may take four times as long. `transport` stands in
-    for the network. More than `connections` calls at once wait for each other. Proxies are taken from the environment,
-    but not for loopback. Raises `UserMistake` for a `base_url` to which the key must not be sent, and for a key that no
-    header can carry.
+    `base_url` is ``https://acme.pipedrive.com``, or http to a loopback address. `credentials` are a header's name and
+    the key in it (``x-api-token``, or ``authorization`` with ``Bearer ...``). `timeout`, in seconds, applies to
+    connecting, to sending and to each silence of the server; the whole may take four times as long. `transport`
+    replaces the network. More than `connections` calls at once wait for each other. Proxies are taken from the
+    environment, but not for loopback. Raises `UserMistake` for a `base_url` to which the key must not be sent, and for
+    a key that no header can carry.
     """
 
     def __init__(
@@ -96,7 +94,7 @@ class Client:
         self._base, loopback = _checked(base_url)
         header, key = credentials[0], credentials[1].reveal()
         if not key or not key.isascii() or not key.isprintable():
-            # httpx and h11 would refuse it too, and quote it.
+            # httpx and h11 would refuse the key, too, but show it in their message.
             raise UserMistake("the API token has characters that a token never has", code="api_token")
         self._secret_header = header
         self._headers = httpx.Headers(
@@ -111,20 +109,20 @@ class Client:
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
         self._whole_timeout = timeout * 4
         self._transport = transport
-        # Loading the certificates takes longer than all else here: once for all pools, and only where there is TLS.
+        # Loading the certificates is slow: once for all pools, and only for TLS.
         tls = self._base.startswith("https:") and transport is None
         self._tls = httpx.create_ssl_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._proxy = None if loopback else _proxy_for(httpx.URL(self._base))
         self._most_pools = 1 if transport else max(1, -(-connections // CONNECTIONS_PER_POOL))
         self._pools: list[_Pool] = []
-        # Parsing the same address again is a tenth of sending a request.
+        # Parsing the same address for every request would cost a tenth of sending it.
         self._url = lru_cache(maxsize=256)(lambda target: httpx.URL(self._base + target))
 
     def __repr__(self) -> str:
         return f"<Client {self._base}>"
 
     async def send(self, call: Call) -> Answer:
-        """Send the call, once. Raises `NoAnswer` when no answer came, or none that could be read to its end."""
+        """Send the call once. Raises `NoAnswer` when no answer came, or when it could not be read to its end."""
         loop = asyncio.get_running_loop()
         sent_at = loop.time()
         request = self._request(call)
@@ -132,14 +130,14 @@ class Client:
         pool.in_flight += 1
         try:
             async with asyncio.timeout(self._whole_timeout):
-                # Without httpx's client around it, which would look for redirects, cookies and hooks that we have not.
+                # Without httpx.AsyncClient, which would handle redirects, cookies and hooks that we do not use.
                 response = await pool.transport.handle_async_request(request)
                 try:
                     body, text = await _read(response)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as problem:
-            # What is raised keeps the request for whoever looks into it, and the key must not be there.
+            # The exception holds the request, which must not hold the key.
             request.headers.pop(self._secret_header, None)
             raise _no_answer(problem, self._base) from problem
         finally:
@@ -154,7 +152,7 @@ class Client:
         self._pools.clear()
 
     def _request(self, call: Call) -> httpx.Request:
-        # Made by hand: `AsyncClient.build_request` merges URLs, headers and cookies anew for 60 µs a request.
+        # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies.
         content: bytes | None = None
         headers = self._headers
         if call.body is not None:
@@ -164,7 +162,7 @@ class Client:
         return httpx.Request(call.method, url, headers=headers, content=content, extensions=self._extensions)
 
     def _pool(self) -> _Pool:
-        """The first pool with a free place, so that few connections stay warm when few are needed."""
+        """The first pool with a free place. So a run with few calls at once keeps few connections open."""
         for pool in self._pools:
             if pool.in_flight < CONNECTIONS_PER_POOL:
                 return pool
@@ -184,7 +182,7 @@ class Client:
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for this address, if any: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+    """The proxy for this address, if the environment names one: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.host):
@@ -193,7 +191,7 @@ def _proxy_for(url: httpx.URL) -> str | None:
 
 
 def _checked(base_url: str) -> tuple[str, bool]:
-    """The URL without a slash at its end, and whether it is this machine."""
+    """The URL without a slash at its end, and whether it is a loopback address."""
     hint = "use https://<company>.pipedrive.com, or http://127.0.0.1:<port> for a Pipedrive on this machine"
     try:
         url = httpx.URL(base_url)
@@ -222,12 +220,12 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:
-        # Half of a surrogate pair, from a file that was cut carelessly: JSON's own escapes can carry it.
+        # Half of a surrogate pair, from a file that was cut carelessly: JSON can escape it.
         return json.dumps(body).encode()
 
 
 async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
-    """The JSON object of an answer, or the beginning of what it is instead."""
+    """The JSON object of an answer, or the beginning of its text if it is anything else."""
     content = bytearray()
     try:
         async for chunk in response.aiter_bytes():

@@ -1,10 +1,10 @@
-"""Field types as one table: what each takes, how a value is made to fit, and when two values are the same.
+"""The table of field types: how each converts a value, and when two of its values are the same.
 
-Knows nothing of events or of requests, and asks nobody: the options it needs stand in the `Field`. Values are in API
-v2's form throughout; `bodies` lays them flat for leads.
+Pure; knows nothing of events or requests. The options of a field are in its `Field`. Values are in API v2's form;
+`bodies` makes them flat for leads.
 
-A value is converted where nothing is lost, and refused (`Unfit`) otherwise. Blank text, an empty list and an empty
-object say nothing: callers leave them out before they come here (`says_nothing`).
+A value is converted where nothing is lost, and refused (`Unfit`) otherwise. Callers leave out blank text, empty lists
+and empty objects (`says_nothing`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from pipedrive_cli.pipedrive.values import (
     BILLING,
     MARKETING,
     Converter,
-    Unfit,
     address,
     as_it_is,
     boolean,
@@ -45,23 +44,18 @@ from pipedrive_cli.pipedrive.values import (
 )
 
 
-def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) -> Any:
-    """The value in API v2's form. Raises `Unfit`. `currencies` are the account's, None where they are unknown."""
-    return converter(field, currencies)(value)
-
-
 def converter(field: Field, currencies: frozenset[str] | None = None) -> Converter:
-    """`convert` with its tables made once. A type that is not in the table passes values as they are."""
+    """The converter of a field, with its options prepared. Values of types that are not in the table stay unchanged."""
     row = TYPES.get(field.type)
     return as_it_is if row is None else row.make(field, currencies)
 
 
 def same(field_type: str, ours: Any, theirs: Any) -> bool:
-    """Whether Pipedrive shows (`theirs`) what we would send (`ours`). The type is a field's, or `price`."""
+    """Whether Pipedrive's value (`theirs`) is the one we would send (`ours`). The type is a field's, or `price`."""
     row = TYPES.get(field_type)
     compare = same_text if row is None else row.same
     if compare is same_text and type(ours) is str and type(theirs) is str:
-        return ours.strip() == theirs.strip()  # nearly all are
+        return ours.strip() == theirs.strip()  # a quick way for nearly all values
     if says_nothing(ours) or says_nothing(theirs):
         return says_nothing(ours) and says_nothing(theirs)
     return compare(ours, theirs)
@@ -73,7 +67,7 @@ def _choices(field: Field) -> tuple[tuple[int, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """One type: what makes its converter (from the field and the account's currencies), and when two values are one."""
+    """One type: `make` makes the converter of a field and the account's currencies; `same` compares two values."""
 
     make: Callable[[Field, frozenset[str] | None], Converter]
     same: Callable[[Any, Any], bool] = same_text
@@ -105,9 +99,7 @@ TYPES: Final[dict[str, FieldType]] = {
     "people": _always(record_id, same_number),
     "visible_to": _always(visible_to),
     "billing_frequency": _always(word(BILLING)),
-    # Not among Pipedrive's names of types, but kinds of values of its standard fields.
+    # Our own names, for values of standard fields.
     "marketing_status": _always(word(MARKETING)),
     "price": FieldType(lambda field, currencies: monetary(currencies), same_money),
 }
-
-__all__ = ["TYPES", "Converter", "FieldType", "Unfit", "convert", "converter", "same", "says_nothing"]

@@ -1,6 +1,6 @@
-"""Dates and times as fields take them. Pure: the present is never asked for.
+"""Converters for fields of dates and times. Pure: reads no clock.
 
-Converters as in `values`: API v2's form, or `Unfit`.
+As in `values`, a converter returns API v2's form or raises `Unfit`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def rfc3339(microseconds: int) -> str:
-    """Whole seconds, UTC, as Pipedrive wants them: `2026-03-01T12:00:00Z`. In: microseconds since 1970 UTC.
+    """Microseconds since 1970 UTC as whole seconds in Pipedrive's form: `2026-03-01T12:00:00Z`.
 
     Raises OverflowError outside the years 1 to 9999.
     """
@@ -30,7 +30,7 @@ _MINUTES = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1_4
 _SECONDS = tuple(f"{second:02}Z" for second in range(60))
 
 
-@lru_cache(maxsize=1_024)  # events of one file share their days; strftime would cost more than the rest of a change
+@lru_cache(maxsize=1_024)  # the events of a file share their days, and strftime is slow
 def _date(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
@@ -65,7 +65,7 @@ def _plain_day(written: str) -> str:
 
 
 def _epoch(value: float) -> datetime | None:
-    """Seconds or milliseconds since 1970, told apart by size: from 1973 on, so that 20260301 is not taken for one."""
+    """Seconds or milliseconds since 1970, told apart by size. Only from 1973 on: 20260301 is a date."""
     if isinstance(value, bool) or not 1e8 <= value < 1e14:
         return None
     return _EPOCH + timedelta(seconds=value if value < 1e11 else value / 1_000)
@@ -105,7 +105,7 @@ def _zone(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ends(value: Any) -> tuple[Any, Any, Mapping[str, Any]]:
-    """First and last of a range, from `{value, until}`, `{start, end}`, `{from, to}`, a pair, or ISO's `first/last`."""
+    """Both ends of a range, from `{value, until}`, `{start, end}`, `{from, to}`, a pair, or ISO's `first/last`."""
     if isinstance(value, dict):
         for first, last in (("value", "until"), ("start", "end"), ("from", "to")):
             if first in value and last in value:

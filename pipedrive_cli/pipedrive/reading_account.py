@@ -1,4 +1,4 @@
-"""Reads what an account looks like, piece by piece, through whoever sends calls. Only what is asked for is fetched."""
+"""Reads the description of an account, one part per function, through a `send` that is passed in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
 
 async def read_me(send: Send) -> Account:
-    """Whose key this is: an `Account` without fields. Raises what `send` raises, and StopRun for an odd answer."""
+    """The account to which the key belongs, without fields. Raises StopRun for an answer that names no company."""
     data = (await send(me())).data
     if not isinstance(data, Mapping) or not isinstance(data.get("company_id"), int):
         raise StopRun(
@@ -38,7 +38,7 @@ async def read_me(send: Send) -> Account:
 
 
 async def read_fields(send: Send, kind: Kind) -> tuple[Field, ...]:
-    """All fields of a kind, with their options; leads have those of deals."""
+    """All fields of a kind, with their options; leads have the fields of deals."""
     fields: list[Field] = []
     cursor: str | None = None
     while True:
@@ -52,7 +52,7 @@ async def read_fields(send: Send, kind: Kind) -> tuple[Field, ...]:
 
 
 async def read_currencies(send: Send) -> frozenset[str]:
-    """Codes of the currencies that the account has switched on."""
+    """The codes of the account's active currencies."""
     data = (await send(currencies())).data
     items = data if isinstance(data, list) else []
     return frozenset(str(item["code"]) for item in items if item.get("code") and item.get("active_flag", True))

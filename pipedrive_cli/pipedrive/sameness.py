@@ -1,7 +1,7 @@
-"""When a value that we would send and one that Pipedrive shows are the same, per kind of value.
+"""Whether a value that we would send and one in Pipedrive's answer are the same, per kind of value.
 
-Pipedrive shows some values with more around them than it was sent (an address's parts, a time's zone) and formats
-others (phone numbers). Callers leave out values that say nothing.
+Pipedrive adds to some values (the parts of an address, the zone of a time) and formats others (phone numbers). Callers
+leave out blank values.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pipedrive_cli.pipedrive.values import Unfit, number, plain
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
 
 
-def _core(value: Any) -> Any:
-    """What is compared of a value that Pipedrive may show with more around it: an option's id, a record's id."""
+def _compared_part(value: Any) -> Any:
+    """The part of a value that is compared: of an object its `value` or `id`, such as an option's or a record's id."""
     if isinstance(value, Mapping):
         return next((value[name] for name in ("value", "id") if name in value), value)
     return value
 
 
 def same_text(ours: Any, theirs: Any) -> bool:
-    return bool(plain_or_self(_core(ours)) == plain_or_self(_core(theirs)))
+    return bool(plain_or_self(_compared_part(ours)) == plain_or_self(_compared_part(theirs)))
 
 
 def plain_or_self(value: Any) -> Any:
-    """Trimmed text of a scalar, and anything else as it is: 5, 5.0 and "5" are one."""
+    """The trimmed text of a scalar, so that 5, 5.0 and "5" are the same; any other value unchanged."""
     found = plain(value)
     return value if found is None else found.strip()
 
 
 def same_number(ours: Any, theirs: Any) -> bool:
     try:
-        return number(_core(ours)) == number(_core(theirs))
+        return number(_compared_part(ours)) == number(_compared_part(theirs))
     except Unfit:
         return False
 
@@ -46,29 +46,27 @@ def same_set(ours: Any, theirs: Any) -> bool:
 
 
 def _member(item: Any) -> Any:
-    member = plain_or_self(_core(item))
-    return (
-        repr(member) if isinstance(member, list | tuple | Mapping) else member
-    )  # no option, but comparing must not fail
+    member = plain_or_self(_compared_part(item))
+    return repr(member) if isinstance(member, list | tuple | Mapping) else member  # no option; must be hashable
 
 
 def same_phone(ours: Any, theirs: Any) -> bool:
-    return phone_form(str(_core(ours))) == phone_form(str(_core(theirs)))
+    return phone_form(str(_compared_part(ours))) == phone_form(str(_compared_part(theirs)))
 
 
 def phone_form(value: str) -> str:
-    """The form in which phone numbers are compared: digits and +; text without any digit as it is."""
+    """The form in which phone numbers are compared: digits and +; text without any digit in lower case."""
     digits = _NO_DIGITS.sub("", value) if value.isascii() else "".join(c for c in value if c.isdigit() or c == "+")
     return digits if digits.strip("+") else value.strip().casefold()
 
 
 def email_form(value: str) -> str:
-    """The form in which email addresses are compared: trimmed and without case."""
+    """The form in which email addresses are compared: trimmed, in lower case."""
     return value.strip().casefold()
 
 
 def same_time(ours: Any, theirs: Any) -> bool:
-    """The times; the time zone only where we would send one, for Pipedrive fills it in."""
+    """Compares the times; the time zone only where we would send one, because Pipedrive fills it in."""
     mine, shown = (v if isinstance(v, Mapping) else {"value": v} for v in (ours, theirs))
     for name in ("value", "until"):
         if (clock_text(mine.get(name)) or mine.get(name)) != (clock_text(shown.get(name)) or shown.get(name)):

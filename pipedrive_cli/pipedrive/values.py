@@ -1,7 +1,7 @@
-"""What a field takes, one converter per kind of value: numbers, text, choices, addresses and money.
+"""Converters, one per kind of value: numbers, text, options, addresses and money. `moments` has those for times.
 
 A converter returns the value in API v2's form, changed only where nothing is lost, and raises `Unfit` otherwise. Knows
-neither events nor records. `moments` has the converters for dates and times.
+neither events nor records.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Final, TypeAlias
 
 Converter: TypeAlias = Callable[[Any], Any]
 
-LONGEST_TOLD: Final = 40  # characters of a value that a message repeats
+LONGEST_QUOTED: Final = 40  # characters of a value that a message quotes
 VISIBLE_TO: Final = (1, 3, 5, 7)
 BILLING: Final = ("one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly")
 MARKETING: Final = ("no_consent", "unsubscribed", "subscribed", "archived")
 
 
 class Unfit(Exception):
-    """A value that its field cannot take; the message completes "the field ..."."""
+    """A value that does not fit its field; the message completes "the field ..."."""
 
 
 def says_nothing(value: Any) -> bool:
@@ -29,11 +29,11 @@ def says_nothing(value: Any) -> bool:
     return value is None or (not value and isinstance(value, list | dict))
 
 
-WHOLE: Final = 1 << 63  # beyond it a whole number fits neither Pipedrive's numbers nor the journal
+WHOLE: Final = 1 << 63  # larger whole numbers fit neither Pipedrive's numbers nor the journal
 
 
 def number(value: Any) -> int | float:
-    """A JSON number, or text that is one; whole numbers in text become whole."""
+    """A number, or text that is a JSON number; text without a fraction becomes a whole number."""
     found = _number(value)
     if found is None:
         raise Unfit("takes a number such as 12.5, without thousands separators")
@@ -50,7 +50,7 @@ def _number(value: Any) -> int | float | None:
     if not isinstance(value, str):
         return None
     text = value.strip()
-    # float() would also take "nan", "1_000" and digits of other scripts.
+    # float() would also read "nan", "1_000" and digits of other scripts.
     if not text.isascii() or set(text) - set("+-.0123456789eE"):
         return None
     for kind in (int, float):
@@ -63,7 +63,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def as_it_is(value: Any) -> Any:
-    """The value itself, of a field whose type nobody knows; whatever it holds must be something that can be kept."""
+    """The value unchanged, for a field of unknown type; refused if the journal cannot hold it."""
     if isinstance(value, int) and not -WHOLE <= value < WHOLE:
         raise Unfit("takes numbers of at most 18 digits")
     if isinstance(value, dict):
@@ -98,7 +98,7 @@ def record_id(value: Any) -> int:
 
 
 def plain(value: Any) -> str | None:
-    """The text of a text, number or boolean; None for anything else. 5.0 is written 5."""
+    """A text, number or boolean as text; None for anything else. 5.0 is written 5."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -111,7 +111,7 @@ def plain(value: Any) -> str | None:
 
 
 def text(longest: int) -> Converter:
-    """Text up to a length. A list of words becomes `a, b` unless a comma in one would blur where it ends."""
+    """Text up to a length. A list becomes `a, b`, unless an item contains a comma."""
 
     def to_text(value: Any) -> str:
         if type(value) is str and len(value) <= longest:
@@ -168,7 +168,7 @@ def word(words: tuple[str, ...]) -> Converter:
 
 
 def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
-    """The id of an option named by its label (exactly, else without case where that is one alone) or by its id."""
+    """The id of an option that is named by its id or its label (exactly, or without case where that is unambiguous)."""
     choices = tuple(known)
     by_id = {str(found): found for found, _ in choices}
     exact: dict[str, list[Any]] = {}
@@ -200,11 +200,11 @@ def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
 
 
 def _short(named: str) -> str:
-    return repr(named if len(named) <= LONGEST_TOLD else f"{named[: LONGEST_TOLD - 1]}…")
+    return repr(named if len(named) <= LONGEST_QUOTED else f"{named[: LONGEST_QUOTED - 1]}…")
 
 
 def several_of(known: Iterable[tuple[Any, str]]) -> Converter:
-    """The ids of options, from a list, from text with commas, or from one alone; each once, in order."""
+    """The ids of options, from a list, from text with commas, or from one option; without doubles, in order."""
     one = one_of(known)
 
     def to_options(value: Any) -> list[Any]:
@@ -212,7 +212,7 @@ def several_of(known: Iterable[tuple[Any, str]]) -> Converter:
             items = [item for item in value if not says_nothing(item)]
         elif isinstance(value, str) and "," in value:
             try:
-                return [one(value)]  # a label may hold a comma itself
+                return [one(value)]  # a label may contain a comma
             except Unfit:
                 items = [item for item in value.split(",") if not says_nothing(item)]
         else:
@@ -222,7 +222,7 @@ def several_of(known: Iterable[tuple[Any, str]]) -> Converter:
     return to_options
 
 
-# Parts of an address as Pipedrive names them, and as traits do, in the order in which they are written on one line.
+# The parts of an address by Pipedrive's names and by those of traits, in the order in which they are written on a line.
 ADDRESS_PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("subpremise", ("subpremise",)),
     ("street_number", ("street_number",)),
@@ -257,7 +257,7 @@ def address(value: Any) -> dict[str, str]:
 
 
 def currency(known: frozenset[str] | None) -> Converter:
-    """A currency's code in capitals: one of the account's, or three letters where those are unknown."""
+    """A currency code in capitals: one of the account's, or three letters where the account's are unknown."""
 
     codes = sorted(known or ())
     offer = ", ".join(codes[:10]) + (f" and {len(codes) - 10} more" if len(codes) > 10 else "")

@@ -1,1 +1,1 @@
-"""TELL: what happened, for a terminal, a script, a browser, and as a file to mend. Reads results; decides nothing."""
+"""REPORT: shows what happened, to a terminal, a script, a browser, and as a file to mend. Decides nothing."""

@@ -1,4 +1,4 @@
-"""The arithmetic behind the pictures of a run: rates from counts, round numbers for axes, rows for tables. Pure."""
+"""The arithmetic of a run's pictures: rates from counts, round numbers for axes, rows for tables. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 from pipedrive_cli.report.timeline import Moment
 from pipedrive_cli.report.wording import duration_words
 
-WINDOW = 2.0  # seconds over which Pipedrive counts requests: a finer pace says nothing about its limit
-ANOTHER_DAY = 1.2  # no answer corrects the day's budget by that much: a new day has begun
+WINDOW = 2.0  # seconds in which Pipedrive counts requests; a finer pace cannot be compared with the limit
+ANOTHER_DAY = 1.2  # if the day's budget grows by this factor, a new day has begun
 MOST_BINS = 60
-LEAST_BINS = 12  # of a run that is over before long
+LEAST_BINS = 12  # for short runs
 LEAST_SHARE = 0.6  # per cent of a bar's width: two points on a phone
-ROWS = 12  # of a table beside a picture
+ROWS = 12  # of the table beside a picture
 
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TIMES = (
@@ -26,10 +26,10 @@ _TIMES = (
 
 
 class Bin(NamedTuple):
-    """A part of a run, from `start` to `end` in seconds, and how often it was asked to slow down in it.
+    """A part of a run, from `start` to `end` in seconds. `slowed`: how often Pipedrive asked to slow down in it.
 
-    `pace` is the number of requests in the two seconds before `end`, which is what Pipedrive limits; of a longer part
-    their average.
+    `pace` is the number of requests in the two seconds before `end`, which Pipedrive limits; in a longer part the
+    average number per two seconds.
     """
 
     start: float
@@ -39,7 +39,7 @@ class Bin(NamedTuple):
 
 
 def bins(moments: Sequence[Moment], most: int = MOST_BINS) -> list[Bin]:
-    """The run, which must have taken some time, in equal parts: of two seconds, unless these were too many or few."""
+    """The run in equal parts: of two seconds, unless that gives too many or too few. The run must have a length."""
     whole = moments[-1].at
     number = min(most, max(LEAST_BINS, math.ceil(whole / WINDOW)))
     edges = [whole * place / number for place in range(number + 1)]
@@ -57,22 +57,22 @@ def bins(moments: Sequence[Moment], most: int = MOST_BINS) -> list[Bin]:
 
 
 def budgets(moments: Sequence[Moment]) -> list[tuple[float, float]]:
-    """(seconds, tokens that the day allowed since the run's start), from where it is known on.
+    """(seconds, tokens that the day allowed since the run's start), for the moments at which that is known.
 
-    What is spent is counted when a request leaves, what is left when its answer comes: between them the sum of both is
-    too high, so the lowest one of a day counts. A day that is spent says nothing of what it allowed.
+    Spent tokens are counted when a request leaves, left tokens when its answer comes. Between the two their sum is too
+    high, so the lowest sum of a day counts. With no tokens left the sum says nothing.
     """
-    told: list[tuple[float, float]] = []
+    known: list[tuple[float, float]] = []
     for moment in moments:
         if moment.tokens_left_today:
             allowed = float(moment.tokens_spent + moment.tokens_left_today)
-            same_day = bool(told) and allowed < told[-1][1] * ANOTHER_DAY
-            told.append((moment.at, min(allowed, told[-1][1]) if same_day else allowed))
-    return told
+            same_day = bool(known) and allowed < known[-1][1] * ANOTHER_DAY
+            known.append((moment.at, min(allowed, known[-1][1]) if same_day else allowed))
+    return known
 
 
 def chosen_ticks(moments: Sequence[Moment], most: int = ROWS) -> list[Moment]:
-    """At most so many moments at about equal distances in time, the first and the last among them."""
+    """At most `most` moments at about equal distances in time, including the first and the last."""
     whole = moments[-1].at
     picked = {_until(moments, whole * place / (most - 1)).at: None for place in range(most - 1)}
     by_time = {moment.at: moment for moment in moments}
@@ -80,7 +80,7 @@ def chosen_ticks(moments: Sequence[Moment], most: int = ROWS) -> list[Moment]:
 
 
 def ticks(highest: float, *, whole: bool = True) -> list[float]:
-    """Round numbers from 0 to at least `highest`, three to six of them at equal distances; `whole`: no fractions."""
+    """Three to six round numbers at equal distances, from 0 to at least `highest`; `whole`: no fractions."""
     if highest < 1e-9:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / 4))
@@ -97,9 +97,9 @@ def time_ticks(length: float) -> list[float]:
 
 
 def shares(numbers: Sequence[int], whole: int | None = None) -> list[float]:
-    """Per cent of the width for each number above 0: none so little that it cannot be seen, all together within 100.
+    """Per cent of the width for each number above 0: each wide enough to be seen, all together at most 100.
 
-    `whole` is what 100 stands for, the sum of the numbers unless it is given.
+    `whole` is the number that 100 stands for, by default the sum of the numbers.
     """
     total = whole or sum(numbers) or 1
     wished = [max(LEAST_SHARE, 100 * number / total) for number in numbers]
@@ -112,14 +112,14 @@ def shares(numbers: Sequence[int], whole: int | None = None) -> list[float]:
 
 
 def clock_label(seconds: float) -> str:
-    """A time since the start of the run, more exact than a duration: `0`, `0.15 s`, `3 min 5 s`."""
+    """A time since the start of the run, more exact than `duration_words`: `0`, `0.15 s`, `3 min 5 s`."""
     if seconds >= 10:
         return duration_words(seconds)
     return f"{seconds:.2f}".rstrip("0").rstrip(".") + (" s" if seconds else "")
 
 
 def compact(number: float, highest: float) -> str:
-    """A number for an axis that goes up to `highest`, all of one axis alike: `950`, `2.5k`, `0.5M`, `3B`."""
+    """A number for an axis that ends at `highest`, in one unit for the whole axis: `950`, `2.5k`, `0.5M`, `3B`."""
     for size, sign in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if highest >= size and number:
             return f"{number / (1e3 if sign == 'k' else size):,.10g}{sign}"
@@ -127,12 +127,12 @@ def compact(number: float, highest: float) -> str:
 
 
 def _until(moments: Sequence[Moment], at: float) -> Moment:
-    """The last moment that is not later."""
+    """The last moment that is not later than `at`."""
     return next((moment for moment in reversed(moments) if moment.at <= at + 1e-9), moments[0])
 
 
 def _between(moments: Sequence[Moment], at: float) -> float:
-    """Requests sent until then, as if they had left evenly between two moments; before the first, as many as there."""
+    """Requests sent until `at`, interpolated between two moments; before the first moment its number."""
     before = _until(moments, at)
     after = next((moment for moment in moments if moment.at > at + 1e-9), before)
     if after.at <= before.at:

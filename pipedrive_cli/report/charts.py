@@ -1,7 +1,7 @@
-"""What the pictures of the HTML report show: where each shape lies, and what is said of it. Pure: no markup.
+"""The contents of the HTML report's pictures: shapes, positions and labels. Pure: no markup.
 
-`templates/charts.html` draws them. Places and widths are per cent of a picture; the points of shapes lie on 1000 by
-1000. Every label is one of ours, never an event's.
+`templates/charts.html` draws them. Positions and widths are per cent of a picture; the points of shapes are on a grid
+of 1000 by 1000. No label comes from an event.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from pipedrive_cli.report.axes import (
 from pipedrive_cli.report.timeline import Moment
 from pipedrive_cli.report.wording import count, duration_words
 
-BEYOND = 20  # a limit that is so many times higher than what was used would press the picture flat
-ENDLESS = 1_000_000  # requests in 2 s: the sandbox's way to say that there is no limit
+BEYOND = 20  # a limit so many times higher than the use is not drawn: it would press the picture flat
+ENDLESS = 1_000_000  # requests in 2 s, by which the sandbox says that there is no limit
 _SIDE = 1000
 
 
 class Part(NamedTuple):
-    """A part of a bar, or of a picture's height: what of, how many, and from where it goes how far."""
+    """A part of a bar, or of a picture's height: its name, its number, where it starts and how long it is."""
 
     name: str
     number: int
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Corners, in a colour of the style sheet."""
+    """A polygon in a colour of the style sheet."""
 
     form: Literal["polygon", "polyline"]
     colour: str
@@ -58,15 +58,15 @@ class Tick(NamedTuple):
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """Shapes over the time of a run, with their axes and words, and a table for those who would rather read.
+    """Shapes over the time of a run, with axes and words, and the same numbers as a table.
 
-    `parts` are what the shapes stand for at the run's end, where they add up; otherwise `key` says what a colour
-    means. `slowed` are the times at which Pipedrive asked to slow down, `beyond` tells of a limit that is not drawn.
+    `parts` are the numbers of the shapes at the run's end, where they add up; otherwise `key` explains the colours.
+    `slowed` are the times at which Pipedrive asked to slow down. `beyond` names a limit that is too high to be drawn.
     """
 
     name: str
     title: str
-    said: str
+    description: str
     high: Sequence[Tick]
     times: Sequence[Tick]
     shapes: Sequence[Shape]
@@ -79,7 +79,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bar(numbers: Iterable[tuple[str, int]], whole: int | None = None) -> list[Part]:
-    """One bar, divided by count; `whole` is what the full width stands for, the sum unless it is given."""
+    """One bar, divided by count; `whole` is the number that the full width stands for, by default the sum."""
     there = [(name, number) for name, number in numbers if number]
     parts: list[Part] = []
     for (name, number), width in zip(there, shares([number for _, number in there], whole), strict=True):
@@ -88,7 +88,7 @@ def bar(numbers: Iterable[tuple[str, int]], whole: int | None = None) -> list[Pa
 
 
 def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
-    """Events by outcome from the start to each moment, as areas upon each other; None where none had ended."""
+    """Events by outcome over time, as stacked areas; None if no event ended."""
     end, last = moments[-1].at, moments[-1].outcomes
     there = [outcome for outcome in Outcome if any(moment.outcomes.get(outcome) for moment in moments)]
     if not there:
@@ -104,13 +104,13 @@ def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
         number = last.get(outcome, 0)
         parts.append(Part(outcome.value, number, 100 * floor[-1] / top, 100 * number / top))
         floor = ceiling
-    said = ", ".join(f"{part.number:,} {part.name}" for part in parts)
+    description = ", ".join(f"{part.number:,} {part.name}" for part in parts)
     return Picture(
         name="outcomes",
         title="Events by outcome over the run",
-        said=f"After {duration_words(end)}: {said}.",
-        high=_high(steps),
-        times=_times(end),
+        description=f"After {duration_words(end)}: {description}.",
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=areas,
         parts=parts,
         heads=("Time", *(outcome.value for outcome in there)),
@@ -122,7 +122,7 @@ def outcomes_over_time(moments: Sequence[Moment]) -> Picture | None:
 
 
 def requests_over_time(moments: Sequence[Moment]) -> Picture:
-    """Requests in two seconds over the run, the limit as it was known, and where Pipedrive asked to slow down."""
+    """Requests in two seconds over time, the known limit, and the times at which Pipedrive asked to slow down."""
     end, spans = moments[-1].at, bins(moments)
     most = max(span.pace for span in spans)
     known = [
@@ -147,9 +147,9 @@ def requests_over_time(moments: Sequence[Moment]) -> Picture:
     return Picture(
         name="requests",
         title="Requests in 2 seconds, and the limit",
-        said=f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average.",
-        high=_high(steps),
-        times=_times(end),
+        description=f"At most {most:.0f} requests in 2 seconds, {average:.1f} on average.",
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=[*_area(_stairs(spans), end, steps[-1]), *_limit(shown, end, steps[-1])],
         slowed=slowed,
         key=key,
@@ -163,7 +163,7 @@ def requests_over_time(moments: Sequence[Moment]) -> Picture:
 
 
 def tokens_over_time(moments: Sequence[Moment]) -> Picture:
-    """API tokens spent since the start, and how many the day allowed."""
+    """API tokens spent since the start, and the number that the day allowed."""
     end, spent = moments[-1].at, moments[-1].tokens_spent
     known = budgets(moments)
     shown = [(at, limit) for at, limit in known if limit <= BEYOND * max(spent, 1)]
@@ -177,9 +177,9 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
     return Picture(
         name="tokens",
         title="API tokens spent, and what the day allows",
-        said=f"{spent:,} API tokens in {duration_words(end)}.",
-        high=_high(steps),
-        times=_times(end),
+        description=f"{spent:,} API tokens in {duration_words(end)}.",
+        high=_height_ticks(steps),
+        times=_time_ticks(end),
         shapes=[*_area(points, end, steps[-1]), *_limit(shown, end, steps[-1])],
         key=key,
         beyond=f"The day allowed {known[-1][1]:,.0f}: far above this picture." if known and not shown else "",
@@ -195,11 +195,11 @@ def tokens_over_time(moments: Sequence[Moment]) -> Picture:
     )
 
 
-def _high(steps: Sequence[float]) -> list[Tick]:
+def _height_ticks(steps: Sequence[float]) -> list[Tick]:
     return [Tick(100 * step / steps[-1], compact(step, steps[-1])) for step in steps]
 
 
-def _times(end: float) -> list[Tick]:
+def _time_ticks(end: float) -> list[Tick]:
     return [Tick(100 * at / end, clock_label(at)) for at in time_ticks(end)]
 
 
@@ -212,7 +212,7 @@ def _area(points: Sequence[tuple[float, float]], end: float, top: float) -> list
 
 
 def _limit(known: Sequence[tuple[float, float]], end: float, top: float) -> list[Shape]:
-    """The limit from where it was first known to the end; it changes in steps."""
+    """The limit, in steps, from the first moment at which it was known to the end."""
     if not known:
         return []
     points = [known[0]]

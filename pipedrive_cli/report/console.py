@@ -1,4 +1,4 @@
-"""What a run shows at its end: the final report; and errors and notes.
+"""Shows the final report of a run, errors and notes on a terminal.
 
 Decides nothing: figures and sentences come from `wording`, and `terminal` makes event data harmless.
 """
@@ -56,10 +56,9 @@ def show_summary(
 ) -> None:
     """The final report, on stdout unless `file` is given.
 
-    `rejects` is the rejects file where one was written, `resume_in` the seconds after which it makes sense to come
-    back, `examples` how many of each problem's are shown (five are known), `scene` where it happened,
-    `passed_over` how many files were known, `every_endpoint` that the cost is shown for each of them, `advice` what
-    there is to do besides.
+    `rejects` is the rejects file if one was written, `resume_in` the seconds to wait before the next run, `examples`
+    the number of examples of each problem (five are known at most), `scene` where it happened, `passed_over` the number
+    of files that earlier runs had read. `every_endpoint` shows the cost of each endpoint. `advice` are further steps.
     """
     console = console_for(file or sys.stdout)
     headline = wording.headline(summary, scene=scene, passed_over=passed_over)
@@ -70,7 +69,7 @@ def show_summary(
     parts += section_lines("Events", _events(summary, scene))
     parts += section_lines("Records", _records(summary))
     parts += section_lines("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
-    problems, skipped = wording.apart(summary.problems)
+    problems, skipped = wording.split_skipped(summary.problems)
     parts += section_lines("Problems, worst first", *problem_lines(problems, examples))
     parts += section_lines("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
     parts += section_lines("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
@@ -80,7 +79,7 @@ def show_summary(
 
 
 def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
-    """What went wrong and what to do, on stderr unless `file` is given."""
+    """Shows what went wrong and what to do, on stderr unless `file` is given."""
     if isinstance(error, ConfigProblems):
         show_config_problems(error, file=file)
         return
@@ -89,7 +88,7 @@ def show_error(error: PipedriveCliError, *, file: TextIO | None = None) -> None:
 
 
 def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -> None:
-    """Every mistake of a config, one a line as `file:line path: message`, each followed by what to do."""
+    """Shows every mistake of a config, as lines `file:line path: message`, each followed by its hint."""
     parts: list[RenderableType] = []
     for problem in error.problems:
         place = error.file if problem.line is None else f"{error.file}:{problem.line}"
@@ -104,7 +103,7 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
 
 
 def show_note(text: str, *, file: TextIO | None = None) -> None:
-    """One message for people, on stderr unless `file` is given."""
+    """Shows one message for people, on stderr unless `file` is given."""
     show(console_for(file or sys.stderr), [safe(text, limit=MESSAGE_LIMIT)])
 
 
@@ -147,7 +146,7 @@ def _cost(summary: Summary, scene: wording.Scene) -> RenderableType | None:
 
 
 def _endpoints(summary: Summary) -> RenderableType | None:
-    """Tokens and requests of each endpoint, the dearest first."""
+    """Tokens and requests of each endpoint, the most expensive first."""
     requests, tokens = summary.requests.by_endpoint, summary.tokens.by_endpoint
     if not tokens:
         return None
@@ -161,12 +160,12 @@ def _endpoints(summary: Summary) -> RenderableType | None:
 
 
 def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN) -> Iterator[RenderableType]:
-    """Every problem with what to do and some examples, worst first."""
+    """Every problem with its hint and some examples, worst first."""
     for number, problem in enumerate(worst_first(problems)):
         if number:
-            yield Text(" ")  # an empty one would take no line
+            yield Text(" ")  # Rich gives an empty text no line
         yield joined_words(
-            Text(wording.share(problem), STYLES.get(problem.outcome, "")),
+            Text(wording.problem_label(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × " if problem.count else " "),
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
             safe(f" ({problem.code})", "dim"),

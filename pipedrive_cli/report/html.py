@@ -1,8 +1,7 @@
-"""The report as one HTML file for a browser, without any outside resource. Knows neither the journal nor the terminal.
+"""Renders the report as one HTML file without any outside resource. Knows neither the journal nor the terminal.
 
-What the page looks like stands in `templates/`. Whatever a template shows has its hidden characters made visible and
-is then escaped, without a word in the template. Should that ever fail, the page's own security policy still runs no
-script but ours: it names ours by its hash.
+The page's looks are in `templates/`. In every value that a template shows, hidden characters are made visible and HTML
+is escaped automatically. As a second defence the page's security policy runs only our own script, named by its hash.
 """
 
 from __future__ import annotations
@@ -23,39 +22,32 @@ from pipedrive_cli.report import charts, wording
 from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import Summary, mismatch
-from pipedrive_cli.report.timeline import Moment
 
-__all__ = ["Moment", "RunContext", "render_page"]
-
-_SENTENCE = 2_000  # characters of anything shown; values are cut at `plain`'s own limit
+_SENTENCE = 2_000  # characters of any text; values are cut at the limit of `visible_text`
 _TRAITS = 50  # of one kind of record
 _CODE = re.compile("`([^`]+)`")
 
 
 def render_page(
-    summary: Summary,
-    context: RunContext | None = None,
-    *,
-    rejects: Path | None = None,
-    resume_in: float | None = None,
+    summary: Summary, context: RunContext | None = None, *, rejects: Path | None = None, resume_in: float | None = None
 ) -> str:
-    """The whole page. `run_context` adds where and when, and pictures of the run over time where it has two moments.
+    """The whole page. `context` adds place and time of the run, and with two moments or more pictures of its timeline.
 
-    `rejects` is the file of rejected events if one was asked for, `resume_in` the seconds after the run's end when the
-    day's budget is back.
+    `rejects` is the rejects file if one was asked for; `resume_in` is the number of seconds after the run's end at
+    which the day's budget is back.
     """
-    told = context or RunContext()
-    steps = wording.next_steps(summary, rejects=rejects, scene=told.scene)
-    if resume_in is not None and told.started is not None:
-        back = told.started + timedelta(seconds=summary.seconds + resume_in)
+    context = context or RunContext()
+    steps = wording.next_steps(summary, rejects=rejects, scene=context.scene)
+    if resume_in is not None and context.started is not None:
+        back = context.started + timedelta(seconds=summary.seconds + resume_in)
         steps = [f"Come back after {back:%Y-%m-%d %H:%M} UTC.", *steps]
-    problems, skipped = wording.apart(summary.problems)
+    problems, skipped = wording.split_skipped(summary.problems)
     outcomes = charts.bar((outcome.value, number) for outcome, number in summary.events.by_outcome().items())
     read, endpoints = summary.events.read, summary.requests.by_endpoint
     page = _environment().get_template("page.html")
     return page.render(
         summary=summary,
-        context=told,
+        context=context,
         bug=mismatch(summary),
         steps=steps,
         outcomes=outcomes,
@@ -65,19 +57,19 @@ def render_page(
         endpoints=wording.top_traits(endpoints, len(endpoints))[0],
         skipped=[wording.skipped(group) for group in skipped],
         traits={kind: wording.top_traits(traits, _TRAITS) for kind, traits in summary.dropped_traits.items() if traits},
-        pictures=_pictures(told),
+        pictures=_pictures(context),
     )
 
 
 def _records(summary: Summary) -> dict[str, list[charts.Part]]:
-    """Bars of one scale, for the kinds of which there is something."""
+    """Bars in one scale, for the kinds that have records."""
     kinds = {kind: msgspec.structs.asdict(counts) for kind, counts in summary.records.by_kind().items()}
     most = max(sum(counts.values()) for counts in kinds.values())
     return {kind: charts.bar(counts.items(), most) for kind, counts in kinds.items() if any(counts.values())}
 
 
 def _pictures(context: RunContext) -> dict[str, charts.Picture | None]:
-    """Nothing where there is no time to draw."""
+    """The pictures of the timeline; none for a run without any length."""
     moments = context.moments
     if len(moments) < 2 or not moments[-1].at:
         return {}
@@ -121,12 +113,12 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """What a template shows, before it is escaped. What a template made is left as it is."""
+    """Makes hidden characters visible in a value of a template, before it is escaped. Markup stays unchanged."""
     return visible_text(value, _SENTENCE) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _split_at_code(sentence: str) -> list[str]:
-    """Its pieces; every second one stood between backticks. Cut before, lest a cut leave half of a pair."""
+    """The parts of a sentence; every second one was between backticks. Cut first, so that no cut splits a pair."""
     return _CODE.split(visible_text(sentence, _SENTENCE))
 
 

@@ -1,4 +1,4 @@
-"""A result as one line of JSON, whatever text events have brought into it."""
+"""Writes a result as one line of JSON, whatever text of events it contains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipedrive_cli.report.safe_text import encodable
 
 
 def json_line(value: Any) -> bytes:
-    """One JSON value and a newline, in UTF-8. Lone surrogates (of file names, of events) become visible escapes."""
+    """One JSON value and a newline, in UTF-8. Lone surrogates (in file names or events) become visible escapes."""
     try:
         encoded = msgspec.json.encode(value)
     except UnicodeEncodeError:

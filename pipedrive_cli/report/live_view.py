@@ -23,16 +23,16 @@ from pipedrive_cli.report.terminal import MESSAGE_LIMIT, console_for, is_termina
 
 LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 BAR = range(10, 61)  # columns
-HOUR_SHOWN = 60.0  # seconds left from which on the hour of the end is worth saying
+HOUR_SHOWN = 60.0  # with fewer seconds left the hour of the end is not shown
 _STYLES = {"waiting": "yellow", "problems": "yellow", "repeated": "yellow"}
 
 
 class LiveView:
-    """Progress of one run on stderr, drawn whenever `refresh` is called; it has no thread of its own.
+    """The progress of one run on stderr, drawn whenever `refresh` is called; the view has no thread of its own.
 
-    On a terminal: a few lines that redraw themselves and vanish at `stop`, because the report follows. Elsewhere: one
-    plain line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds, or with `virtual` real
-    time where the run's own is another; call `refresh` four to eight times a second.
+    On a terminal: a few lines that are redrawn, and removed at `stop`, because the report follows. Elsewhere: one plain
+    line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds; with `virtual` it is real
+    time, for a run in virtual time. Call `refresh` four to eight times a second.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class LiveView:
         self._moving = is_terminal(self._console.file) and not self._console.is_dumb_terminal
         self._live: Live | None = None
         self._began = self._next_line = 0.0
-        self._drawn: tuple[int, list[int]] = (0, [])  # the terminal's columns then, and those of each row
+        self._drawn: tuple[int, list[int]] = (0, [])  # at the last drawing: the terminal's width, and that of each row
 
     def start(self) -> None:
-        """Begins to draw."""
+        """Starts to draw."""
         self._began = self._clock()
         self._next_line = self._began + LINE_EVERY
         if self._moving and not self._quiet:
@@ -72,11 +72,11 @@ class LiveView:
             self.refresh()
 
     def refresh(self) -> None:
-        """Draws the present figures; where there is no terminal, only when the next line is due."""
+        """Draws the present figures; without a terminal only when the next line is due."""
         if self._quiet:
             return
         now = self._clock()
-        figures = self._meter.look(now)
+        figures = self._meter.measure(now)
         if self._live is not None:
             rows = self._rows(figures, now)
             self._clear_wrapped()
@@ -84,10 +84,10 @@ class LiveView:
             self._drawn = self._console.width, [row.cell_len for row in rows[: self._console.height]]
         elif not self._moving and now >= self._next_line:
             self._next_line = now + LINE_EVERY
-            write(self._console.file, progress.one_line(self._live_figures, figures, _ends(figures)) + "\n")
+            write(self._console.file, progress.one_line(self._live_figures, figures, _hour_of_end(figures)) + "\n")
 
     def note(self, text: str) -> None:
-        """A message for people above the moving lines; nothing when quiet."""
+        """Shows a message for people, above the moving lines; nothing when quiet."""
         if self._quiet:
             return
         line = self._text(visible_text(text, MESSAGE_LIMIT))
@@ -111,7 +111,7 @@ class LiveView:
         self.stop()
 
     def _clear_wrapped(self) -> None:
-        """A terminal that became narrower has folded the rows that were drawn: clears those that Rich does not know."""
+        """Clears the rows that Rich does not know of: a terminal that became narrower has folded the drawn rows."""
         columns, rows = self._drawn
         width = max(1, self._console.width)
         if width >= columns:
@@ -122,7 +122,7 @@ class LiveView:
         self._drawn = width, []
 
     def _rows(self, figures: progress.Figures, now: float) -> list[Text]:
-        room = max(1, self._console.width - 1)  # a full row would make some terminals begin another
+        room = max(1, self._console.width - 1)  # some terminals begin a new row after a full one
         phase, file = progress.progress_headline(self._live_figures)
         head = joined_words(
             self._text(visible_text(phase), "bold"), self._text(f"  {progress.countdown(now - self._began)}", "dim")
@@ -140,8 +140,8 @@ class LiveView:
         return rows
 
     def _bar(self, figures: progress.Figures, settled: float, read: float, room: int) -> Text:
-        """What is done, what is read, and what is to come: of three signs, for terminals without colours."""
-        left = self._text(f" {settled:4.0%}  {progress.left(figures, _ends(figures))}")
+        """The bar of done, read and remaining input, in three different signs, for terminals without colours."""
+        left = self._text(f" {settled:4.0%}  {progress.time_left_words(figures, _hour_of_end(figures))}")
         columns = min(max(room - left.cell_len, BAR.start), BAR.stop - 1)
         done = int(columns * settled)
         known = max(done, int(columns * read)) - done
@@ -156,8 +156,8 @@ class LiveView:
         return Text(fit_encoding(text, self._console.encoding), style=style)
 
 
-def _ends(figures: progress.Figures) -> str | None:
-    """The hour of the end, in the time of this machine; with the day where that is another one."""
+def _hour_of_end(figures: progress.Figures) -> str | None:
+    """The hour of the end in local time; with the date if it is not today."""
     if figures.seconds_left is None or figures.seconds_left < HOUR_SHOWN:
         return None
     now = datetime.now().astimezone()

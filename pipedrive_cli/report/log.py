@@ -1,8 +1,8 @@
-"""What a run tells programs on stderr (`--log-format json`): one JSON object a line, never anything else.
+"""The log of a run for programs, on stderr (`--log-format json`): one JSON object a line, and nothing else.
 
-Every line has `time` (UTC), `level`, `event`, `run` (null until it has a name), `message` and `fields`. `event` is one
-of started, progress, note, problem, dropped_traits, ended, error. Logs are kept long and read by many: of the events
-that were replayed they name the place and the id, and no value.
+Every line has `time` (UTC), `level`, `event`, `run` (null until the run has a name), `message` and `fields`. `event` is
+one of started, progress, note, problem, dropped_traits, ended, error. Logs are kept long and read by many people: of a
+replayed event they hold the place and the id, but no value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LEVELS: Mapping[Outcome | None, Level] = {
 
 
 class JsonLog:
-    """Writes the lines, on stderr unless `file` is given. `run` is the run's name, once it is known."""
+    """Writes the lines, on stderr unless `file` is given. `run` is the run's name, None until it is known."""
 
     def __init__(self, file: TextIO | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._file = file or sys.stderr
@@ -45,17 +45,17 @@ class JsonLog:
         self.run: str | None = None
 
     def line(self, level: Level, event: str, message: str, **fields: Any) -> None:
-        """One line. It is ASCII: no text of an event can do anything to a terminal, and any encoding can hold it."""
+        """Writes one line, in ASCII: text of events cannot control a terminal, and any encoding can hold the line."""
         time = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         whole = {"time": time, "level": level, "event": event, "run": self.run, "message": message, "fields": fields}
         write(self._file, json.dumps(msgspec.to_builtins(whole)) + "\n")
 
     def note(self, text: str) -> None:
-        """A message for people."""
+        """Writes a message for people."""
         self.line("warning", "note", text)
 
     def error(self, error: PipedriveCliError) -> None:
-        """Why nothing was done; of a config every mistake has a line of its own."""
+        """Writes why nothing was done; every mistake of a config has its own line."""
         if not isinstance(error, ConfigProblems):
             self.line("error", "error", error.message, code=error.code, exit_code=error.exit_code, hint=error.hint)
             return
@@ -71,7 +71,7 @@ class JsonLog:
                 **place,
             )
 
-    def ended(
+    def write_summary(
         self,
         summary: Summary,
         *,
@@ -80,7 +80,7 @@ class JsonLog:
         resume_in: float | None = None,
         passed_over: int = 0,
     ) -> None:
-        """A line for every kind of problem, and one for the run; the parameters are those of `show_summary`."""
+        """Writes a line for every kind of problem, and one for the run; parameters as for `show_summary`."""
         self.run = summary.run
         for problem in summary.problems:
             self._problem(problem)
@@ -119,7 +119,7 @@ class JsonLog:
 
 
 class LogView:
-    """Progress of one run in such a log: the view that `LiveView` is for people, with the same methods."""
+    """The progress of one run as lines of this log; it has the methods of `LiveView`."""
 
     def __init__(
         self, live_figures: LiveFigures, clock: Callable[[], float], log: JsonLog, *, virtual: bool = False
@@ -133,7 +133,7 @@ class LogView:
     def refresh(self) -> None:
         """Writes the present figures when the next line is due."""
         now = self._clock()
-        figures = self._meter.look(now)
+        figures = self._meter.measure(now)
         if now >= self._next_line:
             self._next_line = now + LINE_EVERY
             self._log.line("info", "progress", self._live_figures.phase, **progress.sample(self._live_figures, figures))
@@ -150,7 +150,7 @@ class LogView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left to clear."""
+        """Does nothing: there are no lines to remove."""
 
 
 def _level_of(exit_code: int) -> Level:

@@ -1,7 +1,7 @@
-"""A run's figures for Prometheus, as a textfile that node_exporter picks up (`--metrics FILE`).
+"""A run's figures for Prometheus, as a textfile for node_exporter (`--metrics FILE`).
 
-All are gauges of the last run, labelled with the file's own name so that several runs on one machine stay apart.
-They hold numbers, codes and endpoints, and nothing of any event.
+All figures are gauges of the last run, labelled with the file's name, so that several imports on one machine can be
+told apart. They hold numbers, codes and endpoints, but nothing of any event.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ LAST_SUCCESS: Final = "pipedrive_cli_last_success_timestamp_seconds"
 LAST_FINISH: Final = "pipedrive_cli_last_finish_timestamp_seconds"
 
 
-Values: TypeAlias = Iterable[tuple[tuple[str, ...], float]]  # label values -> what was counted
+Values: TypeAlias = Iterable[tuple[tuple[str, ...], float]]  # label values -> number
 
 
 class Ended(NamedTuple):
-    """How a run ended: its summary (None where it ended too soon for one), its exit code, and seconds since 1970."""
+    """How a run ended: its summary (None if it ended too early for one), its exit code, and the time since 1970."""
 
     summary: Summary | None
     exit_code: int
@@ -33,17 +33,17 @@ class Ended(NamedTuple):
 
 
 def exposition(name: str, ended: Ended, before: bytes | None = None) -> bytes:
-    """The content of the file. `name` is the import's; `before` is what the file holds now, for what is carried over.
+    """The new content of the file. `name` names the import. `before` is the old content: some times are carried over.
 
-    What no run has reached yet is 0: a time that lies far enough back for every alert.
+    The time of something that never happened is 0, which is old enough for every alert.
     """
     registry = CollectorRegistry()
 
-    def gauge(metric: str, told: str, value: float) -> None:
-        Gauge(metric, told, ["import"], registry=registry).labels(name).set(value)
+    def gauge(metric: str, help_text: str, value: float) -> None:
+        Gauge(metric, help_text, ["import"], registry=registry).labels(name).set(value)
 
-    def gauges(metric: str, told: str, labels: list[str], values: Values) -> None:
-        family = Gauge(metric, told, ["import", *labels], registry=registry)
+    def gauges(metric: str, help_text: str, labels: list[str], values: Values) -> None:
+        family = Gauge(metric, help_text, ["import", *labels], registry=registry)
         for of, value in values:
             family.labels(name, *of).set(value)
 
@@ -75,8 +75,8 @@ def exposition(name: str, ended: Ended, before: bytes | None = None) -> bytes:
     problems: Counter[tuple[str, str]] = Counter()  # a summary has a group for each field of one code
     for problem in summary.problems:
         problems[problem.code, problem.outcome.value if problem.outcome else ""] += problem.count
-    told = "Problems of the last run by code; an outcome where they cost events one."
-    gauges(f"{RUN}_problems", told, ["code", "outcome"], problems.items())
+    help_text = "Problems of the last run by code; an outcome where they cost events one."
+    gauges(f"{RUN}_problems", help_text, ["code", "outcome"], problems.items())
     return generate_latest(registry)
 
 
@@ -85,7 +85,7 @@ def _by_endpoint(counts: Mapping[str, int]) -> Values:
 
 
 def _values(content: bytes | None) -> dict[str, float]:
-    """The values in a file of ours; nothing of a file that is not."""
+    """The values in a file that this module wrote; none of any other file."""
     if content is None:
         return {}
     try:

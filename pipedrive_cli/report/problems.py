@@ -1,7 +1,7 @@
-"""The words for every problem code: what happened, and what to do about it. Knows nothing of runs or of terminals.
+"""The message and hint of every problem code: what happened, and what to do. Knows nothing of runs or terminals.
 
-A code is stable, scripts may match on it; the words may become better at any time. Whoever raises a problem may say
-something more exact about one event; this is what the report says of all events that share the code.
+Codes are stable, because scripts match on them; messages may be improved at any time. A complaint may have a more exact
+message about one event; the messages here are for all events with the same code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ NoticeCode: TypeAlias = Literal["unmapped_trait", "mapping_unused", "budget_shor
 
 
 class Words(NamedTuple):
-    """`message` is a heading without a full stop; `hint` is what to do, in whole sentences."""
+    """`message` is a heading without a full stop; `hint` says in whole sentences what to do."""
 
     message: str
     hint: str | None = None
@@ -204,7 +204,7 @@ PROBLEMS: dict[str, Words] = _LINES | _EVENTS | _RECORDS | _DELIVERY
 
 
 def words_for(code: str) -> Words:
-    """The words for a code: ours, or one of Pipedrive's own, whose set is open; any other is shown as it is."""
+    """The words for a code. Pipedrive's own codes are an open set: a code without words here is shown as it is."""
     if code in PROBLEMS:
         return PROBLEMS[code]
     if code.startswith("feature_capping"):

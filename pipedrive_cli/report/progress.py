@@ -1,4 +1,4 @@
-"""How fast a run is, what is left of it, and how long that takes, told from its tally. Pure: the clock is passed in."""
+"""How fast a run is, what remains, and how long that takes, computed from its live figures. Pure: reads no clock."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.wording import count, data_size, duration_words
 
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
-PACE_WINDOW = 60.0  # the same for the time left: folded writes settle events in leaps
+PACE_WINDOW = 60.0  # the same for the time left; longer, because folded writes settle many events at once
 SAMPLE_EVERY = 0.5
-FORETELLS = 0.05  # the share that must be done before it tells what the rest will cost
+FORECAST_FROM = 0.05  # the share that must be done before the cost of the rest is estimated
 PROBLEMS_SHOWN = 4  # kinds of problem; the report has them all
 ENDPOINTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One moment of a run. The shares of the input (0 to 1) and what follows from them are None while nobody can know.
+    """The figures of one moment. Shares of the input (0 to 1), and estimates from them, are None while unknown.
 
     `read` is the share that was read, `settled` the share that is written or otherwise done. A run in virtual time has
-    no requests per second: those of real time would stand beside a limit that holds in the other.
+    no requests per second: they would be measured in real time, but the limit beside them applies in virtual time.
     """
 
     read: float | None
@@ -37,9 +37,9 @@ class Figures:
 
 
 class Meter:
-    """Watches a tally: `look` now and then, with the event loop's time in seconds.
+    """Measures a run by its live figures: call `measure` now and then, with the event loop's time in seconds.
 
-    `virtual` says that it is real time that `look` is given, and the run's own time is another.
+    With `virtual` the run is in virtual time, and `measure` is called with real time.
     """
 
     def __init__(self, live_figures: LiveFigures, *, virtual: bool = False) -> None:
@@ -48,14 +48,12 @@ class Meter:
         self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, work done
         self._in_records = False
 
-    def look(self, now: float) -> Figures:
-        """The figures of this moment; remembers it for the rates of later ones."""
+    def measure(self, now: float) -> Figures:
+        """The figures of this moment; remembers the moment, to compute rates from it later."""
         live_figures = self._live_figures
         settled = _settled(live_figures)
         done, to_do = _work(live_figures, settled)
-        if self._in_records != bool(
-            live_figures.records_planned
-        ):  # what was done until now was reading, and is no measure
+        if self._in_records != bool(live_figures.records_planned):  # until now reading was measured, not writing
             self._in_records = True
             self._samples = deque((time, sent, 0.0) for time, sent, _ in self._samples)
         requests = live_figures.requests.total()
@@ -70,8 +68,8 @@ class Meter:
             read=_read(live_figures),
             settled=settled,
             requests_per_second=None if self._virtual else self._rate(now, requests),
-            seconds_left=None if to_do is None else self._left(now, done, to_do, waiting or 0.0),
-            tokens_to_come=None if to_do is None else _to_come(live_figures.tokens_spent, done, to_do),
+            seconds_left=None if to_do is None else self._seconds_left(now, done, to_do, waiting or 0.0),
+            tokens_to_come=None if to_do is None else _tokens_to_come(live_figures.tokens_spent, done, to_do),
             waiting_seconds=waiting,
         )
 
@@ -81,26 +79,26 @@ class Meter:
         )
         return (requests - before) / (now - since) if now > since else 0.0
 
-    def _left(self, now: float, done: float, to_do: float, waiting: float) -> float | None:
-        # From the last moment at which nothing had been gained: reading is no part of the writing's pace.
+    def _seconds_left(self, now: float, done: float, to_do: float, waiting: float) -> float | None:
+        # From the last moment before there was any progress, so that reading does not count as slow writing.
         before = self._samples[0][2]
         since = max(time for time, _, work in self._samples if work == before)
         gained = done - before
-        if gained <= 0 or now - since < 2.0:  # two seconds say nothing yet
+        if gained <= 0 or now - since < 2.0:  # too short to measure
             return None
         return to_do * (now - since) / gained + waiting
 
 
 def progress_headline(live_figures: LiveFigures) -> tuple[str, str]:
-    """What is being done, and with which file: `writing`, `2 of 12: exports/b.ndjson`. Not yet harmless."""
+    """The phase and the file: `writing`, `2 of 12: exports/b.ndjson`. Not escaped yet."""
     if not live_figures.file:
         return live_figures.phase, ""
     several = f"{live_figures.files_begun:,} of {live_figures.files_total:,}: " if live_figures.files_total > 1 else ""
     return live_figures.phase, several + live_figures.file
 
 
-def left(figures: Figures, ends: str | None = None) -> str:
-    """When all is done: `about 12 min 40 s left, until 16:42`; nothing while nobody knows. `ends` is the hour of it."""
+def time_left_words(figures: Figures, ends: str | None = None) -> str:
+    """The time left: `about 12 min 40 s left, until 16:42`; empty while unknown. `ends` is the hour of the end."""
     if figures.seconds_left is None:
         return ""
     until = "" if ends is None else f", until {ends}"
@@ -108,7 +106,7 @@ def left(figures: Figures, ends: str | None = None) -> str:
 
 
 def lines(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
-    """What to show below the bar: a label and its text, a blank label goes on; nothing that is empty."""
+    """The lines below the bar: labels and texts. A line with a blank label continues the one above."""
     shown = [("events", " · ".join([*_amounts(live_figures), *_outcomes(live_figures)]))]
     records: Counter[str] = Counter()
     for (_, action), number in live_figures.records.items():
@@ -133,10 +131,10 @@ def lines(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
 
 
 def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = None) -> str:
-    """Everything on one line, for a log: no control characters, whatever the events held."""
-    told = [] if figures.settled is None else [f"{figures.settled:.0%} done"]
-    if known := left(figures, ends):
-        told.append(known)
+    """All figures on one line, for a log, without control characters."""
+    done = [] if figures.settled is None else [f"{figures.settled:.0%} done"]
+    if time_left := time_left_words(figures, ends):
+        done.append(time_left)
     rows: list[tuple[str, str]] = []
     for label, text in lines(live_figures, figures):
         if label:
@@ -144,12 +142,12 @@ def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = Non
         else:
             rows[-1] = (rows[-1][0], f"{rows[-1][1]} · {text}")
     phase = visible_text(live_figures.phase)
-    head = f"{phase}: {', '.join(told)}; " if told else f"{phase}: "
+    head = f"{phase}: {', '.join(done)}; " if done else f"{phase}: "
     return head + "; ".join(f"{label}: {text}" for label, text in rows)
 
 
 def sample(live_figures: LiveFigures, figures: Figures) -> dict[str, Any]:
-    """The same as data, for a log that programs read; the names are those of the summary where it has them."""
+    """The figures as data, for the log of programs; the summary's names are used where it has the same figure."""
     waiting = None
     if figures.waiting_seconds is not None:
         waiting = {"for": live_figures.waiting_for, "seconds": round(figures.waiting_seconds, 1)}
@@ -177,7 +175,7 @@ def sample(live_figures: LiveFigures, figures: Figures) -> dict[str, Any]:
 
 
 def countdown(seconds: float) -> str:
-    """A time to wait as a clock shows it: `0:07`, `12:30`, `3:12:30`."""
+    """A time to wait in the form of a clock: `0:07`, `12:30`, `3:12:30`."""
     minutes, second = divmod(int(seconds + 0.999), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
@@ -228,12 +226,12 @@ def _problems(live_figures: LiveFigures) -> list[tuple[str, str]]:
 
 
 def _short(text: str) -> str:
-    """Without what all endpoints begin with: a row has room for three of them."""
+    """An endpoint without `/api`, with which all paths begin: a row has room for three."""
     return text.replace(" /api/", " /")
 
 
 def _read(live_figures: LiveFigures) -> float | None:
-    """The share of what is wanted that has been read."""
+    """The share of the input that has been read; with --limit the share of the events that are wanted."""
     shares = []
     if live_figures.bytes_total is not None:
         shares.append(live_figures.bytes_read / live_figures.bytes_total if live_figures.bytes_total else 1.0)
@@ -245,13 +243,13 @@ def _read(live_figures: LiveFigures) -> float | None:
 
 
 def _settled(live_figures: LiveFigures) -> float | None:
-    """The share of the whole input that is done; what is still to be read is taken to be like the rest."""
+    """The share of the whole input that is done; assumes that the unread part is like the part that was read."""
     read = _read(live_figures)
     if read is None or not live_figures.events_read:
         return None
     done: float = live_figures.outcomes.total()
     if live_figures.backlog_records and live_figures.window_records:
-        # Time and tokens go by records, and some of them settle a thousand events at once.
+        # Time and tokens depend on records, and one record may settle a thousand events at once.
         done = (
             live_figures.events_read
             - live_figures.window_events * live_figures.backlog_records / live_figures.window_records
@@ -260,9 +258,9 @@ def _settled(live_figures: LiveFigures) -> float | None:
 
 
 def _work(live_figures: LiveFigures, settled: float | None) -> tuple[float, float | None]:
-    """What is done, and what is still to do (None: nobody knows), in one measure for time and tokens.
+    """The work that is done and the work that remains (None: unknown), in one unit for time and tokens.
 
-    That is records, for what is skipped, rejected or known costs nothing. Where nothing is written it is the input.
+    The unit is records, because skipped, rejected and known events cost nothing; the input where nothing is written.
     """
     if not live_figures.records_planned:
         return settled or 0.0, None if settled is None else 1.0 - settled
@@ -270,13 +268,13 @@ def _work(live_figures: LiveFigures, settled: float | None) -> tuple[float, floa
     read = _read(live_figures)
     if not read or not live_figures.events_planned:
         return done, None
-    # Events that no window has had yet are taken to be about as many records as those before.
+    # Assumes that events of later windows become as many records as those of the windows before.
     ahead = max(0.0, live_figures.events_read / read / live_figures.events_planned - 1.0)
     return done, live_figures.backlog_records + ahead * live_figures.records_planned
 
 
-def _to_come(spent: int, done: float, to_do: float) -> int | None:
-    """What the rest will cost if it is like what is done: two digits of it, since no more can be known."""
-    if not to_do or done < FORETELLS * (done + to_do):
+def _tokens_to_come(spent: int, done: float, to_do: float) -> int | None:
+    """The tokens that the rest will cost, if it is like the work that is done; rounded to two digits."""
+    if not to_do or done < FORECAST_FROM * (done + to_do):
         return None
     return int(float(f"{spent * to_do / done:.2g}"))

@@ -1,8 +1,7 @@
-"""The rejects file: the rejected and failed events as they were read, to be mended and replayed.
+"""Writes the rejects file: the rejected and failed events as they were read, to be mended and replayed.
 
-Each line is the event's own bytes with one more key, `_pipedrive_cli`, that says what is wrong with it and is ignored
-when the file is read again. The bytes are spliced, never re-encoded: a 20-digit number keeps its digits.
-It knows nothing of why an event was rejected.
+Each line is the event's own bytes with one more key, `_pipedrive_cli`, that says what is wrong; a later run ignores its
+message. The key is spliced into the bytes, which are never re-encoded: a 20-digit number keeps its digits.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.safe_text import encodable
 
 KEY = "_pipedrive_cli"
-LONGEST_LINE = 4 * 1024 * 1024  # bytes; what is longer was never an event
+LONGEST_LINE = 4 * 1024 * 1024  # bytes; a longer line was never read as an event
 KEPT_OF_LONGER = 1024
 _BOM = b"\xef\xbb\xbf"
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands under `_pipedrive_cli`.
+    """The value of the key `_pipedrive_cli`.
 
     `line` counts from 1, `index` from 0 within a batch line. `identity` and `time` (microseconds since 1970 UTC) are
-    the event's: by them a mended event is known as the one it was. All are None for a line that is no event.
+    the event's, so that a mended event is recognised. Both are None for a line that is no event.
     """
 
     file: str
@@ -48,15 +47,15 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RejectsWriter:
-    """Writes a rejects file beside its final place and moves it there at the end.
+    """Writes a temporary file and moves it to the path of the rejects file at the end.
 
-    A run without rejects creates nothing and leaves the file of an earlier run alone: its events may not be mended
-    yet. A run with rejects replaces it. As a context manager: `close` when all went well, `discard` on an exception.
-    Mode 0600, because events are personal data.
+    A run without rejects creates no file, and leaves the file of an earlier run, whose events may not be mended yet. A
+    run with rejects replaces the earlier file. As a context manager it calls `close`, or `discard` on an exception. The
+    mode is 0600, because events are personal data.
     """
 
     def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
-        """Raises `UserMistake` when `path` cannot be such a file, or is one of the `inputs`."""
+        """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
         _refuse_unfit(path)
         for source in inputs:
             _refuse_source(path, source)
@@ -66,9 +65,9 @@ class RejectsWriter:
         self._temporary: Path | None = None
 
     def add(self, raw: bytes, note: Note, *, cut: bool = False) -> None:
-        """Appends one event: `raw` is its own JSON, or the whole line where that is no JSON.
+        """Adds one event: `raw` is its own JSON, or the whole line if that is no JSON.
 
-        `cut` says that `raw` is but the beginning of an over-long line.
+        With `cut` `raw` is only the beginning of a line that is too long.
         """
         if self._file is None:
             self._file = self._open()
@@ -76,7 +75,7 @@ class RejectsWriter:
         self.count += 1
 
     def close(self) -> Path | None:
-        """Moves the file to its place and returns that; None when there was nothing to write."""
+        """Moves the file to its path and returns the path; None if there were no rejects."""
         if self._file is None or self._temporary is None:
             return None
         self._file.flush()
@@ -87,9 +86,9 @@ class RejectsWriter:
         return self.path
 
     def discard(self) -> None:
-        """Forgets what was written; an earlier file at `path` stays as it is."""
+        """Deletes what was written; an earlier file at `path` stays."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what is buffered may find no room any more
+            with contextlib.suppress(OSError):  # closing writes the buffer, and the disk may be full
                 self._file.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
@@ -113,10 +112,10 @@ class RejectsWriter:
 
 
 def reject_line(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
-    """One line of a rejects file, newline included; the parameters are those of `RejectsWriter.add`."""
+    """One line of a rejects file, newline included; parameters as for `RejectsWriter.add`."""
     mark = msgspec.json.encode(KEY) + b":" + _encode(note)
     if cut or len(raw) > LONGEST_LINE:
-        # A cut through a character does not make the line undecodable.
+        # A cut through a character must not make the line undecodable.
         text = raw[:KEPT_OF_LONGER].removeprefix(_BOM).decode("utf-8", "ignore")
         return b"{" + mark + b',"raw":' + msgspec.json.encode(text) + b"}\n"
     raw = raw.removeprefix(_BOM)
@@ -135,7 +134,7 @@ def _members(raw: bytes) -> dict[str, msgspec.Raw] | None:
         return None
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:  # whatever else is wrong with it: it is kept as text, as it is
+    except msgspec.DecodeError:  # no JSON object: the line is kept as text
         return None
 
 
@@ -147,7 +146,7 @@ def _splice(raw: bytes, members: dict[str, msgspec.Raw], mark: bytes) -> bytes:
         body = b",".join(kept)
     else:
         body = raw.strip()[1:-1].rstrip()
-    # Valid JSON has line ends between its parts alone, never inside a string.
+    # Valid JSON has line ends only between its parts, never inside a string.
     body = body.replace(b"\r", b" ").replace(b"\n", b" ")
     return b"{" + body + (b"," if members.keys() - {KEY} else b"") + mark + b"}\n"
 
@@ -179,7 +178,7 @@ def _refuse_unfit(path: Path) -> None:
 def _refuse_source(path: Path, source: Path) -> None:
     try:
         same = path.samefile(source)
-    except OSError:  # one of them is not there (yet), or no file at all: "-", a URL
+    except OSError:  # one of the two does not exist (yet), or is no file: "-", a URL
         same = False
     if same or path.absolute() == source.absolute():
         raise UserMistake(

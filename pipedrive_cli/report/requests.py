@@ -1,8 +1,8 @@
-"""A preview's requests as text for people, as NDJSON, as a .http file and as curl commands. Pure text.
+"""Writes a preview's requests: as text for people, as NDJSON, as a .http file or as curl commands. Pure text.
 
-Names, values and file names are hostile. Each format keeps them harmless in its own way: text escapes what a terminal
-would obey; NDJSON and bodies are JSON; shell words are quoted whole, comments too; and in .http files, where
-`{{...}}` is a variable that a client would fill in (with the API token, say), no event can write two braces.
+Names, values and file names are hostile. Each format makes them harmless: text escapes control characters; NDJSON and
+bodies are JSON; shell words and comments are quoted whole. In .http files a client would replace the variable
+`{{...}}` (by the API token, for example), so no text of an event keeps two braces.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
 FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
 
 TOKEN_VARIABLE = "PIPEDRIVE_API_TOKEN"  # noqa: S105 - the variable's name, not a token
-EVENTS_SHOWN = 5  # of one request, in comments and text; ndjson has them all
+EVENTS_SHOWN = 5  # of one request, in comments and text; ndjson has all
 VALUE_LIMIT = 160  # characters of one value in text
 _QUOTE, _APOSTROPHE = "'", "\u2019"
 _RED = "1;31"
@@ -31,7 +31,7 @@ _STYLES: Mapping[str, str] = {"merge": _RED, "create": "32", "create or update":
 
 
 class ShownPlace(Protocol):
-    """Where an event stands."""
+    """An event's place in the input."""
 
     @property
     def file(self) -> str: ...
@@ -51,7 +51,7 @@ class ShownEvent(Protocol):
 
 
 class ShownChange(Protocol):
-    """One field of a write; `old` counts only where it is `known`."""
+    """One field of a write; `old` has a meaning only if it is `known`."""
 
     @property
     def name(self) -> str: ...
@@ -64,7 +64,7 @@ class ShownChange(Protocol):
 
 
 class ShownRequest(Protocol):
-    """A request, as this module needs it: `target` is percent-encoded, `path` the same for eyes."""
+    """A request, as this module needs it: `target` is percent-encoded, `path` is the readable form."""
 
     @property
     def method(self) -> str: ...
@@ -94,7 +94,7 @@ class ShownRequest(Protocol):
 class Style:
     """How requests are written. `base` is the account's address, `colours` for a terminal.
 
-    `names` are what people call custom fields, by key; they may become known while requests are written.
+    `names` maps keys of custom fields to their names; it may grow while requests are written.
     """
 
     form: Form
@@ -105,7 +105,7 @@ class Style:
 
 
 def head(style: Style) -> str:
-    """What a file of this format begins with."""
+    """The beginning of a file of this format."""
     if style.form == "curl":
         return f": 'Needs the environment variable {TOKEN_VARIABLE}.'\n\n"
     if style.form == "http":
@@ -143,10 +143,10 @@ def _row(request: ShownRequest, style: Style) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON on one line, in which whatever a terminal would obey or hide is written as an escape: nothing is lost."""
+    """JSON on one line, in which control and invisible characters are escaped. No information is lost."""
     try:
         text = msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair: JSON's own escapes can carry it
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
         return json.dumps(value)
     if text.isprintable():
         return text
@@ -164,28 +164,28 @@ def _http(request: ShownRequest, style: Style) -> str:
 
 
 def _no_variables(text: str) -> str:
-    """JSON in which no string has two opening braces side by side; outside of strings JSON never has."""
+    """JSON in which no string has two opening braces side by side; outside of strings JSON never has them."""
     return re.sub(r"\{(?=\{)|(?<=\{)\{", r"\\u007b", text)
 
 
 def _curl(request: ShownRequest, style: Style) -> str:
     header = "Authorization: Bearer " if style.oauth else "x-api-token: "
-    # --globoff: curl would take braces and brackets in a URL for patterns. -w: one answer a line.
+    # --globoff: curl would read braces and brackets in a URL as patterns. -w: one answer a line.
     words = ["curl -sS --globoff -w '\\n'", *([] if request.method == "GET" else [f"-X {request.method}"])]
     words.append(f'-H "{header}${TOKEN_VARIABLE}"')
     if request.body is not None:
         # --data-raw: with --data a body that begins with @ would name a file.
-        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_tame(_json(request.body)))}"]
+        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_shell_safe(_json(request.body)))}"]
     words.append(shlex.quote(style.base + request.target))
-    # No comments: whoever pastes into zsh would have them run. The command `:` does nothing, in any shell.
+    # No comments: zsh would run pasted comments. The command `:` does nothing in any shell.
     about = "".join(
         f": {shlex.quote(line.replace(_QUOTE, _APOSTROPHE))}\n" for line in (_summary(request), *_comments(request))
     )
     return f"{about}{' '.join(words)}\n\n"
 
 
-def _tame(text: str) -> str:
-    """JSON without the two signs that a shell may see through single quotes: the quote, and `!` on a command line."""
+def _shell_safe(text: str) -> str:
+    """JSON without the two characters that a shell interprets within single quotes: the quote itself, and `!`."""
     return text.replace("'", "\\u0027").replace("!", "\\u0021")
 
 
@@ -204,7 +204,7 @@ def _comments(request: ShownRequest) -> list[str]:
 
 
 def _comment(text: str, limit: int = 200) -> str:
-    """One line without anything invisible, and without what a .http client would fill in."""
+    """One line without invisible characters and without variables of a .http client."""
     return re.sub(r"\{(?=\{)", "{ ", encodable(visible_text(text, limit)))
 
 
@@ -214,7 +214,7 @@ def _text(request: ShownRequest, style: Style) -> str:
 
     title = coloured(request.action, _STYLES[request.action])
     if request.action == "look up":
-        # For eyes alone: a URL of ten keys tells nobody anything. The other forms have it as it is sent.
+        # Only text shortens the URL: nobody reads ten keys. The other formats have it as it is sent.
         path = in_words(request.path, style.names).replace("%2C", ",")
         line = f"{title}  {request.method} {visible_text(path, 300)}  ({_tokens(request.tokens)})"
         return encodable(f"{line}\n")
@@ -257,13 +257,13 @@ def _plain_data(value: Any) -> Any:
 
 def _places(events: Iterable[ShownEvent]) -> str:
     """`a.ndjson:3, a.ndjson:7 and 12 more`."""
-    told = []
+    shown = []
     all_events = list(events)
     for event in all_events[:EVENTS_SHOWN]:
         place = event.place
-        told.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
-    more = len(all_events) - len(told)
-    return ", ".join(told) + (f" and {more:,} more" if more else "")
+        shown.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
+    more = len(all_events) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _tokens(tokens: int) -> str:

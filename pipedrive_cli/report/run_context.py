@@ -1,4 +1,4 @@
-"""What a run's page tells besides its summary: by what command, where, when, and how it went over time. Pure data."""
+"""The facts on a run's page besides its summary: command, company, start and timeline. Pure data."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pipedrive_cli.report.wording import Scene
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """All but `scene` may be missing. `started` is in UTC, `moments` are in the order of time.
 
-    `command` is as it was typed, without its options; `remarks` are sentences that follow the headline, `passed_over`
-    is the number of files that earlier runs had read. The company's name and the sources in the command come from
-    outside: hostile.
+    `command` is as it was typed, without its options. `remarks` are sentences below the headline. `passed_over` is the
+    number of files that earlier runs had read. The company's name and the sources in the command are hostile text.
     """
 
     scene: Scene = "account"
@@ -29,5 +28,5 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scene_named(name: str) -> Scene:
-    """The scene that a journal has noted; one that is not known counts as the account."""
+    """The scene of this name in a journal; an unknown name counts as the account."""
     return cast(Scene, name) if name in get_args(Scene) else "account"

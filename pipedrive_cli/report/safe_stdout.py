@@ -1,4 +1,4 @@
-"""Output whose reader has gone: that must not change how a run ends, nor cost it a word on its way."""
+"""Writes to a stream whose reader may have gone, as in `| head`. That must not change how a run ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import IO
 
 
 def put(file: IO[str], text: str) -> None:
-    """Writes text at once; nowhere if whoever read it has gone. Raises OSError where a file cannot hold it."""
+    """Writes and flushes text; drops it if the reader has gone. Raises OSError if a file cannot hold the text."""
     try:
         file.write(text)
         file.flush()
@@ -17,8 +17,8 @@ def put(file: IO[str], text: str) -> None:
 
 
 def abandon(file: IO[str]) -> None:
-    """From here on what is written to `file` goes nowhere, what waits in its buffers too."""
+    """Redirects `file` to the null device, so that all further and all buffered text is dropped."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    with contextlib.suppress(OSError, ValueError):  # no file of the system's: nothing will flush it at the end
+    with contextlib.suppress(OSError, ValueError):  # no file of the system: nothing will flush it at exit
         os.dup2(nowhere, file.fileno())
     os.close(nowhere)

@@ -1,28 +1,28 @@
 """Makes event data safe to show. Knows neither Rich nor any terminal: text in, text out.
 
-Names, traits and file names are written by strangers. A control character in them could move the cursor, retitle the
-window or forge a line of the report; a bidi override could show a name backwards; invisible characters make two
-different keys look alike; a hundred accents upon one letter grow over its neighbours. All of these are shown as what
-they are: `\x1b`, `\u202e`.
+Names, traits and file names are written by strangers. A control character in them could move the cursor, change the
+window's title or forge a line of the report; a bidi override could show a name backwards; invisible characters make two
+different keys look the same; a hundred accents on one letter cover its neighbours. All of these are shown as escapes:
+`\x1b`, `\u202e`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-MOST_MARKS = 8  # accents upon one letter; no script has more, and a tower of them covers the lines around it
+MOST_MARKS = 8  # accents on one letter; no script has more, and a tower of accents covers the lines around it
 LIMIT = 200  # characters of one value: enough to recognise it, too few to flood a report
 
 # Categories: control, format (bidi, zero-width, tags), surrogate, line and paragraph separator.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MARKS = frozenset({"Mn", "Me"})
-# Letters by category, blank to the eye: the Hangul fillers; and the combining grapheme joiner.
+# Characters that Unicode calls letters but that look blank: the Hangul fillers and the combining grapheme joiner.
 _HIDDEN_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u034f")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible_text(text: str, limit: int = LIMIT) -> str:
-    """`text` with everything invisible made visible, cut to at most `limit` characters, the last one then `…`."""
+    """`text` with invisible characters escaped, cut to at most `limit` characters; a cut text ends in `…`."""
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     shown: list[str] = []
@@ -40,18 +40,18 @@ def visible_text(text: str, limit: int = LIMIT) -> str:
 
 
 def encodable(text: str) -> str:
-    """`text` as UTF-8 can hold it: lone surrogates (file names and JSON escapes can bring them) become escapes."""
+    """`text` with lone surrogates, which UTF-8 cannot hold, as escapes. File names and JSON can contain them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def fit_encoding(text: str, encoding: str) -> str:
-    """`text` as a stream of that encoding can hold it: typographic signs become ASCII, other letters escapes."""
+    """`text` for a stream of that encoding: typographic signs that it lacks become ASCII, other characters escapes."""
     if encoding.lower().replace("-", "").startswith("utf"):
         return text
     return text.translate(_TYPEWRITER).encode(encoding, "backslashreplace").decode(encoding)
 
 
-# One character for one, so that what was laid out for a width still fits it.
+# One character for one, so that text laid out for a width still fits.
 _TYPEWRITER = str.maketrans("…×·–→━─┈•’“”", '~x|->=-.*\'""')
 
 

@@ -1,7 +1,7 @@
-"""What one run did, as the JSON that scripts read (`--json`, `--report x.json`, `runs show --json`), version 1.
+"""The summary of one run, as the JSON that scripts read (`--json`, `--report x.json`, `runs show --json`), version 1.
 
-Keys, nesting and order are a contract: a change that a script could notice makes a new version. Pure data: it knows
-neither the journal nor the terminal, and takes every number from whoever ran.
+Keys, nesting and order are a contract: a change that a script could notice makes a new version. Pure data: knows
+neither the journal nor the terminal.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.problems import words_for
 
 VERSION: Literal[1] = 1
-EXAMPLES = 5  # a problem is understood from a few; the rejects file has them all
+EXAMPLES = 5  # a few explain a problem; the rejects file has all events
 
-Cause: TypeAlias = tuple[str, Outcome | None, str | None]  # code, outcome, and the field where that is the cause
+Cause: TypeAlias = tuple[str, Outcome | None, str | None]  # code, outcome, and the field if it is the cause
 Status: TypeAlias = Literal["complete", "partial", "stopped"]
 
 
 class EventCounts(msgspec.Struct, frozen=True):
-    """Events by outcome. `read` is the sum of the others; where it is not, the run has a bug and says so."""
+    """Events by outcome. `read` must be the sum of the others; otherwise there is a bug, and the report says so."""
 
     read: int = 0
     delivered: int = 0
@@ -37,7 +37,7 @@ class EventCounts(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, read: int, outcomes: Mapping[Outcome, int]) -> EventCounts:
-        """The counts as whoever ran has them: a number per outcome, nothing for those that did not occur."""
+        """From a number per outcome; outcomes that did not occur may be missing."""
         return cls(read=read, **{outcome.value: count for outcome, count in outcomes.items()})
 
     def by_outcome(self) -> dict[Outcome, int]:
@@ -46,7 +46,7 @@ class EventCounts(msgspec.Struct, frozen=True):
 
 
 class RecordCounts(msgspec.Struct, frozen=True):
-    """What became of the records of one kind: each record once, by the most that happened to it."""
+    """The records of one kind by what was done: each record counts once, by the most that was done to it."""
 
     created: int = 0
     updated: int = 0
@@ -55,7 +55,7 @@ class RecordCounts(msgspec.Struct, frozen=True):
 
 
 class Records(msgspec.Struct, frozen=True):
-    """Every kind with all its numbers, zeros included, so that a script need not ask whether a key is there."""
+    """All kinds with all numbers, zeros included, so that scripts need not check whether a key exists."""
 
     persons: RecordCounts = RecordCounts()
     organizations: RecordCounts = RecordCounts()
@@ -64,7 +64,7 @@ class Records(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, counts: Mapping[tuple[Kind, str], int]) -> Records:
-        """From `(kind, created | updated | unchanged | merged)` -> how many records."""
+        """From `(kind, created | updated | unchanged | merged)` -> number of records."""
         return cls(
             **{
                 kind: RecordCounts(**{what: count for (its_kind, what), count in counts.items() if its_kind == kind})
@@ -78,7 +78,7 @@ class Records(msgspec.Struct, frozen=True):
 
 
 class Requests(msgspec.Struct, frozen=True):
-    """HTTP requests that left, repetitions among them; `by_endpoint` is "METHOD path" -> how many."""
+    """HTTP requests that were sent, including repetitions; `by_endpoint` is "METHOD path" -> number."""
 
     total: int = 0
     retried: int = 0
@@ -86,9 +86,9 @@ class Requests(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Pipedrive's API tokens; `left_today` is None until Pipedrive or the config has said how many a day has.
+    """Pipedrive's API tokens; `left_today` is None while the day's number is unknown.
 
-    `by_endpoint` is "METHOD path" -> tokens spent there. Runs of versions that did not count that have none.
+    `by_endpoint` is "METHOD path" -> spent tokens. It is empty for runs of versions that did not count them.
     """
 
     spent: int = 0
@@ -97,11 +97,11 @@ class Tokens(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event that has a problem. The first four keys are always written, the others where there is something.
+    """One event with a problem. The first four keys are always written, the others only with a value.
 
-    `file` and `line` are None where the problem is the account's and no event's. `index` is the place within a batch
-    line (from 0), `user` the user or anonymous id, `value` a short form of the offending value, `message` what was
-    said of this very event (Pipedrive's own words). All are event data: hostile.
+    `file` and `line` are None for a problem of the account. `index` is the place within a batch line (from 0), `user`
+    the user or anonymous id, `value` a short form of the bad value, `message` the message about this very event
+    (Pipedrive's own words). All are hostile event data.
     """
 
     file: str | None
@@ -115,7 +115,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemGroup(msgspec.Struct, frozen=True):
-    """All events with one problem and one outcome. `outcome` is None for what was counted and cost no event."""
+    """All events with one problem and one outcome. With `outcome` None the problem is only counted."""
 
     code: str
     outcome: Outcome | None
@@ -126,10 +126,10 @@ class ProblemGroup(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `reason` is the code of what stopped it (None otherwise); the problem of that code has the words.
+    """One run. `reason` is the code of the problem that stopped it, None if nothing did.
 
-    `run` begins with the start in UTC; `filtered` counts events that a filter option left out; `input_complete` is
-    False where the run ended before its input did; `seconds` is the run's time, foretold in a rehearsal.
+    `run` begins with the start in UTC. `filtered` counts events that a filter option left out. `input_complete` is
+    False if the run ended before it had read its input. `seconds` is the run's duration, in a rehearsal the estimate.
     """
 
     version: Literal[1] = VERSION
@@ -157,14 +157,14 @@ def problem_group(
     message: str | None = None,
     hint: str | None = None,
 ) -> ProblemGroup:
-    """A group in the words `problems.PROBLEMS` has for its code, unless others are given; five examples are kept."""
+    """A group with the words of `problems.PROBLEMS` for its code, unless others are given; keeps five examples."""
     known = words_for(code)
     kept = tuple(example for example, _ in zip(examples, range(EXAMPLES), strict=False))
     return ProblemGroup(code, outcome, count, message or known.message, hint or known.hint, kept)
 
 
 def config_group(file: str, problem: ConfigProblem, code: str = "config") -> ProblemGroup:
-    """What is to be said of one line of the config as a group of its own: its place is the only example."""
+    """A problem of one line of the config as a group; the line is its only example."""
     message = f"{problem.path}: {problem.message}" if problem.path else problem.message
     example = Example(file=file, line=problem.line, message_id=None, field=problem.path or None)
     return ProblemGroup(code, None, 1, message, problem.hint, (example,))
@@ -173,7 +173,7 @@ def config_group(file: str, problem: ConfigProblem, code: str = "config") -> Pro
 def problem_groups(
     counts: Mapping[Cause, int], examples: Iterable[tuple[str, Outcome | None, Example]]
 ) -> tuple[ProblemGroup, ...]:
-    """All groups of a run, worst first, from their numbers by cause and the examples kept."""
+    """All groups of a run, worst first, from the numbers by cause and the examples."""
     kept: dict[Cause, list[Example]] = {}
     for code, outcome, example in examples:
         kept.setdefault((code, outcome, cause_of(code, example.field)), []).append(example)
@@ -184,12 +184,12 @@ def problem_groups(
 
 
 def heading(code: str, where: str | None) -> str:
-    """What happened, with the field where that is the cause."""
+    """The message of a code, with the field if it is the cause."""
     return words_for(code).message if where is None else f"{words_for(code).message}: {where}"
 
 
 def varied(examples: Iterable[Example]) -> list[Example]:
-    """The examples with those first that show a value for the first time: five of one value teach less than two."""
+    """The examples, sorted so that different values come first: five examples of one value teach little."""
     ranks: dict[str | None, int] = {}
     ranked = []
     for example in examples:
@@ -199,17 +199,17 @@ def varied(examples: Iterable[Example]) -> list[Example]:
 
 
 def worst_first(problems: Iterable[ProblemGroup]) -> tuple[ProblemGroup, ...]:
-    """Rejected and failed events first, then pending, skipped, what cost nothing; in each the most frequent first."""
+    """Rejected and failed events first, then pending, skipped, only counted; in each the most frequent first."""
     return tuple(sorted(problems, key=lambda problem: (_weight(problem.outcome), -problem.count, problem.code)))
 
 
 def adds_up(summary: Summary) -> bool:
-    """Whether every event read ended in exactly one outcome."""
+    """Whether every event that was read has exactly one outcome."""
     return summary.events.read == sum(summary.events.by_outcome().values())
 
 
 def mismatch(summary: Summary) -> str | None:
-    """The sentence for a run whose events do not add up; None where they do."""
+    """The sentence for a run whose events do not add up; None if they do."""
     if adds_up(summary):
         return None
     settled = sum(summary.events.by_outcome().values())
@@ -220,7 +220,7 @@ def mismatch(summary: Summary) -> str | None:
 
 
 def to_json(summary: Summary) -> bytes:
-    """The contract, as one line."""
+    """The summary as one line of JSON."""
     return json_line(summary)
 
 

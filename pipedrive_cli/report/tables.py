@@ -1,6 +1,6 @@
-"""What the commands beside a run show on stdout: past runs, the records of one, custom fields, what `check` found.
+"""Shows the results of the other commands on stdout: past runs, a run's records, custom fields, what `check` found.
 
-Decides nothing, and like `console` takes every text for hostile.
+Decides nothing, and like `console` treats every text as hostile.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pipedrive_cli.report.terminal import (
     section_lines,
     show,
 )
-from pipedrive_cli.report.wording import apart, place_words, skipped
+from pipedrive_cli.report.wording import place_words, skipped, split_skipped
 
 CELL_LIMIT = 1_000  # characters: a list of options may be long
-WIDE = 100_000  # columns: no line is folded
+WIDE = 100_000  # columns: Rich folds no line
 _STATUS_STYLES = {"complete": "green", "partial": "yellow", "stopped": "red"}
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout. No cell is folded: keys and links are there to be copied, a terminal wraps long lines."""
+    """Shows a table on stdout. No cell is folded, so that keys and links can be copied; the terminal wraps lines."""
     table = _table(columns)
     for row in rows:
         table.add_row(*(safe(cell, limit=CELL_LIMIT) for cell in row))
@@ -41,7 +41,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """A table on stderr, to be read before a question: it keeps to the terminal's width."""
+    """Shows a table on stderr, within the terminal's width, to be read before a question."""
     table = _table(columns, right)
     for row in rows:
         table.add_row(*(safe(cell) for cell in row))
@@ -49,7 +49,7 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
 
 
 def show_runs(rows: Iterable[tuple[str, str, str, int, int, int]]) -> None:
-    """Rows of (run, started in UTC, status, events read, records created, tokens spent), newest first."""
+    """Shows rows of (run, started in UTC, status, events read, records created, tokens spent), newest first."""
     numbers = ("events", "created", "tokens")
     table = _table(("run", "started (UTC)", "status", *numbers), numbers)
     for name, started, status, *counted in rows:
@@ -85,10 +85,10 @@ def show_findings(
     ok: bool,
     examples: int = EXAMPLES_SHOWN,
 ) -> None:
-    """What a check found: sections of (what, how it is), what stands in the way, other problems, and the verdict.
+    """Shows what a check found: sections of (label, text), obstacles, other problems, and the verdict.
 
-    `obstacles` and `warnings` are about lines of the config; `steps` is what to do now. `dropped` has the traits that
-    no mapping names, `traits` those for which there is something to advise.
+    `obstacles` and `warnings` are about lines of the config; `steps` are the next things to do. `dropped` are the
+    traits that no mapping names, `traits` those of them with an advice.
     """
     parts: list[RenderableType] = []
     for title, rows in sections:
@@ -97,7 +97,7 @@ def show_findings(
         )
     parts += section_lines("To be put right first", *_placed(obstacles))
     parts += section_lines("Worth a look", *_placed(warnings))
-    wrong, skips = apart(problems)
+    wrong, skips = split_skipped(problems)
     parts += section_lines("Problems, worst first", *problem_lines(wrong, examples))
     parts += section_lines("Skipped", *(safe(skipped(group), limit=MESSAGE_LIMIT) for group in skips))
     advised = [_in_one_line(trait) for trait in traits if trait.hint]

@@ -1,6 +1,6 @@
-"""What a terminal, a pipe or a file is written with: texts made harmless, sections, and one write for all of it.
+"""Tools to write to a terminal, a pipe or a file: harmless texts, sections, and one write for a whole report.
 
-`console`, `tables` and `live_view` say what to write. They and this are the only modules that import Rich. What comes
+`console`, `tables` and `live_view` decide what to write. Only they and this module import Rich. Text that comes
 from events, files or accounts goes through `visible_text` and into `rich.text.Text`, never into a markup string, so
 that a name such as "[bold]" stays a name.
 """
@@ -18,18 +18,18 @@ from rich.text import Text
 from pipedrive_cli.report.safe_stdout import put
 from pipedrive_cli.report.safe_text import LIMIT, fit_encoding, visible_text
 
-WIDTH_OF_A_PIPE = 120  # columns where there is no terminal to ask
-MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's own words can be long
+WIDTH_OF_A_PIPE = 120  # columns without a terminal
+MESSAGE_LIMIT = 2_000  # characters of an error or a refusal: Pipedrive's messages can be long
 
 
 def section_lines(title: str, *parts: RenderableType | None) -> list[RenderableType]:
-    """A blank line, the title, and below it what there is; nothing at all where there is nothing."""
+    """A blank line, the title, and the parts below it; nothing if all parts are None."""
     shown = [indented(part, 2) for part in parts if part is not None]
     return [Text(""), Text(title, style="bold"), *shown] if shown else []
 
 
 def advice_lines(hint: str | None) -> list[RenderableType]:
-    """What to do, below what is wrong."""
+    """The hint, indented below its problem."""
     return [indented(safe(hint, limit=MESSAGE_LIMIT))] if hint else []
 
 
@@ -39,7 +39,7 @@ def indented(part: RenderableType, columns: int = 4) -> RenderableType:
 
 
 def joined_words(*texts: Text) -> Text:
-    """One text of several. Begins empty, because the style of a `Text` covers whatever is appended to it."""
+    """Joins texts. Begins with an empty one, because the style of a `Text` also applies to all text appended to it."""
     whole = Text(overflow="fold")
     for text in texts:
         whole.append_text(text)
@@ -47,23 +47,23 @@ def joined_words(*texts: Text) -> Text:
 
 
 def safe(text: str, style: str = "", *, limit: int = LIMIT) -> Text:
-    """Text from anywhere, with all that is invisible in it made visible, cut to `limit` characters."""
+    """Any text, with invisible characters escaped, cut to `limit` characters."""
     return Text(visible_text(text, limit), style=style, overflow="fold")
 
 
 def console_for(file: TextIO) -> Console:
-    """A console that reads no markup; its width is the terminal's, else that of COLUMNS, else 120."""
+    """A console without markup; its width is the terminal's, else that of COLUMNS, else 120."""
     width = None if is_terminal(file) or "COLUMNS" in os.environ else WIDTH_OF_A_PIPE
     return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
 
 
 def is_terminal(file: IO[str]) -> bool:
-    """Whether a person may be looking."""
+    """Whether the stream is open and a terminal."""
     return not file.closed and file.isatty()
 
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
-    """Lays out in memory and writes at once: a stream of any encoding can hold it, and no line ends in blanks."""
+    """Lays the parts out in memory and writes them at once, for the stream's encoding and without trailing blanks."""
     with console.capture() as captured:
         for part in parts:
             console.print(part)
@@ -72,5 +72,5 @@ def show(console: Console, parts: Iterable[RenderableType]) -> None:
 
 
 def write(file: IO[str], text: str) -> None:
-    """Writes at once what the stream's encoding can hold of it; nothing where whoever read it has gone."""
+    """Writes the text, adapted to the stream's encoding; drops it if the reader has gone."""
     put(file, fit_encoding(text, getattr(file, "encoding", None) or "utf-8"))

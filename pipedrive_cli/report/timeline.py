@@ -1,6 +1,6 @@
-"""How a run went over time: a few hundred looks at its tally, however long it takes, for the pictures of its page.
+"""A run over time: a few hundred moments of its live figures, however long it takes, for the pictures of its page.
 
-Pure: the clock is passed in. Whoever runs calls `look` as often as it likes, and pays one comparison for most calls.
+Pure: the time is passed in. `add_moment` may be called often: most calls cost one comparison.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import msgspec
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
 
-MOST = 240  # a picture is some 600 points wide, and the journal keeps this of every run
-FIRST_INTERVAL = 0.01  # seconds; a run over a small file is over in less than one
-_LARGEST = 1 << 20  # bytes of an unpacked course: a damaged journal must not fill the memory
+MOST = 240  # moments: a picture is some 600 points wide, and the journal keeps the moments of every run
+FIRST_INTERVAL = 0.01  # seconds; a run over a small file takes less than one
+_LARGEST = 1 << 20  # bytes of an unpacked timeline: a damaged journal must not fill the memory
 
 
 class Moment(msgspec.Struct, frozen=True, array_like=True):
-    """One look at a run under way: `at` is seconds since its start, the counts are those from its start to then.
+    """The figures of a run at one moment: `at` is in seconds since the start, all counts are since the start.
 
     `requests_allowed` is Pipedrive's limit in requests per 2 s, None while it is unknown; `slowed` counts the answers
-    that said "too many requests".
+    "too many requests".
     """
 
     at: float
@@ -35,9 +35,9 @@ class Moment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Timeline:
-    """Moments of one run, at most `most`: when they are so many, every second one goes, the next come half as often.
+    """At most `most` moments of one run. When there are so many, every second one is deleted and the interval doubled.
 
-    `began` is the loop's time at the run's start, seconds.
+    `began` is the event loop's time at the run's start, in seconds.
     """
 
     def __init__(self, began: float, *, most: int = MOST, interval: float = FIRST_INTERVAL) -> None:
@@ -49,22 +49,22 @@ class Timeline:
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """In the order of time."""
+        """The moments in the order of time."""
         return tuple(self._moments)
 
     def add_moment(self, now: float, live_figures: LiveFigures) -> None:
-        """Remembers this moment, if it is time for one."""
+        """Adds the present moment, if the interval has passed."""
         if now < self._due:
             return
         if len(self._moments) >= self._most:
             del self._moments[1::2]
-            # Where answers come less often than asked for, twice that would still be too often, and thin out the start.
+            # If moments come more rarely than the interval, doubling it is not enough: only the start would be thinned.
             self._interval = max(2 * self._interval, (now - self._began) / len(self._moments))
         self._moments.append(_moment(now - self._began, live_figures))
         self._due = now + self._interval
 
     def add_end(self, now: float, live_figures: LiveFigures) -> None:
-        """Remembers how the run ended, whether it is time for that or not."""
+        """Adds the last moment of the run, even within the interval."""
         last = _moment(now - self._began, live_figures)
         if len(self._moments) >= self._most or (self._moments and self._moments[-1].at >= last.at):
             self._moments.pop()
@@ -72,12 +72,12 @@ class Timeline:
 
 
 def packed(moments: Sequence[Moment]) -> bytes:
-    """As the journal keeps it: about 10 bytes a moment."""
+    """The moments as the journal stores them: about 10 bytes each."""
     return zlib.compress(msgspec.msgpack.encode(moments), 9)
 
 
 def unpacked(content: bytes | None) -> tuple[Moment, ...]:
-    """What `packed` made; nothing where there is nothing, or something else."""
+    """The moments that `packed` made; none if the content is missing or damaged."""
     if content is None:
         return ()
     try:

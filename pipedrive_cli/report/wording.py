@@ -1,4 +1,4 @@
-"""The report's sentences and figures, the same for the terminal and the browser. Pure text: knows neither of them."""
+"""The report's sentences and figures, which terminal and browser share. Pure text: knows neither of the two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipedrive_cli.model import UNSETTLED, Outcome
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
-# Where what a summary tells of has happened: in the account, in a sandbox of our own, or nowhere yet.
+# Where the run of a summary took place: in the account, in a sandbox of our own, or only in a forecast.
 Scene: TypeAlias = Literal["account", "sandbox", "foretold"]
 
 _MEANING: dict[Outcome, str] = {
@@ -45,12 +45,12 @@ _FINISHED: dict[Scene, str] = {
 
 
 def meaning(outcome: Outcome, scene: Scene = "account") -> str:
-    """What an outcome says of its events."""
+    """The meaning of an outcome, in words."""
     return _ELSEWHERE[scene].get(outcome, _MEANING[outcome])
 
 
 def duration_words(seconds: float) -> str:
-    """A length of time as people say it: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    """A duration for people: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -69,7 +69,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def data_size(size: int) -> str:
-    """Bytes as people read them: `512 B`, `1.2 MB`."""
+    """A number of bytes for people: `512 B`, `1.2 MB`."""
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
@@ -91,7 +91,7 @@ def _outcome(summary: Summary, scene: Scene) -> str:
     events, length = summary.events, duration_words(summary.seconds)
     read = count(events.read, "event")
     if summary.status == "stopped":
-        after = f" after {length}" if summary.seconds else ""  # nobody knows how long a run took that left no report
+        after = f" after {length}" if summary.seconds else ""  # the duration of a run without a report is unknown
         first = f"{'Would stop' if scene == 'foretold' else 'Stopped'}{after}: {reason(summary)}."
         if not events.read:
             return f"{first} Nothing was read."
@@ -114,7 +114,7 @@ def _outcome(summary: Summary, scene: Scene) -> str:
 
 
 def reason(summary: Summary) -> str:
-    """Why the run stopped, in words: those of the problem that bears its code, else the registry's."""
+    """Why the run stopped: the message of the problem with that code, else the message in `problems`."""
     code = summary.reason or "stopped"
     return next((problem.message for problem in summary.problems if problem.code == code), words_for(code).message)
 
@@ -122,19 +122,19 @@ def reason(summary: Summary) -> str:
 def next_steps(
     summary: Summary, *, rejects: Path | None = None, resume_in: float | None = None, scene: Scene = "account"
 ) -> list[str]:
-    """What to do now, one sentence or two each; nothing for a run that went well."""
+    """The next steps, of one or two sentences each; none for a run that went well."""
     events, steps = summary.events, []
     if rejects is not None and events.rejected:
         kept = count(events.rejected + events.failed, "rejected or failed event")
         steps.append(f"{kept} in {rejects}: mend them there, or the config or Pipedrive, and replay it.")
     elif events.rejected:
-        # Files of a folder that were read to their end would be passed over, and give no rejects.
+        # Without --reread, files that were read to their end are passed over and give no rejects.
         again = {"account": "Run again with --reread and", "sandbox": "Run again with", "foretold": "Replay with"}
         steps.append(f"{again[scene]} --rejects FILE to get the rejected events as a file to mend and replay.")
     if resume_in is not None:
         steps.append(f"Come back in {duration_words(resume_in)}.")
     if scene != "account":
-        return steps  # nothing is left to be continued: the next run begins with an empty Pipedrive again
+        return steps  # nothing can be continued: the next run begins with an empty Pipedrive again
     if summary.exit_code == EXIT_CREDENTIALS:
         steps.append("Put the API token right, then run the same command again; what is done is not sent twice.")
     elif not summary.input_complete:
@@ -148,7 +148,7 @@ def next_steps(
 
 
 def place_words(example: Example) -> str:
-    """Where the event stands: `file:line`, with the place in its batch as `[index]`; `-` for no event's problem."""
+    """The event's place: `file:line`, with `[index]` within a batch; `-` for a problem without an event."""
     if example.file is None:
         return "-"
     within = "" if example.index is None else f"[{example.index}]"
@@ -156,28 +156,28 @@ def place_words(example: Example) -> str:
     return f"{example.file}{line}{within}"
 
 
-def apart(problems: Iterable[ProblemGroup]) -> tuple[list[ProblemGroup], list[ProblemGroup]]:
-    """The problems, and what was skipped as it should be: a good run has some of these, and none of the others."""
-    told = worst_first(problems)
-    skipped = [problem for problem in told if problem.outcome is Outcome.SKIPPED]
-    return [problem for problem in told if problem.outcome is not Outcome.SKIPPED], skipped
+def split_skipped(problems: Iterable[ProblemGroup]) -> tuple[list[ProblemGroup], list[ProblemGroup]]:
+    """The groups of problems, without and with the outcome skipped. A good run may have skipped events."""
+    ordered = worst_first(problems)
+    skipped = [problem for problem in ordered if problem.outcome is Outcome.SKIPPED]
+    return [problem for problem in ordered if problem.outcome is not Outcome.SKIPPED], skipped
 
 
 def skipped(group: ProblemGroup) -> str:
-    """How many events were skipped and why, in one line."""
+    """The number of skipped events and the reason, in one line."""
     hint = f". {group.hint}" if group.hint else ""
     return f"{group.count:,} × {group.message}{hint}"
 
 
-def share(problem: ProblemGroup) -> str:
-    """What the problem did to its events: `rejected`, or `noticed` where it cost them nothing; `stopped` is the run."""
+def problem_label(problem: ProblemGroup) -> str:
+    """The outcome of the problem's events; `noticed` if it is only counted; `stopped` if it stopped the run."""
     if problem.outcome is Outcome.PENDING and not problem.count:
         return "stopped"
     return problem.outcome.value if problem.outcome else "noticed"
 
 
 def top_traits(counts: dict[str, int], most: int = 10) -> tuple[list[tuple[str, int]], int]:
-    """The most frequent traits, and how many others there are."""
+    """The most frequent traits, and the number of the others."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ranked[:most], max(0, len(ranked) - most)
 

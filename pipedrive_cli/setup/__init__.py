@@ -1,1 +1,1 @@
-"""What only `init` needs of a sample of events: proposals for the mapping, choices, and new fields. Pure."""
+"""SETUP: makes a mapping from a sample of events, for `init`: proposals, choices, and new fields. Pure."""

@@ -1,4 +1,4 @@
-"""Fields that could be made for traits that have none: a name, and a type that takes the values seen. Pure."""
+"""New fields for traits that have none: a name, and a type that takes the values of the sample. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.transform.targets import STANDARD
 
-FIELD_NAME: Final = 60  # characters of a field that is made
-SHORT_TEXT: Final = 255  # what a `varchar` holds
+FIELD_NAME: Final = 60  # characters of a new field's name
+SHORT_TEXT: Final = 255  # characters that a `varchar` holds
 
 _WORDS = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
@@ -22,7 +22,7 @@ _NO_AMOUNT = re.compile(r"(?:id|code|zip|phone|number|no|key)$")
 
 
 def guess_type(path: str, values: Sequence[Any]) -> str | None:
-    """The type of field that takes all of these values and means them; text in doubt, None where not even that fits."""
+    """The field type that suits all of these values; text in doubt, None where not even text fits."""
     values = [value for value in values if not says_nothing(value)]
     if any(isinstance(value, dict) for value in values) or any(_text(value) is None for value in values):
         return None
@@ -36,12 +36,12 @@ def guess_type(path: str, values: Sequence[Any]) -> str | None:
 
 
 def bare(name: str) -> str:
-    """A name by its letters and digits alone: `jobTitle`, `job_title` and `Job title` are one."""
+    """A name reduced to letters and digits, without case: `jobTitle`, `job_title` and `Job title` are the same."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
 class FieldNames:
-    """Names for fields that are made, none of which the account or another proposal has."""
+    """Names for new fields, which neither the account nor another proposal uses."""
 
     def __init__(self, account: Account | None) -> None:
         self._used: dict[Kind, set[str]] = {
@@ -51,8 +51,8 @@ class FieldNames:
             for kind in KINDS
         }
 
-    def new(self, kind: Kind, path: str) -> str:
-        """A name made from a trait's."""
+    def make_name(self, kind: Kind, path: str) -> str:
+        """A new field's name, made from the trait's."""
         leaf = path.rpartition(".")[2]
         names = [_title(leaf), _title(path.replace(".", " "))]
         for name in (*names, f"{names[-1]} (events)", *(f"{names[-1]} {nth}" for nth in range(2, 1000))):
@@ -79,7 +79,7 @@ def _text(value: Any) -> str | None:
 
 
 def _is_amount(value: Any) -> bool:
-    """A number that is no code: codes begin with a zero, or are longer than a number is exact."""
+    """Whether this is a number and no code. A code begins with a zero, or is too long to be exact as a number."""
     if isinstance(value, bool | list):
         return False
     written = str(value).strip()

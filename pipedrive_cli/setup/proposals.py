@@ -1,8 +1,7 @@
-"""A mapping thought up from what events hold and what the account has: trait by trait, each with its reason. Pure.
+"""Proposes a mapping from the traits of events and the fields of the account, trait by trait, with reasons. Pure.
 
-The sample comes from strangers and the account's names from somebody else; nothing of either is trusted beyond being
-compared. What is proposed is a guess: `sure` says where a name is the same and the values fit, so that a script may
-take it unasked.
+The sample's traits and the account's names are hostile: they are compared and never interpreted. Proposals are guesses.
+`sure` marks those where the name is the same and the values fit, so that a script may take them without asking.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, FieldTarg
 
 Reason: TypeAlias = Literal["same name", "its values are the field's options", "usual name", "similar name"]
 
-ALIKE: Final = 0.8  # how much alike two names must be for one to be a slip of the other, from 0 to 1
-SHORTEST: Final = 3  # letters: shorter names are alike by chance
-FITTING: Final = 0.5  # the part of the sample's values that a field must take
-LONGEST_NAME: Final = 200  # characters of a trait: YAML reads keys of up to 1,024, people read fewer
+ALIKE: Final = 0.8  # similarity, from 0 to 1, at which one name counts as a slip of the other
+SHORTEST: Final = 3  # letters: shorter names are similar by chance
+FITTING: Final = 0.5  # the share of the sample's values that a field must take
+LONGEST_NAME: Final = 200  # characters of a trait: YAML would take 1,024, people cannot read that
 
 BUILT_IN: Final[dict[Kind, tuple[str, ...]]] = {
     "persons": PERSON_TRAITS,
@@ -33,7 +32,7 @@ BUILT_IN: Final[dict[Kind, tuple[str, ...]]] = {
     "leads": LEAD_PROPERTIES,
     "products": PRODUCT_PROPERTIES,
 }
-# What the event specification calls fields that Pipedrive has under other names.
+# Traits of the event specification -> Pipedrive's fields of another name.
 USUAL: Final[dict[Kind, dict[str, str]]] = {
     "persons": {"title": "job_title"},
     "organizations": {"employees": "employee_count", "revenue": "annual_revenue"},
@@ -56,9 +55,9 @@ _ORDER: Final[dict[Reason, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class TraitSeen:
-    """A trait that occurs in no mapping: in how many events, and some distinct values of it.
+    """A trait without a mapping: the number of events that have it, and some of its distinct values.
 
-    `whole` marks an object whose parts are traits of their own (`address` beside `address.city`).
+    `whole` marks an object whose parts are also listed as traits (`address` beside `address.city`).
     """
 
     kind: Kind
@@ -70,12 +69,11 @@ class TraitSeen:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What may become of one trait. `field` is as a config writes it, None where nothing is proposed.
+    """What is proposed for one trait. `field` is the field as a config writes it, None where nothing is proposed.
 
-    `misfit` is a value of the sample that the field would refuse, and `why_not` what it takes instead. `rival` is
-    another field of the same name, with its type, that takes the values too. `slip_of` is the trait that was perhaps
-    meant. `new_name` and `new_type` are those of a field that could be made for it; None where
-    no field takes such values.
+    `misfit` is a value of the sample that the field would refuse, and `why_not` what the field takes instead. `rival`
+    is another field of the same name, with its type, that takes the values too. `slip_of` is the trait that was perhaps
+    meant. `new_name` and `new_type` describe a new field for the trait; None where no field takes such values.
     """
 
     trait: TraitSeen
@@ -92,13 +90,13 @@ class Proposal:
 
     @property
     def sure(self) -> bool:
-        """Whether nobody needs to be asked."""
+        """Whether the field can be taken without asking."""
         return self.field is not None and self.reason == "same name" and self.rival is None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldCandidate:
-    """A field of the account that a trait may go to: as a config writes it, and the names it is known by."""
+    """A field of the account to which a trait may go: as a config writes it, and the names to compare."""
 
     written: str
     names: tuple[str, ...]
@@ -112,9 +110,9 @@ def propose(
 ) -> tuple[Proposal, ...]:
     """One proposal per trait that can be mapped, in the order of `seen`; each field is proposed for one trait at most.
 
-    `taken` are fields, as a config writes them with their kind before them (`persons/Role`), that are no longer free;
-    `placed` are traits that have their field already, and of which others may be slips.
-    Of an object that is mapped as a whole the parts that nothing is proposed for are left out.
+    `taken` are the fields that are no longer free, as kind and field (`persons/Role`). `placed` are traits that have a
+    field already; other traits may be slips of them. Where an object is mapped as a whole, its parts without a proposal
+    are left out.
     """
     traits = [trait for trait in seen if can_be_mapped(trait.kind, trait.path)]
     by_kind: dict[Kind, list[FieldCandidate]] = {kind: candidates(kind, account) for kind in KINDS}
@@ -123,7 +121,7 @@ def propose(
         (_ORDER[reason], -score, -trait.count, index, not candidate.custom, place, reason)
         for index, trait in enumerate(traits)
         for place, candidate in enumerate(by_kind[trait.kind])
-        for reason, score in _claims(trait, candidate)
+        for reason, score in _reasons(trait, candidate)
     ]
     unfit: dict[int, Proposal] = {}
     for _, _, _, index, _, place, reason in sorted(claims):
@@ -131,7 +129,7 @@ def propose(
         key = f"{trait.kind}/{candidate.written}"
         if index in chosen or key in used:
             continue
-        found = _fitted(trait, candidate, reason)
+        found = _proposal_of(trait, candidate, reason)
         if found.field is None:
             unfit.setdefault(index, found)
             continue
@@ -150,7 +148,7 @@ def propose(
 
 
 def can_be_mapped(kind: Kind, path: str) -> bool:
-    """Whether a config can name this trait on its left side."""
+    """Whether a config's mapping can name this trait."""
     return (
         len(path) <= LONGEST_NAME
         and all(part.strip() for part in path.split("."))
@@ -160,14 +158,14 @@ def can_be_mapped(kind: Kind, path: str) -> bool:
 
 
 def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
-    """The fields of a kind that a mapping may write, each under the shortest name that means it and no other."""
+    """The fields of a kind that a mapping may write, each under the shortest unambiguous name."""
     found: list[FieldCandidate] = []
     fields = () if account is None else account.fields.get(kind, ())
     shown = {field.key: field.name for field in fields if not field.custom}
     for key in STANDARD[kind]:
         target = resolve_field(kind, key, account)
         if isinstance(target, FieldTarget) and target.type in {"enum", "set"} and target.convert is None:
-            continue  # which options it has is not known, so neither is what it would refuse
+            continue  # its options are unknown, so nobody can say which values fit
         if isinstance(target, FieldTarget) and key not in RESERVED_FIELDS[kind] | {"visible_to", "label_ids"}:
             names = tuple(dict.fromkeys(filter(None, (bare(key), bare(shown.get(key, ""))))))
             found.append(FieldCandidate(key, names, target, frozenset(), custom=False))
@@ -183,7 +181,7 @@ def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
 
 
 def as_written(kind: Kind, key: str, name: str, account: Account | None) -> str:
-    """How a config names this custom field: by its name where that means it alone, else by its key."""
+    """How a config names this custom field: by name where the name is unambiguous, else by key."""
     name = name.strip()
     if not name or name in RESERVED_FIELDS[kind] | RESERVED_EVERYWHERE | NEVER or not name.isprintable():
         return key
@@ -192,7 +190,7 @@ def as_written(kind: Kind, key: str, name: str, account: Account | None) -> str:
 
 
 def id_field(kind: Kind, account: Account | None) -> tuple[str, bool]:
-    """The custom field for a kind's ids, as a config writes it, and whether the account has it already."""
+    """The custom field for a kind's ids, as a config writes it; and whether the account has that field already."""
     fields = () if account is None else account.fields.get(kind, ())
     custom = [field for field in fields if field.custom and field.type in ID_TYPES]
     for usual in USUAL_ID_FIELDS[kind]:
@@ -205,7 +203,7 @@ def id_field(kind: Kind, account: Account | None) -> tuple[str, bool]:
 
 
 def wrong_id_field(kind: Kind, written: str, account: Account | None) -> str | None:
-    """Why this cannot hold ids, None where it can or is yet to be made."""
+    """Why this field cannot hold ids; None where it can, or has yet to be made."""
     if written in STANDARD[kind] or written in RESERVED_FIELDS[kind] | RESERVED_EVERYWHERE | NEVER:
         return f"{written} is a field of Pipedrive's own; ids need a custom field of type text"
     target = resolve_field(kind, written, account)
@@ -215,21 +213,21 @@ def wrong_id_field(kind: Kind, written: str, account: Account | None) -> str | N
 
 
 def near_trait(path: str, others: Iterable[str]) -> str | None:
-    """The one of `others` that `path` is most likely a slip of; both under the same parent."""
+    """The most similar of `others` below the same parent, of which `path` is perhaps a slip, or None."""
     parent, _, leaf = path.rpartition(".")
     best, most = None, ALIKE
     for other in others:
         other_parent, _, other_leaf = other.rpartition(".")
         if other == path or bare(other_parent) != bare(parent):
             continue
-        score = _likeness(bare(leaf), bare(other_leaf))
+        score = _similarity(bare(leaf), bare(other_leaf))
         if score >= most:
             best, most = other, score
     return best
 
 
 def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
-    """How many of the trait's values the field takes, the first that it refuses, and what it takes instead."""
+    """How many of the trait's values fit the field, the first that does not, and what the field takes instead."""
     fitting, misfit, why_not = 0, None, None
     for value in trait.values:
         try:
@@ -244,8 +242,8 @@ def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
     return fitting, misfit, why_not
 
 
-def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:
-    """Why the trait may be meant for the field, and how strongly within that reason."""
+def _reasons(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:
+    """The reasons why the trait may belong to the field, each with a score to compare within that reason."""
     full, leaf = bare(trait.path), bare(trait.path.rpartition(".")[2])
     if trait.whole:
         if full in candidate.names and candidate.target.type in {"address", "monetary"}:
@@ -254,21 +252,21 @@ def _claims(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reaso
     if full and full in candidate.names:
         yield "same name", 2.0
     elif leaf and leaf in candidate.names:
-        # `company.name` says nothing of the person's own name: a part is as good as the whole only when it is custom.
+        # `company.name` is not the person's name: the last part alone counts as the same name for custom fields only.
         yield ("same name", 1.0) if candidate.custom else ("similar name", 1.0)
     if USUAL[trait.kind].get(leaf) == candidate.written:
         yield "usual name", 1.0
-    likeness = max((_likeness(full, name) for name in candidate.names), default=0.0)
+    likeness = max((_similarity(full, name) for name in candidate.names), default=0.0)
     if likeness >= ALIKE:
         yield "similar name", likeness
     if candidate.custom and len(candidate.labels) > 1:
-        said = {str(plain(value)).strip().casefold() for value in trait.values if not says_nothing(value)}
-        if len(said) > 1 and said <= candidate.labels:
-            yield "its values are the field's options", len(said) / len(candidate.labels)
+        values = {str(plain(value)).strip().casefold() for value in trait.values if not says_nothing(value)}
+        if len(values) > 1 and values <= candidate.labels:
+            yield "its values are the field's options", len(values) / len(candidate.labels)
 
 
-def _likeness(one: str, other: str) -> float:
-    """From 0 to 1; 0 also where it could not be `ALIKE`, which costs less to find out."""
+def _similarity(one: str, other: str) -> float:
+    """The similarity of two names, from 0 to 1; 0 also, to save time, where it cannot reach `ALIKE`."""
     shorter, longer = sorted((len(one), len(other)))
     if shorter < SHORTEST or 2 * shorter < ALIKE * (shorter + longer):
         return 0.0
@@ -276,18 +274,18 @@ def _likeness(one: str, other: str) -> float:
     return matcher.ratio() if matcher.quick_ratio() >= ALIKE else 0.0
 
 
-def _fitted(trait: TraitSeen, candidate: FieldCandidate, reason: Reason) -> Proposal:
-    """The proposal, without a field where most values of the sample would be refused."""
+def _proposal_of(trait: TraitSeen, candidate: FieldCandidate, reason: Reason) -> Proposal:
+    """The proposal of this field; without the field where it would refuse most values of the sample."""
     fitting, misfit, why_not = fit(trait, candidate.target)
     fits = not trait.values or fitting >= FITTING * len(trait.values)
     return Proposal(trait, candidate.written if fits else None, candidate.target.type, reason, fitting, misfit, why_not)
 
 
 def _rival(trait: TraitSeen, chosen: FieldCandidate, free: Sequence[FieldCandidate]) -> str | None:
-    """Another field that bears the chosen one's name and takes the values too: a name alone does not say which."""
+    """Another free field with the same name that takes the values too, so that somebody must choose."""
     for other in free:
         twins = other.written != chosen.written and not {*other.names}.isdisjoint(chosen.names)
-        if twins and _fitted(trait, other, "same name").field is not None:
+        if twins and _proposal_of(trait, other, "same name").field is not None:
             return f"{other.written} ({other.target.type})"
     return None
 
@@ -299,4 +297,4 @@ def _without_field(proposal: Proposal, traits: Sequence[TraitSeen], names: Field
     new_type = guess_type(trait.path, trait.values)
     if slip is not None or new_type is None:
         return replace(proposal, reason=None, slip_of=slip)
-    return replace(proposal, reason=None, new_name=names.new(trait.kind, trait.path), new_type=new_type)
+    return replace(proposal, reason=None, new_name=names.make_name(trait.kind, trait.path), new_type=new_type)

@@ -1,1 +1,1 @@
-"""TRANSFORM: an event becomes changes of records. Pure: no clock, network or disk, nothing of Pipedrive's state."""
+"""TRANSFORM: turns an event into changes of records. Pure: no clock, network or disk; knows no records of Pipedrive."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipedrive_cli.model import Alias, Complaint, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
-from pipedrive_cli.transform.persons import context_change, nobody
+from pipedrive_cli.transform.persons import context_change, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
 OFF = Complaint("alias_off", "the config skips alias events (identity.alias)", outcome=Outcome.SKIPPED)
@@ -15,8 +15,8 @@ SAME = Complaint("alias_same", "previous and current id are the same", "previous
 
 
 def alias(event: Event, rules: MappingRules) -> Transformed:
-    """The two names. `context.traits` describe the current person, whom they never bring into being: that would turn a
-    new key for the previous person into a merge."""
+    """The alias, and a change for `context.traits`, which describe the current person. That change never creates the
+    person: otherwise the previous person would be merged into it instead of getting the current user id."""
     if rules.alias_off:
         return Transformed(complaints=(OFF,))
     ids = event.ids
@@ -24,13 +24,13 @@ def alias(event: Event, rules: MappingRules) -> Transformed:
     current = RecordName("persons", key, ids.get("pipedriveCurrentId", ids.get("pipedrivePersonId")))
     previous = RecordName("persons", event.previous_id, ids.get("pipedrivePreviousId"))
     if current.key is None and current.pipedrive_id is None:
-        return nobody(event)
+        return without_person(event)
     if previous.key is None and previous.pipedrive_id is None:
         return Transformed(complaints=(NO_PREVIOUS,))
     if previous == current or (previous.key == current.key and previous.key is not None):
         return Transformed(complaints=(SAME,))
     notes = Notes()
-    said = context_change(event, current, rules, notes, may_create=False)
-    changes = (said,) if said.fields or said.emails or said.phones else ()
+    context = context_change(event, current, rules, notes, may_create=False)
+    changes = (context,) if context.fields or context.emails or context.phones else ()
     link = Alias(previous, current, event.time)
     return Transformed(changes, link, tuple(notes.complaints), tuple(notes.dropped))

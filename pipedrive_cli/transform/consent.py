@@ -1,7 +1,7 @@
-"""Whether an event's user has refused what the config's purposes stand for. Pure.
+"""Decides whether an event's user has refused consent to the config's purposes. Pure.
 
-The rules are the vendors' own: RudderStack's server filters by denied ids alone, Segment's destinations need their
-categories opted in. An event that says nothing, and a purpose that Segment's object does not name, count by `unknown`.
+The rules are the vendors' own: RudderStack's server filters only by denied ids, Segment's destinations need consent to
+their categories. For events without consent, and purposes that Segment's object does not name, `unknown` decides.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pipedrive_cli.config import Config
 from pipedrive_cli.model import Complaint, Consent, Outcome
 
-PURPOSES_KEPT = 1_000  # hostile events could bring a new name each
+PURPOSES_KEPT = 1_000  # names at most; hostile input may have a new one in every event
 DENIED = Complaint("consent_denied", "the user has refused consent", "context", outcome=Outcome.SKIPPED)
 IGNORED = Complaint(
     "consent_ignored", "the event says what its user consents to, and the config does not ask", "privacy.consent"
@@ -21,7 +21,7 @@ IGNORED = Complaint(
 
 @dataclass(frozen=True, slots=True)
 class ConsentRules:
-    """`purposes` are compared exactly; none: nothing is refused. `all_needed`: one refused purpose is enough."""
+    """Without `purposes` (compared exactly) no event is skipped. `all_needed`: one refused purpose is enough."""
 
     purposes: frozenset[str] = frozenset()
     all_needed: bool = True
@@ -49,26 +49,26 @@ class ConsentRules:
 
 @dataclass(slots=True)
 class PurposesSeen:
-    """The purposes that events name: of how many events, and how many of those refuse them."""
+    """Counts, for every purpose in events, the events that name it and those that refuse it."""
 
     _named: Counter[str] = field(default_factory=Counter)
     _refused: Counter[str] = field(default_factory=Counter)
 
     def add(self, consent: Consent | None) -> None:
-        """Counts what one event says."""
+        """Counts the consent of one event."""
         if consent is None:
             return
         refused = set(consent.denied or ())
         granted = set(consent.allowed)
-        for purpose, says in (consent.categories or {}).items():
-            (granted if says else refused).add(purpose)
-        said = refused | granted
-        for purpose in said if len(self._named) < PURPOSES_KEPT else said & self._named.keys():
+        for purpose, is_granted in (consent.categories or {}).items():
+            (granted if is_granted else refused).add(purpose)
+        named = refused | granted
+        for purpose in named if len(self._named) < PURPOSES_KEPT else named & self._named.keys():
             self._named[purpose] += 1
             self._refused[purpose] += purpose in refused
 
     def found(self) -> dict[str, tuple[int, int]]:
-        """(named, refused) of each purpose, the most frequent first."""
+        """Purpose -> (events that name it, events that refuse it), the most frequent first."""
         return {purpose: (number, self._refused[purpose]) for purpose, number in self._named.most_common()}
 
 

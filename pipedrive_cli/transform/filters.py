@@ -1,4 +1,4 @@
-"""Which events are for us: the `integrations` object, and the config's names of track events."""
+"""Which events are to be sent: by an event's `integrations` object, and by the config's names of track events."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from fnmatch import translate
 from typing import Any, Final, Literal, TypeAlias
 
-_EVERYWHERE: Final = {"All": True}  # what most events say
+_ALL_ALLOWED: Final = {"All": True}  # as in most events
 
-REMEMBERED = 10_000  # routes of event names kept; hostile input may bring a new name with every event
+REMEMBERED = 10_000  # cached routes; hostile input may have a new event name in every event
 
 
-def wanted_by(integrations: Any, names: Sequence[str]) -> bool:
-    """Whether an event's `integrations` lets it pass; `names` are ours, none of them ignores the object.
+def passes_integrations(integrations: Any, names: Sequence[str]) -> bool:
+    """Whether an event's `integrations` object allows this tool, by one of `names`. Without names every event passes.
 
-    The first of our names that is present as a boolean or an object decides, else `All`, which defaults to true. An
-    `All` that is no boolean and an `integrations` that is no object send nowhere (RudderStack's own rule).
+    The first name whose value is a boolean or an object decides, else `All`, which defaults to true. If `All` is no
+    boolean or `integrations` no object, the event does not pass (RudderStack's own rule).
     """
-    if integrations is None or not names or integrations == _EVERYWHERE:
+    if integrations is None or not names or integrations == _ALL_ALLOWED:
         return True
     if not isinstance(integrations, dict):
         return False
@@ -39,9 +39,9 @@ Route: TypeAlias = Literal["lead", "product viewed", "order completed", "exclude
 
 
 class Routes:
-    """What becomes of track events by their names, which are compared trimmed and without case.
+    """What a track event becomes, by its name; names are compared trimmed and without case.
 
-    `exclude` is stronger than all; `include` limits what becomes a lead. * and ? are wildcards in both.
+    `exclude` overrides everything else; `include` limits which events become leads. * and ? are wildcards in both.
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class Routes:
         self._known: dict[str, Route] = {}
 
     def route(self, name: str) -> Route:
-        """Where an event of this name goes."""
+        """What an event of this name becomes."""
         known = self._known.get(name)
         if known is None:
             if len(self._known) >= REMEMBERED:
@@ -69,7 +69,7 @@ class Routes:
 
 
 def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
-    # `translate` looks for each piece between two stars once (an atomic group): names are hostile, and trying other
-    # places would take time that grows with a power of the name's length. A bracket is no wildcard of ours.
+    # Names are hostile: `translate` makes atomic groups, so that matching does not backtrack. Brackets are escaped,
+    # because they are no wildcards here.
     translated = [translate(each.strip().casefold().replace("[", "[[]")) for each in wildcards]
-    return re.compile("|".join(translated) or "(?!)")  # without any, an expression that matches nothing
+    return re.compile("|".join(translated) or "(?!)")  # (?!) matches nothing

@@ -1,4 +1,4 @@
-"""What in a config does not fit the account: fields, labels and currencies, each with what to do about it. Pure."""
+"""Problems of a config that does not fit the account: fields, labels and currencies, each with a hint. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pipedrive_cli.transform.targets import (
     resolve_field,
 )
 
-LISTED = 10  # names in one message
+LISTED = 10  # names in one message at most
 MAKE_IT = "if it is to be a new field, `pipedrive-cli fields create` makes it"
 
 
 def resolve_fields(config: Config, account: Account | None) -> list[ConfigProblem]:
-    """Every field, label and currency of the config that the account does not have; nothing without an account."""
+    """A problem for every field, label and currency of the config that the account does not have."""
     problems: list[ConfigProblem] = []
     ids: dict[str, str] = {}
     for kind, name in ID_FIELDS:
@@ -41,13 +41,13 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
         elif isinstance(target, FieldTarget):
             ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
-        problems += _mapping(kind, config, account, ids)
+        problems += _line_problems(kind, config, account, ids)
     if account is not None:
-        problems += [*_currency(config, account), *_labels(config, account)]
+        problems += [*_currency_problems(config, account), *_label_problems(config, account)]
     return problems
 
 
-def _mapping(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
+def _line_problems(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
     taken: dict[str, str] = {}
     for trait, written in getattr(config.fields, kind).items():
         path = f"fields.{kind}.{trait}"
@@ -63,7 +63,7 @@ def _mapping(kind: Kind, config: Config, account: Account | None, ids: dict[str,
 
 
 def _advice(kind: Kind, written: str, account: Account | None) -> str:
-    """What to do about a field that the config names and that is not there, or not there once."""
+    """The hint for a field of the config that the account does not have, or has more than once."""
     fields = () if account is None else account.fields.get(kind, ())
     named = [field for field in fields if field.custom and bears(field, written)]
     if written in NEVER:
@@ -92,7 +92,7 @@ def _no_id_field(target: FieldTarget) -> str | None:
 
 
 def _id_advice(kind: Kind, account: Account | None) -> str:
-    """The fields that could hold ids; Pipedrive cannot change a field's type."""
+    """The hint that names the fields that could hold ids; Pipedrive cannot change a field's type."""
     fields = () if account is None else account.fields.get(kind, ())
     named = Counter(field.name.strip() for field in fields)
     fitting = [f.name for f in fields if f.custom and f.type in ID_TYPES and named[f.name.strip()] == 1]
@@ -100,7 +100,7 @@ def _id_advice(kind: Kind, account: Account | None) -> str:
     return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
 
 
-def _currency(config: Config, account: Account) -> Iterator[ConfigProblem]:
+def _currency_problems(config: Config, account: Account) -> Iterator[ConfigProblem]:
     code = config.leads.default_currency
     if code is not None and account.currencies is not None and code not in account.currencies:
         yield ConfigProblem(
@@ -110,7 +110,7 @@ def _currency(config: Config, account: Account) -> Iterator[ConfigProblem]:
         )
 
 
-def _labels(config: Config, account: Account) -> Iterator[ConfigProblem]:
+def _label_problems(config: Config, account: Account) -> Iterator[ConfigProblem]:
     labels = account.lead_labels
     for written in config.leads.label_ids if labels is not None else ():
         named = _labels_named(written, labels or ())
@@ -131,7 +131,7 @@ def _labels(config: Config, account: Account) -> Iterator[ConfigProblem]:
 
 
 def _labels_named(written: str, labels: Iterable[Label]) -> list[Label]:
-    """The labels that bear this id or name; the exact name goes before one that differs in case."""
+    """The labels with this id or name; an exact name takes precedence over one that differs in case."""
     wanted = written.strip()
     known = list(labels)
     for found in (
@@ -144,10 +144,7 @@ def _labels_named(written: str, labels: Iterable[Label]) -> list[Label]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first names, and how many others there are; `none` without any."""
+    """The first `LISTED` names and the number of the others; `none` for an empty list."""
     every = list(names)
     more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
     return (", ".join(every[:LISTED]) or "none") + more
-
-
-__all__ = ["listed", "resolve_fields"]

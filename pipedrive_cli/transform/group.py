@@ -1,4 +1,4 @@
-"""group: an organization, and the link of the event's person to it."""
+"""group: an organization, and the event's person linked to it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ NO_GROUP = Complaint("missing_group_id", "the group event names no group", "grou
 
 
 def group(event: Event, rules: MappingRules) -> Transformed:
-    """An organization change; with a user also the person's link, and what the context says of the person."""
-    known = event.ids.get("pipedriveGroupId") if event.ids else None
-    if event.group_id is None and known is None:
+    """A change of the organization; with a user also one that links the person, and one for `context.traits`."""
+    pipedrive_id = event.ids.get("pipedriveGroupId") if event.ids else None
+    if event.group_id is None and pipedrive_id is None:
         return Transformed(complaints=(NO_GROUP,))
     notes = Notes()
-    organization = RecordName("organizations", event.group_id, known)
+    organization = RecordName("organizations", event.group_id, pipedrive_id)
     changes = [_organization_change(event, organization, rules, notes)]
     person = person_of(event, rules)
     if person is not None:
         may_create = rules.create_persons
-        said = context_change(event, person, rules, notes, may_create=may_create)
-        # The link is the event's own word and is timed; what the context says only fills blanks.
+        context = context_change(event, person, rules, notes, may_create=may_create)
+        # The link is a value of its own, with the event's time; values from `context.traits` only fill blanks.
         changes.append(
             Change(
                 person,
                 event.time,
                 Rank.OWN,
                 {"organization": organization},
-                on_creation=said.on_creation,
+                on_creation=context.on_creation,
                 may_create=may_create,
             )
         )
-        if said.fields or said.emails or said.phones:
-            changes.append(said)
+        if context.fields or context.emails or context.phones:
+            changes.append(context)
     return Transformed(tuple(changes), None, tuple(notes.complaints), tuple(notes.dropped))
 
 

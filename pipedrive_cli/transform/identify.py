@@ -1,4 +1,4 @@
-"""identify: what an event says of the person it is about."""
+"""identify: the values of the event's own person."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from pipedrive_cli.model import Change, Event, Rank, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.transform.mapping import Notes
-from pipedrive_cli.transform.persons import nobody, person_of, read_traits
+from pipedrive_cli.transform.persons import person_of, read_traits, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
 
 def identify(event: Event, rules: MappingRules) -> Transformed:
-    """A person change."""
+    """A change of the person."""
     person = person_of(event, rules)
     if person is None:
-        return nobody(event)
+        return without_person(event)
     notes = Notes()
     fields, emails, phones, creation = read_traits(_all_traits(event), "traits.", rules, notes)
     change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation)
@@ -24,7 +24,7 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
 
 
 def _all_traits(event: Event) -> Mapping[str, Any]:
-    """`traits`, and from `context.traits` what they do not tell: a null or a blank there hides nothing."""
+    """`traits`, completed from `context.traits` where a trait is missing, null or blank."""
     traits, context = event.traits, event.context_traits
     if not context or context is traits:
         return traits

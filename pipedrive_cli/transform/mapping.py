@@ -1,7 +1,7 @@
-"""One section of `fields:` compiled: which traits go to which addresses, and which names are known.
+"""One section of `fields:` compiled: which traits go to which addresses, and which trait names are known.
 
-Made once, used for every event, so everything that can be prepared is: paths are split, converters chosen, names of
-traits gathered in sets. Knows nothing of kinds of events.
+Made once and used for every event. So everything is prepared: paths are split, converters chosen, trait names
+collected in sets. Knows nothing of event types.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pipedrive_cli.model import Complaint, ComplaintCode, Kind, Outcome
 from pipedrive_cli.pipedrive.values import Converter, Unfit, as_it_is, says_nothing
 from pipedrive_cli.transform.targets import FieldTarget
 
-MOST = 100  # complaints and dropped names kept of one event: a hostile line of 4 MiB could hold a million
-DEEPEST = 5  # how far down names of dropped traits are told: beyond, the object is named as a whole
+MOST = 100  # complaints and dropped names of one event at most: a hostile line of 4 MiB could hold a million
+DEEPEST = 5  # levels: deeper parts of dropped traits are not named, only the object that holds them
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
@@ -27,11 +27,11 @@ _REPR.maxlong = 40
 
 
 class MappedField(NamedTuple):
-    """One mapped trait. `money` asks for the event's currency where the value brings none."""
+    """One mapped trait. `money`: a value without a currency takes the event's."""
 
     path: str
-    first: str  # the path's first part
-    below: tuple[str, ...]  # and the others
+    first: str  # the first part of the path
+    below: tuple[str, ...]  # the other parts
     address: str
     convert: Converter
     money: bool
@@ -39,36 +39,36 @@ class MappedField(NamedTuple):
 
 
 class Notes(msgspec.Struct):
-    """What is noticed while one event is read: complaints, and traits that no mapping names."""
+    """Collected while one event is read: complaints, and traits that no mapping names."""
 
     complaints: list[Complaint] = []
     dropped: list[tuple[Kind, str]] = []
 
-    def unfit(self, where: str, value: Any, field: str, reason: Unfit) -> None:
-        """A value that was left out: the event is rejected with that field, the rest is written."""
+    def reject_value(self, where: str, value: Any, field: str, reason: Unfit) -> None:
+        """Rejects the event because of a value that does not fit its field; the other fields are written."""
         self.reject("bad_value", f"{field} {reason}", where, value)
 
     def reject(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
-        """What rejects the event, or the part of it at `where`."""
+        """Adds a complaint that rejects the event, or the part of it at `where`."""
         self._add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
 
-    def count(self, code: ComplaintCode, message: str, where: str | None = None) -> None:
-        """A problem that costs the event nothing."""
+    def count_problem(self, code: ComplaintCode, message: str, where: str | None = None) -> None:
+        """Adds a complaint that is only counted."""
         self._add(Complaint(code, message, where))
 
-    def drop(self, kind: Kind, name: str) -> None:
-        """A trait that no mapping names."""
+    def drop_trait(self, kind: Kind, name: str) -> None:
+        """Adds a trait that no mapping names."""
         if len(self.dropped) < MOST:
             self.dropped.append((kind, name))
 
     def _add(self, complaint: Complaint) -> None:
-        # The products of an order share its currency, and would all complain of it.
+        # No doubles: a bad currency of an order would be reported for each of its products.
         if len(self.complaints) < MOST and complaint not in self.complaints:
             self.complaints.append(complaint)
 
 
 def short(value: Any) -> str:
-    """A value in at most some hundred characters, however large it is."""
+    """The repr of a value, cut to 120 characters."""
     return _REPR.repr(value)[:120]
 
 
@@ -87,7 +87,7 @@ def _descend(value: Any, parts: tuple[str, ...]) -> Any:
 
 
 class FieldMap:
-    """The compiled section for one kind. `fixed` are traits that have a meaning without any mapping."""
+    """The compiled section for one kind. `fixed` are traits that are used without any mapping."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class FieldMap:
         self.kind = kind
         self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
         self._currency = default_currency
-        # In the order of the config, which decides where two traits go to one field.
+        # In the order of the config: where two traits go to one field, the first wins.
         self._rows = tuple(
             MappedField(path, *_parts(path), t.address, t.convert or as_it_is, t.type == "monetary", t.name)
             for path, t in targets.items()
@@ -110,9 +110,9 @@ class FieldMap:
     def read(
         self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes, currency: Any = None
     ) -> None:
-        """Adds what `traits` hold of the mapped fields to `fields`, where that has not been set.
+        """Adds the values of mapped traits to `fields`, unless their field is set already.
 
-        `where` is put before names in complaints (`traits.`); `currency` is for amounts when `traits` name none.
+        `where` is the prefix of names in complaints (`traits.`); `currency` is for amounts when `traits` have none.
         """
         if not traits:
             return
@@ -122,11 +122,11 @@ class FieldMap:
             if below:
                 value = None if value is None else _descend(value, below)
                 if value is None:
-                    value = traits.get(path)  # flattened exports write the dots into the name
+                    value = traits.get(path)  # flattened exports have names with dots
             if value is None or address in fields:
                 continue
             if convert is as_it_is and type(value) is str and value and not value.isspace():
-                fields[address] = value  # nearly all are, where nobody knows the field's type
+                fields[address] = value  # a quick way: nearly all values where field types are unknown
                 continue
             if says_nothing(value):
                 continue
@@ -140,7 +140,7 @@ class FieldMap:
                     self._drop(key, value, notes)
 
     def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
-        """The value as its field takes it, None where it takes none of it."""
+        """The value converted for its field; None, with a complaint, where it does not fit."""
         if row.money:
             value = self._with_currency(value, currency, where + row.path, notes)
             if value is None:
@@ -148,7 +148,7 @@ class FieldMap:
         try:
             return row.convert(value)
         except Unfit as reason:
-            notes.unfit(where + row.path, value, row.name, reason)
+            notes.reject_value(where + row.path, value, row.name, reason)
             return None
 
     def _with_currency(self, value: Any, code: Any, where: str, notes: Notes) -> dict[str, Any] | None:
@@ -156,14 +156,14 @@ class FieldMap:
         if says_nothing(given.get("currency")):
             given["currency"] = self._currency if says_nothing(code) else code
         if given["currency"] is None:
-            notes.count("amount_without_currency", "an amount without a currency is not sent", where)
+            notes.count_problem("amount_without_currency", "an amount without a currency is not sent", where)
             return None
         return given
 
     def _drop(self, key: str, value: Any, notes: Notes) -> None:
-        """Notes unmapped traits by the names a mapping would give them: nested ones with dots."""
+        """Adds unmapped traits to the notes, under the names that a mapping would use: nested ones with dots."""
         if not isinstance(value, dict):
-            notes.drop(self.kind, key)
+            notes.drop_trait(self.kind, key)
             return
         waiting = [(key, value, 1)]
         while waiting and len(notes.dropped) < MOST:
@@ -173,4 +173,4 @@ class FieldMap:
             if isinstance(found, dict) and found and depth < DEEPEST:
                 waiting.extend((f"{name}.{part}", inner, depth + 1) for part, inner in reversed(found.items()))
             else:
-                notes.drop(self.kind, name)
+                notes.drop_trait(self.kind, name)

@@ -1,4 +1,4 @@
-"""An amount and its currency, as a product's price and a lead's value take them."""
+"""Reads an amount and its currency, for a product's price or a lead's value."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def money(
     rules: MappingRules,
     notes: Notes,
 ) -> tuple[int | float, str] | None:
-    """The first of `names` that says something in `values`, 0 too, with the currency; nothing without one.
+    """The first amount among `names` that is not blank (0 counts), with the currency; None without amount or currency.
 
-    `where` is the path of `values` with its dot, `target` what Pipedrive calls the amount.
+    `where` is the path of `values`, with a dot at its end; `target` is Pipedrive's name of the amount.
     """
     for name in names:
         given = values.get(name)
@@ -30,14 +30,14 @@ def money(
         try:
             amount = number(given)
         except Unfit as reason:
-            notes.unfit(where + name, given, target, reason)
+            notes.reject_value(where + name, given, target, reason)
             return None
         if says_nothing(currency):
-            notes.count("amount_without_currency", "an amount without a currency is not sent", where + name)
+            notes.count_problem("amount_without_currency", "an amount without a currency is not sent", where + name)
             return None
         try:
             return amount, rules.currency(currency)
         except Unfit as reason:
-            notes.unfit("properties.currency", currency, "currency", reason)
+            notes.reject_value("properties.currency", currency, "currency", reason)
             return None
     return None

@@ -1,28 +1,18 @@
-"""The person an event is about: what to call it, and what its traits say."""
+"""The person of an event: its record name, and the values of its traits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipedrive_cli.model import (
-    NOTHING,
-    Change,
-    Complaint,
-    Contact,
-    Event,
-    Outcome,
-    Rank,
-    RecordName,
-    Transformed,
-)
+from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.rules import MappingRules
 
-# The traits that are a part of a person's name, and which one: the first of a part that says something counts.
+# Traits that hold a part of a person's name -> that part. The first trait of a part that is not blank counts.
 NAME_PARTS: Final = {
     "firstName": "first_name",
     "firstname": "first_name",
@@ -40,21 +30,21 @@ ANONYMOUS = Complaint("anonymous_only", "the event has only an anonymous id", "u
 
 
 def person_of(event: Event, rules: MappingRules) -> RecordName | None:
-    """The event's user as a person, by user id, by Pipedrive's id, or by both."""
+    """The record name of the event's user: by user id, by Pipedrive's id, or by both."""
     key = event.user_id
     if key is None and rules.use_anonymous:
         key = event.anonymous_id
-    known = event.ids.get("pipedrivePersonId") if event.ids else None
-    return None if key is None and known is None else RecordName("persons", key, known)
+    pipedrive_id = event.ids.get("pipedrivePersonId") if event.ids else None
+    return None if key is None and pipedrive_id is None else RecordName("persons", key, pipedrive_id)
 
 
-def nobody(event: Event) -> Transformed:
-    """The end of an event that needs a person and names none."""
+def without_person(event: Event) -> Transformed:
+    """The result for an event that needs a person and names none: rejected, or skipped with an anonymous id."""
     return Transformed(complaints=(NOBODY if event.anonymous_id is None else ANONYMOUS,))
 
 
 def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
-    """What `context.traits` of an event about something else say of its person: it fills blanks."""
+    """The change of an event's person by its `context.traits`, which only fill blanks."""
     fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", rules, notes)
     return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
@@ -62,7 +52,7 @@ def context_change(event: Event, person: RecordName, rules: MappingRules, notes:
 def read_traits(
     traits: Mapping[str, Any], where: str, rules: MappingRules, notes: Notes
 ) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
-    """Fields, emails, phones and what goes with a creation."""
+    """Fields, emails, phones, and the fields that are only sent on creation."""
     fields: dict[str, Any] = {}
     if not traits:
         return fields, (), (), NOTHING
@@ -86,13 +76,13 @@ def read_traits(
 def read_name(
     traits: Mapping[str, Any], trait: str, where: str, address: str, fields: dict[str, Any], notes: Notes
 ) -> None:
-    """Adds a name or a part of one, trimmed, unless there is one or the trait says nothing."""
+    """Sets a name or a part of one, trimmed, unless it is set already or the trait is blank."""
     value = traits.get(trait)
     if address in fields or says_nothing(value):
         return
     name = plain(value)
     if name is None or len(name := name.strip()) > LONGEST_NAME:
-        notes.unfit(where + trait, value, address, Unfit("takes text of at most 255 characters"))
+        notes.reject_value(where + trait, value, address, Unfit("takes text of at most 255 characters"))
     else:
         fields[address] = name
 
@@ -104,22 +94,22 @@ def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any
     try:
         fields["visible_to"] = visible_to(value)
     except Unfit as reason:
-        notes.unfit(where + "visible_to", value, "visible_to", reason)
+        notes.reject_value(where + "visible_to", value, "visible_to", reason)
 
 
 def read_add_time(traits: Mapping[str, Any], where: str, notes: Notes) -> Mapping[str, Any]:
-    """The trait; nothing, so that the event's time counts, also where the trait is no time: it cannot be set later."""
+    """The trait `add_time`, if it is a time. Otherwise nothing, and the event's time is used."""
     value = traits.get("add_time")
     if value is not None and not says_nothing(value):
         try:
             return {"add_time": moment(value)}
         except Unfit as reason:
-            notes.unfit(where + "add_time", value, "add_time", reason)
+            notes.reject_value(where + "add_time", value, "add_time", reason)
     return NOTHING
 
 
 def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:
-    """Emails or phones from text, an object, or a list of either; each once, in order."""
+    """Emails or phones from text, an object, or a list of either; without doubles, in order."""
     if type(value) is str:
         trimmed = value.strip()
         if trimmed and len(trimmed) <= LONGEST_CONTACT:
@@ -132,7 +122,7 @@ def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], not
         try:
             contact = _contact(item)
         except Unfit as reason:
-            notes.unfit(f"{where}{trait}[{index}]" if listed else where + trait, item, trait, reason)
+            notes.reject_value(f"{where}{trait}[{index}]" if listed else where + trait, item, trait, reason)
             continue
         if contact is not None:
             found.setdefault(form(contact.value), contact)

@@ -1,7 +1,7 @@
-"""Names of fields held fast: which key each name of the config stands for, and where Pipedrive has moved since. Pure.
+"""Pinned fields: the key that each field name of the config stands for, and warnings about renamed fields. Pure.
 
-A name is looked up once. From then on its key is what counts, so that a field which somebody renames keeps getting
-its values, and another one that takes the old name gets none of them unnoticed.
+A name is looked up once; later runs use the key that was found. So a field that somebody renames in Pipedrive still
+gets its values, and another field that is given the old name gets none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Pins = Mapping[Kind, Mapping[str, str]]
 
 
 def pins(config: Config, account: Account) -> dict[Kind, dict[str, str]]:
-    """The account's pins with those of this config: every name that stands for one custom field, and its key."""
+    """The account's pins together with those of this config: names of custom fields -> keys."""
     found = {kind: dict(names) for kind, names in account.pinned.items()}
     for kind, _, name in _names(config):
         target = resolve_field(kind, name, account) if kind in account.fields else None
@@ -28,26 +28,26 @@ def pins(config: Config, account: Account) -> dict[Kind, dict[str, str]]:
 
 
 def moved(config: Config, account: Account) -> Iterator[ConfigProblem]:
-    """A warning for every name of the config whose field was renamed in Pipedrive, or is another one than before."""
+    """A warning for every name of the config whose field was renamed in Pipedrive, or now is another field."""
     for kind, path, name in _names(config):
         if kind not in account.fields or name.strip() not in account.pinned.get(kind, {}):
             continue
-        held = pinned_field(kind, name, account)
+        pinned = pinned_field(kind, name, account)
         others = [field for field in account.fields[kind] if field.custom and bears(field, name)]
-        if held is None and len(others) == 1:
+        if pinned is None and len(others) == 1:
             yield ConfigProblem(
                 path,
                 f"earlier runs wrote to another field named {name}, which the account's {kind} have no more; "
                 "from now on values go into the new one",
                 hint="what earlier runs wrote there is not written again: import it in Pipedrive where it is missed",
             )
-        elif held is not None and not bears(held, name):
-            yield _renamed(kind, path, name, held, others)
+        elif pinned is not None and not bears(pinned, name):
+            yield _renamed(kind, path, name, pinned, others)
 
 
-def _renamed(kind: Kind, path: str, name: str, held: Field, others: list[Field]) -> ConfigProblem:
-    message = f"the field {name} of {kind} is called {held.name} in Pipedrive now; values still go into it"
-    hint = f"write {held.name} instead of {name}"
+def _renamed(kind: Kind, path: str, name: str, pinned: Field, others: list[Field]) -> ConfigProblem:
+    message = f"the field {name} of {kind} is called {pinned.name} in Pipedrive now; values still go into it"
+    hint = f"write {pinned.name} instead of {name}"
     if others:
         keys = ", ".join(field.key for field in others)
         message += f", and not into another one that is called {name} now"

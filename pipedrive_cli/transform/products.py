@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.model import (
-    NOTHING,
-    Change,
-    Complaint,
-    Event,
-    Outcome,
-    Rank,
-    RecordName,
-    Transformed,
-)
+from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
@@ -27,7 +18,7 @@ NO_PRODUCTS = Complaint(
 
 
 def product_viewed(event: Event, rules: MappingRules) -> Transformed:
-    """One product, with its quantity as the unit, which the oldest event settles."""
+    """One product, with its quantity as the unit (the unit of the oldest event wins)."""
     notes = Notes()
     item = event.properties
     change = _product(event, item, "properties.", rules.viewed, ("price",), item.get("currency"), rules, notes, NOTHING)
@@ -35,7 +26,7 @@ def product_viewed(event: Event, rules: MappingRules) -> Transformed:
 
 
 def order_completed(event: Event, rules: MappingRules) -> Transformed:
-    """The order's products, with its currency and tax; a bad product is named, the good ones are kept."""
+    """The order's products, with the order's currency and tax. A bad product gets a complaint, the others are kept."""
     order = event.properties
     items = order.get("products")
     if not isinstance(items, list) or not items:
@@ -47,7 +38,7 @@ def order_completed(event: Event, rules: MappingRules) -> Transformed:
         try:
             shared["tax"] = number(tax)
         except Unfit as reason:
-            notes.unfit("properties.tax", tax, "tax", reason)
+            notes.reject_value("properties.tax", tax, "tax", reason)
     code = order.get("currency")
     changes = []
     for index, item in enumerate(items):
@@ -98,26 +89,28 @@ def _product(
 
 
 def _unit(item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes) -> Mapping[str, Any]:
-    """The quantity as the unit, unless the config maps something to it."""
+    """The quantity as the unit, unless the config maps a trait to the unit."""
     quantity = item.get("quantity")
     if quantity is None or "unit" in mapped.types or says_nothing(quantity):
         return NOTHING
     unit = plain(quantity)
     if unit is None or len(unit) > LONGEST:
-        notes.unfit(where + "quantity", quantity, "unit", Unfit("takes a number or text of at most 255 characters"))
+        notes.reject_value(
+            where + "quantity", quantity, "unit", Unfit("takes a number or text of at most 255 characters")
+        )
         return NOTHING
     return {"unit": unit}
 
 
 def _key_and_name(item: Mapping[str, Any], where: str, notes: Notes) -> tuple[str | None, str | None] | None:
-    """What the product is called: its code, and its name. None, with a complaint, where it is not to be told."""
+    """The product's code and name. None, with a complaint, where it has neither or its code is bad."""
     key = None
     for trait in CODES:
         value = item.get(trait)
         if value is None or says_nothing(value):
             continue
         key = None if isinstance(value, bool) else plain(value)
-        # Another code in place of a bad one would make a second record of the same product.
+        # No other code replaces a bad one: that would create a second record of the same product.
         if key is None or len(key := key.strip()) > LONGEST:
             notes.reject("bad_product_id", "a product's id is text of at most 255 characters", where + trait, value)
             return None
@@ -127,7 +120,7 @@ def _key_and_name(item: Mapping[str, Any], where: str, notes: Notes) -> tuple[st
     if value is not None and not says_nothing(value):
         name = plain(value)
         if name is None or len(name := name.strip()) > LONGEST:
-            notes.unfit(where + "name", value, "name", Unfit("takes text of at most 255 characters"))
+            notes.reject_value(where + "name", value, "name", Unfit("takes text of at most 255 characters"))
             name = None
     if key is None and name is None:
         notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))

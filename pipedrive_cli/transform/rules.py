@@ -1,4 +1,4 @@
-"""All that the transform of one run needs to know, prepared once from config and account."""
+"""The rules of one run's transform, prepared once from config and account."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
 
 @dataclass(frozen=True, slots=True)
 class MappingRules:
-    """What the config asks for, ready for use: a compiled section per kind, filters, constants and converters.
+    """A compiled section per kind, filters, constants and converters.
 
-    `ordered` is the section for an order's products, where other properties have a meaning of their own.
+    `viewed` and `ordered` are the sections for products of Product Viewed and of orders, which have other properties.
     """
 
     persons: FieldMap
@@ -48,16 +48,13 @@ class MappingRules:
 
 
 def compile_rules(config: Config, account: Account | None) -> MappingRules:
-    """Prepares the rules. What `resolve_fields` complains of is left out here: it is the caller who refuses the run."""
+    """Prepares the rules, without the fields that `resolve_fields` finds wrong: the caller must refuse those."""
     products = targets(config, account, "products")
     return MappingRules(
         persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS),
         organizations=FieldMap("organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS),
         leads=FieldMap(
-            "leads",
-            targets(config, account, "leads"),
-            LEAD_PROPERTIES,
-            default_currency=config.leads.default_currency,
+            "leads", targets(config, account, "leads"), LEAD_PROPERTIES, default_currency=config.leads.default_currency
         ),
         viewed=FieldMap("products", products, PRODUCT_PROPERTIES),
         ordered=FieldMap("products", products, ORDERED_PROPERTIES),
@@ -87,9 +84,6 @@ def _lead_constants(config: Config, account: Account | None) -> dict[str, object
     if config.leads.visible_to is not None:
         constants["visible_to"] = str(config.leads.visible_to)
     if config.leads.label_ids:
-        with suppress(Unfit):  # `resolve_fields` has told of it
+        with suppress(Unfit):  # `resolve_fields` has a problem for it
             constants["label_ids"] = label_converter(account)(list(config.leads.label_ids))
     return constants
-
-
-__all__ = ["AMOUNTS", "CODES", "MappingRules", "compile_rules", "targets"]

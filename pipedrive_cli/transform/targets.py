@@ -1,7 +1,7 @@
-"""Where a mapped trait goes: the config's right-hand sides become addresses, with the account's fields where known.
+"""Resolves the field names of a config's mapping to addresses, with the account's fields where they are known.
 
 Standard fields are a closed table, made from the bodies that the API documents. `owner_id` and `org_id` are not in it:
-an event never says who owns a record. Knows nothing of events.
+no event decides who owns a record. Knows nothing of events.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ STANDARD: Final[dict[Kind, dict[str, str]]] = {
     },
 }
 
-# Pipedrive answers 403 to a person with one of these where contact sync is off, and so to every person.
+# Where contact sync is off, Pipedrive answers 403 to every write of a person that has one of these fields.
 SYNCED: Final = frozenset({"job_title", "birthday", "notes", "postal_address"})
 NEVER: Final = frozenset({"owner_id", "org_id", "organization_id", "person_id"})
 ID_TYPES: Final = frozenset({"varchar", "varchar_auto", "text"})
@@ -72,21 +72,21 @@ ID_FIELDS: Final[tuple[tuple[Kind, str], ...]] = (("persons", "user_id_field"), 
 
 @dataclass(frozen=True, slots=True)
 class FieldTarget:
-    """One resolved field. `type` and `convert` are None where the account is unknown: values pass as they are."""
+    """One resolved field. `type` and `convert` are None where the account is unknown: values are not converted."""
 
     address: str
-    name: str  # as people call it
+    name: str  # the name that people see
     type: str | None = None
     convert: Converter | None = None
 
 
 def is_key(written: str) -> bool:
-    """Whether this is a custom field's key: 40 hexadecimal digits."""
+    """Whether the text has the form of a custom field's key: 40 hexadecimal digits."""
     return len(written) == 40 and not set(written) - set("0123456789abcdef")
 
 
 def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTarget | str:
-    """The field that the config means by `written`, or what is wrong with it, in words for people."""
+    """The field that the config means by `written`, or a message that says what is wrong with it."""
     if written in NEVER:
         return f"{written} is never taken from an event"
     fields = None if account is None else account.fields.get(kind)
@@ -97,7 +97,7 @@ def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTar
     if is_key(written):
         named = [field for field in fields if field.custom and field.key == written]
     elif (pinned := pinned_field(kind, written, account)) is not None and not bears(pinned, written):
-        named = [pinned]  # it was renamed, and is still the one that earlier runs wrote to
+        named = [pinned]  # renamed since; earlier runs wrote to this field
     else:
         named = [field for field in fields if field.custom and bears(field, written)]
     if len(named) == 1:
@@ -112,12 +112,12 @@ def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTar
 
 
 def bears(field: Field, written: str) -> bool:
-    """Whether this is what the field is called in Pipedrive now."""
+    """Whether the field has this name in Pipedrive now."""
     return field.name.strip() == written.strip()
 
 
 def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | None:
-    """The custom field that earlier runs understood by this name, None where there was none or it is gone."""
+    """The custom field that earlier runs used for this name; None where there was none or it was deleted."""
     key = None if account is None else account.pinned.get(kind, {}).get(written.strip())
     if account is None or key is None:
         return None
@@ -125,14 +125,14 @@ def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | N
 
 
 def label_converter(account: Account | None) -> Converter:
-    """Lead labels by name or id become their ids; without the account's labels they pass as they are."""
+    """Converts names or ids of lead labels to ids; without the account's labels nothing is converted."""
     labels = None if account is None else account.lead_labels
     return as_it_is if labels is None else several_of((label.id, label.name) for label in labels)
 
 
 def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> FieldTarget | str:
     value_type = STANDARD[kind][key]
-    # The labels' field has gone by two codes.
+    # The field of the labels has had two codes.
     codes = ("label_ids", "label") if key == "label_ids" else (key,)
     known = next((field for field in fields or () if not field.custom and field.key in codes), None)
     if fields is not None and known is None and key in SYNCED:

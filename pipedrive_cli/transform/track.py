@@ -10,7 +10,7 @@ from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing, visible_to
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
-from pipedrive_cli.transform.persons import context_change, nobody, person_of
+from pipedrive_cli.transform.persons import context_change, person_of, without_person
 from pipedrive_cli.transform.products import order_completed, product_viewed
 from pipedrive_cli.transform.rules import AMOUNTS, MappingRules
 
@@ -22,7 +22,7 @@ NOT_INCLUDED = Complaint(
 
 
 def track(event: Event, rules: MappingRules) -> Transformed:
-    """Products for the two product events, else a lead."""
+    """Products for the two product events, for other events a lead."""
     name = event.name
     if name is None:
         return Transformed(complaints=(NO_NAME,))
@@ -39,7 +39,7 @@ def track(event: Event, rules: MappingRules) -> Transformed:
 def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     person = person_of(event, rules)
     if person is None:
-        return nobody(event)
+        return without_person(event)
     notes = Notes()
     properties = event.properties
     fields: dict[str, Any] = {}
@@ -56,13 +56,13 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
         _convert(properties, "label_ids", rules.labels, fields, notes)
     for address, constant in rules.lead_constants.items():
         fields.setdefault(address, constant)
-    said = context_change(event, person, rules, notes, may_create=rules.create_persons)
+    context = context_change(event, person, rules, notes, may_create=rules.create_persons)
     lead = Change(RecordName("leads", event.identity), event.time, Rank.OWN, fields, person=person)
-    return Transformed((said, lead), None, tuple(notes.complaints), tuple(notes.dropped))
+    return Transformed((context, lead), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
 def _value(properties: Mapping[str, Any], rules: MappingRules, notes: Notes) -> dict[str, Any] | None:
-    """The lead's amount and currency: the first amount that says something, 0 too."""
+    """The lead's amount and currency: the first amount that is not blank (0 counts)."""
     code = properties.get("currency")
     if says_nothing(code):
         code = rules.default_currency
@@ -71,7 +71,7 @@ def _value(properties: Mapping[str, Any], rules: MappingRules, notes: Notes) -> 
 
 
 def _visible_to_text(value: Any) -> str:
-    """Leads are API v1, which takes the number as text."""
+    """The number as text, as API v1, which leads use, expects it."""
     return str(visible_to(value))
 
 
@@ -84,4 +84,4 @@ def _convert(
     try:
         fields[name] = convert(value)
     except Unfit as reason:
-        notes.unfit(f"properties.{name}", value, name, reason)
+        notes.reject_value(f"properties.{name}", value, name, reason)

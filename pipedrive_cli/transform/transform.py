@@ -1,6 +1,6 @@
-"""The transform of one run: config and account compiled once, then one pure function from event to changes.
+"""The transform of one run: config and account are compiled once; then each event is turned into changes.
 
-No clock, no I/O: the same event gives the same changes, byte for byte, and is never altered.
+No clock, no I/O: the same event always gives the same changes, byte for byte. Events are never altered.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from pipedrive_cli.model import Complaint, Consent, Event, Kind, Outcome, Transf
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
-from pipedrive_cli.transform.filters import wanted_by
-from pipedrive_cli.transform.fitting import resolve_fields
+from pipedrive_cli.transform.filters import passes_integrations
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify
 from pipedrive_cli.transform.rules import MappingRules, compile_rules
@@ -43,10 +42,10 @@ UNREADABLE = "a time of the event could not be read; the next best one counts"
 
 
 class Transform:
-    """`compile_mapping`'s result.
+    """Turns events into changes; made by `compile_mapping`.
 
-    `user_id_address` and `group_id_address` name the fields that hold record keys, None where none is configured.
-    Field names that stood in the config are resolved; `type_at` tells what an address holds.
+    `user_id_address` and `group_id_address` are the addresses of the fields that hold record keys, None where none is
+    configured.
     """
 
     def __init__(self, config: Config, account: Account | None) -> None:
@@ -60,13 +59,13 @@ class Transform:
         self._types["products"] = rules.viewed.types
 
     def type_at(self, kind: Kind, address: str) -> str | None:
-        """The type of value at an address, None where it is unknown: a name in `pipedrive.fields.TYPES`."""
+        """The type of the values at an address (a name in `pipedrive.fields.TYPES`), None where it is unknown."""
         if address.startswith("prices."):
             return "price"
         return self._types[kind].get(address) or STANDARD[kind].get(address)
 
     def addresses(self, kind: Kind) -> frozenset[str]:
-        """Every address that the mapping of a kind may write."""
+        """Every address to which the mapping of a kind may write."""
         return frozenset(self._types[kind])
 
     def denies(self, consent: Consent | None) -> bool:
@@ -74,14 +73,14 @@ class Transform:
         return self._consent.denies(consent)
 
     def transform(self, event: Event) -> Transformed:
-        """What one event asks for. Consent comes before everything else."""
+        """The changes that one event asks for. Consent is checked before everything else."""
         rules = self._rules
         if self.denies(event.consent):
             return REFUSED
         handler = HANDLERS.get(event.type)
         if handler is None:
             result = NOT_SUPPORTED
-        elif event.integrations is not None and not wanted_by(event.integrations, rules.integrations):
+        elif event.integrations is not None and not passes_integrations(event.integrations, rules.integrations):
             result = OFF
         else:
             result = handler(event, rules)
@@ -96,14 +95,11 @@ class Transform:
 
 
 def compile_mapping(config: Config, account: Account | None = None) -> Transform:
-    """Prepares a run's transform. Without an account, values of custom fields pass as they are, and a field given by
-    name has the address `custom_fields.{field Name}`. Fields that `resolve_fields` complains of are left out."""
+    """Prepares a run's transform. Without an account, values of custom fields are not converted, and a field given by
+    name has the address `custom_fields.{field Name}`. Fields that `resolve_fields` finds wrong are left out."""
     return Transform(config, account)
 
 
 def _address(kind: Kind, written: str | None, account: Account | None) -> str | None:
     target = None if written is None else resolve_field(kind, written, account)
     return target.address if isinstance(target, FieldTarget) else None
-
-
-__all__ = ["Transform", "compile_mapping", "resolve_fields"]

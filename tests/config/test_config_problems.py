@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config, load
-from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from tests.examples import examples
 
@@ -19,7 +19,7 @@ CANARY = "f123456789abcdef0123456789abcdefcanary42"
 
 def problems_of(text: str, environ: dict[str, str] | None = None) -> list[ConfigProblem]:
     found: list[ConfigProblem] = []
-    checked(text, environ or {}, sandbox=False, problems=found)
+    checked_config(text, environ or {}, sandbox=False, problems=found)
     return found
 
 
@@ -250,7 +250,7 @@ TREES = st.recursive(
 def test_any_mapping_is_read_or_refused_with_problems(tree: dict[str, object]) -> None:
     """Whatever a file holds, there is a Config or there are problems; nothing else is raised."""
     found: list[ConfigProblem] = []
-    config = checked(yaml.safe_dump(tree, allow_unicode=True), {}, sandbox=False, problems=found)
+    config = checked_config(yaml.safe_dump(tree, allow_unicode=True), {}, sandbox=False, problems=found)
     assert isinstance(config, Config)
     assert all(problem.message.isprintable() and problem.path.isprintable() for problem in found)
 
@@ -260,4 +260,4 @@ def test_any_mapping_is_read_or_refused_with_problems(tree: dict[str, object]) -
 def test_any_text_is_read_or_refused_with_problems(text: str) -> None:
     """The same for text that was never meant to be YAML."""
     found: list[ConfigProblem] = []
-    assert isinstance(checked(text, {}, sandbox=True, problems=found), Config)
+    assert isinstance(checked_config(text, {}, sandbox=True, problems=found), Config)

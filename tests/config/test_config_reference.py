@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from pipedrive_cli.config import Config, reference, schema
-from pipedrive_cli.config.load import checked
+from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.config.model import Section
 from pipedrive_cli.errors import ConfigProblem
 
@@ -101,7 +101,7 @@ def test_defaults_are_told_as_one_writes_them() -> None:
         for name in reversed(row.path.split(".")):
             tree = {name: tree}
         problems: list[ConfigProblem] = []
-        assert checked(yaml.safe_dump(tree), {}, sandbox=False, problems=problems) == Config(), row
+        assert checked_config(yaml.safe_dump(tree), {}, sandbox=False, problems=problems) == Config(), row
         assert not problems
 
 
@@ -115,7 +115,7 @@ def test_the_examples_are_good() -> None:
                 for part in reversed(name.split(".")):
                     tree = {part: tree}
                 text = yaml.safe_dump(tree)
-                checked(text, {"PIPEDRIVE_OAUTH_TOKEN": "t"}, sandbox=False, problems=problems)
+                checked_config(text, {"PIPEDRIVE_OAUTH_TOKEN": "t"}, sandbox=False, problems=problems)
                 assert not problems, f"{name}.{key}: {example}"
 
 

@@ -19,9 +19,9 @@ import respx
 from pipedrive_cli import __version__
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive import catalog, client
-from pipedrive_cli.pipedrive.answer import Answer, http_date
+from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
 from pipedrive_cli.pipedrive.catalog import Call
-from pipedrive_cli.pipedrive.client import Client, NoAnswer
+from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.secret import Secret
 from pipedrive_cli.virtual_time import run as run_virtually
 

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipedrive_cli.pipedrive.account import Field, Option
-from pipedrive_cli.pipedrive.fields import TYPES, Unfit, convert, same, says_nothing
+from pipedrive_cli.pipedrive.fields import TYPES, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.pipedrive.values import Unfit, says_nothing
 
 OPTIONS = (
     Option(1, "Red"),
@@ -30,6 +31,11 @@ CURRENCIES = frozenset({"EUR", "USD"})
 def field(field_type: str) -> Field:
     """A custom field of a type."""
     return Field("k", "Field", field_type, options=OPTIONS if field_type in {"enum", "set"} else ())
+
+
+def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) -> Any:
+    """One value, by a converter made for it alone."""
+    return converter(field, currencies)(value)
 
 
 FITS: list[tuple[str, Any, Any]] = [

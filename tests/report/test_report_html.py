@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.model import Outcome
-from pipedrive_cli.report.html import Moment, RunContext, render_page
+from pipedrive_cli.report.html import render_page
+from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
+from pipedrive_cli.report.timeline import Moment
 from pipedrive_cli.report.wording import Scene
 
 from .report_scenes import HOSTILE, eventful, hostile

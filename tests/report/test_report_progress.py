@@ -6,7 +6,7 @@ import pytest
 
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
-from pipedrive_cli.report.progress import Meter, countdown, left, lines, one_line, sample
+from pipedrive_cli.report.progress import Meter, countdown, lines, one_line, sample, time_left_words
 from pipedrive_cli.report.wording import data_size, duration_words
 
 
@@ -15,7 +15,7 @@ def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[LiveFigur
     live_figures = LiveFigures(phase="writing", bytes_total=bytes_total, requests_allowed=80)
     meter = Meter(live_figures)
     for second in range(seconds):
-        meter.look(float(second))
+        meter.measure(float(second))
         live_figures.bytes_read += 100
         live_figures.events_read += 10
         live_figures.outcomes[Outcome.DELIVERED] += 10
@@ -26,17 +26,17 @@ def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[LiveFigur
 def test_a_steady_run_is_foretold() -> None:
     """A fifth done in 20 seconds leaves 80; the rate is requests a second, the limit Pipedrive's halved."""
     _, meter = steady(20)
-    figures = meter.look(20.0)
+    figures = meter.measure(20.0)
     assert figures.settled == figures.read == pytest.approx(0.2)
     assert figures.requests_per_second == pytest.approx(20.0)
     assert figures.seconds_left == pytest.approx(80.0)
-    assert left(figures, "16:42") == "about 1 min 20 s left, until 16:42"
+    assert time_left_words(figures, "16:42") == "about 1 min 20 s left, until 16:42"
 
 
 def test_virtual_time_has_no_rate_and_no_limit() -> None:
     """What is sent in a second of real time says nothing of a limit in virtual time."""
     live_figures, _ = steady(20)
-    figures = Meter(live_figures, virtual=True).look(20.0)
+    figures = Meter(live_figures, virtual=True).measure(20.0)
     assert dict(lines(live_figures, figures))["requests"] == "400 sent · 0 in flight"
     assert sample(live_figures, figures)["requests"]["per_second"] is None
 
@@ -44,33 +44,33 @@ def test_virtual_time_has_no_rate_and_no_limit() -> None:
 def test_nobody_foretells_the_end_of_a_pipe() -> None:
     """Without a size there is no percentage and no time left, but a rate."""
     live_figures, meter = steady(20, bytes_total=None)
-    figures = meter.look(20.0)
+    figures = meter.measure(20.0)
     assert figures.settled is figures.read is figures.seconds_left is None
     assert figures.requests_per_second == pytest.approx(20.0)
     assert lines(live_figures, figures)[0] == ("events", "200 read (2.0 kB) · 200 delivered")
-    assert left(figures) == ""
+    assert time_left_words(figures) == ""
 
 
 def test_a_beginning_says_nothing_of_the_end() -> None:
     """No time left is better than a wrong one."""
-    assert Meter(LiveFigures(bytes_total=100)).look(0.0).seconds_left is None
+    assert Meter(LiveFigures(bytes_total=100)).measure(0.0).seconds_left is None
     _, meter = steady(1)
-    assert meter.look(1.0).seconds_left is None
+    assert meter.measure(1.0).seconds_left is None
 
 
 def test_an_empty_input_is_all_read() -> None:
     """No division by its size."""
-    assert Meter(LiveFigures(bytes_total=0)).look(0.0).read == 1.0
+    assert Meter(LiveFigures(bytes_total=0)).measure(0.0).read == 1.0
 
 
 def test_a_wait_counts_down_and_delays_the_end() -> None:
     """Who watches sees what is waited for, how long, and the end after it."""
     live_figures, meter = steady(20)
     live_figures.waiting_for, live_figures.waiting_until = "tomorrow's budget\x1b[2J", 3_800.0
-    figures = meter.look(20.0)
+    figures = meter.measure(20.0)
     assert figures.seconds_left == pytest.approx(3_860.0)
     assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(live_figures, figures)
-    assert Meter(live_figures).look(9_999.0).waiting_seconds is None
+    assert Meter(live_figures).measure(9_999.0).waiting_seconds is None
 
 
 def test_a_log_line_says_everything_and_is_one_line() -> None:
@@ -81,7 +81,7 @@ def test_a_log_line_says_everything_and_is_one_line() -> None:
     live_figures.trouble = "POST /api/v1/leads was answered 500"
     live_figures.tokens.update({"POST /api/v1/leads": 900, "GET /api/v2/persons": 100})
     live_figures.records["leads", "created"], live_figures.backlog_records = 5, 0
-    assert one_line(live_figures, meter.look(20.0), "16:42") == (
+    assert one_line(live_figures, meter.measure(20.0), "16:42") == (
         "writing: 20% done, about 1 min 20 s left, until 16:42; events: 200 read (2.0 kB of 10.0 kB) · 200 delivered; "
         "records: 0 to write · 5 created; requests: 20.0/s (limit 80 in 2 s) · 400 sent · 0 in flight; "
         "tokens: 1,000 spent · about 4,000 to come · 2,000 left today · 900 POST /v1/leads · 100 GET /v2/persons; "
@@ -96,9 +96,9 @@ def test_time_and_cost_go_by_records_not_by_events() -> None:
     meter = Meter(live_figures)
     live_figures.window_events, live_figures.window_records, live_figures.backlog_records = 1_000, 100, 100
     live_figures.events_planned, live_figures.records_planned = 1_000, 100
-    meter.look(0.0)
+    meter.measure(0.0)
     live_figures.backlog_records, live_figures.outcomes[Outcome.DELIVERED], live_figures.tokens_spent = 90, 500, 50
-    figures = meter.look(10.0)
+    figures = meter.measure(10.0)
     assert figures.settled == pytest.approx(0.1)
     assert figures.seconds_left == pytest.approx(90.0)
     assert figures.tokens_to_come == 450
@@ -108,16 +108,16 @@ def test_what_costs_nothing_does_not_make_the_rest_look_quick() -> None:
     """Half of the events were known or skipped, at once: the 80 records that are left take 8 times what 10 took."""
     live_figures = LiveFigures(bytes_total=100, bytes_read=50, events_read=500)
     meter = Meter(live_figures)
-    meter.look(0.0)
+    meter.measure(0.0)
     live_figures.bytes_read, live_figures.events_read, live_figures.outcomes[Outcome.SKIPPED] = 100, 1_000, 500
-    meter.look(1.0)
+    meter.measure(1.0)
     live_figures.window_events, live_figures.window_records, live_figures.backlog_records = 500, 90, 90
     live_figures.events_planned, live_figures.records_planned = 1_000, 90
     for second in range(2, 12):
-        meter.look(float(second))
+        meter.measure(float(second))
         live_figures.backlog_records -= 1
         live_figures.tokens_spent += 5
-    figures = meter.look(12.0)
+    figures = meter.measure(12.0)
     assert figures.seconds_left == pytest.approx(80.0)
     assert figures.tokens_to_come == 400
 
@@ -126,11 +126,11 @@ def test_what_is_not_read_yet_is_taken_to_be_like_what_was() -> None:
     """A quarter of the input was 100 records, all written: 300 are to come, also while the next window is read."""
     live_figures = LiveFigures(bytes_total=400, bytes_read=100, events_read=1_000, events_planned=1_000)
     meter = Meter(live_figures)
-    meter.look(0.0)
+    meter.measure(0.0)
     live_figures.records_planned, live_figures.tokens_spent, live_figures.outcomes[Outcome.DELIVERED] = 100, 500, 1_000
-    assert meter.look(10.0).tokens_to_come == 1_500
+    assert meter.measure(10.0).tokens_to_come == 1_500
     live_figures.bytes_read, live_figures.events_read = 200, 2_000
-    figures = meter.look(10.0)
+    figures = meter.measure(10.0)
     assert figures.tokens_to_come == 1_500
     assert figures.seconds_left == pytest.approx(30.0)
 
@@ -140,7 +140,7 @@ def test_with_a_limit_the_end_is_that_of_the_limit() -> None:
     for total in (100_000, None):
         live_figures = LiveFigures(bytes_total=total, bytes_read=100, events_read=20, events_wanted=40)
         live_figures.outcomes.update({Outcome.DUPLICATE: 10, Outcome.DELIVERED: 10})
-        assert Meter(live_figures).look(0.0).read == pytest.approx(0.25)
+        assert Meter(live_figures).measure(0.0).read == pytest.approx(0.25)
 
 
 def test_reading_is_no_part_of_the_writings_pace() -> None:
@@ -148,16 +148,16 @@ def test_reading_is_no_part_of_the_writings_pace() -> None:
     live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=100)
     meter = Meter(live_figures)
     for second in range(41):
-        meter.look(float(second))
+        meter.measure(float(second))
     live_figures.outcomes[Outcome.DELIVERED] = 50
-    assert meter.look(50.0).seconds_left == pytest.approx(10.0)
+    assert meter.measure(50.0).seconds_left == pytest.approx(10.0)
 
 
 def test_of_many_kinds_of_problem_the_most_frequent_are_shown() -> None:
     """Each on a row of its own; a small terminal has room for more than these."""
     live_figures = LiveFigures()
     live_figures.problems.update({f"code_{n}": 9 - n for n in range(6)})
-    rows = [text for label, text in lines(live_figures, Meter(live_figures).look(0.0)) if label in ("problems", "")]
+    rows = [text for label, text in lines(live_figures, Meter(live_figures).measure(0.0)) if label in ("problems", "")]
     assert rows == ["9 × code 0", "8 × code 1", "7 × code 2", "6 × code 3", "and 2 other kinds of problem"]
 
 
@@ -165,7 +165,7 @@ def test_a_sample_for_programs_has_the_summarys_names() -> None:
     """All outcomes, zeros too; what is waited for, and for how long."""
     live_figures, meter = steady(20)
     live_figures.waiting_for, live_figures.waiting_until = "tomorrow's budget", 100.0
-    told = sample(live_figures, meter.look(20.0))
+    told = sample(live_figures, meter.measure(20.0))
     assert told["events"]["read"] == told["events"]["delivered"] == 200
     assert told["events"]["failed"] == 0
     assert told["waiting"] == {"for": "tomorrow's budget", "seconds": 80.0}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field, Option
-from pipedrive_cli.setup.choosing import KEPT_OUT, SAID, SET, choose, made
+from pipedrive_cli.setup.choosing import FROM_SETTINGS, GIVEN, KEPT_OUT, choose, with_new_field
 from pipedrive_cli.setup.new_fields import guess_type
 from pipedrive_cli.setup.proposals import (
     NEW_ID_FIELDS,
@@ -186,14 +186,14 @@ def test_what_somebody_said_comes_before_all_else() -> None:
     choice = choose(
         [seen("role", "CTO"), seen("tier", "pro"), seen("city", "Oslo"), seen("plan", "x")],
         fields,
-        said={"persons": {"city": KEPT_OUT, "extra": "City"}},
+        given={"persons": {"city": KEPT_OUT, "extra": "City"}},
         settings={"persons": {"tier": "b" * 40, "city": "c" * 40, "gone": "d" * 40}},
         ids={"persons": None},
     )
     found = {row.trait.path: (row.field, row.why) for row in choice.rows}
     assert found == {
-        "extra": ("City", SAID),
-        "tier": ("Plan", SET),
+        "extra": ("City", GIVEN),
+        "tier": ("Plan", FROM_SETTINGS),
         "role": ("Role", "same name"),
         "city": (None, ""),
         "plan": (None, ""),
@@ -207,7 +207,7 @@ def test_a_slip_in_rudderstacks_settings_is_seen_by_the_events() -> None:
     choice = choose(
         [seen("employees", 5)],
         account(field("Employees", "double", key="a" * 40)),
-        said={},
+        given={},
         settings={"persons": {"emplyees": "a" * 40}},
         ids={},
     )
@@ -221,11 +221,11 @@ def test_a_slip_of_a_trait_that_somebody_mapped_is_told() -> None:
     choice = choose(
         [seen("role", "CTO", count=9), seen("rolle", "CTO", count=1)],
         account(field("Position")),
-        said={"persons": {"role": "Position"}},
+        given={"persons": {"role": "Position"}},
         settings={},
         ids={},
     )
-    (slip,) = (row.told for row in choice.rows if row.trait.path == "rolle")
+    (slip,) = (row.proposal for row in choice.rows if row.trait.path == "rolle")
     assert slip is not None
     assert (slip.slip_of, slip.new_name) == ("role", None)
 
@@ -233,7 +233,7 @@ def test_a_slip_of_a_trait_that_somebody_mapped_is_told() -> None:
 def test_what_has_a_place_of_its_own_is_not_mapped() -> None:
     """RudderStack's settings may name email; a config may not."""
     settings: dict[Kind, dict[str, str]] = {"persons": {"email": "a" * 40}}
-    choice = choose([], account(field("Mail", key="a" * 40)), said={}, settings=settings, ids={})
+    choice = choose([], account(field("Mail", key="a" * 40)), given={}, settings=settings, ids={})
     assert choice.rows == []
     assert "needs no mapping" in choice.notes[0]
 
@@ -279,8 +279,8 @@ def test_every_proposal_can_be_written_and_means_its_field(traits: list[TraitSee
 @given(st.lists(TRAITS, max_size=8, unique_by=lambda trait: (trait.kind, trait.path)), ACCOUNTS)
 def test_new_fields_are_named_for_traits_that_have_none(traits: list[TraitSeen], known: Account | None) -> None:
     """Every row that can be made has a field and a type then, and no two rows of a kind share one."""
-    choice = choose(traits, known, said={}, settings={}, ids={})
-    rows = [made(row) for row in choice.rows]
+    choice = choose(traits, known, given={}, settings={}, ids={})
+    rows = [with_new_field(row) for row in choice.rows]
     fields = [(row.trait.kind, row.field) for row in rows if row.field]
     assert len(set(fields)) == len(fields)
     assert all(row.make for row in rows if row.why == "a new field")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
+from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.targets import STANDARD, FieldTarget, resolve_field
-from pipedrive_cli.transform.transform import resolve_fields
 
 from .transform_scenes import ACCOUNT, at, compiled, config, key
 

@@ -1,4 +1,4 @@
-// Sorts and searches the table of problems. Reads and moves what the page already holds; makes no markup from text.
+// Sorts and searches the table of problems. It only reads and moves elements of the page; it makes no markup from text.
 "use strict";
 const table = document.getElementById("problems");
 if (table) {
@@ -34,7 +34,7 @@ if (table) {
     rows.forEach((row) => {
       const has = (element, word) => element.textContent.toLowerCase().includes(word);
       row.hidden = !words.every((word) => has(row, word));
-      // What was looked for may stand in an example: it is shown, and folded again with the next search.
+      // If a hidden example matches, it is opened, and closed again by the next search.
       const examples = row.querySelector("details");
       if (!examples) return;
       const within = words.length > 0 && words.some((word) => has(examples, word));
