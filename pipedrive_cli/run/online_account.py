@@ -83,8 +83,8 @@ class OnlineAccount:
 
     # -- its records
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        self.directory.want(terms.key_address, addresses)
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        self.directory.want(settings.key_address, addresses)
 
     async def prepare(self, window: Window) -> None:
         # One after the other: the order of what is shown is that of the kinds.
@@ -95,10 +95,10 @@ class OnlineAccount:
         if window.has_leads:
             await self.directory.leads.take_over()
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        if ask.kind == "leads":
-            return tuple(self.journal.known("leads", [ask.key or ""]).values())
-        return await self.directory.locate(ask)
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        if effect.kind == "leads":
+            return tuple(self.journal.known("leads", [effect.key or ""]).values())
+        return await self.directory.locate(effect)
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return self.directory.recall(kind, record)
@@ -140,8 +140,10 @@ async def looking(
 
     Raises UserMistake without address or key, and StopRun where nobody answers or the key is refused.
     """
-    async with connected(config, sandbox=sandbox, day=day, max_tokens=max_tokens, live_figures=live_figures) as line:
-        only = OnlyLooks(line.send, tell, heard)
+    async with connected(
+        config, sandbox=sandbox, day=day, max_tokens=max_tokens, live_figures=live_figures
+    ) as connection:
+        only = OnlyLooks(connection.send, tell, heard)
         try:
             account = await read_me(only.send)
         except Failure as failure:

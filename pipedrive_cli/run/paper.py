@@ -43,13 +43,13 @@ class AccountRecords(Protocol):
     @property
     def certain(self) -> bool: ...
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
         """What the mapping has become."""
 
     async def prepare(self, window: Window) -> None:
         """Looks up at once what the records of a window are known by."""
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]: ...
+    async def find(self, effect: Find) -> tuple[RecordId, ...]: ...
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
@@ -94,11 +94,11 @@ class PaperDesk:
         self.stopped = self.stopped or why
 
     def equip(
-        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+        self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
     ) -> None:
         self.log.names.update(names)
-        self._names = terms.names
-        self.records.equip(terms, addresses)
+        self._names = settings.names
+        self.records.equip(settings, addresses)
 
     async def prepare(self, window: Window) -> None:
         await self.records.prepare(window)
@@ -106,14 +106,14 @@ class PaperDesk:
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self._handled.intersection(digests) | self.records.handled(digests)
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
-        own = None if key is None else self._ids.get((ask.kind, key))
-        ids = (own,) if own is not None else await self.records.find(ask)
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
+        own = None if key is None else self._ids.get((effect.kind, key))
+        ids = (own,) if own is not None else await self.records.find(effect)
         if self._gone:
-            ids = self._living(ask.kind, ids)
-        if ids and ask.email is None:
-            self.labels.learn(ask.kind, ids, label(ask.kind, ask.key, ask.name))
+            ids = self._living(effect.kind, ids)
+        if ids and effect.email is None:
+            self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
 
     def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
@@ -150,37 +150,37 @@ class PaperDesk:
     async def settle_earlier(self, job: Job) -> None:
         """Nothing is sent, so nothing is in doubt."""
 
-    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
-        job: Job = ask.job
-        record, before = ask.call.id, ask.before
+    async def send(self, write: Write, written: Written) -> Mapping[str, Any]:
+        job: Job = write.job
+        record, before = write.call.id, write.before
         if before is None and record is not None:
-            before = self._last_seen(ask.kind, record)
-        self.log.count(ask.call)
+            before = self._last_seen(write.kind, record)
+        self.log.count(write.call)
         if self.log.show is not None:
             certain = self.records.certain
-            self.log.show(planned_request(ask, job, before, self.labels, self._names, certain=certain))
-        if ask.action == "merge":
-            written.shown = self._merged(ask)
+            self.log.show(planned_request(write, job, before, self.labels, self._names, certain=certain))
+        if write.action == "merge":
+            written.shown = self._merged(write)
             return {}
         if record is None:
             words = label(job.kind, job.key, job.name)
             record = f"{{{words}}}" if job.kind == "leads" else self.labels.mint(job.kind, words)
         # What Pipedrive would answer: the record as it was, with what was sent.
-        shown = {**(before or {}), **ask.fields, "id": record}
-        if before is not None or ask.action == "create":
+        shown = {**(before or {}), **write.fields, "id": record}
+        if before is not None or write.action == "create":
             written.shown = SeenRecord(record, None, None, shown)
         return shown
 
-    def _merged(self, ask: Write) -> SeenRecord | None:
+    def _merged(self, write: Write) -> SeenRecord | None:
         """The survivor of a merge as Pipedrive documents it: what it lacked comes from the other one.
 
         What becomes of emails and phones is not documented: they are taken for lost, and shown as written again.
         """
-        survivor: RecordId = (ask.call.body or {})["merge_with_id"]
-        staying = self.recall(ask.kind, survivor).values
-        if staying is None or ask.before is None:
+        survivor: RecordId = (write.call.body or {})["merge_with_id"]
+        staying = self.recall(write.kind, survivor).values
+        if staying is None or write.before is None:
             return None
-        gained = {a: v for a, v in ask.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
+        gained = {a: v for a, v in write.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
         return SeenRecord(survivor, None, None, {**staying, **gained})
 
     def _values(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
@@ -191,22 +191,22 @@ class PaperDesk:
         values = self._values(kind, record)
         return self.records.last_seen(kind, record) if values is None else values
 
-    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         self._end(ended)
-        if save.id is None:
+        if commit.id is None:
             return
-        if save.merged is not None:
-            self._gone[save.kind, save.merged] = save.id
-            self._made.pop((save.kind, save.merged), None)
-        if save.kind == "leads" and all(part.case.outcome in HANDLED for part, _ in save.parts):
+        if commit.merged is not None:
+            self._gone[commit.kind, commit.merged] = commit.id
+            self._made.pop((commit.kind, commit.merged), None)
+        if commit.kind == "leads" and all(pending.event.outcome in HANDLED for pending, _ in commit.changes):
             return  # nothing is read of it again: its event is remembered as handled
-        for key in save.keys:
-            self._ids[save.kind, key] = save.id
-            if save.action == "created" and (save.kind, key) in self._lost:
-                self._lost[save.kind, key] = None
-        if save.state is not None:
-            values = self._values(save.kind, save.id) if written.shown is None else written.shown.values
-            self._made[save.kind, save.id] = _Made(save.state, values)
+        for key in commit.keys:
+            self._ids[commit.kind, key] = commit.id
+            if commit.action == "created" and (commit.kind, key) in self._lost:
+                self._lost[commit.kind, key] = None
+        if commit.state is not None:
+            values = self._values(commit.kind, commit.id) if written.shown is None else written.shown.values
+            self._made[commit.kind, commit.id] = _Made(commit.state, values)
 
     async def forget(self, gone: Forget) -> None:
         self._made.pop((gone.kind, gone.id), None)
@@ -215,14 +215,14 @@ class PaperDesk:
             self._ids.pop((gone.kind, gone.key), None)
             self._lost[gone.kind, gone.key] = gone.state
 
-    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
-        self._end(cases)
+    async def end_events(self, events: Sequence[PendingEvent]) -> None:
+        self._end(events)
 
-    def _end(self, cases: Sequence[PendingEvent]) -> None:
-        for case in cases:
-            if case.digest and case.outcome in HANDLED:
-                self._handled.add(case.digest)
-            self.run_log.end_event(case)
+    def _end(self, events: Sequence[PendingEvent]) -> None:
+        for event in events:
+            if event.digest and event.outcome in HANDLED:
+                self._handled.add(event.digest)
+            self.run_log.end_event(event)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset()
@@ -286,7 +286,7 @@ class NoAccount:
 
     # -- its records
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
         """Nothing is read of them."""
 
     async def prepare(self, window: Window) -> None:
@@ -297,14 +297,14 @@ class NoAccount:
             self._once(list_leads())
             self._once(list_leads(archived=True))
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         if key is None:
             return ()
-        if self.journal is not None and (own := self.journal.known(ask.kind, [key])):
+        if self.journal is not None and (own := self.journal.known(effect.kind, [key])):
             return tuple(own.values())
-        if self._over and ask.kind == "persons" and ask.key is not None:
-            return (self.labels.mint("persons", label("persons", ask.key)),)
+        if self._over and effect.kind == "persons" and effect.key is not None:
+            return (self.labels.mint("persons", label("persons", effect.key)),)
         return ()
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:

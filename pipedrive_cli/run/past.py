@@ -137,7 +137,7 @@ def occasion_of(past: History, run: Past) -> RunContext:
             command=f"{command} {journal.sources_of(run.number)}".strip(),
             company=past.company,
             started=_moment(run.started).astimezone(UTC),
-            moments=unpacked(journal.course_of(run.number)),
+            moments=unpacked(journal.timeline_of(run.number)),
             passed_over=journal.counts(run.number, "run").get("passed_over", 0),
         )
 

@@ -154,7 +154,7 @@ class Labels:
 
 
 def planned_request(
-    ask: Write,
+    write: Write,
     job: Job,
     before: Mapping[str, Any] | None,
     labels: Labels,
@@ -166,44 +166,44 @@ def planned_request(
 
     `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
     """
-    call, unknown = labels.put(ask.call, ask.kind)
-    action: Action = ask.action
+    call, unknown = labels.put(write.call, write.kind)
+    action: Action = write.action
     note = None
-    if ask.action == "create" and not certain:
+    if write.action == "create" and not certain:
         action = "create or update"
         known = "an earlier run made it" if job.kind == "leads" else "Pipedrive has it already"
         note = f"a PATCH of what differs, if {known}"
         if job.pending_aliases:
-            former = ", ".join(str(j.previous) for j in job.pending_aliases)
+            former = ", ".join(str(pending_alias.previous) for pending_alias in job.pending_aliases)
             note += f"; a merge that cannot be undone, if it has the person of user {former} too"
-    elif ask.action == "merge":
+    elif write.action == "merge":
         note = "a merge cannot be undone"
         if not certain:
             note += "; only if both are in Pipedrive, else the one that is there gets the new id"
     elif unknown:
         note = "needs an id that an earlier request brings"
-    cases = dict.fromkeys(
-        [*(part.case for part in job.parts), *(pending_alias.case for pending_alias in job.pending_aliases)]
+    events = dict.fromkeys(
+        [*(pending.event for pending in job.changes), *(pending_alias.event for pending_alias in job.pending_aliases)]
     )
     return PlannedRequest(
         call=call,
         action=action,
-        record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
-        events=tuple(sorted(cases, key=_place)),
+        record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {write.call.id}",
+        events=tuple(sorted(events, key=_place)),
         note=note,
-        fields=_fields(ask, before, labels, names),
-        irreversible=ask.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
+        fields=_fields(write, before, labels, names),
+        irreversible=write.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
     )
 
 
 def _fields(
-    ask: Write, before: Mapping[str, Any] | None, labels: Labels, names: Mapping[str, str]
+    write: Write, before: Mapping[str, Any] | None, labels: Labels, names: Mapping[str, str]
 ) -> tuple[FieldChange, ...]:
-    if ask.action == "merge":
+    if write.action == "merge":
         return ()
-    update = ask.action == "update"
+    update = write.action == "update"
     rows = []
-    for address, value in ask.fields.items():
+    for address, value in write.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
         linked = address in {"organization", "person"}
         name = names.get(address) or address.removeprefix("custom_fields.")
@@ -218,6 +218,6 @@ def _fields(
     return tuple(rows)
 
 
-def _place(case: PendingEvent) -> tuple[str, int, int]:
-    place = case.place
+def _place(event: PendingEvent) -> tuple[str, int, int]:
+    place = event.place
     return (place.file, place.line, place.index or 0)
