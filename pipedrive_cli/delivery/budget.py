@@ -24,7 +24,7 @@ LEARNING_STEP = 0.005
 LEAST_WAY = 0.25
 # Seconds for the grain of two clocks, and for a server that counts the very end of its window in.
 EDGE = 0.01
-# A shorter wait would not move a clock in floating point, and would be asked for again for ever.
+# A shorter wait would not move a clock in floating point, and so would never end.
 SHORTEST_WAIT = 1e-6
 # A burst 429 means that others use the limit, too: our share shrinks by this factor; a quiet window adds to it.
 SHARE_AFTER_429 = 0.8

@@ -64,7 +64,7 @@ class WantedFields:
         return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
 
 
-LONGEST_TERM = 100  # characters; longer search terms have been seen refused
+LONGEST_TERM = 100  # characters; Pipedrive has refused longer search terms
 
 
 class Directory:

@@ -132,7 +132,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Refusal(Exception):
-    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
+    """Pipedrive refused this record. `fields` are the addresses that it named; `gone`: the record is not there."""
 
     def __init__(self, code: str, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
         super().__init__(message)

@@ -231,7 +231,7 @@ def needs_look(
 ) -> bool:
     """Whether the record's present values must be read (1 token) before a PATCH can be decided.
 
-    Only who knows what is there can fill a blank or add to a list.
+    Only a plan that knows what is there can fill a blank or add to a list.
     """
     if state.carried_over or state.carried_contacts:
         return True

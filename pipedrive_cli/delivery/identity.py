@@ -1,7 +1,7 @@
 """Which record a job is about, and the whole plan of one job. Without I/O.
 
 The keys and ids of a job are looked up, checked against each other, and changed by its aliases (`Resolution`); a merge
-is the only write of that part. A person who would be created may be adopted by email. After this the job has one
+is the only write of this step. A person who would be created may be adopted by email. After this the job has one
 target, a record that exists or none yet, and `upsert` writes there what the job's changes ask for.
 """
 

@@ -85,7 +85,7 @@ def _names(pattern: str, message: str) -> bool:
 
 BACKOFF_BASE = 0.5  # seconds, doubled by every attempt
 BACKOFF_CAP = 60.0
-SLOWEST_BURST = 60.0  # seconds; a 429 that asks for more speaks of the day
+SLOWEST_BURST = 60.0  # seconds; a 429 that asks for a longer pause is about the day
 MESSAGE_CHARACTERS = 500
 
 Cause: TypeAlias = Literal["record", "kind", "credentials", "account", "firewall"]

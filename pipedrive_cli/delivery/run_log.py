@@ -65,7 +65,7 @@ class EventObserver(Protocol):
 class RunLog:
     """One run's log. `observer` is told of every event that has ended, before it is journaled.
 
-    `journaled` False: nobody asks a journal what became of an event.
+    `journaled` False: the outcomes of single events are not journaled.
     """
 
     run: int

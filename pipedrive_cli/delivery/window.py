@@ -13,7 +13,7 @@ from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import Kind
 
-KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order in which they are taken up
+KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order of delivery
 _ORDER: dict[Kind, int] = {kind: place for place, kind in enumerate(KEYED)}
 
 
@@ -31,7 +31,7 @@ class Window:
         self.has_leads = bool(self._leads)
 
     def __len__(self) -> int:
-        """How many records nobody has taken up yet."""
+        """How many records no worker has taken yet."""
         return len(self._records) + len(self._leads)
 
     def keys(self, kind: Kind) -> list[str]:
