@@ -80,10 +80,10 @@ def _rehearsed(
 
             yield show
 
-    terms = plan_limits(config, plan=plan, seats=choice.seats, latency=latency)
+    limits = plan_limits(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
     rehearsal = Rehearsal(
-        config, str(config_file), options, terms, standard_input(), voice.note, progress, online=choice.online
+        config, str(config_file), options, limits, standard_input(), voice.note, progress, online=choice.online
     )
     rehearsed = rehearsal.run()
     if rehearsed.looked is not None:
@@ -115,11 +115,11 @@ def known(rehearsed: Rehearsed) -> str:
 
 def foretold(rehearsed: Rehearsed) -> list[str]:
     """What it means on this plan, in sentences."""
-    terms, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
+    limits, days = rehearsed.limits, [tokens for tokens in rehearsed.tokens_by_day if tokens]
     summary = rehearsed.finished.summary
-    on_seats = f" with {count(terms.seats or 1, 'seat')}" if terms.daily_tokens is None else ""
+    on_seats = f" with {count(limits.seats or 1, 'seat')}" if limits.daily_tokens is None else ""
     told = [
-        f"On the plan {terms.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
+        f"On the plan {limits.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
         f"{duration_words(summary.seconds)} ({summary.seconds / 3600:.1f} hours).",
     ]
     if len(days) > 1:
@@ -127,7 +127,7 @@ def foretold(rehearsed: Rehearsed) -> list[str]:
             f"The day's tokens would be spent {count(len(days) - 1, 'time')}, so it is {count(len(days), 'day')}: "
             f"{_by_day(days)} tokens. `replay --wait` does it in one go; without, each day's run goes on from the last."
         )
-    if terms.assumed:
+    if limits.assumed:
         told.append("One seat is assumed: give --seats, or set pipedrive.seats in the config, for your own budget.")
     return told
 

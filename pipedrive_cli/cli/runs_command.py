@@ -25,8 +25,8 @@ from pipedrive_cli.run.past import (
     created,
     find_journal,
     history,
-    occasion_of,
     prune,
+    run_context_of,
     run_names,
 )
 
@@ -87,11 +87,11 @@ def show_one_run(
     """Shows one run's report, or the records it created; the latest run's where none is named."""
     past, config = _past(state, config_file)
     run = chosen_runs(past, wanted)
-    occasion = occasion_of(past, run)
+    context = run_context_of(past, run)
     if page is not None:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render_page(run.summary, occasion).encode())
+        write_file("--html", page, render_page(run.summary, context).encode())
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)
@@ -103,8 +103,8 @@ def show_one_run(
         show_summary(
             run.summary,
             examples=EXAMPLES if verbose else EXAMPLES_SHOWN,
-            scene=occasion.scene,
-            passed_over=occasion.passed_over,
+            scene=context.scene,
+            passed_over=context.passed_over,
         )
     return 0
 

@@ -1,6 +1,6 @@
-"""The desk of a preview: what would be written is noted and counted, nothing is sent, and memory remembers.
+"""The desk of a preview: writes are noted and counted, not sent, and their results are kept in memory.
 
-Looks are answered by what the preview itself would have written so far, then by a view of the account, which asks
+A look-up finds what the preview itself would have written so far, then what a view of the account has. That view asks
 nobody (`NoAccount`) or sends GETs alone (`online_account`). Nothing here can send.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.backlog import Job
@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.precedence import RecordState, blank
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import HANDLED, Kind
+from pipedrive_cli.model import HANDLED, Kind, Values
 from pipedrive_cli.pipedrive.catalog import (
     Call,
     currencies,
@@ -38,45 +38,45 @@ _CONTACTS = frozenset({"emails", "phones"})
 
 
 class AccountRecords(Protocol):
-    """The records of an account, as a preview asks for them. `certain`: what is not found is known not to be there."""
+    """The records of an account, as a preview needs them. `certain`: what is not found is certainly not there."""
 
     @property
     def certain(self) -> bool: ...
 
     def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        """What the mapping has become."""
+        """The mapping is compiled: `addresses` are those it writes."""
 
     async def prepare(self, window: Window) -> None:
-        """Looks up at once what the records of a window are known by."""
+        """Looks up the records of a window, many at a time."""
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]: ...
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None: ...
+    async def look(self, kind: Kind, record: RecordId) -> Values | None: ...
 
     def lost(self, kind: Kind, key: str) -> RecordState | None: ...
 
-    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         """What the record showed when this preview, or an earlier run, last saw it."""
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events an earlier run has handled."""
 
     def input_over(self) -> None:
-        """From here on nothing more comes that could bring what is waited for."""
+        """The input is over: nothing more comes that a record could wait for."""
 
 
 class _Made(NamedTuple):
-    """A record as this preview would have left it; `values` None: nobody has looked at it."""
+    """A record as this preview would have left it; `values` None: not read."""
 
     state: RecordState
-    values: Mapping[str, Any] | None
+    values: Values | None
 
 
 @dataclass(slots=True)
 class PaperDesk:
-    """One preview's. `log` is given each request in the order of sending."""
+    """The desk of one preview. `log` gets each request, in the order of sending."""
 
     records: AccountRecords
     labels: Labels
@@ -117,7 +117,7 @@ class PaperDesk:
         return ids
 
     def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
-        """The records, those that were merged by the ones they became; deleted ones are left out."""
+        """The records that are left: the survivor in place of a merged one, and no deleted ones."""
         found: dict[RecordId, None] = {}
         for each in ids:
             record: RecordId | None = each
@@ -136,8 +136,8 @@ class PaperDesk:
         known = self.records.recall(kind, record)
         return known if made is None else Snapshot(made.state, known.values, known.age, known.updated, known.shown)
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
-        del mapped  # a look of its own
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+        del mapped  # a preview reads the whole record
         values = self._values(kind, record)
         if values is None and not _unborn(record):
             return await self.records.look(kind, record)
@@ -150,7 +150,7 @@ class PaperDesk:
     async def settle_earlier(self, job: Job) -> None:
         """Nothing is sent, so nothing is in doubt."""
 
-    async def send(self, write: Write, written: Written) -> Mapping[str, Any]:
+    async def send(self, write: Write, written: Written) -> Values:
         job: Job = write.job
         record, before = write.call.id, write.before
         if before is None and record is not None:
@@ -174,7 +174,7 @@ class PaperDesk:
     def _merged(self, write: Write) -> SeenRecord | None:
         """The survivor of a merge as Pipedrive documents it: what it lacked comes from the other one.
 
-        What becomes of emails and phones is not documented: they are taken for lost, and shown as written again.
+        What becomes of emails and phones is not documented: they count as lost, and are shown as written again.
         """
         survivor: RecordId = (write.call.body or {})["merge_with_id"]
         staying = self.recall(write.kind, survivor).values
@@ -183,11 +183,11 @@ class PaperDesk:
         gained = {a: v for a, v in write.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
         return SeenRecord(survivor, None, None, {**staying, **gained})
 
-    def _values(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def _values(self, kind: Kind, record: RecordId) -> Values | None:
         made = self._made.get((kind, record))
         return None if made is None else made.values
 
-    def _last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def _last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         values = self._values(kind, record)
         return self.records.last_seen(kind, record) if values is None else values
 
@@ -241,17 +241,17 @@ class PaperDesk:
 
 
 def _unborn(record: RecordId) -> bool:
-    """Whether this preview would have made the record itself."""
+    """Whether this preview itself would have created the record."""
     return isinstance(record, int) and record < 0
 
 
 @dataclass(slots=True)
 class NoAccount:
-    """No account was asked. `log` is given the looks that a run would begin with, in an account of any size.
+    """The view of an account that nobody asks. `log` gets the requests that a run would begin with.
 
-    `journal` is a copy of the one that earlier runs have left, if there is one. Whoever somebody waited for until the
-    input's end (the previous person of an alias, a person who is not to be created) is taken to be there: only then
-    there is something to be sent.
+    `journal` is a copy of the journal of earlier runs, if there is one. A person that events wait for until the input's
+    end (the previous person of an alias, a person that is not to be created) is taken to be there: else nothing would
+    be sent.
     """
 
     journal: Journal | None
@@ -259,20 +259,20 @@ class NoAccount:
     log: RequestLog
     account: None = None
     certain: bool = False
-    _told: set[str] = field(default_factory=set)
+    _noted: set[str] = field(default_factory=set)
     _over: bool = False
 
     # -- the account
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
-        """A run would ask for these."""
-        self._once(me())
+        """Notes the requests that a run would send."""
+        self._note_once(me())
         for kind in sorted(kinds):
-            self._once(list_fields(kind))
+            self._note_once(list_fields(kind))
         if kinds & {"leads", "products"}:
-            self._once(currencies())
+            self._note_once(currencies())
         if labels:
-            self._once(lead_labels())
+            self._note_once(lead_labels())
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         del kinds  # nothing was known of them
@@ -287,15 +287,15 @@ class NoAccount:
     # -- its records
 
     def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        """Nothing is read of them."""
+        """Nothing is read here."""
 
     async def prepare(self, window: Window) -> None:
         for kind in KEYED:
             if window.keys(kind):
-                self._once(listing(kind))
+                self._note_once(listing(kind))
         if window.has_leads:
-            self._once(list_leads())
-            self._once(list_leads(archived=True))
+            self._note_once(list_leads())
+            self._note_once(list_leads(archived=True))
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
@@ -310,7 +310,7 @@ class NoAccount:
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return Snapshot(None if self.journal is None else self.journal.state(kind, record))
 
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any]:
+    async def look(self, kind: Kind, record: RecordId) -> Values:
         self.log.look(get(kind, record))
         return {}
 
@@ -318,7 +318,7 @@ class NoAccount:
         del kind, key
         return None
 
-    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         seen = None if self.journal is None else self.journal.seen(kind, record)
         return None if seen is None else seen.values
 
@@ -328,7 +328,7 @@ class NoAccount:
     def input_over(self) -> None:
         self._over = True
 
-    def _once(self, call: Call) -> None:
-        if call.target not in self._told:
-            self._told.add(call.target)
+    def _note_once(self, call: Call) -> None:
+        if call.target not in self._noted:
+            self._noted.add(call.target)
             self.log.look(call)
