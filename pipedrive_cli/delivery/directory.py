@@ -151,7 +151,7 @@ class Directory:
             if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
                 at = self._now()
                 answer = await self._send(listing(kind, ids=some, custom_fields=self._wanted.custom_fields(kind)))
-                progress.were_read(await self._take_page(kind, answer), at)
+                progress.note_read(await self._keep_page(kind, answer), at)
 
     async def locate(self, effect: Find) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
@@ -265,7 +265,7 @@ class Directory:
             call = listing(kind, cursor, custom_fields=self._wanted.custom_fields(kind), updated_since=moment - SKEW)
             at = self._now()
             answer = await self._send(call)
-            self._progress(kind).were_read(await self._take_page(kind, answer), at)
+            self._progress(kind).note_read(await self._keep_page(kind, answer), at)
             cursor = answer.next_cursor
             if cursor is None:
                 return
@@ -291,13 +291,13 @@ class Directory:
         except Failure:
             if not progress.resumed:
                 raise
-            progress.begin_anew()
+            progress.begin_again()
             await self._list_page(progress)
             return
-        listed = progress.after(answer)
-        progress.turned(listed, await self._take_page(progress.kind, answer, listed), at)
+        listed = progress.listing_after(answer)
+        progress.note_page(listed, await self._keep_page(progress.kind, answer, listed), at)
 
-    async def _take_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
+    async def _keep_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
         """Keeps what a page shows; returns the ids of its living records."""
         if not isinstance(answer.data, list):
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")

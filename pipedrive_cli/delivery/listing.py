@@ -118,7 +118,7 @@ class Progress:
         ids = {record: None for record in found if self.true_at(record) is None}
         return list(ids | {record: None for record in named if self.shown_at(record) is None})
 
-    def were_read(self, ids: Iterable[int], at: float) -> None:
+    def note_read(self, ids: Iterable[int], at: float) -> None:
         """A page requested at `at` has shown these records. A reading that is later stays the newer one."""
         for record in ids:
             self.read[record] = max(at, self.read.get(record, at))
@@ -144,12 +144,12 @@ class Progress:
         moment = None if since is None else datetime.fromisoformat(since) - SKEW
         return listing(self.kind, self.listing.cursor, custom_fields=fields, updated_since=moment)
 
-    def begin_anew(self) -> None:
+    def begin_again(self) -> None:
         """Begins again: Pipedrive does not know the cursor of an earlier run any more."""
         now = self.listing
         self.resumed, self.listing = False, Listing(fields=now.fields, since=now.since, credit=now.credit)
 
-    def after(self, answer: Answer) -> Listing:
+    def listing_after(self, answer: Answer) -> Listing:
         """The listing once this page is kept."""
         now, cursor = self.listing, answer.next_cursor
         spent, stamp = now.spent + FACTS[self.kind].list.tokens, now.stamp or stamp_of(answer)
@@ -158,12 +158,12 @@ class Progress:
             return Listing(True, stamp, now.fields, credit=max(0, now.credit - spent) if self.resumed else 0)
         return Listing(False, stamp, now.fields, cursor, now.credit, spent, now.since)
 
-    def turned(self, listed: Listing, ids: list[int], at: float) -> None:
+    def note_page(self, listed: Listing, ids: list[int], at: float) -> None:
         """Notes a page that was kept: its records, requested at `at`, and how far the listing is now."""
         if not listed.complete:
             listed.credit = self.listing.credit  # it may have grown while the page was under way
         self.listing = listed
-        self.were_read(self.named.intersection(ids), at)
+        self.note_read(self.named.intersection(ids), at)
         if listed.complete:
             self.fresh_at = None if self.resumed else self.began
             self.listed.clear()
