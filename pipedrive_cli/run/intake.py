@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
-READ_AHEAD = 64  # batches that a thread has read, and nobody has taken yet
+READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
 PARTS_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
@@ -70,7 +70,7 @@ class Passing(Protocol):
 
 
 class Batches(Protocol):
-    """A reading as it is taken up: of entries, and of rows where another process has read and transformed them."""
+    """A reading: of entries, or of read events where another process has read and transformed them."""
 
     source: Source
     whole: bool
@@ -85,10 +85,10 @@ class Batches(Protocol):
 
 @dataclass(slots=True)
 class Intake:
-    """Takes up events. `mapping` says what an event asks for, and is made ready for its kinds first.
+    """Reads events into the backlog. `mapping` transforms them, and is prepared for their kinds first.
 
-    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` says how many
-    processes beside this one are to read a source.
+    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` is how many
+    processes beside this one read a source.
     """
 
     sources: Sequence[Source]
@@ -165,7 +165,7 @@ class Intake:
         self.complete = True
 
     def _reading(self, source: Source) -> Batches:
-        # A filter or a limit leaves most of what is read aside: it is looked at here, event by event.
+        # With a filter or a limit most events are left out: they are read here, one by one.
         number = 0 if self.filters or self.limit is not None else self.processes(source)
         if not number:
             return self.read(source)
@@ -209,14 +209,14 @@ class Intake:
         self._twins = waiting
 
     async def _take(self, batch: Batch, reading: Batches) -> bool:
-        """Takes up a batch. Returns whether --limit is reached."""
+        """Reads a batch into the backlog. Returns whether --limit is reached."""
         if batch and not isinstance(batch[0], Entry):
             self._take_rows(cast("Sequence[ReadEvent]", batch), reading)
             return False
         return await self._take_entries(cast(Sequence[Entry], batch), reading)
 
     def _take_rows(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
-        """Takes up what another process has read, of an input without filters or limit."""
+        """Adds what another process has read, of an input without filters or limit."""
         known = self._desk.handled([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
         file = reading.source.name
@@ -307,7 +307,7 @@ class Intake:
         return first is None
 
     def _settle(self, case: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
-        """Puts into the backlog what an event asks for, or ends it."""
+        """Puts what an event asks for into the backlog, or ends the event."""
         self.parts += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1

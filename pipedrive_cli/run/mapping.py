@@ -88,7 +88,7 @@ class RunMapping:
 
     @property
     def compiled(self) -> Transform | None:
-        """What `prepare` has made last; another one once more is known of the account."""
+        """What `prepare` compiled last; it compiles again when more is known of the account."""
         return self._transform
 
     def may_renew(self, kinds: frozenset[Kind]) -> bool:
