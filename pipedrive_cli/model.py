@@ -90,7 +90,11 @@ def cause_of(code: str, field: str | None) -> str | None:
 Kind: TypeAlias = Literal["persons", "organizations", "products", "leads"]
 KINDS: tuple[Kind, ...] = ("persons", "organizations", "products", "leads")
 
-NOTHING: Mapping[str, Any] = {}
+Value: TypeAlias = Any  # what stands in one field: whatever JSON can say, in the form that the address has
+Values: TypeAlias = Mapping[str, Value]  # by address
+JsonObject: TypeAlias = Mapping[str, Any]  # an object as it was read or is sent, by its own keys
+
+NOTHING: Values = {}
 
 
 class Rank(StrEnum):
@@ -129,11 +133,11 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     record: RecordName
     time: int | None
     rank: Rank = Rank.OWN
-    fields: Mapping[str, Any] = {}  # address -> value; the newest event wins
+    fields: Values = {}  # address -> value; the newest event wins
     emails: tuple[Contact, ...] = ()
     phones: tuple[Contact, ...] = ()
-    on_creation: Mapping[str, Any] = {}  # only sent with a POST; the oldest event wins (`fold` adds the event's time)
-    oldest: Mapping[str, Any] = {}  # address -> value; the oldest event wins (`unit`)
+    on_creation: Values = {}  # only sent with a POST; the oldest event wins (`fold` adds the event's time)
+    oldest: Values = {}  # address -> value; the oldest event wins (`unit`)
     fallback_name: str | None = None  # a name made from an id: never replaces a name
     person: RecordName | None = None  # leads: the lead's person
     may_create: bool = True  # False: the record must exist or come from another event of the input
@@ -198,9 +202,9 @@ class Event(msgspec.Struct, gc=False):
     name: str | None = None  # track: the event's name, trimmed
     integrations: Any = None  # as read: object, boolean, or None where the event has none
     ids: Mapping[str, int] = msgspec.field(default_factory=dict)
-    traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    context_traits: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    properties: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    traits: JsonObject = msgspec.field(default_factory=dict)
+    context_traits: JsonObject = msgspec.field(default_factory=dict)
+    properties: JsonObject = msgspec.field(default_factory=dict)
     clock_ahead: bool = False  # the event's own time was later than receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
     consent: Consent | None = None

@@ -117,7 +117,7 @@ def describe_known(rehearsed: Rehearsed) -> str:
 
 def describe_forecast(rehearsed: Rehearsed) -> list[str]:
     """Duration and cost on this plan, in sentences."""
-    limits, days = rehearsed.terms, [tokens for tokens in rehearsed.tokens_by_day if tokens]
+    limits, days = rehearsed.limits, [tokens for tokens in rehearsed.tokens_by_day if tokens]
     summary = rehearsed.finished.summary
     on_seats = f" with {count(limits.seats or 1, 'seat')}" if limits.daily_tokens is None else ""
     lines = [

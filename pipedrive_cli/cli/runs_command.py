@@ -25,8 +25,8 @@ from pipedrive_cli.run.past import (
     created,
     find_journal,
     history,
-    occasion_of,
     prune,
+    run_context_of,
     run_names,
 )
 
@@ -87,7 +87,7 @@ def show_one_run(
     """Shows the report of a run, or the records that it created; of the latest run if none is named."""
     past, config = _past(state, config_file)
     run = chosen_runs(past, wanted)
-    context = occasion_of(past, run)
+    context = run_context_of(past, run)
     if page is not None:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 

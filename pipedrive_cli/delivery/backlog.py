@@ -1,14 +1,14 @@
-"""Changes that wait, gathered by record. Pure: what it knows of the account is the aliases it is told.
+"""The backlog: changes that wait, grouped by record. Pure: of the account it knows only the aliases it is given.
 
-A person can be named by several user ids and by Pipedrive's id; all changes that name the same person stand in one
-job, so that a job is the unit that is delivered alone, in order, and whole.
+A person can be named by several user ids and by Pipedrive's id. All changes that name one person are in one job, and
+a job is delivered alone, in order, and whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -27,15 +27,15 @@ from pipedrive_cli.model import (
 from pipedrive_cli.transform.packing import PackedChange, PackedTransformed, unpack
 
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
-Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and from when on the previous one is it
+Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and the time from which it holds
 
 
 @dataclass(slots=True, eq=False)
 class PendingAlias:
-    """An alias on its way: from its time on `previous` is another name of `current`."""
+    """An alias that waits: from its time on, the id `previous` is another name of `current`."""
 
     alias: Alias
-    case: PendingEvent
+    event: PendingEvent
 
     @property
     def previous(self) -> str | None:
@@ -48,40 +48,40 @@ class PendingAlias:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """All that waits for one record. `key` is its present record key; `keys` and `ids` all that name it here."""
+    """All that waits for one record. `key` is its present record key; `keys` and `ids` are all its names here."""
 
     kind: Kind
     key: str | None
     keys: list[str]
     ids: list[int]
     name: str | None
-    parts: list[PendingChange]
+    changes: list[PendingChange]
     pending_aliases: list[PendingAlias]
-    nodes: frozenset[Node] = frozenset()  # all that it can be found by while it is under way
-    contested: frozenset[int] = frozenset()  # of `ids`, those that the input has given to another key before
-    steps: Mapping[str, Step] = field(default_factory=dict)  # aliases that lead on from its keys: settled and waiting
+    nodes: frozenset[Node] = frozenset()  # all names of the record while it is under way
+    contested: frozenset[int] = frozenset()  # those of `ids` that the input has given to another key before
+    steps: Mapping[str, Step] = field(default_factory=dict)  # the aliases of its keys, settled or waiting
 
 
 class SpooledChange(msgspec.Struct, eq=False, gc=False):
-    """A change of `case` that waits packed: `at` is where in the store, or what it says."""
+    """A change of `event` that waits packed: `at` is its place in the store, or the packed change itself."""
 
-    case: PendingEvent
+    event: PendingEvent
     at: int | bytes
 
 
 UNDER_WAY: Final = object()
-Waiting: TypeAlias = PendingChange | SpooledChange  # a part of depth 0: how deep it is is known at the end
+Waiting: TypeAlias = PendingChange | SpooledChange  # of depth 0 until the job is made: then all aliases are known
 
 
 class Group(msgspec.Struct, eq=False, gc=False):
-    """What waits for one record. Tens of thousands wait at once, so it holds nothing that hardly a record has."""
+    """What waits for one record. Tens of thousands wait at once: what few records have is None until it is there."""
 
     node: Node
-    others: set[Node] | None = None  # by which it is found as well
-    parts: list[Any] = []  # of `Waiting`
+    others: set[Node] | None = None  # further names of the record
+    changes: list[Waiting] = []
     pending_aliases: list[PendingAlias] | None = None
-    former: set[str] | None = None  # keys in its changes that settled aliases lead on from
-    end: Any = UNDER_WAY  # what became of it, for whoever drives it: opaque here
+    former: set[str] | None = None  # former ids that its changes name
+    end: object = UNDER_WAY  # what became of the record; for the courier alone
 
     @property
     def kind(self) -> Kind:
@@ -89,17 +89,17 @@ class Group(msgspec.Struct, eq=False, gc=False):
 
     @property
     def nodes(self) -> set[Node]:
-        """All that it is found by: nearly always one."""
+        """All names of the record: nearly always one."""
         return {self.node, *(self.others or ())}
 
     def join(self, pending_alias: PendingAlias) -> None:
-        """An alias is about this record."""
+        """Adds an alias of this record."""
         if self.pending_aliases is None:
             self.pending_aliases = []
         self.pending_aliases.append(pending_alias)
 
     def name(self, nodes: Iterable[Node]) -> None:
-        """It is found by these as well."""
+        """Adds names of the record."""
         for node in nodes:
             if node != self.node:
                 if self.others is None:
@@ -107,8 +107,8 @@ class Group(msgspec.Struct, eq=False, gc=False):
                 self.others.add(node)
 
     def absorb(self, other: Group) -> None:
-        """The other one turned out to be about the same record."""
-        self.parts.extend(other.parts)
+        """Takes over what waits in `other`, which turned out to be about the same record."""
+        self.changes.extend(other.changes)
         for pending_alias in other.pending_aliases or ():
             self.join(pending_alias)
         if other.former is not None:
@@ -116,16 +116,16 @@ class Group(msgspec.Struct, eq=False, gc=False):
 
 
 class Backlog:
-    """Changes that wait. `aliases` are those that were settled before: previous -> (current, time).
+    """Changes that wait. `aliases` are those settled earlier: previous -> (current, time).
 
-    `store` keeps what the changes say until their record is taken up; None: memory does.
+    `store` keeps the changes until their record is delivered; None: they stay in memory.
     """
 
     def __init__(self, aliases: dict[str, Step], store: ChangeStore | None = None) -> None:
         self._aliases = dict(aliases)
         self._store = store
         self._groups: dict[Node, Group] = {}
-        self._leads: list[Any] = []  # of `Waiting`
+        self._leads: list[Waiting] = []
 
     def __len__(self) -> int:
         """How many records wait."""
@@ -135,32 +135,32 @@ class Backlog:
         """The record keys of the records that wait."""
         return ((kind, str(name)) for kind, what, name in self._groups if what == "key")
 
-    def add(self, transformed: Transformed | PackedTransformed, case: PendingEvent) -> Complaint | None:
-        """Takes up what one event asks for. Returns why its alias cannot be taken, if so (then nothing is)."""
+    def add(self, transformed: Transformed | PackedTransformed, event: PendingEvent) -> Complaint | None:
+        """Adds what one event asks for. If its alias is refused, nothing is added, and the reason is returned."""
         if transformed.alias is not None and (refused := self.refusal(transformed.alias)) is not None:
             return refused
         for change in transformed.changes:
-            case.open += 1
-            self._put(change, case)
+            event.open += 1
+            self._put(change, event)
         if transformed.alias is not None:
-            case.open += 1
-            self._join(PendingAlias(transformed.alias, case))
+            event.open += 1
+            self._join(PendingAlias(transformed.alias, event))
         return None
 
     def link(self, alias: Alias) -> None:
-        """From here on the previous id leads to the current one, whatever comes of the alias. Both are keys."""
+        """From here on the previous key stands for the current one, whatever becomes of the alias."""
         if alias.previous.key is not None and alias.current.key is not None:
             self._aliases[alias.previous.key] = (alias.current.key, alias.time)
 
     def join(self, pending_alias: PendingAlias) -> None:
-        """Takes up an alias whose ids `link` has linked."""
+        """Adds an alias whose ids `link` has linked."""
         former: set[Node] = set() if pending_alias.previous is None else {("persons", "key", pending_alias.previous)}
         self._group(former | self._nodes(pending_alias.alias.current)).join(pending_alias)
 
-    def put_back(self, job: Job, parts: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
-        """What must wait for the rest of the input."""
-        for part in parts:
-            self._put(part.change, part.case)
+    def put_back(self, job: Job, changes: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
+        """Puts back what must wait for the rest of the input."""
+        for pending in changes:
+            self._put(pending.change, pending.event)
         for pending_alias in pending_aliases:
             self._place(pending_alias)
 
@@ -171,42 +171,42 @@ class Backlog:
         return key
 
     def depth(self, key: str | None, time: int | None) -> int:
-        """How far what was said under `key` at `time` ranks below what is said under the present one."""
+        """By how many ranks a value of `key` at `time` is below one of the present key: see the function `depth`."""
         return depth(self._aliases, key, time)
 
     def node_of(self, name: RecordName) -> Node:
-        """What a record is found by among the jobs."""
+        """The name under which the backlog has a record."""
         if name.key is not None:
             return (name.kind, "key", self.canonical(name.key) if name.kind == "persons" else name.key)
         if name.pipedrive_id is not None:
             return (name.kind, "id", name.pipedrive_id)
         return (name.kind, "name", name.name or "")
 
-    def part_ways(self, previous: str) -> None:
-        """An alias was refused: from here on its previous id names somebody else again."""
+    def unlink(self, previous: str) -> None:
+        """An alias was refused: its previous id names a person of its own again."""
         self._aliases.pop(previous, None)
 
     def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
-        """All that waits, records and leads, in the order of reading; the backlog is empty then."""
+        """Empties the backlog. Returns all that waited, records and leads, in the order of reading."""
         groups, self._groups = self._groups, {}
         leads, self._leads = self._leads, []
         return groups, leads
 
-    def brought(self, waiting: list[Any]) -> list[PendingChange]:
-        """What these changes say, wherever it is."""
-        return [PendingChange(self._said(w.at), 0, w.case) if isinstance(w, SpooledChange) else w for w in waiting]
+    def load_changes(self, waiting: Iterable[Waiting]) -> list[PendingChange]:
+        """The changes themselves, from memory or from the store."""
+        return [PendingChange(self._load(w.at), 0, w.event) if isinstance(w, SpooledChange) else w for w in waiting]
 
-    def _said(self, at: int | bytes) -> Change:
+    def _load(self, at: int | bytes) -> Change:
         if isinstance(at, bytes):
             return unpack(at)
-        assert self._store is not None  # noqa: S101 - it has told where
+        assert self._store is not None  # noqa: S101 - only a store gives places
         return self._store.change(at)
 
     def refusal(self, alias: Alias) -> Complaint | None:
-        """Why an alias cannot be taken, if so."""
+        """Why an alias is refused, or None."""
         previous, current = alias.previous.key, alias.current.key
         if previous is None or current is None:
-            return None  # named by Pipedrive's ids: known to be one or not only when they are looked up
+            return None  # named by Pipedrive's ids: only a look-up tells whether both are one person
         if self.canonical(previous) == self.canonical(current):
             return Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
         if previous in self._aliases:
@@ -220,13 +220,13 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change | PackedChange, case: PendingEvent) -> None:
+    def _put(self, change: Change | PackedChange, event: PendingEvent) -> None:
         waiting: Waiting
         if isinstance(change, PackedChange):
-            waiting = SpooledChange(case, change.change if self._store is None else self._store.add(change.change))
+            waiting = SpooledChange(event, change.change if self._store is None else self._store.add(change.change))
         else:
             at = None if self._store is None else self._store.lay(change)
-            waiting = PendingChange(change, 0, case) if at is None else SpooledChange(case, at)
+            waiting = PendingChange(change, 0, event) if at is None else SpooledChange(event, at)
         record = change.record
         if record.kind == "leads":
             self._leads.append(waiting)
@@ -235,14 +235,14 @@ class Backlog:
         node = self.node_of(record)
         group = self._groups.get(node) if record.pipedrive_id is None else None
         if group is None:
-            others = record.pipedrive_id is not None and record.key is not None and self._is_others(record)
+            others = record.pipedrive_id is not None and record.key is not None and self._is_of_another_key(record)
             group = self._group({node} if others else self._nodes(record))
         if record.key is not None and record.key != node[2]:
             group.former = {record.key} if group.former is None else group.former | {record.key}
-        group.parts.append(waiting)
+        group.changes.append(waiting)
 
-    def _is_others(self, name: RecordName) -> bool:
-        """Whether a record of another key has already been called by this Pipedrive id: two keys are two records."""
+    def _is_of_another_key(self, name: RecordName) -> bool:
+        """Whether the input gave this Pipedrive id to a record of another key before: two keys are two records."""
         owner = self._groups.get((name.kind, "id", name.pipedrive_id or 0))
         if owner is None or self.node_of(name) in owner.nodes:
             return False
@@ -271,7 +271,7 @@ class Backlog:
         # In an order of its own: a set's differs from run to run, and with it what is shown.
         ordered = nodes if len(nodes) == 1 else sorted(nodes, key=repr)
         found = {id(group): group for node in ordered if (group := self._groups.get(node)) is not None}
-        target = max(found.values(), key=lambda group: len(group.parts)) if found else Group(next(iter(ordered)))
+        target = max(found.values(), key=lambda group: len(group.changes)) if found else Group(next(iter(ordered)))
         for group in found.values():
             if group is not target:
                 target.absorb(group)
@@ -282,22 +282,22 @@ class Backlog:
         return target
 
     def keys_of(self, group: Group) -> set[str]:
-        """All keys by which its record may be known."""
+        """All keys that may name the group's record."""
         keys = {str(node[2]) for node in group.nodes if node[1] == "key"}
         for pending_alias in group.pending_aliases or ():
             keys.update(key for key in (pending_alias.previous, pending_alias.current) if key is not None)
         return keys if group.former is None else keys | group.former
 
     def job(self, group: Group) -> Job:
-        """What waits for one record, with all that it says."""
-        parts = self.brought(group.parts)
+        """The job of one record: all that waits for it, loaded."""
+        changes = self.load_changes(group.changes)
         pending_aliases = group.pending_aliases or []
         keys = self.keys_of(group)
         ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
         contested: set[int] = set()
         key: str | None = None
-        for part in parts:
-            named = part.change.record
+        for pending in changes:
+            named = pending.change.record
             if named.key is not None:
                 key = named.key if key is None else key
                 keys.add(named.key)
@@ -312,24 +312,24 @@ class Backlog:
                 key = self.canonical(key)
                 keys.add(key)
             if not self._aliases.keys().isdisjoint(keys):
-                parts = [self._deepened(part) for part in parts]
-        parts.sort(key=_by_time)
+                changes = [self._deepened(pending) for pending in changes]
+        changes.sort(key=_by_time)
         return Job(
             kind=group.kind,
             key=key,
             keys=sorted(keys),
             ids=sorted(ids | contested),
             name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
-            parts=parts,
+            changes=changes,
             pending_aliases=pending_aliases,
             nodes=frozenset(group.nodes),
             contested=frozenset(contested),
             steps=self._steps(keys) if group.kind == "persons" else {},
         )
 
-    def _deepened(self, part: PendingChange) -> PendingChange:
-        depth = self.depth(part.change.record.key, part.change.time)
-        return part._replace(depth=depth) if depth else part
+    def _deepened(self, pending: PendingChange) -> PendingChange:
+        depth = self.depth(pending.change.record.key, pending.change.time)
+        return pending._replace(depth=depth) if depth else pending
 
     def _steps(self, keys: Iterable[str]) -> dict[str, Step]:
         steps: dict[str, Step] = {}
@@ -341,14 +341,14 @@ class Backlog:
         return steps
 
 
-def _by_time(part: PendingChange) -> int:
-    time = part.change.time
+def _by_time(pending: PendingChange) -> int:
+    time = pending.change.time
     return NO_TIME if time is None else time
 
 
 def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:
-    """How far what was said under `key` at `time` (microseconds) ranks below the present key's: one per alias that
-    leads on from it, beginning with the first that came after it.
+    """By how many ranks a value of `key` at `time` (microseconds) is below one of the present key: one per alias on the
+    way, counted from the first alias that is not earlier than the value.
     """
     found, at = 0, NO_TIME if time is None else time
     while key is not None and (step := steps.get(key)) is not None:

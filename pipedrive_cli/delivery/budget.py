@@ -1,7 +1,7 @@
 """When a request may be sent: the limits of the last two seconds (`Pace`) and of the day (`Day`).
 
 Pure: the time is handed in, in seconds of the event loop, and nothing waits here. The limits come from the plan until
-an answer's headers tell better.
+the headers of an answer give others.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 from pipedrive_cli.pipedrive.catalog import SEARCHES_PER_WINDOW, WINDOW_SECONDS
 
-# How long a request may be thought to be on its way: long enough to set up a connection. Where all answers take long,
-# it is Pipedrive that thinks, not the way that is long: then no more than this is given away, 0.2 s of every 2.2 s.
+# Seconds that a request is allowed for its way: long enough to set up a connection. Where all answers are slow, not the
+# way is slow but Pipedrive: then only MOST_GIVEN_AWAY is allowed, which loses 0.2 s of every 2.2 s.
 LONGEST_WAY = 1.0
 MOST_GIVEN_AWAY = 0.2
-# By how much an answer moves what is held to be the usual time, seconds.
+# Seconds by which one answer moves the estimate of the usual time.
 LEARNING_STEP = 0.005
-# The next request needs time to arrive too: surely this part of the fastest request's time from leaving to answer.
+# The next request needs time to arrive, too: at least this part of the fastest answer's time.
 LEAST_WAY = 0.25
-# The grain of two clocks, and a server that counts the very end of its window in.
+# Seconds for the grain of two clocks, and for a server that counts the very end of its window in.
 EDGE = 0.01
-# A wait too short to move a clock that counts in floating point would be asked for again for ever.
+# A shorter wait would not move a clock in floating point, and so would never end.
 SHORTEST_WAIT = 1e-6
-# What a burst 429 takes from the limit, for somebody else is using it too, and what each quiet window gives back.
+# A burst 429 means that others use the limit, too: our share shrinks by this factor; a quiet window adds to it.
 SHARE_AFTER_429 = 0.8
 SHARE_REGAINED = 0.05
 # More places than any plan has: headers that claim a billion must not fill the memory.
@@ -41,10 +41,10 @@ def concurrency(limit: int, latency: float) -> int:
 class Pace:
     """The burst limits: so many requests in any 2 s, and so many searches among them.
 
-    Pipedrive counts arrivals; we know departures and answers. So a request fills its place from when it left until 2 s
-    after its answer (or after LONGEST_WAY, if that is sooner), less the least time that the next one is on its way:
-    Pipedrive's own place is free by then, wherever in time its window begins. Places are filled as soon as they are
-    free, not evenly spaced: what is not used is lost.
+    Pipedrive counts a request when it arrives; we know when it left and when its answer came. So it fills a place
+    from its departure until 2 s after its answer (or after LONGEST_WAY, if that is sooner), less the least time that
+    the next request needs to arrive. By then Pipedrive's own place is free, wherever its window begins. A free place
+    is filled at once, without even spacing: an unused place is lost.
     """
 
     def __init__(self, limit: int, search_limit: int = SEARCHES_PER_WINDOW) -> None:
@@ -73,7 +73,7 @@ class Pace:
         return max(0.0, wait)
 
     def sent(self, now: float, search: bool = False) -> Sending:
-        """A request leaves now. Keep what this returns for `learn`; a request that got no answer needs no word."""
+        """A request leaves now. Its answer goes to `learn` together with what this returns."""
         return Sending(self._all.fill(now), self._searches.fill(now) if search else None)
 
     def learn(self, now: float, headers: Mapping[str, str], sending: Sending, *, limited: bool = False) -> None:
@@ -85,7 +85,7 @@ class Pace:
             window.answered(place, min(took, self._patience) - self._fastest * LEAST_WAY)
         self._usual += LEARNING_STEP if took > self._usual else -LEARNING_STEP
 
-        # Searches have both windows; a limit this low is that of theirs.
+        # A search counts in both windows; a limit this low is that of searches.
         limit = _count(headers.get("x-ratelimit-limit"))
         about_searches = sending.search_place is not None and limit is not None and limit <= SEARCHES_PER_WINDOW
         window = self._searches if about_searches else self._all
@@ -105,16 +105,16 @@ class Pace:
         (self._all if sending.search_place is None else self._searches).blame(now, places[-1])
 
     def slow_down(self, now: float, seconds: float) -> None:
-        """Nobody sends anything for so many seconds."""
+        """Nothing is sent for so many seconds."""
         self._paused_until = max(self._paused_until, now + seconds)
 
     def refused_for(self, now: float) -> float:
-        """Seconds since the first of an unbroken row of burst 429s; 0 without one. 60 are a spent day."""
+        """Seconds since the first of an unbroken row of burst 429s; 0 without one. A minute of them is a spent day."""
         return 0.0 if self._refused_since is None else now - self._refused_since
 
     @property
     def _patience(self) -> float:
-        """How long, in seconds, a request may be thought to be on its way."""
+        """Seconds that a request is allowed for its way."""
         return LONGEST_WAY if self._usual <= MOST_GIVEN_AWAY else MOST_GIVEN_AWAY
 
 
@@ -130,11 +130,11 @@ class Sending:
 class _Place:
     sent_at: float
     serial: int
-    crowd: int  # how many of ours Pipedrive may have had in its window when this one left, itself among them
+    crowd: int  # our requests, this one included, that Pipedrive may have counted when this one left
 
 
 class _Window:
-    """The places of one limit: of requests without an answer, of answered ones, and of other clients of this user."""
+    """The places of one limit: those of unanswered requests, of answered ones, and of this user's other clients."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -152,7 +152,7 @@ class _Window:
             return 0.0
         known = [times[0] for times in (self._free_at, self._others_free_at) if times]
         if self._open:
-            # Answered this instant, a place would be free in 2 s; without an answer, some time later.
+            # If it is answered now, its place is free in 2 s; without an answer, later.
             known.append(min(now, next(iter(self._open.values())).sent_at + patience) + WINDOW_SECONDS + EDGE)
         return max(SHORTEST_WAIT, min(known) - now)
 
@@ -167,14 +167,14 @@ class _Window:
             heapq.heappush(self._free_at, place.sent_at + WINDOW_SECONDS + took + EDGE)
 
     def share_with_others(self, now: float, place: _Place, remaining: int) -> None:
-        """Pipedrive counted more than can be ours: others use this limit. Theirs are gone in 2 s at the latest."""
+        """Pipedrive counted more requests than ours: others use this limit. Their places are free in 2 s at most."""
         most_of_ours = place.crowd + self._serial - place.serial
         theirs = min(self.limit - remaining - most_of_ours, MOST_OF_OTHERS)
         for _ in range(theirs - len(self._others_free_at)):
             heapq.heappush(self._others_free_at, now + WINDOW_SECONDS)
 
     def blame(self, now: float, place: _Place) -> None:
-        """A 429: take less for a while. Those that left before the last blame tell nothing new."""
+        """A 429: use less of the limit for a while. A request that left before the last cut tells nothing new."""
         if place.sent_at > self._share_changed or self._share == 1.0:
             self._share = max(self._share * SHARE_AFTER_429, 1 / self.limit)
             self._share_changed = now
@@ -199,8 +199,8 @@ class Day:
     """The day's budget of tokens, and of writing requests where Pipedrive still counts those.
 
     `limit`: tokens a day to start from, None for unknown. `leave` is left to the company's other integrations: below 1
-    a share of the limit, else tokens. Every request is reserved with `spend` before it leaves and handed back with
-    its answer, so that what is in flight can never be spent twice.
+    a share of the limit, else tokens. Every request reserves its tokens with `spend` before it leaves, and its
+    answer settles them, so that tokens in flight are never spent twice.
     """
 
     def __init__(self, limit: int | None, leave: float = 0.1) -> None:
@@ -249,7 +249,7 @@ class Day:
         self._writes.answered(spending.writes, _count(headers.get("x-daily-requests-left")))
 
     def lost(self, spending: Spending) -> None:
-        """No answer came: the tokens may be gone, until an answer's headers tell."""
+        """No answer came: the tokens count as spent until the headers of another answer tell."""
         self.learn({}, spending)
 
     def found_spent(self) -> None:
@@ -257,7 +257,7 @@ class Day:
         self._tokens.set(0)
 
     def renew(self) -> None:
-        """A new day has begun, as an answer without headers after a spent day shows."""
+        """A new day has begun: after a spent day a request was answered again."""
         self._tokens.set(self._limit)
         self._writes.set(None)
 
@@ -283,27 +283,27 @@ class _Reserved:
 
 
 class _Meter:
-    """What is left of an amount, from what Pipedrive last said and what was sent since.
+    """What is left of an amount: what Pipedrive last reported, less what was sent since.
 
-    Of answers that overlap, the one with the least left was given last, whenever it comes: what is left only falls
-    within a day. It counts every request whose own answer told more, and every one answered before its request left.
-    All others may be missing from it and are subtracted, so that `left` errs on the low side alone, and by no more
-    than what is in flight. A higher number in the answer to a later request is a new day.
+    Within a day the rest only falls. So of overlapping answers the one with the lowest number was made last, whatever
+    the order in which they come. That number includes every request whose own answer showed a higher one, and every
+    request that was answered before its own left. All others are subtracted, so that `left` can only be too low, by no
+    more than what is in flight. A higher number in the answer to a later request means a new day.
     """
 
     def __init__(self, start: int | None) -> None:
         self.sent = 0
-        self.most = start or 0  # the highest number that was told
+        self.most = start or 0  # the highest number reported
         self._serial = 0
-        self._told = start
-        self._told_serial = 0  # the last request sent when it was told
+        self._reported = start
+        self._reported_serial = 0  # the last request sent when it was reported
         self._open: dict[int, int] = {}  # serial -> amount
-        self._silent: deque[tuple[int, int]] = deque()  # answered without a number: last request sent by then, amount
-        self._uncounted = 0  # the sum of both
+        self._silent: deque[tuple[int, int]] = deque()  # answers without a number: last request sent by then, amount
+        self._uncounted = 0  # the sum of `_open` and `_silent`
 
     @property
     def left(self) -> int | None:
-        return None if self._told is None else self._told - self._uncounted
+        return None if self._reported is None else self._reported - self._uncounted
 
     def reserve(self, amount: int) -> _Reserved:
         self._serial += 1
@@ -312,30 +312,30 @@ class _Meter:
         self._open[self._serial] = amount
         return _Reserved(self._serial, amount)
 
-    def answered(self, reserved: _Reserved, told: int | None) -> None:
+    def answered(self, reserved: _Reserved, reported: int | None) -> None:
         amount = self._open.pop(reserved.serial, None)
         if amount is None:
             return
-        if told is None:
+        if reported is None:
             self._silent.append((self._serial, amount))
             self._merge_silent()
             return
         self._uncounted -= amount
-        if self._told is None or told <= self._told or reserved.serial > self._told_serial:
-            self._told, self._told_serial = told, self._serial
-            self.most = max(self.most, told)
+        if self._reported is None or reported <= self._reported or reserved.serial > self._reported_serial:
+            self._reported, self._reported_serial = reported, self._serial
+            self.most = max(self.most, reported)
             while self._silent and self._silent[0][0] < reserved.serial:
                 self._uncounted -= self._silent.popleft()[1]
 
     def set(self, left: int | None) -> None:
-        """What is left now, whatever was sent."""
-        self._told, self._told_serial = left, self._serial
+        """Sets what is left, whatever was sent before."""
+        self._reported, self._reported_serial = left, self._serial
         self._silent.clear()
         self._uncounted = sum(self._open.values())
 
     def _merge_silent(self) -> None:
-        """Those answered before all that is under way left share their fate: one entry, or hours without a header
-        would cost memory.
+        """Joins the entries older than every open request, for they are dropped together: hours without headers
+        must not fill the memory.
         """
         oldest = next(iter(self._open), self._serial + 1)
         while len(self._silent) > 1 and self._silent[1][0] < oldest:
@@ -350,14 +350,14 @@ def _count(text: str | None) -> int | None:
 
 
 HOUR, DAY = 3_600.0, 86_400.0
-# Hours of UTC: midnight there, in the middle of Europe and in the east of America, summer and winter, and what lies
-# more than six hours from all of them. Seven questions a day, where one every quarter of an hour would be 96.
+# Hours (UTC) at which to ask for a new day: midnight in UTC, in central Europe and in eastern America, in summer and
+# winter, and between those that are far apart. That is seven requests a day; every quarter of an hour would be 96.
 LIKELY = (0, 4, 5, 10, 16, 22, 23)
 AFTER = 20.0  # seconds: no two clocks agree
 
 
 def seconds_until_asking(now: float, came: float | None) -> float:
-    """Seconds from `now` until it is worth asking. `came`: when the budget of an earlier day was found to be back."""
+    """Seconds from `now` until the next request for a new day. `came`: when an earlier day's budget was back."""
     if came is not None:
         return _until(now, came % DAY)
     return min(_until(now, hour * HOUR + AFTER) for hour in LIKELY)

@@ -1,14 +1,14 @@
 """The desk at which the courier stands: where records are looked up, who sends, and what remembers. No I/O here.
 
 There is one courier and there are several desks. The live desk sends and keeps a journal (`live_desk`), the paper desk
-of previews notes what would be sent (`run.paper`), and tests have one of their own. Whatever a run decides is decided
-by the plans and the courier, so that it cannot differ between desks.
+of previews notes what would be sent (`run.paper`), and tests have one of their own. Plans and courier
+decide, so that no decision differs between desks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -19,11 +19,11 @@ from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Values
 
 
 class Written(msgspec.Struct, eq=False):
-    """What the last write of one job leaves to whoever saves its outcomes."""
+    """What the last write of a job leaves for the commit that follows."""
 
     number: int | None = None  # the journal's number of a write that is not settled yet
     shown: SeenRecord | None = None  # the record as the answer showed it
@@ -44,54 +44,54 @@ class Desk(Protocol):
         """From here on nothing new is sent. The first reason counts."""
 
     def equip(
-        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+        self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
     ) -> None:
-        """What the mapping has become: `addresses` are those that it writes, `names` those of custom fields by key."""
+        """The mapping is compiled: it writes `addresses`; `names` are those of custom fields, by key."""
 
     async def prepare(self, window: Window) -> None:
-        """Looks up at once what the records of a window are known by. Raises what keeps us from it."""
+        """Looks up the records of a window, many at a time. Raises whatever prevents it."""
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
         """The ids of living records with this key, name or email, oldest first."""
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
-        """What is known of a record without asking anybody."""
+        """What is known of a record without a request."""
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
-        """The record's values by address, read now; None: it is gone. `mapped`: the mapped ones will do."""
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+        """The record's values by address, read now; None: it is gone. `mapped`: those in the config are enough."""
 
     def lost(self, kind: Kind, key: str) -> RecordState | None:
-        """What the deleted record of this key is to get when it is made anew, or None."""
+        """What a deleted record of this key gets back when it is created again, or None."""
 
     async def settle_earlier(self, job: Job) -> None:
         """Finds out what became of writes for this job's record that an earlier job left in doubt."""
 
-    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
+    async def send(self, write: Write, written: Written) -> Values:
         """Sends a write. Returns the record's values by address and its id at `id`; `written` is for `save`."""
 
-    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
-        """Makes durable what `save` says, with the outcomes of the events that have thereby ended."""
+    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+        """Makes `commit` durable, with the outcomes of the events that have ended with it."""
 
     async def forget(self, gone: Forget) -> None:
         """Notes that a record is gone from Pipedrive."""
 
-    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
-        """Makes durable the outcomes of events whose records nobody takes up any more."""
+    async def end_events(self, events: Sequence[PendingEvent]) -> None:
+        """Makes the outcomes of events durable whose records are not delivered any more."""
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events were handled before, in this run or an earlier one."""
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
-        """Of which kinds an earlier run has left writes whose fate is not known."""
+        """The kinds of record of which an earlier run has left writes in doubt."""
 
     async def settle_doubts(self) -> None:
-        """Finds out what became of these writes, before anything else is sent."""
+        """Finds out what became of the writes in doubt, before anything else is sent."""
 
     def window_over(self) -> None:
-        """Everything in a window has come to its end."""
+        """All records of a window have been delivered."""
 
     def input_over(self) -> None:
-        """From here on nothing more comes that could bring what is waited for."""
+        """The input is over: nothing more comes that a record could wait for."""
 
     async def look_once_more(self) -> None:
-        """At the end: warns of creations that were judged not done, and were late after all."""
+        """At the end: warns of creations that seemed not done, and came late after all."""

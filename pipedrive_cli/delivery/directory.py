@@ -1,9 +1,9 @@
 """The directory: record key -> Pipedrive id, and the values last seen there. Never a fuzzy search, never a guess.
 
-Our own writes come first (the search index lags, our journal does not), then a listing or exact look-ups, whichever is
-cheaper: pages are listed until that has cost as much as looking up every waiting key would (a total is not to be had),
-and the rest is looked up. So it costs at most twice the better choice. A listing that was not finished is gone on with
-by the next run. *Not found* is an answer; whatever keeps us from looking is raised, and nothing is created then.
+Our own writes count first: the search index lags, our journal does not. The rest is listed or looked up, whichever is
+cheaper. Nobody tells the number of records beforehand, so pages are listed until they have cost as much as looking up
+every waiting key; what is left is looked up. That costs at most twice the better choice. The next run continues a
+listing that was not finished. *Not found* is an answer; whatever prevents a look is raised, and nothing is created.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from pipedrive_cli.delivery.effects import Find, Refusal, Snapshot, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.listing import SKEW, KnownLeads, Listing, Progress, ReadAhead, look_up_cost
 from pipedrive_cli.delivery.retry import Failure
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import JsonObject, Kind, Values
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import (
@@ -36,14 +35,14 @@ _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to",
 
 
 class WantedFields:
-    """`keys` are the addresses of the record keys, `addresses` those that the config maps, both per kind."""
+    """What to read of records: `keys` are the addresses of record keys, `addresses` those the config maps, per kind."""
 
     def __init__(self, keys: Mapping[Kind, str | None], addresses: Mapping[Kind, frozenset[str]]) -> None:
         self._keys = keys
         self._addresses = {kind: mapped | _STANDARD for kind, mapped in addresses.items()}
 
     def custom_fields(self, kind: Kind) -> tuple[str, ...]:
-        """Keys of the custom fields that a listing must bring; none of them named brings them all."""
+        """Keys of the custom fields that a listing must show; if it names none, it shows all."""
         keys = [
             a.removeprefix("custom_fields.") for a in self._addresses.get(kind, ()) if a.startswith("custom_fields.")
         ]
@@ -53,7 +52,7 @@ class WantedFields:
         unique = sorted(set(keys))
         return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
 
-    def row(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
+    def row(self, kind: Kind, data: JsonObject) -> SeenRecord:
         """What to keep of a record as an answer shows it."""
         values = values_of(kind, data)
         address = self._keys.get(kind)
@@ -65,14 +64,14 @@ class WantedFields:
         return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
 
 
-LONGEST_TERM = 100  # characters; longer search terms have been seen refused
+LONGEST_TERM = 100  # characters; Pipedrive has refused longer search terms
 
 
 class Directory:
     """What we know of the account's persons, organizations and products.
 
-    `send` sends a call with all patience and raises where there is no answer to rely on. `now` is the loop's time in
-    seconds. `directory` are the addresses that the config maps, per kind.
+    `send` sends a call, repeats it where needed, and raises where there is no reliable answer. `now` is the loop's
+    time in seconds. `wanted` are the addresses that the config maps, per kind.
     """
 
     def __init__(
@@ -96,11 +95,11 @@ class Directory:
         self.leads = KnownLeads(commits, self._send, now)
 
     def want(self, key_address: Mapping[Kind, str | None], wanted: Mapping[Kind, frozenset[str]]) -> None:
-        """What to read of records: where their keys are, and the addresses that the config maps."""
+        """Sets what to read of records: where their keys are, and the addresses that the config maps."""
         self._wanted = WantedFields(key_address, wanted)
 
     async def _send(self, call: Call) -> Answer:
-        """A look that was refused is a look that failed: it says nothing about what is there."""
+        """Sends a look-up. A refused look-up counts as failed: it says nothing about what is there."""
         try:
             return await self._raw_send(call)
         except Refusal as refusal:
@@ -109,7 +108,7 @@ class Directory:
             raise Failure("look_up_failed", f"{call.label} was refused: {refusal.message}") from refusal
 
     async def prepare(self, kind: Kind, keys: Sequence[str], ids: Sequence[int] = ()) -> None:
-        """Makes ready for `locate` of many keys, and for `recall` of records that were found or are named by id."""
+        """Prepares `locate` of these keys, and `recall` of the records that they name or that are named by `ids`."""
         known = self._journal.known(kind, keys)
         progress = self._progress(kind)
         unknown: list[str] = []
@@ -132,9 +131,9 @@ class Directory:
     async def _list_while_cheaper(
         self, progress: Progress, cost: int, cost_if_stale: int, *, whole: bool = False
     ) -> None:
-        """Lists until that has cost as much as looking up would; or the `whole` kind.
+        """Lists pages until they have cost as much as look-ups would; with `whole`, to the end.
 
-        `cost` is what looking up has come to cost more, `cost_if_stale` what it would for all that still waits.
+        `cost` is what look-ups would cost more than was credited before; `cost_if_stale`, for all that still waits.
         """
         async with progress.turn:
             while True:
@@ -146,51 +145,51 @@ class Directory:
                     return
 
     async def _read(self, progress: Progress, ids: Sequence[int]) -> None:
-        """Reads records by their ids, as many at a time as a page takes, where that is cheaper than one by one."""
+        """Reads records by their ids, a page at a time, where that is cheaper than one by one."""
         kind = progress.kind
         for some in (ids[start : start + MAX_LISTED_IDS] for start in range(0, len(ids), MAX_LISTED_IDS)):
             if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
                 at = self._now()
                 answer = await self._send(listing(kind, ids=some, custom_fields=self._wanted.custom_fields(kind)))
-                progress.were_read(await self._take_page(kind, answer), at)
+                progress.note_read(await self._keep_page(kind, answer), at)
 
-    async def locate(self, ask: Find) -> tuple[int, ...]:
+    async def locate(self, effect: Find) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
-        if ask.email is not None:
-            return await self._by_email(ask.email)
-        key = ask.key if ask.key is not None else name_key(ask.name)
-        own = self._journal.known(ask.kind, [key])
+        if effect.email is not None:
+            return await self._by_email(effect.email)
+        key = effect.key if effect.key is not None else name_key(effect.name)
+        own = self._journal.known(effect.kind, [key])
         if key in own:
             return (int(own[key]),)
-        ids = await self._still(ask.kind, partial(self._journal.seen_ids, ask.kind, key))
+        ids = await self._confirmed(effect.kind, partial(self._journal.seen_ids, effect.kind, key))
         if not ids:
-            ids = await self._find(ask, key)
-        self.warn_of_twins(ask.kind, key)
+            ids = await self._find(effect, key)
+        self.warn_of_twins(effect.kind, key)
         return tuple(ids)
 
-    async def _still(self, kind: Kind, seen: Callable[[], list[int]]) -> list[int]:
-        """What `seen` finds, once the first two (who needs more?) have shown in this run that they are still found so.
+    async def _confirmed(self, kind: Kind, seen: Callable[[], list[int]]) -> list[int]:
+        """What `seen` finds, once this run has confirmed the first two records; nobody needs more.
 
-        Somebody may have deleted one since it was seen, or given it to another key.
+        Somebody may have deleted a record since it was seen, or given it another key.
         """
         progress = self._progress(kind)
         while unsure := [record for record in seen()[:2] if progress.true_at(record) is None]:
             await self.look(kind, unsure[0], mapped=True)
         return seen()
 
-    async def _find(self, ask: Find, key: str) -> list[int]:
-        """A key that nobody has seen: in what has not been listed yet, or by a look of its own."""
-        kind, progress = ask.kind, self._progress(ask.kind)
+    async def _find(self, effect: Find, key: str) -> list[int]:
+        """Finds a key that was not seen yet: lists more pages, or looks the key up."""
+        kind, progress = effect.kind, self._progress(effect.kind)
         if not progress.listing.complete or progress.stale(self._now()):
             if not progress.listing.complete and (kind, key) in self._absent:
                 return []
-            # Keys of this window have been counted by `prepare`; another one (its record was deleted) comes on top.
+            # `prepare` has counted the keys of this window; another one (its record was deleted) comes on top.
             one = look_up_cost(kind, 1, 0)
             cost, waiting = (0 if progress.waiting else one), max(1, progress.waiting)
             await self._list_while_cheaper(progress, cost, waiting * one, whole=len(key) > LONGEST_TERM)
         progress.waiting = max(0, progress.waiting - 1)
         found = self._journal.seen_ids(kind, key)
-        return found if found or progress.listing.complete else await self._look_up(ask, key)
+        return found if found or progress.listing.complete else await self._look_up(effect, key)
 
     def warn_of_twins(self, kind: Kind, key: str) -> None:
         """Warns where several records bear this key, as far as they have been seen."""
@@ -199,7 +198,7 @@ class Directory:
             self._warn(kind, key, ids)
 
     def recall(self, kind: Kind, record: int | str) -> Snapshot:
-        """What is known of a record without asking anybody."""
+        """What is known of a record without a request."""
         state = self._journal.state(kind, record)
         if kind == "leads":
             seen = self._journal.seen(kind, record) if state is None or not state.fields else None
@@ -214,12 +213,12 @@ class Directory:
         return Snapshot(state, seen.values, self._now() - at, _microseconds(seen.updated), shown)
 
     def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
-        """The records that these keys have led to, and those named by id, in their order."""
+        """Ids of the records that these keys name, then of those named by id, in their order."""
         known = self._journal.known(kind, keys)
         found = ((known[key],) if key in known else self._journal.seen_ids(kind, key)[:1] for key in keys)
         return [*(int(record) for records in found for record in records), *named]
 
-    async def _read_ahead(self, kind: Kind, record: int) -> Mapping[str, Any] | None:
+    async def _read_ahead(self, kind: Kind, record: int) -> Values | None:
         """Reads a record with those that follow it in this window. None: it has to be read alone."""
         progress, asked = self._progress(kind), self._now()
         async with progress.turn:
@@ -228,8 +227,8 @@ class Directory:
         seen = self._journal.seen(kind, record) if progress.read.get(record, -1.0) >= asked else None
         return None if seen is None else seen.values
 
-    async def look(self, kind: Kind, record: int | str, *, mapped: bool = False) -> Mapping[str, Any] | None:
-        """Reads a record now; `mapped`: the values that the config maps will do. None: it is gone."""
+    async def look(self, kind: Kind, record: int | str, *, mapped: bool = False) -> Values | None:
+        """Reads a record now; `mapped`: the values that the config maps are enough. None: it is gone."""
         if mapped and isinstance(record, int) and (values := await self._read_ahead(kind, record)) is not None:
             return values
         try:
@@ -249,8 +248,8 @@ class Directory:
             self._progress(kind).read[int(data["id"])] = self._now()
         return values
 
-    def shown(self, kind: Kind, data: Mapping[str, Any]) -> SeenRecord:
-        """The row to keep of a record that an answer to our own write showed; the caller records it."""
+    def shown(self, kind: Kind, data: JsonObject) -> SeenRecord:
+        """The row to keep of a record, from the answer to our own write. The caller records it."""
         self._progress(kind).read[int(data["id"])] = self._now()
         return self._wanted.row(kind, data)
 
@@ -260,13 +259,13 @@ class Directory:
             self._progress(kind).read.pop(record, None)
 
     async def changed_since(self, kind: Kind, moment: datetime) -> None:
-        """Reads every record that was changed since `moment` (UTC), so that what a lost answer did can be seen."""
+        """Reads every record that was changed since `moment` (UTC), so that a write without an answer can be seen."""
         cursor: str | None = None
         while True:
             call = listing(kind, cursor, custom_fields=self._wanted.custom_fields(kind), updated_since=moment - SKEW)
             at = self._now()
             answer = await self._send(call)
-            self._progress(kind).were_read(await self._take_page(kind, answer), at)
+            self._progress(kind).note_read(await self._keep_page(kind, answer), at)
             cursor = answer.next_cursor
             if cursor is None:
                 return
@@ -292,17 +291,17 @@ class Directory:
         except Failure:
             if not progress.resumed:
                 raise
-            progress.begin_anew()
+            progress.begin_again()
             await self._list_page(progress)
             return
-        listed = progress.after(answer)
-        progress.turned(listed, await self._take_page(progress.kind, answer, listed), at)
+        listed = progress.listing_after(answer)
+        progress.note_page(listed, await self._keep_page(progress.kind, answer, listed), at)
 
-    async def _take_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
+    async def _keep_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
         """Keeps what a page shows; returns the ids of its living records."""
         if not isinstance(answer.data, list):
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
-        # A page may have been made before a write of ours that was answered since: what that showed is newer.
+        # A write of ours may have been answered after the page was made: then the write's answer is newer.
         newer = self._progress(kind).read
         rows = [
             self._wanted.row(kind, item)
@@ -320,25 +319,25 @@ class Directory:
         await self._commits.record(record)
         return [int(item["id"]) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")]
 
-    async def _look_up(self, ask: Find, key: str) -> list[int]:
-        """By exact search, each hit verified by a GET: a hit may be in any custom field, in any case."""
-        by = "name" if ask.key is None and ask.kind == "products" else None
-        term = ask.key if ask.key is not None else str(ask.name)
+    async def _look_up(self, effect: Find, key: str) -> list[int]:
+        """Looks up by exact search. A GET verifies each hit, which may be in any custom field and in any case."""
+        by = "name" if effect.key is None and effect.kind == "products" else None
+        term = effect.key if effect.key is not None else str(effect.name)
         cursor: str | None = None
         while True:
-            answer = await self._send(find_exact(ask.kind, term, by, cursor))
+            answer = await self._send(find_exact(effect.kind, term, by, cursor))
             for item in _items(answer):
-                await self._verify(ask.kind, item)
+                await self._verify(effect.kind, item)
             cursor = answer.next_cursor
             if cursor is None:
                 break
-        found = self._journal.seen_ids(ask.kind, key)
+        found = self._journal.seen_ids(effect.kind, key)
         if not found:
-            self._absent.add((ask.kind, key))
+            self._absent.add((effect.kind, key))
         return found
 
-    async def _verify(self, kind: Kind, hit: Mapping[str, Any]) -> None:
-        """Reads what a search has found, which is part of what looking up costs."""
+    async def _verify(self, kind: Kind, hit: JsonObject) -> None:
+        """Reads a search hit. That is part of the cost of a look-up."""
         await self.look(kind, int(hit["id"]))
         progress = self._progress(kind)
         if not progress.listing.complete:
@@ -358,10 +357,10 @@ class Directory:
         for item in _items(answer):
             if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
                 await self._verify("persons", item)
-        return tuple(await self._still("persons", partial(self._journal.seen_by_email, email)))
+        return tuple(await self._confirmed("persons", partial(self._journal.seen_by_email, email)))
 
 
-def _items(answer: Answer) -> list[Mapping[str, Any]]:
+def _items(answer: Answer) -> list[JsonObject]:
     data = answer.data
     if not isinstance(data, Mapping) or not isinstance(data.get("items"), list):
         raise Failure("look_up_failed", "Pipedrive's search answered without a list of items")

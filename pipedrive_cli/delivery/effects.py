@@ -1,13 +1,13 @@
-"""What a plan may ask for, what it is told, and what it knows: the words between plans and whoever drives them.
+"""The effects that a plan yields, the answers it is sent, and what it is given: the words between plans and courier.
 
-Values without behaviour. A plan (`upsert`, `identity`, `leads`) yields an `Effect` and is sent its answer; the courier
-gives it, as its desk knows it. `Refusal` is thrown in where Pipedrive says no to this record.
+Values without behaviour. A plan (`upsert`, `identity`, `leads`) yields an `Effect`; the courier has it carried out at
+its desk, and sends the answer. Where Pipedrive refuses the record, `Refusal` is thrown into the plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
-from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode, RecordName
+from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, ProblemCode, RecordName, Values
 from pipedrive_cli.pipedrive.catalog import Call
 
 RecordId: TypeAlias = int | str
@@ -31,7 +31,7 @@ class Find(msgspec.Struct, frozen=True):
 
 
 class Cached(msgspec.Struct, frozen=True):
-    """What do we know of this record without asking? Answer: `Snapshot`."""
+    """What do we know of this record without a request? Answer: `Snapshot`."""
 
     kind: Kind
     id: RecordId
@@ -41,7 +41,7 @@ class Cached(msgspec.Struct, frozen=True):
 class Fetch(msgspec.Struct, frozen=True):
     """Read the record now (1 token). Answer: its values by address, or None when it is gone.
 
-    `mapped`: the values that the config maps will do, which may cost less.
+    `mapped`: the values that the config maps are enough, which may cost less.
     """
 
     kind: Kind
@@ -55,11 +55,11 @@ class Write(msgspec.Struct, frozen=True):
     call: Call
     kind: Kind
     action: Literal["create", "update", "merge"]
-    job: Any  # whose write it is: opaque, for reports and previews
+    job: Job
     key: str | None = None
-    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)  # what the body holds, by address
-    before: Mapping[str, Any] | None = None  # the values it replaces, as far as they are known
-    picture: Callable[[], dict[str, Any]] | None = None  # what a journal must know to finish this after a crash
+    fields: Values = msgspec.field(default_factory=dict)  # what the body holds, by address
+    before: Values | None = None  # the values it replaces, as far as they are known
+    picture: Callable[[], JsonObject] | None = None  # for the journal: what finishes it after a crash
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -72,14 +72,14 @@ class Commit(msgspec.Struct, frozen=True):
     action: Literal["created", "updated", "unchanged", "merged"] | None = None
     merged: int | None = None  # the loser of a merge, now another name of `id`
     aliases: tuple[PendingAlias, ...] = ()
-    parts: tuple[tuple[PendingChange, Outcome], ...] = ()
+    changes: tuple[tuple[PendingChange, Outcome], ...] = ()
     pending_aliases: tuple[tuple[PendingAlias, Outcome], ...] = ()
-    apart: tuple[PendingAlias, ...] = ()  # aliases that were refused: their ids name two persons again
+    refused_aliases: tuple[PendingAlias, ...] = ()  # aliases that were refused: their ids name two persons again
     complaints: tuple[tuple[PendingEvent, Complaint], ...] = ()
 
 
 class Forget(msgspec.Struct, frozen=True):
-    """The record is gone from Pipedrive. `state`: what one of its key is to get that takes its place. Answer: None."""
+    """The record is gone from Pipedrive. `state`: what a new record of this key gets. Answer: None."""
 
     kind: Kind
     id: RecordId
@@ -88,22 +88,22 @@ class Forget(msgspec.Struct, frozen=True):
 
 
 class LoadDeleted(msgspec.Struct, frozen=True):
-    """Was the last record of this key deleted in Pipedrive? Answer: the state to make it anew with, or None."""
+    """Was the last record of this key deleted in Pipedrive? Answer: the state to create it again with, or None."""
 
     kind: Kind
     key: str
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """These must wait for the rest of the input. Answer: True when it is over and waiting is no use any more."""
+    """These must wait for the rest of the input. Answer: True when the input is over, so that waiting is no use."""
 
     job: Job
-    parts: tuple[PendingChange, ...]
+    changes: tuple[PendingChange, ...]
     pending_aliases: tuple[PendingAlias, ...] = ()
 
 
 class ResolveLink(msgspec.Struct, frozen=True):
-    """Where is the record that a link names? Answer: its id, or None when it could not be brought there."""
+    """Which record does a link name? Answer: its id; or the outcome that kept it away; or None, it is not there."""
 
     name: RecordName
 
@@ -116,21 +116,23 @@ class Recreate(msgspec.Struct, frozen=True):
 
 
 Effect: TypeAlias = Find | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | ResolveLink | Recreate
-Plan: TypeAlias = Generator[Effect, Any, RecordId | None]
+_T = TypeVar("_T")
+SubPlan: TypeAlias = Generator[Effect, Any, _T]  # a stretch of a plan, which returns `_T` to the plan
+Plan: TypeAlias = SubPlan[RecordId | None]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A record as we know it. `values` None: nobody has looked in this run. `age` in seconds since they were true."""
+    """A record as we know it. `values` None: not read in this run. `age`: seconds since they were true."""
 
     state: RecordState | None = None
-    values: Mapping[str, Any] | None = None
+    values: Values | None = None
     age: float = 0.0
     updated: int | None = None  # its update_time, microseconds since 1970 UTC
-    shown: bool = False  # Pipedrive has shown it since the run began; what a list of changes leaves out may be gone
+    shown: bool = False  # Pipedrive has shown it in this run; else it may be gone
 
 
 class Refusal(Exception):
-    """Pipedrive said no to this record. `fields` are the addresses it named; `gone`: the record is not there."""
+    """Pipedrive refused this record. `fields` are the addresses that it named; `gone`: the record is not there."""
 
     def __init__(self, code: ProblemCode, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
         super().__init__(message)
@@ -141,7 +143,7 @@ class Refusal(Exception):
 
 
 class DeliverySettings(msgspec.Struct, frozen=True):
-    """What a plan needs to know of the config: which value wins, where keys live, and the user's choices."""
+    """What a plan needs of the config: which value wins, where record keys stand, and the user's choices."""
 
     rules: PrecedenceRules
     key_address: Mapping[Kind, str | None]
@@ -154,29 +156,29 @@ class DeliverySettings(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct):
-    """Where a job's record is: no id yet means that it has to be created."""
+    """The record that a job is about. Without an id it has to be created."""
 
     id: RecordId | None
     state: RecordState
-    values: Mapping[str, Any] | None = None
+    values: Values | None = None
     age: float = 0.0
     found: bool = False  # it was there before this tool ever wrote it
     unsaved_aliases: list[PendingAlias] = msgspec.field(default_factory=list)
-    merged: bool = False  # one of them was a merge: they are delivered, whatever else has to be written
+    merged: bool = False  # one of the aliases was a merge: they count as delivered
     former_keys: list[str] = msgspec.field(default_factory=list)
-    was_lost: bool = False  # it was there, and was deleted in Pipedrive: it may be made anew, whoever asks
+    was_lost: bool = False  # it was deleted in Pipedrive: any event may create it again
 
 
 def name_key(name: object) -> str:
-    """What a product without a code is known by: its exact name, marked so that it cannot be taken for a code."""
+    """The record key of a product without a code: its exact name, marked so that it cannot be taken for a code."""
     return f"\0name:{name}"
 
 
-def state_of(knowledge: Snapshot) -> RecordState:
-    """The state to fold upon: ours, or a fresh one for a record that we never wrote."""
-    if knowledge.state is not None:
-        return knowledge.state
-    return RecordState(first_update=knowledge.updated)
+def state_of(snapshot: Snapshot) -> RecordState:
+    """The state to start from: ours, or a new one for a record that we never wrote."""
+    if snapshot.state is not None:
+        return snapshot.state
+    return RecordState(first_update=snapshot.updated)
 
 
 def with_key(state: RecordState, key: str | None) -> RecordState:

@@ -1,15 +1,14 @@
 """Which record a job is about, and the whole plan of one job. Without I/O.
 
 The keys and ids of a job are looked up, checked against each other, and changed by its aliases (`Resolution`); a merge
-is the only write of that part. A person who would be created may be adopted by email. After this the job has one
-target, a record that exists or none yet, and `upsert` brings there what the job's changes ask for.
+is the only write of this step. A person who would be created may be adopted by email. After this the job has one
+target, a record that exists or none yet, and `upsert` writes there what the job's changes ask for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,6 @@ from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
     DeliverySettings,
-    Effect,
     Fetch,
     Find,
     LoadDeleted,
@@ -26,6 +24,7 @@ from pipedrive_cli.delivery.effects import (
     RecordId,
     Refusal,
     Snapshot,
+    SubPlan,
     Target,
     Wait,
     Write,
@@ -36,7 +35,7 @@ from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import reject_alias, skip_deleted
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import handle_deleted, upsert
-from pipedrive_cli.model import Complaint, Outcome, RecordName
+from pipedrive_cli.model import Complaint, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
 
 UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
@@ -44,47 +43,47 @@ UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
 
 @dataclass(slots=True)
 class Resolution:
-    """Where the keys of one job lead, as they are looked up and as aliases change it."""
+    """Which record the keys of one job name: as look-ups find it, and as aliases change it."""
 
     job: Job
-    terms: DeliverySettings
+    settings: DeliverySettings
     found: dict[str, int | None] = field(default_factory=dict)
     by_id: int | None = None
     states: dict[int, RecordState] = field(default_factory=dict)
-    values: dict[int, tuple[Any, float]] = field(default_factory=dict)
+    values: dict[int, tuple[Values, float]] = field(default_factory=dict)
     unsaved: list[PendingAlias] = field(default_factory=list)
-    apart: list[PendingAlias] = field(default_factory=list)  # refused aliases
+    refused_aliases: list[PendingAlias] = field(default_factory=list)
     merged: bool = False
 
-    def locate(self, key: str) -> Generator[Effect, Any, int | None]:
+    def find_key(self, key: str) -> SubPlan[int | None]:
         """The id of the living record with this key; the oldest, should there be several."""
         if key not in self.found:
             ids = yield Find(self.job.kind, key=key)
             self.found[key] = ids[0] if ids else None
         return self.found[key]
 
-    def settle_ids(self, parts: list[PendingChange]) -> Generator[Effect, Any, list[PendingChange]]:
-        """Records named by Pipedrive's id: the id wins and both names are joined. Returns the parts that remain."""
+    def settle_ids(self, changes: list[PendingChange]) -> SubPlan[list[PendingChange]]:
+        """Checks records named by Pipedrive's id: it wins, and is joined to the key. Returns the remaining changes."""
         for named in self.job.ids:
             refusal = yield from self._check_id(named)
             if refusal is None:
                 self.by_id = named
                 continue
-            guilty = [part for part in parts if part.change.record.pipedrive_id == named]
-            parts = [part for part in parts if part.change.record.pipedrive_id != named]
+            guilty = [pending for pending in changes if pending.change.record.pipedrive_id == named]
+            changes = [pending for pending in changes if pending.change.record.pipedrive_id != named]
             yield Commit(
                 self.job.kind,
                 None,
-                parts=tuple((part, Outcome.REJECTED) for part in guilty),
-                complaints=tuple((part.case, refusal) for part in guilty),
+                changes=tuple((pending, Outcome.REJECTED) for pending in guilty),
+                complaints=tuple((pending.event, refusal) for pending in guilty),
             )
-        return parts
+        return changes
 
-    def _check_id(self, named: int) -> Generator[Effect, Any, Complaint | None]:
+    def _check_id(self, named: int) -> SubPlan[Complaint | None]:
         if self.by_id is not None and self.by_id != named:
             return _conflict(f"the input names it {self.by_id} elsewhere")
-        knowledge: Snapshot = yield Cached(self.job.kind, named, self.job.key)
-        values = knowledge.values if knowledge.shown else (yield Fetch(self.job.kind, named))
+        snapshot: Snapshot = yield Cached(self.job.kind, named, self.job.key)
+        values = snapshot.values if snapshot.shown else (yield Fetch(self.job.kind, named))
         if values is None:
             return Complaint(
                 "unknown_pipedrive_id",
@@ -93,23 +92,23 @@ class Resolution:
                 value=str(named),
                 outcome=Outcome.REJECTED,
             )
-        address = self.terms.key_address.get(self.job.kind)
+        address = self.settings.key_address.get(self.job.kind)
         bears = None if address is None else values.get(address)
         key = self.job.key
         if key is not None and not blank(bears) and str(bears) not in {key, *self.job.keys}:
             return _conflict(f"record {named} bears the id {bears}, not {key}")
         if named in self.job.contested and blank(bears):
             return _conflict(f"the input names record {named} by another id than {key}, too")
-        if key is not None and (other := (yield from self.locate(key))) not in {None, named}:
+        if key is not None and (other := (yield from self.find_key(key))) not in {None, named}:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
-        self.values[named] = (values, knowledge.age if knowledge.shown else 0.0)
+        self.values[named] = (values, snapshot.age if snapshot.shown else 0.0)
         if not blank(bears) and key is None:
             self.job.key = str(bears)
         return None
 
-    def settle_aliases(self) -> Generator[Effect, Any, None]:
+    def settle_aliases(self) -> SubPlan[None]:
         """Carries out the aliases: two persons that exist are merged, one alone gets the new id."""
         waiting = _in_order(self.job.pending_aliases)
         while waiting:
@@ -119,13 +118,13 @@ class Resolution:
                     unknown.append(pending_alias)
             if len(unknown) == len(waiting):
                 break
-            waiting = unknown  # one that was settled may have given another one's previous id a record
+            waiting = unknown  # a settled alias may have given another alias's previous id a record
         if waiting and (yield Wait(self.job, (), tuple(waiting))):
             for pending_alias in waiting:
                 yield reject_alias(pending_alias, "alias_unknown", UNKNOWN)
 
-    def _settle_alias(self, pending_alias: PendingAlias) -> Generator[Effect, Any, bool]:
-        """Whether the previous one was known, so that the alias could be carried out (or refused)."""
+    def _settle_alias(self, pending_alias: PendingAlias) -> SubPlan[bool]:
+        """Carries an alias out, or refuses it. False: its previous person is not known yet."""
         previous = yield from self._find(pending_alias.alias.previous)
         current = yield from self._find(pending_alias.alias.current)
         if previous is None:
@@ -136,8 +135,8 @@ class Resolution:
             yield from self._rekey(pending_alias, previous)
         elif previous == current:
             yield from self._already_one(pending_alias, current)
-        elif self.terms.alias == "rekey":
-            self.apart.append(pending_alias)
+        elif self.settings.alias == "rekey":
+            self.refused_aliases.append(pending_alias)
             yield reject_alias(
                 pending_alias, "alias_both_exist", "both persons exist, and `identity.alias: rekey` merges nobody"
             )
@@ -145,11 +144,11 @@ class Resolution:
             try:
                 yield from self._merge(pending_alias, previous, current)
             except Refusal as refusal:
-                self.apart.append(pending_alias)
+                self.refused_aliases.append(pending_alias)
                 yield reject_alias(pending_alias, refusal.code, refusal.message)
         return True
 
-    def _find(self, name: RecordName) -> Generator[Effect, Any, int | None]:
+    def _find(self, name: RecordName) -> SubPlan[int | None]:
         if name.pipedrive_id is not None:
             return name.pipedrive_id
         key = name.key
@@ -157,26 +156,26 @@ class Resolution:
         settled = _settled(self.job)
         while (step := settled.get(key)) is not None:
             key = step[0]
-        return (yield from self.locate(key))
+        return (yield from self.find_key(key))
 
     def _flows(self, pending_alias: PendingAlias) -> bool:
-        """Whether the previous one waits in this job: its changes then flow into the current one's."""
+        """Whether changes of the previous id wait in this job: they become changes of the current person."""
         if pending_alias.previous is None:
             return False
         former = former_keys(self.job, pending_alias.previous)
-        return any(part.change.record.key in former for part in self.job.parts)
+        return any(pending.change.record.key in former for pending in self.job.changes)
 
     def _under_former_id(self, state: RecordState, pending_alias: PendingAlias) -> RecordState:
-        """The state once this alias, and those settled before that lead on from it, came after its values."""
-        state = under_former_id(state, pending_alias.alias.time, self.terms.rules)
+        """The state with its values lowered by this alias, and by the settled aliases that lead on from it."""
+        state = under_former_id(state, pending_alias.alias.time, self.settings.rules)
         settled, key = _settled(self.job), pending_alias.current
         while key is not None and (step := settled.get(key)) is not None:
             key = step[0]
-            state = under_former_id(state, step[1], self.terms.rules)
+            state = under_former_id(state, step[1], self.settings.rules)
         return state
 
-    def _rekey(self, pending_alias: PendingAlias, previous: int) -> Generator[Effect, Any, None]:
-        """Only the previous one exists: it gets the current user id."""
+    def _rekey(self, pending_alias: PendingAlias, previous: int) -> SubPlan[None]:
+        """Only the previous person exists: it gets the current user id."""
         state = yield from self._state(previous)
         self.states[previous] = self._under_former_id(state, pending_alias)
         current, settled = pending_alias.current, _settled(self.job)
@@ -185,8 +184,8 @@ class Resolution:
             current = settled[current][0] if current in settled else None
         self.unsaved.append(pending_alias)
 
-    def _already_one(self, pending_alias: PendingAlias, record: int) -> Generator[Effect, Any, None]:
-        """They are one record already, by an earlier merge or because two keys were given to it."""
+    def _already_one(self, pending_alias: PendingAlias, record: int) -> SubPlan[None]:
+        """Both ids name one record already, by an earlier merge or because it was given two keys."""
         state = yield from self._state(record)
         if state.carried_over or state.carried_contacts:
             self.unsaved.append(pending_alias)
@@ -197,19 +196,19 @@ class Resolution:
             record,
             aliases=(pending_alias,),
             pending_aliases=((pending_alias, Outcome.SKIPPED),),
-            complaints=((pending_alias.case, same),),
+            complaints=((pending_alias.event, same),),
         )
 
-    def _merge(self, pending_alias: PendingAlias, loser: int, survivor: int) -> Generator[Effect, Any, None]:
-        """Both exist: the current one survives, and gets what it lacked. This cannot be undone."""
+    def _merge(self, pending_alias: PendingAlias, loser: int, survivor: int) -> SubPlan[None]:
+        """Both persons exist: the current one survives, and gets what it lacked. This cannot be undone."""
         going = yield Fetch(self.job.kind, loser)
         staying = yield Fetch(self.job.kind, survivor)
         if going is None or staying is None:
             gone = loser if going is None else survivor
             raise Refusal("alias_gone", f"person {gone} was deleted in Pipedrive while it was to be merged", gone=True)
         former = self._under_former_id((yield from self._state(loser)), pending_alias)
-        left = _without_key(going, former, self.terms)
-        state = merged_state((yield from self._state(survivor)), former, staying, left, self.terms.rules)
+        left = _without_key(going, former, self.settings)
+        state = merged_state((yield from self._state(survivor)), former, staying, left, self.settings.rules)
         keys = tuple(key for key in (pending_alias.previous, pending_alias.current) if key is not None)
         yield Write(
             merge(loser, survivor),
@@ -243,19 +242,19 @@ class Resolution:
         self.unsaved.append(pending_alias)
         self.merged = True
 
-    def _state(self, record: int) -> Generator[Effect, Any, RecordState]:
+    def _state(self, record: int) -> SubPlan[RecordState]:
         if record not in self.states:
-            knowledge: Snapshot = yield Cached(self.job.kind, record, self.job.key)
-            self.states[record] = state_of(knowledge)
-            if knowledge.values is not None:
-                self.values.setdefault(record, (knowledge.values, knowledge.age))
+            snapshot: Snapshot = yield Cached(self.job.kind, record, self.job.key)
+            self.states[record] = state_of(snapshot)
+            if snapshot.values is not None:
+                self.values.setdefault(record, (snapshot.values, snapshot.age))
         return self.states[record]
 
-    def home(self) -> Generator[Effect, Any, Target]:
-        """Where the job's changes go."""
+    def find_target(self) -> SubPlan[Target]:
+        """The record that the job's changes go to."""
         record: RecordId | None = self.by_id
         if self.job.key is not None and record is None:
-            record = yield from self.locate(self.job.key)
+            record = yield from self.find_key(self.job.key)
         elif record is None and self.job.name is not None:
             ids = yield Find(self.job.kind, name=self.job.name)
             record = ids[0] if ids else None
@@ -264,7 +263,7 @@ class Resolution:
             return Target(None, RecordState(), unsaved_aliases=self.unsaved)
         state = yield from self._state(record)
         values, age = self.values.get(record, (None, 0.0))
-        address = self.terms.key_address.get(self.job.kind)
+        address = self.settings.key_address.get(self.job.kind)
         if values is not None and address is not None:
             borne = values.get(address)
             state = with_key(state, None if borne is None else str(borne))
@@ -297,7 +296,7 @@ def _settled(job: Job) -> dict[str, Step]:
 
 
 def _in_order(pending_aliases: Sequence[PendingAlias]) -> list[PendingAlias]:
-    """Former ids first, so that what is said under the first id of a chain passes every alias of it; else by time."""
+    """A chain's oldest alias first, so that values of its first id pass every alias of the chain; else by time."""
     ahead = {
         pending_alias.previous: pending_alias.current
         for pending_alias in pending_aliases
@@ -317,9 +316,9 @@ def _conflict(why: str) -> Complaint:
     return Complaint("identity_conflict", why, field="context.externalId", outcome=Outcome.REJECTED)
 
 
-def _without_key(values: Any, state: RecordState, terms: DeliverySettings) -> dict[str, Any]:
+def _without_key(values: Values, state: RecordState, settings: DeliverySettings) -> dict[str, Value]:
     """What a merged record leaves to its survivor: whatever an event could set, but not its record key."""
-    key = terms.key_address.get("persons")
+    key = settings.key_address.get("persons")
     left = {"emails", "phones", "organization", "name", "visible_to", "label_ids", *state.fields}
     return {
         address: value
@@ -328,80 +327,78 @@ def _without_key(values: Any, state: RecordState, terms: DeliverySettings) -> di
     }
 
 
-def deliver_record(job: Job, terms: DeliverySettings) -> Plan:
-    """The whole conversation about one job. Returns the record's id, or None when it is not there in the end."""
-    places = Resolution(job, terms)
-    parts = yield from places.settle_ids(list(job.parts))
-    yield from places.settle_aliases()
-    for pending_alias in places.apart:
-        parts = yield from _deliver_apart(places, pending_alias, parts)
-    home = yield from places.home()
-    carried_over = home.state.carried_over or home.state.carried_contacts
-    if not parts and home.id is None:
-        for pending_alias in home.unsaved_aliases:  # what was to flow through them is gone: it was rejected
+def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
+    """The whole plan of one job. Returns the record's id, or None when there is no record in the end."""
+    resolution = Resolution(job, settings)
+    changes = yield from resolution.settle_ids(list(job.changes))
+    yield from resolution.settle_aliases()
+    for pending_alias in resolution.refused_aliases:
+        changes = yield from _deliver_refused(resolution, pending_alias, changes)
+    target = yield from resolution.find_target()
+    carried_over = target.state.carried_over or target.state.carried_contacts
+    if not changes and target.id is None:
+        for pending_alias in target.unsaved_aliases:  # the changes of their previous ids were rejected
             yield reject_alias(pending_alias, "alias_unknown", UNKNOWN)
         return None
-    if not parts and not (home.unsaved_aliases or carried_over):
-        return home.id
-    anew: RecordState | None = (
-        (yield LoadDeleted(job.kind, job.key)) if home.id is None and job.key is not None else None
+    if not changes and not (target.unsaved_aliases or carried_over):
+        return target.id
+    recreated_state: RecordState | None = (
+        (yield LoadDeleted(job.kind, job.key)) if target.id is None and job.key is not None else None
     )
-    if anew is not None and terms.deleted == "skip":
-        yield skip_deleted(job, home, parts)
+    if recreated_state is not None and settings.deleted == "skip":
+        yield skip_deleted(job, target, changes)
         return None
-    if anew is not None:
-        home.state, home.was_lost = anew, True
-    elif home.id is None and job.kind == "persons" and terms.match_email:
-        yield from _adopt(job, home, parts, terms)
-    return (yield from upsert(job, home, parts, terms))
+    if recreated_state is not None:
+        target.state, target.was_lost = recreated_state, True
+    elif target.id is None and job.kind == "persons" and settings.match_email:
+        yield from _adopt(job, target, changes, settings)
+    return (yield from upsert(job, target, changes, settings))
 
 
-def _deliver_apart(
-    places: Resolution, pending_alias: PendingAlias, parts: list[PendingChange]
-) -> Generator[Effect, Any, list[PendingChange]]:
-    """After a refused alias the previous person stays somebody else: what was said of it is brought there.
+def _deliver_refused(
+    resolution: Resolution, pending_alias: PendingAlias, changes: list[PendingChange]
+) -> SubPlan[list[PendingChange]]:
+    """After a refused alias the previous person stays a person of its own, and gets its changes.
 
-    Returns the parts that remain for the current one.
+    Returns the changes that remain for the current person.
     """
-    job, previous = places.job, pending_alias.previous
+    job, previous = resolution.job, pending_alias.previous
     if previous is None:
-        return parts
+        return changes
     former = former_keys(job, previous)
-    own = [part for part in parts if part.change.record.key in former]
-    also = [other for other in places.unsaved if other.previous in former]
+    own = [pending for pending in changes if pending.change.record.key in former]
+    also = [other for other in resolution.unsaved if other.previous in former]
     if own or also:
-        places.unsaved = [other for other in places.unsaved if other not in also]
+        resolution.unsaved = [other for other in resolution.unsaved if other not in also]
         steps = {key: step for key, step in job.steps.items() if key in former and key != previous}
         lifted = [p._replace(depth=depth(steps, p.change.record.key, p.change.time)) for p in own]
         alone = Job(job.kind, previous, sorted(former), [], None, lifted, also, steps=steps)
-        yield from deliver_record(alone, places.terms)
-    return [part for part in parts if part.change.record.key not in former]
+        yield from deliver_record(alone, resolution.settings)
+    return [pending for pending in changes if pending.change.record.key not in former]
 
 
-def recreate(job: Job, record: RecordId, ghost: PendingChange, terms: DeliverySettings) -> Plan:
-    """Makes a person anew that somebody deleted, with what we had written into it. `ghost` asks for nothing."""
-    knowledge: Snapshot = yield Cached(job.kind, record, job.key)
-    home = Target(record, with_key(state_of(knowledge), job.key), knowledge.values)
-    if not (yield from handle_deleted(job, home, (ghost,), terms)):
+def recreate(job: Job, record: RecordId, empty_change: PendingChange, settings: DeliverySettings) -> Plan:
+    """Creates a person again that somebody deleted, with what we had written. `empty_change` asks for nothing."""
+    snapshot: Snapshot = yield Cached(job.kind, record, job.key)
+    target = Target(record, with_key(state_of(snapshot), job.key), snapshot.values)
+    if not (yield from handle_deleted(job, target, (empty_change,), settings)):
         return None
-    return (yield from upsert(job, home, (ghost,), terms))
+    return (yield from upsert(job, target, (empty_change,), settings))
 
 
-def _adopt(
-    job: Job, home: Target, parts: Sequence[PendingChange], terms: DeliverySettings
-) -> Generator[Effect, Any, None]:
-    """A person to be created who has exactly one match by email, and that one has no user id, is adopted instead."""
-    emails = dict.fromkeys(contact.value for part in parts for contact in part.change.emails)
+def _adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
+    """Instead of creating a person, adopts the only one that has its email, if that one has no user id."""
+    emails = dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails)
     matches: set[int] = set()
     for email in emails:
         matches.update((yield Find(job.kind, email=email)))
     if len(matches) != 1:
         return
     record = matches.pop()
-    knowledge: Snapshot = yield Cached(job.kind, record, None)
-    values = knowledge.values if knowledge.values is not None else (yield Fetch(job.kind, record))
-    address = terms.key_address.get(job.kind)
+    snapshot: Snapshot = yield Cached(job.kind, record, None)
+    values = snapshot.values if snapshot.values is not None else (yield Fetch(job.kind, record))
+    address = settings.key_address.get(job.kind)
     if values is None or (address is not None and values.get(address) not in {None, ""}):
         return
-    home.id, home.state, home.found = record, with_key(state_of(knowledge), None), True
-    home.values, home.age = values, knowledge.age
+    target.id, target.state, target.found = record, with_key(state_of(snapshot), None), True
+    target.values, target.age = values, snapshot.age

@@ -1,25 +1,22 @@
 """The plan of one lead: its person first, then the lead itself, known by the message id. Never folded. Without I/O.
 
-A lead that was made without a refused value is known by its message id, so that the mended event sends what is missing.
+A lead that was created without a refused value is found by its message id: the mended event then adds the value.
 """
 
 from __future__ import annotations
-
-from collections.abc import Generator
-from typing import Any
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
     DeliverySettings,
-    Effect,
     Fetch,
     Find,
     Plan,
     Recreate,
     ResolveLink,
     Snapshot,
+    SubPlan,
     Target,
     Wait,
     state_of,
@@ -33,42 +30,42 @@ from pipedrive_cli.model import Outcome
 
 
 class _PersonDeleted(Exception):
-    """The lead's person was deleted in Pipedrive, and is not wanted back."""
+    """The lead's person was deleted in Pipedrive, and is not to be created again."""
 
 
-def lead_job(part: PendingChange) -> Job:
+def lead_job(pending: PendingChange) -> Job:
     """The job of one lead."""
-    return Job("leads", part.change.record.key, [], [], None, [part], [])
+    return Job("leads", pending.change.record.key, [], [], None, [pending], [])
 
 
-def deliver_lead(job: Job, terms: DeliverySettings) -> Plan:
-    """The whole conversation about one lead. Returns its id, or None when it could not be made."""
-    (part,) = job.parts
-    person = None if part.change.person is None else (yield ResolveLink(part.change.person))
+def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
+    """The whole plan of one lead. Returns its id, or None when it could not be created."""
+    (pending,) = job.changes
+    person = None if pending.change.person is None else (yield ResolveLink(pending.change.person))
     if person is None:
-        if (yield Wait(job, (part,))):
+        if (yield Wait(job, (pending,))):
             nobody = "nobody in Pipedrive or in the input bears this user id"
-            yield reject_all(job, Target(None, RecordState()), (part,), "person_not_found", nobody)
+            yield reject_all(job, Target(None, RecordState()), (pending,), "person_not_found", nobody)
         return None
     if isinstance(person, Outcome):
         outcome = person if person in {Outcome.REJECTED, Outcome.SKIPPED} else Outcome.PENDING
         complaint = depends_on(outcome, "the person of this lead")
-        yield Commit("leads", None, parts=((part, outcome),), complaints=((part.case, complaint),))
+        yield Commit("leads", None, changes=((pending, outcome),), complaints=((pending.event, complaint),))
         return None
     found = yield Find("leads", key=job.key)
-    home = Target(None, RecordState())
+    target = Target(None, RecordState())
     if found:
-        knowledge: Snapshot = yield Cached("leads", found[0])
+        snapshot: Snapshot = yield Cached("leads", found[0])
         # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
-        home = Target(found[0], with_key(state_of(knowledge), job.key), knowledge.values)
+        target = Target(found[0], with_key(state_of(snapshot), job.key), snapshot.values)
     links = {"person": person}
 
-    def mend() -> Generator[Effect, Any, bool]:
-        """A lead that is refused may have lost its person: then that one is made anew."""
-        if part.change.person is None or (yield Fetch("persons", links["person"])) is not None:
+    def mend() -> SubPlan[bool]:
+        """A lead may be refused because its person was deleted: then the person is created again."""
+        if pending.change.person is None or (yield Fetch("persons", links["person"])) is not None:
             return False
-        revived = yield Recreate(part.change.person, links["person"])
-        if revived is None and terms.deleted == "skip":
+        revived = yield Recreate(pending.change.person, links["person"])
+        if revived is None and settings.deleted == "skip":
             raise _PersonDeleted
         if revived is None:
             return False
@@ -76,7 +73,7 @@ def deliver_lead(job: Job, terms: DeliverySettings) -> Plan:
         return True
 
     try:
-        return (yield from upsert(job, home, (part,), terms, links, mend))
+        return (yield from upsert(job, target, (pending,), settings, links, mend))
     except _PersonDeleted:
-        yield skip_deleted(job, home, (part,))
+        yield skip_deleted(job, target, (pending,))
         return None

@@ -1,9 +1,9 @@
 """How far the records of one kind have been listed, and whether another page is worth its tokens.
 
-A listing is of all records or, once that has been done, of those changed since. Both are gone on with while they have
-cost no more than exact look-ups of all that was asked for would have; a total is not to be had beforehand. Beside it:
-which records to read together because the next ones of a window are likely to need it too (`ReadAhead`), and the leads
-that an account holds already, which can only be listed (`KnownLeads`).
+A listing covers all records or, once it was complete, those changed since. It goes on while its pages have cost no more
+than exact look-ups of all wanted keys would have; nobody tells the total beforehand. Beside it: the records that are
+read together because the next jobs of a window will probably need them (`ReadAhead`), and the leads that an account
+has already, which can only be listed (`KnownLeads`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, Call, list_leads, listing
 
-CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # looks for the price of a page
+CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # records read one by one for the price of a page
 
 
 @dataclass(slots=True)
 class ReadAhead:
-    """The records of one window, in the order in which they are taken up. `ids` is asked for when it is needed."""
+    """The records of one window, in the order in which they are delivered. `ids` is called when it is needed."""
 
     ids: Callable[[], Sequence[int]]
     _order: Sequence[int] | None = None
@@ -40,7 +40,7 @@ class ReadAhead:
     _end: int | None = None  # where the last page ended
 
     def page(self, record: int) -> Sequence[int]:
-        """This record and those after it, should they be read together; nothing: it is to be read alone."""
+        """This record and those after it, if they are to be read together; empty: it is to be read alone."""
         self._alone.append(record)
         if len(self._alone) <= CLOSE:
             return ()
@@ -63,10 +63,10 @@ REFRESH_AFTER = 600.0  # seconds after which others may well have made records t
 
 
 class Listing(msgspec.Struct):
-    """How far a kind has been listed. `stamp`: RFC 3339, from when on changes have to be asked for once it is complete.
+    """How far a kind has been listed. `stamp`: RFC 3339; once it is complete, later changes are listed from then on.
 
-    `since`: it is of the records changed since then; None: of all. While it is not complete, the next run goes on at
-    `cursor`; what it has cost so far, and what looking up would have cost, count on as well.
+    `since`: only records changed since then are listed; None: all are. While it is not complete, the next run goes on
+    at `cursor`, with the tokens `spent` so far and the `credit` of what look-ups would have cost.
     """
 
     complete: bool = False
@@ -86,45 +86,45 @@ class Progress:
     listing: Listing
     resumed: bool = False  # its first pages were listed by an earlier run
     began: float | None = None  # loop seconds of its first page
-    fresh_at: float | None = None  # loop seconds from when on what is seen is true of this run
+    fresh_at: float | None = None  # loop seconds at which all that was listed was true
     ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tuple))
-    waiting: int = 0  # keys of this window that nobody knows, and that have not been located yet
+    waiting: int = 0  # unknown keys of this window that are not located yet
     named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
-    read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of a look of its own
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time turns the pages
+    read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of its own reading
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one job at a time gets pages
 
     def stale(self, now: float) -> bool:
-        """Whether what was listed to its end is of an earlier run, or of long ago in this one."""
+        """Whether a complete listing is of an earlier run, or of long ago in this one."""
         return self.listing.complete and (self.fresh_at is None or now - self.fresh_at >= REFRESH_AFTER)
 
     def true_at(self, record: int) -> float | None:
-        """Loop seconds when what is known of a record was last seen to be so; None: not in this run."""
+        """Loop seconds when the known values of a record were last true; None: not in this run."""
         times = (self.shown_at(record), self.fresh_at)
         return max((time for time in times if time is not None), default=None)
 
     def shown_at(self, record: int) -> float | None:
         """Loop seconds when Pipedrive last showed the record itself; None: not in this run, and it may be gone.
 
-        Lists of what has changed say nothing of what was deleted.
+        A list of changed records does not tell which were deleted.
         """
         times = (self.read.get(record), self.listed.get(record))
         return max((time for time in times if time is not None), default=None)
 
     def unread(self, found: Iterable[int], named: Iterable[int]) -> list[int]:
-        """Of records that were found by their keys, those nobody knows anything of in this run, and of those that are
-        named by id, whom Pipedrive has not shown yet.
+        """Records to read: of those found by their keys, the ones not known in this run; of those named by id, the ones
+        that Pipedrive has not shown yet.
         """
         ids = {record: None for record in found if self.true_at(record) is None}
         return list(ids | {record: None for record in named if self.shown_at(record) is None})
 
-    def were_read(self, ids: Iterable[int], at: float) -> None:
-        """A page that was asked for at `at` has shown these. What a later look has shown stays as new as it is."""
+    def note_read(self, ids: Iterable[int], at: float) -> None:
+        """A page requested at `at` has shown these records. A reading that is later stays the newer one."""
         for record in ids:
             self.read[record] = max(at, self.read.get(record, at))
 
     def credit(self, tokens: int, now: float) -> None:
-        """Looking up would cost so many more tokens. A listing that is stale begins again with what has changed."""
+        """Adds what look-ups would cost. A listing that is stale begins again, with the records changed since."""
         if self.stale(now):
             credit = max(tokens, self.listing.credit)
             self.listing = Listing(fields=self.listing.fields, since=self.listing.stamp, credit=credit)
@@ -137,38 +137,38 @@ class Progress:
         return not self.listing.complete and self.listing.spent + FACTS[self.kind].list.tokens <= self.listing.credit
 
     def next_page(self, fields: tuple[str, ...], now: float) -> Call:
-        """What brings the next page. `fields`: keys of the custom fields that it is to show."""
+        """The call for the next page. `fields`: keys of the custom fields that it is to show."""
         if self.began is None:
             self.began = now
         since = self.listing.since
         moment = None if since is None else datetime.fromisoformat(since) - SKEW
         return listing(self.kind, self.listing.cursor, custom_fields=fields, updated_since=moment)
 
-    def begin_anew(self) -> None:
-        """Pipedrive does not know any more where an earlier run stopped."""
+    def begin_again(self) -> None:
+        """Begins again: Pipedrive does not know the cursor of an earlier run any more."""
         now = self.listing
         self.resumed, self.listing = False, Listing(fields=now.fields, since=now.since, credit=now.credit)
 
-    def after(self, answer: Answer) -> Listing:
-        """What the listing is once this page is kept."""
+    def listing_after(self, answer: Answer) -> Listing:
+        """The listing once this page is kept."""
         now, cursor = self.listing, answer.next_cursor
         spent, stamp = now.spent + FACTS[self.kind].list.tokens, now.stamp or stamp_of(answer)
         if cursor is None:
-            # What an earlier run began is as old as its stamp: what has changed since has to follow, on what is left.
+            # What an earlier run began is as old as its stamp: changes since then follow, with the credit that is left.
             return Listing(True, stamp, now.fields, credit=max(0, now.credit - spent) if self.resumed else 0)
         return Listing(False, stamp, now.fields, cursor, now.credit, spent, now.since)
 
-    def turned(self, listed: Listing, ids: list[int], at: float) -> None:
-        """A page is kept: its records, asked for at `at`, and how far the listing is now."""
+    def note_page(self, listed: Listing, ids: list[int], at: float) -> None:
+        """Notes a page that was kept: its records, requested at `at`, and how far the listing is now."""
         if not listed.complete:
             listed.credit = self.listing.credit  # it may have grown while the page was under way
         self.listing = listed
-        self.were_read(self.named.intersection(ids), at)
+        self.note_read(self.named.intersection(ids), at)
         if listed.complete:
             self.fresh_at = None if self.resumed else self.began
             self.listed.clear()
         else:
-            # What earlier runs have seen is not fresh for being in the journal: only these are.
+            # Only these are fresh: what earlier runs have seen is not, though the journal has it.
             self.listed.update(dict.fromkeys(ids, at))
 
 
@@ -207,10 +207,10 @@ class KnownLeads:
         self._unlisted: tuple[float, Failure] | None = None  # when, in loop seconds, and why
 
     async def take_over(self) -> None:
-        """A new journal in an account that is in use takes over the leads' origin_ids, by listing them once.
+        """Lists the account's leads, once per journal, to know their origin_ids.
 
-        Until that has been done nobody knows that a lead is not there. Raises what keeps us from it; whoever asks
-        within a minute is told the same.
+        Before that nobody can know that a lead is not there. Raises whatever prevents it, and for a minute raises the
+        same again.
         """
         async with self._turn:
             if self._known:
@@ -226,7 +226,7 @@ class KnownLeads:
             self._known = True
 
     async def read(self, *, updated_since: datetime | None = None, archived: bool) -> None:
-        """Reads the leads that bear an origin_id; those we have made are known by it. `archived`: these as well."""
+        """Reads the leads that have an origin_id, by which we know our own. `archived`: archived leads as well."""
         for shelf in (False, True) if archived else (False,):
             start: int | None = 0
             while start is not None:

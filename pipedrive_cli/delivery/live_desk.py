@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.desk import Written
@@ -22,12 +21,12 @@ from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Values
 
 
 @dataclass(slots=True)
 class LiveDesk:
-    """One run's. `run_log` writes itself into every transaction."""
+    """The desk of one run. The run log is written with every transaction."""
 
     sender: Sender
     directory: Directory
@@ -43,9 +42,9 @@ class LiveDesk:
         self.sender.stop(why)
 
     def equip(
-        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+        self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
     ) -> None:
-        self.directory.want(terms.key_address, addresses)
+        self.directory.want(settings.key_address, addresses)
         self.sender.names = names
 
     async def prepare(self, window: Window) -> None:
@@ -58,16 +57,16 @@ class LiveDesk:
         if keys or ids:
             await self.directory.prepare(kind, keys, ids)
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        if ask.kind == "leads":
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        if effect.kind == "leads":
             await self.directory.leads.take_over()
-            return tuple(self.commits.journal.known("leads", [ask.key or ""]).values())
-        return await self.directory.locate(ask)
+            return tuple(self.commits.journal.known("leads", [effect.key or ""]).values())
+        return await self.directory.locate(effect)
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return self.directory.recall(kind, record)
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
         return await self.directory.look(kind, record, mapped=mapped)
 
     def lost(self, kind: Kind, key: str) -> RecordState | None:
@@ -76,35 +75,35 @@ class LiveDesk:
     async def settle_earlier(self, job: Job) -> None:
         await self.writes.settle_earlier(job)
 
-    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
-        return await self.writes.send(ask, written)
+    async def send(self, write: Write, written: Written) -> Values:
+        return await self.writes.send(write, written)
 
-    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         run = self.run_log.run
 
         def record(journal: Journal) -> None:
-            if save.merged is not None and isinstance(save.id, int):
-                journal.merge_records(save.kind, save.merged, save.id)
-            if save.id is not None and save.state is not None:
-                journal.save_record(save.kind, save.id, save.keys, save.state)
-                if save.action == "created":
-                    for key in save.keys:
-                        journal.keep_lost(save.kind, key, None)
-                    journal.note_created(run, save.kind, save.id, save.keys[0] if save.keys else None)
+            if commit.merged is not None and isinstance(commit.id, int):
+                journal.merge_records(commit.kind, commit.merged, commit.id)
+            if commit.id is not None and commit.state is not None:
+                journal.save_record(commit.kind, commit.id, commit.keys, commit.state)
+                if commit.action == "created":
+                    for key in commit.keys:
+                        journal.keep_lost(commit.kind, key, None)
+                    journal.note_created(run, commit.kind, commit.id, commit.keys[0] if commit.keys else None)
             if written.shown is not None:
-                journal.see(save.kind, [written.shown])
-            for pending_alias in save.aliases:
+                journal.see(commit.kind, [written.shown])
+            for pending_alias in commit.aliases:
                 if pending_alias.previous is not None and pending_alias.current is not None:
                     journal.add_alias(pending_alias.previous, pending_alias.current, pending_alias.alias.time)
-            # What ends without a record does not settle a write that is in doubt.
-            if written.number is not None and save.id is not None:
+            # A commit without a record does not settle a write that is in doubt.
+            if written.number is not None and commit.id is not None:
                 journal.move_write(written.number, "done")
             self._end(ended, journal)
 
         await self.commits.record(record)
 
     async def forget(self, gone: Forget) -> None:
-        """The record's state outlives it, should the process die before it is made anew."""
+        """Keeps the record's state, for the process may die before the record is created again."""
         self.directory.forget(gone.kind, gone.id)
 
         def record(journal: Journal) -> None:
@@ -128,15 +127,15 @@ class LiveDesk:
         self.commits.flush()
 
     def input_over(self) -> None:
-        """What waits is settled by the courier."""
+        """Nothing to do: the courier ends what waits."""
 
     async def look_once_more(self) -> None:
         await self.writes.look_once_more()
 
-    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
-        await self.commits.record(lambda journal: self._end(cases, journal), at_once=True)
+    async def end_events(self, events: Sequence[PendingEvent]) -> None:
+        await self.commits.record(lambda journal: self._end(events, journal), at_once=True)
 
-    def _end(self, cases: Sequence[PendingEvent], journal: Journal) -> None:
-        for case in cases:
-            self.run_log.end_event(case)
+    def _end(self, events: Sequence[PendingEvent], journal: Journal) -> None:
+        for event in events:
+            self.run_log.end_event(event)
         self.run_log.write_to(journal)

@@ -1,6 +1,6 @@
-"""What becomes of the events whose changes a plan carries: their outcomes, and the complaints that say why.
+"""The outcomes of the changes in a plan, and the complaints that say why.
 
-Pure. It asks for nothing and knows nothing of Pipedrive but what a refusal names.
+Pure. Nothing here yields effects, or knows more of Pipedrive than what a refusal names.
 """
 
 from __future__ import annotations
@@ -14,76 +14,80 @@ from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode
 
 
+def end_all(
+    kind: Kind,
+    changes: Sequence[PendingChange],
+    pending_aliases: Sequence[PendingAlias],
+    outcome: Outcome,
+    complaint: Complaint | None,
+    complaints: Sequence[tuple[PendingEvent, Complaint]] = (),
+) -> Commit:
+    """Ends changes and aliases with one outcome. Each of their events gets `complaint` once, after `complaints`."""
+    events = dict.fromkeys([*(pending.event for pending in changes), *(alias.event for alias in pending_aliases)])
+    shared = () if complaint is None else tuple((event, complaint) for event in events)
+    return Commit(
+        kind,
+        None,
+        changes=tuple((pending, outcome) for pending in changes),
+        pending_aliases=tuple((alias, outcome) for alias in pending_aliases),
+        complaints=(*complaints, *shared),
+    )
+
+
 def reject_all(
     job: Job,
-    home: Target,
-    parts: Sequence[PendingChange],
+    target: Target,
+    changes: Sequence[PendingChange],
     code: ProblemCode,
     message: str,
     complaints: Sequence[tuple[PendingEvent, Complaint]] = (),
 ) -> Commit:
-    """Ends `parts`, and the aliases that hang on them, as rejected for one reason."""
+    """Rejects `changes`, and the aliases that depend on them, for one reason."""
     complaint = Complaint(code, message, outcome=Outcome.REJECTED)
-    pending_aliases, home.unsaved_aliases = home.unsaved_aliases, []
-    entries = dict.fromkeys(
-        [*(part.case for part in parts), *(pending_alias.case for pending_alias in pending_aliases)]
-    )
-    return Commit(
-        job.kind,
-        None,
-        parts=tuple((part, Outcome.REJECTED) for part in parts),
-        pending_aliases=tuple((pending_alias, Outcome.REJECTED) for pending_alias in pending_aliases),
-        complaints=(*complaints, *((case, complaint) for case in entries)),
-    )
+    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
+    return end_all(job.kind, changes, pending_aliases, Outcome.REJECTED, complaint, complaints)
 
 
 def reject_alias(pending_alias: PendingAlias, code: ProblemCode, message: str) -> Commit:
-    """Rejects an alias. Its link is kept all the same where it is only unknown: for whoever comes late."""
+    """Rejects an alias. An unknown one keeps its link, for changes of its previous id that come later."""
     complaint = Complaint(code, message, field="previousId", value=pending_alias.previous, outcome=Outcome.REJECTED)
     return Commit(
         "persons",
         None,
         aliases=(pending_alias,) if code == "alias_unknown" else (),
-        apart=() if code == "alias_unknown" else (pending_alias,),
+        refused_aliases=() if code == "alias_unknown" else (pending_alias,),
         pending_aliases=((pending_alias, Outcome.REJECTED),),
-        complaints=((pending_alias.case, complaint),),
+        complaints=((pending_alias.event, complaint),),
     )
 
 
 def outcomes_of(
-    parts: Sequence[PendingChange],
-    decision: Difference | None,
+    changes: Sequence[PendingChange],
+    difference: Difference | None,
     refused: Mapping[int, Outcome],
     *,
     unchanged: bool = False,
 ) -> tuple[tuple[PendingChange, Outcome], ...]:
-    """Each part's outcome: delivered if the write carries a wish of its own, unchanged if it was superseded."""
-    wished = None if decision is None else {id(part) for a in decision.body for part in decision.asked_by.get(a, ())}
+    """Each change's outcome: delivered if the write has a value of its own, unchanged if it was superseded."""
+    wished = None if difference is None else {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
     result = []
-    for part in parts:
+    for pending in changes:
         outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
-        if wished is not None and id(part) not in wished:
+        if wished is not None and id(pending) not in wished:
             outcome = Outcome.UNCHANGED
-        result.append((part, refused.get(id(part), outcome)))
+        result.append((pending, refused.get(id(pending), outcome)))
     return tuple(result)
 
 
-def skip_deleted(job: Job, home: Target, parts: Sequence[PendingChange]) -> Commit:
-    """Ends `parts`, and the aliases that hang on them, because somebody wanted the record away."""
+def skip_deleted(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:
+    """Skips `changes`, and the aliases that depend on them, because somebody deleted the record."""
     gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
-    pending_aliases, home.unsaved_aliases = home.unsaved_aliases, []
-    cases = dict.fromkeys([*(part.case for part in parts), *(pending_alias.case for pending_alias in pending_aliases)])
-    return Commit(
-        job.kind,
-        None,
-        parts=tuple((part, Outcome.SKIPPED) for part in parts),
-        pending_aliases=tuple((pending_alias, Outcome.SKIPPED) for pending_alias in pending_aliases),
-        complaints=tuple((case, gone) for case in cases),
-    )
+    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
+    return end_all(job.kind, changes, pending_aliases, Outcome.SKIPPED, gone)
 
 
 def waits_for_input() -> Complaint:
-    """About what is left undone because the input was not read to its end."""
+    """The complaint about an event that waits for input that was not read."""
     words = "somebody it names is not known yet, and may be in what was not read"
     return Complaint("waits_for_input", words, outcome=Outcome.PENDING)
 
@@ -97,25 +101,25 @@ def depends_on(outcome: Outcome, what: str) -> Complaint:
 
 def blame(
     address: str,
-    decision: Difference,
+    difference: Difference,
     refusal: Refusal,
-    terms: DeliverySettings,
+    settings: DeliverySettings,
     refused: dict[int, Outcome],
     complaints: list[tuple[PendingEvent, Complaint]],
 ) -> None:
-    """Notes in `refused` and `complaints` whose value it was that Pipedrive refused at `address`."""
-    field_name = terms.names.get(address, address)
-    value = repr(decision.body[address])[:80]
+    """Notes in `refused` and `complaints` which changes gave the value that Pipedrive refused at `address`."""
+    field_name = settings.names.get(address, address)
+    value = repr(difference.body[address])[:80]
     complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)
-    for part in decision.asked_by.get(address, ()):
-        refused[id(part)] = Outcome.REJECTED
-        complaints.append((part.case, complaint))
+    for pending in difference.asked_by.get(address, ()):
+        refused[id(pending)] = Outcome.REJECTED
+        complaints.append((pending.event, complaint))
 
 
-def refused_addresses(fields: Sequence[str], decision: Difference, key_address: str | None) -> list[str]:
-    """The addresses in the body that a refusal names; `prices` names all prices. Without its key nothing is written."""
+def refused_addresses(fields: Sequence[str], difference: Difference, key_address: str | None) -> list[str]:
+    """The addresses in the body that a refusal names; `prices` names all prices. The record key is never left out."""
     found = []
-    for address in decision.body:
+    for address in difference.body:
         if address == key_address:
             continue
         if any(address == name or address.startswith(f"{name}.") or name.startswith(f"{address}.") for name in fields):
@@ -124,5 +128,5 @@ def refused_addresses(fields: Sequence[str], decision: Difference, key_address: 
 
 
 def inputs_of(kind: Kind, address: str) -> tuple[str, ...]:
-    """The addresses at which events say what stands at `address`: a person's name is made of three."""
+    """The addresses of the values that make up `address`: a person's name is made of three."""
     return NAME_INPUTS if kind == "persons" and address == "name" else (address,)

@@ -1,6 +1,6 @@
-"""Cases: events under way, from the moment they are taken up until they have an outcome. Pure.
+"""Pending events: events that were read and have no outcome yet. Pure.
 
-A hundred thousand wait in a window. So a case holds what decides about its event, and knows where the rest of it is.
+A hundred thousand wait in a window. So each holds what decides its outcome, and knows where the rest is stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from pipedrive_cli.model import HANDLED, Change, Complaint, Outcome, Place
 
-# An event with several parts has the first of their outcomes that stands here.
+# An event with several changes has the first of their outcomes in this order.
 PRECEDENCE = (
     Outcome.PENDING,
     Outcome.FAILED,
@@ -26,18 +26,18 @@ _WEIGHT = {outcome: weight for weight, outcome in enumerate(PRECEDENCE)}
 
 
 class EventOrigin(msgspec.Struct, frozen=True, gc=False):
-    """Whose an event is and where it stands: what is told when there is something to tell about it."""
+    """Where an event comes from: what a report about it names."""
 
     message_id: str
     place: Place
     user: str | None = None
     time: int | None = None  # microseconds since 1970 UTC
-    body: int | None = None  # where its bytes lie: opaque here
-    cut: bool = False  # they are but the beginning of an over-long line
+    body: int | None = None  # the place of its bytes in the spool
+    cut: bool = False  # the bytes are only the beginning of an over-long line
 
 
 class ChangeStore(Protocol):
-    """Keeps what waits elsewhere than in memory: a window may hold a hundred thousand events, or many more."""
+    """Keeps waiting changes outside of memory: a window may hold a hundred thousand events, or many more."""
 
     def origin(self, at: int) -> EventOrigin: ...
 
@@ -45,31 +45,31 @@ class ChangeStore(Protocol):
         """Keeps a packed change; returns where."""
 
     def lay(self, change: Change) -> int | None:
-        """Keeps a change; returns where, or None for one that it cannot keep."""
+        """Keeps a change. Returns its place, or None for one that cannot be kept."""
 
     def change(self, at: int) -> Change: ...
 
 
 class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one for every event that waits
-    """One event under way. It ends when all its parts have ended, with the first of their outcomes that applies.
+    """One event without an outcome. It ends when all its changes have ended, with the first of their outcomes in order.
 
-    `told` is its origin, or where `store` has it: hardly an event is ever asked for it.
+    `stored_origin` is its origin, or the origin's place in `store`: few events ever need it.
     """
 
     digest: bytes
-    told: EventOrigin | int
+    stored_origin: EventOrigin | int
     store: ChangeStore | None = None
-    open: int = 0
+    open: int = 0  # its changes that have not ended, and its alias
     outcome: Outcome = Outcome.SKIPPED
     complaints: tuple[Complaint, ...] = ()
 
     @property
     def origin(self) -> EventOrigin:
-        """Whose it is and where it stands."""
-        if isinstance(self.told, EventOrigin):
-            return self.told
-        assert self.store is not None  # noqa: S101 - it has told where
-        return self.store.origin(self.told)
+        """Where the event comes from."""
+        if isinstance(self.stored_origin, EventOrigin):
+            return self.stored_origin
+        assert self.store is not None  # noqa: S101 - only a store gives places
+        return self.store.origin(self.stored_origin)
 
     @property
     def message_id(self) -> str:
@@ -79,8 +79,8 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     def place(self) -> Place:
         return self.origin.place
 
-    def end_part(self, outcome: Outcome) -> bool:
-        """One of its parts ended. Returns whether that was the last one."""
+    def end_change(self, outcome: Outcome) -> bool:
+        """One of its changes ended, or its alias. Returns whether that was the last."""
         self.open -= 1
         self.add(outcome)
         return self.open == 0
@@ -91,23 +91,23 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
             self.outcome = outcome
 
     def complain(self, complaint: Complaint) -> None:
-        """Notes what is to be told when it has ended."""
+        """Adds a complaint."""
         self.complaints = (*self.complaints, complaint)
 
     def add_complaints(self, complaints: Sequence[Complaint]) -> None:
-        """Notes what its transformation has to tell, and what outcome that has."""
+        """Adds the complaints of its transformation, and takes their outcomes into account."""
         self.complaints = (*self.complaints, *complaints)
         for complaint in complaints:
             if complaint.outcome is not None:
                 self.add(complaint.outcome)
 
     def refuse(self, why: Complaint) -> None:
-        """It is rejected, unless `why` has another outcome."""
+        """Rejects the event, unless `why` has another outcome."""
         self.complain(why)
         self.add(why.outcome or Outcome.REJECTED)
 
     def become_copy(self, original: PendingEvent) -> None:
-        """Ends as the original has ended: what is wrong with that is wrong with it too, counted and mended at both."""
+        """Ends as the original has ended: its complaints hold for this copy, too, and both have to be mended."""
         handled = original.outcome in HANDLED or original.outcome is Outcome.SKIPPED
         self.outcome = Outcome.DUPLICATE if handled else original.outcome
         self.complaints = tuple(c for c in original.complaints if c.outcome is self.outcome)

@@ -18,18 +18,18 @@ Pipedrive fills in
 ======================  ==================  =============================================================
 
 A record that changes its id changes the precedence of its values (`under_former_id`), and a merged record leaves the
-better ones to its survivor (`merged_state`). It knows nothing of events: `fold` ranks what they say by these words.
+better ones to its survivor (`merged_state`). Nothing here knows events: `fold` gives their values these ranks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Value, Values
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 
 NO_TIME = -(1 << 62)  # before any date that an event can bear
@@ -39,17 +39,17 @@ FILL = 1_000
 CONTEXT = -1_000
 FALLBACK = -1_000_000
 LOWEST = (2 * FALLBACK, FOREIGN)
-LATEST = 1 << 62  # `oldest` fields hold LATEST - time, so that the oldest event has the greatest standing
+LATEST = 1 << 62  # `oldest` fields hold LATEST - time, so that the oldest event wins
 _AGES = 1 << 60  # microseconds: farther from 1970 than any date
 
 
 class FieldState(msgspec.Struct, array_like=True):
-    """What we know of one field: the standing of the value in it, what we last sent, and what the answer showed."""
+    """What we know of one field: the precedence of its value, what we last sent, and what the answer showed."""
 
     rank: int
     time: int
-    sent: Any
-    seen: Any = None
+    sent: Value
+    seen: Value = None
 
     @property
     def precedence(self) -> tuple[int, int]:
@@ -57,19 +57,18 @@ class FieldState(msgspec.Struct, array_like=True):
 
 
 class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_contacts": "owed_contacts"}):
-    """What the journal keeps of one record, so that late events and odd file orders never bring back an old value."""
+    """What the journal keeps of one record, so that late events, in any order, never bring back an old value."""
 
     fields: dict[str, FieldState] = {}
     inputs: dict[str, FieldState] = {}  # what a derived name is made of; never sent themselves
     added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
     first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
-    foreign_rank: int = 0  # below 0 once the record was taken over from a former id
-    former_since: int | None = None  # and then: the time of the first alias that made it one
+    foreign_rank: int = 0  # of foreign values: below 0 once the record's key is a former id
+    former_since: int | None = None  # then: the time of the first alias that made it one
     key: str | None = None  # the record key that the record bears in Pipedrive, as far as we know
-    carried_over: dict[
-        str, FieldState
-    ] = {}  # what the survivor of a merge must still get; `seen`: what the merged record showed
-    carried_contacts: dict[str, list[dict[str, Any]]] = {}
+    # What the survivor of a merge must still get; `seen` is what the merged record showed.
+    carried_over: dict[str, FieldState] = {}
+    carried_contacts: dict[str, list[dict[str, Value]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class PrecedenceRules:
     existing: Literal["overwrite", "fill", "newest"] = "overwrite"
     contacts: Literal["add", "replace"] = "add"
     name_fallback: tuple[str, ...] = ("email", "user_id")
-    same: Callable[[Kind, str, Any, Any], bool] = lambda _kind, _address, a, b: bool(a == b)
+    same: Callable[[Kind, str, Value, Value], bool] = lambda _kind, _address, a, b: bool(a == b)
 
 
 def comparable(contact_field: str, value: str) -> str:
@@ -87,53 +86,52 @@ def comparable(contact_field: str, value: str) -> str:
     return phone_form(value) if contact_field == "phones" else email_form(value)
 
 
-def blank(value: Any) -> bool:
+def blank(value: Value) -> bool:
     """Whether a field that shows `value` counts as empty."""
     return not value and (value is None or value in ("", [], {}))
 
 
 def precedence(
-    kind: Kind, state: RecordState, seen: Mapping[str, Any] | None, address: str, rules: PrecedenceRules
+    kind: Kind, state: RecordState, seen: Values | None, address: str, rules: PrecedenceRules
 ) -> tuple[int, int]:
-    """The standing of the value that is in the field now; `seen` as in `decide`."""
-    held = state.fields.get(address)
+    """The precedence of the value that is in the field now; `seen` as in `fold.compute_difference`."""
+    field_state = state.fields.get(address)
     current = None if seen is None else seen.get(address)
-    if seen is None or blank(current) or (held is None and _placeholder(address, current)):
-        return LOWEST if held is None else held.precedence
-    if held is not None and ours(kind, address, held, current, rules):
-        return held.precedence
+    if seen is None or blank(current) or (field_state is None and _placeholder(address, current)):
+        return LOWEST if field_state is None else field_state.precedence
+    if field_state is not None and ours(kind, address, field_state, current, rules):
+        return field_state.precedence
     carried_over = state.carried_over.get(address)
     if carried_over is not None and rules.same(kind, address, carried_over.sent, current):
-        return (
-            carried_over.precedence if held is None else max(carried_over.precedence, held.precedence)
-        )  # a merge has carried it over
+        # A merge has carried it over.
+        return carried_over.precedence if field_state is None else max(carried_over.precedence, field_state.precedence)
     if (
-        held is None
+        field_state is None
         and carried_over is not None
         and carried_over.seen is not None
         and rules.same(kind, address, carried_over.seen, current)
     ):
-        return LOWEST  # a merge has carried over what the former record showed, and a better value is owed
+        return LOWEST  # a merge has carried over what the former record showed, and a better value is due
     foreign = (state.foreign_rank + (FILL if rules.existing == "fill" else 0), foreign_time(state, rules))
-    return foreign if held is None else max(foreign, held.precedence)
+    return foreign if field_state is None else max(foreign, field_state.precedence)
 
 
-def ours(kind: Kind, address: str, held: FieldState, current: Any, rules: PrecedenceRules) -> bool:
+def ours(kind: Kind, address: str, field_state: FieldState, current: Value, rules: PrecedenceRules) -> bool:
     """Whether a field shows what we last wrote there: as we sent it, or as Pipedrive's answer showed it."""
-    return rules.same(kind, address, held.sent, current) or (
-        held.seen is not None and rules.same(kind, address, held.seen, current)
+    return rules.same(kind, address, field_state.sent, current) or (
+        field_state.seen is not None and rules.same(kind, address, field_state.seen, current)
     )
 
 
 def foreign_time(state: RecordState, rules: PrecedenceRules) -> int:
-    """The time at which a value counts as set that somebody else wrote, in microseconds since 1970 UTC or `FOREIGN`."""
+    """The time that counts for a value that somebody else wrote: microseconds since 1970 UTC, or `FOREIGN`."""
     if rules.existing != "newest" or state.first_update is None:
         # Of two former records whose values nobody has dated, that of the later alias counts.
         return FOREIGN if state.former_since is None else FOREIGN + max(state.former_since, -_AGES) - _AGES
     return state.first_update + 1  # an event of the same moment is not newer
 
 
-def _placeholder(address: str, value: Any) -> bool:
+def _placeholder(address: str, value: Value) -> bool:
     """The 0 that Pipedrive puts where no price was given."""
     amounts = ("price", "cost", "direct_cost")
     return address.startswith("prices.") and isinstance(value, Mapping) and not any(value.get(a) for a in amounts)
@@ -144,11 +142,11 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Precedenc
     cut = NO_TIME if alias_time is None else alias_time
     foreign_lower = foreign_time(state, rules) <= cut or state.foreign_rank < 0
 
-    def lowered(held: FieldState) -> FieldState:
-        time = LATEST - held.time if held.time > LATEST // 2 else held.time
-        # What an alias has put below all that the current id had stays there, however early the next alias was.
-        lower = time <= cut or held.rank % DEPTHS != 0
-        return FieldState(held.rank - lower, held.time, held.sent, held.seen)
+    def lowered(field_state: FieldState) -> FieldState:
+        time = LATEST - field_state.time if field_state.time > LATEST // 2 else field_state.time
+        # What an alias has lowered stays below all values of the current id, however early the next alias was.
+        lower = time <= cut or field_state.rank % DEPTHS != 0
+        return FieldState(field_state.rank - lower, field_state.time, field_state.sent, field_state.seen)
 
     return msgspec.structs.replace(
         state,
@@ -163,20 +161,21 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Precedenc
 def merged_state(
     survivor: RecordState,
     former: RecordState,
-    survivor_shown: Mapping[str, Any],
-    former_shown: Mapping[str, Any],
+    survivor_shown: Values,
+    former_shown: Values,
     rules: PrecedenceRules,
 ) -> RecordState:
-    """The survivor's state after a merge: `precedence` has been lowered by `under_former_id`.
+    """The survivor's state after a merge; `former` has been lowered by `under_former_id`.
 
-    What the former record showed is owed to the survivor where it outranks what is there (nothing, mostly): nobody
+    What the former record showed is due to the survivor where it outranks what is there (mostly nothing): nobody
     knows for sure whether Pipedrive's merge carries everything over (emails and phones above all).
     """
     carried_over = dict(survivor.carried_over)
     for address in dict.fromkeys([*former_shown, *former.carried_over]):
-        value, held = former_shown.get(address), former.fields.get(address)
-        if held is not None and held.rank <= FALLBACK // 2 and ours("persons", address, held, value, rules):
-            continue  # a fallback is made anew from the inputs of both, and what Pipedrive filled in is nobody's word
+        value, field_state = former_shown.get(address), former.fields.get(address)
+        fallback = field_state is not None and field_state.rank <= FALLBACK // 2
+        if field_state and fallback and ours("persons", address, field_state, value, rules):
+            continue  # a fallback is made again from the inputs of both, and what Pipedrive filled in is nobody's value
         rank, time = precedence("persons", former, former_shown, address, rules)
         due = former.carried_over.get(address)
         if due is not None and (blank(value) or due.precedence > (rank, time)):
@@ -211,7 +210,7 @@ def merged_state(
 
 def _higher(a: Mapping[str, FieldState], b: Mapping[str, FieldState]) -> dict[str, FieldState]:
     both = dict(a)
-    for address, held in b.items():
-        if address not in both or held.precedence > both[address].precedence:
-            both[address] = held
+    for address, field_state in b.items():
+        if address not in both or field_state.precedence > both[address].precedence:
+            both[address] = field_state
     return both

@@ -1,8 +1,8 @@
 """What to do with the outcome of one call: a decision, not a loop. Pure.
 
-`decide_retry` says: done, again after so long, give up, look before sending again, or stop. What Pipedrive refuses is
-told by cause: the record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the
-decision means for whoever sent the call, named by what happens next.
+`decide_retry` says: done, again after so long, give up, look before sending again, or stop. A refusal has a cause: the
+record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the decision means for
+whoever sent the call, named by what happens next.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pipedrive_cli.model import ComplaintCode, Kind, PipedriveCode, ProblemCode
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
 from pipedrive_cli.pipedrive.catalog import FACTS, ME, MERGE, WINDOW_SECONDS, Call
 
-LONGEST_MESSAGE = 10_000  # characters; whoever answers more is no help to anybody
+LONGEST_MESSAGE = 10_000  # characters; a longer message helps nobody
 _HASH = re.compile(r"[0-9a-f]{40}")
 
 
@@ -65,7 +65,7 @@ def _custom_names(key: str) -> tuple[str, ...]:
     return (name,) if _HASH.fullmatch(key) else (rf"custom_fields[.:][^;]*(?<!\w){name}(?!\w)",)
 
 
-def _prices(rows: Iterable[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _prices(rows: Iterable[object]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for index, row in enumerate(rows):
         if isinstance(row, Mapping) and isinstance(row.get("currency"), str):
             yield (
@@ -85,7 +85,7 @@ def _names(pattern: str, message: str) -> bool:
 
 BACKOFF_BASE = 0.5  # seconds, doubled by every attempt
 BACKOFF_CAP = 60.0
-SLOWEST_BURST = 60.0  # seconds; a 429 that asks for more speaks of the day
+SLOWEST_BURST = 60.0  # seconds; a 429 that asks for a longer pause is about the day
 MESSAGE_CHARACTERS = 500
 
 Cause: TypeAlias = Literal["record", "kind", "credentials", "account", "firewall"]
@@ -103,14 +103,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Send it again `after` so many seconds; it has lost an attempt."""
+    """Send the call again after `after` seconds; this costs an attempt."""
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class SlowDown:
-    """The burst limit: nobody sends anything for `after` seconds; then this call again, which has lost no attempt."""
+    """The burst limit: nobody sends anything for `after` seconds; then this call again; this costs no attempt."""
 
     after: float
 
@@ -124,7 +124,7 @@ class DaySpent:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It will not be done. `cause` is what the refusal is about, and so what stops: one record, its kind, the run.
+    """Pipedrive will not do it. `cause` is what the refusal is about, and what stops: a record, its kind, the run.
 
     `code` is Pipedrive's own or ``http_<status>``; `message` its words, unescaped. `fields` are the addresses that the
     words name among those that were sent: an aid, since Pipedrive may change its words at any time.
@@ -138,7 +138,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """It must not be repeated, and may have been done: look first. `refused`: what holds if it was not done."""
+    """The write may have been done, and must not be repeated: look first. `refused`: the verdict if it was not done."""
 
     reason: str
     refused: Refused | None = None
@@ -151,7 +151,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """It was not done, or may be repeated by a later run: no more attempts now."""
+    """No more attempts now: the call was not done, or a later run may repeat it."""
 
     reason: str
 
@@ -173,7 +173,7 @@ def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_at
     if 400 <= status < 500 and status != 408:
         return _refused(call, outcome, attempt, max_attempts, jitter)
     if 200 <= status < 300 and outcome.body is not None and not outcome.ok:
-        # 200 with "success": false. Two words against each other: a write that makes something is looked for first.
+        # 200 with "success": false contradicts itself: a write that makes something is looked for first.
         refused = _refusal("record", call, outcome)
         return refused if call.endpoint.repeatable else InDoubt(refused.message, refused)
     reason = f"{call.label} was answered {status}: {_words(outcome)}"
@@ -181,7 +181,7 @@ def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_at
 
 
 def backoff(attempt: int, jitter: float) -> float:
-    """Seconds to wait after attempt number `attempt`: anything from nothing to twice the last one's most."""
+    """Seconds to wait after attempt number `attempt`: a random part of a span that doubles with every attempt."""
     return jitter * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 16))
 
 
@@ -209,7 +209,7 @@ def _unsure(call: Call, reason: str, server: float | None, attempt: int, max_att
 def _again(reason: str, server: float | None, attempt: int, max_attempts: int, jitter: float) -> Verdict:
     if attempt >= max_attempts:
         return GiveUp(reason)
-    # Zero is a time as good as any: the server's word is taken before our own.
+    # The server's time counts before our own, and zero is a time.
     return Again(backoff(attempt, jitter) if server is None else server)
 
 
@@ -243,7 +243,7 @@ def _refused(call: Call, answer: Answer, attempt: int, max_attempts: int, jitter
         return _refusal("kind", call, answer)
     if status in {404, 410}:
         if answer.body is None:
-            # A page of whoever stands in between is no word on a record; believing it would make a second one.
+            # A proxy's page says nothing about a record; believing it would create a second one.
             reason = f"{call.label} was answered {status} without JSON: {_words(answer)}"
             return _unsure(call, reason, None, attempt, max_attempts, jitter)
         if call.id is not None:
@@ -308,7 +308,7 @@ class Failure(Exception):
 
 
 class Doubt(Exception):
-    """A write that must not be repeated may have been done. `refused`: why it was refused, should it not."""
+    """A write that must not be repeated may have been done. `refused`: why it was refused, if it was not done."""
 
     def __init__(self, reason: str, refused: Refused | None = None) -> None:
         super().__init__(reason)

@@ -1,15 +1,15 @@
-"""What a run has to tell: live figures for whoever watches, and the log that goes into the journal.
+"""What a run counts: live figures for progress displays, and the log that goes into the journal.
 
-The log collects counts, problems with examples, and every event's outcome between two commits, and writes itself into
-whichever transaction comes next: so the numbers in the journal are those of the work in the journal. Afterwards the
-journal is the truth.
+Between two commits the log collects counts, problems with examples, and the outcomes of events. The next transaction
+writes them, so that the numbers in the journal are those of the work in the journal. After the run the journal is the
+truth.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.pending_event import PendingEvent
@@ -18,7 +18,7 @@ from pipedrive_cli.model import Complaint, Kind, Outcome, cause_of
 
 @dataclass(slots=True)
 class LiveFigures:
-    """Live figures of one run. Whoever works adds to it; whoever shows progress reads it several times a second."""
+    """Live figures of one run. Workers add to them; progress displays read them several times a second."""
 
     run: str | None = None  # the run's name, once it has one
     phase: str = "starting"  # a few words: "reading", "looking up persons", "writing", "waiting for the input's end"
@@ -33,7 +33,7 @@ class LiveFigures:
     files_passed_over: int = 0  # known from earlier runs, and not read
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # (kind, created | updated | ...)
-    problems: Counter[str] = field(default_factory=Counter)  # by code; what is skipped as it should be is none
+    problems: Counter[str] = field(default_factory=Counter)  # by code; events skipped on purpose are none
     requests: Counter[str] = field(default_factory=Counter)  # by endpoint: "POST /api/v2/persons"
     retried: int = 0
     slowed_down: int = 0  # answers that said: too many requests in these two seconds
@@ -65,7 +65,7 @@ class EventObserver(Protocol):
 class RunLog:
     """One run's log. `observer` is told of every event that has ended, before it is journaled.
 
-    `journaled` False: nobody asks a journal what became of an event.
+    `journaled` False: the outcomes of single events are not journaled.
     """
 
     run: int
@@ -73,12 +73,12 @@ class RunLog:
     observer: EventObserver | None = None
     journaled: bool = True
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
-    _examples: list[tuple[Any, ...]] = field(default_factory=list)
+    _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
-    _requests_told: Counter[str] = field(default_factory=Counter)
-    _tokens_told: Counter[str] = field(default_factory=Counter)
-    _told: Counter[str] = field(default_factory=Counter)
+    _requests_written: Counter[str] = field(default_factory=Counter)
+    _tokens_written: Counter[str] = field(default_factory=Counter)
+    _figures_written: Counter[str] = field(default_factory=Counter)
 
     def count(self, what: str, name: str, n: int = 1) -> None:
         """Adds to what the run has counted under one heading."""
@@ -95,7 +95,7 @@ class RunLog:
         self.live_figures.records[kind, action] += n
         self.count("record", f"{kind} {action}", n)
 
-    def problem(self, complaint: Complaint, case: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
+    def problem(self, complaint: Complaint, event: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
         ended = outcome.value if outcome is not None else ""
         if outcome is not Outcome.SKIPPED:
@@ -105,7 +105,7 @@ class RunLog:
         if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
             return
         self._kept[complaint.code, ended, cause] += 1
-        origin = case.origin if case is not None else None
+        origin = event.origin if event is not None else None
         place = origin.place if origin is not None else None
         self._examples.append(
             (
@@ -127,26 +127,26 @@ class RunLog:
         ended = complaint.outcome.value if complaint.outcome is not None else ""
         return self._kept[complaint.code, ended, cause_of(complaint.code, complaint.field)] >= EXAMPLES_KEPT
 
-    def end_event(self, case: PendingEvent) -> None:
+    def end_event(self, event: PendingEvent) -> None:
         """An event has its outcome."""
-        self.live_figures.outcomes[case.outcome] += 1
-        self.count("outcome", case.outcome.value)
-        if case.complaints:
-            causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(case.complaints)}
+        self.live_figures.outcomes[event.outcome] += 1
+        self.count("outcome", event.outcome.value)
+        if event.complaints:
+            causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
-                self.problem(complaint, case, complaint.outcome)
+                self.problem(complaint, event, complaint.outcome)
         if self.observer is not None:
-            self.observer.note_ended(case)
-        if self.journaled and case.digest:
-            self._ended.append((case.digest, case.outcome))
+            self.observer.note_ended(event)
+        if self.journaled and event.digest:
+            self._ended.append((event.digest, event.outcome))
 
     def end_known_event(self) -> None:
-        """An event that an earlier run has handled was met again: the journal keeps the outcome that it has."""
+        """An event that was handled before came again: the journal keeps the outcome that it has."""
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
         self.count("outcome", Outcome.DUPLICATE.value)
 
     def write_to(self, journal: Journal) -> None:
-        """Writes what has come together into the transaction that is open."""
+        """Writes what was collected into the open transaction."""
         self._requests()
         for what, counts in self._counts.items():
             journal.count(self.run, what, counts)
@@ -156,14 +156,14 @@ class RunLog:
 
     def _requests(self) -> None:
         live_figures = self.live_figures
-        for what, counted, told in (
-            ("request", live_figures.requests, self._requests_told),
-            ("token", live_figures.tokens, self._tokens_told),
+        for what, counted, written in (
+            ("request", live_figures.requests, self._requests_written),
+            ("token", live_figures.tokens, self._tokens_written),
         ):
             for label, n in counted.items():
-                if n > (before := told[label]):
+                if n > (before := written[label]):
                     self.count(what, label, n - before)
-                    told[label] = n
+                    written[label] = n
         now = {
             "read": live_figures.events_read,
             "filtered": live_figures.filtered,
@@ -172,6 +172,6 @@ class RunLog:
             "passed_over": live_figures.files_passed_over,
         }
         for name, n in now.items():
-            if n > self._told[name]:
-                self.count("run", name, n - self._told[name])
-                self._told[name] = n
+            if n > self._figures_written[name]:
+                self.count("run", name, n - self._figures_written[name])
+                self._figures_written[name] = n

@@ -1,4 +1,4 @@
-"""Sends one call with all patience: within both limits, again where that is right, and never when the run has stopped.
+"""Sends one call: within both limits, again where a repetition is right, and never once the run has stopped.
 
 What it raises says what happens next: `Refusal` concerns the record, `Failure` sets the events aside for another run,
 `Doubt` means look before you send again, `KindStops` ends a kind of record, `StopRun` the run.
@@ -106,7 +106,7 @@ class Sender:
         self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
         self._observers = observers
-        self.names: Mapping[str, str] = {}  # of custom fields, by key: what Pipedrive says is told in them
+        self.names: Mapping[str, str] = {}  # of custom fields, by key: for Pipedrive's messages
 
     @property
     def stopped(self) -> StopRun | None:
@@ -156,7 +156,7 @@ class Sender:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
         now = asyncio.get_running_loop().time
         write, search = call.method != "GET", call.endpoint.search
-        # One at a time waits for a place: were all who wait woken for each, most of them would wake in vain.
+        # One call at a time waits for a place: if each place woke all of them, most would wake in vain.
         async with self._turns[search]:
             while True:
                 self._go_on()
@@ -169,7 +169,7 @@ class Sender:
             return self._leave(call, write=write)
 
     def _leave(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
-        """A call leaves now. Raises StopRun where it would cost more than the run was given."""
+        """A call leaves now. Raises StopRun where it would cost more than the run may spend."""
         if self._max_tokens is not None and self._live_figures.tokens_spent + call.tokens > self._max_tokens:
             self.stop(
                 StopRun(
@@ -184,7 +184,7 @@ class Sender:
         return self._pace.sent(now, call.endpoint.search), self._day.spend(call.tokens, write=write)
 
     def _pay(self, call: Call) -> None:
-        """Counted when it leaves: what fails may cost as much."""
+        """Counts a call's tokens when it leaves: a failed call may cost as much."""
         self._live_figures.tokens_spent += call.tokens
         self._live_figures.tokens[call.label] += call.tokens
 
@@ -206,7 +206,7 @@ class Sender:
         return outcome
 
     def _learn(self, outcome: Answer | NoAnswer, verdict: Verdict, sending: Sending, spending: Spending) -> None:
-        """What an answer tells of the limits, and silence of the network."""
+        """Learns the limits from an answer; without one, the tokens may be spent."""
         if isinstance(outcome, NoAnswer):
             self._day.lost(spending)
             return
@@ -245,7 +245,7 @@ class Sender:
         self._go_on()
 
     async def _renewed(self, resume_in: float | None) -> None:
-        """Sleeps until the budget is back. One for all who wait, and one cheap question for all of them."""
+        """Sleeps until the budget is back. All calls that wait share one task and one cheap request."""
         loop = asyncio.get_running_loop()
         while self._stopped is None:
             now = self._server_time()

@@ -1,14 +1,14 @@
-"""Plans: the conversation that brings one record's folded change into Pipedrive. Look, decide, write. Without I/O.
+"""The plan that brings one record's folded changes into Pipedrive: look, decide, write. Without I/O.
 
-A plan is a generator. It yields what it wants done (`effects`) and is sent the answer; who drives it (the courier, a
-preview, a test) decides where answers come from. `Refusal` is thrown in where Pipedrive says no to this record; every
-other trouble ends the plan from outside, and its open parts with it.
+A plan is a generator. It yields effects (`effects`) and is sent their answers; the courier drives it, and the desk
+decides where answers come from. Where Pipedrive refuses the record, `Refusal` is thrown into the plan. Every other
+trouble ends the plan from outside, and its open changes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
     DeliverySettings,
-    Effect,
     Fetch,
     Find,
     Forget,
@@ -25,6 +24,7 @@ from pipedrive_cli.delivery.effects import (
     Refusal,
     ResolveLink,
     Snapshot,
+    SubPlan,
     Target,
     Wait,
     Write,
@@ -53,7 +53,7 @@ from pipedrive_cli.delivery.outcomes import (
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank
-from pipedrive_cli.model import Complaint, Outcome, RecordName
+from pipedrive_cli.model import Complaint, JsonObject, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
@@ -62,110 +62,111 @@ REPLACED_WHOLE = frozenset({"emails", "phones"})  # and prices
 
 def upsert(
     job: Job,
-    home: Target,
-    parts: Sequence[PendingChange],
-    terms: DeliverySettings,
-    links: Mapping[str, Any] | None = None,
-    mend: Callable[[], Generator[Effect, Any, bool]] | None = None,
+    target: Target,
+    changes: Sequence[PendingChange],
+    settings: DeliverySettings,
+    links: Values | None = None,
+    mend: Callable[[], SubPlan[bool]] | None = None,
 ) -> Plan:
-    """Writes what `parts` ask of the record at `home`, as one write where Pipedrive accepts it.
+    """Writes what `changes` ask of the record `target`, as one write where Pipedrive accepts it.
 
-    A value that Pipedrive refuses by name is left out, for the next best one if there is one, and the rest written; a
-    refusal without names takes the fold apart, oldest change first, so that only the guilty event is rejected. `links`
-    go into a creation by their ids. `mend` is tried once after a refusal, and says whether it has changed anything.
+    If Pipedrive refuses a field by name, its next best value is sent, or none, and the rest is written. After a refusal
+    without names each event is written alone, oldest first, so that only the guilty one is rejected. `links` are ids of
+    records to link a new one to. `mend` is tried once after a refusal, and returns whether it has changed anything.
     """
     complaints: list[tuple[PendingEvent, Complaint]] = []
-    refused: dict[int, Outcome] = {}  # id(part) -> outcome of parts that lost a value
-    without: set[tuple[int, str]] = set()  # values that were refused: id(part), address
-    dropped: set[str] = set()  # addresses that nobody's event asked for, refused all the same
+    refused: dict[int, Outcome] = {}  # id(change) -> outcome of changes that lost a value
+    without: set[tuple[int, str]] = set()  # values that were refused: id(change), address
+    dropped: set[str] = set()  # refused addresses that no event asked for
     lost_once = False
     while True:
-        wanted = collect_candidates(job.kind, parts, terms.rules, without)
-        if "organization" in wanted.fields:
-            yield from _resolve_link(job, wanted, refused, complaints)
-        if home.id is not None and not (yield from _looked(job, home, parts, wanted, terms, dropped)):
+        candidates = collect_candidates(job.kind, changes, settings.rules, without)
+        if "organization" in candidates.fields:
+            yield from _resolve_link(job, candidates, refused, complaints)
+        if target.id is not None and not (yield from _read(job, target, changes, candidates, settings, dropped)):
             return None
-        decision = _decision(job, home, parts, wanted, terms, dropped)
-        if home.id is None and (yield from _missing(job, home, parts, decision, complaints)):
+        difference = _difference_of(job, target, changes, candidates, settings, dropped)
+        if target.id is None and (yield from _end_missing(job, target, changes, difference, complaints)):
             return None
-        if home.id is not None and not decision.body:
-            yield _saved(job, home, decision, None, "unchanged", parts, refused, complaints)
-            return home.id
+        if target.id is not None and not difference.body:
+            yield _commit(job, target, difference, None, "unchanged", changes, refused, complaints)
+            return target.id
         try:
-            action, shown = yield from _send(job, home, wanted, decision, links or {})
+            action, shown = yield from _send(job, target, candidates, difference, links or {})
         except Refusal as refusal:
-            if refusal.gone and home.id is not None and not lost_once:
+            if refusal.gone and target.id is not None and not lost_once:
                 lost_once = True
-                if not (yield from handle_deleted(job, home, parts, terms)):
+                if not (yield from handle_deleted(job, target, changes, settings)):
                     return None
                 continue
             if mend is not None and (yield from mend()):
                 mend = None
                 continue
-            named = refused_addresses(refusal.fields, decision, terms.key_address.get(job.kind))
+            named = refused_addresses(refusal.fields, difference, settings.key_address.get(job.kind))
             if named:
                 for address in named:
-                    blame(address, decision, refusal, terms, refused, complaints)
-                    asked = decision.asked_by.get(address, ())
-                    without.update((id(part), value) for part in asked for value in inputs_of(job.kind, address))
+                    blame(address, difference, refusal, settings, refused, complaints)
+                    asked = difference.asked_by.get(address, ())
+                    without.update((id(pending), value) for pending in asked for value in inputs_of(job.kind, address))
                     dropped.update(() if asked else (address,))
                 continue
-            if len({id(part.case) for part in parts}) > 1:
-                return (yield from _take_apart(job, home, parts, terms))
-            yield reject_all(job, home, parts, refusal.code, refusal.message, complaints)
-            return home.id
-        yield _saved(job, home, decision, shown, action, parts, refused, complaints)
-        return home.id
+            if len({id(pending.event) for pending in changes}) > 1:
+                return (yield from _write_one_by_one(job, target, changes, settings))
+            yield reject_all(job, target, changes, refusal.code, refusal.message, complaints)
+            return target.id
+        yield _commit(job, target, difference, shown, action, changes, refused, complaints)
+        return target.id
 
 
-def _looked(
+def _read(
     job: Job,
-    home: Target,
-    parts: Sequence[PendingChange],
-    wanted: Candidates,
-    terms: DeliverySettings,
+    target: Target,
+    changes: Sequence[PendingChange],
+    candidates: Candidates,
+    settings: DeliverySettings,
     dropped: set[str],
-) -> Generator[Effect, Any, bool]:
-    """Reads the record where its present values decide. False: it is gone, and is not to be created anew."""
-    assert home.id is not None  # noqa: S101 - only a record that is there can be read
-    if home.values is None and home.found:
+) -> SubPlan[bool]:
+    """Reads the record where its present values decide. False: it is gone, and is not to be created again."""
+    assert target.id is not None  # noqa: S101 - only a record that is there can be read
+    if target.values is None and target.found:
         # A record that we never wrote: reading it costs a fifth of writing what it holds already.
-        if not _decision(job, home, parts, wanted, terms, dropped).body:
+        if not _difference_of(job, target, changes, candidates, settings, dropped).body:
             return True
-    elif not needs_look(job.kind, home.state, wanted, terms.rules, _known_as(job)):
+    elif not needs_look(job.kind, target.state, candidates, settings.rules, _known_as(job)):
         return True
-    elif home.values is not None:
-        # What a listing brought is good enough to see that nothing is to be written, however long a run takes.
-        body = () if home.age <= terms.look_after else _decision(job, home, parts, wanted, terms, dropped).body
+    elif target.values is not None:
+        # A listing's values are good enough to see that nothing is to be written, however long a run takes.
+        old = target.age > settings.look_after
+        body = _difference_of(job, target, changes, candidates, settings, dropped).body if old else ()
         if not any(address in REPLACED_WHOLE or address.startswith("prices.") for address in body):
             return True
-    values = yield Fetch(job.kind, home.id, mapped=True)
+    values = yield Fetch(job.kind, target.id, mapped=True)
     if values is None:
-        return (yield from handle_deleted(job, home, parts, terms))
-    note_values(home, values, terms.key_address.get(job.kind))
+        return (yield from handle_deleted(job, target, changes, settings))
+    note_values(target, values, settings.key_address.get(job.kind))
     return True
 
 
-def _decision(
+def _difference_of(
     job: Job,
-    home: Target,
-    parts: Sequence[PendingChange],
-    wanted: Candidates,
-    terms: DeliverySettings,
+    target: Target,
+    changes: Sequence[PendingChange],
+    candidates: Candidates,
+    settings: DeliverySettings,
     dropped: set[str],
 ) -> Difference:
     """What to write, with the record key where the record does not bear it yet."""
-    if terms.keep_products and job.kind == "products" and home.id is not None and home.found:
+    if settings.keep_products and job.kind == "products" and target.id is not None and target.found:
         return Difference()
-    seen = home.values if home.id is not None else {}
-    decision = compute_difference(job.kind, home.state, seen, wanted, terms.rules, key=_known_as(job))
-    decision = without(decision, dropped) if dropped else decision
-    address = terms.key_address.get(job.kind)
-    if address is not None and job.key is not None and home.state.key != job.key:
-        decision.body[address] = job.key
-        named = (part for part in parts if part.change.record.key == job.key)
-        decision.asked_by[address] = () if home.unsaved_aliases else tuple(named)
-    return decision
+    seen = target.values if target.id is not None else {}
+    difference = compute_difference(job.kind, target.state, seen, candidates, settings.rules, key=_known_as(job))
+    difference = without(difference, dropped) if dropped else difference
+    address = settings.key_address.get(job.kind)
+    if address is not None and job.key is not None and target.state.key != job.key:
+        difference.body[address] = job.key
+        named = (pending for pending in changes if pending.change.record.key == job.key)
+        difference.asked_by[address] = () if target.unsaved_aliases else tuple(named)
+    return difference
 
 
 def _known_as(job: Job) -> str | None:
@@ -174,76 +175,75 @@ def _known_as(job: Job) -> str | None:
 
 
 def _resolve_link(
-    job: Job, wanted: Candidates, refused: dict[int, Outcome], complaints: list[tuple[PendingEvent, Complaint]]
-) -> Generator[Effect, Any, None]:
-    """Puts Pipedrive's id where a person's organization is named. A link that fails holds back the link alone."""
-    link = wanted.fields["organization"]
+    job: Job, candidates: Candidates, refused: dict[int, Outcome], complaints: list[tuple[PendingEvent, Complaint]]
+) -> SubPlan[None]:
+    """Puts Pipedrive's id where a person's organization is named. If the link fails, only the link is left out."""
+    link = candidates.fields["organization"]
     if not isinstance(link.value, RecordName):
         return
     found = yield ResolveLink(link.value)
     if isinstance(found, int):
-        wanted.fields["organization"] = link._replace(value=found)
+        candidates.fields["organization"] = link._replace(value=found)
         return
-    del wanted.fields["organization"]
+    del candidates.fields["organization"]
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
-    for part in link.parts:
-        refused[id(part)] = outcome
-        complaints.append((part.case, depends_on(outcome, "its organization")))
+    for pending in link.changes:
+        refused[id(pending)] = outcome
+        complaints.append((pending.event, depends_on(outcome, "its organization")))
 
 
-def _missing(
+def _end_missing(
     job: Job,
-    home: Target,
-    parts: Sequence[PendingChange],
-    decision: Difference,
+    target: Target,
+    changes: Sequence[PendingChange],
+    difference: Difference,
     complaints: list[tuple[PendingEvent, Complaint]],
-) -> Generator[Effect, Any, bool]:
-    """Whether the record must not or cannot be created; then its parts are ended or wait."""
-    if not home.was_lost and not any(part.change.may_create for part in parts):
-        if (yield Wait(job, tuple(parts), tuple(home.unsaved_aliases))):
+) -> SubPlan[bool]:
+    """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
+    if not target.was_lost and not any(pending.change.may_create for pending in changes):
+        if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
             nobody = "nobody in Pipedrive or in the input bears this user id"
-            yield reject_all(job, home, parts, "person_not_found", nobody, complaints)
+            yield reject_all(job, target, changes, "person_not_found", nobody, complaints)
         return True
-    if job.kind != "leads" and "name" not in decision.body:
+    if job.kind != "leads" and "name" not in difference.body:
         nameless = f"a new record in {job.kind} needs a name, and the event has none"
-        yield reject_all(job, home, parts, "missing_name", nameless, complaints)
+        yield reject_all(job, target, changes, "missing_name", nameless, complaints)
         return True
     return False
 
 
 def _send(
-    job: Job, home: Target, wanted: Candidates, decision: Difference, links: Mapping[str, Any]
-) -> Generator[Effect, Any, tuple[Literal["created", "updated"], Mapping[str, Any]]]:
-    fields = dict(decision.body)
+    job: Job, target: Target, candidates: Candidates, difference: Difference, links: Values
+) -> SubPlan[tuple[Literal["created", "updated"], Values]]:
+    fields = dict(difference.body)
     if job.kind == "products":
-        _whole_prices(home, fields, {*home.state.fields, *decision.settled})
-    if home.id is None:
-        fields = {**wanted.on_creation, **fields, **links}
+        _whole_prices(target, fields, {*target.state.fields, *difference.settled})
+    if target.id is None:
+        fields = {**candidates.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
-        before = home.state
+        before = target.state
 
-        def picture() -> dict[str, Any]:
-            """Should we die before the answer, these values are still known to be ours, and when they were said."""
-            return {
-                "state": msgspec.msgpack.encode(with_key(settled_state(before, decision, None, created=True), job.key))
-            }
+        def picture() -> JsonObject:
+            """For a crash before the answer: which values are ours, and how old they are."""
+            state = settled_state(before, difference, None, created=True)
+            return {"state": msgspec.msgpack.encode(with_key(state, job.key))}
 
         shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture)
-        home.id = shown["id"]
+        target.id = shown["id"]
         return "created", shown
-    call = update(job.kind, home.id, body_of(job.kind, fields))
-    shown = yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=home.values)
+    call = update(job.kind, target.id, body_of(job.kind, fields))
+    shown = yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=target.values)
     return "updated", shown
 
 
-def _whole_prices(home: Target, fields: dict[str, Any], given: set[str]) -> None:
-    """Prices are replaced whole: every row goes back with the cost and the notes that people gave it.
+def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> None:
+    """A write replaces all prices: each row keeps the cost and the notes that people gave it.
 
-    Rows of other currencies go along. A zero that no event has given does not.
+    Rows of other currencies are sent as well, but no zero that no event has given.
     """
-    if home.values is None or not any(address.startswith("prices.") for address in fields):
+    if target.values is None or not any(address.startswith("prices.") for address in fields):
         return
-    for address, row in home.values.items():
+    for address, row in target.values.items():
         if not address.startswith("prices."):
             continue
         if (new := fields.get(address)) is not None:
@@ -255,93 +255,93 @@ def _whole_prices(home: Target, fields: dict[str, Any], given: set[str]) -> None
         fields[address] = price_row(row)
 
 
-def _saved(
+def _commit(
     job: Job,
-    home: Target,
-    decision: Difference,
-    shown: Mapping[str, Any] | None,
+    target: Target,
+    difference: Difference,
+    shown: Values | None,
     action: Literal["created", "updated", "unchanged"],
-    parts: Sequence[PendingChange],
+    changes: Sequence[PendingChange],
     refused: Mapping[int, Outcome],
     complaints: Sequence[tuple[PendingEvent, Complaint]],
 ) -> Commit:
-    """The record as it is now; `home` is brought up to date for whatever follows."""
-    home.state = settled_state(home.state, decision, shown, created=action == "created")
+    """The commit of the record as it is now. Brings `target` up to date for what follows."""
+    target.state = settled_state(target.state, difference, shown, created=action == "created")
     if shown is not None:
-        home.values, home.age = shown, 0.0
-        home.state.key = job.key if job.key is not None else home.state.key
-    saved_aliases, home.unsaved_aliases = tuple(home.unsaved_aliases), []
+        target.values, target.age = shown, 0.0
+        target.state.key = job.key if job.key is not None else target.state.key
+    saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = home.former_keys if named is None else [named, *home.former_keys]
-    quiet = action == "unchanged" and not home.merged
+    keys = target.former_keys if named is None else [named, *target.former_keys]
+    partial = None if action == "created" else difference  # a creation delivers every change
+    quiet = action == "unchanged" and not target.merged
     alias_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
     return Commit(
         job.kind,
-        home.id,
+        target.id,
         keys=tuple(sorted(set(keys))),
-        state=home.state,
+        state=target.state,
         action=action,
         aliases=saved_aliases,
-        parts=outcomes_of(parts, None if action == "created" else decision, refused, unchanged=action == "unchanged"),
+        changes=outcomes_of(changes, partial, refused, unchanged=action == "unchanged"),
         pending_aliases=tuple((pending_alias, alias_outcome) for pending_alias in saved_aliases),
         complaints=tuple(complaints),
     )
 
 
-def _take_apart(job: Job, home: Target, parts: Sequence[PendingChange], terms: DeliverySettings) -> Plan:
+def _write_one_by_one(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> Plan:
     """One write per event, oldest first, each with its own outcome."""
-    by_case: dict[int, list[PendingChange]] = {}
-    for part in parts:
-        by_case.setdefault(id(part.case), []).append(part)
-    # One guilty event must not take the aliases along: they are recorded when the others have been brought.
-    aside, home.unsaved_aliases = home.unsaved_aliases, []
-    for own in by_case.values():
-        yield from upsert(job, home, own, terms)
-    home.unsaved_aliases = aside
-    if aside and home.id is not None:
-        home.merged = True  # what the aliases ask for has been written with the others' values
-        yield from upsert(job, home, (), terms)
+    by_event: dict[int, list[PendingChange]] = {}
+    for pending in changes:
+        by_event.setdefault(id(pending.event), []).append(pending)
+    # One guilty event must not reject the aliases: they are committed after the others' values.
+    aside, target.unsaved_aliases = target.unsaved_aliases, []
+    for own in by_event.values():
+        yield from upsert(job, target, own, settings)
+    target.unsaved_aliases = aside
+    if aside and target.id is not None:
+        target.merged = True  # what the aliases ask for has been written with the others' values
+        yield from upsert(job, target, (), settings)
     elif aside:
-        yield reject_all(job, home, (), "depends_on", "every event of the previous id was rejected")
-    return home.id
+        yield reject_all(job, target, (), "depends_on", "every event of the previous id was rejected")
+    return target.id
 
 
 def handle_deleted(
-    job: Job, home: Target, parts: Sequence[PendingChange], terms: DeliverySettings
-) -> Generator[Effect, Any, bool]:
-    """The record is gone: forget it, look once by key; not there either means that it is created anew.
+    job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
+) -> SubPlan[bool]:
+    """The record is gone: forgets it, and looks once by its key. If that finds none, the record is to be created again.
 
-    Created anew it gets what we had written before, so that a late event does not become its only content. Returns
-    whether to go on.
+    It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
     """
-    assert home.id is not None  # noqa: S101 - only a record that was there can be lost
-    carried_over = {a: FieldState(h.rank, h.time, h.sent) for a, h in home.state.fields.items() if not blank(h.sent)}
-    contacts = {name: [{"value": form} for form in forms] for name, forms in home.state.added.items()}
-    if home.values is not None:
-        contacts = {name: list(home.values.get(name) or ()) for name in ("emails", "phones")}
-    anew = RecordState(
-        inputs=home.state.inputs,
-        carried_over=home.state.carried_over | carried_over,
-        carried_contacts=home.state.carried_contacts | contacts,
+    assert target.id is not None  # noqa: S101 - only a record that was there can be lost
+    carried_over = {a: FieldState(h.rank, h.time, h.sent) for a, h in target.state.fields.items() if not blank(h.sent)}
+    contacts = {name: [{"value": form} for form in forms] for name, forms in target.state.added.items()}
+    if target.values is not None:
+        contacts = {name: list(target.values.get(name) or ()) for name in ("emails", "phones")}
+    recreated_state = RecordState(
+        inputs=target.state.inputs,
+        carried_over=target.state.carried_over | carried_over,
+        carried_contacts=target.state.carried_contacts | contacts,
     )
-    yield Forget(job.kind, home.id, job.key, anew)
+    yield Forget(job.kind, target.id, job.key, recreated_state)
     found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
     if found:
-        knowledge: Snapshot = yield Cached(job.kind, found[0], job.key)
-        home.id, home.values, home.age = found[0], knowledge.values, knowledge.age
-        home.state = with_key(state_of(knowledge), job.key)
+        snapshot: Snapshot = yield Cached(job.kind, found[0], job.key)
+        target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
+        target.state = with_key(state_of(snapshot), job.key)
         return True
-    if terms.deleted == "skip":
-        yield skip_deleted(job, home, parts)
+    if settings.deleted == "skip":
+        yield skip_deleted(job, target, changes)
         return False
-    home.id, home.values, home.age = None, None, 0.0
-    home.state, home.was_lost = anew, True
+    target.id, target.values, target.age = None, None, 0.0
+    target.state, target.was_lost = recreated_state, True
     return True
 
 
-def note_values(home: Target, values: Mapping[str, Any], key_address: str | None) -> None:
-    """The record was just read: what it shows, and the record key it bears, is what we know now."""
-    home.values, home.age = values, 0.0
+def note_values(target: Target, values: Values, key_address: str | None) -> None:
+    """Notes what the record has just shown: its values, and the record key that it bears."""
+    target.values, target.age = values, 0.0
     if key_address is not None:
         borne = values.get(key_address)
-        home.state = with_key(home.state, None if blank(borne) else str(borne))
+        target.state = with_key(target.state, None if blank(borne) else str(borne))

@@ -1,24 +1,24 @@
-"""A window on its way: each of its records is made a job when somebody takes it up, and not before.
+"""A window that is being delivered: a record becomes a job when a worker takes it, and not before.
 
-Nobody needs all jobs at once: what they say waits where the backlog keeps it, and what is done is let go.
+Nobody needs all jobs at once: changes stay where the backlog keeps them, and what is done is freed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, Waiting
+from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, PendingAlias, Waiting
 from pipedrive_cli.delivery.effects import name_key
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import Kind
 
-KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order in which they are taken up
+KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order of delivery
 _ORDER: dict[Kind, int] = {kind: place for place, kind in enumerate(KEYED)}
 
 
 class Window:
-    """All that waits in a backlog, taken out of it. What others are linked to comes first."""
+    """All that waits in a backlog, taken out of it. Records that others link to come first."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
@@ -31,11 +31,11 @@ class Window:
         self.has_leads = bool(self._leads)
 
     def __len__(self) -> int:
-        """How many records nobody has taken up yet."""
+        """How many records no worker has taken yet."""
         return len(self._records) + len(self._leads)
 
     def keys(self, kind: Kind) -> list[str]:
-        """By what the records of one kind may be known."""
+        """The record keys that records of one kind may have."""
         mine = [group for group in reversed(self._records) if group.kind == kind]
         named = [name_key(node[2]) for group in mine for node in group.nodes if node[1] == "name"]
         return [key for group in mine for key in sorted(self._backlog.keys_of(group))] + named
@@ -46,28 +46,28 @@ class Window:
         return [node[2] for group in mine for node in group.nodes if isinstance(node[2], int)]
 
     def group(self, node: Node) -> Group | None:
-        """Where the record stands that is found by `node`, if it is in this window."""
+        """The group of the record that `node` names, if it is in this window."""
         return self._groups.get(node)
 
     def take_next(self) -> tuple[Job, Group | None] | None:
-        """The next record, and where it stands if others may be linked to it; None: there is none left."""
+        """The next record's job, and its group if others may link to it; None: no record is left."""
         if self._records:
             group = self._records.pop()
             job = self._backlog.job(group)
-            group.parts, group.pending_aliases = [], None
+            group.changes, group.pending_aliases = [], None
             return job, group
         if self._leads:
-            (part,) = self._backlog.brought([self._leads.pop()])
-            return lead_job(part), None
+            (pending,) = self._backlog.load_changes([self._leads.pop()])
+            return lead_job(pending), None
         return None
 
     def leave(self) -> tuple[list[PendingEvent], Group | None]:
-        """The next record, which nobody will take up: the events that wait for it, as often as they do."""
+        """Drops the next record. Returns the events that wait for it, once for each change, and its group."""
         if self._records:
             group = self._records.pop()
-            return _cases(group.parts) + [pending_alias.case for pending_alias in group.pending_aliases or ()], group
-        return _cases([self._leads.pop()]), None
+            return _events_of([*group.changes, *(group.pending_aliases or ())]), group
+        return _events_of([self._leads.pop()]), None
 
 
-def _cases(waiting: Iterable[Waiting]) -> list[PendingEvent]:
-    return [w.case for w in waiting]
+def _events_of(waiting: Iterable[Waiting | PendingAlias]) -> list[PendingEvent]:
+    return [w.event for w in waiting]

@@ -44,7 +44,7 @@ class AccountKnowledge:
     journal: Journal | None
     send: Send
     now: float
-    _of_before: set[str] = field(default_factory=set)  # what was not asked for in this run, but kept
+    _from_journal: set[str] = field(default_factory=set)  # names of the facts that were not fetched in this run
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
         """Fetches fields of these kinds, and with leads or products the currencies, unless a day-old copy is kept."""
@@ -62,7 +62,7 @@ class AccountKnowledge:
             self.account = msgspec.structs.replace(self.account, lead_labels=kept.labels)
 
     def forget(self) -> None:
-        """The kept copies did not do: fetch again."""
+        """Drops the kept copies, which did not fit: the next `learn` fetches again."""
         self.account = msgspec.structs.replace(self.account, fields={}, currencies=None, lead_labels=None)
         if self.journal is not None:
             with self.journal.transaction():
@@ -72,22 +72,22 @@ class AccountKnowledge:
                 self.journal.set_fact("lead labels", None)
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
-        """Fetches anew what is kept from earlier of these kinds, once in a run. Returns whether anything has changed.
+        """Fetches kept copies about these kinds again, once in a run. Returns whether anything has changed.
 
         Somebody may have added an option, a label or a currency since, perhaps because the last report said so.
         """
         names = {f"fields {kind}" for kind in kinds}
         names |= {"currencies"} if kinds & {"leads", "products"} else set()
         names |= {"lead labels"} if "leads" in kinds else set()
-        stale = names & self._of_before
+        stale = names & self._from_journal
         if not stale or self.journal is None:
             return False
         before = self.account
-        self._of_before -= stale
+        self._from_journal -= stale
         try:
             await self._learn_anew(kinds, stale, self.journal)
         except KindStops:
-            self.account = before  # it was shown before; what it was stands
+            self.account = before  # Pipedrive showed it before: the kept copy still counts
             return False
         return self.account != before
 
@@ -106,15 +106,15 @@ class AccountKnowledge:
 
     def pin(self, config: Config) -> None:
         """Remembers which keys the config's names stand for; to be called once the config fits."""
-        held = pins(config, self.account)
-        if self.journal is not None and held != pins_of(self.journal):
+        pinned = pins(config, self.account)
+        if self.journal is not None and pinned != pins_of(self.journal):
             with self.journal.transaction():
-                self.journal.set_fact(PINS, held)
+                self.journal.set_fact(PINS, pinned)
 
     async def _kept(self, name: str, kind: Kind | None) -> Kept:
         kept = self.journal.fact(name, Kept) if self.journal is not None else None
         if kept is not None and 0 <= self.now - kept.at < DAY:
-            self._of_before.add(name)
+            self._from_journal.add(name)
             return kept
         if kind is not None:
             kept = Kept(self.now, fields=await read_fields(self.send, kind))
@@ -134,9 +134,9 @@ def pins_of(journal: Journal) -> Pins:
 
 
 def with_pins(account: Account, config: Config) -> Account:
-    """The account with what earlier runs took the names of its fields for. Raises UserMistake for a journal of others.
+    """The account with the pinned fields of earlier runs. Raises UserMistake for another company's journal.
 
-    Only reads; without a journal there is nothing to be held to.
+    Only reads. Without a journal nothing is pinned.
     """
     path = config.state or default_path(account.company_id or 0)
     if not path.is_file():
@@ -155,10 +155,10 @@ def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> lis
 def told_moved(
     config: Config, file: str, account: Account, kinds: frozenset[Kind]
 ) -> Iterator[tuple[Complaint, Place]]:
-    """These warnings as a run's report has them, with their places in the config's file."""
+    """The same warnings as a run's report has them, with their places in the config's file."""
     for warning in with_lines(Path(file), warnings_of(config, account, kinds)):
-        told = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
-        yield Complaint(FIELD_MOVED, told, warning.path), Place(file, warning.line or 1)
+        words = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
+        yield Complaint(FIELD_MOVED, words, warning.path), Place(file, warning.line or 1)
 
 
 def config_problems(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
@@ -190,6 +190,6 @@ def _concerns(path: str, kinds: frozenset[Kind]) -> bool:
 
 
 def raise_problems(file: str, problems: list[ConfigProblem]) -> None:
-    """Raises them all at once with their lines, in the order of these, if there are any."""
+    """Raises all problems at once with their lines, in the order of the lines; nothing without problems."""
     if problems:
         raise ConfigProblems(file, sorted(with_lines(Path(file), problems), key=lambda problem: problem.line or 0))

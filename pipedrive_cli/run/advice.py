@@ -1,4 +1,4 @@
-"""What was perhaps meant by a trait that no mapping names: a mapped one with a slip in it, or a field made for it."""
+"""Advice on a trait that no mapping names: the mapped trait that was perhaps meant, or the field made for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | No
         for name in (*ALWAYS_READ[kind], *getattr(config.fields, kind))
         if name.rpartition(".")[0].casefold() == parent.casefold()
     }
-    # The same letters are surer than similar ones, and an event's name for a field surer than a slip.
+    # The same letters are surer than similar ones, and a field of that name is surer than a slip.
     if (same := next((name for name in leaves if _bare(name) == _bare(leaf)), None)) is not None:
         return f"Did you mean {leaves[same]}? Upper and lower case count."
     if (field := made_for_it(kind, trait, account)) is not None:

@@ -1,6 +1,6 @@
-"""What would fail in a run, found before it: the config, the account behind its key, and a look at the events.
+"""Finds what would fail in a run: in the config, in the account behind its key, and in the events.
 
-Asks with GETs alone, writes nothing anywhere, and keeps at it after a problem, so that all are told at once.
+Sends GETs alone, writes nothing anywhere, and goes on after a problem, so that all are reported at once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AccountFound:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found. `unchecked` says why the account was not looked at, None where it was.
+    """What was found. `unchecked` says why the account was not asked, None where it was.
 
     `obstacles` are the problems to be put right before a run; `warnings` are about lines of the config that work;
     `others` cost events, or nothing.
@@ -79,7 +79,7 @@ class Checked:
 
 
 def configured_kinds(config: Config) -> frozenset[Kind]:
-    """The kinds of record that the config says something of; leads need their persons."""
+    """The kinds of record that the config mentions; leads need their persons."""
     kinds: set[Kind] = {kind for kind in KINDS if getattr(config.fields, kind)}
     if config.identity.user_id_field is not None:
         kinds.add("persons")
@@ -94,7 +94,7 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
 
 @dataclass(slots=True)
 class AccountCheck:
-    """One check. `note` tells people something while it works; `most` is how many events are looked at, None: all."""
+    """One check. `note` shows people something while it works; `most` is how many events are read, None: all."""
 
     config: Config
     config_file: str
@@ -116,8 +116,8 @@ class AccountCheck:
         sources = resolve_sources(self.sources, self.stdin, note=self.note) if self.sources else []
         unchecked: str | None = None
         try:
-            async with connected(self.config, sandbox=self.sandbox) as line:
-                await self._look(line, sources)
+            async with connected(self.config, sandbox=self.sandbox) as connection:
+                await self._look(connection, sources)
         except UserMistake as mistake:
             if mistake.code in NO_ACCOUNT:
                 unchecked = f"{mistake.message}: {mistake.hint}" if mistake.hint else mistake.message
@@ -139,12 +139,12 @@ class AccountCheck:
         obstacles = [*self._obstacles, *self._of_config(self._mistakes, "config")]
         exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else EXIT_OK)
         unused = () if self._events is None else self._events.warnings
-        told = [*self._of_config(self._moved, FIELD_MOVED), *self._of_config(unused, UNUSED)]
-        warnings = tuple(sorted(told, key=lambda group: group.examples[0].line or 0))
+        groups = [*self._of_config(self._moved, FIELD_MOVED), *self._of_config(unused, UNUSED)]
+        warnings = tuple(sorted(groups, key=lambda group: group.examples[0].line or 0))
         return Checked(tuple(obstacles), warnings, tuple(self._others), exit_code, self._found, unchecked, self._events)
 
     def _of_config(self, problems: Sequence[ConfigProblem], code: str) -> list[ProblemGroup]:
-        """In the order of the file."""
+        """Problems of the config, in the order of its lines."""
         placed = sorted(with_lines(Path(self.config_file), problems), key=lambda problem: problem.line or 0)
         return [config_group(self.config_file, problem, code) for problem in placed]
 
@@ -155,10 +155,10 @@ class AccountCheck:
             message = f"writing all of it may take {events.cost.tokens:,} API tokens, and {usable:,} are left for today"
             yield problem_group(BUDGET, None, 1, message=message)
 
-    async def _look(self, line: Connection, sources: list[Source]) -> None:
-        account = await whose_key(line)
+    async def _look(self, connection: Connection, sources: list[Source]) -> None:
+        account = await whose_key(connection)
         account = account if self.sandbox else with_pins(account, self.config)
-        knowledge = AccountKnowledge(account, None, line.send, time.time())
+        knowledge = AccountKnowledge(account, None, connection.send, time.time())
         kinds = configured_kinds(self.config)
         try:
             await self._learn(knowledge, kinds)
@@ -167,7 +167,7 @@ class AccountCheck:
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
                 kinds |= sample.kinds
         finally:
-            self._found = self._account(account, line)
+            self._found = self._account(account, connection)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
         self._mistakes += config_problems(self.config, knowledge.account, kinds)
@@ -188,8 +188,9 @@ class AccountCheck:
                 message = f"Pipedrive does not show the fields of {kind}: {refused}"
                 self._stop("kind_refused", message, None, EXIT_USAGE)
 
-    def _account(self, account: Account, line: Connection) -> AccountFound:
-        a_day, left = line.limit_of("x-daily-ratelimit-token-limit"), line.limit_of("x-daily-ratelimit-token-remaining")
+    def _account(self, account: Account, connection: Connection) -> AccountFound:
+        a_day = connection.limit_of("x-daily-ratelimit-token-limit")
+        left = connection.limit_of("x-daily-ratelimit-token-remaining")
         usable = None if a_day is None or left is None else left - self.config.delivery.leave_tokens.of(a_day)
         plan = PLANS[self.config.pipedrive.plan]
         expected = plan.requests if self.config.pipedrive.oauth_token is None else plan.oauth_requests
@@ -198,7 +199,7 @@ class AccountCheck:
             domain=account.company_domain,
             user=account.user_name,
             admin=account.admin,
-            requests_allowed=line.limit_of("x-ratelimit-limit"),
+            requests_allowed=connection.limit_of("x-ratelimit-limit"),
             tokens_a_day=a_day,
             tokens_left=left,
             requests_expected=None if self.sandbox else expected,

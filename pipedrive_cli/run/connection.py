@@ -1,7 +1,7 @@
 """The ways to a Pipedrive: the config's account over the network, or a sandbox in this process.
 
-Here is also the look at an account outside a run, and the pause that Pipedrive's firewall asks for, which is remembered
-beside the journal.
+Here are also the connection of commands that are no run, and the pause that Pipedrive's firewall asks for, which is
+remembered beside the journal.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ MOST_ATTEMPTS = 3  # somebody is waiting at the keyboard
 
 @dataclass(slots=True)
 class ToldLimits:
-    """The limits as answers told them: the newest headers that did, by lower-case name."""
+    """The limits as answers told them: the newest headers with limits, by lower-case name."""
 
     headers: dict[str, str] = field(default_factory=dict)
 
     def note_answer(self, call: Call, answer: Answer) -> None:
-        """Takes the limits from an answer; those of searches are others."""
+        """Takes the limits from an answer; searches have limits of their own."""
         if not call.endpoint.search:
             self.headers |= {name: text for name, text in answer.headers.items() if "ratelimit" in name}
 
@@ -92,7 +92,7 @@ class Connection:
 
     @property
     def send(self) -> Send:
-        """Sends one call with all patience; raises as `Sender.send` does."""
+        """Sends one call and repeats it where needed. Raises as `Sender.send` does."""
         return self.sender.send
 
     def limit_of(self, name: str) -> int | None:
@@ -112,7 +112,7 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     """The account that the config names, or the embedded sandbox. Raises UserMistake without address or key.
 
-    Without a `day` there is no reserve: that is for runs, and whoever looks at what is wrong must not be stopped by it.
+    Without a `day` no tokens are reserved: a reserve is for runs, and must not stop a search for what is wrong.
     """
     client, limit = (to_sandbox if sandbox else to_account)(config)
     limits = ToldLimits()
@@ -132,10 +132,10 @@ async def connected(
         await client.aclose()
 
 
-async def whose_key(line: Connection) -> Account:
+async def whose_key(connection: Connection) -> Account:
     """The account without its fields. Raises StopRun, also where nobody answers."""
     try:
-        return await read_me(line.send)
+        return await read_me(connection.send)
     except Failure as failure:
         raise unreachable(failure) from failure
 
@@ -153,7 +153,7 @@ QUIET = 900.0  # seconds: how long the firewall stays is not documented
 
 
 def pause_file(address: str, state: Path | None) -> Path:
-    """Where it is remembered: beside `state` if the journal has a place of its own, else in the user's state folder."""
+    """The file that remembers the pause: beside `state`, the journal's own place, else in the user's state folder."""
     from platformdirs import user_state_path  # noqa: PLC0415 - only runs need it
 
     folder = state.parent if state is not None else user_state_path("pipedrive-cli", appauthor=False)
@@ -178,7 +178,7 @@ def firewall_pause(path: Path, now: float) -> StopRun | None:
 
 
 def remember_firewall(path: Path, now: float) -> None:
-    """Notes that the door was shut just now. A disk that refuses costs the memory alone."""
+    """Notes that the firewall has just shut us out. If the disk refuses, only this note is lost."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{int(now + QUIET)}")  # rounded up it would be further ahead than is believed
+        path.write_text(f"{int(now + QUIET)}")  # rounded up it would be too far ahead to be believed

@@ -43,27 +43,27 @@ class WantedField:
     options: tuple[str, ...] = ()
 
 
-async def custom_fields(line: Connection, kinds: Iterable[Kind]) -> dict[Kind, tuple[Field, ...]]:
+async def custom_fields(connection: Connection, kinds: Iterable[Kind]) -> dict[Kind, tuple[Field, ...]]:
     """The custom fields of each kind; leads have those of deals. Raises StopRun where Pipedrive does not show them."""
     found: dict[Kind, tuple[Field, ...]] = {}
     for kind in kinds:
-        found[kind] = tuple(field for field in await _fields(line, kind) if field.custom)
+        found[kind] = tuple(field for field in await _fields(connection, kind) if field.custom)
     return found
 
 
 async def missing_fields(
-    line: Connection, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]], pinned: Pins | None = None
+    connection: Connection, config: Config, types: Mapping[str, tuple[str, tuple[str, ...]]], pinned: Pins | None = None
 ) -> list[WantedField]:
-    """The fields that the config names and the account lacks; `types` are by name what is not to be plain text.
+    """The fields that the config names and the account lacks; `types` has, by name, those that are not plain text.
 
     A name that is `pinned` to a field which was renamed is not lacking: its values still go into that one.
-    Raises UserMistake for a name that only differs in case or blanks from a field's that is there: that one was meant.
+    Raises UserMistake for a name that differs from a field's only in case or blanks: that field was meant.
     """
     wanted: list[WantedField] = []
     near: list[str] = []
     for kind, names in field_names(config).items():
         lacking = [name for name in names if not is_key(name)]
-        fields = await _fields(line, kind) if lacking else ()
+        fields = await _fields(connection, kind) if lacking else ()
         account = Account(fields={kind: fields}, pinned=pinned or {})
         for name in lacking:
             alike = [field for field in fields if field.name.strip().casefold() == name.strip().casefold()]
@@ -81,13 +81,13 @@ async def missing_fields(
     return wanted
 
 
-async def create_fields(line: Connection, wanted: WantedField) -> Field:
-    """Makes one field; where no answer comes, looks whether it was made. Raises StopRun where it could not be."""
+async def create_fields(connection: Connection, wanted: WantedField) -> Field:
+    """Makes one field; without an answer, looks whether it was made. Raises StopRun where it could not be."""
     try:
-        answer = await line.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
+        answer = await connection.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
     except Doubt:
-        # The field either is there by now, or a second `fields create` finds it missing and makes it.
-        for field in await _fields(line, wanted.kind):
+        # The field is there by now, or a second `fields create` finds it missing and makes it.
+        for field in await _fields(connection, wanted.kind):
             if field.custom and field.name == wanted.name:
                 return field
         raise StopRun(
@@ -141,9 +141,9 @@ def _bad_type(text: str, why: str, hint: str) -> UserMistake:
     return UserMistake(f"--type {text}: {why}", code="usage", hint=hint)
 
 
-async def _fields(line: Connection, kind: Kind) -> tuple[Field, ...]:
+async def _fields(connection: Connection, kind: Kind) -> tuple[Field, ...]:
     try:
-        return await read_fields(line.send, kind)
+        return await read_fields(connection.send, kind)
     except Failure as failure:
         raise unreachable(failure) from failure
     except (Refusal, KindStops) as refused:
@@ -176,17 +176,17 @@ class CreatedFields:
 
 async def account_of_key(config: Config) -> tuple[Account, str | None]:
     """Whose key this is, and the plan that Pipedrive's limits show. Raises StopRun and UserMistake."""
-    async with connected(config) as line:
-        account = await whose_key(line)
-        told = line.limit_of("x-ratelimit-limit")
-    return account, next((plan for plan in TODAYS_PLANS if PLANS[plan].requests == told), None)
+    async with connected(config) as connection:
+        account = await whose_key(connection)
+        limit = connection.limit_of("x-ratelimit-limit")
+    return account, next((plan for plan in TODAYS_PLANS if PLANS[plan].requests == limit), None)
 
 
 async def learn_account(config: Config, account: Account, kinds: Iterable[Kind]) -> AccountForSetup:
     """The fields of these kinds. Raises StopRun where nobody answers."""
     refused: list[str] = []
-    async with connected(config) as line:
-        knowledge = AccountKnowledge(account, None, line.send, time.time())
+    async with connected(config) as connection:
+        knowledge = AccountKnowledge(account, None, connection.send, time.time())
         for kind in kinds:
             try:
                 await knowledge.learn(frozenset({kind}), labels=False)
@@ -199,17 +199,17 @@ async def learn_account(config: Config, account: Account, kinds: Iterable[Kind])
 
 async def lacking_fields(config: Config, types: Mapping[str, str]) -> list[WantedField]:
     """The fields that the config names and the account lacks; `types` by name, text for all others."""
-    async with connected(config) as line:
-        return await missing_fields(line, config, {name: (each, ()) for name, each in types.items()})
+    async with connected(config) as connection:
+        return await missing_fields(connection, config, {name: (each, ()) for name, each in types.items()})
 
 
 async def create_lacking(config: Config, wanted: Sequence[WantedField]) -> CreatedFields:
     """Makes them in this order, until one cannot be made."""
     made: list[WantedField] = []
-    async with connected(config) as line:
+    async with connected(config) as connection:
         try:
             for each in wanted:
-                await create_fields(line, each)
+                await create_fields(connection, each)
                 made.append(each)
         except StopRun as stop:
             return CreatedFields(tuple(made), tuple(wanted[len(made) :]), stop)

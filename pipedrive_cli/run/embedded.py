@@ -25,10 +25,10 @@ def embedded_sandbox(config: Config) -> Sandbox:
 
 
 def furnish(sandbox: Sandbox, config: Config) -> None:
-    """Makes the fields that the config maps to, and whom and what else of the account it names."""
+    """Makes the fields that the config maps to, and the user and the labels that it names."""
     for kind, names in field_names(config).items():
         for name in names:
-            # A field that the config gives by its key gets that key; what it is called nobody here knows.
+            # A field that the config gives by its key gets that key; its name is not known here.
             sandbox.add_field("deals" if kind == "leads" else kind, name=name, key=name if is_key(name) else None)
     if config.leads.owner_id is not None:
         sandbox.add_user(config.leads.owner_id)
@@ -37,7 +37,7 @@ def furnish(sandbox: Sandbox, config: Config) -> None:
 
 
 def sandbox_currencies(config: Config) -> tuple[str, ...]:
-    """Those that every account begins with, and the config's own."""
+    """The currencies that every account begins with, and the config's own."""
     from pipedrive_cli.sandbox.options import ISO_4217  # noqa: PLC0415 - as above
 
     own = config.leads.default_currency

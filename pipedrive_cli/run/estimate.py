@@ -1,4 +1,4 @@
-"""What events would cost at most, from a look at them alone: the writes, if Pipedrive has nothing of it yet.
+"""What events would cost at most, judged by them alone: all the writes, if Pipedrive has nothing of it yet.
 
 No account is asked and no plan is made, so it is quick; `preview --summary` and `rehearse` know better, and are slower.
 """
@@ -15,7 +15,7 @@ READS_OF_A_MERGE = 2
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The most that writing can take. `records` are different ones, by kind; merges count two looks and a merge."""
+    """The most that writing can cost. `records` counts different ones by kind; a merge costs two reads as well."""
 
     tokens: int
     requests: int
@@ -44,7 +44,7 @@ class Estimate:
             self._merges += 1
 
     def cost(self, scale: float = 1.0) -> Cost:
-        """The cost of all; `scale` is how many times the events there are of those that were looked at."""
+        """The cost of all; `scale` is the number of all events, divided by that of the counted ones."""
         counts = {kind: round(len(self._records.get(kind, ())) * scale) for kind in KINDS}
         counts["leads"] = round(self._leads * scale)
         merges = round(self._merges * scale)

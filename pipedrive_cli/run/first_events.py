@@ -1,4 +1,4 @@
-"""The beginnings of files, for whoever wants to know what events are like and not every one of them."""
+"""The first events of each file, for commands that want to know what events are like, and not every one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The way in: entries of the sources become cases in the backlog, or end at once (bad, filtered, duplicate, skipped).
+"""The intake: entries of the sources become pending events in the backlog, or end at once (bad, duplicate, skipped).
 
-Reads ahead by at most one window: so many events, or fewer where they ask for many changes each. What the account must
-be asked for before an event can be transformed is asked for when the first such event comes, so that a file of products
-alone demands nothing of persons.
+Reads ahead by at most one window: so many events, or fewer where they ask for many changes each. What an event's
+transformation needs of the account is fetched when the first such event comes, so that a file of products alone demands
+nothing of persons.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
-READ_AHEAD = 64  # batches that a thread has read, and nobody has taken yet
-PARTS_AN_EVENT = 10  # hardly an event asks for more; where a window is cut, more is written
+READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
+PARTS_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
 
@@ -59,7 +59,7 @@ def passes(event: Event, filters: Filters) -> bool:
 
 
 def full(window: int, events: int, parts: int) -> bool:
-    """Whether a window of so many events read ahead ends with those that wait, asking for so many changes."""
+    """Whether a window of at most `window` events is full with those that wait, and the changes they ask for."""
     return events >= window or parts >= PARTS_AN_EVENT * window
 
 
@@ -70,7 +70,7 @@ class Passing(Protocol):
 
 
 class Batches(Protocol):
-    """A reading as it is taken up: of entries, and of rows where another process has read and transformed them."""
+    """A reading: of entries, or of read events where another process has read and transformed them."""
 
     source: Source
     whole: bool
@@ -85,10 +85,10 @@ class Batches(Protocol):
 
 @dataclass(slots=True)
 class Intake:
-    """Takes up events. `mapping` says what an event asks for, and is made ready for its kinds first.
+    """Reads events into the backlog. `mapping` transforms them, and is prepared for their kinds first.
 
-    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` says how many
-    processes beside this one are to read a source.
+    `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` is how many
+    processes beside this one read a source.
     """
 
     sources: Sequence[Source]
@@ -165,7 +165,7 @@ class Intake:
         self.complete = True
 
     def _reading(self, source: Source) -> Batches:
-        # A filter or a limit leaves most of what is read aside: it is looked at here, event by event.
+        # With a filter or a limit most events are left out: they are read here, one by one.
         number = 0 if self.filters or self.limit is not None else self.processes(source)
         if not number:
             return self.read(source)
@@ -195,7 +195,7 @@ class Intake:
     def _next_window(self) -> None:
         self.end_twins()
         self.waiting = self.parts = 0
-        # What waits for the rest of the input is under way still: a copy of it must not be sent beside it.
+        # What waits for the rest of the input is still under way: a copy of it must not be sent beside it.
         self._under_way = {key: case for key, case in self._under_way.items() if case.open}
 
     def end_twins(self) -> None:
@@ -209,14 +209,14 @@ class Intake:
         self._twins = waiting
 
     async def _take(self, batch: Batch, reading: Batches) -> bool:
-        """Takes up a batch. Returns whether --limit is reached."""
+        """Reads a batch into the backlog. Returns whether --limit is reached."""
         if batch and not isinstance(batch[0], Entry):
             self._take_rows(cast("Sequence[ReadEvent]", batch), reading)
             return False
         return await self._take_entries(cast(Sequence[Entry], batch), reading)
 
     def _take_rows(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
-        """Takes up what another process has read, of an input without filters or limit."""
+        """Adds what another process has read, of an input without filters or limit."""
         known = self._desk.handled([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
         file = reading.source.name
@@ -307,7 +307,7 @@ class Intake:
         return first is None
 
     def _settle(self, case: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
-        """Puts into the backlog what an event asks for, or ends it."""
+        """Puts what an event asks for into the backlog, or ends the event."""
         self.parts += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
@@ -322,7 +322,7 @@ class Intake:
             self._under_way[case.digest] = case
 
     async def _renewed(self, event: Event, case: PendingEvent) -> bool:
-        """Whether the account turns out to be another one than was known. Where the run ends here, its event waits."""
+        """Whether the account has changed since it was kept. Where the run ends here, the event is pending."""
         try:
             return await self.mapping.renew(event)
         except Exception:
@@ -337,7 +337,7 @@ class Intake:
         return PendingEvent(key, spool.add_origin(msgspec.structs.replace(origin, body=spool.add(body))), spool)
 
     def _end_denied(self, place: Place) -> None:
-        """Of whoever refused consent nothing is kept but that an event stood there."""
+        """Ends an event whose user refused consent: nothing is kept of it but its place."""
         self._end_refused(b"", "", place, None, DENIED)
 
     def _end_refused(
@@ -406,7 +406,7 @@ def reason_left(left: Entry) -> Complaint:
 
 
 def unread(left: Iterable[tuple[Place, Complaint]]) -> StopRun | None:
-    """What ends a run early of whose sources this was left, if that was not their writers' doing."""
+    """Why a run ends early that left these entries; None if what was wrong with them is their writers' doing."""
     files = [place.file for place, reason in left if reason.code in UNREAD]
     if not files:
         return None
@@ -423,7 +423,7 @@ def _code(entry: Entry) -> str | None:
 
 
 def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:
-    """Tells the tally how much there is to read."""
+    """Notes in the live figures how much there is to read."""
     sizes = [source.size for source in sources]
     live_figures.bytes_total = (
         None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)

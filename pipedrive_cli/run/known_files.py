@@ -1,7 +1,7 @@
-"""Files that earlier runs have read to their end: passed over at full speed, or continued where they have grown.
+"""Files that earlier runs have read to their end: passed over, or continued where they have grown.
 
 A file is known by its content, not by its name or date; an object in a cloud by its URL, size and version (its ETag or
-what the store has instead), for its content is not to be fetched for that. Only what was found through a folder, prefix
+what the store has instead), for its content is not fetched for that. Only what was found through a folder, prefix
 or glob is ever passed over; what a user names outright is always read. The config counts too: with another mapping all
 is read again.
 """
@@ -26,7 +26,7 @@ _CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class KnownFiles:
-    """What the journal knows of files, and what this run adds. `meaning` stands for the config's choices."""
+    """What the journal knows of files, and what this run adds. `meaning` is a digest of the config's choices."""
 
     journal: Journal
     meaning: bytes

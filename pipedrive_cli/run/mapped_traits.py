@@ -1,6 +1,6 @@
 """The traits that the config maps, as events bring them: how often each occurs, and which values its field cannot take.
 
-A mapping that no event uses is a slip in the config; one whose field takes nothing of what comes is the wrong field.
+A mapping that no event uses is a slip in the config. One whose field takes none of the values has the wrong field.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
-from pipedrive_cli.model import KINDS, Complaint, Event, Kind, cause_of
+from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.run.advice import made_for_it
@@ -21,11 +20,11 @@ from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
 VALUES_KEPT = 500  # different values of one trait
-VALUES_TOLD = 3
+VALUES_SHOWN = 3
 CHOICES = frozenset({"enum", "set", "lead_labels"})
 
 Trait = tuple[Kind, str]
-Said = tuple[Kind, str, Sequence[Mapping[str, Any]]]  # whose traits, what complaints put before them, the objects
+TraitObjects = tuple[Kind, str, Sequence[JsonObject]]  # the kind, how complaints begin its paths, the objects
 
 
 @dataclass(slots=True)
@@ -41,7 +40,7 @@ class MappedTraits:
     def add_event(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
         """Counts what one event brings. Returns the mapped trait that each complaint is about, if any."""
         places: dict[str, Kind] = {}
-        for kind, where, objects in _said(event):
+        for kind, where, objects in _objects_of(event):
             places[where] = kind
             mapped = getattr(self.config.fields, kind)
             for traits in objects:
@@ -54,12 +53,13 @@ class MappedTraits:
         return [self._trait(complaint, places) for complaint in complaints]
 
     def wrong(self, account: Account | None) -> Iterator[ConfigProblem]:
-        """Mappings to a field that took not one of the values."""
+        """Mappings to a field that none of the values fits."""
         for (kind, trait), count in self.unfit.items():
             if count == self.seen[kind, trait] >= ENOUGH:
                 target = self._target(kind, trait, account)
                 if target is not None:
-                    message = f"not one of {count:,} values fits {described(target)}: {self._told((kind, trait))}"
+                    shown = self._values_shown((kind, trait))
+                    message = f"not one of {count:,} values fits {described(target)}: {shown}"
                     better = made_for_it(kind, trait, account)
                     meant = None if better in (None, target.name) else f"map it to {better}, if that is meant; or "
                     yield ConfigProblem(path_of(kind, trait), message, hint=f"{meant or ''}{_remedy(target)}")
@@ -82,16 +82,16 @@ class MappedTraits:
         unfit, seen = self.unfit[trait], max(self.unfit[trait], self.seen[trait])
         fits = f"{unfit:,} of {seen:,} values do not fit {described(target)} ({place})"
         remedy = _remedy(target)
-        return f"{fits}: {self._told(trait)}. {remedy[0].upper()}{remedy[1:]}."
+        return f"{fits}: {self._values_shown(trait)}. {remedy[0].upper()}{remedy[1:]}."
 
     def _target(self, kind: Kind, trait: str, account: Account | None) -> FieldTarget | None:
         target = resolve_field(kind, getattr(self.config.fields, kind)[trait], account)
         return target if isinstance(target, FieldTarget) and target.type is not None else None
 
-    def _told(self, trait: Trait) -> str:
+    def _values_shown(self, trait: Trait) -> str:
         values = self._values.get(trait, Counter())
-        told = ", ".join(f"{value} × {count:,}" for value, count in values.most_common(VALUES_TOLD))
-        return told + (" and others" if len(values) > VALUES_TOLD else "")
+        shown = ", ".join(f"{value} × {count:,}" for value, count in values.most_common(VALUES_SHOWN))
+        return shown + (" and others" if len(values) > VALUES_SHOWN else "")
 
     def _trait(self, complaint: Complaint, places: Mapping[str, Kind]) -> Trait | None:
         where = cause_of(complaint.code, complaint.field)
@@ -120,8 +120,8 @@ def _remedy(target: FieldTarget) -> str:
     return "mend the values, or map the trait to a field of a fitting type"
 
 
-def _said(event: Event) -> Iterator[Said]:
-    """Whose traits stand where in an event."""
+def _objects_of(event: Event) -> Iterator[TraitObjects]:
+    """The kinds of record whose traits an event has, and the objects that hold these."""
     if event.type == "identify":
         yield "persons", "traits.", (event.traits,)
         return
@@ -141,9 +141,9 @@ def _said(event: Event) -> Iterator[Said]:
         yield "persons", "context.traits.", (event.context_traits,)
 
 
-def _value(traits: Mapping[str, Any], path: str) -> Any:
-    """What a mapping finds: down the dots, or under the name as it is, as flattened exports have it."""
-    value: Any = traits
+def _value(traits: JsonObject, path: str) -> Value:
+    """The value that a mapping finds: along the dots, or under the whole path, as flattened exports write it."""
+    value: Value = traits
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return traits.get(path) if value is None else value

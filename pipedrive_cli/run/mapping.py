@@ -1,6 +1,6 @@
-"""The mapping of one run, as far as its events need it: learned of the account kind by kind, checked, compiled.
+"""The mapping of one run: learned from the account kind by kind, as events need it, then checked and compiled.
 
-What an event needs of the account is asked for when the first such event comes, so that a file of products alone
+What an event needs of the account is fetched when the first such event comes, so that a file of products alone
 demands nothing of persons. A config that does not fit the account ends the run here.
 """
 
@@ -49,10 +49,10 @@ class AccountView(Protocol):
         """Fetches what events of these kinds need, unless it is known. Raises KindStops, Failure or StopRun."""
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
-        """Fetches anew what is known from earlier of these kinds. Returns whether anything has changed."""
+        """Fetches again what was kept from earlier about these kinds. Returns whether anything has changed."""
 
     def forget(self) -> None:
-        """What was kept from earlier did not do."""
+        """Drops what was kept from earlier, for it does not fit."""
 
     def pin(self, config: Config) -> None:
         """The config fits: remembers which keys its names of fields stand for."""
@@ -60,14 +60,14 @@ class AccountView(Protocol):
 
 @dataclass(slots=True)
 class RunMapping:
-    """One run's. `courier` and its desk are told what the mapping becomes. `config_file` is named in messages."""
+    """The mapping of one run. `courier` and its desk get its settings. `config_file` is named in messages."""
 
     config: Config
     config_file: str
     view: AccountView
     run_log: RunLog
     courier: Courier
-    kinds: frozenset[Kind] = frozenset()  # that it is ready for
+    kinds: frozenset[Kind] = frozenset()  # that it is prepared for
     _transform: Transform | None = None
     _renewed: frozenset[Kind] = frozenset()  # kinds that were asked for again because a value did not fit
     _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
@@ -88,7 +88,7 @@ class RunMapping:
 
     @property
     def compiled(self) -> Transform | None:
-        """What `prepare` has made last; another one once more is known of the account."""
+        """What `prepare` compiled last; it compiles again when more is known of the account."""
         return self._transform
 
     def may_renew(self, kinds: frozenset[Kind]) -> bool:
@@ -122,7 +122,7 @@ class RunMapping:
         self.courier.desk.equip(terms, addresses, field_names_of(self._known))
 
     async def renew(self, event: Event) -> bool:
-        """A value fits no field as the account is known: perhaps it is known from yesterday. Returns whether it was."""
+        """A value does not fit its field: perhaps what was kept of the account is old. Returns whether it was."""
         kinds = kinds_of(event) - self._renewed
         if not kinds:
             return False
@@ -137,7 +137,7 @@ class RunMapping:
         return self.view.account or Account()
 
     async def _learn(self, kinds: frozenset[Kind]) -> None:
-        """A kind whose fields the key may not even read is a kind that stops: the others go on."""
+        """Learns the account. A kind whose fields the key may not even read stops; the others go on."""
         for kind in sorted(kinds):
             try:
                 await self.view.learn(frozenset({kind}), labels=kind == "leads")
@@ -145,7 +145,7 @@ class RunMapping:
                 self.courier.kinds_stopped.setdefault(stops.kind, stops)
 
     def _warn_of_moved(self) -> None:
-        """Fields that are not called any more as the config calls them: each is told once in a run."""
+        """Warns of fields that are no longer called as in the config, once in a run of each."""
         for complaint, place in told_moved(self.config, self.config_file, self._known, self.kinds):
             if complaint.field not in self._moved:
                 self._moved.add(complaint.field or "")

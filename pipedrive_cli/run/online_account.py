@@ -1,4 +1,4 @@
-"""A preview that looks at the account, with GETs alone, and with a copy of the account's journal."""
+"""The account as an online preview reads it: with GETs alone, and with a copy of the account's journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.budget import Day
@@ -20,7 +19,7 @@ from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.window import KEYED, Window
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Values
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
@@ -32,31 +31,31 @@ from pipedrive_cli.run.journal_file import default_path
 
 @dataclass(slots=True)
 class OnlyLooks:
-    """Lets looks through, and nothing else: whatever is wrong elsewhere, a preview cannot write."""
+    """Lets only GETs through: whatever is wrong elsewhere, a preview cannot write."""
 
     through: Callable[[Call], Awaitable[Answer]]
     tell: Callable[[Call], None]
-    heard: Callable[[Call, Answer | Exception], None] | None = None
+    note_answer: Callable[[Call, Answer | Exception], None] | None = None
 
     async def send(self, call: Call) -> Answer:
         """The answer to a GET. Raises as `Sender.send` does, and ValueError for anything but a GET."""
         if call.method != "GET":
             raise ValueError(f"a preview must not send {call.label}")
         self.tell(call)
-        if self.heard is None:
+        if self.note_answer is None:
             return await self.through(call)
         try:
             answer = await self.through(call)
         except Exception as error:
-            self.heard(call, error)
+            self.note_answer(call, error)
             raise
-        self.heard(call, answer)
+        self.note_answer(call, answer)
         return answer
 
 
 @dataclass(slots=True)
 class OnlineAccount:
-    """An account that is looked at. `journal` is a scratch journal; `knowledge.send` lets looks through alone."""
+    """An account that is read. `journal` is a scratch journal; `knowledge.send` lets only GETs through."""
 
     knowledge: AccountKnowledge
     directory: Directory
@@ -83,11 +82,11 @@ class OnlineAccount:
 
     # -- its records
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        self.directory.want(terms.key_address, addresses)
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        self.directory.want(settings.key_address, addresses)
 
     async def prepare(self, window: Window) -> None:
-        # One after the other: the order of what is shown is that of the kinds.
+        # One kind after the other: requests are shown in the order of the kinds.
         for kind in KEYED:
             keys, ids = window.keys(kind), window.ids(kind)
             if keys or ids:
@@ -95,21 +94,21 @@ class OnlineAccount:
         if window.has_leads:
             await self.directory.leads.take_over()
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        if ask.kind == "leads":
-            return tuple(self.journal.known("leads", [ask.key or ""]).values())
-        return await self.directory.locate(ask)
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        if effect.kind == "leads":
+            return tuple(self.journal.known("leads", [effect.key or ""]).values())
+        return await self.directory.locate(effect)
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return self.directory.recall(kind, record)
 
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    async def look(self, kind: Kind, record: RecordId) -> Values | None:
         return await self.directory.look(kind, record)
 
     def lost(self, kind: Kind, key: str) -> RecordState | None:
         return self.journal.lost(kind, key)
 
-    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         seen = self.journal.seen(kind, record)
         return None if seen is None else seen.values
 
@@ -117,7 +116,7 @@ class OnlineAccount:
         return self.journal.handled(digests)
 
     def input_over(self) -> None:
-        """Whoever was waited for is not there: that is certain here."""
+        """Nothing to do: a record that was not found is certainly not there."""
 
 
 @contextlib.asynccontextmanager
@@ -128,20 +127,21 @@ async def looking(
     state: Path | None,
     tell: Callable[[Call], None],
     warn: Callable[[Kind, str, Sequence[int]], None],
-    heard: Callable[[Call, Answer | Exception], None] | None = None,
+    note_answer: Callable[[Call, Answer | Exception], None] | None = None,
     day: Day | None = None,
     max_tokens: int | None = None,
     live_figures: LiveFigures | None = None,
 ) -> AsyncIterator[OnlineAccount]:
-    """The account that the config names, or the embedded sandbox. `tell` is called with every look, before it leaves.
+    """The account that the config names, or the embedded sandbox. `tell` is called with each request, before it leaves.
 
-    `heard` is given what was answered or raised. `day` and `max_tokens` bound what looking may cost,
-    `live_figures` count it.
+    `note_answer` is given what was answered or raised. `day` and `max_tokens` bound the cost, `live_figures` count it.
 
     Raises UserMistake without address or key, and StopRun where nobody answers or the key is refused.
     """
-    async with connected(config, sandbox=sandbox, day=day, max_tokens=max_tokens, live_figures=live_figures) as line:
-        only = OnlyLooks(line.send, tell, heard)
+    async with connected(
+        config, sandbox=sandbox, day=day, max_tokens=max_tokens, live_figures=live_figures
+    ) as connection:
+        only = OnlyLooks(connection.send, tell, note_answer)
         try:
             account = await read_me(only.send)
         except Failure as failure:

@@ -39,16 +39,16 @@ class RunOptions:
     reread: bool = False
     retry: bool = False  # no sources: the unfinished events that the journal keeps
     retry_run: str | None = None  # of this run alone
-    rehearsal: bool = False  # in virtual time: what it tells has not happened
+    rehearsal: bool = False  # in virtual time: what it reports has not happened
 
     @property
     def command(self) -> str:
-        """What was asked for as it was typed, without sources and options."""
+        """The command as it was typed, without sources and options."""
         if self.retry:
             return f"retry {self.retry_run or ''}".strip()
         return "rehearse" if self.rehearsal else "replay"
 
     @property
     def scene(self) -> Scene:
-        """Where what the run does happens."""
+        """Where the run's writes happen."""
         return "foretold" if self.rehearsal else "sandbox" if self.sandbox else "account"

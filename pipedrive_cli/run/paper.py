@@ -1,6 +1,6 @@
-"""The desk of a preview: what would be written is noted and counted, nothing is sent, and memory remembers.
+"""The desk of a preview: writes are noted and counted, not sent, and their results are kept in memory.
 
-Looks are answered by what the preview itself would have written so far, then by a view of the account, which asks
+A look-up finds what the preview itself would have written so far, then what a view of the account has. That view asks
 nobody (`NoAccount`) or sends GETs alone (`online_account`). Nothing here can send.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.backlog import Job
@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.precedence import RecordState, blank
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import HANDLED, Kind
+from pipedrive_cli.model import HANDLED, Kind, Values
 from pipedrive_cli.pipedrive.catalog import (
     Call,
     currencies,
@@ -38,45 +38,45 @@ _CONTACTS = frozenset({"emails", "phones"})
 
 
 class AccountRecords(Protocol):
-    """The records of an account, as a preview asks for them. `certain`: what is not found is known not to be there."""
+    """The records of an account, as a preview needs them. `certain`: what is not found is certainly not there."""
 
     @property
     def certain(self) -> bool: ...
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        """What the mapping has become."""
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        """The mapping is compiled: `addresses` are those it writes."""
 
     async def prepare(self, window: Window) -> None:
-        """Looks up at once what the records of a window are known by."""
+        """Looks up the records of a window, many at a time."""
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]: ...
+    async def find(self, effect: Find) -> tuple[RecordId, ...]: ...
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None: ...
+    async def look(self, kind: Kind, record: RecordId) -> Values | None: ...
 
     def lost(self, kind: Kind, key: str) -> RecordState | None: ...
 
-    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         """What the record showed when this preview, or an earlier run, last saw it."""
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events an earlier run has handled."""
 
     def input_over(self) -> None:
-        """From here on nothing more comes that could bring what is waited for."""
+        """The input is over: nothing more comes that a record could wait for."""
 
 
 class _Made(NamedTuple):
-    """A record as this preview would have left it; `values` None: nobody has looked at it."""
+    """A record as this preview would have left it; `values` None: not read."""
 
     state: RecordState
-    values: Mapping[str, Any] | None
+    values: Values | None
 
 
 @dataclass(slots=True)
 class PaperDesk:
-    """One preview's. `log` is given each request in the order of sending."""
+    """The desk of one preview. `log` gets each request, in the order of sending."""
 
     records: AccountRecords
     labels: Labels
@@ -94,11 +94,11 @@ class PaperDesk:
         self.stopped = self.stopped or why
 
     def equip(
-        self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
+        self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
     ) -> None:
         self.log.names.update(names)
-        self._names = terms.names
-        self.records.equip(terms, addresses)
+        self._names = settings.names
+        self.records.equip(settings, addresses)
 
     async def prepare(self, window: Window) -> None:
         await self.records.prepare(window)
@@ -106,18 +106,18 @@ class PaperDesk:
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self._handled.intersection(digests) | self.records.handled(digests)
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
-        own = None if key is None else self._ids.get((ask.kind, key))
-        ids = (own,) if own is not None else await self.records.find(ask)
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
+        own = None if key is None else self._ids.get((effect.kind, key))
+        ids = (own,) if own is not None else await self.records.find(effect)
         if self._gone:
-            ids = self._living(ask.kind, ids)
-        if ids and ask.email is None:
-            self.labels.learn(ask.kind, ids, label(ask.kind, ask.key, ask.name))
+            ids = self._living(effect.kind, ids)
+        if ids and effect.email is None:
+            self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
 
     def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
-        """The records, those that were merged by the ones they became; deleted ones are left out."""
+        """The records that are left: the survivor in place of a merged one, and no deleted ones."""
         found: dict[RecordId, None] = {}
         for each in ids:
             record: RecordId | None = each
@@ -136,8 +136,8 @@ class PaperDesk:
         known = self.records.recall(kind, record)
         return known if made is None else Snapshot(made.state, known.values, known.age, known.updated, known.shown)
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
-        del mapped  # a look of its own
+    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+        del mapped  # a preview reads the whole record
         values = self._values(kind, record)
         if values is None and not _unborn(record):
             return await self.records.look(kind, record)
@@ -150,63 +150,63 @@ class PaperDesk:
     async def settle_earlier(self, job: Job) -> None:
         """Nothing is sent, so nothing is in doubt."""
 
-    async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
-        job: Job = ask.job
-        record, before = ask.call.id, ask.before
+    async def send(self, write: Write, written: Written) -> Values:
+        job: Job = write.job
+        record, before = write.call.id, write.before
         if before is None and record is not None:
-            before = self._last_seen(ask.kind, record)
-        self.log.count(ask.call)
+            before = self._last_seen(write.kind, record)
+        self.log.count(write.call)
         if self.log.show is not None:
             certain = self.records.certain
-            self.log.show(planned_request(ask, job, before, self.labels, self._names, certain=certain))
-        if ask.action == "merge":
-            written.shown = self._merged(ask)
+            self.log.show(planned_request(write, job, before, self.labels, self._names, certain=certain))
+        if write.action == "merge":
+            written.shown = self._merged(write)
             return {}
         if record is None:
             words = label(job.kind, job.key, job.name)
             record = f"{{{words}}}" if job.kind == "leads" else self.labels.mint(job.kind, words)
         # What Pipedrive would answer: the record as it was, with what was sent.
-        shown = {**(before or {}), **ask.fields, "id": record}
-        if before is not None or ask.action == "create":
+        shown = {**(before or {}), **write.fields, "id": record}
+        if before is not None or write.action == "create":
             written.shown = SeenRecord(record, None, None, shown)
         return shown
 
-    def _merged(self, ask: Write) -> SeenRecord | None:
+    def _merged(self, write: Write) -> SeenRecord | None:
         """The survivor of a merge as Pipedrive documents it: what it lacked comes from the other one.
 
-        What becomes of emails and phones is not documented: they are taken for lost, and shown as written again.
+        What becomes of emails and phones is not documented: they count as lost, and are shown as written again.
         """
-        survivor: RecordId = (ask.call.body or {})["merge_with_id"]
-        staying = self.recall(ask.kind, survivor).values
-        if staying is None or ask.before is None:
+        survivor: RecordId = (write.call.body or {})["merge_with_id"]
+        staying = self.recall(write.kind, survivor).values
+        if staying is None or write.before is None:
             return None
-        gained = {a: v for a, v in ask.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
+        gained = {a: v for a, v in write.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
         return SeenRecord(survivor, None, None, {**staying, **gained})
 
-    def _values(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def _values(self, kind: Kind, record: RecordId) -> Values | None:
         made = self._made.get((kind, record))
         return None if made is None else made.values
 
-    def _last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def _last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         values = self._values(kind, record)
         return self.records.last_seen(kind, record) if values is None else values
 
-    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         self._end(ended)
-        if save.id is None:
+        if commit.id is None:
             return
-        if save.merged is not None:
-            self._gone[save.kind, save.merged] = save.id
-            self._made.pop((save.kind, save.merged), None)
-        if save.kind == "leads" and all(part.case.outcome in HANDLED for part, _ in save.parts):
+        if commit.merged is not None:
+            self._gone[commit.kind, commit.merged] = commit.id
+            self._made.pop((commit.kind, commit.merged), None)
+        if commit.kind == "leads" and all(pending.event.outcome in HANDLED for pending, _ in commit.changes):
             return  # nothing is read of it again: its event is remembered as handled
-        for key in save.keys:
-            self._ids[save.kind, key] = save.id
-            if save.action == "created" and (save.kind, key) in self._lost:
-                self._lost[save.kind, key] = None
-        if save.state is not None:
-            values = self._values(save.kind, save.id) if written.shown is None else written.shown.values
-            self._made[save.kind, save.id] = _Made(save.state, values)
+        for key in commit.keys:
+            self._ids[commit.kind, key] = commit.id
+            if commit.action == "created" and (commit.kind, key) in self._lost:
+                self._lost[commit.kind, key] = None
+        if commit.state is not None:
+            values = self._values(commit.kind, commit.id) if written.shown is None else written.shown.values
+            self._made[commit.kind, commit.id] = _Made(commit.state, values)
 
     async def forget(self, gone: Forget) -> None:
         self._made.pop((gone.kind, gone.id), None)
@@ -215,14 +215,14 @@ class PaperDesk:
             self._ids.pop((gone.kind, gone.key), None)
             self._lost[gone.kind, gone.key] = gone.state
 
-    async def end_events(self, cases: Sequence[PendingEvent]) -> None:
-        self._end(cases)
+    async def end_events(self, events: Sequence[PendingEvent]) -> None:
+        self._end(events)
 
-    def _end(self, cases: Sequence[PendingEvent]) -> None:
-        for case in cases:
-            if case.digest and case.outcome in HANDLED:
-                self._handled.add(case.digest)
-            self.run_log.end_event(case)
+    def _end(self, events: Sequence[PendingEvent]) -> None:
+        for event in events:
+            if event.digest and event.outcome in HANDLED:
+                self._handled.add(event.digest)
+            self.run_log.end_event(event)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset()
@@ -241,17 +241,17 @@ class PaperDesk:
 
 
 def _unborn(record: RecordId) -> bool:
-    """Whether this preview would have made the record itself."""
+    """Whether this preview itself would have created the record."""
     return isinstance(record, int) and record < 0
 
 
 @dataclass(slots=True)
 class NoAccount:
-    """No account was asked. `log` is given the looks that a run would begin with, in an account of any size.
+    """The view of an account that nobody asks. `log` gets the requests that a run would begin with.
 
-    `journal` is a copy of the one that earlier runs have left, if there is one. Whoever somebody waited for until the
-    input's end (the previous person of an alias, a person who is not to be created) is taken to be there: only then
-    there is something to be sent.
+    `journal` is a copy of the journal of earlier runs, if there is one. A person that events wait for until the input's
+    end (the previous person of an alias, a person that is not to be created) is taken to be there: else nothing would
+    be sent.
     """
 
     journal: Journal | None
@@ -259,20 +259,20 @@ class NoAccount:
     log: RequestLog
     account: None = None
     certain: bool = False
-    _told: set[str] = field(default_factory=set)
+    _noted: set[str] = field(default_factory=set)
     _over: bool = False
 
     # -- the account
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
-        """A run would ask for these."""
-        self._once(me())
+        """Notes the requests that a run would send."""
+        self._note_once(me())
         for kind in sorted(kinds):
-            self._once(list_fields(kind))
+            self._note_once(list_fields(kind))
         if kinds & {"leads", "products"}:
-            self._once(currencies())
+            self._note_once(currencies())
         if labels:
-            self._once(lead_labels())
+            self._note_once(lead_labels())
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         del kinds  # nothing was known of them
@@ -286,31 +286,31 @@ class NoAccount:
 
     # -- its records
 
-    def equip(self, terms: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
-        """Nothing is read of them."""
+    def equip(self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]]) -> None:
+        """Nothing is read here."""
 
     async def prepare(self, window: Window) -> None:
         for kind in KEYED:
             if window.keys(kind):
-                self._once(listing(kind))
+                self._note_once(listing(kind))
         if window.has_leads:
-            self._once(list_leads())
-            self._once(list_leads(archived=True))
+            self._note_once(list_leads())
+            self._note_once(list_leads(archived=True))
 
-    async def find(self, ask: Find) -> tuple[RecordId, ...]:
-        key = ask.key if ask.key is not None else name_key(ask.name) if ask.email is None else None
+    async def find(self, effect: Find) -> tuple[RecordId, ...]:
+        key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         if key is None:
             return ()
-        if self.journal is not None and (own := self.journal.known(ask.kind, [key])):
+        if self.journal is not None and (own := self.journal.known(effect.kind, [key])):
             return tuple(own.values())
-        if self._over and ask.kind == "persons" and ask.key is not None:
-            return (self.labels.mint("persons", label("persons", ask.key)),)
+        if self._over and effect.kind == "persons" and effect.key is not None:
+            return (self.labels.mint("persons", label("persons", effect.key)),)
         return ()
 
     def recall(self, kind: Kind, record: RecordId) -> Snapshot:
         return Snapshot(None if self.journal is None else self.journal.state(kind, record))
 
-    async def look(self, kind: Kind, record: RecordId) -> Mapping[str, Any]:
+    async def look(self, kind: Kind, record: RecordId) -> Values:
         self.log.look(get(kind, record))
         return {}
 
@@ -318,7 +318,7 @@ class NoAccount:
         del kind, key
         return None
 
-    def last_seen(self, kind: Kind, record: RecordId) -> Mapping[str, Any] | None:
+    def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         seen = None if self.journal is None else self.journal.seen(kind, record)
         return None if seen is None else seen.values
 
@@ -328,7 +328,7 @@ class NoAccount:
     def input_over(self) -> None:
         self._over = True
 
-    def _once(self, call: Call) -> None:
-        if call.target not in self._told:
-            self._told.add(call.target)
+    def _note_once(self, call: Call) -> None:
+        if call.target not in self._noted:
+            self._noted.add(call.target)
             self.log.look(call)

@@ -1,7 +1,7 @@
-"""What another process makes of a part of a file: its events read, decoded and transformed, packed in one piece.
+"""A reading process reads, decodes and transforms the events of one part of a file, and packs them in one piece.
 
-A reading process is told the mapping, then one part after the other. It ends when its input ends: with the process
-that started it, however that one ends.
+It is sent the mapping, then one part after the other. It ends when its input ends, and so with the process that
+started it, however that one ends.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ LENGTH: Final = 8  # bytes that say how many follow
 
 
 class MappingBrief(NamedTuple):
-    """What a process must know before it is given parts. `bodies`: the bytes of events are wanted too."""
+    """What a process must know before it gets parts. `bodies`: the bytes of events are wanted, too."""
 
     config: Config
     account: Account | None
-    kinds: frozenset[Kind]  # that the mapping is ready for
+    kinds: frozenset[Kind]  # that the mapping is prepared for
     bodies: bool
 
 
@@ -51,9 +51,9 @@ class PartTask(NamedTuple):
 
 
 class ReadEvent(msgspec.Struct, gc=False, array_like=True):
-    """One entry of a part: where it stands, and either what it asks for or why it is refused."""
+    """One entry of a part: its place, and either what its event asks for or why it is refused."""
 
-    digest: bytes  # empty: nobody could tell the event
+    digest: bytes  # empty: the event has no identity
     message_id: str
     line: int  # from 1, within the part
     index: int | None
@@ -65,12 +65,12 @@ class ReadEvent(msgspec.Struct, gc=False, array_like=True):
     cut: bool = False
 
     def place(self, file: str, first_line: int) -> Place:
-        """Where it stands in the input."""
+        """The place of the entry in the input."""
         return Place(file, first_line + self.line, self.index)
 
 
 class ReadPart(msgspec.Struct, array_like=True):
-    """What was made of a part. `misfits` are kinds whose fields, as they are known, do not take a value of theirs."""
+    """The events of a part. `misfits` are kinds of which a value does not fit its field as the field is known."""
 
     rows: list[ReadEvent]
     lines: int
@@ -78,7 +78,7 @@ class ReadPart(msgspec.Struct, array_like=True):
 
 
 class NotOurs(Exception):
-    """Whoever has started us must read this part: it needs more than we know."""
+    """The process that started this one must read the part: it needs more than is known here."""
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
@@ -86,14 +86,14 @@ decode: Final = msgspec.msgpack.Decoder(ReadPart).decode
 
 
 class PartReader:
-    """Makes parts by one brief."""
+    """Reads parts by one brief."""
 
     def __init__(self, brief: MappingBrief) -> None:
         self._brief = brief
         self._transform = compile_mapping(brief.config, brief.account)
 
     def make(self, task: PartTask) -> ReadPart:
-        """Raises NotOurs or OSError."""
+        """Reads one part. Raises NotOurs or OSError."""
         with task.path.open("rb", buffering=0) as file:
             if not same_file(file, task.identity):
                 raise NotOurs
@@ -108,7 +108,7 @@ class PartReader:
         return ReadPart(rows, reading.line, misfits)
 
     def _add(self, batch: Sequence[Entry], now: int, rows: list[ReadEvent]) -> frozenset[Kind]:
-        """Adds the rows of a batch. First all are decoded, then all are transformed, as in `intake`."""
+        """Adds the events of a batch to `rows`. First all are decoded, then all are transformed, as in `intake`."""
         ready, bodies = self._brief.kinds, self._brief.bodies
         transform, denies = self._transform.transform, self._transform.denies
         misfits: frozenset[Kind] = frozenset()
@@ -143,10 +143,10 @@ class PartReader:
 def serve_parts() -> None:
     """The life of a reading process: briefs and tasks come on standard input, what was read goes to standard output.
 
-    Where that is nothing, whoever has asked must read the part.
+    Where nothing was read, the process that started this one must read the part.
     """
     gc.set_threshold(100_000, 50, 100)
-    with contextlib.suppress(EOFError, OSError):  # nobody wants anything any more
+    with contextlib.suppress(EOFError, OSError):  # the process that started this one has ended
         _serve(sys.stdin.buffer, sys.stdout.buffer)
 
 
@@ -159,7 +159,7 @@ def _serve(tasks: BinaryIO, results: BinaryIO) -> None:
             continue
         try:
             made = b"" if maker is None else encode(maker.make(told))
-        except Exception:  # noqa: BLE001 - whoever reads the part instead meets it too, and says so
+        except Exception:  # noqa: BLE001 - whoever reads the part instead meets the error, too, and reports it
             made = b""
         results.write(len(made).to_bytes(LENGTH) + made)
         results.flush()

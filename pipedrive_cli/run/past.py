@@ -54,11 +54,11 @@ class Created(msgspec.Struct, frozen=True):
 
 
 async def find_journal(state: Path | None, config: Config | None) -> Path:
-    """The journal that is meant, which need not exist.
+    """The journal to read, which need not exist.
 
     `state` first, then the config's own; then the only one in the user's state folder; where there are several, that
-    of the company whose key the config has, for which Pipedrive is asked once. Raises UserMistake where that is
-    left open, and StopRun where Pipedrive could not be asked.
+    of the company whose key the config has, for which Pipedrive is asked once. Raises UserMistake where nothing tells
+    which one, and StopRun where Pipedrive could not be asked.
     """
     given = state or (config.state if config is not None else None)
     if given is not None:
@@ -76,8 +76,8 @@ async def find_journal(state: Path | None, config: Config | None) -> Path:
             code="journal",
             hint="name one with --state, or a config with -c",
         )
-    async with connected(config) as line:
-        account = await whose_key(line)
+    async with connected(config) as connection:
+        account = await whose_key(connection)
     return default_path(account.company_id or 0)
 
 
@@ -91,7 +91,7 @@ class History:
 
 
 def history(path: Path) -> History:
-    """All that a journal tells of its runs. Raises UserMistake."""
+    """All runs of a journal. Raises UserMistake."""
     with reading(path) as journal:
         owner = journal.fact("company", tuple[int, str])
         company = None if owner is None else owner[1] or str(owner[0])
@@ -128,8 +128,8 @@ def name_meant(names: Sequence[str], wanted: str) -> str:
     raise UserMistake(message, code="no_such_run", hint="`pipedrive-cli runs` lists them")
 
 
-def occasion_of(past: History, run: Past) -> RunContext:
-    """What the run's page tells besides its summary. Raises UserMistake."""
+def run_context_of(past: History, run: Past) -> RunContext:
+    """What the run's page shows besides its summary. Raises UserMistake."""
     with reading(past.path) as journal:
         command, scene = journal.setting_of(run.number)
         return RunContext(
@@ -137,7 +137,7 @@ def occasion_of(past: History, run: Past) -> RunContext:
             command=f"{command} {journal.sources_of(run.number)}".strip(),
             company=past.company,
             started=_moment(run.started).astimezone(UTC),
-            moments=unpacked(journal.course_of(run.number)),
+            moments=unpacked(journal.timeline_of(run.number)),
             passed_over=journal.counts(run.number, "run").get("passed_over", 0),
         )
 
@@ -145,7 +145,7 @@ def occasion_of(past: History, run: Past) -> RunContext:
 def created(past: History, run: Past, config: Config | None) -> tuple[Created, ...]:
     """The records that a run created."""
     with reading(past.path) as journal:
-        # The journal's own before the config's, which may be another company's.
+        # The journal's own site before the config's, which may be another company's.
         site = None if run.scene != "account" else journal.fact("site", str) or (config and site_of(config))
         return tuple(
             Created(kind, number, key, None if site is None else f"{site}/{PAGES[kind]}/{number}")
@@ -216,7 +216,7 @@ __all__ = [
     "find_journal",
     "history",
     "name_meant",
-    "occasion_of",
     "prune",
+    "run_context_of",
     "run_names",
 ]

@@ -1,4 +1,4 @@
-"""What a replay of the same events would send, and nothing sent: the run itself, at a desk of paper.
+"""A preview shows what a replay would send, and sends nothing: it is the run itself, at a paper desk.
 
 The journal is never written and its lock not taken, so that a preview works beside a run.
 """
@@ -39,7 +39,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class PreviewOptions:
-    """Options of `preview`. Neither `online` nor `sandbox`: nobody is asked anything."""
+    """Options of `preview`. Neither `online` nor `sandbox`: no account is asked."""
 
     sources: tuple[str, ...]
     online: bool = False
@@ -51,9 +51,9 @@ class PreviewOptions:
 
 @dataclass(slots=True)
 class Preview:
-    """One preview. `show` is given each request as it comes, None where only the counts are wanted.
+    """One preview. `show` gets each request as it comes; None where only the counts are wanted.
 
-    `foretells` False: it is made for its looks, which whoever sends them counts.
+    `foretells` False: it is made for its look-ups, and whoever sends these counts them.
     """
 
     config: Config
@@ -66,7 +66,7 @@ class Preview:
     foretells: bool = True
     run_log: RunLog = field(init=False)
     log: RequestLog = field(init=False)
-    names: dict[str, str] = field(default_factory=dict)  # of custom fields, by key, as soon as the account has told
+    names: dict[str, str] = field(default_factory=dict)  # of custom fields, by key, as soon as they are known
 
     def __post_init__(self) -> None:
         self.run_log = RunLog(0, self.live_figures, journaled=False)
@@ -75,7 +75,7 @@ class Preview:
     async def run(self) -> Summary:
         """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
 
-        Raises `UserMistake`, `ConfigProblems`, and `StopRun` where an account that is to be asked cannot be.
+        Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be asked.
         """
         state = self.options.state or self.config.state
         if not (self.options.online or self.options.sandbox):
@@ -97,7 +97,7 @@ class Preview:
             return await self.on(seen)
 
     async def on(self, seen: OnlineAccount) -> Summary:
-        """The same in an account that is looked at already."""
+        """The same with an account that is connected already."""
         return await self._through(seen, Labels(), seen.journal)
 
     async def _through(self, view: NoAccount | OnlineAccount, labels: Labels, journal: Journal | None) -> Summary:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import RecordId, Write
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
 
 Action: TypeAlias = Literal["create", "update", "create or update", "merge", "look up"]
@@ -29,11 +29,11 @@ _LINKS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of a write. `old` is only meaningful where `known`: somebody has looked what stands there now."""
+    """One field of a write. `old` only counts where `known`: then the present value was read."""
 
     name: str
-    new: Any
-    old: Any = None
+    new: Value
+    old: Value = None
     known: bool = False
 
 
@@ -58,7 +58,7 @@ class PlannedRequest:
         return self.call.target
 
     @property
-    def body(self) -> Mapping[str, Any] | None:
+    def body(self) -> Values | None:
         return self.call.body
 
     @property
@@ -74,11 +74,10 @@ class PlannedRequest:
 
 @dataclass(slots=True)
 class RequestLog:
-    """The requests that a run would send: counted in `live_figures`, and shown one by one where
-    somebody looks.
+    """The requests that a run would send: counted in `live_figures`, and given to `show` one by one.
 
-    `counts` False: who sends the looks counts them already. `names` are what people call custom fields, by key, as
-    soon as the account has told.
+    `counts` False: whoever sends them counts them already. `names` are the names of custom fields, by key, as soon as
+    they are known.
     """
 
     live_figures: LiveFigures
@@ -87,7 +86,7 @@ class RequestLog:
     names: dict[str, str] = field(default_factory=dict)
 
     def count(self, call: Call) -> None:
-        """A run would send this."""
+        """Counts a request that a run would send."""
         if self.counts:
             tokens = call.tokens
             self.live_figures.tokens_spent += tokens
@@ -95,7 +94,7 @@ class RequestLog:
             self.live_figures.requests[call.label] += 1
 
     def look(self, call: Call) -> None:
-        """A run would begin with this look, or need it."""
+        """Notes a look-up that a run would send."""
         self.count(call)
         if self.show is not None:
             self.show(PlannedRequest(call, "look up"))
@@ -111,7 +110,7 @@ def label(kind: Kind, key: str | None, name: str | None = None) -> str:
 
 @dataclass(slots=True)
 class Labels:
-    """The words for ids that are not known yet; those are negative. One window's worth is kept."""
+    """The words for ids that are not known yet; such ids are negative. Those of one window are kept."""
 
     _words: dict[tuple[Kind, int], str] = field(default_factory=dict)
     _last: int = 0
@@ -123,7 +122,7 @@ class Labels:
         return self._last
 
     def learn(self, kind: Kind, ids: Iterable[RecordId], words: str) -> None:
-        """These ids were found under that name."""
+        """Notes words for unknown ids that a look-up found."""
         for record in ids:
             if isinstance(record, int) and record < 0:
                 self._words.setdefault((kind, record), words)
@@ -135,12 +134,12 @@ class Labels:
         return f"{{{self._words.get((kind, record), 'record made before')}}}"
 
     def forget(self) -> None:
-        """A window is over: records are named anew as they are found again."""
+        """A window is over: records get their words again when they are found."""
         self._words.clear()
 
     def put(self, call: Call, kind: Kind) -> tuple[Call, bool]:
         """The call with words for ids that are not known, and whether there are any."""
-        changed: dict[str, Any] = {}
+        changed: dict[str, Value] = {}
         for key, value in (call.body or {}).items():
             if (linked := _LINKS.get(key)) is not None and isinstance(value, int) and value < 0:
                 changed[key] = self.words(linked, value)
@@ -154,9 +153,9 @@ class Labels:
 
 
 def planned_request(
-    ask: Write,
+    write: Write,
     job: Job,
-    before: Mapping[str, Any] | None,
+    before: Values | None,
     labels: Labels,
     names: Mapping[str, str],
     *,
@@ -166,44 +165,42 @@ def planned_request(
 
     `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
     """
-    call, unknown = labels.put(ask.call, ask.kind)
-    action: Action = ask.action
+    call, unknown = labels.put(write.call, write.kind)
+    action: Action = write.action
     note = None
-    if ask.action == "create" and not certain:
+    if write.action == "create" and not certain:
         action = "create or update"
         known = "an earlier run made it" if job.kind == "leads" else "Pipedrive has it already"
         note = f"a PATCH of what differs, if {known}"
         if job.pending_aliases:
-            former = ", ".join(str(j.previous) for j in job.pending_aliases)
+            former = ", ".join(str(pending_alias.previous) for pending_alias in job.pending_aliases)
             note += f"; a merge that cannot be undone, if it has the person of user {former} too"
-    elif ask.action == "merge":
+    elif write.action == "merge":
         note = "a merge cannot be undone"
         if not certain:
             note += "; only if both are in Pipedrive, else the one that is there gets the new id"
     elif unknown:
         note = "needs an id that an earlier request brings"
-    cases = dict.fromkeys(
-        [*(part.case for part in job.parts), *(pending_alias.case for pending_alias in job.pending_aliases)]
+    events = dict.fromkeys(
+        [*(pending.event for pending in job.changes), *(pending_alias.event for pending_alias in job.pending_aliases)]
     )
     return PlannedRequest(
         call=call,
         action=action,
-        record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {ask.call.id}",
-        events=tuple(sorted(cases, key=_place)),
+        record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {write.call.id}",
+        events=tuple(sorted(events, key=_place)),
         note=note,
-        fields=_fields(ask, before, labels, names),
-        irreversible=ask.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
+        fields=_fields(write, before, labels, names),
+        irreversible=write.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
     )
 
 
-def _fields(
-    ask: Write, before: Mapping[str, Any] | None, labels: Labels, names: Mapping[str, str]
-) -> tuple[FieldChange, ...]:
-    if ask.action == "merge":
+def _fields(write: Write, before: Values | None, labels: Labels, names: Mapping[str, str]) -> tuple[FieldChange, ...]:
+    if write.action == "merge":
         return ()
-    update = ask.action == "update"
+    update = write.action == "update"
     rows = []
-    for address, value in ask.fields.items():
+    for address, value in write.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
         linked = address in {"organization", "person"}
         name = names.get(address) or address.removeprefix("custom_fields.")
@@ -218,6 +215,6 @@ def _fields(
     return tuple(rows)
 
 
-def _place(case: PendingEvent) -> tuple[str, int, int]:
-    place = case.place
+def _place(event: PendingEvent) -> tuple[str, int, int]:
+    place = event.place
     return (place.file, place.line, place.index or 0)

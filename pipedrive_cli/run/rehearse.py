@@ -2,7 +2,7 @@
 
 Virtual time makes it the real thing, waiting included: bursts, answers that take a while, nights without budget. What
 it foretells are the run's own figures. It does not foresee other users of the same account. The sandbox is empty, or
-filled with what a look at the real account brought: see `rehearse_online`.
+filled with what was read of the real account: see `rehearse_online`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 SEARCH_LAG = 3.0  # seconds that Pipedrive's search has been seen to trail behind writes
 LOOK = 5.0  # virtual seconds between two chances to show progress
-REDRAW = 0.15  # the same in real seconds, while the account is looked at
+REDRAW = 0.15  # the same in real seconds, while the account is read
 
 
 @dataclass(frozen=True, slots=True)
 class PlanLimits:
-    """What is rehearsed: a plan with so many seats (None: nobody said, and one is assumed), answers of `latency`."""
+    """The plan of a rehearsal, its `seats` (None: not given, one is assumed), and seconds that an answer takes."""
 
     plan: PlanName
     seats: int | None
@@ -54,13 +54,13 @@ class PlanLimits:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What a run would come to. `finished.summary.seconds` is the foretold time; `tokens_by_day` has no gaps."""
+    """How a run would end. `finished.summary.seconds` is the foretold time; `tokens_by_day` has no gaps."""
 
     finished: Finished
-    terms: PlanLimits
+    limits: PlanLimits
     day_budget: int
     tokens_by_day: tuple[int, ...]
-    looked: LiveFigures | None = None  # what the look at the real account has cost, if there was one
+    looked: LiveFigures | None = None  # what reading the real account has cost, if it was read
 
     @property
     def days(self) -> int:
@@ -75,7 +75,7 @@ class Rehearsal:
     config: Config
     config_file: str
     options: RunOptions
-    terms: PlanLimits
+    limits: PlanLimits
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[LiveFigures], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
@@ -83,12 +83,12 @@ class Rehearsal:
     _marks: list[int] = field(default_factory=list)  # tokens spent at the end of each day
 
     def run(self) -> Rehearsed:
-        """Runs to the end, in virtual time. Raises as `Replay.run` does, and StopRun where the look was cut short.
+        """Runs to the end, in virtual time. Raises as `Replay.run` does, and StopRun where the reading was cut short.
 
-        With `online` the real account is looked at first, in real time; `options.max_tokens` bounds what that costs.
+        With `online` the real account is read first, in real time; `options.max_tokens` bounds what that costs.
         """
         if not self.online:
-            return virtual_time.run(self._run(_sandbox(self.config, self.terms), None))
+            return virtual_time.run(self._run(_sandbox(self.config, self.limits), None))
         from pipedrive_cli.run import rehearse_online  # noqa: PLC0415 - most rehearsals ask nobody
 
         with rehearse_online.read_twice(self.stdin, self.options.sources) as stdin:
@@ -97,9 +97,9 @@ class Rehearsal:
             looked = asyncio.run(look)
             if stdin is not None and stdin.seekable():
                 stdin.seek(0)
-            if self.terms.assumed and looked.daily_tokens:
-                self.terms = replace(self.terms, daily_tokens=looked.daily_tokens)
-            sandbox = _sandbox(self.config, self.terms, looked)
+            if self.limits.assumed and looked.daily_tokens:
+                self.limits = replace(self.limits, daily_tokens=looked.daily_tokens)
+            sandbox = _sandbox(self.config, self.limits, looked)
             with contextlib.closing(rehearse_online.journal_for(looked, sandbox)) as journal:
                 rehearsed = virtual_time.run(self._run(sandbox, journal))
         return replace(rehearsed, looked=looked.live_figures)
@@ -109,17 +109,17 @@ class Rehearsal:
         job = Replay(
             self.config,
             self.config_file,
-            replace(self.options, rehearsal=True, max_tokens=None),  # what the look may cost, if there is one
+            replace(self.options, rehearsal=True, max_tokens=None),  # it bounds the cost of reading the account
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,
-            connect=lambda: (client_of(sandbox, self.config), PLANS[self.terms.plan].allowed(oauth=oauth)),
+            connect=lambda: (client_of(sandbox, self.config), PLANS[self.limits.plan].allowed(oauth=oauth)),
             journal=journal,
         )
         finished = await job.run()
         marks = [*self._marks, finished.summary.tokens.spent]
         by_day = tuple(after - before for before, after in zip([0, *marks], marks, strict=False))
-        return Rehearsed(finished, self.terms, sandbox.options.day_budget, by_day)
+        return Rehearsed(finished, self.limits, sandbox.options.day_budget, by_day)
 
     @contextlib.asynccontextmanager
     async def _watch(self, live_figures: LiveFigures) -> AsyncIterator[None]:
@@ -173,7 +173,7 @@ def plan_limits(
     )
 
 
-def _sandbox(config: Config, terms: PlanLimits, looked: AccountSnapshot | None = None) -> Sandbox:
+def _sandbox(config: Config, limits: PlanLimits, looked: AccountSnapshot | None = None) -> Sandbox:
     """An account on this plan whose day begins as the rehearsal does: with all of its budget.
 
     It is empty, or holds what was seen of the real one; its first day is then tomorrow, later than all that was seen.
@@ -182,10 +182,10 @@ def _sandbox(config: Config, terms: PlanLimits, looked: AccountSnapshot | None =
     from pipedrive_cli.sandbox.clock import LoopClock  # noqa: PLC0415 - as above
 
     options = SandboxOptions(
-        plan=terms.plan,
-        seats=terms.seats or 1,
-        daily_tokens=terms.daily_tokens,
-        latency=terms.latency,
+        plan=limits.plan,
+        seats=limits.seats or 1,
+        daily_tokens=limits.daily_tokens,
+        latency=limits.latency,
         search_lag=SEARCH_LAG,
     )
     day = time.time() // DAY * DAY

@@ -1,4 +1,4 @@
-"""The look that comes before a rehearsal on top of the real account: read-only, and the looks that a run would make.
+"""Reads the real account before a rehearsal on top of it: with the look-ups that a run would make, and no writes.
 
 It is a preview whose answers are kept: listings as far as they are worth it, exact look-ups beyond. With them a sandbox
 is filled so that the rehearsed run finds what the real one would find, page for page, and pays as much for it.
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.effects import Refusal
@@ -24,7 +24,7 @@ from pipedrive_cli.delivery.window import KEYED
 from pipedrive_cli.errors import StopCode, StopRun, UserMistake
 from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.events.source import resolve_sources
-from pipedrive_cli.model import KINDS, Kind
+from pipedrive_cli.model import KINDS, JsonObject, Kind, Value
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import body_of
@@ -38,25 +38,25 @@ from pipedrive_cli.run.settings import day_budget
 if TYPE_CHECKING:
     from pipedrive_cli.sandbox import Sandbox
 
-Row = Mapping[str, Any]
+Row = JsonObject
 ELSEWHERE = "a record that was not listed"
 
 
 @dataclass(slots=True)
 class AccountSnapshot:
-    """What the look has brought: records as Pipedrive showed them, by kind and id, and what looking has cost."""
+    """What was read: records as Pipedrive showed them, by kind and id, and what reading them has cost."""
 
     account: Account = field(default_factory=Account)
     rows: dict[Kind, dict[int | str, Row]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     goes_on: frozenset[Kind] = frozenset()  # kinds of which Pipedrive has more records than were listed
-    places: dict[str, int] = field(default_factory=dict)  # Pipedrive's cursors: the id after which each goes on
+    places: dict[str, int] = field(default_factory=dict)  # Pipedrive's cursors -> the id after which each goes on
     daily_tokens: int | None = None  # as Pipedrive tells it
-    live_figures: LiveFigures = field(default_factory=LiveFigures)  # of the look itself
+    live_figures: LiveFigures = field(default_factory=LiveFigures)  # of the reading itself
     state: Path | None = None  # the account's own journal
-    trouble: Exception | None = None  # what could not be looked at
+    trouble: Exception | None = None  # what could not be read
     _gone: set[tuple[Kind, int | str]] = field(default_factory=set)
 
-    def heard(self, call: Call, answer: Answer | Exception) -> None:
+    def note_answer(self, call: Call, answer: Answer | Exception) -> None:
         """Keeps what an answer shows."""
         kind = call.endpoint.kind
         if isinstance(answer, Exception):
@@ -67,9 +67,9 @@ class AccountSnapshot:
             return
         if kind is None:
             return
-        told = answer.headers.get("x-daily-ratelimit-token-limit", "")
-        if told.isascii() and told.isdigit() and len(told) < 19:
-            self.daily_tokens = int(told)
+        limit = answer.headers.get("x-daily-ratelimit-token-limit", "")
+        if limit.isascii() and limit.isdigit() and len(limit) < 19:
+            self.daily_tokens = int(limit)
         if call.endpoint is FACTS[kind].get and isinstance(answer.data, Mapping):
             self._take(kind, [answer.data])
         elif call.endpoint in {FACTS[kind].list, ARCHIVED_LEADS} and isinstance(answer.data, list):
@@ -79,8 +79,8 @@ class AccountSnapshot:
                 self.places[cursor] = int(rows[0]["id"]) - 1
             self._take(kind, rows)
 
-    def remembered(self, journal: Journal) -> None:
-        """What the journal knows, and no look had to bring."""
+    def add_known(self, journal: Journal) -> None:
+        """Adds what the journal knows, so that it did not have to be read."""
         for kind in KINDS:
             known = self.rows[kind]
             for record in journal.records(kind):
@@ -98,7 +98,7 @@ class AccountSnapshot:
             old = known.get(row["id"])
             fields = None if old is None else old.get("custom_fields")
             if isinstance(fields, Mapping):
-                # A page brings the fields that a run reads, a look at one record all of them.
+                # A page shows the fields that a run reads, a GET of one record shows all.
                 known[row["id"]] = {**row, "custom_fields": {**fields, **(row.get("custom_fields") or {})}}
             else:
                 known[row["id"]] = row
@@ -111,9 +111,9 @@ async def look_at_account(
     stdin: BinaryIO | None,
     watch: Callable[[LiveFigures], contextlib.AbstractAsyncContextManager[None]],
 ) -> AccountSnapshot:
-    """Looks at what a run of `options` would look at, and at no more than `options.max_tokens` can buy.
+    """Reads what a run of `options` would read, for no more than `options.max_tokens`.
 
-    Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be looked at to the end.
+    Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be read to the end.
     """
     looked, state = AccountSnapshot(), options.state or config.state
     looked.live_figures.phase = "looking at the account"
@@ -125,7 +125,7 @@ async def look_at_account(
         state=state,
         tell=preview.log.look,
         warn=lambda kind, key, ids: None,  # the rehearsed run warns
-        heard=looked.heard,
+        note_answer=looked.note_answer,
         day=day_budget(config),
         max_tokens=options.max_tokens,
         live_figures=looked.live_figures,
@@ -142,20 +142,20 @@ async def look_at_account(
             )
         looked.account = seen.knowledge.account
         looked.state = state or default_path(looked.account.company_id or 0)
-        looked.remembered(seen.journal)
+        looked.add_known(seen.journal)
     return looked
 
 
-def company(account: Account) -> dict[str, Any]:
+def company(account: Account) -> dict[str, Value]:
     """Options of a sandbox that stands for this company."""
-    told: dict[str, Any] = {
+    known: dict[str, Value] = {
         "company_id": account.company_id,
         "company_name": account.company_name,
         "company_domain": account.company_domain,
         "user_name": account.user_name,
         "default_currency": account.default_currency,
     }
-    options = {name: value for name, value in told.items() if value is not None}
+    options = {name: value for name, value in known.items() if value is not None}
     if account.currencies is not None:
         default = {account.default_currency} if account.default_currency else account.currencies or {"EUR"}
         options["currencies"] = tuple(sorted(account.currencies | default))
@@ -166,7 +166,7 @@ def company(account: Account) -> dict[str, Any]:
 
 
 def fill(sandbox: Sandbox, looked: AccountSnapshot) -> None:
-    """Puts into a new sandbox what was seen, in the place of an empty account."""
+    """Fills a new sandbox with what was read, in the place of an empty account."""
     account = looked.account
     for kind, fields in account.fields.items():
         sandbox.load_fields("deals" if kind == "leads" else kind, [_field_row(field) for field in fields])
@@ -176,7 +176,7 @@ def fill(sandbox: Sandbox, looked: AccountSnapshot) -> None:
         rows = looked.rows[kind]
         sandbox.load_records(kind, rows.values())
         if kind in looked.goes_on:
-            # Pipedrive had another page: a list that ended here would pass for the whole.
+            # Pipedrive had another page: without a further record the list would seem complete.
             sandbox.load_records(kind, [{"id": max(map(int, rows), default=0) + 1, "name": ELSEWHERE}])
     sandbox.index_now()
 
@@ -196,7 +196,7 @@ def journal_for(looked: AccountSnapshot, sandbox: Sandbox) -> Journal:
 @contextlib.contextmanager
 def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[BinaryIO | None]:
     """Standard input as a file that can be read again from its start. Raises UserMistake for a pipe with a name."""
-    named = resolve_sources([source for source in sources if not is_url(source)], stdin)  # clouds can be read twice
+    named = resolve_sources([source for source in sources if not is_url(source)], stdin)  # a cloud can be read twice
     for source in named:
         if source.path is not None and source.size is None:
             raise UserMistake(

@@ -1,4 +1,4 @@
-"""The job: event files into Pipedrive. Puts reading, transform and delivery together, and says how it ended."""
+"""A replay: event files into Pipedrive. Puts reading, transform and delivery together, and says how it ended."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from pipedrive_cli.run.workers import Workers
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a run ended, for whoever tells it."""
+    """How a run ended, for whoever reports it."""
 
     summary: Summary
     rejects: Path | None = None
@@ -63,10 +63,10 @@ class Finished:
 
 @dataclass(slots=True)
 class Replay:
-    """One run. `watch` is started with the tally and told to stop at the end; `note` tells people something.
+    """One run. `watch` shows the live figures until the run ends; `note` shows people a message.
 
     `connect` gives another way to Pipedrive than the config's: a client, and the requests per 2 s to start from.
-    `journal` is taken instead of the account's own.
+    `journal` is used instead of the account's own.
     """
 
     config: Config
@@ -83,10 +83,10 @@ class Replay:
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _clock: ServerClock = field(default_factory=lambda: ServerClock(time.time))
-    _timeline: Timeline | None = None  # of what is delivered; greeting the account is over then
+    _timeline: Timeline | None = None  # begins when delivery begins
 
     def stop(self, why: StopRun) -> None:
-        """Stop taking, finish what is in flight, record, say what is left."""
+        """Sends nothing new; what is in flight is finished and recorded."""
         self._stop_early = self._stop_early or why
         if self._sender is not None:
             self._sender.stop(why)
@@ -142,7 +142,7 @@ class Replay:
                 return self._nothing_read(stop)
             with contextlib.ExitStack() as stack:
                 if rejects is not None:
-                    stack.callback(rejects.discard)  # where it is not brought to its place
+                    stack.callback(rejects.discard)  # unless it was brought to its place
                 journal = stack.enter_context(self._journal(account.account.company_id or 0))
                 spool = stack.enter_context(contextlib.closing(Spool(sender.stop)))
                 account.journal = journal
@@ -211,7 +211,7 @@ class Replay:
             sender=sender,
             live_figures=self.live_figures,
             run=run,
-            # What a retry reads is kept already, as what the run that read it from a file has left.
+            # A retry's events are kept already, under the run that read them from a file.
             journal=None if self.options.retry else journal,
             rejects=rejects,
             files=files,
@@ -260,8 +260,8 @@ class Replay:
     def _record_end(
         self, stopped: StopRun | None, session: Session, unfinished: UnfinishedEvents, commits: GroupCommits
     ) -> tuple[Path | None, StopRun | None]:
-        """What is left to record once the session is over. Returns the rejects file, and why the run stopped early."""
-        # Before anything says that the files were read: who is killed here writes the same rejects again.
+        """Records what is left once the session is over. Returns the rejects file, and why the run stopped early."""
+        # Before the files count as read: after a kill here, the next run writes the same rejects again.
         rejects_file = unfinished.close()
         files = unfinished.files
         if unfinished.lost is not None:
@@ -361,7 +361,7 @@ class Replay:
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:
-    """A run that is interrupted leaves a thread behind that waits for the pipe: were it within Python's buffer, which
-    is locked then, the process would abort at its end.
+    """Standard input without Python's buffer. An interrupted run leaves a thread that waits for the pipe: with the
+    buffer locked by it, the process would abort at its end.
     """
     return cast(BinaryIO | None, getattr(stdin, "raw", stdin))

@@ -27,7 +27,7 @@ from pipedrive_cli.report.summary import (
 
 
 def new_run_name(started: datetime) -> str:
-    """What a run is called: when it began in UTC, and something that tells it from others of that second."""
+    """A run's name: when it began in UTC, and a suffix that tells it from others of that second."""
     return f"{started:%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
 
 
@@ -62,8 +62,8 @@ def summary_of(
     problems = problem_groups(_problem_counts(journal.counts(run, "problem")), _examples(journal, run))
     if stopped is not None:
         pending = outcomes.get(Outcome.PENDING, 0)
-        told = problem_group(stopped.code, Outcome.PENDING, pending, message=stopped.message, hint=stopped.hint)
-        problems = worst_first((told, *(p for p in problems if p.code != stopped.code)))
+        group = problem_group(stopped.code, Outcome.PENDING, pending, message=stopped.message, hint=stopped.hint)
+        problems = worst_first((group, *(p for p in problems if p.code != stopped.code)))
     return Summary(
         run=name,
         status=status,

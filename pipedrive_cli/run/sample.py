@@ -1,6 +1,6 @@
-"""Events read for a look at them alone: how many of each kind, what is wrong with them, what no mapping names.
+"""A sample of the events: how many there are of each kind, what is wrong with them, and what no mapping names.
 
-Of very many events a part is looked at: the beginnings of files. Memory does not grow with their number. What only
+Of very many events a part is read: the first of each file. Memory does not grow with their number. What only
 delivery can find (a person that nobody knows) is not here.
 """
 
@@ -39,9 +39,9 @@ from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
-TRAITS_TOLD = 20
+TRAITS_SHOWN = 20
 NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
-EXAMPLES_KEPT = 20  # of each cause, to choose those from that differ
+EXAMPLES_KEPT = 20  # of each cause; those that differ are chosen from them
 UNMAPPED: NoticeCode = "unmapped_trait"
 _NAMED = {"product viewed": "Product Viewed", "order completed": "Order Completed"}
 
@@ -55,7 +55,7 @@ class SampleFound:
 
     `dropped` are the traits that no mapping names, the most frequent first. `mistakes` and `warnings` are about lines
     of the config: fields that can hold nothing of what comes, and mapped traits that nothing has. `whole` is False
-    where more events are there than were looked at; `cost` is for all of them then, as far as sizes tell.
+    where there are more events than were read; `cost` is for all of them then, as far as sizes tell.
     """
 
     read: int
@@ -74,9 +74,9 @@ class SampleFound:
 
 @dataclass(slots=True)
 class Sample:
-    """One look. `kinds` are the kinds of record that the events are about.
+    """One sample. `kinds` are the kinds of record that the events are about.
 
-    `most` is how many events are looked at, None: all. `config_file` is where lines of the config are looked up.
+    `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up.
     """
 
     config: Config
@@ -85,7 +85,7 @@ class Sample:
     most: int | None = None
     config_file: str | None = None
     _read: int = 0
-    _beginnings: FirstEvents = field(init=False)
+    _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
     _by_kind: Counter[str] = field(default_factory=Counter)
     _causes: Counter[Cause] = field(default_factory=Counter)
@@ -97,31 +97,31 @@ class Sample:
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
-        self._beginnings = FirstEvents(self.sources, self.most)
+        self._first = FirstEvents(self.sources, self.most)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:
-        """Reads what is to be looked at. `learn` is asked for the account again when events are about kinds it did
-        not show."""
+        """Reads the sample. `learn` is called for the account again when events are about kinds it did not show
+        yet."""
         transform = compile_mapping(self.config, account)
         now = time.time_ns() // 1000
-        for entry in self._beginnings:
+        for entry in self._first:
             self._read += 1
             event = entry.event(now)
             consent = event.consent if isinstance(event, Event) else entry.consent()
             self._purposes.add(consent)
             if transform.denies(consent) and entry.identity is not None:
-                # Of whoever refused nothing is told but where the event stands.
-                self._take(msgspec.structs.replace(entry, identity=None), None, [(DENIED, None)])
+                # Of an event without consent nothing is reported but its place.
+                self._count(msgspec.structs.replace(entry, identity=None), None, [(DENIED, None)])
                 continue
             if isinstance(event, Complaint):
-                self._take(entry, None, [(event, None)])
+                self._count(entry, None, [(event, None)])
                 continue
             if not (kinds := kinds_of(event)) <= self.kinds:
                 self.kinds |= kinds
                 if learn is not None:
                     account = await learn(self.kinds)
                     transform = compile_mapping(self.config, account)
-            self._take_event(entry, event, transform)
+            self._count_event(entry, event, transform)
         dropped = self._dropped_by_kind()
         return SampleFound(
             self._read,
@@ -130,8 +130,8 @@ class Sample:
             self._outcomes[Outcome.SKIPPED],
             (*worst_first(self._groups(account)), *self._unmapped(dropped, account)),
             dropped,
-            whole=self._beginnings.whole,
-            files=self._beginnings.files,
+            whole=self._first.whole,
+            files=self._first.files,
             cost=self._estimate.cost(self._scale()),
             mistakes=tuple(self._mapped.wrong(account)),
             warnings=tuple(self._mapped.unused(dropped)),
@@ -141,18 +141,18 @@ class Sample:
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
         found: dict[Kind, dict[str, int]] = {}
         for (kind, trait), count in sorted(self._dropped.items(), key=lambda item: (-item[1], item[0])):
-            if trait not in getattr(self.config.fields, kind):  # a wrong field of a mapping is told elsewhere
+            if trait not in getattr(self.config.fields, kind):  # a wrong field of a mapping is reported elsewhere
                 found.setdefault(kind, {})[trait] = count
         return found
 
     def _scale(self) -> float:
-        """How many times the events there are of those that were looked at, as far as the files' sizes tell."""
+        """The number of all events divided by that of those read, as far as the files' sizes tell."""
         sizes = [source.size for source in self.sources]
-        if self._beginnings.whole or not self._beginnings.bytes_read or any(size is None for size in sizes):
+        if self._first.whole or not self._first.bytes_read or any(size is None for size in sizes):
             return 1.0
-        return max(1.0, sum(size or 0 for size in sizes) / self._beginnings.bytes_read)
+        return max(1.0, sum(size or 0 for size in sizes) / self._first.bytes_read)
 
-    def _take_event(self, entry: Entry, event: Event, transform: Transform) -> None:
+    def _count_event(self, entry: Entry, event: Event, transform: Transform) -> None:
         name = event.type if event.type != "track" else _NAMED.get((event.name or "").casefold(), "track, as a lead")
         self._by_kind[name] += 1
         transformed = transform.transform(event)
@@ -164,15 +164,15 @@ class Sample:
         if not any(complaint.outcome is Outcome.SKIPPED for complaint in transformed.complaints):
             about = self._mapped.add_event(event, transformed.complaints)
         user = event.user_id or event.anonymous_id
-        self._take(entry, user, list(zip(transformed.complaints, about, strict=True)))
+        self._count(entry, user, list(zip(transformed.complaints, about, strict=True)))
 
-    def _take(self, entry: Entry, user: str | None, complaints: Sequence[tuple[Complaint, Trait | None]]) -> None:
+    def _count(self, entry: Entry, user: str | None, complaints: Sequence[tuple[Complaint, Trait | None]]) -> None:
         outcomes = {complaint.outcome for complaint, _ in complaints}
         for outcome in (Outcome.REJECTED, Outcome.SKIPPED):
             if outcome in outcomes:
                 self._outcomes[outcome] += 1
                 break
-        # An event that has one trouble twice (in two products of an order) has it once.
+        # An event that has one problem twice (in two products of an order) counts once.
         causes: dict[Cause, Complaint] = {}
         for complaint, trait in complaints:
             where = cause_of(complaint.code, complaint.field)
@@ -199,16 +199,16 @@ class Sample:
         problems = [ConfigProblem(path_of(*trait), "") for trait in traits]
         if self.config_file is None:
             return {trait: problem.path for trait, problem in zip(traits, problems, strict=True)}
-        told = with_lines(Path(self.config_file), problems)
+        placed = with_lines(Path(self.config_file), problems)
         return {
             trait: problem.path if problem.line is None else f"{self.config_file}:{problem.line}"
-            for trait, problem in zip(traits, told, strict=True)
+            for trait, problem in zip(traits, placed, strict=True)
         }
 
     def _unmapped(self, dropped: dict[Kind, dict[str, int]], account: Account | None) -> Iterator[ProblemGroup]:
         """The most frequent traits that no mapping names, with the mapped name that was perhaps meant."""
         named = [(count, kind, trait) for kind, traits in dropped.items() for trait, count in traits.items()]
-        for count, kind, trait in sorted(named, key=lambda each: (-each[0], each[1:]))[:TRAITS_TOLD]:
+        for count, kind, trait in sorted(named, key=lambda each: (-each[0], each[1:]))[:TRAITS_SHOWN]:
             hint = mapping_advice(kind, trait, self.config, account)
             yield problem_group(UNMAPPED, None, count, message=f"{kind}: no mapping names {trait}", hint=hint)
 

@@ -1,4 +1,4 @@
-"""The engine of a run: events are taken up, records looked up, jobs delivered, until the input is over.
+"""The engine of a run: events are read, records looked up, jobs delivered, until the input is over.
 
 Whoever sends, rehearses or previews runs this same session. Only the desk differs (`delivery.desk`).
 """
@@ -37,7 +37,7 @@ class Session:
     run_log: RunLog
     spool: Spool | None = None
     workers: Workers | None = None
-    lost_track: bool = False  # of some events: what became of them could not be recorded
+    lost_track: bool = False  # the outcomes of some events could not be recorded
 
     @property
     def input_complete(self) -> bool:
@@ -52,7 +52,7 @@ class Session:
             await self._settle_doubts()
             async for _ in intake.windows():
                 await self._deliver_window()
-                intake.end_twins()  # they need their bytes
+                intake.end_twins()  # while the spool has their bytes
                 if self.spool is not None and not len(backlog):
                     self.spool.restart()
                 live_figures.phase = "reading"
@@ -70,8 +70,8 @@ class Session:
             if (unread := intake.unread()) is not None:
                 desk.stop(unread)
         except (StopRun, Failure, KindStops, Refusal) as trouble:
-            # Only what a run asks for on its own account ends here: a record's troubles are the courier's.
-            self.lost_track = True  # of what was under way, should its disk have failed
+            # Only a request of the run itself ends here: the courier ends the troubles of records.
+            self.lost_track = True  # of the pending events, if the disk has failed
             desk.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
             courier.input_over = True
             await self._deliver_window()  # nothing is sent any more: what waits is recorded as pending
@@ -102,7 +102,7 @@ class Session:
             except KindStops as stops:
                 courier.kinds_stopped.setdefault(stops.kind, stops)
             except Failure:
-                pass  # each job meets the trouble itself, and creates nothing
+                pass  # each job meets the failure itself, and creates nothing
             except StopRun as stop:
                 courier.desk.stop(stop)
         live_figures.phase = "writing" if courier.desk.stopped is None else "recording what is left"
@@ -110,7 +110,7 @@ class Session:
         courier.desk.window_over()
 
     def _report_the_rest(self) -> None:
-        """What is known only at the end: traits that nobody mapped, and lines that were left for another time."""
+        """Reports what is known only at the end: traits that nobody mapped, and lines that were left."""
         for (kind, name), n in self.intake.dropped.items():
             self.run_log.count("dropped", f"{kind} {name}", n)
         for entry in self.intake.left:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.effects import DeliverySettings
 from pipedrive_cli.delivery.precedence import PrecedenceRules
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import Kind, Value
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
@@ -23,17 +23,17 @@ def field_names_of(account: Account) -> dict[str, str]:
 
 
 def _names_by_address(account: Account) -> dict[str, str]:
-    """Without those standard fields that kinds call differently: `add_time` is "Product created" on products alone."""
+    """The fields' names, except where kinds differ: `add_time` is "Product created" on products alone."""
     names: dict[str, set[str]] = {}
     for field in (field for fields in account.fields.values() for field in fields):
         names.setdefault(field.address, set()).add(field.name)
-    return {address: said.pop() for address, said in names.items() if len(said) == 1}
+    return {address: called.pop() for address, called in names.items() if len(called) == 1}
 
 
 def delivery_settings(config: Config, transform: Transform, account: Account) -> DeliverySettings:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 
-    def same(kind: Kind, where: str, ours: Any, theirs: Any) -> bool:
+    def same(kind: Kind, where: str, ours: Value, theirs: Value) -> bool:
         kind_of_value = transform.type_at(kind, where)
         return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs)
 
@@ -61,8 +61,8 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
 
 
 def day_budget(config: Config, *, sandbox: bool = False) -> Day:
-    """The day's budget as far as the config knows it, and what is left of it to others; a sandbox tells its own."""
-    from pipedrive_cli.delivery.budget import Day  # noqa: PLC0415 - a preview needs only the terms
+    """The day's budget as far as the config knows it, and how much is left to others; a sandbox tells its own."""
+    from pipedrive_cli.delivery.budget import Day  # noqa: PLC0415 - a preview needs only the settings
 
     tokens = config.delivery.daily_tokens
     if tokens is None and config.pipedrive.seats is not None:

@@ -1,7 +1,7 @@
-"""A large file read and transformed on several cores: some of its parts here, the others by processes of our own.
+"""A large file is read and transformed on several cores: some of its parts here, the others by processes of our own.
 
-Whatever a process does not do (it ended, the file has changed, an event needs more of the account than it was told) is
-done here. So a run never depends on one.
+What a process does not read (it ended, the file has changed, an event needs more of the account than was sent) is read
+here. So no run depends on such a process.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pipedrive_cli.transform.transform import Transform
 if TYPE_CHECKING:
     import subprocess
 
-AHEAD: Final = 12 << 20  # bytes that processes have made, and nobody has taken yet
-_OURS: Final = 2  # parts from the present one on that are left to us, so that both have something to do
+AHEAD: Final = 12 << 20  # bytes from processes that nobody has used yet
+_OURS: Final = 2  # the present part and the next are read here, so that both sides are busy
 
 
 class ReadingProcesses:
@@ -38,14 +38,14 @@ class ReadingProcesses:
         self._changed = threading.Condition()
         self._brief: MappingBrief | None = None
         self._tasks: list[PartTask] = []
-        self._generation = 0  # of tasks: what is made of earlier ones is of no use
+        self._generation = 0  # of tasks: results of earlier generations are of no use
         self._present = 0  # the task whose turn it is
         self._asked: set[int] = set()
         self._made: dict[int, bytes] = {}
         self._closed = False
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
-        with contextlib.suppress(OSError):  # where none can be started, all is done here
+        with contextlib.suppress(OSError):  # where none can be started, all is read here
             for _ in range(number):
                 self._processes.append(_started())
         for process in self._processes:
@@ -54,7 +54,7 @@ class ReadingProcesses:
             thread.start()
 
     def give(self, brief: MappingBrief, tasks: list[PartTask]) -> None:
-        """From here on these are to be done, by this brief. What was given before is forgotten."""
+        """Replaces the brief and the tasks. What was given before is forgotten."""
         with self._changed:
             self._brief, self._tasks = brief, tasks
             self._generation += 1
@@ -64,7 +64,7 @@ class ReadingProcesses:
             self._changed.notify_all()
 
     def made(self, number: int) -> bytes:
-        """What was made of a task, in their order; nothing where it is to be done here."""
+        """The result of a task, to be called in their order; empty where the part is to be read here."""
         with self._changed:
             self._present = number
             self._changed.notify_all()
@@ -76,7 +76,7 @@ class ReadingProcesses:
             return self._made.pop(number)
 
     def close(self) -> None:
-        """Ends them."""
+        """Ends the processes."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -86,7 +86,7 @@ class ReadingProcesses:
             thread.join()
 
     def _keep_busy(self, process: subprocess.Popen[bytes]) -> None:
-        """One process's thread."""
+        """The thread of one process."""
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         told: MappingBrief | None = None
@@ -94,7 +94,7 @@ class ReadingProcesses:
             while (found := self._next()) is not None:
                 generation, number, brief, task = found
                 made: bytes | None = None
-                with contextlib.suppress(Exception):  # whatever it is, the part is read where it is waited for
+                with contextlib.suppress(Exception):  # whatever it is, the part is then read here
                     if brief is not told:
                         pickle.dump(brief, process.stdin)
                         told = brief
@@ -112,7 +112,7 @@ class ReadingProcesses:
                 self._changed.notify_all()
 
     def _next(self) -> tuple[int, int, MappingBrief, PartTask] | None:
-        """The next task that nobody does, as soon as there is one; None: there will be none."""
+        """The next task that is free, as soon as there is one; None: there will be none."""
         with self._changed:
             while not self._closed:
                 free = range(self._present + _OURS, len(self._tasks))
@@ -142,7 +142,7 @@ def _started() -> subprocess.Popen[bytes]:
 
 
 def _received(stream: IO[bytes]) -> bytes | None:
-    """What a process has made; None: it has ended."""
+    """What a process has sent; None: it has ended."""
     head = stream.read(LENGTH)
     size = int.from_bytes(head)
     made = stream.read(size) if len(head) == LENGTH else b""
@@ -150,9 +150,9 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 
 class SharedReading:
-    """A reading of a large file whose parts are read here or by processes; `batches` are of entries or of rows.
+    """A reading of a large file whose parts are read here or by processes; `batches` are of entries or of read events.
 
-    What is in it is said as a `Reading` says it. `bodies`: the bytes of events are wanted too.
+    Its attributes are those of a `Reading`. `bodies`: the bytes of events are wanted, too.
     """
 
     def __init__(
@@ -182,11 +182,11 @@ class SharedReading:
         return self._bytes_before + (0 if self._here is None else self._here.bytes_read)
 
     def batches(self) -> Iterator[Sequence[Entry] | Sequence[ReadEvent]]:
-        """All that the file holds, in its order. Its first part is read here: it tells what the mapping needs."""
+        """All events of the file, in its order. The first part is read here: it shows what the mapping needs."""
         try:
             file = self.source.open()
         except OSError:
-            yield from self._read_here(self.source)  # which says why
+            yield from self._read_here(self.source)  # it reports the error
             return
         with file:
             try:
@@ -216,7 +216,7 @@ class SharedReading:
     def _read_here(self, source: Source) -> Iterator[Sequence[Entry]]:
         here = self._here = Reading(source)
         here.whole = self.whole
-        for batch in filter(None, here.batches()):  # an empty one says nothing of what is known
+        for batch in filter(None, here.batches()):  # an empty one does not tell how much is known
             yield batch
             here.whole = self.whole
         self._line, self.complete, self.left = here.line, here.complete, here.left
@@ -224,7 +224,7 @@ class SharedReading:
         self._here = None
 
     def _give(self, file: BinaryIO, parts: Sequence[FilePart]) -> None:
-        """Has the processes begin with these parts, by the mapping as it is now."""
+        """Gives the processes these parts, and the mapping as it is now."""
         assert self.source.path is not None  # noqa: S101 - a plain file has one
         config = msgspec.structs.replace(self._mapping.config, pipedrive=Pipedrive())  # secrets stay here
         brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies)
@@ -232,7 +232,7 @@ class SharedReading:
         self._processes().give(brief, [PartTask(self.source.path, identity, part, now) for part in parts])
 
     def _made(self, number: int) -> ReadPart | None:
-        """What a process has made of a part; None where it is to be read here."""
+        """What a process has read of a part; None where it is to be read here."""
         packed = self._processes().made(number)
         made = decode(packed) if packed else None
         if made is None or self._mapping.may_renew(made.misfits):

@@ -1,4 +1,4 @@
-"""What waits, on disk: the bytes of events under way, whose they are, and what they ask for. Memory holds places alone.
+"""Pending events on disk: their bytes, their origins, and their changes. Memory holds only the places.
 
 A window of a hundred thousand events would take some hundred megabytes. And stdin can be read but once.
 """
@@ -24,9 +24,9 @@ _decode_origin = msgspec.msgpack.Decoder(EventOrigin).decode
 
 
 class Spool:
-    """An unnamed temporary file that grows; it is gone with the process. Each piece is known by its place.
+    """An unnamed temporary file that grows, and is gone with the process. Each piece is found by its place.
 
-    Where it cannot grow, `stop` is told why the run ends; what was to be written stays in memory until then.
+    Where it cannot grow, `stop` is called with the reason; what was to be written stays in memory until the run ends.
     """
 
     def __init__(self, stop: Callable[[StopRun], None]) -> None:
@@ -46,7 +46,7 @@ class Spool:
         self._written = 0
 
     def add(self, piece: bytes) -> int:
-        """Keeps `piece`; returns where."""
+        """Keeps `piece`. Returns its place."""
         at = self._written + len(self._unwritten)
         self._unwritten += len(piece).to_bytes(_LENGTH)
         self._unwritten += piece
@@ -76,7 +76,7 @@ class Spool:
         return piece[_LENGTH : _LENGTH + length]
 
     def add_origin(self, origin: EventOrigin) -> EventOrigin | int:
-        """Keeps whose an event is and where it stands; returns where, or `origin` itself if it cannot be kept."""
+        """Keeps an event's origin. Returns its place, or `origin` itself if it cannot be kept."""
         try:
             return self.add(_encode(origin))
         except UnicodeEncodeError:
@@ -87,7 +87,7 @@ class Spool:
         return _decode_origin(self.get(at))
 
     def lay(self, change: Change) -> int | None:
-        """Keeps a change; returns where, or None for one that holds a number too long for it."""
+        """Keeps a change. Returns its place, or None for one with a number that is too long to keep."""
         try:
             return self.add(pack(change))
         except OverflowError:
@@ -98,7 +98,7 @@ class Spool:
         return unpack(self.get(at))
 
     def restart(self) -> None:
-        """Forgets everything: nothing is under way."""
+        """Forgets everything, for no event is pending."""
         self._unwritten.clear()
         self._file.seek(0)
         self._file.truncate()
@@ -112,7 +112,7 @@ class Spool:
             return
         try:
             self._file.seek(self._written)
-            left = memoryview(bytes(self._unwritten))  # of a copy: nobody could add to what an error holds on to
+            left = memoryview(bytes(self._unwritten))  # of a copy: an error that held the buffer would fix its size
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.model import KINDS, Complaint, Event, Kind
+from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.setup.proposals import TraitSeen
@@ -30,7 +29,7 @@ Name = tuple[Kind, str]
 
 @dataclass(frozen=True, slots=True)
 class TraitsFound:
-    """What was looked at. `whole` says whether that was all; `seen` has the most frequent traits first, by kind.
+    """What was read. `whole` says whether that was all; `seen` has the most frequent traits first, by kind.
 
     `amounts_without_currency` counts events with an amount that Pipedrive cannot take without a currency.
     """
@@ -43,11 +42,11 @@ class TraitsFound:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _TraitCounts:
     counts: Counter[Name] = field(default_factory=Counter)
-    values: dict[Name, dict[str, Any]] = field(default_factory=dict)
+    values: dict[Name, dict[str, Value]] = field(default_factory=dict)
 
-    def add_value(self, name: Name, value: Any) -> None:
+    def add_value(self, name: Name, value: Value) -> None:
         self.counts[name] += 1
         kept = self.values.setdefault(name, {})
         if value is not None and len(kept) < VALUES_KEPT:
@@ -68,11 +67,11 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     """Reads up to `at_most` events, from the beginnings of the sources."""
     transform = compile_mapping(Config())
     now = time.time_ns() // 1000
-    traits, objects = _Tally(), _Tally()
+    traits, objects = _TraitCounts(), _TraitCounts()
     kinds: set[Kind] = set()
     events, bare_amounts = 0, 0
-    beginnings = FirstEvents(sources, at_most)
-    for entry in beginnings:
+    first = FirstEvents(sources, at_most)
+    for entry in first:
         events += 1
         event = entry.event(now)
         if isinstance(event, Complaint):
@@ -89,13 +88,13 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     traits.forget_rare()
     seen = [*traits.seen(whole=False), *objects.seen(whole=True)]
     seen.sort(key=lambda trait: (KINDS.index(trait.kind), -trait.count, trait.path))
-    return TraitsFound(events, beginnings.whole, frozenset(kinds), tuple(seen), bare_amounts)
+    return TraitsFound(events, first.whole, frozenset(kinds), tuple(seen), bare_amounts)
 
 
-def _value(event: Event, kind: Kind, path: str) -> Any:
+def _value(event: Event, kind: Kind, path: str) -> Value:
     """The value of a trait, None where none is found."""
-    for traits in _places(event, kind):
-        found: Any = traits
+    for traits in _objects_of(event, kind):
+        found: Value = traits
         for part in path.split("."):
             found = found.get(part) if isinstance(found, dict) else None
         if found is None:
@@ -105,8 +104,8 @@ def _value(event: Event, kind: Kind, path: str) -> Any:
     return None
 
 
-def _places(event: Event, kind: Kind) -> Iterator[Mapping[str, Any]]:
-    """Where an event speaks of a kind of record."""
+def _objects_of(event: Event, kind: Kind) -> Iterator[JsonObject]:
+    """The objects that hold an event's traits of a kind of record."""
     if kind == "leads":
         yield event.properties
     elif kind == "products":
@@ -121,8 +120,8 @@ def _places(event: Event, kind: Kind) -> Iterator[Mapping[str, Any]]:
         yield event.context_traits
 
 
-def _bounded(value: Any) -> Any:
-    """A value of which strangers do not choose the size."""
+def _bounded(value: Value) -> Value:
+    """A value cut to size, for strangers choose how long it is."""
     if isinstance(value, str):
         return value[:TEXT_KEPT]
     if isinstance(value, list):

@@ -28,9 +28,10 @@ from pipedrive_cli.run.spool import Spool
 
 @dataclass(slots=True)
 class UnfinishedEvents:
-    """One run's. `journal` None: it has the bytes already. `files` None: no file of this run can become known.
+    """The unfinished events of one run. `files` None: no file of this run can become known.
 
-    `sender` is stopped when the rejects file cannot be written, and after `max_failures` failed events.
+    `journal` None: it has their bytes already. `sender` is stopped when the rejects file cannot be written, and after
+    `max_failures` failed events.
     """
 
     spool: Spool
@@ -52,7 +53,7 @@ class UnfinishedEvents:
             self._note_unfinished(event)
 
     def _note_unfinished(self, event: PendingEvent) -> None:
-        """Its file must be read again, and too many failures end the run."""
+        """The event's file must be read again, and too many failures end the run."""
         if self.files is not None:
             self.files.unfinished(event.place.file)
         failures = self.live_figures.outcomes[Outcome.FAILED]
@@ -65,17 +66,17 @@ class UnfinishedEvents:
                 )
             )
 
-    def _keep(self, case: PendingEvent) -> None:
-        origin = case.origin
+    def _keep(self, event: PendingEvent) -> None:
+        origin = event.origin
         if origin.body is None:
             return
         raw, place = self.spool.get(origin.body), origin.place
-        if self.journal is not None and case.digest and case.outcome is not Outcome.REJECTED:
-            row = (case.digest, place.file, place.line, place.index, origin.message_id, raw)
+        if self.journal is not None and event.digest and event.outcome is not Outcome.REJECTED:
+            row = (event.digest, place.file, place.line, place.index, origin.message_id, raw)
             self.journal.keep_unfinished(self.run, [row])
-        if self.rejects is None or case.outcome is Outcome.PENDING:
+        if self.rejects is None or event.outcome is Outcome.PENDING:
             return
-        reason = next((c for c in case.complaints if c.outcome is case.outcome), None)
+        reason = next((c for c in event.complaints if c.outcome is event.outcome), None)
         reason = reason or Complaint("failed", "it failed")
         note = Note(
             file=place.file,
@@ -83,7 +84,7 @@ class UnfinishedEvents:
             index=place.index,
             identity=origin.message_id or None,
             time=origin.time,
-            outcome=case.outcome,
+            outcome=event.outcome,
             code=reason.code,
             message=reason.message,
             field=reason.field,
@@ -154,7 +155,7 @@ def chosen_run(journal: Journal, wanted: str | None) -> int | None:
 
 
 def input_left(journal: Journal, run: int | None) -> StopRun | None:
-    """What to tell when the run (or the newest one) had not read all its input: only its `replay` can do that."""
+    """What to report when the run (or the newest one) had not read all its input: only its `replay` can do that."""
     for number, name, _, summary in journal.runs():
         if run is not None and number != run:
             continue

@@ -425,8 +425,8 @@ class Pretend:
             if pending_alias.previous is not None and pending_alias.current is not None:
                 self.aliases.setdefault(pending_alias.previous, (pending_alias.current, pending_alias.alias.time))
         for case in [
-            *(part.case for part, _ in save.parts),
-            *(pending_alias.case for pending_alias, _ in save.pending_aliases),
+            *(pending.event for pending, _ in save.changes),
+            *(pending_alias.event for pending_alias, _ in save.pending_aliases),
         ]:
             assert case.open >= 0, f"a part of {case.message_id} ended twice"
 
@@ -505,4 +505,4 @@ def everything(backlog: Backlog) -> tuple[list[Job], list[PendingChange]]:
     """All that waits, as jobs for records and as leads, in the order of reading."""
     groups, leads = backlog.hand_over()
     unique = {id(group): group for group in groups.values()}
-    return [backlog.job(group) for group in unique.values()], backlog.brought(leads)
+    return [backlog.job(group) for group in unique.values()], backlog.load_changes(leads)

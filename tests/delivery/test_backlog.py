@@ -21,7 +21,7 @@ def case(event: Said) -> PendingEvent:
 def test_changes_of_one_record_are_one_job_oldest_first() -> None:
     """One job per record; an event without time comes first."""
     (job,) = jobs_of(identify("e2", "a", 2), identify("e0", "a", None), identify("e1", "a", 1))
-    assert [part.case.message_id for part in job.parts] == ["e0", "e1", "e2"]
+    assert [pending.event.message_id for pending in job.changes] == ["e0", "e1", "e2"]
     assert (job.key, job.keys, list(job.nodes)) == ("a", ["a"], [("persons", "key", "a")])
 
 
@@ -43,13 +43,13 @@ def test_an_alias_joins_both_persons_jobs_wherever_it_stands(at: int) -> None:
     events.insert(at, alias("e3", "a", "b", 3))
     (job,) = jobs_of(*events)
     assert (job.key, job.keys, dict(job.steps)) == ("b", ["a", "b"], {"a": ("b", 3)})
-    assert {part.case.message_id: part.depth for part in job.parts} == {"e1": 1, "e2": 0}
+    assert {pending.event.message_id: pending.depth for pending in job.changes} == {"e1": 1, "e2": 0}
 
 
 def test_a_settled_alias_leads_to_the_present_key() -> None:
     """Aliases of earlier runs count as those of this one."""
     (job,) = jobs_of(identify("e1", "a", 1), aliases={"a": ("b", 5), "b": ("c", 7)})
-    assert (job.key, job.keys, job.parts[0].depth) == ("c", ["a", "c"], 2)
+    assert (job.key, job.keys, job.changes[0].depth) == ("c", ["a", "c"], 2)
     assert dict(job.steps) == {"a": ("b", 5), "b": ("c", 7)}
 
 
@@ -100,18 +100,18 @@ def test_what_is_put_back_is_there_in_the_next_window() -> None:
         backlog.add(event.asks, case(event))
     ((job,), _) = everything(backlog)
     assert len(backlog) == 0
-    backlog.put_back(job, job.parts, job.pending_aliases)
+    backlog.put_back(job, job.changes, job.pending_aliases)
     late = identify("e3", "a", 1)
     backlog.add(late.asks, case(late))
     ((again,), _) = everything(backlog)
-    assert {part.case.message_id for part in again.parts} == {"e2", "e3"}
+    assert {pending.event.message_id for pending in again.changes} == {"e2", "e3"}
     assert again.pending_aliases == job.pending_aliases
 
 
 def test_an_alias_that_was_refused_names_two_persons_again() -> None:
     """From the next event on."""
     backlog = Backlog({"a": ("b", 1)})
-    backlog.part_ways("a")
+    backlog.unlink("a")
     assert backlog.canonical("a") == "a"
     assert backlog.node_of(person("a")) == ("persons", "key", "a")
 
@@ -124,7 +124,7 @@ def test_leads_stand_alone_in_the_order_of_reading() -> None:
         backlog.add(event.asks, case(event))
     assert len(backlog) == 3
     jobs, leads = everything(backlog)
-    assert [part.change.record.key for part in leads] == ["m2", "m1"]
+    assert [pending.change.record.key for pending in leads] == ["m2", "m1"]
     assert len(jobs) == 1
 
 
@@ -135,7 +135,7 @@ def test_pipedrives_id_joins_what_names_it_but_not_two_keys() -> None:
         identify("e2", "a", 1, pipedrive_id=7),
         identify("e3", "b", 1, pipedrive_id=7),
     )
-    assert [(job.key, job.ids, job.contested, len(job.parts)) for job in jobs] == [
+    assert [(job.key, job.ids, job.contested, len(job.changes)) for job in jobs] == [
         ("a", [7], frozenset(), 2),
         ("b", [7], frozenset({7}), 1),
     ]
@@ -147,6 +147,6 @@ def test_an_event_has_the_first_outcome_that_applies(outcomes: list[Outcome]) ->
     order = ["pending", "failed", "rejected", "delivered", "unchanged", "duplicate", "skipped"]
     ending = PendingEvent(b"", EventOrigin("e", Place("f", 1)))
     ending.open = len(outcomes)
-    ends = [ending.end_part(outcome) for outcome in outcomes]
+    ends = [ending.end_change(outcome) for outcome in outcomes]
     assert ends == [False] * (len(outcomes) - 1) + [True]
     assert ending.outcome == min(outcomes, key=order.index)

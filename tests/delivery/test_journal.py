@@ -149,7 +149,7 @@ def test_runs_of_the_first_journals_have_no_course_and_count_as_the_accounts(
     path = of_the_first_version(tmp_path, monkeypatch)
     journal = Journal.open(path)
     ((number, name, _, _),) = journal.runs()
-    assert (name, journal.setting_of(number), journal.course_of(number)) == ("r", ("", "account"), None)
+    assert (name, journal.setting_of(number), journal.timeline_of(number)) == ("r", ("", "account"), None)
     journal.close()
 
 

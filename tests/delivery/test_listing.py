@@ -11,8 +11,8 @@ DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 def test_a_page_that_was_asked_for_before_a_write_does_not_age_what_its_answer_showed() -> None:
     """Else a second such page could bring back the values of before the write."""
     progress = Progress("persons", Listing())
-    progress.were_read([7], 20.0)
-    progress.were_read([7, 8], 10.0)
+    progress.note_read([7], 20.0)
+    progress.note_read([7, 8], 10.0)
     assert (progress.shown_at(7), progress.shown_at(8)) == (20.0, 10.0)
 
 
@@ -29,7 +29,9 @@ def test_what_is_asked_for_while_a_page_is_under_way_pays_for_the_next_one() -> 
     """Else a listing would end too early, and its keys be looked up one by one at a higher price."""
     progress = Progress("persons", Listing())
     progress.credit(10, 0.0)
-    first = progress.after(Answer(200, {"date": DATE}, {"data": [], "additional_data": {"next_cursor": "second"}}))
+    first = progress.listing_after(
+        Answer(200, {"date": DATE}, {"data": [], "additional_data": {"next_cursor": "second"}})
+    )
     progress.credit(10, 1.0)
-    progress.turned(first, [], 0.0)
+    progress.note_page(first, [], 0.0)
     assert progress.worth_a_page()

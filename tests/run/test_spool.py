@@ -78,7 +78,7 @@ def test_a_number_that_is_too_long_for_the_disk_waits_in_memory() -> None:
     backlog = Backlog({}, spool)
     backlog.add(Transformed((change,)), PendingEvent(b"", EventOrigin("m", Place("f", 1))))
     ((job,), _) = everything(backlog)
-    assert job.parts[0].change == change
+    assert job.changes[0].change == change
     spool.close()
 
 

@@ -70,4 +70,4 @@ class GroupCommits:
                 done.set_result(None)
             else:
                 done.set_exception(error)
-                done.exception()  # whoever waited may have been cancelled: asyncio would tell people of it
+                done.exception()  # the waiter may have been cancelled: asyncio would then complain

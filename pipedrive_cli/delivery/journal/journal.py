@@ -1,4 +1,4 @@
-"""What the journal can be asked and told. The only module that knows sqlite3's errors; it knows nothing of Pipedrive.
+"""What the journal reads and writes. The only module that knows sqlite3's errors; it knows nothing of Pipedrive.
 
 Reads are immediate; writes happen inside `transaction()`. Times are as the columns say; keys are exact text.
 """
@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ _BATCH = 500  # variables in one SELECT
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
+Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
 
 
 class Journal:
@@ -70,7 +71,7 @@ class Journal:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """While it is used. Raises StopRun where the file turns out to be damaged, or its disk fails, at a look."""
+        """For as long as it is used: raises StopRun where a read finds the file damaged, or its disk fails."""
         try:
             yield
         except* sqlite3.Error as errors:
@@ -111,7 +112,7 @@ class Journal:
         row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else msgspec.msgpack.decode(row[0], type=type_)
 
-    def set_fact(self, name: str, value: Any) -> None:
+    def set_fact(self, name: str, value: object) -> None:
         """Remembers `value` (anything msgspec can encode) under `name`; None forgets it."""
         if value is None:
             self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
@@ -157,9 +158,9 @@ class Journal:
         """Whether a run has this name."""
         return self._db.execute("SELECT 1 FROM runs WHERE name = ?", (name,)).fetchone() is not None
 
-    def end_run(self, run: int, summary: bytes, course: bytes | None = None) -> None:
+    def end_run(self, run: int, summary: bytes, timeline: bytes | None = None) -> None:
         """Keeps the run's summary as it was at its end, and forgets writes that need no watching any more."""
-        self._db.execute("UPDATE runs SET summary = ?, course = ? WHERE number = ?", (summary, course, run))
+        self._db.execute("UPDATE runs SET summary = ?, course = ? WHERE number = ?", (summary, timeline, run))
         self._db.execute("DELETE FROM writes WHERE state IN ('done', 'refused', 'absent')")
 
     def runs(self) -> list[tuple[int, str, str, bytes | None]]:
@@ -176,7 +177,7 @@ class Journal:
         row = self._db.execute("SELECT command, scene FROM runs WHERE number = ?", (run,)).fetchone()
         return ("", "account") if row is None else (str(row[0]), str(row[1]))
 
-    def course_of(self, run: int) -> bytes | None:
+    def timeline_of(self, run: int) -> bytes | None:
         """How a run went over time, as `end_run` was given it."""
         row = self._db.execute("SELECT course FROM runs WHERE number = ?", (run,)).fetchone()
         return None if row is None or row[0] is None else bytes(row[0])
@@ -192,15 +193,15 @@ class Journal:
         """What a run has counted under one heading."""
         return dict(self._db.execute("SELECT name, n FROM counts WHERE run = ? AND what = ?", (run, what)))
 
-    def add_examples(self, run: int, rows: Iterable[Sequence[Any]]) -> None:
+    def add_examples(self, run: int, rows: Iterable[Sequence[object]]) -> None:
         """Rows of (code, outcome, message, file, line, place, message_id, user, field, value)."""
         self._db.executemany(
             "INSERT INTO examples SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
             [(run, *row) for row in rows],
         )
 
-    def examples(self, run: int) -> list[tuple[Any, ...]]:
-        """The examples of a run in the order of their happening, as they were added."""
+    def examples(self, run: int) -> list[Row]:
+        """The examples of a run, in the order in which they were added."""
         return self._db.execute(
             "SELECT code, outcome, message, file, line, place, message_id, user, field, value FROM examples "
             "WHERE run = ? ORDER BY rowid",
@@ -219,7 +220,7 @@ class Journal:
         return found
 
     def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
-        """The last word on these events in this run."""
+        """Keeps the outcomes of events in this run."""
         rows = [(key, _OUTCOMES.index(outcome), run) for key, outcome in outcomes]
         self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
         over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
@@ -248,12 +249,12 @@ class Journal:
     # -- files
 
     def known_file(self, path: str) -> KnownFile | None:
-        """What the file at `path` was when it was last read to its end."""
+        """What is known of the file at `path` since it was last read to its end."""
         row = self._db.execute("SELECT * FROM files WHERE path = ?", (path,)).fetchone()
         return None if row is None else KnownFile(*row)
 
     def known_content(self, content: bytes, meaning: bytes) -> bool:
-        """Whether a file of this content, under whatever name, was read to its end with the same meaning."""
+        """Whether a file of this content, under whatever name, was read to its end with the same `meaning`."""
         query = "SELECT 1 FROM files WHERE digest = ? AND meaning = ? LIMIT 1"
         return self._db.execute(query, (content, meaning)).fetchone() is not None
 
@@ -302,11 +303,11 @@ class Journal:
         self.unsee(kind, [record])
 
     def keep_lost(self, kind: Kind, key: str, state: RecordState | None) -> None:
-        """Remembers what a deleted record is to get when it is made anew; None: it is there again."""
+        """Keeps what a deleted record gets when it is created again; None: it is there again."""
         self.set_fact(f"lost {kind} {key}", state)
 
     def lost(self, kind: Kind, key: str) -> RecordState | None:
-        """What the deleted record of this key is to get when it is made anew, or None."""
+        """What the deleted record of this key gets when it is created again, or None."""
         return self.fact(f"lost {kind} {key}", RecordState)
 
     def merge_records(self, kind: Kind, loser: int, survivor: int) -> None:
@@ -320,7 +321,7 @@ class Journal:
         return {previous: (current, time) for previous, current, time in rows}
 
     def add_alias(self, previous: str, current: str, time: int | None) -> None:
-        """From `time` on, `previous` is another name of `current`. The first word stands."""
+        """From `time` on, `previous` is another name of `current`. What is stored already stays."""
         self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (previous, current, time))
 
     # -- the directory's rows
@@ -377,7 +378,7 @@ class Journal:
     # -- writes that cannot be repeated
 
     def begin_write(
-        self, run: int, verb: str, kind: Kind, *, key: str | None, target: str | None, picture: Any, sent_at: float
+        self, run: int, verb: str, kind: Kind, *, key: str | None, target: str | None, picture: object, sent_at: float
     ) -> int:
         """Notes a POST or a merge before it leaves."""
         cursor = self._db.execute(

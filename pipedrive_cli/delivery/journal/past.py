@@ -1,6 +1,6 @@
-"""The journal as those see it who look at past runs: opened to read alone, beside a run if there is one.
+"""The journal for commands that look at past runs: opened read-only, also beside a run.
 
-Forgetting runs is here too. What events came to, the records' states and what `retry` needs are never forgotten.
+Forgetting runs is here, too. Outcomes of events, states of records and what `retry` needs are never forgotten.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipedrive_cli.errors import UserMistake
 def reading(path: Path) -> Iterator[Journal]:
     """A journal that can be read and not written. Raises UserMistake where there is none of ours.
 
-    One of an older pipedrive-cli is read from a copy that is brought up to date: the next run does that to itself.
+    The journal of an older pipedrive-cli is read from an updated copy; the next run updates the journal itself.
     """
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(_connected(path, "ro", older=True))
@@ -40,9 +40,9 @@ def unfinished_runs(path: Path) -> frozenset[int]:
 
 
 def forget_runs(path: Path, numbers: Iterable[int]) -> None:
-    """Forgets what these runs told of themselves; hold the journal while you do. Never name the newest one.
+    """Forgets summaries, counts and examples of these runs. Lock the journal first. Never name the newest run.
 
-    Run numbers are given out from the newest on: were that one gone, its number would come again.
+    A new run's number follows the newest one: if that were gone, its number would come again.
     """
     rows = [(number,) for number in numbers]
     with _connected(path, "rw") as connection:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import JsonObject, Kind, Value
 
 # The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
-# `writes`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
+# `doubt`: no answer said what became of it. `absent`: we looked, later than any lag, and it had not happened.
 TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
     {
         ("sent", "done"),
@@ -30,11 +30,11 @@ class SeenRecord(NamedTuple):
     id: int | str
     key: str | None
     updated: str | None
-    values: dict[str, Any]
+    values: dict[str, Value]
 
 
 class KnownFile(NamedTuple):
-    """A file that was read to its end: digest, number of lines (0: not to be continued), the config's meaning."""
+    """A file that was read to its end: digest, number of lines (0: not to be continued), digest of the config."""
 
     path: str
     size: int
@@ -63,7 +63,7 @@ class OpenWrite(NamedTuple):
     kind: Kind
     key: str | None
     target: str | None
-    picture: Any
+    picture: JsonObject
     sent_at: float
     state: str
 

@@ -56,7 +56,7 @@ MIGRATIONS: tuple[str, ...] = (
     -- Former ids: from `time` on (microseconds; NULL: an alias without time) `previous` is another name of `current`.
     CREATE TABLE aliases (previous TEXT PRIMARY KEY, current TEXT NOT NULL, time INTEGER) WITHOUT ROWID;
 
-    -- What we wrote into a record and when its values were said: see fold.RecordState.
+    -- What we wrote into a record and when its values were said: see precedence.RecordState.
     CREATE TABLE states (kind TEXT NOT NULL, id NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 
     -- Records as listings and answers showed them: the directory.

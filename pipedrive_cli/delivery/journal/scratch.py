@@ -1,4 +1,4 @@
-"""A journal of its own for whoever only looks: a private copy that vanishes with the process.
+"""A scratch journal for commands that only look: a private copy that vanishes with the process.
 
 The original is opened read-only, also while a run is writing it, and nothing beside it is left behind.
 """
