@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-# Why nothing was begun, or a run ended: scripts match on these.
+# The codes of errors, which name why a command did not begin or a run stopped. Scripts match on them.
 StopCode: TypeAlias = Literal[
     "usage", "config", "output", "port", "no_stdin", "no_runs", "no_such_run", "field_alike", "refused", "in_doubt",
     "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",

@@ -47,7 +47,7 @@ UNFINISHED = frozenset({Outcome.FAILED, Outcome.PENDING})  # `retry` sends these
 UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # a run with one of these is not complete
 
 
-# What there is to tell about an event. Scripts match on these: `report/problems.py` has the words for every one.
+# The codes of complaints. Scripts match on them; `report/problems.py` has the words for each.
 ComplaintCode: TypeAlias = Literal[
     # reading
     "bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep", "warehouse_staging", "empty_batch",

@@ -1,5 +1,5 @@
-"""How single values of the config are read where a type alone does not say it. Of the machine only the home
-folder is asked for. Messages never show the value, which may be a token that was pasted into the wrong line."""
+"""Readers for single values of the config that need more than a type check. They ask the machine only for the home
+folder. Messages never show the value, which may be a token that was pasted into the wrong line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain file cut into parts of whole lines, each of which can be read alone, in another process if need be."""
+"""Cuts a plain file into parts of whole lines, which other processes can read."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
 
-WORTH: Final = 8 << 20  # bytes of a file from which on other processes pay: a few times what starting one costs
-MOST: Final = 3  # processes that one that takes what they make keeps up with
-PART: Final = 1 << 20  # bytes, some thousand events: passing them on costs little then
-_LOOK: Final = 1 << 12  # bytes in which the end of a line is looked for: most lines are shorter
+WORTH: Final = 8 << 20  # bytes: for smaller files starting other processes costs more than it saves
+MOST: Final = 3  # processes: the one that takes their results is not faster than three
+PART: Final = 1 << 20  # bytes, some thousand events: few enough hand-overs between processes
+_LOOK: Final = 1 << 12  # bytes read at once to find the end of a line: most lines are shorter
 
 
 def processes_for(source: Source) -> int:
-    """How many processes beside this one pay for reading this source; 0: none do."""
+    """How many other processes make reading this source faster; 0: none."""
     if source.path is None or source.cloud is not None or source.size is None or source.size - source.start < WORTH:
         return 0
     return min(cores() - 1, MOST) if sys.executable else 0
 
 
 def cores() -> int:
-    """How many processes of ours can be at work at once."""
+    """The number of processor cores that we may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class FilePart(NamedTuple):
-    """From where to where in the file; `end` None: as far as it goes. Only such a one may lack its last line's end."""
+    """The part from byte `start` to byte `end`; None: to the end of the file, where the last line may be unfinished."""
 
     start: int
     end: int | None
 
 
 class PartStream(io.RawIOBase):
-    """The bytes of one part. It moves about in a file that stays open."""
+    """The bytes of one part of an open file. Seeks before each read, so that several parts can share the file."""
 
     def __init__(self, file: BinaryIO, part: FilePart) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class PartStream(io.RawIOBase):
         self._at, self._end = part
 
     def read(self, size: int = -1, /) -> bytes:
-        """As much as is asked for, or what there is until the part's end."""
+        """At most `size` bytes, and none behind the part's end."""
         left = size if self._end is None else min(size, self._end - self._at)
         self._file.seek(self._at)
         data: bytes = self._file.read(left) or b""
@@ -54,15 +54,15 @@ class PartStream(io.RawIOBase):
 
 
 def part_of(source: Source, file: BinaryIO, part: FilePart, first_line: int) -> Source:
-    """The part as a source of its own; `first_line` is how many lines stand before it."""
+    """The part as a source of its own; `first_line` is the number of lines before it."""
     stream = cast(BinaryIO, PartStream(file, part))
     return replace(source, stream=stream, start=part.start, first_line=first_line)
 
 
 def parts_of(source: Source, file: BinaryIO, size: int) -> list[FilePart]:
-    """The parts of a file, each of `size` bytes or a little more. Of a packed one there is one. Raises OSError.
+    """The parts of a file, each of `size` bytes or a little more. A packed file is one part. Raises OSError.
 
-    The last one has no end, so that whoever reads it meets whatever the file's end is by then.
+    The last part has no end, so that lines that are written meanwhile are read, too.
     """
     start = source.start
     file.seek(start)
@@ -76,7 +76,7 @@ def parts_of(source: Source, file: BinaryIO, size: int) -> list[FilePart]:
 
 
 def _line_end(file: BinaryIO, place: int) -> int | None:
-    """Where the line that holds the byte before `place` ends; None: it does not."""
+    """The end of the line that holds the byte before `place`; None if that line is unfinished."""
     file.seek(place - 1)
     while block := file.read(_LOOK):
         found = block.find(b"\n")
@@ -86,11 +86,11 @@ def _line_end(file: BinaryIO, place: int) -> int | None:
 
 
 def same_file(file: BinaryIO, identity: tuple[int, int]) -> bool:
-    """Whether this is the file that bears this identity on its disk: a name may stand for another one by now."""
+    """Whether this is the file of that identity: its name may belong to another file by now."""
     return identity_of(file) == identity
 
 
 def identity_of(file: BinaryIO) -> tuple[int, int]:
-    """What tells an open file from others."""
+    """Device and inode, by which an open file is recognised."""
     status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino

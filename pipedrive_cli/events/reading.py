@@ -34,7 +34,7 @@ class Reading:
     its writer may still be at work; in a source that the user named it is refused like any other bad line. Bytes that
     a cloud or a network did not deliver are left in both cases.
 
-    `line` is the number of the last line, once it has been read.
+    `line` is the number of the last line that was read.
 
     `whole`: most events will be used, so that decoding each line fully at once is faster. May be set at any time.
     """

@@ -56,8 +56,8 @@ class Blocks:
     """
 
     def __init__(self, stream: BinaryIO, *, goes_on: bool = False) -> None:
-        """`goes_on`: the stream begins in the middle of a text, whose bytes there say nothing of what it is."""
-        # read1 hands over what a pipe has now, where read would wait for a full block.
+        """`goes_on`: the stream begins in the middle of a text, so its first bytes do not show the kind of file."""
+        # read1 returns what a pipe has now; read would wait for a full block.
         self._read = getattr(stream, "read1", stream.read)
         self.bytes_read = 0
         self.trouble: Trouble | None = None
@@ -83,7 +83,7 @@ class Blocks:
         yield from self._rest(first)
 
     def _rest(self, block: bytes) -> Iterator[bytes]:
-        """The stream as it is."""
+        """The stream without unpacking, from `block` on."""
         while block:
             yield block
             block = self._take(BLOCK)

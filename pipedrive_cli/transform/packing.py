@@ -1,4 +1,4 @@
-"""Changes as bytes: while they wait on disk or in memory, and on their way from another process. Pure."""
+"""Packs changes into bytes: to keep them on disk or in memory, and to pass them between processes. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RECORD_NAME = 1
 
 
 class PackedChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A change of `record`, packed. It takes half the room, and nobody unpacks it before its record is taken up."""
+    """A packed change of `record`. It takes half the memory, and is unpacked only when its record is written."""
 
     record: RecordName
     change: bytes
@@ -29,7 +29,7 @@ class PackedTransformed(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def pack(change: Change) -> bytes:
-    """The change as bytes. Raises OverflowError for one that holds a number too long for it."""
+    """The change as bytes. Raises OverflowError for a number that msgpack cannot hold."""
     linked = change.fields.get("organization")
     if isinstance(linked, RecordName):
         fields = {**change.fields, "organization": Ext(_RECORD_NAME, _encode(linked))}
@@ -38,7 +38,7 @@ def pack(change: Change) -> bytes:
 
 
 def pack_transformed(transformed: Transformed) -> PackedTransformed:
-    """The same with its changes packed. Raises OverflowError as `pack` does."""
+    """The result of a transform with its changes packed. Raises OverflowError as `pack` does."""
     changes = tuple([PackedChange(change.record, pack(change)) for change in transformed.changes])
     return PackedTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
 
@@ -49,4 +49,4 @@ def _extension(code: int, data: memoryview) -> Any:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_name = msgspec.msgpack.Decoder(RecordName).decode
-unpack = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode  # what `pack` has packed
+unpack = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode  # the reverse of `pack`
