@@ -217,10 +217,10 @@ class Courier:
                 return await self.desk.find(effect)
             case Cached(kind, record):
                 await self._lock(delivery, kind, record)
-                return self.desk.recall(kind, record)
+                return self.desk.cached(kind, record)
             case Fetch(kind, record, mapped):
                 await self._lock(delivery, kind, record)
-                return await self.desk.look(kind, record, mapped=mapped)
+                return await self.desk.fetch(kind, record, mapped=mapped)
             case Write():
                 return await self.desk.send(effect, delivery.written)
             case Commit():
@@ -230,7 +230,7 @@ class Courier:
             case Forget():
                 await self.desk.forget(effect)
             case LoadDeleted(kind, key):
-                return self.desk.lost(kind, key)
+                return self.desk.load_deleted(kind, key)
             case Wait():
                 return await self._wait(effect, delivery)
             case Recreate(name, record):
@@ -274,7 +274,7 @@ class Courier:
         for pending_alias in commit.refused_aliases:
             if pending_alias.previous is not None:
                 self.backlog.unlink(pending_alias.previous)
-        await self.desk.save(commit, written, ended)
+        await self.desk.commit(commit, written, ended)
 
     def _ended(self, commit: Commit, delivery: _Delivery) -> list[PendingEvent]:
         """Notes the outcomes of changes and aliases. Returns the events that have ended with them."""

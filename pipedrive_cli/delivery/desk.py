@@ -54,22 +54,22 @@ class Desk(Protocol):
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         """The ids of living records with this key, name or email, oldest first."""
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         """What is known of a record without a request."""
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
         """The record's values by address, read now; None: it is gone. `mapped`: those in the config are enough."""
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         """What a deleted record of this key gets back when it is created again, or None."""
 
     async def settle_earlier(self, job: Job) -> None:
         """Finds out what became of writes for this job's record that an earlier job left in doubt."""
 
     async def send(self, write: Write, written: Written) -> Values:
-        """Sends a write. Returns the record's values by address and its id at `id`; `written` is for `save`."""
+        """Sends a write. Returns the record's values by address and its id at `id`; `written` is for `commit`."""
 
-    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         """Makes `commit` durable, with the outcomes of the events that have ended with it."""
 
     async def forget(self, gone: Forget) -> None:

@@ -108,7 +108,7 @@ class Directory:
             raise Failure("look_up_failed", f"{call.label} was refused: {refusal.message}") from refusal
 
     async def prepare(self, kind: Kind, keys: Sequence[str], ids: Sequence[int] = ()) -> None:
-        """Prepares `locate` of these keys, and `recall` of the records that they name or that are named by `ids`."""
+        """Prepares `locate` of these keys, and `cached` of the records that they name or that are named by `ids`."""
         known = self._journal.known(kind, keys)
         progress = self._progress(kind)
         unknown: list[str] = []
@@ -174,7 +174,7 @@ class Directory:
         """
         progress = self._progress(kind)
         while unsure := [record for record in seen()[:2] if progress.true_at(record) is None]:
-            await self.look(kind, unsure[0], mapped=True)
+            await self.fetch(kind, unsure[0], mapped=True)
         return seen()
 
     async def _find(self, effect: Find, key: str) -> list[int]:
@@ -197,7 +197,7 @@ class Directory:
         if len(ids) > 1:
             self._warn(kind, key, ids)
 
-    def recall(self, kind: Kind, record: int | str) -> Snapshot:
+    def cached(self, kind: Kind, record: int | str) -> Snapshot:
         """What is known of a record without a request."""
         state = self._journal.state(kind, record)
         if kind == "leads":
@@ -227,7 +227,7 @@ class Directory:
         seen = self._journal.seen(kind, record) if progress.read.get(record, -1.0) >= asked else None
         return None if seen is None else seen.values
 
-    async def look(self, kind: Kind, record: int | str, *, mapped: bool = False) -> Values | None:
+    async def fetch(self, kind: Kind, record: int | str, *, mapped: bool = False) -> Values | None:
         """Reads a record now; `mapped`: the values that the config maps are enough. None: it is gone."""
         if mapped and isinstance(record, int) and (values := await self._read_ahead(kind, record)) is not None:
             return values
@@ -338,7 +338,7 @@ class Directory:
 
     async def _verify(self, kind: Kind, hit: JsonObject) -> None:
         """Reads a search hit. That is part of the cost of a look-up."""
-        await self.look(kind, int(hit["id"]))
+        await self.fetch(kind, int(hit["id"]))
         progress = self._progress(kind)
         if not progress.listing.complete:
             progress.listing.credit += FACTS[kind].get.tokens

@@ -63,14 +63,14 @@ class LiveDesk:
             return tuple(self.commits.journal.known("leads", [effect.key or ""]).values())
         return await self.directory.locate(effect)
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
-        return self.directory.recall(kind, record)
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
+        return self.directory.cached(kind, record)
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
-        return await self.directory.look(kind, record, mapped=mapped)
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+        return await self.directory.fetch(kind, record, mapped=mapped)
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
-        return self.commits.journal.lost(kind, key)
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
+        return self.commits.journal.load_deleted(kind, key)
 
     async def settle_earlier(self, job: Job) -> None:
         await self.writes.settle_earlier(job)
@@ -78,7 +78,7 @@ class LiveDesk:
     async def send(self, write: Write, written: Written) -> Values:
         return await self.writes.send(write, written)
 
-    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         run = self.run_log.run
 
         def record(journal: Journal) -> None:

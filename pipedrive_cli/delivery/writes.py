@@ -107,9 +107,9 @@ class Doubts:
 
     async def _merged(self, picture: JsonObject) -> Values | None:
         """The survivor, if the loser is gone."""
-        if await self.directory.look("persons", picture["loser"]) is not None:
+        if await self.directory.fetch("persons", picture["loser"]) is not None:
             return None
-        survivor = await self.directory.look("persons", picture["survivor"])
+        survivor = await self.directory.fetch("persons", picture["survivor"])
         return None if survivor is None else {**survivor, "id": picture["survivor"]}
 
 

@@ -99,14 +99,14 @@ class OnlineAccount:
             return tuple(self.journal.known("leads", [effect.key or ""]).values())
         return await self.directory.locate(effect)
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
-        return self.directory.recall(kind, record)
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
+        return self.directory.cached(kind, record)
 
-    async def look(self, kind: Kind, record: RecordId) -> Values | None:
-        return await self.directory.look(kind, record)
+    async def fetch(self, kind: Kind, record: RecordId) -> Values | None:
+        return await self.directory.fetch(kind, record)
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
-        return self.journal.lost(kind, key)
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
+        return self.journal.load_deleted(kind, key)
 
     def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         seen = self.journal.seen(kind, record)

@@ -51,11 +51,11 @@ class AccountRecords(Protocol):
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]: ...
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot: ...
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
-    async def look(self, kind: Kind, record: RecordId) -> Values | None: ...
+    async def fetch(self, kind: Kind, record: RecordId) -> Values | None: ...
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None: ...
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None: ...
 
     def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         """What the record showed when this preview, or an earlier run, last saw it."""
@@ -127,25 +127,25 @@ class PaperDesk:
                 found[record] = None
         return tuple(found)
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         made = self._made.get((kind, record))
         if made is not None and (made.values is not None or _unborn(record)):
             return Snapshot(made.state, made.values, shown=made.values is not None)
         if _unborn(record):
             return Snapshot()
-        known = self.records.recall(kind, record)
+        known = self.records.cached(kind, record)
         return known if made is None else Snapshot(made.state, known.values, known.age, known.updated, known.shown)
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
         del mapped  # a preview reads the whole record
         values = self._values(kind, record)
         if values is None and not _unborn(record):
-            return await self.records.look(kind, record)
+            return await self.records.fetch(kind, record)
         self.log.look(self.labels.put(get(kind, record), kind)[0])
         return values or {}
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
-        return self._lost[kind, key] if (kind, key) in self._lost else self.records.lost(kind, key)
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
+        return self._lost[kind, key] if (kind, key) in self._lost else self.records.load_deleted(kind, key)
 
     async def settle_earlier(self, job: Job) -> None:
         """Nothing is sent, so nothing is in doubt."""
@@ -177,7 +177,7 @@ class PaperDesk:
         What becomes of emails and phones is not documented: they count as lost, and are shown as written again.
         """
         survivor: RecordId = (write.call.body or {})["merge_with_id"]
-        staying = self.recall(write.kind, survivor).values
+        staying = self.cached(write.kind, survivor).values
         if staying is None or write.before is None:
             return None
         gained = {a: v for a, v in write.before.items() if blank(staying.get(a)) and a not in _CONTACTS}
@@ -191,7 +191,7 @@ class PaperDesk:
         values = self._values(kind, record)
         return self.records.last_seen(kind, record) if values is None else values
 
-    async def save(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         self._end(ended)
         if commit.id is None:
             return
@@ -307,14 +307,14 @@ class NoAccount:
             return (self.labels.mint("persons", label("persons", effect.key)),)
         return ()
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         return Snapshot(None if self.journal is None else self.journal.state(kind, record))
 
-    async def look(self, kind: Kind, record: RecordId) -> Values:
+    async def fetch(self, kind: Kind, record: RecordId) -> Values:
         self.log.look(get(kind, record))
         return {}
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         del kind, key
         return None
 

@@ -344,7 +344,7 @@ class Pretend:
         self.fresh.update((kind, record) for record in found)
         return found
 
-    def recall(self, kind: Kind, record: RecordId) -> Snapshot:
+    def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         stored = self.states.get((kind, record))
         state = None if stored is None else msgspec.msgpack.decode(stored, type=RecordState)
         values = self.records[kind].get(record)
@@ -352,7 +352,7 @@ class Pretend:
             return Snapshot(state)
         return Snapshot(state, self._shown(values), 0.0, values.get("updated"))
 
-    async def look(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
         del mapped  # a look shows everything
         self.looks += 1
         values = self.records[kind].get(record)
@@ -364,7 +364,7 @@ class Pretend:
     def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {address: self.shows(address, value) for address, value in values.items()}
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         return self.gone.get((kind, key))
 
     async def send(self, ask: Write, written: Written) -> Mapping[str, Any]:
@@ -409,7 +409,7 @@ class Pretend:
                 left[name] = [*left.get(name, ()), *more]
         return {}
 
-    async def save(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
+    async def commit(self, save: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         if save.merged is not None and save.id is not None:
             for name, record in self.names.items():
                 if record == save.merged:

@@ -212,8 +212,8 @@ def test_what_an_earlier_run_saw_is_known_but_not_fresh() -> None:
             journal.see("persons", [first.shown("persons", account.persons[1_100])])
         directory = directory_of(account, journal)
         await directory.prepare("persons", ["u1"])  # worth two pages, not all three
-        assert directory.recall("persons", 2).values is not None
-        assert directory.recall("persons", 1_101).values is None
+        assert directory.cached("persons", 2).values is not None
+        assert directory.cached("persons", 1_101).values is None
         journal.close()
 
     virtual_time.run(main())
@@ -228,7 +228,7 @@ def test_a_record_that_is_gone_is_not_seen_any_more() -> None:
         directory = directory_of(account, journal)
         await directory.prepare("persons", ["u1"])
         del account.by_id[1]
-        assert await directory.look("persons", 1) is None
+        assert await directory.fetch("persons", 1) is None
         assert journal.seen_ids("persons", "u1") == []
         journal.close()
 
@@ -305,7 +305,7 @@ def test_found_records_are_read_a_hundred_at_a_time(journal: Journal, number: in
         ids = [7_001 + n for n in range(number)]
         await directory.prepare("persons", [f"u{n}" for n in range(7_000, 7_000 + number)])
         assert account.tokens - before <= 2 * tokens
-        fresh = [directory.recall("persons", record).values is not None for record in ids]
+        fresh = [directory.cached("persons", record).values is not None for record in ids]
         assert fresh == [tokens > 0] * number
 
     virtual_time.run(main())
@@ -319,6 +319,6 @@ def test_records_named_by_id_are_listed_or_read_together(journal: Journal) -> No
         directory = directory_of(account, journal)
         await directory.prepare("persons", [], [n + 1 for n in range(0, 5_000, 2)])
         assert account.tokens <= 2 * 100
-        assert directory.recall("persons", 4_999).values is not None
+        assert directory.cached("persons", 4_999).values is not None
 
     virtual_time.run(main())

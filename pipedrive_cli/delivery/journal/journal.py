@@ -306,7 +306,7 @@ class Journal:
         """Keeps what a deleted record gets when it is created again; None: it is there again."""
         self.set_fact(f"lost {kind} {key}", state)
 
-    def lost(self, kind: Kind, key: str) -> RecordState | None:
+    def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         """What the deleted record of this key gets when it is created again, or None."""
         return self.fact(f"lost {kind} {key}", RecordState)
 
