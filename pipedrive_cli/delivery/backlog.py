@@ -6,7 +6,7 @@ a job is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -130,10 +130,6 @@ class Backlog:
     def __len__(self) -> int:
         """How many records wait."""
         return len({id(group) for group in self._groups.values()}) + len(self._leads)
-
-    def waiting_keys(self) -> Iterator[tuple[Kind, str]]:
-        """The record keys of the records that wait."""
-        return ((kind, str(name)) for kind, what, name in self._groups if what == "key")
 
     def add(self, transformed: Transformed | PackedTransformed, event: PendingEvent) -> Complaint | None:
         """Adds what one event asks for. If its alias is refused, nothing is added, and the reason is returned."""

@@ -90,7 +90,7 @@ class Courier:
     desk: Desk
     run_log: RunLog
     backlog: Backlog
-    terms: DeliverySettings = field(default_factory=lambda: DeliverySettings(PrecedenceRules(), {}))
+    settings: DeliverySettings = field(default_factory=lambda: DeliverySettings(PrecedenceRules(), {}))
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class Courier:
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
             await self.desk.settle_earlier(job)
-            plan = deliver_lead(job, self.terms) if job.kind == "leads" else deliver_record(job, self.terms)
+            plan = deliver_lead(job, self.settings) if job.kind == "leads" else deliver_record(job, self.settings)
             found = await self._drive(plan, delivery)
         except Refusal as refusal:
             await self._give_up(delivery, Outcome.REJECTED, refusal)
@@ -244,7 +244,7 @@ class Courier:
             job = Job("persons", key, [] if key is None else [key], [], None, [], [])
             no_event = PendingEvent(b"", EventOrigin("", Place("", 0)), open=2)  # never counts as ended
             empty_change = PendingChange(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, no_event)
-            plan = recreate(job, record, empty_change, self.terms)
+            plan = recreate(job, record, empty_change, self.settings)
             under_way = asyncio.ensure_future(self._drive_recreation(plan, _Delivery(job)))
             self._recreations[record] = under_way
         return await asyncio.shield(under_way)

@@ -122,11 +122,6 @@ class RunLog:
             )
         )
 
-    def knows_enough(self, complaint: Complaint) -> bool:
-        """Whether further examples of this problem would not be kept."""
-        ended = complaint.outcome.value if complaint.outcome is not None else ""
-        return self._kept[complaint.code, ended, cause_of(complaint.code, complaint.field)] >= EXAMPLES_KEPT
-
     def end_event(self, event: PendingEvent) -> None:
         """An event has its outcome."""
         self.live_figures.outcomes[event.outcome] += 1

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
 READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
-PARTS_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
+CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
 
@@ -58,9 +58,9 @@ def passes(event: Event, filters: Filters) -> bool:
     return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
 
 
-def full(window: int, events: int, parts: int) -> bool:
+def full(window: int, events: int, changes: int) -> bool:
     """Whether a window of at most `window` events is full with those that wait, and the changes they ask for."""
-    return events >= window or parts >= PARTS_AN_EVENT * window
+    return events >= window or changes >= CHANGES_AN_EVENT * window
 
 
 class Passing(Protocol):
@@ -104,13 +104,13 @@ class Intake:
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
-    parts: int = 0  # the changes that they ask for
+    changes: int = 0  # the changes that they ask for
     left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
-    _twins: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
-    _taken: int = 0
-    _crew: ReadingProcesses | None = None
+    _copies: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
+    _counted: int = 0
+    _processes: ReadingProcesses | None = None
 
     @property
     def _run_log(self) -> RunLog:
@@ -130,8 +130,8 @@ class Intake:
             async for _ in self._windows():
                 yield
         finally:
-            if self._crew is not None:
-                self._crew.close()
+            if self._processes is not None:
+                self._processes.close()
 
     async def _windows(self) -> AsyncIterator[None]:
         for named in self.sources:
@@ -145,13 +145,13 @@ class Intake:
             self._run_log.live_figures.file = source.name
             before = self._run_log.live_figures.bytes_read
             pipe = source.size is None
-            async for batch in self._taken_together(reading):
+            async for batch in self._batches_of(reading):
                 self._run_log.live_figures.bytes_read = before + reading.bytes_read
-                enough = await self._take(batch, reading)
+                enough = await self._add_batch(batch, reading)
                 if enough or self._desk.stopped is not None:
                     return
                 silent = pipe and not batch and self.waiting > 0
-                if silent or full(self.window, self.waiting, self.parts):
+                if silent or full(self.window, self.waiting, self.changes):
                     yield
                     self._next_window()
                     if self._desk.stopped is not None:
@@ -171,14 +171,14 @@ class Intake:
             return self.read(source)
         from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedReading  # noqa: PLC0415 - a small input needs none of it
 
-        def crew() -> ReadingProcesses:
-            if self._crew is None:
-                self._crew = ReadingProcesses(number)
-            return self._crew
+        def started() -> ReadingProcesses:
+            if self._processes is None:
+                self._processes = ReadingProcesses(number)
+            return self._processes
 
-        return SharedReading(source, crew, self.mapping, self.now, bodies=self.spool is not None)
+        return SharedReading(source, started, self.mapping, self.now, bodies=self.spool is not None)
 
-    async def _taken_together(self, reading: Batches) -> AsyncIterator[Batch]:
+    async def _batches_of(self, reading: Batches) -> AsyncIterator[Batch]:
         """Entries in batches, none larger than the window has room for; an empty one when a pipe is silent."""
         async for batch in _batches(reading):
             if not batch:
@@ -193,29 +193,29 @@ class Intake:
         return unread((entry.place, reason_left(entry)) for entry in self.left)
 
     def _next_window(self) -> None:
-        self.end_twins()
-        self.waiting = self.parts = 0
+        self.end_copies()
+        self.waiting = self.changes = 0
         # What waits for the rest of the input is still under way: a copy of it must not be sent beside it.
-        self._under_way = {key: case for key, case in self._under_way.items() if case.open}
+        self._under_way = {key: pending for key, pending in self._under_way.items() if pending.open}
 
-    def end_twins(self) -> None:
+    def end_copies(self) -> None:
         """Ends the copies of events that were under way when the copies came, once their originals have ended."""
-        waiting = [pair for pair in self._twins if pair[1].open]
-        for twin, first in self._twins:
+        waiting = [pair for pair in self._copies if pair[1].open]
+        for copy, first in self._copies:
             if first.open:
                 continue
-            twin.become_copy(first)
-            self._run_log.end_event(twin)
-        self._twins = waiting
+            copy.become_copy(first)
+            self._run_log.end_event(copy)
+        self._copies = waiting
 
-    async def _take(self, batch: Batch, reading: Batches) -> bool:
+    async def _add_batch(self, batch: Batch, reading: Batches) -> bool:
         """Reads a batch into the backlog. Returns whether --limit is reached."""
         if batch and not isinstance(batch[0], Entry):
-            self._take_rows(cast("Sequence[ReadEvent]", batch), reading)
+            self._add_read_events(cast("Sequence[ReadEvent]", batch), reading)
             return False
-        return await self._take_entries(cast(Sequence[Entry], batch), reading)
+        return await self._add_entries(cast(Sequence[Entry], batch), reading)
 
-    def _take_rows(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
+    def _add_read_events(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
         """Adds what another process has read, of an input without filters or limit."""
         known = self._desk.handled([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
@@ -229,11 +229,11 @@ class Intake:
             if row.transformed is None:
                 self._end_refused(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
                 continue
-            case = self._case(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
-            if self._is_first(case):
-                self._settle(case, row.transformed)
+            pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
+            if self._is_first(pending):
+                self._settle(pending, row.transformed)
 
-    async def _take_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
+    async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
         known = self._desk.handled([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
@@ -279,58 +279,58 @@ class Intake:
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            await self._take_event(entry, key, event)
+            await self._add_event(entry, key, event)
         return False
 
     def _limit_reached(self) -> bool:
-        if self.limit is not None and self._taken >= self.limit:
+        if self.limit is not None and self._counted >= self.limit:
             return True
-        self._taken += 1
+        self._counted += 1
         return False
 
-    async def _take_event(self, entry: Entry, key: bytes, event: Event) -> None:
+    async def _add_event(self, entry: Entry, key: bytes, event: Event) -> None:
         origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
-        case = self._case(key, origin, None if self.spool is None else entry.body())
-        if not self._is_first(case):
+        pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
+        if not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
-        if transformed.complaints and _misfit(transformed) and await self._renewed(event, case):
+        if transformed.complaints and _misfit(transformed) and await self._renewed(event, pending):
             transformed = self.mapping.transform(event)
-        self._settle(case, transformed)
+        self._settle(pending, transformed)
 
-    def _is_first(self, case: PendingEvent) -> bool:
+    def _is_first(self, pending: PendingEvent) -> bool:
         """Whether no copy of this event is under way."""
         self.waiting += 1
-        first = self._under_way.get(case.digest)
+        first = self._under_way.get(pending.digest)
         if first is not None:
-            self._twins.append((case, first))
+            self._copies.append((pending, first))
         return first is None
 
-    def _settle(self, case: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
+    def _settle(self, pending: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
         """Puts what an event asks for into the backlog, or ends the event."""
-        self.parts += len(transformed.changes)
+        self.changes += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         if transformed.complaints:
-            case.add_complaints(transformed.complaints)
-        refusal = self._backlog.add(transformed, case)
+            pending.add_complaints(transformed.complaints)
+        refusal = self._backlog.add(transformed, pending)
         if refusal is not None:
-            case.refuse(refusal)
-        if case.open == 0:
-            self._run_log.end_event(case)
+            pending.refuse(refusal)
+        if pending.open == 0:
+            self._run_log.end_event(pending)
         else:
-            self._under_way[case.digest] = case
+            self._under_way[pending.digest] = pending
 
-    async def _renewed(self, event: Event, case: PendingEvent) -> bool:
+    async def _renewed(self, event: Event, pending: PendingEvent) -> bool:
         """Whether the account has changed since it was kept. Where the run ends here, the event is pending."""
         try:
             return await self.mapping.renew(event)
         except Exception:
-            case.add(Outcome.PENDING)
-            self._run_log.end_event(case)
+            pending.add(Outcome.PENDING)
+            self._run_log.end_event(pending)
             raise
 
-    def _case(self, key: bytes, origin: EventOrigin, body: bytes | None) -> PendingEvent:
+    def _pending_event(self, key: bytes, origin: EventOrigin, body: bytes | None) -> PendingEvent:
         spool = self.spool
         if spool is None or body is None:
             return PendingEvent(key, origin)
@@ -344,9 +344,9 @@ class Intake:
         self, key: bytes, identity: str, place: Place, body: bytes | None, why: Complaint | None, *, cut: bool = False
     ) -> None:
         at = None if self.spool is None or body is None else self.spool.add(body)
-        case = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
-        case.refuse(why or Complaint("bad_json", "the line holds no event"))
-        self._run_log.end_event(case)
+        pending = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
+        pending.refuse(why or Complaint("bad_json", "the line holds no event"))
+        self._run_log.end_event(pending)
 
 
 def _misfit(transformed: Transformed) -> bool:

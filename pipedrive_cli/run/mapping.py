@@ -117,7 +117,7 @@ class RunMapping:
         self.view.pin(config)
         transform = self._transform = compile_mapping(config, self.view.account)
         terms = delivery_settings(config, transform, self._known)
-        self.courier.terms = terms
+        self.courier.settings = terms
         addresses = {kind: transform.addresses(kind) for kind in KINDS}
         self.courier.desk.equip(terms, addresses, field_names_of(self._known))
 

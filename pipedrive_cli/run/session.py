@@ -52,7 +52,7 @@ class Session:
             await self._settle_doubts()
             async for _ in intake.windows():
                 await self._deliver_window()
-                intake.end_twins()  # while the spool has their bytes
+                intake.end_copies()  # while the spool has their bytes
                 if self.spool is not None and not len(backlog):
                     self.spool.restart()
                 live_figures.phase = "reading"
@@ -75,7 +75,7 @@ class Session:
             desk.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
             courier.input_over = True
             await self._deliver_window()  # nothing is sent any more: what waits is recorded as pending
-        intake.end_twins()
+        intake.end_copies()
         self._report_the_rest()
         return desk.stopped
 
@@ -115,8 +115,8 @@ class Session:
             self.run_log.count("dropped", f"{kind} {name}", n)
         for entry in self.intake.left:
             reason = reason_left(entry)
-            case = PendingEvent(b"", EventOrigin(entry.identity or "", entry.place))
-            self.run_log.problem(Complaint(reason.code, reason.message), case)
+            pending = PendingEvent(b"", EventOrigin(entry.identity or "", entry.place))
+            self.run_log.problem(Complaint(reason.code, reason.message), pending)
 
 
 def _kind_refused(stops: KindStops) -> StopRun:
