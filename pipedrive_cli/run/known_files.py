@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.model import Privacy
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.events.cloud import CloudObject
@@ -110,5 +111,8 @@ class KnownFiles:
 
 def meaning_of(config: Config) -> bytes:
     """A digest of what the config makes of events: with another one, files must be read again."""
-    chosen = (config.identity, config.fields, config.events, config.leads, config.products)
+    chosen: tuple[object, ...] = (config.identity, config.fields, config.events, config.leads, config.products)
+    if config.privacy != Privacy():
+        # Only where it is asked: files that were read before there was such a question stay known.
+        chosen += (config.privacy,)
     return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).digest()

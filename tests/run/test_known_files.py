@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from pipedrive_cli.config.model import ConsentAsked, Privacy
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
@@ -177,6 +179,17 @@ def test_with_another_mapping_files_are_read_again(cron: Cron) -> None:
     cron.scene.config = with_identity(anonymous="use")
     assert outcomes(cron.run()) == {"delivered": 1}
     assert cron.run().events.read == 0
+
+
+def test_with_other_purposes_files_are_read_again(cron: Cron) -> None:
+    """Who is skipped for want of consent under one config may be an event for the next, and the other way round."""
+    refused = {"consentManagement": {"provider": "oneTrust", "deniedConsentIds": ["Sales"]}}
+    cron.put("a.ndjson", [{**identify("u1", name="Ann"), "context": refused}])
+    cron.scene.config = msgspec.structs.replace(CONFIG, privacy=Privacy(consent=ConsentAsked(purposes=("Sales",))))
+    assert outcomes(cron.run()) == {"skipped": 1}
+    assert cron.run().events.read == 0
+    cron.scene.config = CONFIG
+    assert outcomes(cron.run()) == {"delivered": 1}
 
 
 def test_another_pace_is_no_other_mapping(cron: Cron) -> None:
