@@ -97,15 +97,13 @@ class Client:
             # httpx and h11 would refuse the key, too, but show it in their message.
             raise UserMistake("the API token has characters that a token never has", code="api_token")
         self._secret_header = header
-        self._headers = httpx.Headers(
-            {
-                "accept": "application/json",
-                "accept-encoding": "gzip",
-                "user-agent": f"pipedrive-cli/{__version__}",
-                header: key,
-            }
-        )
-        self._json_headers = httpx.Headers([*self._headers.raw, (b"content-type", b"application/json")])
+        self._headers = [
+            (b"host", httpx.URL(self._base).netloc),
+            (b"accept", b"application/json"),
+            (b"accept-encoding", b"gzip"),
+            (b"user-agent", f"pipedrive-cli/{__version__}".encode()),
+            (header.encode(), key.encode()),
+        ]
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
         self._whole_timeout = timeout * 4
         self._transport = transport
@@ -152,14 +150,16 @@ class Client:
         self._pools.clear()
 
     def _request(self, call: Call) -> httpx.Request:
-        # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies.
-        content: bytes | None = None
-        headers = self._headers
+        # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies, and a request that is
+        # given its content instead of a stream takes 25 µs to find out its headers.
+        content, headers = b"", self._headers
         if call.body is not None:
             content = _encoded(call.body)
-            headers = self._json_headers
+            length = b"%d" % len(content)
+            headers = [*headers, (b"content-type", b"application/json"), (b"content-length", length)]
+        stream = httpx.ByteStream(content)
         url = self._url(call.target)
-        return httpx.Request(call.method, url, headers=headers, content=content, extensions=self._extensions)
+        return httpx.Request(call.method, url, headers=headers, stream=stream, extensions=self._extensions)
 
     def _pool(self) -> _Pool:
         """The first pool with a free place. So a run with few calls at once keeps few connections open."""

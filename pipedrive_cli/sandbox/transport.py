@@ -34,7 +34,8 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         timeouts = request.extensions.get("timeout", {})
         response = self._sandbox.answer(_translated(request, body))
         await self._wait(response, timeouts.get("connect"), timeouts.get("read"), request)
-        return httpx.Response(response.status, headers=response.headers, content=response.body)
+        # As a stream, as the network gives it: of a content, httpx works out headers that nobody reads.
+        return httpx.Response(response.status, headers=response.headers, stream=httpx.ByteStream(response.body))
 
     async def _wait(
         self, response: Response, connect: float | None, read: float | None, request: httpx.Request
@@ -67,5 +68,5 @@ async def _sleep(seconds: float | None) -> None:
 
 def _translated(request: httpx.Request, body: bytes) -> Request:
     query = tuple(parse_qsl(request.url.query.decode("ascii"), keep_blank_values=True))
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers.raw}
     return Request(request.method, request.url.path, query, headers, body)
