@@ -244,7 +244,8 @@ class ConsentAsked(Section, frozen=True):
         tuple[str, ...],
         config_key(
             "The purposes that Pipedrive stands for, as the events name them: ids of RudderStack's consent management "
-            "or Segment's categories, compared exactly. Empty: nobody is asked, and a report counts what is ignored.",
+            "or Segment's categories, compared exactly. Empty: nobody is asked, and a report counts what is ignored. "
+            "An event that was delivered before is a duplicate, whatever it says.",
             examples=[["Sales", "C0003"]],
         ),
     ] = ()

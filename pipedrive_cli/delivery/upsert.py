@@ -214,7 +214,7 @@ def _end_missing(
 
 def _send(
     job: Job, target: Target, candidates: Candidates, difference: Difference, links: Values
-) -> SubPlan[tuple[Literal["created", "updated"], Values]]:
+) -> SubPlan[tuple[Literal["created", "updated"], Values | None]]:
     fields = dict(difference.body)
     if job.kind == "products":
         _whole_prices(target, fields, {*target.state.fields, *difference.settled})
@@ -233,13 +233,15 @@ def _send(
         return "created", shown
     call = update(job.kind, target.id, body_of(job.kind, fields))
     shown = yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=target.values)
-    return "updated", shown
+    # A success that shows no record leaves open what the record has now, which is not that it has nothing.
+    return "updated", shown or None
 
 
 def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> None:
-    """A write replaces all prices: each row keeps the cost and the notes that people gave it.
+    """Adds to `fields` every price row that the record has, since a write replaces them all.
 
-    Rows of other currencies are sent as well, but no zero that no event has given.
+       Each row keeps the cost and the notes that people gave it.
+    No zero is sent that no event has given.
     """
     if target.values is None or not any(address.startswith("prices.") for address in fields):
         return
@@ -267,7 +269,7 @@ def _commit(
 ) -> Commit:
     """The commit of the record as it is now. Brings `target` up to date for what follows."""
     target.state = settled_state(target.state, difference, shown, created=action == "created")
-    if shown is not None:
+    if action != "unchanged":
         target.values, target.age = shown, 0.0
         target.state.key = job.key if job.key is not None else target.state.key
     saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []

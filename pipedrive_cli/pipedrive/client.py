@@ -150,8 +150,8 @@ class Client:
         self._pools.clear()
 
     def _request(self, call: Call) -> httpx.Request:
-        # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies, and a request that is
-        # given its content instead of a stream takes 25 µs to find out its headers.
+        # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies, and a request that
+        # is given its content instead of a stream takes 25 µs to find out its headers.
         content, headers = b"", self._headers
         if call.body is not None:
             content = _encoded(call.body)

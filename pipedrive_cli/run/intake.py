@@ -226,6 +226,9 @@ class Intake:
                 self._run_log.end_known_event()
                 continue
             place = Place(file, row.line, row.index)
+            if row.refusal is not None and row.refusal.code == DENIED.code:
+                self._end_denied(place)
+                continue
             if row.transformed is None:
                 self._end_refused(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
                 continue

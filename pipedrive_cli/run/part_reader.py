@@ -115,7 +115,8 @@ class PartReader:
         for entry, event in zip(batch, [entry.event(now) for entry in batch], strict=True):
             key, body = b"" if entry.identity is None else digest(entry.identity), None
             if key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
-                rows.append(ReadEvent(b"", "", entry.line, entry.index, refusal=DENIED))
+                # The digest tells whether it was delivered before; nothing keeps it.
+                rows.append(ReadEvent(key, "", entry.line, entry.index, refusal=DENIED))
                 continue
             if isinstance(event, Complaint):
                 if bodies:

@@ -73,7 +73,7 @@ class Transform:
         return self._consent.denies(consent)
 
     def transform(self, event: Event) -> Transformed:
-        """The changes that one event asks for. Consent is checked before everything else."""
+        """The changes that one event asks for. Consent is checked before all that the config says."""
         rules = self._rules
         if self.denies(event.consent):
             return REFUSED

@@ -57,6 +57,20 @@ def test_a_refused_fold_is_taken_apart_and_only_the_guilty_event_rejected() -> N
     assert ROLE not in world.alone()
 
 
+def test_an_update_whose_answer_shows_no_record_takes_nothing_from_it() -> None:
+    """What the record had stays, also when each event is written on its own after a refusal."""
+    world = Pretend(silent=True, refuse=refusing(ROLE, "bad", named=False))
+    world.put("persons", **{USER: "a", "name": "Old", "emails": ["old@x.test"]})
+    world.run(
+        identify("e1", "a", 1, plan="p", emails=["n1@x.test"]),
+        identify("e2", "a", 2, emails=["n2@x.test"]),
+        identify("e3", "a", 3, role="bad"),
+    )
+    assert world.outcomes == {"e1": DELIVERED, "e2": DELIVERED, "e3": REJECTED}
+    assert (world.alone()["name"], world.alone()[PLAN]) == ("Old", "p")
+    assert {"old@x.test", "n1@x.test", "n2@x.test"} == set(world.emails())
+
+
 def test_a_refused_creation_is_taken_apart_too() -> None:
     """The next event creates the record."""
     world = Pretend(refuse=refusing(ROLE, "bad", named=False))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_cli.config.model import Fields
+from pipedrive_cli.config.model import ConsentAsked, Fields, Privacy
 from pipedrive_cli.events import parts
 from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
 from pipedrive_cli.events.source import Source
@@ -170,6 +170,21 @@ def test_a_replay_is_the_same_whoever_reads_a_part(tmp_path: Path, crew: Patient
             each["_pipedrive_cli"]["file"] = ""
         seen.append((summary["events"], summary["problems"], scene.names("persons"), kept, again.events))
     assert seen[0] == seen[1]
+
+
+def test_an_event_that_was_delivered_before_its_user_refused_is_a_duplicate(tmp_path: Path, crew: Patient) -> None:
+    """Whoever reads it; an event that is new is skipped."""
+    refused = {"consentManagement": {"provider": "oneTrust", "deniedConsentIds": ["Sales"]}}
+    events = [{**identify(f"u{n}", n, name="N"), "context": refused} for n in range(60)]
+    asking = msgspec.structs.replace(CONFIG, privacy=Privacy(consent=ConsentAsked(purposes=("Sales",))))
+    for name, cores in (("alone", 1), ("shared", 2)):
+        (tmp_path / name).mkdir()
+        scene = Scene(tmp_path / name)
+        scene.run(events[:10])
+        scene.config = asking
+        with shared(crew, 400, cores):
+            counted = scene.run(events).events
+        assert (counted.duplicate, counted.skipped) == (10, 50)
 
 
 def test_an_option_that_was_added_since_is_found_by_helpers_too(tmp_path: Path, crew: Patient) -> None:
