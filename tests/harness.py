@@ -20,7 +20,7 @@ from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.options import RunOptions
@@ -218,7 +218,7 @@ class Scene:
         key = ("x-api-token", Secret(CANARY))
         timeout = self.config.delivery.timeout
         client = Client(ADDRESS, key, timeout=timeout, transport=SandboxTransport(self.sandbox))
-        return client, PLANS[self.plan].requests
+        return client, PRICE_PLANS[self.plan].requests
 
 
 _open = Journal.open

@@ -337,7 +337,7 @@ def rehearse(
             max_tokens=max_tokens,
             wait=True,
         ),
-        rehearse_command.PlanChoice(plan, seats, latency, online),
+        rehearse_command.PricePlanChoice(plan, seats, latency, online),
         output.OutputOptions(
             as_json=as_json,
             quiet=quiet,

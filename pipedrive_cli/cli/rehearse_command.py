@@ -30,7 +30,7 @@ DAYS_NAMED = 7  # of longer runs only the first and the last day are named
 
 
 @dataclass(frozen=True, slots=True)
-class PlanChoice:
+class PricePlanChoice:
     """The options for the plan to rehearse on, as they were written; None: the config's value counts."""
 
     plan: str | None = None
@@ -39,7 +39,9 @@ class PlanChoice:
     online: bool = False
 
 
-def run_rehearsal(config_file: Path, options: RunOptions, choice: PlanChoice, output_options: OutputOptions) -> int:
+def run_rehearsal(
+    config_file: Path, options: RunOptions, choice: PricePlanChoice, output_options: OutputOptions
+) -> int:
     """Rehearses, shows the forecast, and returns the exit code that the run would have."""
     output = Output(output_options)
     with errors_as_json(output_options.as_json, stopped_summary):
@@ -53,7 +55,7 @@ def run_rehearsal(config_file: Path, options: RunOptions, choice: PlanChoice, ou
 
 
 def _rehearsed(
-    config_file: Path, options: RunOptions, choice: PlanChoice, output_options: OutputOptions, output: Output
+    config_file: Path, options: RunOptions, choice: PricePlanChoice, output_options: OutputOptions, output: Output
 ) -> Rehearsed:
     plan = _plan(choice.plan)
     latency = seconds("--latency", choice.latency)

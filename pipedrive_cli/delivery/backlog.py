@@ -144,7 +144,7 @@ class Backlog:
         return None
 
     def link(self, alias: Alias) -> None:
-        """From here on the previous key stands for the current one, whatever becomes of the alias."""
+        """From here on the previous key stands for the current one, unless `unlink` takes that back."""
         if alias.previous.key is not None and alias.current.key is not None:
             self._aliases[alias.previous.key] = (alias.current.key, alias.time)
 
@@ -343,8 +343,9 @@ def _by_time(pending: PendingChange) -> int:
 
 
 def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:
-    """By how many ranks a value of `key` at `time` (microseconds) is below one of the present key: one per alias on the
-    way, counted from the first alias that is not earlier than the value.
+    """How many aliases came after a value of `key` at `time` (microseconds): each lowers the value by one rank.
+
+    From the first alias that is not earlier than the value, all count that follow on the way to the present key.
     """
     found, at = 0, NO_TIME if time is None else time
     while key is not None and (step := steps.get(key)) is not None:

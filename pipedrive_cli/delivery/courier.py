@@ -35,7 +35,7 @@ from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.identity import deliver_record, recreate
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
-from pipedrive_cli.delivery.pending_event import PRECEDENCE, EventOrigin, PendingEvent
+from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventOrigin, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
@@ -46,7 +46,7 @@ from pipedrive_cli.model import Change, Complaint, Kind, Outcome, Place, Rank, R
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
 
-Found: TypeAlias = RecordId | Outcome | None  # how a job ended: its record, or why there is none; None: it waits
+JobEnd: TypeAlias = RecordId | Outcome | None  # how a job ended: its record, or why there is none; None: it waits
 
 
 class _Delivery(msgspec.Struct, eq=False):
@@ -95,7 +95,7 @@ class Courier:
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     _window: Window | None = None  # that is being delivered
-    _awaited: dict[Group, asyncio.Future[Found]] = field(default_factory=dict)  # jobs that others wait for
+    _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
     _recreations: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)  # of the records of this window
 
@@ -116,35 +116,35 @@ class Courier:
                     group.create_task(work())
         except* StopRun as stops:
             raise stops.exceptions[0] from None  # the journal cannot be written: nothing more may be sent
-        await self._leave(window)
+        await self._give_up_rest(window)
         self._window = None
 
-    async def _leave(self, window: Window) -> None:
+    async def _give_up_rest(self, window: Window) -> None:
         """The run has stopped: records that no worker has begun are pending. Quickly: somebody pressed Ctrl-C."""
         while rest := min(len(window), LEFT_AT_ONCE):
             ended: list[PendingEvent] = []
             for _ in range(rest):
-                waiting, group = window.leave()
+                waiting, group = window.drop_next()
                 self._end(group, Outcome.PENDING)
                 ended += [event for event in waiting if event.end_change(Outcome.PENDING)]
             await self.desk.end_events(ended)
             self.run_log.live_figures.backlog_records -= rest
 
-    def _end(self, group: Group | None, found: Found) -> None:
+    def _end(self, group: Group | None, found: JobEnd) -> None:
         """Notes how a record's job ended, and wakes the jobs that link to the record."""
         if group is not None:
             group.end = found
             if (awaited := self._awaited.pop(group, None)) is not None and not awaited.done():
                 awaited.set_result(found)
 
-    async def _end_of(self, group: Group) -> Found:
+    async def _end_of(self, group: Group) -> JobEnd:
         if group.end is not UNDER_WAY:
-            return cast(Found, group.end)
+            return cast(JobEnd, group.end)
         if (end := self._awaited.get(group)) is None:
             end = self._awaited[group] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(end)
 
-    async def _bring(self, job: Job) -> Found:
+    async def _bring(self, job: Job) -> JobEnd:
         """Drives one job's plan. Whatever happens, every change of the job has an outcome or waits afterwards."""
         delivery = _Delivery(job)
         try:
@@ -255,7 +255,7 @@ class Courier:
         finally:
             delivery.release()
 
-    async def _linked(self, name: RecordName) -> Found:
+    async def _linked(self, name: RecordName) -> JobEnd:
         """The record that a link names: its own job delivers it, or it is there already."""
         node = self.backlog.node_of(name)
         if self._window is not None and (group := self._window.group(node)) is not None:
@@ -284,7 +284,7 @@ class Courier:
         ended: list[PendingEvent] = []
         for pending, outcome in commit.changes:
             if delivery.worst is not outcome:
-                delivery.worst = min(delivery.worst or outcome, outcome, key=PRECEDENCE.index)
+                delivery.worst = min(delivery.worst or outcome, outcome, key=WORST_FIRST.index)
             if pending.event.end_change(outcome):
                 ended.append(pending.event)
         for pending_alias, outcome in commit.pending_aliases:

@@ -166,7 +166,7 @@ class Target(msgspec.Struct):
     unsaved_aliases: list[PendingAlias] = msgspec.field(default_factory=list)
     merged: bool = False  # one of the aliases was a merge: they count as delivered
     former_keys: list[str] = msgspec.field(default_factory=list)
-    was_lost: bool = False  # it was deleted in Pipedrive: any event may create it again
+    was_deleted: bool = False  # it was deleted in Pipedrive: any event may create it again
 
 
 def name_key(name: object) -> str:

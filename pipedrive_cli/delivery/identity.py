@@ -349,7 +349,7 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
         yield skip_deleted(job, target, changes)
         return None
     if recreated_state is not None:
-        target.state, target.was_lost = recreated_state, True
+        target.state, target.was_deleted = recreated_state, True
     elif target.id is None and job.kind == "persons" and settings.match_email:
         yield from _adopt(job, target, changes, settings)
     return (yield from upsert(job, target, changes, settings))

@@ -88,7 +88,7 @@ class LiveDesk:
                 journal.save_record(commit.kind, commit.id, commit.keys, commit.state)
                 if commit.action == "created":
                     for key in commit.keys:
-                        journal.keep_lost(commit.kind, key, None)
+                        journal.keep_deleted(commit.kind, key, None)
                     journal.note_created(run, commit.kind, commit.id, commit.keys[0] if commit.keys else None)
             if written.shown is not None:
                 journal.see(commit.kind, [written.shown])
@@ -109,7 +109,7 @@ class LiveDesk:
         def record(journal: Journal) -> None:
             journal.forget_record(gone.kind, gone.id)
             if gone.key is not None:
-                journal.keep_lost(gone.kind, gone.key, gone.state)
+                journal.keep_deleted(gone.kind, gone.key, gone.state)
 
         await self.commits.record(record)
 

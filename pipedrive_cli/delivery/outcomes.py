@@ -69,11 +69,13 @@ def outcomes_of(
     unchanged: bool = False,
 ) -> tuple[tuple[PendingChange, Outcome], ...]:
     """Each change's outcome: delivered if the write has a value of its own, unchanged if it was superseded."""
-    wished = None if difference is None else {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
+    written_for = (
+        None if difference is None else {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
+    )
     result = []
     for pending in changes:
         outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
-        if wished is not None and id(pending) not in wished:
+        if written_for is not None and id(pending) not in written_for:
             outcome = Outcome.UNCHANGED
         result.append((pending, refused.get(id(pending), outcome)))
     return tuple(result)

@@ -13,7 +13,7 @@ import msgspec
 from pipedrive_cli.model import HANDLED, Change, Complaint, Outcome, Place
 
 # An event with several changes has the first of their outcomes in this order.
-PRECEDENCE = (
+WORST_FIRST = (
     Outcome.PENDING,
     Outcome.FAILED,
     Outcome.REJECTED,
@@ -22,7 +22,7 @@ PRECEDENCE = (
     Outcome.DUPLICATE,
     Outcome.SKIPPED,
 )
-_WEIGHT = {outcome: weight for weight, outcome in enumerate(PRECEDENCE)}
+_WEIGHT = {outcome: weight for weight, outcome in enumerate(WORST_FIRST)}
 
 
 class EventOrigin(msgspec.Struct, frozen=True, gc=False):

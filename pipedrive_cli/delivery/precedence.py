@@ -97,7 +97,7 @@ def precedence(
     """The precedence of the value that is in the field now; `seen` as in `fold.compute_difference`."""
     field_state = state.fields.get(address)
     current = None if seen is None else seen.get(address)
-    if seen is None or blank(current) or (field_state is None and _placeholder(address, current)):
+    if seen is None or blank(current) or (field_state is None and is_placeholder_price(address, current)):
         return LOWEST if field_state is None else field_state.precedence
     if field_state is not None and ours(kind, address, field_state, current, rules):
         return field_state.precedence
@@ -131,7 +131,7 @@ def foreign_time(state: RecordState, rules: PrecedenceRules) -> int:
     return state.first_update + 1  # an event of the same moment is not newer
 
 
-def _placeholder(address: str, value: Value) -> bool:
+def is_placeholder_price(address: str, value: Value) -> bool:
     """The 0 that Pipedrive puts where no price was given."""
     amounts = ("price", "cost", "direct_cost")
     return address.startswith("prices.") and isinstance(value, Mapping) and not any(value.get(a) for a in amounts)

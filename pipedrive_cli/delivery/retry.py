@@ -1,8 +1,8 @@
 """What to do with the outcome of one call: a decision, not a loop. Pure.
 
-`decide_retry` says: done, again after so long, give up, look before sending again, or stop. A refusal has a cause: the
-record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the decision means for
-whoever sent the call, named by what happens next.
+`decide_retry` says: done, send again after so long, slow down, the day is spent, in doubt, refused, gone, or give up. A
+refusal has a cause: the record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the
+decision means for whoever sent the call, named by what happens next.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _CREATIONS = frozenset(facts.create for facts in FACTS.values())
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Acknowledged."""
+    """Pipedrive did it, and the answer has what was asked for."""
 
     answer: Answer
 
@@ -214,7 +214,10 @@ def _again(reason: str, server: float | None, attempt: int, max_attempts: int, j
 
 
 def _limited(call: Call, answer: Answer) -> Verdict:
-    """A 429: of the day or of the last two seconds. Nothing was done either way, so a POST may be sent again."""
+    """A 429: of the day or of the last two seconds; a long pause counts as the day.
+
+    Nothing was done either way, so a POST may be sent again.
+    """
     retry_after = _retry_after(answer)
     daily = (
         "daily" in answer.error.lower()

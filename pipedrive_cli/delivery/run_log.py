@@ -21,7 +21,7 @@ class LiveFigures:
     """Live figures of one run. Workers add to them; progress displays read them several times a second."""
 
     run: str | None = None  # the run's name, once it has one
-    phase: str = "starting"  # a few words: "reading", "looking up persons", "writing", "waiting for the input's end"
+    phase: str = "starting"  # a few words: "reading", "looking up records", "finishing what is in flight"
     file: str = ""  # the source being read
     files_begun: int = 0
     files_total: int = 0
@@ -48,7 +48,7 @@ class LiveFigures:
     window_events: int = 0  # events that had no outcome when the current window began
     records_planned: int = 0  # the records of all windows so far
     events_planned: int = 0  # events read when the current window began: what the records so far came from
-    waiting_for: str | None = None  # why nothing is sent: "Pipedrive's burst limit", "tomorrow's budget"
+    waiting_for: str | None = None  # why nothing is sent: "Pipedrive's limit of requests", "tomorrow's budget"
     waiting_until: float | None = None  # loop time, seconds
 
 

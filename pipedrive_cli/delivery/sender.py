@@ -166,9 +166,9 @@ class Sender:
                     await self._day_spent(None)
                 else:
                     break
-            return self._leave(call, write=write)
+            return self._depart(call, write=write)
 
-    def _leave(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
+    def _depart(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
         """A call leaves now. Raises StopRun where it would cost more than the run may spend."""
         if self._max_tokens is not None and self._live_figures.tokens_spent + call.tokens > self._max_tokens:
             self.stop(

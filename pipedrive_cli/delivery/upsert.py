@@ -52,7 +52,7 @@ from pipedrive_cli.delivery.outcomes import (
     skip_deleted,
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank
+from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank, is_placeholder_price
 from pipedrive_cli.model import Complaint, JsonObject, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
@@ -200,7 +200,7 @@ def _end_missing(
     complaints: list[tuple[PendingEvent, Complaint]],
 ) -> SubPlan[bool]:
     """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
-    if not target.was_lost and not any(pending.change.may_create for pending in changes):
+    if not target.was_deleted and not any(pending.change.may_create for pending in changes):
         if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
             nobody = "nobody in Pipedrive or in the input bears this user id"
             yield reject_all(job, target, changes, "person_not_found", nobody, complaints)
@@ -251,8 +251,7 @@ def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> 
         if (new := fields.get(address)) is not None:
             fields[address] = {**price_row(row), **new}
             continue
-        placeholder = not row.get("price") and not row.get("cost") and not row.get("direct_cost")
-        if placeholder and address not in given:
+        if is_placeholder_price(address, row) and address not in given:
             continue
         fields[address] = price_row(row)
 
@@ -337,7 +336,7 @@ def handle_deleted(
         yield skip_deleted(job, target, changes)
         return False
     target.id, target.values, target.age = None, None, 0.0
-    target.state, target.was_lost = recreated_state, True
+    target.state, target.was_deleted = recreated_state, True
     return True
 
 

@@ -61,7 +61,7 @@ class Window:
             return lead_job(pending), None
         return None
 
-    def leave(self) -> tuple[list[PendingEvent], Group | None]:
+    def drop_next(self) -> tuple[list[PendingEvent], Group | None]:
         """Drops the next record. Returns the events that wait for it, once for each change, and its group."""
         if self._records:
             group = self._records.pop()

@@ -31,7 +31,7 @@ UNLIMITED = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PricePlan:
     """A plan's limits: `multiplier` x TOKENS_PER_SEAT tokens a day per seat (None: no limit); requests per window."""
 
     multiplier: int | None
@@ -47,18 +47,18 @@ class Plan:
         return None if self.multiplier is None else self.multiplier * TOKENS_PER_SEAT * seats
 
 
-PLANS: Mapping[str, Plan] = {
-    "lite": Plan(1, 20, 80),
-    "growth": Plan(2, 40, 160),
-    "premium": Plan(5, 100, 400),
-    "ultimate": Plan(7, 120, 480),
+PRICE_PLANS: Mapping[str, PricePlan] = {
+    "lite": PricePlan(1, 20, 80),
+    "growth": PricePlan(2, 40, 160),
+    "premium": PricePlan(5, 100, 400),
+    "ultimate": PricePlan(7, 120, 480),
     # The names until 2025, which older accounts still have.
-    "essential": Plan(1, 20, 80),
-    "advanced": Plan(2, 40, 160),
-    "professional": Plan(3, 80, 320),
-    "power": Plan(5, 100, 400),
-    "enterprise": Plan(7, 120, 480),
-    "unlimited": Plan(None, UNLIMITED, UNLIMITED),  # the sandbox's
+    "essential": PricePlan(1, 20, 80),
+    "advanced": PricePlan(2, 40, 160),
+    "professional": PricePlan(3, 80, 320),
+    "power": PricePlan(5, 100, 400),
+    "enterprise": PricePlan(7, 120, 480),
+    "unlimited": PricePlan(None, UNLIMITED, UNLIMITED),  # the sandbox's
 }
 
 

@@ -19,7 +19,7 @@ from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, Us
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_problems, warnings_of, with_pins
@@ -192,7 +192,7 @@ class AccountCheck:
         a_day = connection.limit_of("x-daily-ratelimit-token-limit")
         left = connection.limit_of("x-daily-ratelimit-token-remaining")
         usable = None if a_day is None or left is None else left - self.config.delivery.leave_tokens.of(a_day)
-        plan = PLANS[self.config.pipedrive.plan]
+        plan = PRICE_PLANS[self.config.pipedrive.plan]
         expected = plan.requests if self.config.pipedrive.oauth_token is None else plan.oauth_requests
         return AccountFound(
             company=account.company_name or str(account.company_id),

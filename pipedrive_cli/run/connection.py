@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.catalog import PLANS, Call
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import Send, read_me
 from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
@@ -36,7 +36,7 @@ CONNECTIONS = 128  # as many as the fastest plan with slow answers can use
 
 def to_account(config: Config) -> tuple[Client, int]:
     """A client, and the requests per 2 s to start from. Raises UserMistake without an address or a key."""
-    plan = PLANS[config.pipedrive.plan]
+    plan = PRICE_PLANS[config.pipedrive.plan]
     key = credentials(config)
     client = Client(base_address(config), key, timeout=config.delivery.timeout, connections=CONNECTIONS)
     return client, plan.allowed(oauth=config.pipedrive.oauth_token is not None)
@@ -55,7 +55,7 @@ def site_of(config: Config, company_domain: str | None = None) -> str | None:
 
 def to_sandbox(config: Config) -> tuple[Client, int]:
     """The same for an embedded, empty sandbox without limits."""
-    return client_of(embedded_sandbox(config), config), PLANS["unlimited"].requests
+    return client_of(embedded_sandbox(config), config), PRICE_PLANS["unlimited"].requests
 
 
 def client_of(sandbox: Sandbox, config: Config) -> Client:

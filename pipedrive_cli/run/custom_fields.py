@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
-from pipedrive_cli.pipedrive.catalog import PLANS, create_field
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, create_field
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.pipedrive.reading_account import read_fields
 from pipedrive_cli.run.account import AccountKnowledge
@@ -179,7 +179,7 @@ async def account_of_key(config: Config) -> tuple[Account, str | None]:
     async with connected(config) as connection:
         account = await whose_key(connection)
         limit = connection.limit_of("x-ratelimit-limit")
-    return account, next((plan for plan in TODAYS_PLANS if PLANS[plan].requests == limit), None)
+    return account, next((plan for plan in TODAYS_PLANS if PRICE_PLANS[plan].requests == limit), None)
 
 
 async def learn_account(config: Config, account: Account, kinds: Iterable[Kind]) -> AccountForSetup:

@@ -230,7 +230,7 @@ class Intake:
                 self._end_denied(place)
                 continue
             if row.transformed is None:
-                self._end_refused(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
+                self._end_at_once(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
                 continue
             pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
             if self._is_first(pending):
@@ -268,7 +268,7 @@ class Intake:
                     self._end_denied(entry.place)
                     continue
                 body = None if self.spool is None else entry.body() if key else entry.raw
-                self._end_refused(key, entry.identity or "", entry.place, body, event, cut=entry.cut)
+                self._end_at_once(key, entry.identity or "", entry.place, body, event, cut=entry.cut)
                 continue
             if filters and not passes(event, filters):
                 live_figures.filtered += 1
@@ -341,9 +341,9 @@ class Intake:
 
     def _end_denied(self, place: Place) -> None:
         """Ends an event whose user refused consent: nothing is kept of it but its place."""
-        self._end_refused(b"", "", place, None, DENIED)
+        self._end_at_once(b"", "", place, None, DENIED)
 
-    def _end_refused(
+    def _end_at_once(
         self, key: bytes, identity: str, place: Place, body: bytes | None, why: Complaint | None, *, cut: bool = False
     ) -> None:
         at = None if self.spool is None or body is None else self.spool.add(body)

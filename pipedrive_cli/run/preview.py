@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.source import resolve_sources
-from pipedrive_cli.pipedrive.catalog import PLANS, WINDOW_SECONDS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.mapping import RunMapping
@@ -123,7 +123,7 @@ class Preview:
         """How long the replay would take at best: the plan's requests per 2 s, searches, and tokens per day."""
         if self.options.sandbox:
             return 0.0
-        plan = PLANS[self.config.pipedrive.plan]
+        plan = PRICE_PLANS[self.config.pipedrive.plan]
         total = sum(self.live_figures.requests.values())
         needed = total / plan.allowed(oauth=self.config.pipedrive.oauth_token is not None) * WINDOW_SECONDS
         budget = self.config.delivery.daily_tokens

@@ -20,7 +20,7 @@ from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config, PlanName
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.run.connection import client_of
 from pipedrive_cli.run.embedded import furnish, sandbox_currencies
 from pipedrive_cli.run.options import RunOptions
@@ -38,7 +38,7 @@ REDRAW = 0.15  # the same in real seconds, while the account is read
 
 
 @dataclass(frozen=True, slots=True)
-class PlanLimits:
+class PricePlanLimits:
     """The plan of a rehearsal, its `seats` (None: not given, one is assumed), and seconds that an answer takes."""
 
     plan: PlanName
@@ -57,7 +57,7 @@ class Rehearsed:
     """How a run would end. `finished.summary.seconds` is the foretold time; `tokens_by_day` has no gaps."""
 
     finished: Finished
-    limits: PlanLimits
+    limits: PricePlanLimits
     day_budget: int
     tokens_by_day: tuple[int, ...]
     looked: LiveFigures | None = None  # what reading the real account has cost, if it was read
@@ -75,7 +75,7 @@ class Rehearsal:
     config: Config
     config_file: str
     options: RunOptions
-    limits: PlanLimits
+    limits: PricePlanLimits
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[LiveFigures], contextlib.AbstractContextManager[Callable[[], None]]] | None = None
@@ -113,7 +113,7 @@ class Rehearsal:
             stdin=self.stdin,
             watch=self._watch,
             note=self.note,
-            connect=lambda: (client_of(sandbox, self.config), PLANS[self.limits.plan].allowed(oauth=oauth)),
+            connect=lambda: (client_of(sandbox, self.config), PRICE_PLANS[self.limits.plan].allowed(oauth=oauth)),
             journal=journal,
         )
         finished = await job.run()
@@ -162,10 +162,10 @@ async def _showing(show: Callable[[], None], live_figures: LiveFigures, every: f
 
 def plan_limits(
     config: Config, *, plan: PlanName | None = None, seats: int | None = None, latency: float | None = None
-) -> PlanLimits:
+) -> PricePlanLimits:
     """What the config says, or an option in its place; a plan or seats that were asked for beat `daily_tokens`."""
     asked = plan is not None or seats is not None
-    return PlanLimits(
+    return PricePlanLimits(
         plan=plan or config.pipedrive.plan,
         seats=seats or config.pipedrive.seats,
         daily_tokens=None if asked else config.delivery.daily_tokens,
@@ -173,7 +173,7 @@ def plan_limits(
     )
 
 
-def _sandbox(config: Config, limits: PlanLimits, looked: AccountSnapshot | None = None) -> Sandbox:
+def _sandbox(config: Config, limits: PricePlanLimits, looked: AccountSnapshot | None = None) -> Sandbox:
     """An account on this plan whose day begins as the rehearsal does: with all of its budget.
 
     It is empty, or holds what was seen of the real one; its first day is then tomorrow, later than all that was seen.

@@ -9,7 +9,7 @@ from pipedrive_cli.delivery.effects import DeliverySettings
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.model import Kind, Value
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
 from pipedrive_cli.transform.transform import Transform
 
@@ -66,6 +66,6 @@ def day_budget(config: Config, *, sandbox: bool = False) -> Day:
 
     tokens = config.delivery.daily_tokens
     if tokens is None and config.pipedrive.seats is not None:
-        tokens = PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)
+        tokens = PRICE_PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)
     reserve = config.delivery.leave_tokens
     return Day(None if sandbox else tokens, reserve.ratio if reserve.ratio else float(reserve.tokens))

@@ -21,7 +21,9 @@ IGNORED = Complaint(
 
 @dataclass(frozen=True, slots=True)
 class ConsentRules:
-    """Without `purposes` (compared exactly) no event is skipped. `all_needed`: one refused purpose is enough."""
+    """Without `purposes` (compared exactly) no event is skipped. `all_needed`: one refused
+    purpose is enough to skip an event; else all of them must be refused.
+    """
 
     purposes: frozenset[str] = frozenset()
     all_needed: bool = True

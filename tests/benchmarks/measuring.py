@@ -17,7 +17,7 @@ from typing import Any
 from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity
-from pipedrive_cli.pipedrive.catalog import PLANS
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.options import RunOptions
@@ -79,7 +79,7 @@ class Account:
         key = ("x-api-token", Secret(options.api_token))
         transport = SandboxTransport(self.sandbox)
         client = Client("http://127.0.0.1", key, timeout=given.delivery.timeout, transport=transport)
-        return client, PLANS[options.plan].requests
+        return client, PRICE_PLANS[options.plan].requests
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ def test_records_are_looked_up_by_every_key_they_may_have() -> None:
 def test_whoever_waits_for_a_record_that_nobody_takes_up_is_named() -> None:
     """Each event once for each of its parts: changes and aliases, of records and of leads."""
     waiting = window(identify("e1", "a", 1), alias("e2", "a", "b", 2), lead("e3", "b", 3))
-    cases, place = waiting.leave()
+    cases, place = waiting.drop_next()
     assert [case.message_id for case in cases] == ["e1", "e3", "e2"]
     assert place is waiting.group(("persons", "key", "b"))
-    cases, place = waiting.leave()
+    cases, place = waiting.drop_next()
     assert ([case.message_id for case in cases], place) == (["e3"], None)
     assert waiting.take_next() is None

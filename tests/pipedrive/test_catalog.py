@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.model import KINDS, Contact, Kind
 from pipedrive_cli.pipedrive import catalog
 from pipedrive_cli.pipedrive.bodies import body_of, values_of
-from pipedrive_cli.pipedrive.catalog import ENDPOINTS, FACTS, PLANS, Call
+from pipedrive_cli.pipedrive.catalog import ENDPOINTS, FACTS, PRICE_PLANS, Call
 
 A, B, C, D, E = (letter * 40 for letter in "abcde")
 
@@ -128,9 +128,9 @@ def test_every_kind_has_its_facts() -> None:
 
 def test_plans_know_their_day() -> None:
     """A day's tokens are the seats times the plan's share."""
-    assert PLANS["lite"].tokens(2) == 60_000
-    assert PLANS["ultimate"].tokens(1) == 210_000
-    assert PLANS["unlimited"].tokens(1) is None
+    assert PRICE_PLANS["lite"].tokens(2) == 60_000
+    assert PRICE_PLANS["ultimate"].tokens(1) == 210_000
+    assert PRICE_PLANS["unlimited"].tokens(1) is None
 
 
 def test_at_most_fifteen_fields_can_be_listed() -> None:

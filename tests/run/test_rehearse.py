@@ -11,7 +11,7 @@ import pytest
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity, Pipedrive
 from pipedrive_cli.run.options import RunOptions
-from pipedrive_cli.run.rehearse import PlanLimits, Rehearsal, Rehearsed, plan_limits
+from pipedrive_cli.run.rehearse import PricePlanLimits, Rehearsal, Rehearsed, plan_limits
 from tests.harness import CONFIG, Scene, alias, event, group, identify, lines, options, ordered, track, viewed
 
 
@@ -26,7 +26,9 @@ def _events(users: int) -> list[dict[str, object]]:
     return made
 
 
-def _rehearsed(folder: Path, made: list[dict[str, object]], terms: PlanLimits, config: Config = CONFIG) -> Rehearsed:
+def _rehearsed(
+    folder: Path, made: list[dict[str, object]], terms: PricePlanLimits, config: Config = CONFIG
+) -> Rehearsed:
     source = folder / "rehearsed.ndjson"
     source.write_bytes(lines(made))
     asked = RunOptions(sources=(str(source),), sandbox=True, wait=True)
@@ -36,7 +38,7 @@ def _rehearsed(folder: Path, made: list[dict[str, object]], terms: PlanLimits, c
 def test_what_is_foretold_is_what_the_run_then_does(tmp_path: Path) -> None:
     """Records and outcomes are the same, and tokens within 2 %, as when the events are replayed into an account."""
     made = [*_events(40), alias("u1", "u2"), alias("u3", "new"), ordered("u4", [{"product_id": "p9", "name": "Nine"}])]
-    foretold = _rehearsed(tmp_path, made, PlanLimits("premium", 5, None)).finished.summary
+    foretold = _rehearsed(tmp_path, made, PricePlanLimits("premium", 5, None)).finished.summary
     happened = Scene(tmp_path, options(plan="premium", seats=5), plan="premium").run(made)
     assert foretold.events == happened.events
     assert foretold.records == happened.records
@@ -45,7 +47,7 @@ def test_what_is_foretold_is_what_the_run_then_does(tmp_path: Path) -> None:
 
 def test_a_run_that_needs_three_days_is_foretold_in_no_time(tmp_path: Path) -> None:
     """It waits at each day's budget, and asks now and then whether the next one has begun."""
-    foretold = _rehearsed(tmp_path, _events(240), PlanLimits("lite", None, 1500))
+    foretold = _rehearsed(tmp_path, _events(240), PricePlanLimits("lite", None, 1500))
     assert foretold.finished.summary.exit_code == 0
     assert foretold.days == 3
     assert len(foretold.tokens_by_day) == 3
@@ -59,7 +61,7 @@ def test_the_limit_of_the_plan_sets_the_pace(tmp_path: Path) -> None:
     """At least nine tenths of the requests that a plan allows leave, and none too many."""
     seconds = {}
     for plan, allowed in (("lite", 10.0), ("growth", 20.0), ("ultimate", 60.0)):
-        terms = PlanLimits(plan, 100, None)  # type: ignore[arg-type]  # names of plans, from a list
+        terms = PricePlanLimits(plan, 100, None)  # type: ignore[arg-type]  # names of plans, from a list
         summary = _rehearsed(tmp_path, _events(300), terms).finished.summary
         seconds[plan] = summary.seconds
         assert summary.requests.retried == 0
@@ -70,9 +72,9 @@ def test_the_limit_of_the_plan_sets_the_pace(tmp_path: Path) -> None:
 def test_the_terms_are_the_config_s_unless_others_are_asked_for() -> None:
     """`daily_tokens` counts where nothing was asked for; a plan or seats that were asked for beat it."""
     config = Config(pipedrive=Pipedrive(plan="growth", seats=4), delivery=Delivery(daily_tokens=99))
-    assert plan_limits(config) == PlanLimits("growth", 4, 99)
-    assert plan_limits(config, plan="lite") == PlanLimits("lite", 4, None)
-    assert plan_limits(config, seats=2) == PlanLimits("growth", 2, None)
+    assert plan_limits(config) == PricePlanLimits("growth", 4, 99)
+    assert plan_limits(config, plan="lite") == PricePlanLimits("lite", 4, None)
+    assert plan_limits(config, seats=2) == PricePlanLimits("growth", 2, None)
     assert plan_limits(Config()).assumed
     assert not plan_limits(Config(), seats=1).assumed
 
@@ -81,7 +83,7 @@ def test_a_pipe_is_rehearsed_like_a_file(tmp_path: Path) -> None:
     """Virtual time stands still while a pipe is read, so that it does not count as silent."""
     made = _events(50)
     asked = RunOptions(sources=("-",), sandbox=True, wait=True)
-    terms = PlanLimits("ultimate", 5, None)
+    terms = PricePlanLimits("ultimate", 5, None)
     piped = Rehearsal(CONFIG, "config.yaml", asked, terms, stdin=io.BytesIO(lines(made))).run()
     read = _rehearsed(tmp_path, made, terms)
     assert piped.finished.summary.events == read.finished.summary.events
@@ -97,5 +99,5 @@ def test_fields_that_the_account_of_a_rehearsal_lacks_are_made_for_it(tmp_path: 
         fields=Fields(persons={"role": "cd" * 20, "city": "City"}),
     )
     made = [identify("u", role="dev", city="Bonn"), event("page", userId="u", name="Home")]
-    summary = _rehearsed(tmp_path, made, PlanLimits("lite", 1, None), config).finished.summary
+    summary = _rehearsed(tmp_path, made, PricePlanLimits("lite", 1, None), config).finished.summary
     assert (summary.events.delivered, summary.events.skipped) == (1, 1)

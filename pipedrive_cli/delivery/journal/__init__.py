@@ -1,4 +1,4 @@
-"""The journal: the SQLite file that remembers every event's outcome, every write before it is sent, and every id."""
+"""The journal: the SQLite file that remembers outcomes, ids, and every creation and merge before it is sent."""
 
 from pipedrive_cli.delivery.journal.commits import GroupCommits
 from pipedrive_cli.delivery.journal.journal import Journal

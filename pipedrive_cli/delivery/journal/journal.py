@@ -302,7 +302,7 @@ class Journal:
         self._db.execute("DELETE FROM states WHERE kind = ? AND id = ?", (kind, record))
         self.unsee(kind, [record])
 
-    def keep_lost(self, kind: Kind, key: str, state: RecordState | None) -> None:
+    def keep_deleted(self, kind: Kind, key: str, state: RecordState | None) -> None:
         """Keeps what a deleted record gets when it is created again; None: it is there again."""
         self.set_fact(f"lost {kind} {key}", state)
 
