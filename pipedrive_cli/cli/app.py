@@ -318,7 +318,8 @@ def rehearse(
 ) -> int:
     """Say what a replay would create, cost and take.
 
-    The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written.
+    The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written,
+    save to files that options name.
     """
     from pipedrive_cli.cli import filtering, json_errors, output, rehearse_command  # noqa: PLC0415 - the other commands need none of it
     from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above

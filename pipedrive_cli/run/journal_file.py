@@ -6,7 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipedrive_cli.config import Config
 from pipedrive_cli.errors import StateHeld, UserMistake
+
+
+def named_journal(named: Path | None, config: Config, *, sandbox: bool) -> Path | None:
+    """The journal's file: the one that `--state` names, or else the config's. None: the account's own, or memory.
+
+    The config's file is the account's. What a sandbox remembers there would pass for what Pipedrive holds.
+    """
+    return named if named is not None or sandbox else config.state
 
 
 def default_path(company_id: int) -> Path:

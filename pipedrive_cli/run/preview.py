@@ -24,6 +24,7 @@ from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.intake import Intake, reading_started
+from pipedrive_cli.run.journal_file import named_journal
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
@@ -77,7 +78,7 @@ class Preview:
 
         Raises `UserMistake`, `ConfigProblems`, and `StopRun` where the account cannot be asked.
         """
-        state = self.options.state or self.config.state
+        state = named_journal(self.options.state, self.config, sandbox=self.options.sandbox)
         if not (self.options.online or self.options.sandbox):
             with contextlib.ExitStack() as stack:
                 journal = None

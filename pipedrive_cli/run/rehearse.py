@@ -1,8 +1,9 @@
-"""A replay rehearsed: the whole run against a sandbox with the plan's limits, in virtual time. Writes nothing anywhere.
+"""A replay rehearsed: the whole run against a sandbox with the plan's limits, in virtual time.
 
 Virtual time makes it the real thing, waiting included: bursts, answers that take a while, nights without budget. What
 it foretells are the run's own figures. It does not foresee other users of the same account. The sandbox is empty, or
-filled with what was read of the real account: see `rehearse_online`.
+filled with what was read of the real account: see `rehearse_online`. Nothing is written, save to files that options
+name: not to the config's journal either, which is the account's.
 """
 
 from __future__ import annotations

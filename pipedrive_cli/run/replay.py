@@ -39,7 +39,7 @@ from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
-from pipedrive_cli.run.journal_file import default_path, locked
+from pipedrive_cli.run.journal_file import default_path, locked, named_journal
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import RunOptions
@@ -330,7 +330,7 @@ class Replay:
             await client.aclose()
 
     def _state(self) -> Path | None:
-        return self.options.state or self.config.state
+        return named_journal(self.options.state, self.config, sandbox=self.options.sandbox)
 
     @contextlib.contextmanager
     def _journal(self, company: int) -> Iterator[Journal]:

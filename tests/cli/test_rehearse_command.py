@@ -111,6 +111,19 @@ def test_nothing_is_left_behind(config: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", [("rehearse",), ("replay", "--sandbox")])
+def test_the_journal_of_the_config_is_the_accounts(command: tuple[str, ...], tmp_path: Path) -> None:
+    """What happened in a sandbox never passes for what Pipedrive holds, nor is another company's journal refused."""
+    config = written_config(tmp_path, f"{CONFIG}state: acme.sqlite\n")
+    source = event_file(tmp_path, _lead(1))
+    for _ in range(2):
+        ended = pipedrive_cli(*command, source, "-c", config, "--json")
+        assert (ended.code, ended.json["events"]["delivered"]) == (0, 1), ended.err
+    seen = pipedrive_cli("preview", source, "-c", config, "--sandbox", "--json").json["events"]
+    assert (seen["delivered"], seen["duplicate"]) == (1, 0)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("acme")]
+
+
 def test_what_the_config_names_of_an_account_is_there(tmp_path: Path) -> None:
     """Labels, owner and currencies: nobody can know them without the account, so they are taken to be right."""
     leads = "{owner_id: 77, label_ids: [Customer, 5D1F0000-0000-4000-8000-000000000001], default_currency: NOK}"
