@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeAlias
 
 import typer
 
+from pipedrive_cli.cli.options import heed_no_more_interrupts
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError, interrupted
@@ -34,6 +35,7 @@ def errors_as_json(as_json: bool, describe: Describe | None = None) -> Iterator[
             print_json((describe or plain_summary)(error))
         raise
     except (KeyboardInterrupt, typer.Abort):
+        heed_no_more_interrupts()
         if as_json:
             print_json((describe or plain_summary)(interrupted()))
         raise

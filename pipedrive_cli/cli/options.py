@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -117,6 +118,11 @@ _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
 
 
+def heed_no_more_interrupts() -> None:
+    """From here on Ctrl-C does nothing: the command is ending, and another one would only show a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class PlainCommand(TyperCommand):
     """A command whose help has arguments as people write them: without Python's types, and each bracket once.
 
@@ -128,6 +134,7 @@ class PlainCommand(TyperCommand):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
+            heed_no_more_interrupts()
             raise interrupted() from interrupt
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

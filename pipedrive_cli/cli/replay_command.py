@@ -88,31 +88,23 @@ async def _with_signals(job: Replay) -> Finished:
     loop = asyncio.get_running_loop()
     interrupted = False
 
-    def interrupt(number: int) -> None:
+    def receive(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if interrupted:
             os._exit(128 + number)  # nothing is lost: the journal has every write that was sent
         interrupted = True
-        job.stop(
-            StopRun(
-                "interrupted: what was in flight is finished and recorded",
-                code="interrupted",
-                exit_code=128 + number,
-                hint="run the same command again to continue",
-            )
+        stop = StopRun(
+            "interrupted: what was in flight is finished and recorded",
+            code="interrupted",
+            exit_code=128 + number,
+            hint="run the same command again to continue",
         )
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        if interrupted:
-            interrupt(number)
-        loop.call_soon_threadsafe(interrupt, number)
+        loop.call_soon_threadsafe(job.stop, stop)
 
     with contextlib.ExitStack() as stack:
+        # Not `loop.add_signal_handler`: a loop that is busy would hear of the second signal only when it turns.
         for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, interrupt, number)
-            except NotImplementedError:  # on Windows the loop has no signal handlers
-                stack.callback(signal.signal, number, signal.signal(number, receive))
+            stack.callback(signal.signal, number, signal.signal(number, receive))
         return await job.run()
 
 

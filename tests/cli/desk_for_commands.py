@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -69,7 +70,10 @@ def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = F
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
         patch.setattr(typer.main, "get_command", _made_once)
+        before = signal.getsignal(signal.SIGINT)
         code = run()
+    if signal.getsignal(signal.SIGINT) is not before:  # a process that was interrupted would have ended
+        signal.signal(signal.SIGINT, before)
     ended = Ended(code, out.written(), err.written())
     assert CANARY not in ended.out + ended.err
     return ended

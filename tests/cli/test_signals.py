@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -10,14 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipedrive_cli.cli import command_line
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.errors import PipedriveCliError
 from pipedrive_cli.events.parts import WORTH, cores
+from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.sandbox.faults import parse
-from tests.cli.desk_for_commands import CANARY, Ended, account, pipedrive_cli, served, written_config
+from tests.cli.desk_for_commands import CANARY, Ended, account, event_file, pipedrive_cli, served, written_config
 from tests.harness import Event, identify, lines, ordered, track
 from tests.run.events_of_all_kinds import Contents, comparable
 
@@ -181,6 +186,46 @@ def test_a_second_signal_leaves_at_once_and_loses_nothing(tmp_path: Path) -> Non
         made.hurry()
         assert made.run("--quiet") == ALL_WELL
         assert [len(made.sandbox.contents()[kind]) for kind in ("persons", "leads")] == [2, 2]
+
+
+def test_a_second_signal_does_not_wait_for_a_busy_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large window is read in one go: whoever presses Ctrl-C twice does not wait for its end."""
+    ends: list[int] = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+
+    async def busy(send: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        assert ends == []
+        signal.raise_signal(signal.SIGINT)
+        assert ends == [130]
+        return await read_me(send)
+
+    monkeypatch.setattr("pipedrive_cli.run.replay.read_me", busy)
+    config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
+    ended = pipedrive_cli("replay", event_file(tmp_path, identify("u1")), "-c", config, "--sandbox", "--json")
+    assert (ends, ended.code) == ([130], 130)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_whoever_presses_ctrl_c_twice_in_a_preview_sees_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """The second one comes while the first is being told."""
+
+    shown = command_line._show
+
+    def pressed_again(error: PipedriveCliError) -> None:
+        signal.raise_signal(signal.SIGINT)
+        shown(error)
+
+    async def pressed(self: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipedrive_cli.run.preview.Preview.run", pressed)
+    monkeypatch.setattr(command_line, "_show", pressed_again)
+    config = written_config(tmp_path, "pipedrive: {company_domain: acme}\nidentity: {user_id_field: User id}\n")
+    ended = pipedrive_cli("preview", event_file(tmp_path, identify("u1")), "-c", config, *more)
+    assert (ended.code, "Traceback" in ended.err) == (130, False)
 
 
 def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path) -> None:

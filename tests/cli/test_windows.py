@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import signal
-from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -60,18 +59,16 @@ def test_a_place_can_be_read_and_copied() -> None:
     assert shown == r"C:\new exports\tables.ndjson:3"
 
 
-def test_a_loop_without_signal_handlers_is_interrupted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_interrupted_without_signal_handlers_of_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C finishes what is in flight, records it, and says what is left; the handlers of before are put back."""
-
-    def none(self: Any, number: int, callback: Callable[..., Any], *args: Any) -> None:
-        raise NotImplementedError
 
     async def interrupted(send: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(0.01)
         return await read_me(send)
 
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", none)
     monkeypatch.setattr("pipedrive_cli.run.replay.read_me", interrupted)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
