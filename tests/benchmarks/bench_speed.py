@@ -59,14 +59,16 @@ def rehearsed(folder: Path) -> None:
 def replayed(folder: Path) -> None:
     """The CPU of a replay into a served sandbox, beside a bare httpx loop that sends as many requests to it."""
     source = event_file(folder / "replay.ndjson", events(Mix(20_000, 1_000)))
-    with served(folder, "--plan", "unlimited") as url:
-        given = written(folder / "served.yaml", url)
-        ours = ran(*COMMAND, "replay", source, "-c", given, "--state", folder / "replay.journal", "--json", "--quiet")
-        requests = ours.json["requests"]["total"]
-        loop = ran(sys.executable, "-c", LOOP, url, str(requests))
-        ratio = ours.cpu / loop.cpu
-        figure = f"{ratio:.2f} times the CPU of a bare httpx loop of {requests:,} requests"
-        told("replay of 20,000 events", figure, "1.2", ratio <= 1.2)
+    ours, loops = [], []
+    for number in range(3):  # the best of three, for both are short
+        with served(folder, "--plan", "unlimited") as url:
+            given, state = written(folder / "served.yaml", url), folder / f"replay-{number}.journal"
+            ours.append(ran(*COMMAND, "replay", source, "-c", given, "--state", state, "--json", "--quiet"))
+            requests = ours[-1].json["requests"]["total"]
+            loops.append(ran(sys.executable, "-c", LOOP, url, str(requests)))
+    ratio = min(each.cpu for each in ours) / min(each.cpu for each in loops)
+    figure = f"{ratio:.2f} times the CPU of a bare httpx loop of {requests:,} requests"
+    told("replay of 20,000 events", figure, "1.2", ratio <= 1.2)
 
 
 def memory(folder: Path) -> None:
