@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeAlias
 
 import typer
 
-from pipedrive_cli.cli.options import heed_no_more_interrupts
+from pipedrive_cli.cli.interrupts import heed_no_more_interrupts
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError, interrupted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from pipedrive_cli.cli.interrupts import heed_no_more_interrupts
 from pipedrive_cli.errors import interrupted
 
 RUN_CODES = """\
@@ -116,11 +116,6 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every known
 
 _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
-
-
-def heed_no_more_interrupts() -> None:
-    """From here on Ctrl-C does nothing: the command is ending, and another one would only show a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class PlainCommand(TyperCommand):
