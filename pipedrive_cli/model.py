@@ -159,6 +159,11 @@ class Transformed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     complaints: tuple[Complaint, ...] = ()
     dropped: tuple[tuple[Kind, str], ...] = ()  # traits that no mapping names
 
+    @property
+    def misfit(self) -> bool:
+        """Whether a value does not fit its field, as far as the field is known."""
+        return bool(self.complaints) and any(complaint.code == "bad_value" for complaint in self.complaints)
+
 
 EventType: TypeAlias = Literal["identify", "group", "alias", "track", "page", "screen"]
 

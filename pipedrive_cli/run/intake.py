@@ -297,7 +297,7 @@ class Intake:
         if not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
-        if transformed.complaints and _misfit(transformed) and await self._renewed(event, pending):
+        if transformed.misfit and await self._renewed(event, pending):
             transformed = self.mapping.transform(event)
         self._settle(pending, transformed)
 
@@ -350,10 +350,6 @@ class Intake:
         pending = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
         pending.refuse(why or Complaint("bad_json", "the line holds no event"))
         self._run_log.end_event(pending)
-
-
-def _misfit(transformed: Transformed) -> bool:
-    return any(complaint.code == "bad_value" for complaint in transformed.complaints)
 
 
 async def _batches(reading: Batches) -> AsyncIterator[Batch]:

@@ -128,7 +128,7 @@ class PartReader:
             if not kinds <= ready:
                 raise NotOurs
             asked = transform(event)
-            if asked.complaints and any(complaint.code == "bad_value" for complaint in asked.complaints):
+            if asked.misfit:
                 misfits |= kinds
             if bodies:
                 body = entry.body()

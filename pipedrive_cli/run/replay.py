@@ -28,13 +28,14 @@ from pipedrive_cli.delivery.writes import Doubts, Writes
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.run_context import RunContext
-from pipedrive_cli.report.summary import Summary, to_json
+from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
@@ -43,7 +44,7 @@ from pipedrive_cli.run.journal_file import default_path, locked, named_journal
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import RunOptions
-from pipedrive_cli.run.results import new_run_name, nothing_read, summary_of, twin_records
+from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import day_budget
 from pipedrive_cli.run.spool import Spool
@@ -152,7 +153,8 @@ class Replay:
                 return await self._deliver(sources, rejects, sender, pace, account, journal, spool)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:
-        summary = nothing_read(self._name, stopped, self.live_figures)
+        problem = problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint)
+        summary = cut_short(stopped, (problem,), self.live_figures, self._name)
         return Finished(summary, None, stopped.resume_in, self._context(None))
 
     def _context(self, company: str | None) -> RunContext:

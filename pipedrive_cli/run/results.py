@@ -81,20 +81,6 @@ def summary_of(
     )
 
 
-def nothing_read(name: str, stopped: StopRun, live_figures: LiveFigures) -> Summary:
-    """The summary of a run that ended before its journal could be opened: nothing was read, nothing written."""
-    return Summary(
-        run=name,
-        status="stopped",
-        exit_code=stopped.exit_code,
-        reason=stopped.code,
-        input_complete=False,
-        requests=_sent(live_figures),
-        tokens=_spent(live_figures),
-        problems=(problem_group(stopped.code, Outcome.PENDING, 0, message=stopped.message, hint=stopped.hint),),
-    )
-
-
 def cut_short(
     error: PipedriveCliError, problems: tuple[ProblemGroup, ...], live_figures: LiveFigures, name: str
 ) -> Summary:
