@@ -77,6 +77,10 @@ Rejects = Annotated[
     Path | None,
     typer.Option("--rejects", metavar="FILE", help="Write rejected and failed events here, to be mended and replayed."),
 ]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", metavar="FILE", help="Write one line of JSON for each event here: what became of it."),
+]
 Reports = Annotated[
     list[Path] | None,
     typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),

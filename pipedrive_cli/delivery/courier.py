@@ -35,13 +35,13 @@ from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.identity import deliver_record, recreate
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
-from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventOrigin, PendingEvent
+from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventOrigin, EventRecord, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Change, Complaint, Kind, Outcome, Place, Rank, RecordName
+from pipedrive_cli.model import HANDLED, Change, Complaint, Kind, Outcome, Place, Rank, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
@@ -282,6 +282,8 @@ class Courier:
             event.complain(complaint)
         delivery.ended.append(commit)
         ended: list[PendingEvent] = []
+        if self.run_log.results is not None:
+            _note_records(commit, merged=any(isinstance(end, Commit) and end.merged for end in delivery.ended))
         for pending, outcome in commit.changes:
             if delivery.worst is not outcome:
                 delivery.worst = min(delivery.worst or outcome, outcome, key=WORST_FIRST.index)
@@ -313,6 +315,20 @@ class Courier:
         changes, pending_aliases = delivery.left()
         complaint = None if why is None else Complaint(why.code, why.message, outcome=outcome)
         await self._save(end_all(delivery.job.kind, changes, pending_aliases, outcome, complaint), delivery)
+
+
+def _note_records(commit: Commit, *, merged: bool) -> None:
+    """Notes for results at which record the changes and aliases of a commit have arrived. `merged`: its job merged."""
+    if commit.id is None:
+        return
+    action = commit.action or "updated"
+    ended = [(pending.event, outcome, action) for pending, outcome in commit.changes]
+    for pending_alias, outcome in commit.pending_aliases:
+        ended.append((pending_alias.event, outcome, "merged" if merged else action))
+    for event, outcome, done in ended:
+        if outcome in HANDLED:
+            arrived = EventRecord(commit.kind, commit.id, "unchanged" if outcome is Outcome.UNCHANGED else done)
+            event.records = (*event.records, arrived)
 
 
 def _identity(pending: PendingChange) -> tuple[int, int]:

@@ -6,11 +6,11 @@ A hundred thousand wait in a window. So each holds what decides its outcome, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from pipedrive_cli.model import HANDLED, Change, Complaint, Outcome, Place
+from pipedrive_cli.model import HANDLED, Change, Complaint, Kind, Outcome, Place
 
 # An event with several changes has the first of their outcomes in this order.
 WORST_FIRST = (
@@ -34,6 +34,14 @@ class EventOrigin(msgspec.Struct, frozen=True, gc=False):
     time: int | None = None  # microseconds since 1970 UTC
     body: int | None = None  # the place of its bytes in the spool
     cut: bool = False  # the bytes are only the beginning of an over-long line
+
+
+class EventRecord(NamedTuple):
+    """A record that a change of an event went to: its id, and `created`, `updated`, `unchanged` or `merged`."""
+
+    kind: Kind
+    id: int | str
+    action: str
 
 
 class ChangeStore(Protocol):
@@ -62,6 +70,7 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     open: int = 0  # its changes that have not ended, and its alias
     outcome: Outcome = Outcome.SKIPPED
     complaints: tuple[Complaint, ...] = ()
+    records: tuple[EventRecord, ...] = ()  # what became of its changes; kept only where results are written
 
     @property
     def origin(self) -> EventOrigin:
@@ -111,4 +120,5 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
         handled = original.outcome in HANDLED or original.outcome is Outcome.SKIPPED
         self.outcome = Outcome.DUPLICATE if handled else original.outcome
         self.complaints = tuple(c for c in original.complaints if c.outcome is self.outcome)
+        self.records = original.records
         self.digest = b""  # the original's outcome is the one to remember

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.model import Complaint, Kind, Outcome, cause_of
+from pipedrive_cli.model import Complaint, Kind, Outcome, Place, cause_of
 
 
 @dataclass(slots=True)
@@ -61,9 +61,18 @@ class EventObserver(Protocol):
     def note_ended(self, event: PendingEvent) -> None: ...
 
 
+class EventResults(Protocol):
+    """Takes a line for every event that has ended."""
+
+    def add_event(self, event: PendingEvent) -> None: ...
+
+    def add_known_event(self, place: Place, message_id: str) -> None:
+        """An event that an earlier run has handled."""
+
+
 @dataclass(slots=True)
 class RunLog:
-    """One run's log. `observer` is told of every event that has ended, before it is journaled.
+    """One run's log. `observer` is told of every event that has ended, before it is journaled; so is `results`.
 
     `journaled` False: the outcomes of single events are not journaled.
     """
@@ -72,6 +81,7 @@ class RunLog:
     live_figures: LiveFigures
     observer: EventObserver | None = None
     journaled: bool = True
+    results: EventResults | None = None
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
@@ -132,11 +142,15 @@ class RunLog:
                 self.problem(complaint, event, complaint.outcome)
         if self.observer is not None:
             self.observer.note_ended(event)
+        if self.results is not None:
+            self.results.add_event(event)
         if self.journaled and event.digest:
             self._ended.append((event.digest, event.outcome))
 
-    def end_known_event(self) -> None:
+    def end_known_event(self, place: Place, message_id: str) -> None:
         """An event that was handled before came again: the journal keeps the outcome that it has."""
+        if self.results is not None:
+            self.results.add_known_event(place, message_id)
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
         self.count("outcome", Outcome.DUPLICATE.value)
 

@@ -58,7 +58,7 @@ class RejectsWriter:
         """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
         _refuse_unfit(path)
         for source in inputs:
-            _refuse_source(path, source)
+            refuse_source("--rejects", path, source)
         self.path = path
         self.count = 0
         self._file: BinaryIO | None = None
@@ -175,14 +175,15 @@ def _refuse_unfit(path: Path) -> None:
         )
 
 
-def _refuse_source(path: Path, source: Path) -> None:
+def refuse_source(option: str, path: Path, source: Path) -> None:
+    """Raises `UserMistake` where the file that `option` names is a source of this run."""
     try:
         same = path.samefile(source)
     except OSError:  # one of the two does not exist (yet), or is no file: "-", a URL
         same = False
     if same or path.absolute() == source.absolute():
         raise UserMistake(
-            f"--rejects {path}: that file is read in this run",
-            code="rejects_file",
-            hint="Name another file for the rejects; a source is never overwritten.",
+            f"{option} {path}: that file is read in this run",
+            code="rejects_file" if option == "--rejects" else "usage",
+            hint=f"Name another file for {option}; a source is never overwritten.",
         )

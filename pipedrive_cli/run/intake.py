@@ -222,10 +222,10 @@ class Intake:
         file = reading.source.name
         self._run_log.live_figures.events_read += len(rows)
         for row in rows:
-            if row.digest in known:
-                self._run_log.end_known_event()
-                continue
             place = Place(file, row.line, row.index)
+            if row.digest in known:
+                self._run_log.end_known_event(place, row.message_id)
+                continue
             if row.refusal is not None and row.refusal.code == DENIED.code:
                 self._end_denied(place)
                 continue
@@ -254,7 +254,7 @@ class Intake:
                     live_figures.filtered += 1
                     continue
                 live_figures.events_read += 1
-                self._run_log.end_known_event()
+                self._run_log.end_known_event(entry.place, entry.identity or "")
                 continue
             assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):

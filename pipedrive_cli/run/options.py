@@ -32,6 +32,7 @@ class RunOptions:
     limit: int | None = None
     filters: Filters = field(default_factory=Filters)
     rejects: Path | None = None
+    results: Path | None = None
     max_tokens: int | None = None
     deadline: float | None = None
     max_failures: int | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.report.event_results import ResultsWriter
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.summary import Summary, problem_group, to_json
@@ -84,6 +85,7 @@ class Replay:
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _clock: ServerClock = field(default_factory=lambda: ServerClock(time.time))
+    _results: ResultsWriter | None = None
     _timeline: Timeline | None = None  # begins when delivery begins
 
     def stop(self, why: StopRun) -> None:
@@ -103,6 +105,8 @@ class Replay:
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
         rejects = self._rejects(sources)
+        if self.options.results is not None:
+            self._results = ResultsWriter(self.options.results, _paths(sources))
         reading_started(self.live_figures, sources)
         door = None if self.options.sandbox or self.connect else pause_file(base_address(self.config), self._state())
         if door is not None and (shut := firewall_pause(door, time.time())) is not None:
@@ -110,9 +114,14 @@ class Replay:
                 rejects.discard()
             return self._nothing_read(shut)
         async with contextlib.AsyncExitStack() as stack:
+            if self._results is not None:
+                stack.callback(self._results.close)
             if self.watch is not None:
                 await stack.enter_async_context(self.watch(self.live_figures))
             finished = await self._through(sources, rejects)
+        if self._results is not None and self._results.lost is not None:
+            lost = self._results.lost
+            self.note(f"--results {self._results.path} ends before the run does: {lost.strerror or lost}")
         if door is not None and finished.summary.reason == "firewall":
             remember_firewall(door, time.time())
         return finished
@@ -219,7 +228,7 @@ class Replay:
             files=files,
             max_failures=self.options.max_failures,
         )
-        run_log = RunLog(run, self.live_figures, observer=unfinished)
+        run_log = RunLog(run, self.live_figures, observer=unfinished, results=self._results)
         commits = GroupCommits(journal)
         desk = self._desk(sender, commits, run_log)
         courier = Courier(desk, run_log, Backlog(journal.aliases(), spool))
@@ -353,13 +362,17 @@ class Replay:
     def _rejects(self, sources: list[Source]) -> RejectsWriter | None:
         if self.options.rejects is None:
             return None
-        return RejectsWriter(self.options.rejects, [s.path for s in sources if s.path is not None])
+        return RejectsWriter(self.options.rejects, _paths(sources))
 
     def note_answer(self, call: Call, answer: Answer) -> None:
         """A moment of the run's timeline, once something is delivered."""
         del call, answer  # that one came is enough
         if self._timeline is not None:
             self._timeline.add_moment(asyncio.get_running_loop().time(), self.live_figures)
+
+
+def _paths(sources: Sequence[Source]) -> list[Path]:
+    return [source.path for source in sources if source.path is not None]
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:
