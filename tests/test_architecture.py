@@ -53,6 +53,7 @@ PURE = (
     "delivery.desk",
     "delivery.retry",
     "delivery.budget",
+    "delivery.brakes",
     "pipedrive.catalog",
     "pipedrive.bodies",
     "pipedrive.fields",

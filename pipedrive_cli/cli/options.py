@@ -26,6 +26,14 @@ def epilog(*examples: str, codes: str = "") -> str:
     return f"\b\nExamples:{lines}" + (f"\n\n{codes}" if codes else "")
 
 
+def brakes(
+    *, created: int | None = None, updated: int | None = None, merged: int | None = None, deleted: int | None = None
+) -> dict[Any, int]:
+    """The brakes that were given on the command line."""
+    given = {"created": created, "updated": updated, "merged": merged, "deleted": deleted}
+    return {done: limit for done, limit in given.items() if limit is not None}
+
+
 def completing(*words: str) -> Callable[[str], list[str]]:
     """A function with which the shell completes a word to one of `words`."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
@@ -93,6 +101,18 @@ Deadline = Annotated[
 ]
 MaxFailures = Annotated[
     int | None, typer.Option("--max-failures", min=1, metavar="N", help="Stop once N events have failed.")
+]
+MaxCreated = Annotated[
+    int | None, typer.Option("--max-created", min=0, metavar="N", help="Stop before creating more records than N.")
+]
+MaxUpdated = Annotated[
+    int | None, typer.Option("--max-updated", min=0, metavar="N", help="Stop before updating more records than N.")
+]
+MaxMerged = Annotated[
+    int | None, typer.Option("--max-merged", min=0, metavar="N", help="Stop before merging more records than N.")
+]
+MaxDeleted = Annotated[
+    int | None, typer.Option("--max-deleted", min=0, metavar="N", help="Stop before deleting more records than N.")
 ]
 Waiting = Annotated[
     bool, typer.Option("--wait", help="When the day's budget is spent, sleep until it is back instead of stopping.")

@@ -307,6 +307,21 @@ class Products(Section, frozen=True):
     ] = "update"
 
 
+Brake: TypeAlias = Annotated[int, msgspec.Meta(ge=0)] | None
+
+
+class Brakes(Section, frozen=True):
+    """How many records of all kinds one run may write before it stops, ahead of the write that is too many."""
+
+    created: Annotated[
+        Brake,
+        config_key("The most records that one run may create. Without it, any number.", examples=[500]),
+    ] = None
+    updated: Annotated[Brake, config_key("The most records that one run may update.", examples=[5_000])] = None
+    merged: Annotated[Brake, config_key("The most merges in one run.", examples=[20])] = None
+    deleted: Annotated[Brake, config_key("The most records that one command may delete.", examples=[100])] = None
+
+
 class Delivery(Section, frozen=True):
     """How changes are sent."""
 
@@ -376,6 +391,7 @@ class Delivery(Section, frozen=True):
             schema={"type": ["string", "integer"], "pattern": r"^\s*[0-9.]+\s*%?\s*$", "minimum": 0},
         ),
     ] = Reserve(ratio=0.1)
+    brakes: Brakes = Brakes()
 
 
 class Config(Section, frozen=True):

@@ -182,6 +182,10 @@ class Backlog:
         """An alias was refused: its previous id names a person of its own again."""
         self._aliases.pop(previous, None)
 
+    def empty_copy(self) -> Backlog:
+        """A backlog with the same aliases and store, in which nothing waits: for another courier."""
+        return Backlog(self._aliases, self._store)
+
     def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
         """Empties the backlog. Returns all that waited, records and leads, in the order of reading."""
         groups, self._groups = self._groups, {}

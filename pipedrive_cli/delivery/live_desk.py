@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
-from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write
+from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Refusal, Snapshot, Write
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
@@ -33,6 +34,7 @@ class LiveDesk:
     commits: GroupCommits
     run_log: RunLog
     writes: Writes
+    brakes: BrakeCounter = field(default_factory=lambda: BrakeCounter({}))
 
     @property
     def stopped(self) -> StopRun | None:
@@ -76,7 +78,14 @@ class LiveDesk:
         await self.writes.settle_earlier(job)
 
     async def send(self, write: Write, written: Written) -> Values:
-        return await self.writes.send(write, written)
+        if not self.brakes:
+            return await self.writes.send(write, written)
+        self.brakes.begin(write.action)
+        try:
+            return await self.writes.send(write, written)
+        except Refusal:
+            self.brakes.take_back(write.action)
+            raise
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         run = self.run_log.run

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, PendingAlias, Waiting
+from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, PendingAlias, SpooledChange, Waiting
 from pipedrive_cli.delivery.effects import name_key
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.pending_event import PendingEvent
@@ -21,8 +21,25 @@ class Window:
     """All that waits in a backlog, taken out of it. Records that others link to come first."""
 
     def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-        self._groups, self._leads = backlog.hand_over()
+        self._fill(backlog, *backlog.hand_over())
+
+    def copy(self, backlog: Backlog) -> Window:
+        """The same records for a courier with that backlog, with events of its own: no event ends twice."""
+        events: dict[int, PendingEvent] = {}
+        groups: dict[int, Group] = {}
+        for group in self._records:
+            aliases = [
+                PendingAlias(each.alias, _event_copy(each.event, events)) for each in group.pending_aliases or ()
+            ]
+            changes = [_waiting_copy(each, events) for each in group.changes]
+            groups[id(group)] = Group(group.node, group.others, changes, aliases or None, group.former)
+        copy = Window.__new__(Window)
+        nodes = {node: groups[id(group)] for node, group in self._groups.items()}
+        copy._fill(backlog, nodes, [_waiting_copy(each, events) for each in reversed(self._leads)])
+        return copy
+
+    def _fill(self, backlog: Backlog, groups: dict[Node, Group], leads: list[Waiting]) -> None:
+        self._backlog, self._groups, self._leads = backlog, groups, leads
         unique = {id(group): group for group in self._groups.values()}
         self._records = sorted(unique.values(), key=lambda group: _ORDER[group.kind])
         # Taken from their ends, so that what is done takes no room.
@@ -67,6 +84,20 @@ class Window:
             group = self._records.pop()
             return _events_of([*group.changes, *(group.pending_aliases or ())]), group
         return _events_of([self._leads.pop()]), None
+
+
+def _event_copy(event: PendingEvent, copies: dict[int, PendingEvent]) -> PendingEvent:
+    if (copy := copies.get(id(event))) is None:
+        copy = PendingEvent(b"", event.stored_origin, event.store, event.open, event.outcome)
+        copies[id(event)] = copy
+    return copy
+
+
+def _waiting_copy(waiting: Waiting, copies: dict[int, PendingEvent]) -> Waiting:
+    event = _event_copy(waiting.event, copies)
+    if isinstance(waiting, SpooledChange):
+        return SpooledChange(event, waiting.at)
+    return waiting._replace(event=event)
 
 
 def _events_of(waiting: Iterable[Waiting | PendingAlias]) -> list[PendingEvent]:

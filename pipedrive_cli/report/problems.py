@@ -185,6 +185,9 @@ _DELIVERY: dict[str, Words] = {
     "max_tokens": Words("the run has spent the tokens that --max-tokens allows", "Run the same command again."),
     "deadline": Words("the time that --deadline allows is over", "Run the same command again."),
     "max_failures": Words("more events failed than --max-failures allows", "See the problems above; then run again."),
+    "brake": Words(
+        "the run would write more records than its brakes allow", "See `preview --online`; then raise the brake."
+    ),
     "input_left": Words("the run before had not read all its input", "Repeat its replay: a retry reads no files."),
     "no_pipedrive": Words(
         "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipedrive_cli.delivery.brakes import Done
 from pipedrive_cli.report.wording import Scene
 
 
@@ -36,6 +38,7 @@ class RunOptions:
     max_tokens: int | None = None
     deadline: float | None = None
     max_failures: int | None = None
+    brakes: Mapping[Done, int] = field(default_factory=dict)  # above those of the config
     wait: bool = False
     reread: bool = False
     retry: bool = False  # no sources: the unfinished events that the journal keeps

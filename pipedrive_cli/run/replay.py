@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
+from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.delivery.budget import Pace
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.directory import Directory
@@ -44,10 +45,12 @@ from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.journal_file import default_path, locked, named_journal
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
+from pipedrive_cli.run.online_account import OnlineAccount
 from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.paper_pass import stop_before
 from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
-from pipedrive_cli.run.settings import day_budget
+from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.unfinished import UnfinishedEvents, UnfinishedReading, chosen_run, input_left, sources_as_typed
 from pipedrive_cli.run.workers import Workers
@@ -230,7 +233,8 @@ class Replay:
         )
         run_log = RunLog(run, self.live_figures, observer=unfinished, results=self._results)
         commits = GroupCommits(journal)
-        desk = self._desk(sender, commits, run_log)
+        brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
+        desk = self._desk(sender, commits, run_log, brakes)
         courier = Courier(desk, run_log, Backlog(journal.aliases(), spool))
         mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
         intake = Intake(
@@ -246,6 +250,9 @@ class Replay:
         )
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)
+        if brakes:
+            records = OnlineAccount(account, desk.directory, journal)
+            session.stop_before = lambda window: stop_before(window, courier, records, brakes)
         with self._deadline(sender):
             stopped = await session.run()
         rejects_file, stopped = self._record_end(stopped, session, unfinished, commits)
@@ -286,7 +293,7 @@ class Replay:
                 files.keep(session.intake.finished)
         return rejects_file, stopped
 
-    def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog) -> LiveDesk:
+    def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog, brakes: BrakeCounter) -> LiveDesk:
         directory = Directory(
             commits,
             sender.send,
@@ -297,7 +304,7 @@ class Replay:
         )
         doubts = Doubts(directory, self.config.delivery.settle)
         writes = Writes(sender, directory, commits, doubts, run_log.run, self._clock.now)
-        return LiveDesk(sender, directory, commits, run_log, writes)
+        return LiveDesk(sender, directory, commits, run_log, writes, brakes)
 
     @contextlib.contextmanager
     def _deadline(self, sender: Sender) -> Iterator[None]:

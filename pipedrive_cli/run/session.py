@@ -5,6 +5,7 @@ Whoever sends, rehearses or previews runs this same session. Only the desk diffe
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Session:
     run_log: RunLog
     spool: Spool | None = None
     workers: Workers | None = None
+    stop_before: Callable[[Window], Awaitable[StopRun | None]] | None = None  # why a window must not be delivered
     lost_track: bool = False  # the outcomes of some events could not be recorded
 
     @property
@@ -105,6 +107,10 @@ class Session:
                 pass  # each job meets the failure itself, and creates nothing
             except StopRun as stop:
                 courier.desk.stop(stop)
+        if courier.desk.stopped is None and self.stop_before is not None:
+            live_figures.phase = "counting what would be written"
+            if (too_many := await self.stop_before(window)) is not None:
+                courier.desk.stop(too_many)
         live_figures.phase = "writing" if courier.desk.stopped is None else "recording what is left"
         await courier.deliver(window, 1 if self.workers is None else self.workers.number())
         courier.desk.window_over()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.brakes import Done
 from pipedrive_cli.delivery.effects import DeliverySettings
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.model import Kind, Value
@@ -69,3 +71,16 @@ def day_budget(config: Config, *, sandbox: bool = False) -> Day:
         tokens = PRICE_PLANS[config.pipedrive.plan].tokens(config.pipedrive.seats)
     reserve = config.delivery.leave_tokens
     return Day(None if sandbox else tokens, reserve.ratio if reserve.ratio else float(reserve.tokens))
+
+
+def brake_limits(config: Config, chosen: Mapping[Done, int]) -> dict[Done, int]:
+    """The brakes of a run: those of the config, save where the command line has its own."""
+    brakes = config.delivery.brakes
+    limits: dict[Done, int | None] = {
+        "created": brakes.created,
+        "updated": brakes.updated,
+        "merged": brakes.merged,
+        "deleted": brakes.deleted,
+        **chosen,
+    }
+    return {done: limit for done, limit in limits.items() if limit is not None}
