@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import ChangeStore, PendingEvent
 from pipedrive_cli.delivery.precedence import NO_TIME
@@ -27,7 +28,6 @@ from pipedrive_cli.model import (
 from pipedrive_cli.transform.packing import PackedChange, PackedTransformed, unpack
 
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
-Step: TypeAlias = tuple[str, int | None]  # an alias: the current id, and the time from which it holds
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +92,12 @@ class Group(msgspec.Struct, eq=False, gc=False):
         """All names of the record: nearly always one."""
         return {self.node, *(self.others or ())}
 
+    def size(self) -> int:
+        """How much there is to do when another group takes it over."""
+        former = 0 if self.former is None else len(self.former)
+        others = 0 if self.others is None else len(self.others)
+        return len(self.changes) + len(self.pending_aliases or ()) + others + former
+
     def join(self, pending_alias: PendingAlias) -> None:
         """Adds an alias of this record."""
         if self.pending_aliases is None:
@@ -112,7 +118,13 @@ class Group(msgspec.Struct, eq=False, gc=False):
         for pending_alias in other.pending_aliases or ():
             self.join(pending_alias)
         if other.former is not None:
-            self.former = other.former if self.former is None else self.former | other.former
+            self.add_former(other.former)
+
+    def add_former(self, keys: Iterable[str]) -> None:
+        """Adds former ids that its changes name."""
+        if self.former is None:
+            self.former = set()
+        self.former.update(keys)
 
 
 class Backlog:
@@ -121,8 +133,8 @@ class Backlog:
     `store` keeps the changes until their record is delivered; None: they stay in memory.
     """
 
-    def __init__(self, aliases: dict[str, Step], store: ChangeStore | None = None) -> None:
-        self._aliases = dict(aliases)
+    def __init__(self, aliases: Mapping[str, Step], store: ChangeStore | None = None) -> None:
+        self._aliases = Aliases(aliases)
         self._store = store
         self._groups: dict[Node, Group] = {}
         self._leads: list[Waiting] = []
@@ -146,7 +158,7 @@ class Backlog:
     def link(self, alias: Alias) -> None:
         """From here on the previous key stands for the current one, unless `unlink` takes that back."""
         if alias.previous.key is not None and alias.current.key is not None:
-            self._aliases[alias.previous.key] = (alias.current.key, alias.time)
+            self._aliases.link(alias.previous.key, (alias.current.key, alias.time))
 
     def join(self, pending_alias: PendingAlias) -> None:
         """Adds an alias whose ids `link` has linked."""
@@ -162,13 +174,7 @@ class Backlog:
 
     def canonical(self, key: str) -> str:
         """The present key of the person that `key` names."""
-        while (step := self._aliases.get(key)) is not None:
-            key = step[0]
-        return key
-
-    def depth(self, key: str | None, time: int | None) -> int:
-        """By how many ranks a value of `key` at `time` is below one of the present key: see the function `depth`."""
-        return depth(self._aliases, key, time)
+        return self._aliases.canonical(key)
 
     def node_of(self, name: RecordName) -> Node:
         """The name under which the backlog has a record."""
@@ -180,7 +186,7 @@ class Backlog:
 
     def unlink(self, previous: str) -> None:
         """An alias was refused: its previous id names a person of its own again."""
-        self._aliases.pop(previous, None)
+        self._aliases.unlink(previous)
 
     def empty_copy(self) -> Backlog:
         """A backlog with the same aliases and store, in which nothing waits: for another courier."""
@@ -238,7 +244,7 @@ class Backlog:
             others = record.pipedrive_id is not None and record.key is not None and self._is_of_another_key(record)
             group = self._group({node} if others else self._nodes(record))
         if record.key is not None and record.key != node[2]:
-            group.former = {record.key} if group.former is None else group.former | {record.key}
+            group.add_former((record.key,))
         group.changes.append(waiting)
 
     def _is_of_another_key(self, name: RecordName) -> bool:
@@ -271,7 +277,8 @@ class Backlog:
         # In an order of its own: a set's differs from run to run, and with it what is shown.
         ordered = nodes if len(nodes) == 1 else sorted(nodes, key=repr)
         found = {id(group): group for node in ordered if (group := self._groups.get(node)) is not None}
-        target = max(found.values(), key=lambda group: len(group.changes)) if found else Group(next(iter(ordered)))
+        # The smaller one goes into the larger one, or ten thousand aliases of one person would take hours.
+        target = max(found.values(), key=Group.size) if found else Group(next(iter(ordered)))
         for group in found.values():
             if group is not target:
                 target.absorb(group)
@@ -311,7 +318,7 @@ class Backlog:
             if key is not None:
                 key = self.canonical(key)
                 keys.add(key)
-            if not self._aliases.keys().isdisjoint(keys):
+            if any(each in self._aliases for each in keys):
                 changes = [self._deepened(pending) for pending in changes]
         changes.sort(key=_by_time)
         return Job(
@@ -324,36 +331,14 @@ class Backlog:
             pending_aliases=pending_aliases,
             nodes=frozenset(group.nodes),
             contested=frozenset(contested),
-            steps=self._steps(keys) if group.kind == "persons" else {},
+            steps=self._aliases.steps_from(keys) if group.kind == "persons" else {},
         )
 
     def _deepened(self, pending: PendingChange) -> PendingChange:
-        depth = self.depth(pending.change.record.key, pending.change.time)
+        depth = self._aliases.depth(pending.change.record.key, pending.change.time)
         return pending._replace(depth=depth) if depth else pending
-
-    def _steps(self, keys: Iterable[str]) -> dict[str, Step]:
-        steps: dict[str, Step] = {}
-        for first in keys:
-            key = first
-            while key not in steps and (step := self._aliases.get(key)) is not None:
-                steps[key] = step
-                key = step[0]
-        return steps
 
 
 def _by_time(pending: PendingChange) -> int:
     time = pending.change.time
     return NO_TIME if time is None else time
-
-
-def depth(steps: Mapping[str, Step], key: str | None, time: int | None) -> int:
-    """How many aliases came after a value of `key` at `time` (microseconds): each lowers the value by one rank.
-
-    From the first alias that is not earlier than the value, all count that follow on the way to the present key.
-    """
-    found, at = 0, NO_TIME if time is None else time
-    while key is not None and (step := steps.get(key)) is not None:
-        key = step[0]
-        if found or at <= (NO_TIME if step[1] is None else step[1]):
-            found += 1
-    return found

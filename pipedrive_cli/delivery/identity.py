@@ -7,12 +7,13 @@ target, a record that exists or none yet, and `upsert` writes there what the job
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job, PendingAlias, Step, depth
+from pipedrive_cli.delivery.aliases import Aliases, Step
+from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
@@ -32,10 +33,10 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.outcomes import reject_alias, skip_deleted
+from pipedrive_cli.delivery.outcomes import in_one, reject_aliases, skip_deleted
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import handle_deleted, upsert
-from pipedrive_cli.model import Complaint, Outcome, RecordName, Value, Values
+from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
 
 UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
@@ -54,30 +55,48 @@ class Resolution:
     unsaved: list[PendingAlias] = field(default_factory=list)
     refused_aliases: list[PendingAlias] = field(default_factory=list)
     merged: bool = False
+    _settled: Aliases = field(init=False)  # those that earlier windows or runs have settled
+    _survivors: dict[int, int] = field(default_factory=dict)  # merged here: loser -> survivor
+    _carriers: set[str] | None = None  # ids whose changes wait in this job, or those of a former id of theirs
+    _ended: list[Commit] = field(default_factory=list)  # aliases that ask for nothing more
+
+    def __post_init__(self) -> None:
+        waiting = {pending_alias.previous for pending_alias in self.job.pending_aliases}
+        self._settled = Aliases({key: step for key, step in self.job.steps.items() if key not in waiting})
 
     def find_key(self, key: str) -> SubPlan[int | None]:
         """The id of the living record with this key; the oldest, should there be several."""
         if key not in self.found:
             ids = yield Find(self.job.kind, key=key)
             self.found[key] = ids[0] if ids else None
-        return self.found[key]
+        return self._living(self.found[key])
+
+    def _living(self, record: int | None) -> int | None:
+        """The record itself, or the one that it was merged into."""
+        while record is not None and (survivor := self._survivors.get(record)) is not None:
+            self._survivors[record] = self._survivors.get(survivor, survivor)  # the next one has half as far to go
+            record = survivor
+        return record
 
     def settle_ids(self, changes: list[PendingChange]) -> SubPlan[list[PendingChange]]:
         """Checks records named by Pipedrive's id: it wins, and is joined to the key. Returns the remaining changes."""
+        refusals: dict[int | None, Complaint] = {}
         for named in self.job.ids:
             refusal = yield from self._check_id(named)
             if refusal is None:
                 self.by_id = named
-                continue
-            guilty = [pending for pending in changes if pending.change.record.pipedrive_id == named]
-            changes = [pending for pending in changes if pending.change.record.pipedrive_id != named]
-            yield Commit(
-                self.job.kind,
-                None,
-                changes=tuple((pending, Outcome.REJECTED) for pending in guilty),
-                complaints=tuple((pending.event, refusal) for pending in guilty),
-            )
-        return changes
+            else:
+                refusals[named] = refusal
+        if not refusals:
+            return changes
+        guilty = [pending for pending in changes if pending.change.record.pipedrive_id in refusals]
+        yield Commit(
+            self.job.kind,
+            None,
+            changes=tuple((pending, Outcome.REJECTED) for pending in guilty),
+            complaints=tuple((p.event, refusals[p.change.record.pipedrive_id]) for p in guilty),
+        )
+        return [pending for pending in changes if pending.change.record.pipedrive_id not in refusals]
 
     def _check_id(self, named: int) -> SubPlan[Complaint | None]:
         if self.by_id is not None and self.by_id != named:
@@ -120,8 +139,9 @@ class Resolution:
                 break
             waiting = unknown  # a settled alias may have given another alias's previous id a record
         if waiting and (yield Wait(self.job, (), tuple(waiting))):
-            for pending_alias in waiting:
-                yield reject_alias(pending_alias, "alias_unknown", UNKNOWN)
+            self._ended.append(reject_aliases(waiting, "alias_unknown", UNKNOWN))
+        if self._ended:
+            yield in_one(self._ended)
 
     def _settle_alias(self, pending_alias: PendingAlias) -> SubPlan[bool]:
         """Carries an alias out, or refuses it. False: its previous person is not known yet."""
@@ -136,52 +156,55 @@ class Resolution:
         elif previous == current:
             yield from self._already_one(pending_alias, current)
         elif self.settings.alias == "rekey":
-            self.refused_aliases.append(pending_alias)
-            yield reject_alias(
+            self._refuse(
                 pending_alias, "alias_both_exist", "both persons exist, and `identity.alias: rekey` merges nobody"
             )
         else:
             try:
                 yield from self._merge(pending_alias, previous, current)
             except Refusal as refusal:
-                self.refused_aliases.append(pending_alias)
-                yield reject_alias(pending_alias, refusal.code, refusal.message)
+                self._refuse(pending_alias, refusal.code, refusal.message)
         return True
+
+    def _refuse(self, pending_alias: PendingAlias, code: ProblemCode, message: str) -> None:
+        self.refused_aliases.append(pending_alias)
+        self._ended.append(reject_aliases([pending_alias], code, message))
 
     def _find(self, name: RecordName) -> SubPlan[int | None]:
         if name.pipedrive_id is not None:
             return name.pipedrive_id
-        key = name.key
-        assert key is not None  # noqa: S101 - the transform refuses an alias without ids
-        settled = _settled(self.job)
-        while (step := settled.get(key)) is not None:
-            key = step[0]
-        return (yield from self.find_key(key))
+        assert name.key is not None  # noqa: S101 - the transform refuses an alias without ids
+        return (yield from self.find_key(self._settled.canonical(name.key)))
 
     def _flows(self, pending_alias: PendingAlias) -> bool:
         """Whether changes of the previous id wait in this job: they become changes of the current person."""
         if pending_alias.previous is None:
             return False
-        former = former_keys(self.job, pending_alias.previous)
-        return any(pending.change.record.key in former for pending in self.job.changes)
+        if self._carriers is None:
+            self._carriers = set()
+            for key in {pending.change.record.key for pending in self.job.changes}:
+                self._carriers.update(_path(self.job, key, self._carriers))
+        return pending_alias.previous in self._carriers
 
     def _under_former_id(self, state: RecordState, pending_alias: PendingAlias) -> RecordState:
         """The state with its values lowered by this alias, and by the settled aliases that lead on from it."""
         state = under_former_id(state, pending_alias.alias.time, self.settings.rules)
-        settled, key = _settled(self.job), pending_alias.current
-        while key is not None and (step := settled.get(key)) is not None:
-            key = step[0]
-            state = under_former_id(state, step[1], self.settings.rules)
+        for _, time in self._settled_after(pending_alias):
+            state = under_former_id(state, time, self.settings.rules)
         return state
+
+    def _settled_after(self, pending_alias: PendingAlias) -> Iterable[Step]:
+        """The settled aliases that lead on from this one, in order."""
+        return () if pending_alias.current is None else self._settled.steps_from((pending_alias.current,)).values()
 
     def _rekey(self, pending_alias: PendingAlias, previous: int) -> SubPlan[None]:
         """Only the previous person exists: it gets the current user id."""
         state = yield from self._state(previous)
         self.states[previous] = self._under_former_id(state, pending_alias)
-        current, settled = pending_alias.current, _settled(self.job)
-        while current is not None:
-            self.found[current] = previous
-            current = settled[current][0] if current in settled else None
+        if pending_alias.current is not None:
+            self.found[pending_alias.current] = previous
+        for key, _ in self._settled_after(pending_alias):
+            self.found[key] = previous
         self.unsaved.append(pending_alias)
 
     def _already_one(self, pending_alias: PendingAlias, record: int) -> SubPlan[None]:
@@ -191,12 +214,14 @@ class Resolution:
             self.unsaved.append(pending_alias)
             return
         same = Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
-        yield Commit(
-            self.job.kind,
-            record,
-            aliases=(pending_alias,),
-            pending_aliases=((pending_alias, Outcome.SKIPPED),),
-            complaints=((pending_alias.event, same),),
+        self._ended.append(
+            Commit(
+                self.job.kind,
+                record,
+                aliases=(pending_alias,),
+                pending_aliases=((pending_alias, Outcome.SKIPPED),),
+                complaints=((pending_alias.event, same),),
+            )
         )
 
     def _merge(self, pending_alias: PendingAlias, loser: int, survivor: int) -> SubPlan[None]:
@@ -234,11 +259,8 @@ class Resolution:
         )
         self.states[survivor] = state
         self.values.pop(survivor, None)
-        for key, record in self.found.items():
-            if record == loser:
-                self.found[key] = survivor
-        if self.by_id == loser:
-            self.by_id = survivor
+        self._survivors[loser] = survivor
+        self.by_id = self._living(self.by_id)
         self.unsaved.append(pending_alias)
         self.merged = True
 
@@ -277,37 +299,27 @@ class Resolution:
             found=not state.fields and not state.inputs,
             unsaved_aliases=self.unsaved,
             merged=self.merged,
-            former_keys=[key for key in former if self.found.get(key) == record],
+            former_keys=[key for key in former if self._living(self.found.get(key)) == record],
         )
 
 
-def former_keys(job: Job, previous: str) -> set[str]:
-    """The previous id of an alias and all former ids behind it."""
-    former = {previous}
-    for _ in job.steps:
-        former |= {key for key, step in job.steps.items() if step[0] in former}
-    return former
-
-
-def _settled(job: Job) -> dict[str, Step]:
-    """The aliases that earlier windows or runs have settled, among those that lead on from the job's keys."""
-    waiting = {pending_alias.previous for pending_alias in job.pending_aliases}
-    return {key: step for key, step in job.steps.items() if key not in waiting}
+def _path(job: Job, key: str | None, known: Container[str] = ()) -> list[str]:
+    """This id and those that it leads to, up to the first one of `known`."""
+    path = []
+    while key is not None and key not in known:
+        path.append(key)
+        key = job.steps[key][0] if key in job.steps else None
+    return path
 
 
 def _in_order(pending_aliases: Sequence[PendingAlias]) -> list[PendingAlias]:
     """A chain's oldest alias first, so that values of its first id pass every alias of the chain; else by time."""
-    ahead = {
-        pending_alias.previous: pending_alias.current
-        for pending_alias in pending_aliases
-        if pending_alias.previous is not None
-    }
+    waiting = {alias.previous: (alias.current or "", None) for alias in pending_aliases if alias.previous is not None}
+    ahead = Aliases(waiting)
 
     def place(pending_alias: PendingAlias) -> tuple[int, int]:
-        hops, key = 0, pending_alias.current
-        while key is not None and (key := ahead.get(key)) is not None and hops < len(pending_aliases):
-            hops += 1
-        return (-hops, NO_TIME if pending_alias.alias.time is None else pending_alias.alias.time)
+        time = pending_alias.alias.time
+        return (-ahead.hops(pending_alias.current), NO_TIME if time is None else time)
 
     return sorted(pending_aliases, key=place)
 
@@ -332,13 +344,13 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
     resolution = Resolution(job, settings)
     changes = yield from resolution.settle_ids(list(job.changes))
     yield from resolution.settle_aliases()
-    for pending_alias in resolution.refused_aliases:
-        changes = yield from _deliver_refused(resolution, pending_alias, changes)
+    if resolution.refused_aliases:
+        changes = yield from _deliver_refused(resolution, changes)
     target = yield from resolution.find_target()
     carried_over = target.state.carried_over or target.state.carried_contacts
     if not changes and target.id is None:
-        for pending_alias in target.unsaved_aliases:  # the changes of their previous ids were rejected
-            yield reject_alias(pending_alias, "alias_unknown", UNKNOWN)
+        if target.unsaved_aliases:  # the changes of their previous ids were rejected
+            yield reject_aliases(target.unsaved_aliases, "alias_unknown", UNKNOWN)
         return None
     if not changes and not (target.unsaved_aliases or carried_over):
         return target.id
@@ -355,26 +367,46 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
     return (yield from upsert(job, target, changes, settings))
 
 
-def _deliver_refused(
-    resolution: Resolution, pending_alias: PendingAlias, changes: list[PendingChange]
-) -> SubPlan[list[PendingChange]]:
+def _deliver_refused(resolution: Resolution, changes: list[PendingChange]) -> SubPlan[list[PendingChange]]:
     """After a refused alias the previous person stays a person of its own, and gets its changes.
 
     Returns the changes that remain for the current person.
     """
-    job, previous = resolution.job, pending_alias.previous
-    if previous is None:
-        return changes
-    former = former_keys(job, previous)
-    own = [pending for pending in changes if pending.change.record.key in former]
-    also = [other for other in resolution.unsaved if other.previous in former]
-    if own or also:
-        resolution.unsaved = [other for other in resolution.unsaved if other not in also]
-        steps = {key: step for key, step in job.steps.items() if key in former and key != previous}
-        lifted = [p._replace(depth=depth(steps, p.change.record.key, p.change.time)) for p in own]
-        alone = Job(job.kind, previous, sorted(former), [], None, lifted, also, steps=steps)
-        yield from deliver_record(alone, resolution.settings)
-    return [pending for pending in changes if pending.change.record.key not in former]
+    job = resolution.job
+    apart: dict[str, Job] = {}
+    for pending_alias in resolution.refused_aliases:
+        if (previous := pending_alias.previous) is not None:
+            apart[previous] = Job(job.kind, previous, [], [], None, [], [])
+    steps = {key: step for key, step in job.steps.items() if key not in apart}
+    without = Aliases(steps)  # the aliases that are left
+
+    def owner(key: str | None) -> Job | None:
+        return None if key is None else apart.get(without.canonical(key))
+
+    for key in dict.fromkeys([*apart, *job.keys, *steps]):
+        if (own := owner(key)) is not None:
+            own.keys.append(key)
+    own_steps: dict[str, dict[str, Step]] = {key: {} for key in apart}
+    for key, step in steps.items():
+        if (own := owner(key)) is not None and own.key is not None:
+            own_steps[own.key][key] = step
+    remaining = []
+    for pending in changes:
+        change = pending.change
+        if (own := owner(change.record.key)) is None:
+            remaining.append(pending)
+        else:
+            own.changes.append(pending._replace(depth=without.depth(change.record.key, change.time)))
+    unsaved, resolution.unsaved = resolution.unsaved, []
+    for other in unsaved:
+        own = owner(other.previous)
+        (resolution.unsaved if own is None else own.pending_aliases).append(other)
+    for previous, own in apart.items():
+        if own.changes or own.pending_aliases:
+            own.keys.sort()
+            own.steps = own_steps[previous]
+            yield from deliver_record(own, resolution.settings)
+    return remaining
 
 
 def recreate(job: Job, record: RecordId, empty_change: PendingChange, settings: DeliverySettings) -> Plan:

@@ -48,16 +48,32 @@ def reject_all(
     return end_all(job.kind, changes, pending_aliases, Outcome.REJECTED, complaint, complaints)
 
 
-def reject_alias(pending_alias: PendingAlias, code: ProblemCode, message: str) -> Commit:
-    """Rejects an alias. An unknown one keeps its link, for changes of its previous id that come later."""
-    complaint = Complaint(code, message, field="previousId", value=pending_alias.previous, outcome=Outcome.REJECTED)
+def reject_aliases(pending_aliases: Sequence[PendingAlias], code: ProblemCode, message: str) -> Commit:
+    """Rejects aliases for one reason. An unknown one keeps its link, for changes of its previous id that come later."""
+    told = tuple(
+        (alias.event, Complaint(code, message, field="previousId", value=alias.previous, outcome=Outcome.REJECTED))
+        for alias in pending_aliases
+    )
+    kept = tuple(pending_aliases) if code == "alias_unknown" else ()
     return Commit(
         "persons",
         None,
-        aliases=(pending_alias,) if code == "alias_unknown" else (),
-        refused_aliases=() if code == "alias_unknown" else (pending_alias,),
-        pending_aliases=((pending_alias, Outcome.REJECTED),),
-        complaints=((pending_alias.event, complaint),),
+        aliases=kept,
+        refused_aliases=() if kept else tuple(pending_aliases),
+        pending_aliases=tuple((alias, Outcome.REJECTED) for alias in pending_aliases),
+        complaints=told,
+    )
+
+
+def in_one(commits: Sequence[Commit]) -> Commit:
+    """Outcomes of aliases as one commit: ten thousand aliases of one person must not wait ten thousand times."""
+    return Commit(
+        commits[0].kind,
+        None,
+        aliases=tuple(alias for commit in commits for alias in commit.aliases),
+        refused_aliases=tuple(alias for commit in commits for alias in commit.refused_aliases),
+        pending_aliases=tuple(ended for commit in commits for ended in commit.pending_aliases),
+        complaints=tuple(told for commit in commits for told in commit.complaints),
     )
 
 

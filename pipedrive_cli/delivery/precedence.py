@@ -35,6 +35,7 @@ from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 NO_TIME = -(1 << 62)  # before any date that an event can bear
 FOREIGN = NO_TIME - 1
 DEPTHS = 1_000  # every rank is a multiple of this, less the number of aliases that came after the value
+DEEPEST = DEPTHS - 1  # aliases that a rank can count
 FILL = 1_000
 CONTEXT = -1_000
 FALLBACK = -1_000_000
@@ -145,7 +146,8 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Precedenc
     def lowered(field_state: FieldState) -> FieldState:
         time = LATEST - field_state.time if field_state.time > LATEST // 2 else field_state.time
         # What an alias has lowered stays below all values of the current id, however early the next alias was.
-        lower = time <= cut or field_state.rank % DEPTHS != 0
+        depth = -field_state.rank % DEPTHS
+        lower = depth < DEEPEST and (time <= cut or depth != 0)
         return FieldState(field_state.rank - lower, field_state.time, field_state.sent, field_state.seen)
 
     return msgspec.structs.replace(

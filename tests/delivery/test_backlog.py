@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.backlog import Backlog, Step, depth
+from pipedrive_cli.delivery.aliases import Aliases, Step
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.model import Outcome, Place
 
@@ -75,7 +76,7 @@ def test_how_far_a_value_ranks_below_the_present_ids(
     steps: dict[str, Step], key: str | None, time: int | None, found: int
 ) -> None:
     """One per alias from the first on that came after it: below all that the next id had, whenever that was said."""
-    assert depth(steps, key, time) == found
+    assert Aliases(steps).depth(key, time) == found
 
 
 def test_refused_aliases_ask_for_nothing() -> None:
