@@ -90,6 +90,11 @@ class RunLog:
     _tokens_written: Counter[str] = field(default_factory=Counter)
     _figures_written: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes wait for the next transaction."""
+        return len(self._ended)
+
     def count(self, what: str, name: str, n: int = 1) -> None:
         """Adds to what the run has counted under one heading."""
         if (counts := self._counts.get(what)) is None:

@@ -42,6 +42,7 @@ Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
 READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
 CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
+UNWRITTEN = 50_000  # outcomes that wait for a transaction, before they get one of their own
 SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
 
@@ -148,6 +149,8 @@ class Intake:
             async for batch in self._batches_of(reading):
                 self._run_log.live_figures.bytes_read = before + reading.bytes_read
                 enough = await self._add_batch(batch, reading)
+                if self._run_log.unwritten >= UNWRITTEN:
+                    await self._desk.end_events(())  # millions of bad lines fill no window, and must not fill memory
                 if enough or self._desk.stopped is not None:
                     return
                 silent = pipe and not batch and self.waiting > 0
@@ -350,6 +353,8 @@ class Intake:
         pending = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
         pending.refuse(why or Complaint("bad_json", "the line holds no event"))
         self._run_log.end_event(pending)
+        if self.spool is not None and at is not None:
+            self.spool.drop_from(at)
 
 
 async def _batches(reading: Batches) -> AsyncIterator[Batch]:

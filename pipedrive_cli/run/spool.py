@@ -97,6 +97,14 @@ class Spool:
         """The change that was kept there."""
         return unpack(self.get(at))
 
+    def drop_from(self, at: int) -> None:
+        """Forgets the piece at this place, and all that was added after it."""
+        if at >= self._written:
+            del self._unwritten[at - self._written :]
+        else:
+            self._unwritten.clear()
+            self._written = at  # what is there already will be written over
+
     def restart(self) -> None:
         """Forgets everything, for no event is pending."""
         self._unwritten.clear()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
-from pipedrive_cli.model import Event
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.model import Event, Outcome
 from pipedrive_cli.run.intake import passes
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.options import Filters
-from tests.harness import Scene, identify, track, with_delivery
+from pipedrive_cli.run.spool import Spool
+from tests.harness import Scene, identify, lines, track, with_delivery
 
 NOON = 1_772_366_400_000_000
 
@@ -79,3 +84,29 @@ def test_a_run_that_stops_while_reading_counts_only_what_it_read(tmp_path_factor
     scene.faults("429-daily@GET /api/v2/dealFields")
     summary = scene.run([identify("u1"), identify("u2"), track("u1", "Signed Up"), identify("u3")])
     assert (summary.events.read, summary.events.pending, summary.input_complete) == (2, 2, False)
+
+
+def test_bad_lines_take_no_room_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their outcomes reach the journal while the run goes on, and their bytes leave the temporary file."""
+    written: list[int] = []
+    places: list[int] = []
+    settle, add = Journal.settle_events, Spool.add
+
+    def settling(journal: Journal, run: int, ended: Sequence[tuple[bytes, Outcome]]) -> None:
+        written.append(len(ended))
+        settle(journal, run, ended)
+
+    def adding(spool: Spool, piece: bytes) -> int:
+        places.append(add(spool, piece))
+        return places[-1]
+
+    monkeypatch.setattr("pipedrive_cli.run.intake.UNWRITTEN", 10)
+    for block in ("BLOCK", "_PACKED_BLOCK"):
+        monkeypatch.setattr(f"pipedrive_cli.events.unpack.{block}", 256)
+    monkeypatch.setattr(Journal, "settle_events", settling)
+    monkeypatch.setattr(Spool, "add", adding)
+    good = lines([identify("u1", role="r")])
+    summary = Scene(tmp_path).run(good + b'{"type": "identify"}\n' * 500)
+    assert (summary.events.rejected, summary.events.delivered) == (500, 1)
+    assert max(written) < 50
+    assert max(places) < 1_000

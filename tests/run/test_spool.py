@@ -92,3 +92,20 @@ def test_an_event_can_be_told_of_from_its_place_on_disk() -> None:
     nameless = EventOrigin("m", Place("\udcff.ndjson", 7))
     assert PendingEvent(b"", spool.add_origin(nameless), spool).origin == nameless, "a file name may be no text"
     spool.close()
+
+
+@given(st.lists(st.binary(max_size=700) | st.just(b"x" * UNWRITTEN), min_size=1, max_size=8))
+def test_what_is_dropped_leaves_the_rest_as_it_was(pieces: list[bytes]) -> None:
+    """Whether it had reached the disk or not; its room is used again."""
+    spool = Spool(never)
+    kept: list[tuple[int, bytes]] = []
+    for number, piece in enumerate(pieces):
+        at = spool.add(piece)
+        if number % 2:
+            spool.drop_from(at)
+            assert spool.add(b"") == at
+            spool.drop_from(at)
+        else:
+            kept.append((at, piece))
+    assert [spool.get(at) for at, _ in kept] == [piece for _, piece in kept]
+    spool.close()
