@@ -45,12 +45,16 @@ class Aliases:
         """Whether this id is a former id."""
         return key in self._steps
 
+    def copy(self) -> Aliases:
+        """The same aliases, to be linked and cut apart from these."""
+        return Aliases(self._steps)
+
     def link(self, previous: str, step: Step) -> None:
         """From here on `previous` is a former id."""
         self._steps[previous] = step
         self._paths.clear()
 
-    def unlink(self, previous: str) -> None:
+    def cut(self, previous: str) -> None:
         """`previous` is a present id again."""
         if self._steps.pop(previous, None) is not None:
             self._nearer.clear()

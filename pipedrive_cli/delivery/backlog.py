@@ -186,11 +186,13 @@ class Backlog:
 
     def unlink(self, previous: str) -> None:
         """An alias was refused: its previous id names a person of its own again."""
-        self._aliases.unlink(previous)
+        self._aliases.cut(previous)
 
     def empty_copy(self) -> Backlog:
         """A backlog with the same aliases and store, in which nothing waits: for another courier."""
-        return Backlog(self._aliases, self._store)
+        other = Backlog({}, self._store)
+        other._aliases = self._aliases.copy()
+        return other
 
     def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
         """Empties the backlog. Returns all that waited, records and leads, in the order of reading."""

@@ -44,7 +44,7 @@ def walked(steps: dict[str, Step], key: str, time: int | None) -> tuple[str, int
 def test_short_cuts_lead_where_walking_leads(
     steps: dict[str, Step], asked: list[tuple[int, int | None]], data: st.DataObject
 ) -> None:
-    """Whatever is linked, asked and unlinked in between."""
+    """Whatever is linked, asked and cut in between."""
     aliases, now = Aliases({}), dict[str, Step]()
     for previous in data.draw(st.permutations(sorted(steps))):
         aliases.link(previous, steps[previous])
@@ -53,7 +53,7 @@ def test_short_cuts_lead_where_walking_leads(
             key = str(number)
             assert (aliases.canonical(key), aliases.depth(key, time)) == walked(now, key, time)
     for previous in data.draw(st.lists(st.sampled_from(sorted(steps)), unique=True)) if steps else ():
-        aliases.unlink(previous)
+        aliases.cut(previous)
         del now[previous]
         for number, time in asked:
             key = str(number)
