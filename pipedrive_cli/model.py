@@ -27,6 +27,10 @@ import msgspec
 
 # Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
 _CODES_BY_FIELD = frozenset({"bad_value", "refused_value", "amount_without_currency"})
+# What is wrong with a file as a whole: each file is one problem. No event is counted for it.
+FILE_PROBLEMS = frozenset(
+    {"not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken", "cut_off"}
+)
 _LIST_INDEX = re.compile(r"\[\d+\]")  # all products of one order share one cause
 
 
@@ -50,9 +54,9 @@ UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # a run with one of these is not co
 # The codes of complaints. Scripts match on them; `report/problems.py` has the words for each.
 ComplaintCode: TypeAlias = Literal[
     # reading
-    "bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep", "warehouse_staging", "empty_batch",
-    "bad_batch", "not_events", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken",
-    "unfinished_line",
+    "bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep", "other_format", "empty_batch",
+    "bad_batch", "not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken",
+    "cut_off", "unfinished_line",
     # the event and its values
     "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "missing_group_id",
     "missing_previous_id", "bad_user_id", "bad_anonymous_id", "bad_group_id", "bad_previous_id", "bad_external_id",
@@ -82,8 +86,10 @@ class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     outcome: Outcome | None = None
 
 
-def cause_of(code: str, field: str | None) -> str | None:
-    """The field, where problems of this code are grouped by field, else None. List indexes are written as `[]`."""
+def cause_of(code: str, field: str | None, file: str | None = None) -> str | None:
+    """The field or file, where problems of this code are grouped by it, else None. List indexes are written as `[]`."""
+    if code in FILE_PROBLEMS:
+        return file
     return _LIST_INDEX.sub("[]", field) if code in _CODES_BY_FIELD and field else None
 
 

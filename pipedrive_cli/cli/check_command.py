@@ -11,7 +11,7 @@ from pathlib import Path
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
-from pipedrive_cli.errors import EXIT_USAGE, ConfigProblems, PipedriveCliError
+from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.safe_text import visible_text
@@ -39,7 +39,7 @@ def run_check(
         print_json(_object(checked))
         if checked.unchecked is not None:
             show_note(f"the account was not checked: {checked.unchecked}")
-    elif not (quiet and checked.ok):
+    elif not (quiet and checked.exit_code == EXIT_OK):
         steps = _steps(checked, config_file, sources, sandbox)
         show_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
@@ -115,12 +115,15 @@ def _verdict(checked: Checked, config_file: Path) -> str:
     if not checked.ok:
         return "A run could not begin now: see above."
     events = checked.events
+    unread = 0 if events is None else sum(left.verdict != "excused" for left in events.left)
     of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
     # Only a run finds out whether the previous id of an alias belongs to a person.
     least = "At least " if events is not None and "alias" in events.by_kind else ""
     also = (
         f" {least}{count(events.rejected, 'event')}{of_those} would be rejected." if events and events.rejected else ""
     )
+    if unread:
+        also += f" {count(unread, 'file')} could not be read to the end."
     if checked.unchecked:
         return f"{config_file} is well-formed; whether it fits the account was not checked.{also}"
     return f"{config_file} is in order.{also}"

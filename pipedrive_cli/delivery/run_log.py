@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.model import Complaint, Kind, Outcome, Place, cause_of
+from pipedrive_cli.model import FILE_PROBLEMS, Complaint, Kind, Outcome, Place, cause_of
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ class LiveFigures:
 
 
 EXAMPLES_KEPT = 20  # per cause and run
+FILES_NAMED = 1000  # files with a problem of their own; beyond these they are only counted
+FILES_UNREAD = "files_unread"  # the name under which a run counts files that it could not read to their end
 
 
 class EventObserver(Protocol):
@@ -85,6 +87,7 @@ class RunLog:
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
+    _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
@@ -115,7 +118,10 @@ class RunLog:
         ended = outcome.value if outcome is not None else ""
         if outcome is not Outcome.SKIPPED:
             self.live_figures.problems[complaint.code] += 1
-        cause = cause_of(complaint.code, complaint.field)
+        cause = cause_of(complaint.code, complaint.field, None if event is None else event.place.file)
+        if complaint.code in FILE_PROBLEMS:
+            self._files += 1
+            cause = cause if self._files <= FILES_NAMED else None
         self.count("problem", f"{complaint.code} {ended}" if cause is None else f"{complaint.code} {ended}\t{cause}")
         if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
             return
@@ -128,7 +134,7 @@ class RunLog:
                 ended,
                 complaint.message[:500],
                 place.file if place else None,
-                place.line if place else None,
+                place.line or None if place else None,  # line 0: the file as a whole
                 place.index if place else None,
                 origin.message_id if origin else None,
                 origin.user if origin else None,

@@ -7,7 +7,7 @@ The layouts (each line is recognised by itself, one file may mix them):
 - ``{"userId", "payload": {"batch": [...], "receivedAt"}}``: RudderStack's gateway backup. The outer userId is a
   routing key and names nobody;
 - ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text;
-- ``{"metadata": {"table"}, "data"}``: a row staged for a warehouse; refused, because it is no event any more;
+- an object of another program, which `foreign` knows by its keys: refused as what it is;
 - ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. Its text (base64 is
   decoded first) is read again; bytes that still are no UTF-8 are refused again, unchanged.
 """
@@ -24,6 +24,7 @@ import msgspec
 from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.foreign import Foreign, maker_of
 from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import Complaint
@@ -75,6 +76,7 @@ def decode_whole(raw: bytes | str) -> Head | Whole:
         return decode_head(raw)
 
 
+_decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_defaults: Final = msgspec.json.Decoder(Defaults).decode
 _decode_own: Final = msgspec.json.Decoder(Own).decode
@@ -94,9 +96,8 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
         yield from _payload(raw, bytes(head.event_payload), file, line)
     elif _present(head.payload):
         yield from _payload(raw, bytes(head.payload), file, line)
-    elif _is_object(head.metadata) and _is_object(head.data):
-        message = "a row staged for a warehouse (metadata and data): its event cannot be had back from it"
-        yield Entry(file, line, raw, refusal=refusal("warehouse_staging", message))
+    elif head.type is None and (kind := maker_in(raw)) is not None:
+        yield Entry(file, line, raw, refusal=_other_format(kind))
     else:
         yield _event(raw, head, file, line)
 
@@ -104,6 +105,21 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
 def unreadable(raw: bytes, file: str, line: int) -> Entry:
     """The entry of a line that `decode_head` cannot read, with a refusal that says why."""
     return Entry(file, line, raw, refusal=_diagnosis(raw))
+
+
+def maker_in(raw: bytes) -> Foreign | None:
+    """Which other program has written this JSON object; None where nothing tells."""
+    try:
+        members = _decode_members(raw)
+        properties = members.get("properties")
+        inner = _decode_members(properties) if properties is not None and _is_object(properties) else {}
+    except (ValueError, RecursionError):
+        return None
+    return maker_of(members, inner)
+
+
+def _other_format(kind: Foreign) -> Complaint:
+    return refusal("other_format", f"the line is of {kind.what}: {kind.advice_for(None)}")
 
 
 def is_plain(head: Head | Whole) -> bool:

@@ -1,23 +1,35 @@
-"""Reads one source from start to end, as entries. Decides what happens to an unfinished last line."""
+"""Reads one source from start to end, as entries. Tells what is no event file, and where reading had to end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, cast
 
 import jsonlines
 
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.envelope import Head, Whole, decode_head, decode_whole, entries, is_plain, unreadable
+from pipedrive_cli.events.envelope import (
+    Head,
+    Whole,
+    decode_head,
+    decode_whole,
+    entries,
+    is_plain,
+    maker_in,
+    unreadable,
+)
+from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines, tidied
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, Trouble
+from pipedrive_cli.model import Complaint
 
-UNREAD = frozenset({"source_unreachable", "source_unreadable"})  # a later run may be able to read the rest
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # errors that a missing end of the line can cause
+ENOUGH = 3  # lines of a pipe that show what it is
+_NO_JSON = frozenset({"bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep"})
 
 
 def read_source(source: Source) -> Reading:
@@ -29,10 +41,12 @@ class Reading:
     """Iterates over the entries of one source, in the source's order; never raises, whatever the source holds.
 
     `bytes_read` grows while reading (packed bytes of the file, for progress). After the last entry `complete` says
-    whether the source was read to its end. If not, `left` is an entry that was not handed out but left for a later
-    run, with its place and its problem. In a source that was found in a folder an unfinished last line is left, since
-    its writer may still be at work; in a source that the user named it is refused like any other bad line. Bytes that
-    a cloud or a network did not deliver are left in both cases.
+    whether the source was read to its end. If not, `left` is an entry that was not handed out, with its place (line 0:
+    the file as a whole) and why reading ended there; `torn` says that the source breaks off, as it does while its
+    writer is at work. So it is with an unfinished last line in a source that was found in a folder. In one that the
+    user named that line is all there is, and is refused like any other bad line.
+
+    A source that begins with lines of which none is an event, and which show what it is instead, is left as a whole.
 
     `line` is the number of the last line that was read.
 
@@ -44,9 +58,12 @@ class Reading:
         self.whole = True
         self.complete = False
         self.left: Entry | None = None
+        self.torn = False
         self.line = source.first_line
         self._blocks: Blocks | None = None
-        self._torn = False  # the last line is unfinished
+        self._unfinished = False  # the last line is
+        self._start = b""  # of the text
+        self._judged = source.start > 0  # whether the first entries have been looked at: is this an event file?
 
     @property
     def bytes_read(self) -> int:
@@ -62,11 +79,13 @@ class Reading:
 
         Doing one step for many lines before the next step is faster than line by line: it saves a third of the time.
         """
+        if self.source.unfit is not None:
+            self._leave(0, self.source.unfit)
+            return
         try:
             stream = self.source.open()
         except OSError as error:
-            complaint = refusal("source_unreadable", f"the file cannot be opened: {error.strerror or error}")
-            yield list(self._end_badly(Entry(self.source.name, 1, b"", refusal=complaint)))
+            self._leave(0, refusal("source_unreadable", f"it cannot be opened: {error.strerror or error}"))
             return
         try:
             self._blocks = Blocks(stream, goes_on=self.source.start > 0)
@@ -76,26 +95,41 @@ class Reading:
                 stream.close()
 
     def _batches(self, blocks: Blocks) -> Iterator[list[Entry]]:
-        lines = Lines(blocks)
+        lines = Lines(self._begun(blocks))
         lines.number = self.source.first_line
         for run in lines.runs():
-            decode = decode_whole if self.whole else decode_head
-            try:
-                heads = list(jsonlines.Reader(run, loads=cast(Any, decode)))
-            except (ValueError, RecursionError) as error:  # jsonlines' own errors are ValueErrors
-                _let_go(error)
-                yield list(self._one_by_one(run, lines, blocks))
-                continue
-            batch: list[Entry] = []
-            for raw, number, head in zip(tidied(run), count(lines.number - len(run) + 1), heads):
-                entry = self._plain_entry(raw, number, head)
-                if entry is not None:
-                    batch.append(entry)
-                else:
-                    batch += entries(raw, head, self.source.name, number)
+            batch = self._entries_of(run, lines, blocks)
+            if not self._judged and batch:
+                self._judged = True
+                if (kind := self._foreign(batch)) is not None:
+                    self._leave_foreign(kind)
+                    return
             yield batch
         self.line = lines.number
-        yield list(self._end(lines, blocks.trouble))
+        self._end(lines, blocks.trouble)
+
+    def _begun(self, blocks: Blocks) -> Iterator[bytes]:
+        """The blocks; keeps the start of the text."""
+        for number, block in enumerate(blocks):
+            if number == 0:
+                self._start = block[:LOOK]
+            yield block
+
+    def _entries_of(self, run: list[bytes], lines: Lines, blocks: Blocks) -> list[Entry]:
+        decode = decode_whole if self.whole else decode_head
+        try:
+            heads = list(jsonlines.Reader(run, loads=cast(Any, decode)))
+        except (ValueError, RecursionError) as error:  # jsonlines' own errors are ValueErrors
+            _let_go(error)
+            return list(self._one_by_one(run, lines, blocks))
+        batch: list[Entry] = []
+        for raw, number, head in zip(tidied(run), count(lines.number - len(run) + 1), heads):
+            entry = self._plain_entry(raw, number, head)
+            if entry is not None:
+                batch.append(entry)
+            else:
+                batch += entries(raw, head, self.source.name, number)
+        return batch
 
     def _one_by_one(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
         """The entries of a run of lines of which at least one cannot be decoded."""
@@ -122,17 +156,18 @@ class Reading:
         wire = head if type(head) is Whole else None
         return Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
 
-    def _end(self, lines: Lines, trouble: Trouble | None) -> Iterable[Entry]:
-        """The entry, if any, for the trouble that ended the text. Sets `complete`."""
+    def _end(self, lines: Lines, trouble: Trouble | None) -> None:
+        """Notes the trouble, if any, that ended the text."""
         if trouble is None:
             self.complete = self.left is None
-        elif not self._torn:
-            return self._end_badly(Entry(self.source.name, lines.number + 1, b"", refusal=refusal(*trouble)))
-        return ()
+        elif trouble.kind is not None:
+            self._leave_foreign(trouble.kind)
+        elif not self._unfinished:
+            self._leave(lines.number + 1, refusal(trouble.code, trouble.message), torn=trouble.torn)
 
     def _bad_line(self, lines: Lines, trouble: Trouble | None) -> Iterator[Entry]:
         name = self.source.name
-        self._torn = not lines.ended
+        self._unfinished = not lines.ended
         if lines.too_long:
             message = f"the line is longer than {LINE_LIMIT >> 20} MiB; its first {KEPT} bytes are kept"
             yield Entry(name, lines.number, lines.raw, refusal=refusal("line_too_long", message), cut=True)
@@ -140,20 +175,33 @@ class Reading:
         entry = unreadable(lines.raw, name, lines.number)
         if lines.ended or entry.refusal is None or entry.refusal.code not in _CUT_OFF:
             yield entry
-            return
-        if trouble is not None:
-            entry.refusal = refusal(*trouble)
-        yield from self._end_badly(entry)
-
-    def _end_badly(self, entry: Entry) -> Iterator[Entry]:
-        code = None if entry.refusal is None else entry.refusal.code
-        elsewhere = code == "source_unreachable" or (code in UNREAD and self.source.cloud is not None)
-        if self.source.named and not elsewhere:
+        elif trouble is not None:
+            self._leave(lines.number, refusal(trouble.code, trouble.message), lines.raw, torn=trouble.torn)
+        elif not self._judged and (kind := kind_of_text(self._start, whole=False)) is not None:
+            self._leave_foreign(kind)
+        elif self.source.named:
             yield entry
-        elif self.left is None:
-            if entry.refusal is not None and entry.refusal.code in _CUT_OFF:
-                entry.refusal = refusal("unfinished_line", "the last line has no end, and is left for another run")
-            self.left = entry
+        else:
+            unfinished = refusal("unfinished_line", "the last line has no end, and is left for another run")
+            self._leave(lines.number, unfinished, lines.raw, torn=True)
+
+    def _leave(self, line: int, why: Complaint, raw: bytes = b"", *, torn: bool = False) -> None:
+        self.left, self.torn = Entry(self.source.name, line, raw, refusal=why), torn
+
+    def _leave_foreign(self, kind: Foreign) -> None:
+        advice = kind.advice_for(None if self.source.path is None else self.source.name)
+        self._leave(0, refusal("not_events", f"{kind.what}, not lines of events: {advice}"))
+
+    def _foreign(self, batch: list[Entry]) -> Foreign | None:
+        """What the source is, if its first entries show that it holds no events."""
+        refusals = [entry.refusal for entry in batch if entry.refusal is not None]
+        if len(refusals) < len(batch) or (self.source.size is None and len(batch) < ENOUGH):
+            return None  # of a pipe the first lines may come alone
+        codes = {refused.code for refused in refusals}
+        if codes <= _NO_JSON:
+            return kind_of_text(self._start)
+        same = len({refused.message for refused in refusals}) == 1
+        return maker_in(batch[0].raw) if same and codes == {"other_format"} else None
 
 
 def _let_go(error: BaseException | None) -> None:

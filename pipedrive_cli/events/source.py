@@ -4,29 +4,39 @@ Event files in a folder are those whose names end in .json, .ndjson, .jsonl or .
 it, or in .gz or .zst alone (but not in .tar.gz, .csv.zst and the like). Folders are read with all their subfolders;
 hidden files and folders, and our own rejects files, are left out. A glob yields every file that it matches, except
 hidden files and rejects files that it does not ask for. A file that the user names is read whatever its name.
+
+What is found and is no file (a pipe, a device, a link to nothing) or may not be read is a source that says so; nobody
+opens it. A pipe that the user names is read.
 """
 
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from errno import ELOOP
 from functools import cache
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
 from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_url
+from pipedrive_cli.model import Complaint
 
 if TYPE_CHECKING:
     from pipedrive_cli.events.cloud import CloudObject
     from pipedrive_cli.events.cloud_listing import CloudListing
 
 STDIN: Final = "-"
+
+SIBLINGS: Final = 10_000  # names that are looked through for the one that was meant
+ALIKE: Final = 0.75  # how much alike two names must be, from 0 to 1
 
 _GLOB: Final = re.compile(r"[*?\[]")
 
@@ -47,6 +57,7 @@ class Source:
     stream: BinaryIO | None = None
     start: int = 0  # byte at which to begin: earlier runs have read what is before
     first_line: int = 0  # the number of lines before `start`
+    unfit: Complaint | None = None  # why it is not to be opened
 
     def open(self) -> BinaryIO:
         """The bytes as stored, packed or not. Raises OSError. The caller closes the result, unless it is `stream`."""
@@ -91,22 +102,23 @@ def resolve_sources(
         try:
             sources = list(_sources(argument, stdin, left_out, clouds))
         except (FileNotFoundError, NotADirectoryError):
-            missing.append(printable_name(argument))
+            missing.append(argument)
             continue
         except OSError as error:
             _refuse(argument, error)
         if not sources and before == (left_out.folders, left_out.files):
             note(f"no event files in {printable_name(argument)}")
         for source in sources:
-            key = source.name if source.path is None else os.path.normcase(source.path.resolve())
+            key = source.name if source.path is None else os.path.normcase(_real(source.path))
             earlier = found.setdefault(key, source)
             if source.named and not earlier.named:
                 found[key] = replace(earlier, named=True)
     if missing:
+        meant = sorted({name for argument in missing for name in _alike(argument)})
         raise SourceMissing(
-            f"no such file or folder: {', '.join(missing)}",
+            f"no such file or folder: {', '.join(map(printable_name, missing))}",
             code="source_missing",
-            hint="Check the path; nothing was read or sent.",
+            hint=f"Did you mean {' or '.join(meant)}?" if meant else "Check the path; nothing was read or sent.",
         )
     if left_out:
         folders, files = _counted(left_out.folders, "folder"), _counted(left_out.files, "file")
@@ -146,38 +158,89 @@ def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
     if not S_ISDIR(status.st_mode):
         if not named and days.leaves_out_file(_names(path)):
             return
-        if not os.access(path, os.R_OK):
+        regular = S_ISREG(status.st_mode)
+        if not named and not regular:
+            yield _passed_over(path, _kind(status.st_mode))
+        elif os.access(path, os.R_OK):
+            yield Source(printable_name(path), named, status.st_size if regular else None, path)
+        elif named:
             raise UserMistake(f"{printable_name(path)}: no permission to read it", code="source_unreadable")
-        size = status.st_size if S_ISREG(status.st_mode) else None
-        yield Source(printable_name(path), named, size, path)
+        else:
+            yield _unreadable(path, "no permission to read it")
         return
     if not named and days.leaves_out_folder(_names(path)):
         return
-    for file in sorted(_event_files(path, days), key=_by_name):
+    refused: list[OSError] = []
+    for file in sorted(_event_files(path, days, refused.append), key=_by_name):
         yield from _found(file, days)
+    for error in refused:
+        if named and error.filename in (path, str(path)):
+            _refuse(path, error)
+        yield _unreadable(Path(error.filename), f"the folder cannot be listed: {error.strerror or error}")
 
 
 def _found(path: Path, days: DaysLeftOut) -> Iterator[Source]:
     try:
         yield from _walked(path, days, named=False)
     except FileNotFoundError:
-        return  # deleted since it was listed, or a broken link
+        if path.is_symlink():
+            yield _passed_over(path, "a link to nothing")
+        # Otherwise it was deleted since it was listed.
+    except OSError as error:
+        yield (
+            _passed_over(path, "a link to itself")
+            if error.errno == ELOOP
+            else _unreadable(path, error.strerror or str(error))
+        )
 
 
-def _event_files(folder: Path, days: DaysLeftOut) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
+def _passed_over(path: Path, what: str) -> Source:
+    """What was found and is no file. Opening a pipe could take for ever."""
+    why = Complaint("not_a_file", f"{what}, no file: it was passed over")
+    return Source(printable_name(path), named=False, size=0, path=path, unfit=why)
+
+
+def _unreadable(path: Path, why: str) -> Source:
+    complaint = Complaint("source_unreadable", f"{why}: it was passed over")
+    return Source(printable_name(path), named=False, size=0, path=path, unfit=complaint)
+
+
+def _kind(mode: int) -> str:
+    kinds = {S_ISFIFO: "a named pipe", S_ISSOCK: "a socket", S_ISCHR: "a device", S_ISBLK: "a device"}
+    return next((kind for holds, kind in kinds.items() if holds(mode)), "something else")
+
+
+def _event_files(folder: Path, days: DaysLeftOut, refused: Callable[[OSError], None]) -> Iterator[Path]:
+    """A folder that cannot be listed must not pass for an empty one: `refused` is told of it."""
+    for parent, folders, files in os.walk(folder, onerror=refused):
         visible = (name for name in folders if not name.startswith("."))
         folders[:] = (name for name in visible if not (days.active and days.leaves_out_folder([*_names(parent), name])))
         yield from (Path(parent, name) for name in files if is_event_file(name))
 
 
-def _refuse_folder(error: OSError) -> None:
-    """A folder that cannot be listed must not pass for an empty one."""
-    _refuse(error.filename, error)
-
-
 def _refuse(path: str | Path, error: OSError) -> NoReturn:
     raise UserMistake(f"{printable_name(path)}: {error.strerror or error}", code="source_unreadable") from error
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        return path.absolute()
+
+
+def _alike(argument: str) -> Iterator[str]:
+    """What is there and has nearly the name of a missing path."""
+    path = Path(argument)
+    if is_url(argument) or not path.name:
+        return
+    try:
+        names = [each.name for each in itertools.islice(path.parent.iterdir(), SIBLINGS)]
+    except OSError:
+        return
+    for name in get_close_matches(path.name, names, 1, ALIKE):
+        found = path.with_name(name)
+        yield printable_name(found) + ("/" if found.is_dir() else "")
 
 
 def _counted(number: int, what: str) -> str:

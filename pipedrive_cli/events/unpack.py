@@ -7,27 +7,18 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, Literal, NamedTuple, Protocol
 
+from pipedrive_cli.events.foreign import LONGEST_MAGIC, Foreign, kind_of_bytes, kind_within, may_be_magic
 from pipedrive_cli.model import ComplaintCode
 
 BLOCK: Final = 1 << 18  # bytes of text held at once; larger blocks are not faster
 _PACKED_BLOCK: Final = 1 << 16
 
-# Files that people pass by mistake. One refusal that names the kind of file is better than a thousand bad lines.
-_NOT_EVENTS: Final[dict[bytes, tuple[str, str]]] = {
-    b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
-    b"PAR1": ("a Parquet file", "export the events as NDJSON"),
-    b"\xfd7zXZ\x00": ("packed with xz", "unpack it first, for example with `xz -d`"),
-    b"SQLite format 3\x00": ("an SQLite database", "export the events as NDJSON"),
-    b"\xff\xfe": ("UTF-16 text", "save it as UTF-8"),
-    b"\xfe\xff": ("UTF-16 text", "save it as UTF-8"),
-}
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = (
     b"\x28\xb5\x2f\xfd",
     *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16)),
 )  # frames, skippable ones
 _PACKED: Final = (_GZIP, *_ZSTD)
-_LONGEST_MAGIC: Final = max(map(len, (*_NOT_EVENTS, *_PACKED)))
 
 
 def is_packed(start: bytes) -> bool:
@@ -36,10 +27,16 @@ def is_packed(start: bytes) -> bool:
 
 
 class Trouble(NamedTuple):
-    """Why a stream could not be read to its end: a stable code and a message for people."""
+    """Why a stream could not be read to its end: a stable code and a message for people.
+
+    `torn`: the stream breaks off, as it does while its writer is at work. `kind` is what the file is, where it holds no
+    events.
+    """
 
     code: ComplaintCode
     message: str
+    torn: bool = False
+    kind: Foreign | None = None
 
 
 def cannot_go_on(error: OSError) -> Trouble:
@@ -68,19 +65,28 @@ class Blocks:
             yield from self._rest(self._take(BLOCK))
             return
         first = self._take(_PACKED_BLOCK)
-        while first and len(first) < _LONGEST_MAGIC and _may_be_magic(first):
+        while first and len(first) < LONGEST_MAGIC and _may_be_magic(first):
             more = self._take(_PACKED_BLOCK)
             if not more:
                 break
             first += more
-        for magic, (what, advice) in _NOT_EVENTS.items():
-            if first.startswith(magic):
-                self.trouble = Trouble("not_events", f"the file is {what}, not lines of JSON: {advice}")
-                return
+        if self._is_foreign(kind_of_bytes(first)):
+            return
         if first.startswith(_PACKED):
-            yield from self._unpacked(first, "gzip" if first.startswith(_GZIP) else "zstd")
+            packer: Literal["gzip", "zstd"] = "gzip" if first.startswith(_GZIP) else "zstd"
+            unpacked = self._unpacked(first, packer)
+            text = next(unpacked, b"")
+            if text and not self._is_foreign(kind_within(text, packer)):
+                yield text
+                yield from unpacked
             return
         yield from self._rest(first)
+
+    def _is_foreign(self, kind: Foreign | None) -> bool:
+        """Whether the file is of a kind that holds no events; then that is its trouble."""
+        if kind is not None:
+            self.trouble = Trouble("not_events", f"the file is {kind.what}", kind=kind)
+        return kind is not None
 
     def _rest(self, block: bytes) -> Iterator[bytes]:
         """The stream without unpacking, from `block` on."""
@@ -116,7 +122,7 @@ class Blocks:
                 if block:
                     yield block
                 elif ended and not part.eof:
-                    self.trouble = self.trouble or Trouble(broken, f"the {packer} data breaks off here")
+                    self.trouble = self.trouble or Trouble(broken, f"the {packer} data breaks off here", torn=True)
                     return
             data = part.unused_data.lstrip(b"\0")
             while not data and (data := self._take(_PACKED_BLOCK)):
@@ -176,4 +182,4 @@ def _damage(packer: str, error: Exception) -> str:
 
 
 def _may_be_magic(start: bytes) -> bool:
-    return any(magic.startswith(start) for magic in (*_NOT_EVENTS, *_PACKED))
+    return may_be_magic(start) or any(magic.startswith(start) for magic in _PACKED)

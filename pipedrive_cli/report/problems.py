@@ -32,13 +32,13 @@ _LINES: dict[str, Words] = {
     "too_deep": Words(
         "objects or lists stand inside each other too deeply", "See what wrote the event; no SDK nests so deep."
     ),
-    "warehouse_staging": Words(
-        "the line is a row of RudderStack's warehouse staging, not an event",
-        "Replay the object storage export (rudder-logs) of the same source instead.",
+    "other_format": Words(
+        "the line is another program's, not an event of RudderStack or Segment", "The examples say whose it is."
     ),
     "empty_batch": Words("the batch holds no events"),
     "bad_batch": Words("a batch is no list of events", "See what wrote the line."),
-    "not_events": Words("the file holds no lines of events", "Unpack or export it as its message says."),
+    "not_events": Words("no event file", "Every run names it, until it is mended or moved away."),
+    "not_a_file": Words("no file that can be read", "It was passed over. Every run names it until it is moved away."),
     "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),
     "source_unreachable": Words(
         "the connection broke off while a file was read", "See to the network, then run again; what was read counts."
@@ -46,6 +46,10 @@ _LINES: dict[str, Words] = {
     "input_unread": Words("reading broke off before the end", "The problems say why; run again to read the rest."),
     "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
     "zstd_broken": Words("a zstd file is damaged or breaks off", "Fetch it again, then run again."),
+    "cut_off": Words(
+        "the file ends in the middle of a line, and is no longer written",
+        "Fetch the whole file again, or mend its last line; every run names it until then.",
+    ),
     "unfinished_line": Words(
         "the last line of a file has no end and is no JSON", "Its writer may not be done: run again later."
     ),

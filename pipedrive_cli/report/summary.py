@@ -6,13 +6,13 @@ neither the journal nor the terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from pipedrive_cli.errors import ConfigProblem
-from pipedrive_cli.model import KINDS, Kind, Outcome, cause_of
+from pipedrive_cli.model import FILE_PROBLEMS, KINDS, Kind, Outcome, cause_of
 from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.problems import words_for
 
@@ -176,15 +176,19 @@ def problem_groups(
     """All groups of a run, worst first, from the numbers by cause and the examples."""
     kept: dict[Cause, list[Example]] = {}
     for code, outcome, example in examples:
-        kept.setdefault((code, outcome, cause_of(code, example.field)), []).append(example)
+        kept.setdefault((code, outcome, cause_of(code, example.field, example.file)), []).append(example)
     return worst_first(
-        problem_group(code, outcome, count, varied(kept.get((code, outcome, where), ())), message=heading(code, where))
-        for (code, outcome, where), count in counts.items()
+        problem_group(code, outcome, count, found, message=heading(code, where, found))
+        for (code, outcome, where), count, found in (
+            (cause, count, varied(kept.get(cause, ()))) for cause, count in counts.items()
+        )
     )
 
 
-def heading(code: str, where: str | None) -> str:
-    """The message of a code, with the field if it is the cause."""
+def heading(code: str, where: str | None, examples: Sequence[Example] = ()) -> str:
+    """The message of a code, with the field if it is the cause; of a file its name, and what is wrong with it."""
+    if code in FILE_PROBLEMS and where is not None and examples:
+        return f"{where}: {examples[0].message}"
     return words_for(code).message if where is None else f"{words_for(code).message}: {where}"
 
 
@@ -199,8 +203,8 @@ def varied(examples: Iterable[Example]) -> list[Example]:
 
 
 def worst_first(problems: Iterable[ProblemGroup]) -> tuple[ProblemGroup, ...]:
-    """Rejected and failed events first, then pending, skipped, only counted; in each the most frequent first."""
-    return tuple(sorted(problems, key=lambda problem: (_weight(problem.outcome), -problem.count, problem.code)))
+    """Files, rejected and failed events first, then pending, skipped, only counted; the most frequent first."""
+    return tuple(sorted(problems, key=lambda problem: (_weight(problem), -problem.count, problem.code)))
 
 
 def adds_up(summary: Summary) -> bool:
@@ -229,6 +233,8 @@ def from_json(data: bytes | str) -> Summary:
     return msgspec.json.decode(data, type=Summary)
 
 
-def _weight(outcome: Outcome | None) -> int:
+def _weight(problem: ProblemGroup) -> int:
+    if problem.code in FILE_PROBLEMS:
+        return -1
     order = (Outcome.REJECTED, Outcome.FAILED), (Outcome.PENDING,), (Outcome.SKIPPED,)
-    return next((weight for weight, outcomes in enumerate(order) if outcome in outcomes), len(order))
+    return next((weight for weight, outcomes in enumerate(order) if problem.outcome in outcomes), len(order))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pipedrive_cli.errors import EXIT_CREDENTIALS
-from pipedrive_cli.model import UNSETTLED, Outcome
+from pipedrive_cli.model import FILE_PROBLEMS, UNSETTLED, Outcome
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, worst_first
 
@@ -105,6 +105,8 @@ def _outcome(summary: Summary, scene: Scene) -> str:
         for outcome, number in events.by_outcome().items()
         if number and outcome in UNSETTLED
     ]
+    if files := sum(problem.count for problem in summary.problems if problem.code in FILE_PROBLEMS):
+        wrong.append(f"{count(files, 'file')} not read to the end")
     verb = _FINISHED[scene]
     if wrong:
         return f"{verb} {length}: {read} read; {_list(wrong)}."
@@ -137,6 +139,8 @@ def next_steps(
         return steps  # nothing can be continued: the next run begins with an empty Pipedrive again
     if summary.exit_code == EXIT_CREDENTIALS:
         steps.append("Put the API token right, then run the same command again; what is done is not sent twice.")
+    elif summary.status == "partial" and any(problem.code in FILE_PROBLEMS for problem in summary.problems):
+        steps.append("Mend the files that were not read, or move them away; then run the same command again.")
     elif not summary.input_complete:
         steps.append("Run the same command again to continue; what is done is not sent twice.")
     elif events.failed or events.pending:
@@ -173,6 +177,8 @@ def problem_label(problem: ProblemGroup) -> str:
     """The outcome of the problem's events; `noticed` if it is only counted; `stopped` if it stopped the run."""
     if problem.outcome is Outcome.PENDING and not problem.count:
         return "stopped"
+    if problem.code in FILE_PROBLEMS:
+        return "not read"
     return problem.outcome.value if problem.outcome else "noticed"
 
 

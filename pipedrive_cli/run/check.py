@@ -15,7 +15,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.retry import Failure, KindStops
-from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
@@ -74,8 +74,8 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """Whether a run may begin."""
-        return self.exit_code == EXIT_OK
+        """Whether a run may begin, and read all that it is given. Some events may be rejected."""
+        return self.exit_code in (EXIT_OK, EXIT_PARTIAL)
 
 
 def configured_kinds(config: Config) -> frozenset[Kind]:
@@ -137,7 +137,8 @@ class AccountCheck:
 
     def _checked(self, unchecked: str | None) -> Checked:
         obstacles = [*self._obstacles, *self._of_config(self._mistakes, "config")]
-        exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else EXIT_OK)
+        of_events = EXIT_OK if self._events is None else self._events.exit_code
+        exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else of_events)
         unused = () if self._events is None else self._events.warnings
         groups = [*self._of_config(self._moved, FIELD_MOVED), *self._of_config(unused, UNUSED)]
         warnings = tuple(sorted(groups, key=lambda group: group.examples[0].line or 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.reading import UNREAD, read_source
+from pipedrive_cli.events.reading import Reading, read_source
 from pipedrive_cli.events.source import Source
 
 ENOUGH = 50_000  # events: a few seconds, and a cause that hides behind so many is rare
@@ -14,8 +14,8 @@ ENOUGH = 50_000  # events: a few seconds, and a cause that hides behind so many 
 class FirstEvents:
     """Iterates over all entries, or over as many of each file's beginning as its share of `most`.
 
-    A file that cannot be read gives the entry that says why. What one file leaves of its share goes to those after it.
-    After the last entry `whole` says whether that was all, `files` and `bytes_read` (packed) how much was read.
+    What one file leaves of its share goes to those after it. After the last entry `whole` says whether that was all,
+    `files` and `bytes_read` (packed) how much was read, and `left` has the readings that did not come to their end.
     """
 
     def __init__(self, sources: Sequence[Source], most: int | None = ENOUGH) -> None:
@@ -24,6 +24,7 @@ class FirstEvents:
         self.whole = len(self._sources) == len(sources)
         self.files = 0
         self.bytes_read = 0
+        self.left: list[Reading] = []
 
     def __iter__(self) -> Iterator[Entry]:
         done = 0
@@ -39,6 +40,5 @@ class FirstEvents:
                 done += 1
                 yield entry
             self.bytes_read += min(reading.bytes_read, size)
-            left = reading.left
-            if left is not None and left.refusal is not None and left.refusal.code in UNREAD:
-                yield left
+            if reading.left is not None:
+                self.left.append(reading)

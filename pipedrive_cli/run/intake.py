@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
@@ -25,9 +25,10 @@ from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import processes_for
-from pipedrive_cli.events.reading import UNREAD, Reading, read_source
+from pipedrive_cli.events.reading import Reading, read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
+from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.transform.consent import DENIED
@@ -69,6 +70,8 @@ class Passing(Protocol):
 
     def to_read(self, source: Source) -> Source | None: ...
 
+    def seen_torn(self, source: Source) -> bool: ...
+
 
 class Batches(Protocol):
     """A reading: of entries, or of read events where another process has read and transformed them."""
@@ -77,6 +80,7 @@ class Batches(Protocol):
     whole: bool
     complete: bool
     left: Entry | None
+    torn: bool
 
     @property
     def bytes_read(self) -> int: ...
@@ -106,7 +110,7 @@ class Intake:
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
     changes: int = 0  # the changes that they ask for
-    left: list[Entry] = field(default_factory=list)  # unfinished last lines of files that were found, not named
+    left: list[LeftFile] = field(default_factory=list)  # files that were not read to their end
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
     _copies: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
@@ -159,9 +163,10 @@ class Intake:
                     self._next_window()
                     if self._desk.stopped is not None:
                         return
-            if reading.left is not None:
-                self.left.append(reading.left)
-                if _code(reading.left) == "source_unreachable":
+            left = left_file(reading, lambda source: self.files is not None and self.files.seen_torn(source))
+            if left is not None:
+                self.left.append(left)
+                if left.why.code == UNREACHABLE:
                     return  # the next one would make us wait as long, and for nothing
             elif reading.complete:
                 self.finished.append(source.name)
@@ -193,7 +198,7 @@ class Intake:
 
     def unread(self) -> StopRun | None:
         """Why a run ends early whose sources could not be read to their end, though they are there."""
-        return unread((entry.place, reason_left(entry)) for entry in self.left)
+        return stop_of(self.left)
 
     def _next_window(self) -> None:
         self.end_copies()
@@ -402,28 +407,6 @@ async def _pumped(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
                 raise trouble[0]
             return
         yield batch
-
-
-def reason_left(left: Entry) -> Complaint:
-    """Why an entry was left for another time."""
-    return left.refusal or Complaint("unfinished_line", "the last line has no end")
-
-
-def unread(left: Iterable[tuple[Place, Complaint]]) -> StopRun | None:
-    """Why a run ends early that left these entries; None if what was wrong with them is their writers' doing."""
-    files = [place.file for place, reason in left if reason.code in UNREAD]
-    if not files:
-        return None
-    more = "" if len(files) == 1 else f" and {len(files) - 1:,} more"
-    return StopRun(
-        f"reading broke off in {files[0]}{more}: what comes after is left",
-        code="input_unread",
-        hint="see the problems below for the cause, and run again to read the rest",
-    )
-
-
-def _code(entry: Entry) -> str | None:
-    return None if entry.refusal is None else entry.refusal.code
 
 
 def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:

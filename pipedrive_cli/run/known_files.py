@@ -4,6 +4,9 @@ A file is known by its content, not by its name or date; an object in a cloud by
 what the store has instead), for its content is not fetched for that. Only what was found through a folder, prefix
 or glob is ever passed over; what a user names outright is always read. The config counts too: with another mapping all
 is read again.
+
+What breaks off is no known file. It is remembered how it was, so that the next run can tell whether somebody still
+writes it.
 """
 
 from __future__ import annotations
@@ -27,19 +30,24 @@ _CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class KnownFiles:
-    """What the journal knows of files, and what this run adds. `meaning` is a digest of the config's choices."""
+    """What the journal knows of files, and what this run adds. `meaning` is a digest of the config's choices.
+
+    `whole` False: this run reads but a part of each file, so that none is passed over and none becomes known.
+    """
 
     journal: Journal
     meaning: bytes
     reread: bool = False
+    whole: bool = True
     passed_over: int = 0
     _read: dict[str, KnownFile] = field(default_factory=dict)
     _moved: list[KnownFile] = field(default_factory=list)  # known under another name or date
     _unfinished: set[str] = field(default_factory=set)
+    _torn: dict[str, bytes] = field(default_factory=dict)  # digests of files that break off
 
     def to_read(self, source: Source) -> Source | None:
         """The source, or what is new of it, or None when all of it is known."""
-        if source.named or source.size is None:
+        if source.named or source.size is None or source.unfit is not None or not self.whole:
             return source
         if source.cloud is not None:
             return self._object_to_read(source, source.cloud)
@@ -69,7 +77,7 @@ class KnownFiles:
     def _object_to_read(self, source: Source, item: CloudObject) -> Source | None:
         if item.version is None:
             return source
-        version = hashlib.blake2b(f"{item.url}\0{item.version}".encode(), digest_size=16).digest()
+        version = _version(item)
         known = KnownFile(source.name, item.size, 0, version, 0, self.meaning)
         if not self.reread and self.journal.known_file(source.name) == known:
             self.passed_over += 1
@@ -81,8 +89,28 @@ class KnownFiles:
         """An event of this file failed or is pending: the file is to be read again."""
         self._unfinished.add(file)
 
+    def seen_torn(self, source: Source) -> bool:
+        """Whether an earlier run has seen this source break off as it does now. It is remembered for the next one."""
+        if source.cloud is not None:
+            now = None if source.cloud.version is None else _version(source.cloud)
+        else:
+            try:
+                now = None if source.path is None else self._digests(replace(source, start=0), 0)[0]
+            except OSError:
+                now = None
+        if now is not None:
+            self._torn[source.name] = now
+        return now is not None and self.journal.torn_file(source.name) == now
+
     def keep(self, complete: Iterable[str]) -> None:
-        """Remembers the sources that were read to their end with nothing failed or pending; in a transaction."""
+        """Remembers the sources that were read to their end with nothing failed or pending; in a transaction.
+
+        Those that break off are remembered, too: as long as they do, that is told.
+        """
+        complete = list(complete)
+        self.journal.keep_torn_files(self._torn, complete)
+        if not self.whole:
+            return
         for known in self._moved:
             self.journal.keep_file(known)
         for name in complete:
@@ -107,6 +135,10 @@ class KnownFiles:
                 lines += chunk.count(b"\n")
                 last = chunk[-1:]
         return whole.digest(), prefix, 0 if packed or last != b"\n" else lines
+
+
+def _version(item: CloudObject) -> bytes:
+    return hashlib.blake2b(f"{item.url}\0{item.version}".encode(), digest_size=16).digest()
 
 
 def meaning_of(config: Config) -> bytes:

@@ -218,7 +218,7 @@ class Replay:
             reading_started(self.live_figures, sources)
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
-        files = KnownFiles(journal, meaning_of(self.config), self.options.reread) if whole else None
+        files = KnownFiles(journal, meaning_of(self.config), self.options.reread, whole)
         run = self._begin(journal)
         unfinished = UnfinishedEvents(
             spool=spool,

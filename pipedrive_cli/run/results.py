@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, cast
 
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.run_log import FILES_UNREAD, LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, PipedriveCliError, StopRun
 from pipedrive_cli.model import UNSETTLED, Complaint, Kind, Outcome
 from pipedrive_cli.report.summary import (
@@ -55,7 +55,7 @@ def summary_of(
         figures = {**figures, "read": live_figures.events_read}
         missing = live_figures.events_read - sum(outcomes.values())
         outcomes[Outcome.PENDING] = outcomes.get(Outcome.PENDING, 0) + max(0, missing)
-    unsettled = any(outcomes.get(outcome) for outcome in UNSETTLED)
+    unsettled = figures.get(FILES_UNREAD, 0) > 0 or any(outcomes.get(outcome) for outcome in UNSETTLED)
     status: Literal["complete", "partial", "stopped"] = "stopped" if stopped else "partial" if unsettled else "complete"
     exit_code = stopped.exit_code if stopped else EXIT_PARTIAL if unsettled else EXIT_OK
     requests = journal.counts(run, "request")

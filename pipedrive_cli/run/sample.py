@@ -16,7 +16,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
-from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProblem
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
@@ -34,6 +34,7 @@ from pipedrive_cli.report.summary import (
 from pipedrive_cli.run.advice import mapping_advice
 from pipedrive_cli.run.estimate import Cost, Estimate
 from pipedrive_cli.run.first_events import FirstEvents
+from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
@@ -70,13 +71,22 @@ class SampleFound:
     mistakes: tuple[ConfigProblem, ...] = ()
     warnings: tuple[ConfigProblem, ...] = ()
     purposes: dict[str, tuple[int, int]] = field(default_factory=dict)  # of consent: named by and refused by how many
+    left: tuple[LeftFile, ...] = ()  # files that were not read to their end
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a replay that finds nothing else wrong."""
+        if any(each.verdict == "stops" for each in self.left):
+            return EXIT_STOPPED
+        return EXIT_PARTIAL if self.rejected or any(each.verdict == "told" for each in self.left) else EXIT_OK
 
 
 @dataclass(slots=True)
 class Sample:
     """One sample. `kinds` are the kinds of record that the events are about.
 
-    `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up.
+    `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up. `seen_torn`
+    is as `left_file` needs it.
     """
 
     config: Config
@@ -84,6 +94,7 @@ class Sample:
     kinds: frozenset[Kind] = frozenset()
     most: int | None = None
     config_file: str | None = None
+    seen_torn: Callable[[Source], bool] = lambda _: False
     _read: int = 0
     _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -123,12 +134,14 @@ class Sample:
                     transform = compile_mapping(self.config, account)
             self._count_event(entry, event, transform)
         dropped = self._dropped_by_kind()
+        found = (left_file(reading, self.seen_torn) for reading in self._first.left)
+        left = tuple(each for each in found if each is not None)
         return SampleFound(
             self._read,
             dict(self._by_kind.most_common()),
             self._outcomes[Outcome.REJECTED],
             self._outcomes[Outcome.SKIPPED],
-            (*worst_first(self._groups(account)), *self._unmapped(dropped, account)),
+            (*worst_first((*_of_files(left), *self._groups(account))), *self._unmapped(dropped, account)),
             dropped,
             whole=self._first.whole,
             files=self._first.files,
@@ -136,6 +149,7 @@ class Sample:
             mistakes=tuple(self._mapped.wrong(account)),
             warnings=tuple(self._mapped.unused(dropped)),
             purposes=self._purposes.found(),
+            left=left,
         )
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
@@ -211,6 +225,14 @@ class Sample:
         for count, kind, trait in sorted(named, key=lambda each: (-each[0], each[1:]))[:TRAITS_SHOWN]:
             hint = mapping_advice(kind, trait, self.config, account)
             yield problem_group(UNMAPPED, None, count, message=f"{kind}: no mapping names {trait}", hint=hint)
+
+
+def _of_files(left: Sequence[LeftFile]) -> Iterator[ProblemGroup]:
+    """Each file that was not read to its end."""
+    for place, why, _ in left:
+        where = cause_of(why.code, why.field, place.file)
+        examples = [Example(place.file, place.line or None, None, None, message=why.message)]
+        yield problem_group(why.code, None, 1, examples, message=heading(why.code, where, examples))
 
 
 def _example(entry: Entry, user: str | None, complaint: Complaint) -> Example:

@@ -13,11 +13,10 @@ from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.retry import Failure, KindStops
-from pipedrive_cli.delivery.run_log import RunLog
+from pipedrive_cli.delivery.run_log import FILES_UNREAD, RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Complaint
-from pipedrive_cli.run.intake import Intake, reason_left
+from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.spool import Spool
 
@@ -61,7 +60,7 @@ class Session:
             if desk.stopped is None:
                 await self._deliver_window()  # before the input is over, also where a limit ends it
             courier.input_over = True
-            courier.input_cut = not intake.complete or intake.unread() is not None
+            courier.input_cut = not intake.complete or any(left.more_to_come for left in intake.left)
             desk.input_over()
             while len(backlog):
                 await self._deliver_window()
@@ -119,10 +118,10 @@ class Session:
         """Reports what is known only at the end: traits that nobody mapped, and lines that were left."""
         for (kind, name), n in self.intake.dropped.items():
             self.run_log.count("dropped", f"{kind} {name}", n)
-        for entry in self.intake.left:
-            reason = reason_left(entry)
-            pending = PendingEvent(b"", EventOrigin(entry.identity or "", entry.place))
-            self.run_log.problem(Complaint(reason.code, reason.message), pending)
+        for left in self.intake.left:
+            self.run_log.problem(left.why, PendingEvent(b"", EventOrigin("", left.place)))
+            if left.verdict != "excused":
+                self.run_log.count("run", FILES_UNREAD)
 
 
 def _kind_refused(stops: KindStops) -> StopRun:

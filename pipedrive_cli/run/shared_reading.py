@@ -168,6 +168,7 @@ class SharedReading:
         self.whole = True
         self.complete = False
         self.left: Entry | None = None
+        self.torn = False
         self._processes = processes
         self._mapping = mapping
         self._now = now
@@ -219,7 +220,7 @@ class SharedReading:
         for batch in filter(None, here.batches()):  # an empty one does not tell how much is known
             yield batch
             here.whole = self.whole
-        self._line, self.complete, self.left = here.line, here.complete, here.left
+        self._line, self.complete, self.left, self.torn = here.line, here.complete, here.left, here.torn
         self._bytes_before += here.bytes_read
         self._here = None
 

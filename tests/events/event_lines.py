@@ -25,6 +25,11 @@ def entries(data: bytes, *, named: bool = True) -> list[Entry]:
     return list(reading(data, named=named))
 
 
+def left_code(found: Reading) -> str | None:
+    """Why a reading that is over did not come to its end; None if it did."""
+    return None if found.left is None or found.left.refusal is None else found.left.refusal.code
+
+
 def line(**members: Any) -> bytes:
     """An identify of u1 as one line, changed by `members`; a member that is `...` is left out."""
     event = {"type": "identify", "messageId": "m1", "userId": "u1", "timestamp": MARCH} | members

@@ -19,7 +19,7 @@ from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Event
 
-from .event_lines import NOW, entries, line, reading
+from .event_lines import NOW, entries, left_code, line, reading
 
 GOOD = line()
 
@@ -173,30 +173,27 @@ def test_gzip_is_told_by_its_bytes_and_may_have_several_members(data: bytes) -> 
 LONG = b"".join(line(messageId=f"m{number}", noise=random.Random(number).random()) + b"\n" for number in range(500))
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("cut", [1, 4, 9, 100, 2000])
-def test_a_gzip_member_that_breaks_off_gives_what_it_has(cut: int) -> None:
-    """Of a file named outright the break is one refusal; of one found it is left for another time."""
-    data = gzip.compress(LONG)[:-cut]
-    named, found = reading(data), reading(data, named=False)
-    refused = [entry for entry in named if entry.refusal is not None]
+def test_a_gzip_member_that_breaks_off_gives_what_it_has(cut: int, named: bool) -> None:
+    """The break is no event: the file is left there, and may be torn only because somebody still writes it."""
+    found = reading(gzip.compress(LONG)[:-cut], named=named)
     whole = list(found)
-    assert [entry.refusal.code for entry in refused if entry.refusal] == ["gzip_broken"]
-    assert all(entry.refusal is None for entry in whole)
     assert whole
+    assert all(entry.refusal is None for entry in whole)
+    assert (left_code(found), found.torn, found.complete) == ("gzip_broken", True, False)
     assert found.left is not None
-    assert found.left.line == refused[0].line == len(whole) + 1
-    assert not named.complete
-    assert not found.complete
+    assert found.left.line == len(whole) + 1
 
 
 def test_damaged_gzip_data_ends_the_file_not_the_run() -> None:
-    """Everything before the damage is read, and the damage is named."""
-    data = bytearray(gzip.compress(LONG, compresslevel=0))
-    data[-8] ^= 0xFF  # the checksum
-    found = reading(bytes(data))
-    assert [entry.refusal.code for entry in found if entry.refusal] == ["gzip_broken"]
-    assert not found.complete
-    assert codes(gzip.compress(GOOD + b"\n") + b"trailing words")[-1] == (2, "gzip_broken")
+    """Whole members before the damage are read, and the damage is named: no writer will ever finish that."""
+    checksum = bytearray(gzip.compress(LONG))
+    checksum[-8] ^= 0xFF
+    for damage in (bytes(checksum), b"trailing words"):
+        found = reading(gzip.compress(GOOD + b"\n") + damage)
+        assert len(list(found)) == 1
+        assert (left_code(found), found.torn, found.complete) == ("gzip_broken", False, False)
 
 
 def test_a_last_line_without_a_newline_is_an_event_if_it_parses() -> None:
@@ -221,23 +218,6 @@ def test_a_torn_last_line_is_refused_where_named_and_left_where_found(torn: byte
     assert not found.complete
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (b"PK\x03\x04rest\nof\nit", "ZIP"),
-        (b"PAR1....", "Parquet"),
-        (b"\xfd7zXZ\x00...", "xz"),
-        ('{"a": 1}\n'.encode("utf-16"), "UTF-16"),
-    ],
-)
-def test_a_file_of_another_kind_is_one_refusal_that_says_what_it_is(data: bytes, told: str) -> None:
-    """A ZIP archive is not a million bad lines."""
-    (entry,) = entries(data)
-    assert entry.refusal is not None
-    assert entry.refusal.code == "not_events"
-    assert told in entry.refusal.message
-
-
 class Failing(io.RawIOBase):
     """A disk that gives one line and then fails."""
 
@@ -252,9 +232,10 @@ class Failing(io.RawIOBase):
 
 
 def test_a_disk_that_fails_ends_the_file_not_the_run() -> None:
-    """What was read counts; the failure is an entry of its own."""
-    found = list(read_source(Source("x", named=True, size=None, stream=cast(BinaryIO, Failing()))))
-    assert [entry.refusal.code if entry.refusal else None for entry in found] == [None, "source_unreadable"]
+    """What was read counts, and the failure is told of the file."""
+    found = read_source(Source("x", named=True, size=None, stream=cast(BinaryIO, Failing())))
+    assert [entry.refusal for entry in found] == [None]
+    assert (left_code(found), found.torn) == ("source_unreadable", False)
 
 
 class Trickle(io.BytesIO):
@@ -322,7 +303,7 @@ written = values.map(lambda value: json.dumps(value).encode()) | st.binary(max_s
 
 @given(st.lists(written, max_size=8), st.booleans(), st.booleans())
 def test_any_bytes_are_read_and_every_line_accounted_for(parts: list[bytes], zipped: bool, named: bool) -> None:
-    """Whatever stands in a file, nothing is raised, and each line that is not blank yields an entry or is left."""
+    """Whatever stands in a file, nothing is raised, and each line that is not blank yields an entry, or is left."""
     text = b"\n".join(parts)
     found = reading(gzip.compress(text) if zipped else text, named=named)
     seen = set()
@@ -333,8 +314,9 @@ def test_any_bytes_are_read_and_every_line_accounted_for(parts: list[bytes], zip
         assert entry.body() is not None
         json.dumps(entry.identity).encode()
     if found.left is not None:
+        assert found.left.refusal is not None
         seen.add(found.left.line)
-    if found.complete or zipped:
+    if found.complete:
         filled = {
             number for number, raw in enumerate(text.split(b"\n"), 1) if raw.strip(b" \t\r\x0b\x0c\x1e\xef\xbb\xbf")
         }

@@ -50,7 +50,7 @@ def test_the_bad_file_shows_every_refusal_of_the_reader() -> None:
         if not isinstance(result, Event):
             codes.add(result.code)
     assert codes == {
-        "bad_json", "not_utf8", "not_an_object", "too_deep", "warehouse_staging", "bad_batch", "empty_batch",
+        "bad_json", "not_utf8", "not_an_object", "too_deep", "other_format", "bad_batch", "empty_batch",
         "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "bad_user_id", "bad_group_id",
         "bad_previous_id", "bad_external_id", "bad_traits", "bad_properties", "bad_context", "key_too_long",
     }  # fmt: skip

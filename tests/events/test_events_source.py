@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipedrive_cli.events.event_files import is_event_file
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 
-from .event_lines import line
+from .event_lines import left_code, line
 
 
 @pytest.fixture
@@ -159,17 +160,58 @@ def test_a_dash_is_standard_input_once_and_stays_open() -> None:
 
 
 def test_a_file_that_vanishes_before_it_is_opened_ends_nothing(exports: Path) -> None:
-    """Named, it is an entry that says so; found, it is left for another time."""
-    for named, count in ((True, 1), (False, 0)):
+    """The reading says that it could not be opened."""
+    for named in (True, False):
         found = read_source(Source("gone", named, 5, exports / "gone.json"))
-        assert len(list(found)) == count
-        assert not found.complete
+        assert list(found) == []
+        assert (left_code(found), found.complete) == ("source_unreadable", False)
 
 
-def test_a_link_that_leads_nowhere_is_passed_over_in_a_folder(exports: Path) -> None:
-    """There is nothing to read behind it."""
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_what_is_no_file_is_named_and_passed_over_in_a_folder(exports: Path) -> None:
+    """A pipe that nobody writes to would be waited for, a link to itself or to nothing can be read by nobody."""
+    os.mkfifo(exports / "pipe.ndjson")
+    (exports / "loop.ndjson").symlink_to("loop.ndjson")
     (exports / "dangling.json").symlink_to(exports / "nowhere")
-    assert len(resolve_sources([str(exports)])) == 5
+    (exports / "device.json").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(exports / "socket.json"))
+        found = resolve_sources([str(exports)])
+    told = {Path(source.name).name: source.unfit.message for source in found if source.unfit is not None}
+    assert {name: message.partition(",")[0] for name, message in told.items()} == {
+        "pipe.ndjson": "a named pipe",
+        "loop.ndjson": "a link to itself",
+        "dangling.json": "a link to nothing",
+        "device.json": "a device",
+        "socket.json": "a socket",
+    }
+    assert len(found) == 5 + len(told)
+    assert all(list(read_source(source)) == [] for source in found if source.unfit is not None)
+
+
+def test_what_may_not_be_read_is_named_and_passed_over_in_a_folder(
+    exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files beside it are read; one that is named outright is a mistake of the command line."""
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: "secret" not in str(path) and real(path, mode))
+    (exports / "secret.json").write_bytes(line())
+    found = resolve_sources([str(exports)])
+    assert [Path(each.name).name for each in found if each.unfit is not None] == ["secret.json"]
+    assert len(found) == 6
+    with pytest.raises(UserMistake, match="no permission"):
+        resolve_sources([str(exports / "secret.json")])
+
+
+def test_a_missing_name_brings_the_one_that_was_meant(tmp_path: Path) -> None:
+    """`export/` for `exports/`: the hint has the path that is there."""
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    (exports / "b.json").write_bytes(line())
+    for typed, meant in ((exports.with_name("export"), f"{exports}/"), (exports / "b.jsn", str(exports / "b.json"))):
+        with pytest.raises(SourceMissing) as caught:
+            resolve_sources([str(typed)])
+        assert caught.value.hint == f"Did you mean {meant}?"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.events.lines import KEPT
 from pipedrive_cli.events.unpack import BLOCK, Blocks
 
-from .event_lines import line, reading
+from .event_lines import left_code, line, reading
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -48,17 +48,13 @@ def test_zstd_is_told_by_its_bytes_and_may_have_several_frames(data: bytes) -> N
 
 @pytest.mark.parametrize("cut", [1, 4, 9, 100, 2000])
 def test_a_zstd_frame_that_breaks_off_gives_what_it_has(cut: int) -> None:
-    """As with gzip: one refusal where the file was named, left for another time where it was found."""
+    """As with gzip: the file is left there, and may be torn only because somebody still writes it."""
     packed = zstd.compress(LONG[: len(LONG) // 2]) + zstd.compress(LONG[len(LONG) // 2 :])
-    named, found = reading(packed[:-cut]), reading(packed[:-cut], named=False)
-    refused = [entry for entry in named if entry.refusal is not None]
+    found = reading(packed[:-cut])
     whole = list(found)
-    assert [entry.refusal.code for entry in refused if entry.refusal] == ["zstd_broken"]
     assert all(entry.refusal is None for entry in whole)
     assert len(whole) >= 249  # the first frame is untouched
-    assert found.left is not None
-    assert not named.complete
-    assert not found.complete
+    assert (left_code(found), found.torn, found.complete) == ("zstd_broken", True, False)
 
 
 def test_damaged_zstd_data_ends_the_file_not_the_run() -> None:
@@ -67,25 +63,27 @@ def test_damaged_zstd_data_ends_the_file_not_the_run() -> None:
         zstd.compress(GOOD + b"\n") + zstd.compress(LONG)[:-200] + bytes(b ^ 0xFF for b in zstd.compress(LONG)[-200:])
     )
     found = reading(packed)
-    codes = [entry.refusal.code for entry in found if entry.refusal]
-    assert codes == ["zstd_broken"]
-    assert not found.complete
+    assert all(entry.refusal is None for entry in found)
+    assert (left_code(found), found.torn, found.complete) == ("zstd_broken", False, False)
 
 
 def test_a_window_that_would_fill_the_memory_is_refused_with_its_reason() -> None:
     """`zstd --long=31` asks its readers for 2 GiB: the message says how to pack it instead."""
     window, matching = zstd.CompressionParameter.window_log, zstd.CompressionParameter.enable_long_distance_matching
     packer = zstd.ZstdCompressor(options={int(window): 28, int(matching): 1})
-    (entry,) = reading(packer.compress(LONG) + packer.flush())
-    assert entry.refusal is not None
-    assert entry.refusal.code == "zstd_broken"
-    assert "--long" in entry.refusal.message
+    found = reading(packer.compress(LONG) + packer.flush())
+    assert list(found) == []
+    assert left_code(found) == "zstd_broken"
+    assert found.left is not None
+    assert found.left.refusal is not None
+    assert "--long" in found.left.refusal.message
 
 
 def test_a_zstd_bomb_costs_no_memory() -> None:
     """A line of 256 MiB in some kilobytes is one refusal that keeps its first KiB, as of a plain file."""
     packer = zstd.ZstdCompressor()
-    packed = b"".join([*(packer.compress(b"x" * (1 << 20)) for _ in range(256)), packer.flush()])
+    start = packer.compress(b'{"a": "')
+    packed = b"".join([start, *(packer.compress(b"x" * (1 << 20)) for _ in range(256)), packer.flush()])
     assert len(packed) < 100_000
     tracemalloc.start()
     try:

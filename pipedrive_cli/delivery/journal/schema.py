@@ -83,6 +83,10 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE runs ADD COLUMN scene TEXT NOT NULL DEFAULT 'account';   -- account, sandbox, foretold
     ALTER TABLE runs ADD COLUMN course BLOB;                             -- its moments, packed; NULL: as for summary
     """,
+    """
+    -- Files that were found and broke off, as a run last saw them: one that has not changed since is not being written.
+    CREATE TABLE torn_files (path TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 
