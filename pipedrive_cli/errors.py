@@ -22,7 +22,7 @@ StopCode: TypeAlias = Literal[
     "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
     "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",
     "state_held", "no_pipedrive", "unreachable", "firewall", "credentials_refused", "account_closed", "kind_refused",
-    "look_up_failed", "day_spent", "max_tokens", "max_failures", "brake", "deadline", "interrupted",
+    "look_up_failed", "day_spent", "max_tokens", "max_failures", "brake", "plan_changed", "deadline", "interrupted",
     "stopped",
 ]  # fmt: skip
 

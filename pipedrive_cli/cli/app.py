@@ -118,6 +118,10 @@ def replay(
         bool,
         typer.Option("--reread", help="Read files again that were found in a folder and read to their end before."),
     ] = False,
+    expect: Annotated[
+        str | None,
+        typer.Option("--expect", metavar="PLAN", help="Send the plan that `preview --online` has named, or nothing."),
+    ] = None,
     rejects: Rejects = None,
     results: Results = None,
     report: Reports = None,
@@ -163,6 +167,7 @@ def replay(
             brakes=brakes(created=max_created, updated=max_updated, merged=max_merged, deleted=max_deleted),
             wait=wait,
             reread=reread,
+            expect=expect,
             **shared,
         ),
         output.OutputOptions(

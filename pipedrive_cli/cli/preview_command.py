@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.json_errors import stopped_summary as stopped_check
 from pipedrive_cli.cli.printing import print_json, standard_input
@@ -19,6 +21,7 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
 from pipedrive_cli.report.summary import EXAMPLES, Summary
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import PlannedRequest
 
@@ -65,21 +68,38 @@ def preview_events(
 
     options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
     job = Preview(
-        config, str(config_file), options, standard_input(), None if counts_only else show, _note, names=names
+        config,
+        str(config_file),
+        options,
+        standard_input(),
+        None if counts_only else show,
+        _note,
+        plan=PlanNaming() if online else None,
+        names=names,
     )
     if not counts_only:
         _write(out, requests.head(style))
     with _without_garbage_collection():
         summary = asyncio.run(job.run())
     out.buffer.flush()
+    if job.plan is not None:
+        keep(job.plan, plans_folder())
     _show_summary(
         summary,
         out if counts_only or chosen == "text" else sys.stderr,
         as_json=as_json,
         verbose=verbose,
-        advice=() if online or sandbox else (OFFLINE,),
+        advice=_advice(summary, online=online, sandbox=sandbox),
     )
     return summary.exit_code
+
+
+def _advice(summary: Summary, *, online: bool, sandbox: bool) -> tuple[str, ...]:
+    if summary.plan is not msgspec.UNSET:
+        return (
+            f"The plan is {summary.plan}. `replay --expect {summary.plan}` with the same sources sends it or nothing.",
+        )
+    return () if online or sandbox else (OFFLINE,)
 
 
 def _show_summary(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:

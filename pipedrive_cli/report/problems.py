@@ -192,6 +192,9 @@ _DELIVERY: dict[str, Words] = {
     "brake": Words(
         "the run would write more records than its brakes allow", "See `preview --online`; then raise the brake."
     ),
+    "plan_changed": Words(
+        "the plan is not the expected one", "Run `preview --online` again, and expect the name that it ends with."
+    ),
     "input_left": Words("the run before had not read all its input", "Repeat its replay: a retry reads no files."),
     "no_pipedrive": Words(
         "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."

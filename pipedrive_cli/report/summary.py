@@ -130,6 +130,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     `run` begins with the start in UTC. `filtered` counts events that a filter option left out. `input_complete` is
     False if the run ended before it had read its input. `seconds` is the run's duration, in a rehearsal the estimate.
+    `plan` is there for previews of an account alone: the name of the writes that they show.
     """
 
     version: Literal[1] = VERSION
@@ -146,6 +147,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[ProblemGroup, ...] = ()
     dropped_traits: dict[Kind, dict[str, int]] = {}
     seconds: float = 0.0
+    plan: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def problem_group(

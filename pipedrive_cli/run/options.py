@@ -38,6 +38,7 @@ class RunOptions:
     max_tokens: int | None = None
     deadline: float | None = None
     max_failures: int | None = None
+    expect: str | None = None  # the name of the plan that is to be sent, or nothing
     brakes: Mapping[Done, int] = field(default_factory=dict)  # above those of the config
     wait: bool = False
     reread: bool = False

@@ -156,9 +156,12 @@ class PaperDesk:
         if before is None and record is not None:
             before = self._last_seen(write.kind, record)
         self.log.count(write.call)
-        if self.log.show is not None:
+        if self.log.show is not None or self.log.plan is not None:
             certain = self.records.certain
-            self.log.show(planned_request(write, job, before, self.labels, self._names, certain=certain))
+            request = planned_request(write, job, before, self.labels, self._names, certain=certain)
+            for take in (self.log.show, self.log.plan):
+                if take is not None:
+                    take(request)
         if write.action == "merge":
             written.shown = self._merged(write)
             return {}

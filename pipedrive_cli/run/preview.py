@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import msgspec
+
 from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.courier import Courier
@@ -28,6 +30,7 @@ from pipedrive_cli.run.journal_file import named_journal
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
+from pipedrive_cli.run.plan_name import PlanNaming
 from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
 from pipedrive_cli.run.results import new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
@@ -54,7 +57,7 @@ class PreviewOptions:
 class Preview:
     """One preview. `show` gets each request as it comes; None where only the counts are wanted.
 
-    `foretells` False: it is made for its look-ups, and whoever sends these counts them.
+    `foretells` False: it is made for its look-ups, and whoever sends these counts them. `plan` names the writes.
     """
 
     config: Config
@@ -65,13 +68,16 @@ class Preview:
     note: Callable[[str], None] = lambda _: None
     live_figures: LiveFigures = field(default_factory=LiveFigures)
     foretells: bool = True
+    plan: PlanNaming | None = None
     run_log: RunLog = field(init=False)
     log: RequestLog = field(init=False)
     names: dict[str, str] = field(default_factory=dict)  # of custom fields, by key, as soon as they are known
 
     def __post_init__(self) -> None:
         self.run_log = RunLog(0, self.live_figures, journaled=False)
-        self.log = RequestLog(self.live_figures, self.show, self.foretells, self.names)
+        self.log = RequestLog(
+            self.live_figures, self.show, self.foretells, self.names, None if self.plan is None else self.plan.add
+        )
 
     async def run(self) -> Summary:
         """Runs to the end. `seconds` of what it returns are those that the replay would take at the plan's limits.
@@ -143,7 +149,7 @@ class Preview:
                 self.run_log.write_to(journal)
             name = new_run_name(datetime.now(UTC))
             seconds = self.seconds()
-            return summary_of(
+            summary = summary_of(
                 journal,
                 0,
                 name,
@@ -152,6 +158,9 @@ class Preview:
                 live_figures=self.live_figures,
                 seconds=seconds,
             )
+        if self.plan is None or stopped is not None:
+            return summary
+        return msgspec.structs.replace(summary, plan=self.plan.name)
 
 
 def shown_address(config: Config, *, sandbox: bool) -> str:

@@ -76,14 +76,15 @@ class PlannedRequest:
 class RequestLog:
     """The requests that a run would send: counted in `live_figures`, and given to `show` one by one.
 
-    `counts` False: whoever sends them counts them already. `names` are the names of custom fields, by key, as soon as
-    they are known.
+    `plan` gets them too, and names the writes. `counts` False: whoever sends them counts them already. `names` are the
+    names of custom fields, by key, as soon as they are known.
     """
 
     live_figures: LiveFigures
     show: Callable[[PlannedRequest], None] | None = None
     counts: bool = True
     names: dict[str, str] = field(default_factory=dict)
+    plan: Callable[[PlannedRequest], None] | None = None
 
     def count(self, call: Call) -> None:
         """Counts a request that a run would send."""

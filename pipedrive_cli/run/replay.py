@@ -26,7 +26,7 @@ from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Doubts, Writes
-from pipedrive_cli.errors import StopRun
+from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import Outcome
@@ -48,6 +48,8 @@ from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.online_account import OnlineAccount
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.paper_pass import stop_before
+from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_folder
+from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
@@ -100,6 +102,12 @@ class Replay:
 
     async def run(self) -> Finished:
         """Runs to the end. Raises `UserMistake` and `StateHeld`, when nothing was sent."""
+        if self.options.expect is not None and "-" in self.options.sources:
+            raise UserMistake(
+                "--expect: standard input can be read once, and a plan is compared before it is sent",
+                code="usage",
+                hint="write the events into a file first",
+            )
         self._name = self.live_figures.run = new_run_name(self._started)
         self.live_figures.events_wanted = self.options.limit
         since = self.options.filters.since
@@ -250,8 +258,10 @@ class Replay:
         )
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)
+        records = OnlineAccount(account, desk.directory, journal)
+        if self.options.expect is not None:
+            session.stop_at_once = lambda: self._other_plan(records)
         if brakes:
-            records = OnlineAccount(account, desk.directory, journal)
             session.stop_before = lambda window: stop_before(window, courier, records, brakes)
         with self._deadline(sender):
             stopped = await session.run()
@@ -274,6 +284,16 @@ class Replay:
             journal.end_run(run, to_json(summary), packed(self._timeline.moments))
         resume_in = None if stopped is None else stopped.resume_in
         return Finished(summary, rejects_file, resume_in, self._context(account.account.company_name))
+
+    async def _other_plan(self, records: OnlineAccount) -> StopRun | None:
+        """Why nothing is sent: the plan is not the expected one. What is looked up for it serves the run."""
+        asked, plan = self.options, PlanNaming()
+        self.live_figures.phase = "comparing the plan"
+        look = PreviewOptions(asked.sources, online=True, limit=asked.limit, filters=asked.filters)
+        await Preview(self.config, self.config_file, look, plan=plan).on(records)
+        if plan.name == asked.expect:
+            return None
+        return changed(asked.expect or "", plan, kept_rows(asked.expect or "", plans_folder()))
 
     def _record_end(
         self, stopped: StopRun | None, session: Session, unfinished: UnfinishedEvents, commits: GroupCommits

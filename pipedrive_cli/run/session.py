@@ -38,6 +38,7 @@ class Session:
     spool: Spool | None = None
     workers: Workers | None = None
     stop_before: Callable[[Window], Awaitable[StopRun | None]] | None = None  # why a window must not be delivered
+    stop_at_once: Callable[[], Awaitable[StopRun | None]] | None = None  # why nothing must be read or sent
     lost_track: bool = False  # the outcomes of some events could not be recorded
 
     @property
@@ -47,16 +48,14 @@ class Session:
 
     async def run(self) -> StopRun | None:
         """Returns why the run stopped early, or None."""
-        intake, courier, live_figures = self.intake, self.courier, self.run_log.live_figures
+        intake, courier = self.intake, self.courier
         desk, backlog = courier.desk, courier.backlog
         try:
             await self._settle_doubts()
-            async for _ in intake.windows():
-                await self._deliver_window()
-                intake.end_copies()  # while the spool has their bytes
-                if self.spool is not None and not len(backlog):
-                    self.spool.restart()
-                live_figures.phase = "reading"
+            if self.stop_at_once is not None and (other_plan := await self.stop_at_once()) is not None:
+                desk.stop(other_plan)
+            elif desk.stopped is None:
+                await self._deliver_windows()
             if desk.stopped is None:
                 await self._deliver_window()  # before the input is over, also where a limit ends it
             courier.input_over = True
@@ -79,6 +78,15 @@ class Session:
         intake.end_copies()
         self._report_the_rest()
         return desk.stopped
+
+    async def _deliver_windows(self) -> None:
+        backlog = self.courier.backlog
+        async for _ in self.intake.windows():
+            await self._deliver_window()
+            self.intake.end_copies()  # while the spool has their bytes
+            if self.spool is not None and not len(backlog):
+                self.spool.restart()
+            self.run_log.live_figures.phase = "reading"
 
     async def _settle_doubts(self) -> None:
         """Every run settles what is in doubt before anything else."""
