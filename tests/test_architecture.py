@@ -33,7 +33,7 @@ RANKS: dict[str, int] = {
 }
 
 # Who may start the sandbox, which itself knows nothing of the rest.
-STARTS_THE_SANDBOX = ("run.embedded", "run.connection", "run.rehearse", "run.rehearse_online", "cli.")
+STARTS_THE_SANDBOX = ("run.embedded", "run.case", "run.connection", "run.rehearse", "run.rehearse_online", "cli.")
 
 PURE = (
     "model",

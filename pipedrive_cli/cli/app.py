@@ -49,7 +49,7 @@ from pipedrive_cli.cli.options import (
 )
 from pipedrive_cli.report.safe_stdout import put
 
-ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "runs", "fields", "sandbox", "schema"]
+ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "test", "runs", "fields", "sandbox", "schema"]
 
 
 class InOrderOfUse(TyperGroup):
@@ -372,6 +372,30 @@ def rehearse(
             json_log=log_format is LogFormat.json,
         ),
     )
+
+
+@app.command(
+    cls=PlainCommand, epilog=epilog("test tests/", "test tests/role.yaml --update", "test tests/ --junit r.xml")
+)
+def test(
+    cases: Annotated[list[str], typer.Argument(metavar="CASE...", help="Cases: YAML files, or folders of them.")],
+    config: ConfigFile = Path("config.yaml"),
+    update: Annotated[
+        bool, typer.Option("--update", help="Write what there is into the cases that differ, as what is expected.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit's XML, for CI servers.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run the config's own tests: given events and records, and what they are expected to become.
+
+    In a sandbox, without account and network. Exit code 1 where something differs.
+    """
+    from pipedrive_cli.cli.test_command import TestOptions, run_tests  # noqa: PLC0415 - the other commands need none of it
+
+    return run_tests(config, cases, TestOptions(update=update, junit=junit, as_json=as_json, quiet=quiet))
 
 
 @app.command(cls=PlainCommand, epilog=epilog("schema > config.schema.json"))

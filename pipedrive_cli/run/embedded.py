@@ -15,21 +15,36 @@ if TYPE_CHECKING:
 ADDRESS = "http://127.0.0.1"  # nothing is listening there: the transport answers
 
 
-def embedded_sandbox(config: Config) -> Sandbox:
-    """A sandbox without limits, with a text field for every field that the config maps to by name."""
+def embedded_sandbox(
+    config: Config, types: Mapping[tuple[Kind, str], tuple[str, tuple[str, ...]]] | None = None
+) -> Sandbox:
+    """A sandbox without limits, with a field for every one that the config maps to by name.
+
+    They are text, save those in `types`: kind and name -> type and the labels of options.
+    """
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
     sandbox = Sandbox(SandboxOptions(plan="unlimited", search_lag=0.0, currencies=sandbox_currencies(config)))
-    furnish(sandbox, config)
+    furnish(sandbox, config, types)
     return sandbox
 
 
-def furnish(sandbox: Sandbox, config: Config) -> None:
+def furnish(
+    sandbox: Sandbox, config: Config, types: Mapping[tuple[Kind, str], tuple[str, tuple[str, ...]]] | None = None
+) -> None:
     """Makes the fields that the config maps to, and the user and the labels that it names."""
-    for kind, names in field_names(config).items():
+    types = types or {}
+    named = {kind: list(names) for kind, names in field_names(config).items()}
+    for kind, name in types:
+        if name not in named[kind]:
+            named[kind].append(name)
+    for kind, names in named.items():
         for name in names:
             # A field that the config gives by its key gets that key; its name is not known here.
-            sandbox.add_field("deals" if kind == "leads" else kind, name=name, key=name if is_key(name) else None)
+            key = name if is_key(name) else None
+            field_type, labels = types.get((kind, name), ("varchar", ()))
+            where = "deals" if kind == "leads" else kind
+            sandbox.add_field(where, name=name, key=key, field_type=field_type, options=labels)
     if config.leads.owner_id is not None:
         sandbox.add_user(config.leads.owner_id)
     for label in config.leads.label_ids:

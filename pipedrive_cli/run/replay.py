@@ -23,7 +23,7 @@ from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.retry import Failure, KindStops
-from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
+from pipedrive_cli.delivery.run_log import EventResults, LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Doubts, Writes
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -50,6 +50,7 @@ from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.paper_pass import stop_before
 from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions
+from pipedrive_cli.run.preview_rows import PlannedRequest
 from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
@@ -84,13 +85,14 @@ class Replay:
     note: Callable[[str], None] = lambda _: None
     connect: Callable[[], tuple[Client, int]] | None = None
     journal: Journal | None = None
+    foresee: Callable[[PlannedRequest], None] | None = None  # is given the requests first, as a preview shows them
+    results: EventResults | None = None  # unless `options` names a file for them
     live_figures: LiveFigures = field(default_factory=LiveFigures)
     _started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _name: str = ""  # given when it begins
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
     _clock: ServerClock = field(default_factory=lambda: ServerClock(time.time))
-    _results: ResultsWriter | None = None
     _timeline: Timeline | None = None  # begins when delivery begins
 
     def stop(self, why: StopRun) -> None:
@@ -116,8 +118,9 @@ class Replay:
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
         rejects = self._rejects(sources)
+        results = None
         if self.options.results is not None:
-            self._results = ResultsWriter(self.options.results, _paths(sources))
+            self.results = results = ResultsWriter(self.options.results, _paths(sources))
         reading_started(self.live_figures, sources)
         door = None if self.options.sandbox or self.connect else pause_file(base_address(self.config), self._state())
         if door is not None and (shut := firewall_pause(door, time.time())) is not None:
@@ -125,14 +128,13 @@ class Replay:
                 rejects.discard()
             return self._nothing_read(shut)
         async with contextlib.AsyncExitStack() as stack:
-            if self._results is not None:
-                stack.callback(self._results.close)
+            if results is not None:
+                stack.callback(results.close)
             if self.watch is not None:
                 await stack.enter_async_context(self.watch(self.live_figures))
             finished = await self._through(sources, rejects)
-        if self._results is not None and self._results.lost is not None:
-            lost = self._results.lost
-            self.note(f"--results {self._results.path} ends before the run does: {lost.strerror or lost}")
+        if results is not None and results.lost is not None:
+            self.note(f"--results {results.path} ends before the run does: {results.lost.strerror or results.lost}")
         if door is not None and finished.summary.reason == "firewall":
             remember_firewall(door, time.time())
         return finished
@@ -239,7 +241,7 @@ class Replay:
             files=files,
             max_failures=self.options.max_failures,
         )
-        run_log = RunLog(run, self.live_figures, observer=unfinished, results=self._results)
+        run_log = RunLog(run, self.live_figures, observer=unfinished, results=self.results)
         commits = GroupCommits(journal)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
@@ -259,7 +261,7 @@ class Replay:
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)
         records = OnlineAccount(account, desk.directory, journal)
-        if self.options.expect is not None:
+        if self.options.expect is not None or self.foresee is not None:
             session.stop_at_once = lambda: self._other_plan(records)
         if brakes:
             session.stop_before = lambda window: stop_before(window, courier, records, brakes)
@@ -290,10 +292,10 @@ class Replay:
         asked, plan = self.options, PlanNaming()
         self.live_figures.phase = "comparing the plan"
         look = PreviewOptions(asked.sources, online=True, limit=asked.limit, filters=asked.filters)
-        await Preview(self.config, self.config_file, look, plan=plan).on(records)
-        if plan.name == asked.expect:
+        await Preview(self.config, self.config_file, look, show=self.foresee, plan=plan).on(records)
+        if asked.expect is None or plan.name == asked.expect:
             return None
-        return changed(asked.expect or "", plan, kept_rows(asked.expect or "", plans_folder()))
+        return changed(asked.expect, plan, kept_rows(asked.expect, plans_folder()))
 
     def _record_end(
         self, stopped: StopRun | None, session: Session, unfinished: UnfinishedEvents, commits: GroupCommits

@@ -161,6 +161,13 @@ class Sandbox:
         """
         return self.account.fields.add_custom(kind, name, field_type, options, self.account.seconds(), key).key
 
+    def custom_field(self, kind: str, name: str) -> tuple[str, dict[str, int]] | None:
+        """A custom field's key and the ids of its options by label; None where no field is called so."""
+        for key, field in self.account.fields["deals" if kind == "leads" else kind].custom.items():
+            if field.name == name:
+                return key, {option.label: number for number, option in (field.options or {}).items()}
+        return None
+
     def add_record(self, kind: str, body: JsonObject) -> RecordId:
         """Makes a record from a body as the API takes it and returns its id. Raises `ValueError` for a bad one."""
         return webapp.add_record(self.account, kind, body)
