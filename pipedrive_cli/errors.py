@@ -21,9 +21,9 @@ StopCode: TypeAlias = Literal[
     "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",
     "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
     "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",
-    "state_held", "no_pipedrive", "unreachable", "firewall", "credentials_refused", "account_closed", "kind_refused",
-    "look_up_failed", "day_spent", "max_tokens", "max_failures", "brake", "plan_changed", "deadline", "interrupted",
-    "stopped",
+    "state_held", "no_pipedrive", "unreachable", "firewall", "firewall_content", "asked_to_wait",
+    "credentials_refused", "account_closed", "kind_refused", "look_up_failed", "day_spent", "max_tokens",
+    "max_failures", "brake", "plan_changed", "deadline", "interrupted", "stopped",
 ]  # fmt: skip
 
 EXIT_OK = 0

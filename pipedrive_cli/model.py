@@ -26,7 +26,7 @@ from typing import Any, Literal, NewType, TypeAlias
 import msgspec
 
 # Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
-_CODES_BY_FIELD = frozenset({"bad_value", "refused_value", "amount_without_currency"})
+_CODES_BY_FIELD = frozenset({"bad_value", "refused_value", "refused_setting", "amount_without_currency"})
 # What is wrong with a file as a whole: each file is one problem. No event is counted for it.
 FILE_PROBLEMS = frozenset(
     {"not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken", "cut_off"}
@@ -69,7 +69,7 @@ ComplaintCode: TypeAlias = Literal[
     "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
     # sending
-    "gave_up", "in_doubt", "look_up_failed", "failed",
+    "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",
 ]  # fmt: skip
 # Pipedrive's own word for a refusal (`feature_capping_deals`, `ERR_...`), or `http_<status>` where it has none.
 PipedriveCode = NewType("PipedriveCode", str)

@@ -28,6 +28,7 @@ from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions, SandboxTransport
 from pipedrive_cli.sandbox import faults as sandbox_faults
 from pipedrive_cli.sandbox import refusals as sandbox_refusals
+from pipedrive_cli.sandbox.wire import Request, Response
 from pipedrive_cli.secret import Secret
 
 Event = dict[str, Any]
@@ -269,6 +270,33 @@ def killed_at(commit: int, *, kept: bool) -> Iterator[list[int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "transaction", transaction)
         yield begun
+
+
+@contextmanager
+def killed_after(scene: Scene, method: str, path: str) -> Iterator[None]:
+    """The process dies right after the first such request has left: it hears no answer, and writes nothing more."""
+    real, dead = scene.sandbox.answer, False
+    begin = Journal.transaction
+
+    def answer(request: Request) -> Response:
+        nonlocal dead
+        response = real(request)
+        if (request.method, request.path) == (method, path):
+            dead = True
+            raise Killed
+        return response
+
+    @contextmanager
+    def transaction(journal: Journal) -> Iterator[None]:
+        if dead:
+            raise Killed
+        with begin(journal):
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scene.sandbox, "answer", answer)
+        patch.setattr(Journal, "transaction", transaction)
+        yield
 
 
 def adds_up(summary: Summary) -> None:

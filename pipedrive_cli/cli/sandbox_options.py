@@ -40,8 +40,8 @@ def sandbox(
         typer.Option(
             "--faults",
             metavar="PLAN",
-            help="What breaks, separated by commas: EFFECT[-before|-after][=SECONDS][@METHOD PATH][:CHANCE|#COUNT], "
-            "such as 429:0.05 or '500-after@POST /api/v2/persons#3'.",
+            help="What breaks, separated by commas: EFFECT[-before|-after|-later][=SECONDS][@METHOD PATH]"
+            "[:CHANCE|#COUNT], such as 429:0.05, '500-after@POST /api/v2/persons#3' or 'late=9@POST *'.",
         ),
     ] = "",
     refusals: Annotated[
@@ -49,7 +49,8 @@ def sandbox(
         typer.Option(
             "--refusals",
             metavar="PLAN",
-            help="What is always refused: scope@KIND, permission@KIND, off@KIND, cap@KIND#N, payment, key-dies#N.",
+            help="What is always refused: scope@KIND, permission@KIND, off@KIND, cap@KIND#N, payment, key-dies#N, "
+            "forbidden@KIND:KEY=VALUE, content:TEXT.",
         ),
     ] = "",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed, the same faults and ids.")] = 0,

@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 import msgspec
 
 from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
+from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.desk import Desk, Written
 from pipedrive_cli.delivery.effects import (
     Cached,
@@ -94,6 +95,7 @@ class Courier:
     input_over: bool = False
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
+    crew: Crew = field(default_factory=Crew)
     _window: Window | None = None  # that is being delivered
     _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
     _recreations: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
@@ -104,16 +106,16 @@ class Courier:
         self._window = window
         self._locks = {}
 
-        async def work() -> None:
-            while self.desk.stopped is None and (taken := window.take_next()) is not None:
-                job, group = taken
-                self._end(group, await self._bring(job))
-                self.run_log.live_figures.backlog_records -= 1
+        async def next_job() -> bool:
+            if self.desk.stopped is not None or (taken := window.take_next()) is None:
+                return False
+            job, group = taken
+            self._end(group, await self._bring(job))
+            self.run_log.live_figures.backlog_records -= 1
+            return True
 
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(workers, len(window))):
-                    group.create_task(work())
+            await self.crew.work(min(workers, len(window)), next_job)
         except* StopRun as stops:
             raise stops.exceptions[0] from None  # the journal cannot be written: nothing more may be sent
         await self._give_up_rest(window)
@@ -142,7 +144,8 @@ class Courier:
             return cast(JobEnd, group.end)
         if (end := self._awaited.get(group)) is None:
             end = self._awaited[group] = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(end)
+        async with self.crew.aside():  # the job may be in doubt for long
+            return await asyncio.shield(end)
 
     async def _bring(self, job: Job) -> JobEnd:
         """Drives one job's plan. Whatever happens, every change of the job has an outcome or waits afterwards."""

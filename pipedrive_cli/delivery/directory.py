@@ -14,21 +14,23 @@ from functools import partial
 
 from pipedrive_cli.delivery.effects import Find, Refusal, Snapshot, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.listing import SKEW, KnownLeads, Listing, Progress, ReadAhead, look_up_cost
+from pipedrive_cli.delivery.listing import KnownLeads, Listing, Progress, ReadAhead, look_up_cost
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import JsonObject, Kind, Values
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.bodies import values_of
+from pipedrive_cli.pipedrive.bodies import id_of, rows_of, values_of
 from pipedrive_cli.pipedrive.catalog import (
     FACTS,
     MAX_LISTED_FIELDS,
     MAX_LISTED_IDS,
+    MAX_PAGE,
     Call,
     find_email,
     find_exact,
     get,
     listing,
 )
+from pipedrive_cli.pipedrive.pages import Pages
 
 # What is kept of a record's standard fields beside those that the config maps.
 _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
@@ -61,7 +63,8 @@ class WantedFields:
             key = name_key(values.get("name"))
         wanted = self._addresses.get(kind, _STANDARD)
         kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
-        return SeenRecord(int(data["id"]), None if key is None else str(key), values.get("update_time"), kept)
+        known = str(key) if isinstance(key, str | int | float) else None
+        return SeenRecord(int(data["id"]), known, values.get("update_time"), kept)
 
 
 LONGEST_TERM = 100  # characters; Pipedrive has refused longer search terms
@@ -258,17 +261,38 @@ class Directory:
         if isinstance(record, int):
             self._progress(kind).read.pop(record, None)
 
-    async def changed_since(self, kind: Kind, moment: datetime) -> None:
-        """Reads every record that was changed since `moment` (UTC), so that a write without an answer can be seen."""
-        cursor: str | None = None
+    async def newest(self, kind: Kind, floor: float, *, whole: bool) -> None:
+        """Reads the newest records first, so that a write without an answer can be seen: down to the id `floor`, or,
+        not `whole`, the first page.
+        """
+        pages, cursor = Pages(), None
         while True:
-            call = listing(kind, cursor, custom_fields=self._wanted.custom_fields(kind), updated_since=moment - SKEW)
+            call = listing(kind, cursor, custom_fields=self._wanted.custom_fields(kind), newest_first=True)
             at = self._now()
             answer = await self._send(call)
-            self._progress(kind).note_read(await self._keep_page(kind, answer), at)
-            cursor = answer.next_cursor
+            ids = await self._keep_page(kind, answer)
+            self._progress(kind).note_read(ids, at)
+            reached = bool(ids) and ids[-1] <= floor and ids == sorted(ids, reverse=True)
+            if not whole or reached:
+                return
+            cursor = await self._following(call, answer, pages)
             if cursor is None:
                 return
+
+    async def _following(self, call: Call, answer: Answer, pages: Pages) -> str | None:
+        """The cursor of the page that follows. Raises Failure where the list does not move on.
+
+        A full page that says nothing of a next one is asked for once more: it may have lost that on its way.
+        """
+        rows = answer.rows or []
+        if not answer.names_next and len(rows) >= int(call.query["limit"]):
+            answer = await self._send(call)
+            if not answer.names_next and len(answer.rows or []) >= int(call.query["limit"]):
+                raise Failure("look_up_failed", f"{call.label} was answered with a full page that names no next one")
+        following = answer.next_cursor
+        if pages.stuck(following, (id_of(call.endpoint.kind or "persons", row) for row in rows)):
+            raise Failure("look_up_failed", f"{call.label} does not move on: its pages repeat themselves")
+        return following
 
     def by_key(self, kind: Kind, key: str) -> SeenRecord | None:
         """The oldest record seen with this key."""
@@ -286,29 +310,32 @@ class Directory:
 
     async def _list_page(self, progress: Progress) -> None:
         at, fields = self._now(), self._wanted.custom_fields(progress.kind)
+        call = progress.next_page(fields, at)
         try:
-            answer = await self._send(progress.next_page(fields, at))
+            answer = await self._send(call)
+            following = await self._following(call, answer, progress.pages)
         except Failure:
             if not progress.resumed:
                 raise
             progress.begin_again()
             await self._list_page(progress)
             return
-        listed = progress.listing_after(answer)
+        listed = progress.listing_after(answer, following)
         progress.note_page(listed, await self._keep_page(progress.kind, answer, listed), at)
 
     async def _keep_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
         """Keeps what a page shows; returns the ids of its living records."""
-        if not isinstance(answer.data, list):
+        if answer.rows is None:
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
+        shown = rows_of(kind, answer.rows)
         # A write of ours may have been answered after the page was made: then the write's answer is newer.
         newer = self._progress(kind).read
         rows = [
             self._wanted.row(kind, item)
-            for item in answer.data
-            if isinstance(item, Mapping) and not item.get("is_deleted") and newer.get(item["id"], -1.0) < answer.sent_at
+            for item in shown
+            if not item.get("is_deleted") and newer.get(item["id"], -1.0) < answer.sent_at
         ]
-        gone = [item["id"] for item in answer.data if isinstance(item, Mapping) and item.get("is_deleted")]
+        gone = [item["id"] for item in shown if item.get("is_deleted")]
 
         def record(journal: Journal) -> None:
             journal.see(kind, rows)
@@ -317,18 +344,24 @@ class Directory:
                 journal.set_fact(f"listing {kind}", listed)
 
         await self._commits.record(record)
-        return [int(item["id"]) for item in answer.data if isinstance(item, Mapping) and not item.get("is_deleted")]
+        return [item["id"] for item in shown if not item.get("is_deleted")]
 
     async def _look_up(self, effect: Find, key: str) -> list[int]:
         """Looks up by exact search. A GET verifies each hit, which may be in any custom field and in any case."""
         by = "name" if effect.key is None and effect.kind == "products" else None
         term = effect.key if effect.key is not None else str(effect.name)
-        cursor: str | None = None
+        pages, cursor = Pages(), None
         while True:
-            answer = await self._send(find_exact(effect.kind, term, by, cursor))
-            for item in _items(answer):
+            call = find_exact(effect.kind, term, by, cursor)
+            answer = await self._send(call)
+            hits = _items(effect.kind, answer)
+            for item in hits:
                 await self._verify(effect.kind, item)
             cursor = answer.next_cursor
+            if cursor is None and not answer.names_next and len(hits) >= MAX_PAGE:
+                raise Failure("look_up_failed", f"{call.label} was answered with a full page that names no next one")
+            if pages.stuck(cursor, (item["id"] for item in hits)):
+                raise Failure("look_up_failed", f"{call.label} does not move on: its pages repeat themselves")
             if cursor is None:
                 break
         found = self._journal.seen_ids(effect.kind, key)
@@ -354,17 +387,19 @@ class Directory:
             return ()
         answer = await self._send(find_email(email))
         wanted = email.strip().casefold()
-        for item in _items(answer):
-            if wanted in {str(e).strip().casefold() for e in item.get("emails") or ()}:
+        for item in _items("persons", answer):
+            emails = item.get("emails")
+            if wanted in {str(e).strip().casefold() for e in (emails if isinstance(emails, list) else ())}:
                 await self._verify("persons", item)
         return tuple(await self._confirmed("persons", partial(self._journal.seen_by_email, email)))
 
 
-def _items(answer: Answer) -> list[JsonObject]:
+def _items(kind: Kind, answer: Answer) -> list[JsonObject]:
     data = answer.data
-    if not isinstance(data, Mapping) or not isinstance(data.get("items"), list):
+    if not isinstance(data, Mapping) or not isinstance(data.get("items", ""), list | None):
         raise Failure("look_up_failed", "Pipedrive's search answered without a list of items")
-    return [hit["item"] for hit in data["items"] if isinstance(hit, Mapping) and isinstance(hit.get("item"), Mapping)]
+    hits = [hit["item"] for hit in data["items"] or () if isinstance(hit, Mapping) and "item" in hit]
+    return rows_of(kind, hits)
 
 
 def _microseconds(text: str | None) -> int | None:

@@ -132,14 +132,26 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Refusal(Exception):
-    """Pipedrive refused this record. `fields` are the addresses that it named; `gone`: the record is not there."""
+    """Pipedrive refused this record. `fields` are the addresses that it named; `gone`: the record is not there.
 
-    def __init__(self, code: ProblemCode, message: str, fields: Sequence[str] = (), *, gone: bool = False) -> None:
+    `forbidden`: this user may not do it, perhaps because of one value.
+    """
+
+    def __init__(
+        self,
+        code: ProblemCode,
+        message: str,
+        fields: Sequence[str] = (),
+        *,
+        gone: bool = False,
+        forbidden: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.fields = tuple(fields)
         self.gone = gone
+        self.forbidden = forbidden
 
 
 class DeliverySettings(msgspec.Struct, frozen=True):

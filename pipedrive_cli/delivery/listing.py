@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -23,8 +24,9 @@ from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, Call, list_leads, listing
+from pipedrive_cli.pipedrive.bodies import rows_of, values_of
+from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, MAX_PAGE, Call, list_leads, listing
+from pipedrive_cli.pipedrive.pages import Pages
 
 CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # records read one by one for the price of a page
 
@@ -92,6 +94,7 @@ class Progress:
     named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of its own reading
+    pages: Pages = field(default_factory=Pages)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one job at a time gets pages
 
     def stale(self, now: float) -> bool:
@@ -128,7 +131,7 @@ class Progress:
         if self.stale(now):
             credit = max(tokens, self.listing.credit)
             self.listing = Listing(fields=self.listing.fields, since=self.listing.stamp, credit=credit)
-            self.resumed, self.began = False, None
+            self.resumed, self.began, self.pages = False, None, Pages()
         elif not self.listing.complete:
             self.listing.credit += tokens
 
@@ -147,11 +150,12 @@ class Progress:
     def begin_again(self) -> None:
         """Begins again: Pipedrive does not know the cursor of an earlier run any more."""
         now = self.listing
-        self.resumed, self.listing = False, Listing(fields=now.fields, since=now.since, credit=now.credit)
+        self.resumed, self.pages = False, Pages()
+        self.listing = Listing(fields=now.fields, since=now.since, credit=now.credit)
 
-    def listing_after(self, answer: Answer) -> Listing:
-        """The listing once this page is kept."""
-        now, cursor = self.listing, answer.next_cursor
+    def listing_after(self, answer: Answer, cursor: str | None) -> Listing:
+        """The listing once this page is kept; `cursor` is the next page's."""
+        now = self.listing
         spent, stamp = now.spent + FACTS[self.kind].list.tokens, now.stamp or stamp_of(answer)
         if cursor is None:
             # What an earlier run began is as old as its stamp: changes since then follow, with the credit that is left.
@@ -188,12 +192,15 @@ def stamp_of(answer: Answer) -> str:
     return (answer.date or datetime.now(UTC)).isoformat()
 
 
+SHOWN = "leads show their origin_id"
+PAGES_PAST = 2  # pages of leads that are read beyond the time in question, whatever clocks say
 ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
 
 
 class KnownLeads:
-    """What the journal knows of the account's leads. `send` raises Failure for a look that was refused; `now` is the
-    loop's time in seconds.
+    """What the journal knows of the account's leads, by their origin_id.
+
+    `send` raises Failure for a look that was refused; `now` is the loop's time in seconds.
     """
 
     def __init__(
@@ -204,6 +211,9 @@ class KnownLeads:
         self._now = now
         self._turn = asyncio.Lock()
         self._known = commits.journal.fact("leads taken over", bool) is True
+        self._shows: bool | None = commits.journal.fact(SHOWN, bool)  # whether leads show it; None: who knows
+        self._told = False
+        self._nameless: set[object] = set()  # persons of leads that were listed without an origin_id by the last look
         self._unlisted: tuple[float, Failure] | None = None  # when, in loop seconds, and why
 
     async def take_over(self) -> None:
@@ -218,28 +228,104 @@ class KnownLeads:
             if self._unlisted is not None and self._now() - self._unlisted[0] < ASK_AGAIN:
                 raise self._unlisted[1]
             try:
-                await self.read(archived=True)
+                await self._read()
             except Failure as failure:
                 self._unlisted = (self._now(), failure)
                 raise
             await self._commits.record(lambda journal: journal.set_fact("leads taken over", True))
             self._known = True
 
-    async def read(self, *, updated_since: datetime | None = None, archived: bool) -> None:
-        """Reads the leads that have an origin_id, by which we know our own. `archived`: archived leads as well."""
-        for shelf in (False, True) if archived else (False,):
-            start: int | None = 0
-            while start is not None:
-                answer = await self._send(list_leads(start, shelf, updated_since=updated_since))
-                if not isinstance(answer.data, list):
-                    raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
-                rows = [
-                    SeenRecord(item["id"], str(item["origin_id"]), item.get("update_time"), values_of("leads", item))
-                    for item in answer.data
-                    if isinstance(item, Mapping) and item.get("origin_id")
-                ]
-                await self._commits.record(partial(_keep, rows=rows))
-                start = answer.next_start
+    async def newest(self, since: float, *, whole: bool) -> None:
+        """Reads the newest leads first, archived ones too, down to two pages past `since` (seconds since 1970).
+
+        Not `whole`: one page of those that are not archived, where a new lead stands if it is there.
+        """
+        self._nameless.clear()
+        async for rows in self._pages(archived=False, newest_first=True, since=since):
+            self._nameless.update(row.get("person_id") for row in rows if not _origin_id(row))
+            if not whole:
+                return
+        async for rows in self._pages(archived=True, newest_first=True, since=since):
+            self._nameless.update(row.get("person_id") for row in rows if not _origin_id(row))
+
+    def must_show(self, key: str | None, person: object) -> None:
+        """A lead was not found by its origin_id. Raises Failure where that does not mean that it is not there.
+
+        Where no lead has shown an origin_id yet, it is not there if the last look has found no nameless lead of its
+        `person`.
+        """
+        if self._shows or (self._shows is None and person not in self._nameless):
+            return
+        raise Failure(
+            "in_doubt",
+            f"nobody can see whether the lead {key} was made: its answer was lost, and this account does not show the "
+            "origin_id of leads; if it is missing in Pipedrive, give the event another messageId and replay it",
+        )
+
+    def note_answer(self, key: str | None, shown: object) -> bool:
+        """Notes which origin_id the answer to a creation has shown. Returns whether to tell that it is not shown."""
+        self._note_shown(shown == key)
+        untold, self._told = not self._shows and not self._told, self._told or not self._shows
+        return untold
+
+    def _note_shown(self, shown: bool) -> None:
+        if shown is not self._shows:
+            self._shows = shown
+            with self._commits.journal.transaction():
+                self._commits.journal.set_fact(SHOWN, shown)
+
+    async def _read(self) -> None:
+        """Reads all leads that have an origin_id, by which we know our own."""
+        for archived in (False, True):
+            async for _ in self._pages(archived=archived):
+                pass
+
+    async def _pages(
+        self, *, archived: bool, newest_first: bool = False, since: float = -math.inf
+    ) -> AsyncIterator[list[Mapping[str, Any]]]:
+        """The pages of one shelf, kept; newest first, down to two past `since`."""
+        pages, start, past = Pages(), 0, 0
+        while True:
+            answer = await self._send(list_leads(start, archived, newest_first=newest_first))
+            if answer.rows is None:
+                raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
+            rows = rows_of("leads", answer.rows)
+            named = [
+                SeenRecord(item["id"], key, _text(item.get("update_time")), values_of("leads", item))
+                for item in rows
+                if (key := _origin_id(item)) is not None
+            ]
+            await self._commits.record(partial(_keep, rows=named))
+            if named and self._shows is None:
+                self._note_shown(True)
+            yield rows
+            following = answer.next_start
+            if following is None and not answer.names_next_start and len(answer.rows) >= MAX_PAGE:
+                following = start + MAX_PAGE  # a full page that says nothing of a next one: that one tells
+            if pages.stuck(following, (item["id"] for item in rows)):
+                raise Failure("look_up_failed", "Pipedrive's list of leads does not move on: its pages repeat")
+            past += bool(rows) and all(_added(item) < since for item in rows)
+            if following is None or (newest_first and past > PAGES_PAST):
+                return
+            start = following
+
+
+def _origin_id(lead: Mapping[str, Any]) -> str | None:
+    shown = lead.get("origin_id")
+    return shown if isinstance(shown, str) and shown else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _added(lead: Mapping[str, Any]) -> float:
+    """When a lead was added, in seconds since 1970; in the far future where that cannot be read."""
+    try:
+        moment = datetime.fromisoformat(lead.get("add_time") or "")
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return math.inf
 
 
 def _keep(journal: Journal, rows: Sequence[SeenRecord]) -> None:

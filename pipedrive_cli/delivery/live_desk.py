@@ -129,8 +129,7 @@ class LiveDesk:
         return frozenset(write.kind for write in self.commits.journal.open_writes())
 
     async def settle_doubts(self) -> None:
-        writes = self.commits.journal.open_writes()
-        await self.writes.doubts.settle_writes(self.commits, writes, self.writes.server_time())
+        await self.writes.doubts.take_up()
 
     def window_over(self) -> None:
         self.commits.flush()

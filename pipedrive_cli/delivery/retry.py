@@ -1,8 +1,11 @@
 """What to do with the outcome of one call: a decision, not a loop. Pure.
 
-`decide_retry` says: done, send again after so long, slow down, the day is spent, in doubt, refused, gone, or give up. A
-refusal has a cause: the record, its kind, the credentials, the account. `Failure`, `Doubt` and `KindStops` are what the
-decision means for whoever sent the call, named by what happens next.
+`decide_retry` says: done, send again after so long, slow down, come back later, the day is spent, in doubt, refused,
+gone, or give up. A refusal has a cause: the record, its kind, the credentials, the account. `Failure`, `Doubt` and
+`KindStops` are what the decision means for whoever sent the call, named by what happens next.
+
+Only what is of Pipedrive's own form (`Answer.refuses`) is Pipedrive's word on a write. A page or other JSON with a
+status of 400 to 499 comes from somebody in between, who may have given it after the work was done.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from typing import Literal, TypeAlias
 
 from pipedrive_cli.model import ComplaintCode, Kind, PipedriveCode, ProblemCode
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
-from pipedrive_cli.pipedrive.catalog import FACTS, ME, MERGE, WINDOW_SECONDS, Call
+from pipedrive_cli.pipedrive.bodies import id_of
+from pipedrive_cli.pipedrive.catalog import FACTS, ME, WINDOW_SECONDS, Call
 
 LONGEST_MESSAGE = 10_000  # characters; a longer message helps nobody
 _HASH = re.compile(r"[0-9a-f]{40}")
@@ -86,7 +90,11 @@ def _names(pattern: str, message: str) -> bool:
 BACKOFF_BASE = 0.5  # seconds, doubled by every attempt
 BACKOFF_CAP = 60.0
 SLOWEST_BURST = 60.0  # seconds; a 429 that asks for a longer pause is about the day
+LONGEST_WAIT = 120.0  # seconds; nobody sleeps longer than that because a server says so, unless with --wait
+A_MOMENT = 1_000_000_000.0  # a number from here on is a moment, in seconds since 1970 or in milliseconds
+MILLISECONDS = 100_000_000_000.0
 MESSAGE_CHARACTERS = 500
+AGAIN_LATER = frozenset({409, 423, 425})  # a conflict, a lock, too early: the same may be right in a moment
 
 Cause: TypeAlias = Literal["record", "kind", "credentials", "account", "firewall"]
 
@@ -116,6 +124,14 @@ class SlowDown:
 
 
 @dataclass(frozen=True, slots=True)
+class ComeBack:
+    """The server asks for a longer wait than anybody sleeps for unasked: so many seconds."""
+
+    after: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaySpent:
     """The day's budget is used up; it comes back in `resume_in` seconds, if Pipedrive says so."""
 
@@ -127,21 +143,27 @@ class Refused:
     """Pipedrive will not do it. `cause` is what the refusal is about, and what stops: a record, its kind, the run.
 
     `code` is Pipedrive's own or ``http_<status>``; `message` its words, unescaped. `fields` are the addresses that the
-    words name among those that were sent: an aid, since Pipedrive may change its words at any time.
+    words name among those that were sent: an aid, since Pipedrive may change its words at any time. `forbidden`: it was
+    a 403, which may be about a value that this user may not set.
     """
 
     cause: Cause
     code: PipedriveCode
     message: str
     fields: tuple[str, ...] = ()
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """The write may have been done, and must not be repeated: look first. `refused`: the verdict if it was not done."""
+    """The write may have been done, and must not be repeated: look first. `refused`: the verdict if it was not done.
+
+    `blocked`: a firewall's page came in answer (403). If the look is answered, what the write says is disliked.
+    """
 
     reason: str
     refused: Refused | None = None
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +178,7 @@ class GiveUp:
     reason: str
 
 
-Verdict: TypeAlias = Done | Again | SlowDown | DaySpent | InDoubt | Refused | Gone | GiveUp
+Verdict: TypeAlias = Done | Again | SlowDown | ComeBack | DaySpent | InDoubt | Refused | Gone | GiveUp
 
 
 def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts: int, jitter: float) -> Verdict:
@@ -168,9 +190,12 @@ def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_at
     status = outcome.status
     if outcome.ok and _complete(call, outcome):
         return Done(outcome)
-    if status == 429:
+    if status == 429 and (call.endpoint.repeatable or outcome.refuses or _names_limits(outcome)):
         return _limited(call, outcome)
     if 400 <= status < 500 and status != 408:
+        if not outcome.refuses and (not call.endpoint.repeatable or (status == 403 and call.method != "GET")):
+            reason = f"{call.label} was answered {status} by somebody in between: {_words(outcome)}"
+            return InDoubt(reason, blocked=status == 403)
         return _refused(call, outcome, attempt, max_attempts, jitter)
     if 200 <= status < 300 and outcome.body is not None and not outcome.ok:
         # 200 with "success": false contradicts itself: a write that makes something is looked for first.
@@ -187,17 +212,19 @@ def backoff(attempt: int, jitter: float) -> float:
 
 def _complete(call: Call, answer: Answer) -> bool:
     """Whether a success brings what was asked for. A look-up without a result must not read as "nothing there"."""
-    data = answer.data
+    data, kind = answer.data, call.endpoint.kind
     if call.method == "PATCH":
         return True
-    if call.endpoint in _CREATIONS:
-        return isinstance(data, Mapping) and isinstance(data.get("id"), int | str)
-    if call.method != "GET" or call.id is not None or call.endpoint == ME:
+    if call.endpoint in _CREATIONS and kind is not None:
+        return id_of(kind, data) is not None
+    if call.method == "GET" and call.id is not None and kind is not None:
+        shown = id_of(kind, data)
+        return shown is not None and str(shown) == str(call.id)
+    if call.method != "GET" or call.endpoint == ME:
         return isinstance(data, Mapping)
-    if call.endpoint.search and isinstance(data, Mapping):
-        return isinstance(data.get("items"), list)
-    # v1 says null where a list is empty.
-    return isinstance(data, list) or (data is None and "data" in (answer.body or {}) and "/v1/" in call.path)
+    if call.endpoint.search:
+        return isinstance(data, Mapping) and isinstance(data.get("items", ""), list | None)
+    return answer.rows is not None
 
 
 def _unsure(call: Call, reason: str, server: float | None, attempt: int, max_attempts: int, jitter: float) -> Verdict:
@@ -210,7 +237,8 @@ def _again(reason: str, server: float | None, attempt: int, max_attempts: int, j
     if attempt >= max_attempts:
         return GiveUp(reason)
     # The server's time counts before our own, and zero is a time.
-    return Again(backoff(attempt, jitter) if server is None else server)
+    wait = backoff(attempt, jitter) if server is None else server
+    return Again(wait) if wait <= LONGEST_WAIT else ComeBack(wait, reason)
 
 
 def _limited(call: Call, answer: Answer) -> Verdict:
@@ -227,11 +255,20 @@ def _limited(call: Call, answer: Answer) -> Verdict:
     )
     if daily:
         return DaySpent(retry_after)
-    named = [
-        seconds for seconds in (retry_after, _number(answer.headers.get("x-ratelimit-reset"))) if seconds is not None
-    ]
+    reset = _seconds(answer.headers.get("x-ratelimit-reset"), answer)
+    named = [seconds for seconds in (retry_after, reset) if seconds is not None]
     # At least a second: clients that keep knocking end at Pipedrive's firewall.
-    return SlowDown(max(1.0, *named) if named else float(WINDOW_SECONDS))
+    wait = max(1.0, *named) if named else float(WINDOW_SECONDS)
+    if wait > LONGEST_WAIT:
+        return ComeBack(wait, f"{call.label} was answered 429: {_words(answer)}")
+    return SlowDown(wait)
+
+
+def _names_limits(answer: Answer) -> bool:
+    """Whether a 429 speaks of limits, as those do that refuse before any work is done."""
+    return any(
+        name == "retry-after" or "ratelimit" in name or name == "x-daily-requests-left" for name in answer.headers
+    )
 
 
 def _refused(call: Call, answer: Answer, attempt: int, max_attempts: int, jitter: float) -> Verdict:
@@ -242,27 +279,32 @@ def _refused(call: Call, answer: Answer, attempt: int, max_attempts: int, jitter
         return _refusal("account", call, answer)
     if status == 403:
         return _refusal(_forbidden(call, answer), call, answer)
+    if not answer.refuses:
+        # A page of somebody in between says nothing about a record; believing it would create a second one.
+        reason = f"{call.label} was answered {status} by somebody in between: {_words(answer)}"
+        return _again(reason, _retry_after(answer), attempt, max_attempts, jitter)
+    if status in AGAIN_LATER:
+        reason = f"{call.label} was answered {status}: {_words(answer)}"
+        return _again(reason, _retry_after(answer), attempt, max_attempts, jitter)
     if status == 415:  # Pipedrive's word for a feature that the account has switched off
         return _refusal("kind", call, answer)
-    if status in {404, 410}:
-        if answer.body is None:
-            # A proxy's page says nothing about a record; believing it would create a second one.
-            reason = f"{call.label} was answered {status} without JSON: {_words(answer)}"
-            return _unsure(call, reason, None, attempt, max_attempts, jitter)
-        if call.id is not None:
-            return Gone()
+    if status in {404, 410} and call.id is not None:
+        return Gone()
     return _refusal("record", call, answer)
 
 
 def _forbidden(call: Call, answer: Answer) -> Cause:
-    """What a 403 is about. Its words may be in any language, so they only add to what the call itself tells."""
-    if answer.body is None:
+    """What a 403 is about. Its words may be in any language, so they only add to what the call itself tells.
+
+    A write's 403 is its record's own: somebody else's record, a value that this user may not set, a field that is
+    switched off. That it is the kind's shows when others get the same (`Writes`).
+    """
+    if not answer.refuses:
         return "firewall"
-    words = answer.error.lower()
-    if (answer.code or "").startswith("feature_capping") or "scope" in words or "permission" in words:
-        return "kind"
-    if call.endpoint == MERGE or call.id is not None or named_fields(call, answer.error):
-        return "record"  # a survivor that is not there, a record of somebody else, a field that is switched off
+    if (answer.code or "").startswith("feature_capping") or "scope" in answer.error.lower():
+        return "kind" if call.endpoint.kind else "credentials"
+    if call.method != "GET" or call.id is not None:
+        return "record"
     return "kind" if call.endpoint.kind else "credentials"
 
 
@@ -270,7 +312,8 @@ def _refusal(cause: Cause, call: Call, answer: Answer) -> Refused:
     code = answer.code
     if code is None or code.isdecimal():
         code = f"http_{answer.status}"
-    return Refused(cause, PipedriveCode(code), _words(answer), named_fields(call, answer.error))
+    named = named_fields(call, answer.error)
+    return Refused(cause, PipedriveCode(code), _words(answer), named, forbidden=answer.status == 403)
 
 
 def _words(answer: Answer) -> str:
@@ -281,11 +324,19 @@ def _words(answer: Answer) -> str:
 def _retry_after(answer: Answer) -> float | None:
     """How long the server wants us to wait, in seconds. A date counts from the server's own Date, not from ours."""
     text = answer.headers.get("retry-after", "")
-    seconds = _number(text)
-    if seconds is not None:
-        return max(0.0, seconds)
+    if _number(text) is not None:
+        return _seconds(text, answer)
     until, now = http_date(text), answer.date
     return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _seconds(text: str | None, answer: Answer) -> float | None:
+    """A wait that is given as seconds, or as the moment at which it ends; None for what is no number."""
+    number = _number(text)
+    if number is None or number < A_MOMENT:
+        return None if number is None else max(0.0, number)
+    moment = number / 1000 if number >= MILLISECONDS else number
+    return None if answer.date is None else max(0.0, moment - answer.date.timestamp())
 
 
 def _number(text: str | None) -> float | None:
@@ -311,11 +362,15 @@ class Failure(Exception):
 
 
 class Doubt(Exception):
-    """A write that must not be repeated may have been done. `refused`: why it was refused, if it was not done."""
+    """A write that must not be repeated may have been done. `refused`: why it was refused, if it was not done.
 
-    def __init__(self, reason: str, refused: Refused | None = None) -> None:
+    `blocked`: a firewall's page came in answer.
+    """
+
+    def __init__(self, reason: str, refused: Refused | None = None, *, blocked: bool = False) -> None:
         super().__init__(reason)
         self.refused = refused
+        self.blocked = blocked
 
 
 class KindStops(Exception):

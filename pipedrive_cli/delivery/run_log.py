@@ -48,6 +48,7 @@ class LiveFigures:
     window_events: int = 0  # events that had no outcome when the current window began
     records_planned: int = 0  # the records of all windows so far
     events_planned: int = 0  # events read when the current window began: what the records so far came from
+    in_doubt: dict[int, tuple[str, float]] = field(default_factory=dict)  # records waited for, until when (loop time)
     waiting_for: str | None = None  # why nothing is sent: "Pipedrive's limit of requests", "tomorrow's budget"
     waiting_until: float | None = None  # loop time, seconds
 

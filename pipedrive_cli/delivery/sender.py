@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending, seconds_until_asking
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.retry import (
+    LONGEST_WAIT,
     Again,
+    ComeBack,
     DaySpent,
     Done,
     Doubt,
@@ -32,12 +36,13 @@ from pipedrive_cli.delivery.retry import (
 )
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
-from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
+from pipedrive_cli.pipedrive.answer import BELIEVABLE_YEARS, Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call, me
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
 ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
 UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
+MOST_ASKED = 86_400.0  # seconds: whatever a server says, after a day it is asked again
 
 
 class Sends(Protocol):
@@ -58,16 +63,32 @@ class ServerClock:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._offset: float | None = None  # seconds from the loop's time to Pipedrive's
+        self._ours: float | None = None  # the same to this machine's
+        self._shown = math.inf  # the newest time that Pipedrive gave to a record that we wrote
 
     def note_answer(self, call: Call, answer: Answer) -> None:
-        """Takes the time from an answer."""
-        del call  # every call is answered with a time
+        """Takes the time from an answer, and the one that a write has left in its record."""
         if (date := answer.date) is not None:
             self._offset = date.timestamp() - asyncio.get_running_loop().time()
+        if call.method != "GET" and isinstance(answer.data, Mapping):
+            shown = _moment(answer.data.get("update_time"))
+            if shown is not None:
+                self._shown = shown if math.isinf(self._shown) else max(shown, self._shown)
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return self._wall() if self._offset is None else asyncio.get_running_loop().time() + self._offset
+        return self.ours() if self._offset is None else asyncio.get_running_loop().time() + self._offset
+
+    def ours(self) -> float:
+        """The time of this machine in seconds since 1970. Nobody who sets its clock moves it while a run goes on."""
+        loop_time = asyncio.get_running_loop().time()
+        if self._ours is None:
+            self._ours = self._wall() - loop_time
+        return self._ours + loop_time
+
+    def oldest(self) -> float:
+        """A time in seconds since 1970 that is not later than now, though a clock be wrong: the oldest we know."""
+        return min(self.now(), self.ours(), self._shown)
 
 
 class Sender:
@@ -119,11 +140,13 @@ class Sender:
             self._stopped = why
             self._ended.set()
 
-    async def send(self, call: Call) -> Answer:
-        """Returns the acknowledged answer, or raises as the module says."""
+    async def send(self, call: Call, leaving: Callable[[], Awaitable[None]] | None = None) -> Answer:
+        """Returns the acknowledged answer, or raises as the module says. `leaving` is awaited each time it leaves."""
         attempt, sent = 1, 0
         while True:
             sending, spending = await self._admitted(call)
+            if leaving is not None:
+                await leaving()
             outcome = await self._once(call, again=sent > 0)
             sent += 1
             verdict = decide_retry(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
@@ -138,10 +161,13 @@ class Sender:
                 case SlowDown(after):
                     self._live_figures.trouble = _trouble(call, outcome)
                     self._slow_down(after)
+                case ComeBack(after, reason):
+                    self._live_figures.trouble = _trouble(call, outcome)
+                    self._come_back(after, in_words(reason, self.names))
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
-                case InDoubt(reason, refused):
-                    raise Doubt(reason, None if refused is None else self._readable(refused))
+                case InDoubt(reason, refused, blocked):
+                    raise Doubt(reason, None if refused is None else self._readable(refused), blocked=blocked)
                 case Gone():
                     raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
                 case Refused():
@@ -227,6 +253,29 @@ class Sender:
             self._day.found_spent()
             self.stop(_spent(None))
 
+    def _come_back(self, after: float, reason: str) -> None:
+        """The server asks for a long wait: stop, or with --wait send nothing until it is over, a day at most."""
+        after = min(after, MOST_ASKED)
+        if self._wait_for_budget:
+            now = asyncio.get_running_loop().time()
+            self._pace.slow_down(now, after)
+            self._live_figures.waiting_for = "the wait that Pipedrive asks for"
+            self._live_figures.waiting_until = now + after
+            return
+        self.stop(
+            StopRun(
+                f"Pipedrive asks to wait longer than {LONGEST_WAIT / 60:.0f} minutes: {reason}",
+                code="asked_to_wait",
+                hint="run again when it is over (or run with --wait); everything done so far is kept",
+                resume_in=after,
+            )
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """A pause. Raises StopRun once the run has stopped, and is cut short by that."""
+        await self._sleep(seconds)
+        self._go_on()
+
     async def _sleep(self, seconds: float) -> None:
         """A pause that the end of the run cuts short."""
         with contextlib.suppress(TimeoutError):
@@ -236,6 +285,7 @@ class Sender:
     async def _day_spent(self, resume_in: float | None) -> None:
         """The day's budget is used up: stop, or with --wait sleep until `users/me` is answered again."""
         self._day.found_spent()
+        resume_in = None if resume_in is None else min(resume_in, MOST_ASKED)
         if not self._wait_for_budget:
             self.stop(_spent(resume_in))
             self._go_on()
@@ -259,8 +309,9 @@ class Sender:
             self._pay(call)
             outcome = await self._once(call, again=False)
             verdict = decide_retry(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
-            if isinstance(verdict, DaySpent):
-                resume_in, self._came_back = verdict.resume_in, None
+            if isinstance(verdict, DaySpent | ComeBack):
+                named = verdict.resume_in if isinstance(verdict, DaySpent) else verdict.after
+                resume_in, self._came_back = None if named is None else min(named, MOST_ASKED), None
                 self._day.lost(spending)
                 continue
             self._day.renew()
@@ -280,7 +331,7 @@ class Sender:
     def _refused(self, call: Call, refused: Refused) -> None:
         match refused.cause:
             case "record":
-                raise Refusal(refused.code, refused.message, refused.fields)
+                raise _as_refusal(refused)
             case "kind" if call.endpoint.kind is not None:
                 raise KindStops(call.endpoint.kind, refused.code, refused.message)
             case "credentials":
@@ -311,7 +362,7 @@ class Sender:
                     )
                 )
             case _:
-                raise Refusal(refused.code, refused.message, refused.fields)
+                raise _as_refusal(refused)
         self._go_on()
 
     def _note_silence(self) -> None:
@@ -326,6 +377,22 @@ class Sender:
                     hint="check the network and pipedrive.base_url, then run again to continue",
                 )
             )
+
+
+def _as_refusal(refused: Refused) -> Refusal:
+    return Refusal(refused.code, refused.message, refused.fields, forbidden=refused.forbidden)
+
+
+def _moment(text: object) -> float | None:
+    """A record's time as Pipedrive shows it, in seconds since 1970; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment.timestamp() if moment.year in BELIEVABLE_YEARS else None
 
 
 def _trouble(call: Call, outcome: Answer | NoAnswer) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+FARTHEST = 1_000_000_000  # no account has so many leads
+# Dates outside of these years are no date: arithmetic with them would overflow, and no server means them.
+BELIEVABLE_YEARS = range(2000, 2201)
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,38 @@ class Answer:
         return 200 <= self.status < 300 and self.body is not None and self.body.get("success") is not False
 
     @property
+    def refuses(self) -> bool:
+        """Whether it says no in the form that all parts of Pipedrive share. Somebody in between says it otherwise."""
+        return self.body is not None and self.body.get("success") is False
+
+    @property
     def data(self) -> Any:
         return None if self.body is None else self.body.get("data")
+
+    @property
+    def rows(self) -> list[Mapping[str, Any]] | None:
+        """The objects of a list, without what is none; null is an empty list. None where the data is no list at all."""
+        data = self.data
+        if isinstance(data, list):
+            return [row for row in data if isinstance(row, Mapping)]
+        return [] if data is None and self.body is not None and "data" in self.body else None
+
+    @property
+    def names_next(self) -> bool:
+        """Whether the page of a v2 list says that there is another one, or that there is none."""
+        return "next_cursor" in self._additional
 
     @property
     def next_cursor(self) -> str | None:
         """The cursor of the next page of a v2 list; None after the last page."""
         cursor = self._additional.get("next_cursor")
         return cursor if isinstance(cursor, str) and cursor else None
+
+    @property
+    def names_next_start(self) -> bool:
+        """Whether the page of a v1 list says whether there is another one."""
+        page = self._additional.get("pagination")
+        return "more_items_in_collection" in (page if isinstance(page, Mapping) else self._additional)
 
     @property
     def next_start(self) -> int | None:
@@ -51,9 +81,9 @@ class Answer:
         if page.get("more_items_in_collection") is not True:
             return None
         match page:
-            case {"next_start": int(start)}:
+            case {"next_start": int(start)} if 0 <= start < FARTHEST:
                 return start
-            case {"start": int(start), "limit": int(limit)} if limit > 0:
+            case {"start": int(start), "limit": int(limit)} if 0 <= start < FARTHEST and 0 < limit < FARTHEST:
                 return start + limit
         return None
 
@@ -67,10 +97,10 @@ class Answer:
 
     @property
     def code(self) -> str | None:
-        """Pipedrive's error code: ``ERR_SCHEMA_VALIDATION_FAILED``, ``feature_capping_deals_limit``."""
+        """Pipedrive's error code: ``ERR_SCHEMA_VALIDATION_FAILED``, ``feature_capping_deals_limit``. No other text."""
         for name in ("code", "errorCode"):
             match (self.body or {}).get(name):
-                case str(code) | int(code) if code:
+                case str(code) | int(code) if _CODE.fullmatch(str(code)):
                     return str(code)
         return None
 
@@ -95,10 +125,12 @@ class NoAnswer(Exception):
 
 
 def http_date(text: str) -> datetime | None:
-    """The date of an HTTP header, in UTC; None if the text is no date."""
+    """The date of an HTTP header, in UTC; None if the text is no date, or one that no server can mean."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if moment.year not in BELIEVABLE_YEARS:
         return None
     # "-0000" means UTC, too, but the parser returns a time without a zone.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -19,6 +19,11 @@ PRICE = "prices."
 # The keys with which a price can be written; answers also have product_id.
 _PRICE_KEYS = ("currency", "price", "cost", "direct_cost", "notes")
 _NAME_PARTS = frozenset({"first_name", "last_name"})
+_LEAD_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_HIGHEST_ID = 2**63 - 1
+_CONTACTS = frozenset({"emails", "phones"})
+# What a key of an answer must be, where anything else says nothing.
+_SHAPES: Mapping[str, type] = {"update_time": str, "add_time": str, "origin_id": str}
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 
 
@@ -60,8 +65,9 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
 def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record in an answer: address -> value, without null values.
 
-    Emails and phones stay Pipedrive's lists; a price is an object with its writable keys. v1 has the options of a
-    lead's set as one text ("12,34"); it stays a text, because only the field's type shows that it is a set.
+    Emails and phones stay Pipedrive's lists, without entries that are none; a price is an object with its writable
+    keys. What has another shape than it must have is left out. v1 has the options of a lead's set as one text
+    ("12,34"); it stays a text, because only the field's type shows that it is a set.
     """
     facts = FACTS[kind]
     addresses = {body_key: address for address, body_key in facts.links.items()}
@@ -69,10 +75,15 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in record.items():
         if value is None or (facts.flat and _FLAT_KEY.fullmatch(key)):
             continue
-        if key == "custom_fields" and isinstance(value, Mapping):
-            values.update({f"{CUSTOM}{name}": inner for name, inner in value.items() if inner is not None})
-        elif key == "prices" and isinstance(value, list):
-            values.update(_prices(value))
+        if key == "custom_fields":
+            custom = value if isinstance(value, Mapping) else {}
+            values.update({f"{CUSTOM}{name}": inner for name, inner in custom.items() if inner is not None})
+        elif key == "prices":
+            values.update(_prices(value if isinstance(value, list) else ()))
+        elif kind == "persons" and key in _CONTACTS:
+            values[key] = [row for row in (value if isinstance(value, list) else ()) if _is_contact(row)]
+        elif key in _SHAPES and not isinstance(value, _SHAPES[key]):
+            continue
         elif facts.flat and key == "visible_to" and isinstance(value, str) and value.isdecimal():
             values[key] = int(value)
         else:
@@ -80,6 +91,21 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     if facts.flat:
         values.update(_nested(record))
     return values
+
+
+def id_of(kind: Kind, record: object) -> int | str | None:
+    """The id that a record in an answer shows: a number, a lead's a text. None for whatever is no id, as true or -1."""
+    match record.get("id") if isinstance(record, Mapping) else None:
+        case str(text) if kind == "leads" and _LEAD_ID.fullmatch(text):
+            return text
+        case int(number) if kind != "leads" and not isinstance(number, bool) and 0 < number <= _HIGHEST_ID:
+            return number
+    return None
+
+
+def rows_of(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records of a list in an answer: what has no id is none."""
+    return [row for row in rows if id_of(kind, row) is not None]
 
 
 def _contact_row(contact: Contact | Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +127,13 @@ def _price_row(currency: str, price: Any) -> dict[str, Any]:
 
 def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
     """The writable keys of a row of prices in an answer, without blank values."""
-    return {key: shown[key] for key in _PRICE_KEYS if shown.get(key) not in {None, ""}}
+    return {
+        key: shown[key] for key in _PRICE_KEYS if isinstance(shown.get(key), str | int | float) and shown[key] != ""
+    }
+
+
+def _is_contact(row: object) -> bool:
+    return isinstance(row, Mapping) and isinstance(row.get("value"), str) and bool(row["value"].strip())
 
 
 def _prices(rows: Iterable[Any]) -> dict[str, Any]:

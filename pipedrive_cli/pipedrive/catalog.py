@@ -227,12 +227,12 @@ def listing(
     updated_since: datetime | None = None,
     *,
     ids: Iterable[int] = (),
-    sort_by: Literal["id", "update_time", "add_time"] | None = None,
+    newest_first: bool = False,
 ) -> Call:
     """One page of persons, organizations or products (leads: `list_leads`); `next_cursor` gives the next page.
 
     `custom_fields` are at most MAX_LISTED_FIELDS keys; without keys every field of the account comes. Records that were
-    deleted, or that the user may not see, are silently missing.
+    deleted, or that the user may not see, are silently missing. `newest_first`: by id, the highest first.
     """
     if kind == "leads":
         raise ValueError("leads are paged by v1's offset: list_leads")
@@ -241,21 +241,19 @@ def listing(
         query["ids"] = named
     if updated_since is not None:
         query["updated_since"] = whole_seconds(updated_since)
-    if sort_by is not None:
-        query["sort_by"] = sort_by
+    if newest_first:
+        query |= {"sort_by": "id", "sort_direction": "desc"}
     if cursor is not None:
         query["cursor"] = cursor
     return Call(FACTS[kind].list, query=query)
 
 
-def list_leads(start: int = 0, archived: bool = False, *, updated_since: datetime | None = None) -> Call:
-    """One page of leads; `next_start` gives the next page. The list of archived leads takes no `updated_since`."""
+def list_leads(start: int = 0, archived: bool = False, *, newest_first: bool = False) -> Call:
+    """One page of leads that are archived, or of those that are not; `next_start` gives the next page."""
     query = {"limit": str(MAX_PAGE), "start": str(start)}
-    if archived:
-        return Call(ARCHIVED_LEADS, query=query)
-    if updated_since is not None:
-        query["updated_since"] = whole_seconds(updated_since)
-    return Call(FACTS["leads"].list, query=query)
+    if newest_first:
+        query["sort"] = "add_time DESC"
+    return Call(ARCHIVED_LEADS if archived else FACTS["leads"].list, query=query)
 
 
 def find_exact(kind: Kind, term: str, by: str | None = None, cursor: str | None = None) -> Call:

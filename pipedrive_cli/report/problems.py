@@ -172,6 +172,20 @@ _RECORDS: dict[str, Words] = {
 _DELIVERY: dict[str, Words] = {
     "gave_up": Words("Pipedrive failed to answer, several times", "Run again; what arrived is not sent twice."),
     "in_doubt": Words("nobody knows yet whether Pipedrive did what was asked", "Run again: that is looked up first."),
+    "firewall_content": Words(
+        "a firewall on the way to Pipedrive refuses what a record says",
+        "Some text of its events looks like an attack to it (SQL, a script): mend that text in the rejects file.",
+    ),
+    "asked_to_wait": Words(
+        "Pipedrive asks for a long wait", "Run the same command again when it is over, or use `--wait`."
+    ),
+    "origin_id_hidden": Words(
+        "this account does not show the origin_id of leads",
+        "Leads whose answer is lost are not sent again, as nobody could see whether they are there.",
+    ),
+    "refused_setting": Words(
+        "Pipedrive refuses a value of the config; the records are made without it", "Mend that key of the config."
+    ),
     "record_busy": Words("another write of the same record took too long", "Run again."),
     "journal": Words("the journal cannot be read or written", "Make room on its disk, or name another with --state."),
     "rejects_file": Words(

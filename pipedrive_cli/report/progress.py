@@ -34,6 +34,7 @@ class Figures:
     seconds_left: float | None
     tokens_to_come: int | None
     waiting_seconds: float | None
+    doubt_seconds: float | None = None
 
 
 class Meter:
@@ -71,6 +72,9 @@ class Meter:
             seconds_left=None if to_do is None else self._seconds_left(now, done, to_do, waiting or 0.0),
             tokens_to_come=None if to_do is None else _tokens_to_come(live_figures.tokens_spent, done, to_do),
             waiting_seconds=waiting,
+            doubt_seconds=max(
+                (until - now for _, until in live_figures.in_doubt.values() if until > now), default=None
+            ),
         )
 
     def _rate(self, now: float, requests: int) -> float:
@@ -127,7 +131,22 @@ def lines(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
                 f"{visible_text(live_figures.waiting_for or 'Pipedrive')}: {countdown(figures.waiting_seconds)}",
             )
         )
+    if live_figures.in_doubt:
+        shown.append(("in doubt", _in_doubt(live_figures, figures)))
     return shown
+
+
+def _in_doubt(live_figures: LiveFigures, figures: Figures) -> str:
+    """What is waited for, since its answer never came, and how long at most."""
+    records = list(live_figures.in_doubt.values())
+    named = visible_text(records[0][0], 40)
+    more = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
+    left = (
+        ""
+        if figures.doubt_seconds is None or figures.doubt_seconds <= 0
+        else f" (at most {countdown(figures.doubt_seconds)})"
+    )
+    return f"{named}{more}: waiting to see whether it was done{left}"
 
 
 def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = None) -> str:

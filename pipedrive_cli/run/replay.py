@@ -17,7 +17,9 @@ from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.delivery.budget import Pace
 from pipedrive_cli.delivery.courier import Courier
+from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.directory import Directory
+from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
@@ -25,7 +27,7 @@ from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import EventResults, LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender, ServerClock
-from pipedrive_cli.delivery.writes import Doubts, Writes
+from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
@@ -245,7 +247,7 @@ class Replay:
         commits = GroupCommits(journal)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
-        courier = Courier(desk, run_log, Backlog(journal.aliases(), spool))
+        courier = Courier(desk, run_log, Backlog(journal.aliases(), spool), crew=desk.writes.doubts.crew)
         mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
         intake = Intake(
             sources=sources,
@@ -324,8 +326,17 @@ class Replay:
             now=asyncio.get_running_loop().time,
             warn=lambda kind, key, ids: run_log.problem(twin_records(kind, key, ids)),
         )
-        doubts = Doubts(directory, self.config.delivery.settle)
-        writes = Writes(sender, directory, commits, doubts, run_log.run, self._clock.now)
+        doubts = Doubts(
+            directory,
+            commits,
+            self._clock,
+            Crew(),
+            self.live_figures,
+            sender.pause,
+            timeout=self.config.delivery.timeout,
+            settle=self.config.delivery.settle,
+        )
+        writes = Writes(sender, directory, commits, doubts, run_log)
         return LiveDesk(sender, directory, commits, run_log, writes, brakes)
 
     @contextlib.contextmanager

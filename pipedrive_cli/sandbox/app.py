@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +45,24 @@ class LoggedRequest(NamedTuple):
     tokens: int
 
 
+class _LateWork:
+    """Work that is done once, at `due` (the clock's seconds) or when somebody asks for its answer."""
+
+    def __init__(self, due: float, work: Callable[[], Response]) -> None:
+        self.due = due
+        self._work = work
+        self._response: Response | None = None
+
+    def done(self) -> Response:
+        """The answer to the work, which is done by then."""
+        if self._response is None:
+            try:
+                self._response = self._work()
+            except Refusal as refused:
+                self._response = _refused(refused)
+        return self._response
+
+
 class Sandbox:
     """A Pipedrive account in memory.
 
@@ -63,20 +82,22 @@ class Sandbox:
         self._refusals = refusals.parse(self.options.refusals)
         self._limits = Limits(self.options, self.clock)
         self._answered = 0
+        self._late: list[_LateWork] = []
 
     async def handle(self, request: Request) -> Response:
         """Does the work at once, then lets the answer take its time."""
         response = self.answer(request)
         if response.delay > 0:
             await asyncio.sleep(response.delay)
-        return response
+        return response if response.late is None else response.late()
 
     def answer(self, request: Request) -> Response:
         """The answer to a request, the work done; `delay` and `ending` say how it reaches the client."""
+        self._do_late_work(self.clock.monotonic())
         match = find(request.path)
         endpoint = match.methods.get(request.method) if match else None
         response, tokens = self._answer(request, match, endpoint)
-        response.headers["date"] = http_date(self.account.seconds())
+        self._dated(response)
         response.delay += self.options.latency
         self.tokens_spent += tokens
         self.calls[endpoint.label if endpoint else f"{request.method} {request.path}"] += 1
@@ -87,9 +108,22 @@ class Sandbox:
         )
         return response
 
+    def _dated(self, response: Response) -> None:
+        """Adds the time, unless a fault has given another or none."""
+        response.headers.setdefault("date", http_date(self.account.seconds()))
+        if not response.headers["date"]:
+            del response.headers["date"]
+
+    def _do_late_work(self, until: float) -> None:
+        """Does what was put off and is due by now, whoever still waits for it."""
+        due = sorted((work for work in self._late if work.due <= until), key=lambda work: work.due)
+        self._late = [work for work in self._late if work.due > until]
+        for work in due:
+            work.done()
+
     def _answer(self, request: Request, match: Match | None, endpoint: Endpoint | None) -> tuple[Response, int]:
         """The answer and the tokens it cost."""
-        if self._limits.blocked():
+        if self._limits.blocked() or refusals.blocks(self._refusals, request):
             return html_response(403, faults.FIREWALL_PAGE), 0
         oauth = "x-api-token" not in request.headers
         try:
@@ -107,14 +141,34 @@ class Sandbox:
             self._limits.admit(request.method, price, oauth=oauth, search=endpoint is not None and endpoint.search)
             tokens = price
             self._answered += 1
+            if fault is not None and fault.when == "later":
+                return self._put_off(fault, lambda: self._dispatch(request, match, endpoint)), tokens
             response = self._dispatch(request, match, endpoint)
         except Refusal as refused:
             response = _refused(refused)
         if fault is not None and fault.when == "after":
+            response.headers["date"] = http_date(self.account.seconds())
             response = faults.answer(fault, response, self.options.slow)
+            if faults.from_between(fault):
+                return response, tokens  # it knows nothing of Pipedrive's limits
         for name, value in self._limits.headers(request.method, oauth=oauth).items():
             response.headers.setdefault(name, value)
         return response, tokens
+
+    def _put_off(self, fault: faults.Rule, work: Callable[[], Response]) -> Response:
+        """An answer to work that is done only later."""
+        seconds = self.options.slow if fault.seconds is None else fault.seconds
+        late = _LateWork(self.clock.monotonic() + seconds, work)
+        self._late.append(late)
+        if fault.effect != "late":
+            return faults.answer(fault, None, self.options.slow)
+
+        def answer() -> Response:
+            response = late.done()
+            self._dated(response)
+            return response
+
+        return Response(0, b"", {}, delay=seconds, late=answer)
 
     def _authorize(self, request: Request) -> None:
         token = request.headers.get("x-api-token")
@@ -134,7 +188,7 @@ class Sandbox:
             refused = refusal(match.version, 405, f"Method {request.method} is not allowed", "ERR_METHOD")
             refused.headers["allow"] = allowed
             raise refused
-        refusals.check(self._refusals, endpoint, self.account, self._answered - 1)
+        refusals.check(self._refusals, endpoint, self.account, self._answered - 1, request.body)
         query = endpoint.checked_query(request)
         reply = endpoint.answer(Call(self.account, request, endpoint.version, match.values, query))
         return _envelope(reply)
@@ -211,7 +265,10 @@ class Sandbox:
         self.account.index.take_in_all()
 
     def contents(self, *, ids: bool = False, times: bool = False) -> dict[str, list[JsonObject]]:
-        """The living records of each kind, in an order that does not depend on ids: see `contents.py`."""
+        """The living records of each kind once all late work is done, in an order that does not depend on ids: see
+        `contents.py`.
+        """
+        self._do_late_work(math.inf)
         return contents.contents(self.account, ids=ids, times=times)
 
 

@@ -2,13 +2,15 @@
 
 A plan is rules with commas between them:
 
-    EFFECT[-before|-after][=SECONDS][@METHOD PATH][:CHANCE | #FIRST[-LAST]]
+    EFFECT[-before|-after|-later][=SECONDS][@METHOD PATH][:CHANCE | #FIRST[-LAST]]
 
 `429:0.05` refuses one request in twenty, `500-after@POST /api/v2/persons#3` does the third creation of a person and
 answers 500, `slow=40@* /api/v2/*:0.01` keeps one answer in a hundred back for 40 seconds. `-before` means that the
-work was not done, `-after` that it was and the answer is lost or wrong. Without chance or count a rule always holds.
-In a path `{id}` stands for one part and `*` for anything; the method may be `*`. A call may match several rules: the
-first that strikes counts.
+work was not done, `-after` that it was and the answer is lost or wrong, `-later=9` that it is done nine seconds after
+the answer. `late=9` does the work nine seconds later and answers then, should anybody still listen. `html422` and its
+like are pages of somebody in between, `json400` is JSON that is not Pipedrive's; the effects of `distortions.py` make a
+good answer odd. Without chance or count a rule always holds. In a path `{id}` stands for one part and `*` for anything;
+the method may be `*`. A call may match several rules: the first that strikes counts.
 """
 
 from __future__ import annotations
@@ -19,31 +21,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from pipedrive_cli.sandbox.distortions import DISTORTIONS
 from pipedrive_cli.sandbox.wire import Response, html_response, json_response
 
-When = Literal["before", "after"]
+When = Literal["before", "after", "later"]
 
 # Effect -> when it may strike; the first is meant when none is given.
 EFFECTS: dict[str, tuple[When, ...]] = {
     "429": ("before",),
     "429-daily": ("before",),
-    "500": ("before", "after"),
-    "502": ("before", "after"),
-    "503": ("before", "after"),
-    "504": ("before", "after"),
-    "reset": ("before", "after"),
+    "500": ("before", "after", "later"),
+    "502": ("before", "after", "later"),
+    "503": ("before", "after", "later"),
+    "504": ("before", "after", "later"),
+    "reset": ("before", "after", "later"),
     "refused": ("before",),
-    "silence": ("before", "after"),
+    "silence": ("before", "after", "later"),
     "unreachable": ("before",),
-    "garbage": ("after", "before"),
-    "empty": ("after", "before"),
+    "garbage": ("after", "before", "later"),
+    "empty": ("after", "before", "later"),
     "success-false": ("before", "after"),
-    "html403": ("before",),
+    "html400": ("before", "after", "later"),
+    "html403": ("before", "after", "later"),
+    "html404": ("before", "after", "later"),
+    "html422": ("before", "after", "later"),
+    "html429": ("before", "after", "later"),
+    "json400": ("before", "after", "later"),
+    "json403": ("before", "after", "later"),
     "slow": ("after",),
+    "late": ("later",),
+    **dict.fromkeys(DISTORTIONS, ("after",)),
 }
+TIMED = frozenset({"slow", "late", "misdated"})  # effects that may be given seconds, beside all that strike `later`
 
 _RULE = re.compile(
-    r"(?P<effect>[a-z0-9-]+)(=(?P<seconds>[0-9.]+))?"
+    r"(?P<effect>[a-z0-9-]+)(=(?P<seconds>-?[0-9.]+))?"
     r"(@(?P<method>[A-Za-z]+|\*)\s+(?P<path>/[^\s:#]*|\*))?"
     r"(:(?P<chance>[0-9.]+)|#(?P<first>[0-9]+)(-(?P<last>[0-9]+))?)?"
 )
@@ -102,12 +114,12 @@ def _rule(text: str, seed: str) -> Rule:
     parts = _RULE.fullmatch(text)
     if parts is None:
         raise FaultPlanError(
-            f"fault {text!r} cannot be read: it should look like EFFECT[-before|-after][=SECONDS][@METHOD PATH]"
+            f"fault {text!r} cannot be read: it should look like EFFECT[-before|-after|-later][=SECONDS][@METHOD PATH]"
             "[:CHANCE or #COUNT], such as '500-after@POST /api/v2/persons#3' or '429:0.05'"
         )
     effect, when = _effect(text, parts["effect"])
-    if parts["seconds"] is not None and effect != "slow":
-        raise FaultPlanError(f"fault {text!r}: only 'slow' takes '=SECONDS'")
+    if parts["seconds"] is not None and effect not in TIMED and when != "later":
+        raise FaultPlanError(f"fault {text!r}: only {', '.join(sorted(TIMED))} and '-later' take '=SECONDS'")
     chance = None if parts["chance"] is None else _number(text, parts["chance"])
     if chance is not None and not 0 <= chance <= 1:
         raise FaultPlanError(f"fault {text!r}: the chance {parts['chance']} is not between 0 and 1")
@@ -132,7 +144,7 @@ def _rule(text: str, seed: str) -> Rule:
 def _effect(text: str, name: str) -> tuple[str, When]:
     if name in EFFECTS:
         return name, EFFECTS[name][0]
-    for when in ("before", "after"):
+    for when in ("before", "after", "later"):
         effect = name.removesuffix(f"-{when}")
         if effect != name and effect in EFFECTS:
             for allowed in EFFECTS[effect]:
@@ -161,7 +173,28 @@ def answer(rule: Rule, real: Response | None, default_slow: float) -> Response:
 
     The statuses 429 and 429-daily are not made here: they need the account's limits.
     """
+    if rule.effect in DISTORTIONS and real is not None:
+        return DISTORTIONS[rule.effect](real, rule.seconds)
+    if (between := _BETWEEN.fullmatch(rule.effect)) is not None:
+        return _from_between(between[1], int(between[2]))
     return _ANSWERS.get(rule.effect, _error)(rule, real, default_slow)
+
+
+_BETWEEN = re.compile(r"(html|json)(4\d\d)")
+
+
+def from_between(rule: Rule) -> bool:
+    """Whether somebody between client and Pipedrive answers."""
+    return _BETWEEN.fullmatch(rule.effect) is not None
+
+
+def _from_between(form: str, status: int) -> Response:
+    """What a firewall, a proxy or a gateway answers in Pipedrive's place."""
+    if form == "json":
+        return json_response(status, {"message": "The request was blocked", "requestId": "7f3a"})
+    if status == 403:
+        return html_response(403, FIREWALL_PAGE)
+    return html_response(status, f"<html><body><h1>{status} Request Rejected</h1></body></html>")
 
 
 def _error(rule: Rule, *_: object) -> Response:
@@ -193,6 +226,5 @@ _ANSWERS: dict[str, Callable[[Rule, Response | None, float], Response]] = {
     "garbage": lambda *_: Response(200, b"<!-- \xff\xfe no JSON -->", {"content-type": "application/json"}),
     "empty": lambda *_: Response(200, b"", {"content-type": "application/json"}),
     "success-false": _success_false,
-    "html403": lambda *_: html_response(403, FIREWALL_PAGE),
     "slow": _slow,
 }

@@ -34,6 +34,8 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         timeouts = request.extensions.get("timeout", {})
         response = self._sandbox.answer(_translated(request, body))
         await self._wait(response, timeouts.get("connect"), timeouts.get("read"), request)
+        if response.late is not None:
+            response = response.late()
         # As a stream, as the network gives it: of a content, httpx works out headers that nobody reads.
         return httpx.Response(response.status, headers=response.headers, stream=httpx.ByteStream(response.body))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ class Response:
 
     `ending` other than `complete`: nothing arrives. The connection breaks (`reset`), cannot be opened (`refused`,
     at once; `unreachable`, never), or nothing is ever said (`silence`). `delay` is in seconds; the work was done
-    before it.
+    before it, unless `late` does it: that is called after the delay, and gives the answer.
     """
 
     status: int
@@ -38,6 +38,7 @@ class Response:
     headers: dict[str, str]
     ending: Ending = "complete"
     delay: float = 0.0
+    late: Callable[[], Response] | None = None
 
 
 class Refusal(Exception):

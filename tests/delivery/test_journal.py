@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipedrive_cli.delivery.journal import Journal, SeenRecord
+from pipedrive_cli.delivery.journal import Departure, Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.past import reading, unfinished_runs
 from pipedrive_cli.delivery.journal.rows import TRANSITIONS, WRITE_STATES, digest
@@ -28,12 +28,13 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
+DEPARTURE = Departure(1_700_000_000.0, 1_700_000_001.0, 30.0, 7, 1_699_999_880.0)
+
+
 def write_in(journal: Journal, state: str) -> int:
     """A write that has been brought into `state`."""
     with journal.transaction():
-        number = journal.begin_write(
-            1, "create", "persons", key="u1", target=None, picture=None, sent_at=1_700_000_000.0
-        )
+        number = journal.begin_write(1, "create", "persons", key="u1", target=None, picture=None, departure=DEPARTURE)
         for step in WAYS[state]:
             journal.move_write(number, step)
     return number

@@ -30,7 +30,7 @@ def test_what_is_asked_for_while_a_page_is_under_way_pays_for_the_next_one() -> 
     progress = Progress("persons", Listing())
     progress.credit(10, 0.0)
     first = progress.listing_after(
-        Answer(200, {"date": DATE}, {"data": [], "additional_data": {"next_cursor": "second"}})
+        Answer(200, {"date": DATE}, {"data": [], "additional_data": {"next_cursor": "second"}}), "second"
     )
     progress.credit(10, 1.0)
     progress.note_page(first, [], 0.0)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.delivery.retry import (
+    AGAIN_LATER,
     Again,
+    ComeBack,
     DaySpent,
     Done,
     GiveUp,
@@ -84,6 +86,15 @@ def refused(cause: Any, code: str, message: str, *fields: str) -> Refused:
     return Refused(cause, PipedriveCode(code), message, fields)
 
 
+def forbidden(cause: Any, code: str, message: str, *fields: str) -> Refused:
+    return Refused(cause, PipedriveCode(code), message, fields, forbidden=True)
+
+
+def unset(call: Call, shown: Any) -> tuple[Call, Answer, Is]:
+    """A row: a creation that is answered with this for an id, and so is in doubt."""
+    return call, answer(200, {"success": True, "data": {"id": shown}}), Is(InDoubt)
+
+
 NO_REASON = "<html>Attention Required!</html>"
 
 # (call, what came of it, the verdict at attempt 2 of 8 with a jitter of 0.5)
@@ -100,15 +111,23 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (catalog.me(), *done(answer(200, RECORD))),
     (LIST, *done(answer(200, {"success": True, "data": []}))),
     (LEADS, *done(answer(200, {"success": True, "data": None}))),
+    (LIST, *done(answer(200, {"success": True, "data": None}))),
     (SEARCH, *done(answer(200, {"success": True, "data": {"items": []}}))),
+    (SEARCH, *done(answer(200, {"success": True, "data": {"items": None}}))),
     # A success that does not bring what was asked for is no success.
     (POST, answer(200, {"success": True, "data": None}), Is(InDoubt)),
     (POST, answer(200, {"success": True, "data": {}}), Is(InDoubt)),
+    *(unset(POST, shown) for shown in (True, False, -1, 0, 7.0, "7", "", None, [7], {"id": 7}, 2**63)),
+    *(unset(LEAD, shown) for shown in (7, True, "", None, "a/b", "x" * 65, ["0b1c"])),
+    (GET, answer(200, {"success": True, "data": {"id": 8}}), Again(0.5)),
+    (GET, answer(200, {"success": True, "data": {"id": True}}), Again(0.5)),
+    (GET, answer(200, {"success": True, "data": [{"id": 7}]}), Again(0.5)),
+    *((LIST, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ({}, "rows", 7, True)),
+    *((SEARCH, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ([], None, {"items": {}})),
     (POST, answer(200, None), Is(InDoubt)),
     (MERGE, answer(200, {}), Is(InDoubt)),
     (PATCH, answer(200, None), Again(0.5)),
     (GET, answer(200, {"success": True, "data": None}), Again(0.5)),
-    (LIST, answer(200, {"success": True, "data": None}), Again(0.5)),
     (LIST, answer(200, {"success": True}), Again(0.5)),
     (LEADS, answer(200, {"success": True}), Again(0.5)),
     (SEARCH, answer(200, {"success": True, "data": {}}), Again(0.5)),
@@ -142,7 +161,10 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (GET, answer(503, None, retry_after="Mon, 23 Nov 2026 10:00:30 GMT"), Again(0.5)),
     # The burst limit: a POST was not done, and loses no attempt.
     (POST, answer(429, BURST), SlowDown(2.0)),
-    (MERGE, answer(429, None), SlowDown(2.0)),
+    (MERGE, answer(429, None, retry_after="1"), SlowDown(1.0)),
+    (MERGE, answer(429, None, x_ratelimit_remaining="0"), SlowDown(2.0)),
+    (GET, answer(429, None), SlowDown(2.0)),
+    (PATCH, answer(429, None), SlowDown(2.0)),
     (GET, answer(429, BURST, x_ratelimit_reset="2"), SlowDown(2.0)),
     (GET, answer(429, BURST, x_ratelimit_reset="1", retry_after="3"), SlowDown(3.0)),
     (GET, answer(429, BURST, retry_after="0"), SlowDown(1.0)),
@@ -164,25 +186,72 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     ),
     (POST, answer(422, error("no")), refused("record", "http_422", "no")),
     (POST, answer(404, error("no", errorCode=404)), refused("record", "http_404", "no")),
-    (PATCH, answer(409, error("no")), refused("record", "http_409", "no")),
-    (PATCH, answer(413, None), refused("record", "http_413", NO_REASON)),
-    (POST, answer(400, {}), refused("record", "http_400", "no reason given")),
+    (PATCH, answer(413, error("no")), refused("record", "http_413", "no")),
+    (POST, answer(400, {"success": False}), refused("record", "http_400", "no reason given")),
+    (POST, answer(400, error("no", code="two\twords")), refused("record", "http_400", "no")),
+    # A conflict, a lock: the same may be right in a moment, and nothing was done.
+    *((call, answer(status, error("no")), Again(0.5)) for call in (POST, MERGE, PATCH, GET) for status in AGAIN_LATER),
+    (PATCH, answer(423, error("no"), retry_after="4"), Again(4.0)),
+    # Somebody in between: what may not be repeated is in doubt, whatever the status and the form.
+    *(
+        (call, answer(status, body), Is(InDoubt))
+        for call in (POST, LEAD, MERGE)
+        for status in (400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 423, 425, 429, 451, 499)
+        for body in (None, {}, {"message": "Forbidden"}, {"success": True}, {"error": "no"})
+    ),
+    *((call, answer(400, {}), Again(0.5)) for call in (PATCH, GET, LIST)),
+    (PATCH, answer(403, None), Is(InDoubt)),
+    (GET, answer(403, {"message": "Forbidden"}), forbidden("firewall", "http_403", "no reason given")),
+    # What asks for more than two minutes is not slept for.
+    (GET, answer(503, None, retry_after="121"), Is(ComeBack)),
+    (GET, answer(503, None, retry_after="1e300"), Again(0.5)),
+    (GET, answer(503, None, retry_after="120"), Again(120.0)),
+    (PATCH, answer(409, error("no"), retry_after="86400"), Is(ComeBack)),
+    (GET, answer(429, BURST, x_ratelimit_reset="86400"), Is(ComeBack)),
+    (GET, answer(429, BURST, x_ratelimit_reset="120"), SlowDown(120.0)),
+    # A number that is a moment, in seconds or milliseconds, counts from the server's own Date.
+    *(
+        (POST, answer(429, BURST, x_ratelimit_reset=moment, date="Mon, 23 Nov 2026 10:00:00 GMT"), verdict)
+        for moment, verdict in (
+            ("1795428004", SlowDown(4.0)),
+            ("1795428004000", SlowDown(4.0)),
+            ("1795427000", SlowDown(1.0)),
+            ("1795975000", Is(ComeBack)),
+            ("99999999999999999999", Is(ComeBack)),
+        )
+    ),
+    (POST, answer(429, BURST, x_ratelimit_reset="1795975000"), SlowDown(2.0)),
+    # Numbers that are none.
+    *(
+        (GET, answer(429, BURST, **{header: text}), verdict)
+        for header in ("retry_after", "x_ratelimit_reset")
+        for text, verdict in (
+            *((text, SlowDown(2.0)) for text in ("nan", "inf", "-inf", "1e999", "", "soon", "2026-11-23", "0x10")),
+            *((text, SlowDown(1.0)) for text in ("-5", "-1e300", "0", "1e-300")),
+        )
+    ),
+    *(
+        (GET, answer(503, None, retry_after=text, date="Mon, 23 Nov 2026 10:00:00 GMT"), Again(0.5))
+        for text in ("Mon, 23 Nov 99999 10:00:30 GMT", "Mon, 23 Nov 1026 10:00:30 GMT", "Tue, 99 Foo 2026 25:61:61")
+    ),
     (LEAD, answer(200, error("bad", error_info="worse")), Is(InDoubt)),
     # Refused: one record or its kind.
-    (PATCH, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
-    (MERGE, answer(403, error("Forbidden")), refused("record", "http_403", "Forbidden")),
+    (PATCH, answer(403, error("Forbidden")), forbidden("record", "http_403", "Forbidden")),
+    (MERGE, answer(403, error("Forbidden")), forbidden("record", "http_403", "Forbidden")),
     (
         POST,
         answer(403, error("Parameter 'name' is not allowed")),
-        refused("record", "http_403", "Parameter 'name' is not allowed", "name"),
+        forbidden("record", "http_403", "Parameter 'name' is not allowed", "name"),
     ),
-    (POST, answer(403, error("Forbidden")), refused("kind", "http_403", "Forbidden")),
-    (SEARCH, answer(403, error("Scope and URL mismatch")), refused("kind", "http_403", "Scope and URL mismatch")),
-    (MERGE, answer(403, error("No permission to merge")), refused("kind", "http_403", "No permission to merge")),
+    (POST, answer(403, error("Forbidden")), forbidden("record", "http_403", "Forbidden")),
+    (POST, answer(403, error("Scope and URL mismatch")), forbidden("kind", "http_403", "Scope and URL mismatch")),
+    (LIST, answer(403, error("Forbidden")), forbidden("kind", "http_403", "Forbidden")),
+    (SEARCH, answer(403, error("Scope and URL mismatch")), forbidden("kind", "http_403", "Scope and URL mismatch")),
+    (MERGE, answer(403, error("No permission to merge")), forbidden("record", "http_403", "No permission to merge")),
     (
         LEAD,
         answer(403, error("Leads limit reached.", code="feature_capping_leads_limit")),
-        refused("kind", "feature_capping_leads_limit", "Leads limit reached."),
+        forbidden("kind", "feature_capping_leads_limit", "Leads limit reached."),
     ),
     (catalog.create("products", {}), answer(415, error("off")), refused("kind", "http_415", "off")),
     # Refused: the account.
@@ -190,7 +259,7 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (GET, answer(401, None), refused("credentials", "http_401", NO_REASON)),
     (catalog.me(), answer(403, error("Scope and URL mismatch")), Is(Refused)),
     (POST, answer(402, error("Company not open")), refused("account", "http_402", "Company not open")),
-    (GET, answer(403, None), refused("firewall", "http_403", NO_REASON)),
+    (GET, answer(403, None), forbidden("firewall", "http_403", NO_REASON)),
     # Not there.
     (PATCH, answer(404, error("Person not found")), Gone()),
     (GET, answer(410, error("Person is deleted")), Gone()),

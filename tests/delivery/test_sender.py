@@ -173,18 +173,18 @@ def test_the_first_reason_to_stop_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "exit_code"),
+    ("first", "answer", "code", "exit_code"),
     [
-        (error(401, "unauthorized access"), "credentials_refused", 3),
-        (error(402, "payment required"), "account_closed", 4),
-        (Answer(403, {}, None, "<html>denied</html>"), "firewall", 4),
+        (POST, error(401, "unauthorized access"), "credentials_refused", 3),
+        (POST, error(402, "payment required"), "account_closed", 4),
+        (GET, Answer(403, {}, None, "<html>denied</html>"), "firewall", 4),
     ],
 )
-def test_what_concerns_the_account_stops_the_run(answer: Answer, code: str, exit_code: int) -> None:
-    """A dead key, an unpaid account, the firewall: one request, then none."""
+def test_what_concerns_the_account_stops_the_run(first: Call, answer: Answer, code: str, exit_code: int) -> None:
+    """A dead key, an unpaid account, a firewall that shuts out a look: one request, then none."""
 
     async def what(sender: Sender) -> None:
-        for call in (POST, GET):
+        for call in (first, POST, GET):
             with pytest.raises(StopRun) as stopped:
                 await sender.send(call)
             assert (stopped.value.code, stopped.value.exit_code) == (code, exit_code)
@@ -240,3 +240,44 @@ def test_max_tokens_is_counted_when_a_request_leaves() -> None:
 
 async def _send(sender: Sender, call: Call) -> None:
     await sender.send(call)
+
+
+@pytest.mark.parametrize("trouble", [error(503, retry_after="86400"), error(429, x_ratelimit_reset="1000000")])
+def test_what_asks_for_a_long_wait_ends_the_run_with_the_time_to_come_back(trouble: Answer) -> None:
+    """Nobody sleeps for hours with the journal held; a day is the most that is believed."""
+
+    async def what(sender: Sender) -> None:
+        for _ in range(2):
+            with pytest.raises(StopRun) as stopped:
+                await sender.send(PATCH)
+            assert (stopped.value.code, stopped.value.exit_code) == ("asked_to_wait", 4)
+            assert stopped.value.resume_in == 86_400
+        assert asyncio.get_running_loop().time() < 1
+
+    assert len(run([trouble], what)[0].times) == 1
+
+
+def test_with_wait_a_long_wait_is_slept_for_and_shown() -> None:
+    """Nobody else knocks meanwhile, the screen says for what, and the call is sent again afterwards."""
+
+    async def what(sender: Sender) -> None:
+        async def other() -> None:
+            await asyncio.sleep(5)
+            await sender.send(GET)
+
+        await asyncio.gather(sender.send(PATCH), other())
+
+    script, figures = run([error(503, retry_after="7200"), GOOD], what, wait_for_budget=True)
+    assert min(script.times[1:]) >= 7200
+    assert (figures.waiting_for, figures.waiting_until) == ("the wait that Pipedrive asks for", pytest.approx(7200.1))
+
+
+def test_a_spent_day_is_never_slept_for_longer_than_a_day() -> None:
+    """With --wait a budget that is said to come back in a year is asked for again tomorrow."""
+
+    async def what(sender: Sender) -> None:
+        await sender.send(GET)
+
+    spent = error(429, "daily request budget exceeded", retry_after="31536000")
+    script, _ = run([spent, GOOD], what, wait_for_budget=True)
+    assert script.times[1] == pytest.approx(86_400, abs=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,15 +41,15 @@ CALLS: list[tuple[Call, str, int, Any]] = [
         None,
     ),
     (
-        catalog.listing("products", limit=9000, ids=[1, 2], sort_by="update_time"),
-        "GET /api/v2/products?limit=500&ids=1%2C2&sort_by=update_time",
+        catalog.listing("products", limit=9000, ids=[1, 2], newest_first=True),
+        "GET /api/v2/products?limit=500&ids=1%2C2&sort_by=id&sort_direction=desc",
         10,
         None,
     ),
     (catalog.list_leads(), "GET /api/v1/leads?limit=500&start=0", 20, None),
     (
-        catalog.list_leads(500, updated_since=datetime(2026, 1, 1, 2, 0, 0, 999, timezone(timedelta(hours=2)))),
-        "GET /api/v1/leads?limit=500&start=500&updated_since=2026-01-01T00%3A00%3A00Z",
+        catalog.list_leads(500, newest_first=True),
+        "GET /api/v1/leads?limit=500&start=500&sort=add_time%20DESC",
         20,
         None,
     ),

@@ -115,7 +115,7 @@ def test_the_next_run_does_not_knock_and_a_later_one_does(tmp_path: Path) -> Non
 def test_a_firewall_in_the_middle_of_a_run_is_remembered_too(tmp_path: Path) -> None:
     """Also by `retry`; the memory holds nothing but a time."""
     sandbox = shut_out_account()
-    sandbox.faults = sandbox_faults.parse("html403@POST /api/v2/persons", 0)
+    sandbox.faults = sandbox_faults.parse("html403@POST /api/v2/persons,html403@GET /api/v2/persons#2-9", 0)
     with served(sandbox) as url:
         door = Door(tmp_path, url, sandbox)
         ended = door.replay("--json")

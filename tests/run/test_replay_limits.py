@@ -129,7 +129,11 @@ def test_a_key_that_dies_in_the_middle_ends_with_exit_code_3(tmp_path: Path) -> 
     assert len(scene.contents()["persons"]) == 40
 
 
-@pytest.mark.parametrize(("plan", "code"), [("html403@POST *#3", "firewall"), ("payment", "account_closed")])
+# From the third creation on nothing is let through any more.
+SHUT = "html403@POST *#3-99,html403@GET /api/v2/persons#2-99"
+
+
+@pytest.mark.parametrize(("plan", "code"), [(SHUT, "firewall"), ("payment", "account_closed")])
 def test_firewall_and_unpaid_account_stop_the_run(tmp_path: Path, plan: str, code: str) -> None:
     """Exit code 4, and nobody knocks again."""
     scene = Scene(tmp_path)
@@ -145,6 +149,7 @@ def test_firewall_and_unpaid_account_stop_the_run(tmp_path: Path, plan: str, cod
     summary = scene.run(crowd(40))
     assert (summary.exit_code, summary.reason) == (4, code)
     assert outcomes(summary) == {"duplicate": 1, "delivered": 2, "pending": 37}
+    assert scene.answers[-1] == ("GET /api/v2/persons", 403)  # the look at what became of the third
     assert len(scene.writes) == 3
 
 

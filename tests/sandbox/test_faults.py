@@ -133,7 +133,7 @@ def test_chances_come_true_and_repeat() -> None:
         ("500:1.2.3", "'1.2.3' is no number"),
         ("500#0", "counts begin at 1"),
         ("500#3-2", "counts begin at 1 and do not go backwards"),
-        ("500=3", "only 'slow' takes"),
+        ("500=3", "only late, misdated, slow and .-later. take"),
         ("500@/api/v2/persons", "cannot be read"),
         ("429:0.1, 500 sometimes", "fault '500 sometimes' cannot be read"),
     ],

@@ -2,6 +2,6 @@
 
 from pipedrive_cli.delivery.journal.commits import GroupCommits
 from pipedrive_cli.delivery.journal.journal import Journal
-from pipedrive_cli.delivery.journal.rows import OpenWrite, SeenRecord
+from pipedrive_cli.delivery.journal.rows import Departure, OpenWrite, SeenRecord
 
-__all__ = ["GroupCommits", "Journal", "OpenWrite", "SeenRecord"]
+__all__ = ["Departure", "GroupCommits", "Journal", "OpenWrite", "SeenRecord"]

@@ -14,7 +14,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.journal.rows import TRANSITIONS, KnownFile, OpenWrite, SeenRecord, UnfinishedEvent
+from pipedrive_cli.delivery.journal.rows import (
+    TRANSITIONS,
+    Departure,
+    KnownFile,
+    OpenWrite,
+    SeenRecord,
+    UnfinishedEvent,
+)
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -388,15 +395,36 @@ class Journal:
     # -- writes that cannot be repeated
 
     def begin_write(
-        self, run: int, verb: str, kind: Kind, *, key: str | None, target: str | None, picture: object, sent_at: float
+        self,
+        run: int,
+        verb: str,
+        kind: Kind,
+        *,
+        key: str | None,
+        target: str | None,
+        picture: object,
+        departure: Departure,
     ) -> int:
         """Notes a POST or a merge before it leaves."""
         cursor = self._db.execute(
-            "INSERT INTO writes (run, verb, kind, key, target, picture, sent_at, state) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, 'sent')",
-            (run, verb, kind, key, target, _encode(picture), sent_at),
+            "INSERT INTO writes "
+            "(run, verb, kind, key, target, picture, sent_at, left_at, patience, floor, since, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'sent')",
+            (run, verb, kind, key, target, _encode(picture), *departure),
         )
         return int(cursor.lastrowid or 0)
+
+    def delay_write(self, number: int, sent_at: float, left_at: float) -> None:
+        """Notes that a write leaves later than was noted: it had to wait."""
+        self._db.execute("UPDATE writes SET sent_at = ?, left_at = ? WHERE number = ?", (sent_at, left_at, number))
+
+    def highest_id(self, kind: Kind) -> int:
+        """The highest id of all records of a kind that are known or were seen; 0 without any. Not for leads."""
+        query = (
+            "SELECT * FROM (SELECT id FROM seen WHERE kind = ?1 ORDER BY id DESC LIMIT 1) UNION ALL "
+            "SELECT * FROM (SELECT id FROM names WHERE kind = ?1 ORDER BY id DESC LIMIT 1)"
+        )
+        return max((int(row[0]) for row in self._db.execute(query, (kind,))), default=0)
 
     def move_write(self, number: int, to: str) -> None:
         """Moves a write to another state. Raises ValueError for a transition that is not in `TRANSITIONS`."""
@@ -408,12 +436,14 @@ class Journal:
     def open_writes(self) -> list[OpenWrite]:
         """Writes whose fate is not known, oldest first."""
         rows = self._db.execute(
-            "SELECT number, verb, kind, key, target, picture, sent_at, state FROM writes "
-            "WHERE state IN ('sent', 'doubt') ORDER BY number"
+            "SELECT number, run, verb, kind, key, target, picture, state, sent_at, left_at, patience, floor, since "
+            "FROM writes WHERE state IN ('sent', 'doubt') ORDER BY number"
         )
         return [
-            OpenWrite(number, verb, kind, key, target, msgspec.msgpack.decode(picture), sent_at, state)
-            for number, verb, kind, key, target, picture, sent_at, state in rows
+            OpenWrite(
+                number, run, verb, kind, key, target, msgspec.msgpack.decode(picture), Departure(*departure), state
+            )
+            for number, run, verb, kind, key, target, picture, state, *departure in rows
         ]
 
 

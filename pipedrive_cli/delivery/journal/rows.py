@@ -55,16 +55,30 @@ class UnfinishedEvent(NamedTuple):
     identity: str
 
 
+class Departure(NamedTuple):
+    """What is noted of a write before it leaves, so that its absence can be believed later. Times: seconds since 1970.
+
+    None: it was noted by an older pipedrive-cli.
+    """
+
+    sent_at: float  # by Pipedrive's clock
+    left_at: float | None  # by this machine's
+    patience: float | None  # seconds for which it may be under way
+    floor: int | None  # the highest id known of its kind: what it makes has a higher one
+    since: float | None  # what it makes is added later than this, by Pipedrive's clock
+
+
 class OpenWrite(NamedTuple):
-    """A write whose fate is not known: a create or a merge; `sent_at` is seconds since 1970 by Pipedrive's clock."""
+    """A write whose fate is not known: a create or a merge."""
 
     number: int
+    run: int
     verb: str
     kind: Kind
     key: str | None
     target: str | None
     picture: JsonObject
-    sent_at: float
+    departure: Departure
     state: str
 
 

@@ -87,6 +87,13 @@ MIGRATIONS: tuple[str, ...] = (
     -- Files that were found and broke off, as a run last saw them: one that has not changed since is not being written.
     CREATE TABLE torn_files (path TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- What it takes to believe that a write in doubt was not done. NULL: an older pipedrive-cli has written it.
+    ALTER TABLE writes ADD COLUMN left_at REAL;   -- when it left by this machine's clock; `sent_at` is Pipedrive's
+    ALTER TABLE writes ADD COLUMN patience REAL;  -- seconds for which it may be under way
+    ALTER TABLE writes ADD COLUMN floor INTEGER;  -- the highest id known before it left: what it makes has a higher one
+    ALTER TABLE writes ADD COLUMN since REAL;     -- what it makes was added later than this, by Pipedrive's clock
+    """,
 )
 
 
