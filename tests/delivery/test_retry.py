@@ -97,6 +97,9 @@ def unset(call: Call, shown: Any) -> tuple[Call, Answer, Is]:
 
 NO_REASON = "<html>Attention Required!</html>"
 
+ODD_LISTS: tuple[Any, ...] = ({}, "rows", 7, True)
+ODD_HITS: tuple[Any, ...] = ([], None, {"items": {}})
+
 # (call, what came of it, the verdict at attempt 2 of 8 with a jitter of 0.5)
 TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     # Acknowledged.
@@ -122,8 +125,8 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     (GET, answer(200, {"success": True, "data": {"id": 8}}), Again(0.5)),
     (GET, answer(200, {"success": True, "data": {"id": True}}), Again(0.5)),
     (GET, answer(200, {"success": True, "data": [{"id": 7}]}), Again(0.5)),
-    *((LIST, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ({}, "rows", 7, True)),
-    *((SEARCH, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ([], None, {"items": {}})),
+    *((LIST, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ODD_LISTS),
+    *((SEARCH, answer(200, {"success": True, "data": odd}), Again(0.5)) for odd in ODD_HITS),
     (POST, answer(200, None), Is(InDoubt)),
     (MERGE, answer(200, {}), Is(InDoubt)),
     (PATCH, answer(200, None), Again(0.5)),

@@ -269,7 +269,8 @@ def test_with_wait_a_long_wait_is_slept_for_and_shown() -> None:
 
     script, figures = run([error(503, retry_after="7200"), GOOD], what, wait_for_budget=True)
     assert min(script.times[1:]) >= 7200
-    assert (figures.waiting_for, figures.waiting_until) == ("the wait that Pipedrive asks for", pytest.approx(7200.1))
+    assert figures.waiting_for == "the wait that Pipedrive asks for"
+    assert figures.waiting_until == pytest.approx(7200.1)
 
 
 def test_a_spent_day_is_never_slept_for_longer_than_a_day() -> None:
