@@ -66,7 +66,8 @@ ComplaintCode: TypeAlias = Literal[
     "products_missing", "bad_product", "bad_product_id", "product_unnamed",
     # the record
     "missing_name", "person_not_found", "alias_unknown", "alias_same", "alias_gone", "alias_reused",
-    "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "depends_on",
+    "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email", "made_anew",
+    "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",

@@ -6,7 +6,7 @@ a job is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -60,6 +60,11 @@ class Job:
     nodes: frozenset[Node] = frozenset()  # all names of the record while it is under way
     contested: frozenset[int] = frozenset()  # those of `ids` that the input has given to another key before
     steps: Mapping[str, Step] = field(default_factory=dict)  # the aliases of its keys, settled or waiting
+    canonical: Callable[[str], str] = str  # the present key of whatever a key names: another one only after an alias
+
+    def is_named(self, key: str) -> bool:
+        """Whether `key` is one of the names of this record."""
+        return self.key is None or key == self.key or self.canonical(key) == self.key or key in self.keys
 
 
 class SpooledChange(msgspec.Struct, eq=False, gc=False):
@@ -334,6 +339,7 @@ class Backlog:
             nodes=frozenset(group.nodes),
             contested=frozenset(contested),
             steps=self._aliases.steps_from(keys) if group.kind == "persons" else {},
+            canonical=self.canonical if group.kind == "persons" else str,
         )
 
     def _deepened(self, pending: PendingChange) -> PendingChange:

@@ -13,10 +13,13 @@ from typing import TypeAlias, cast
 import msgspec
 
 from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
+from pipedrive_cli.delivery.claims import Claims
 from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.desk import Desk, Written
 from pipedrive_cli.delivery.effects import (
     Cached,
+    CheckLink,
+    Claim,
     Commit,
     DeliverySettings,
     Effect,
@@ -24,25 +27,25 @@ from pipedrive_cli.delivery.effects import (
     Find,
     Forget,
     LoadDeleted,
-    Plan,
     RecordId,
-    Recreate,
     Refusal,
     ResolveLink,
+    SubPlan,
     Wait,
     Write,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.identity import deliver_record, recreate
+from pipedrive_cli.delivery.identity import deliver_record
 from pipedrive_cli.delivery.leads import deliver_lead
+from pipedrive_cli.delivery.links import check_link
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
-from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventOrigin, EventRecord, PendingEvent
+from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventRecord, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import HANDLED, Change, Complaint, Kind, Outcome, Place, Rank, RecordName
+from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, RecordName
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
@@ -76,6 +79,11 @@ class _Delivery(msgspec.Struct, eq=False):
             [pending_alias for pending_alias in self.job.pending_aliases if id(pending_alias) not in pending_aliases],
         )
 
+    def unlock(self, kind: Kind, record: RecordId) -> None:
+        """Unlocks a record that is not this job's after all."""
+        if self.locks is not None and (lock := self.locks.pop((kind, record), None)) is not None:
+            lock.release()
+
     def release(self) -> None:
         """Unlocks the records of this job."""
         if self.locks is not None:
@@ -98,18 +106,22 @@ class Courier:
     crew: Crew = field(default_factory=Crew)
     _window: Window | None = None  # that is being delivered
     _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
-    _recreations: dict[RecordId, asyncio.Future[RecordId | None]] = field(default_factory=dict)
+    _checked: dict[tuple[Kind, RecordId], asyncio.Future[JobEnd]] = field(default_factory=dict)  # records linked to
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)  # of the records of this window
+    _claims: Claims = field(default_factory=Claims)  # on persons found by email, in this window
+    _under_way: dict[Group, Job] = field(default_factory=dict)  # that workers have taken
 
     async def deliver(self, window: Window, workers: int) -> None:
         """Delivers all records of a window."""
         self._window = window
-        self._locks = {}
+        self._locks, self._claims = {}, Claims()
 
         async def next_job() -> bool:
             if self.desk.stopped is not None or (taken := window.take_next()) is None:
                 return False
             job, group = taken
+            if group is not None:
+                self._under_way[group] = job
             self._end(group, await self._bring(job))
             self.run_log.live_figures.backlog_records -= 1
             return True
@@ -136,6 +148,7 @@ class Courier:
         """Notes how a record's job ended, and wakes the jobs that link to the record."""
         if group is not None:
             group.end = found
+            self._under_way.pop(group, None)
             if (awaited := self._awaited.pop(group, None)) is not None and not awaited.done():
                 awaited.set_result(found)
 
@@ -199,14 +212,14 @@ class Courier:
             raise Failure("record_busy", f"record {record} in {kind} was busy for too long") from None
         delivery.locks[kind, record] = lock
 
-    async def _drive(self, plan: Plan, delivery: _Delivery) -> RecordId | None:
+    async def _drive(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:
         answer: object = None
         refusal: Refusal | None = None
         while True:
             try:
                 effect = plan.throw(refusal) if refusal is not None else plan.send(answer)
             except StopIteration as end:
-                found: RecordId | None = end.value
+                found: JobEnd = end.value
                 return found
             answer, refusal = None, None
             try:
@@ -217,7 +230,11 @@ class Courier:
     async def _answer(self, effect: Effect, delivery: _Delivery) -> object:
         match effect:
             case Find():
+                if effect.denied is not None:
+                    delivery.unlock(effect.kind, effect.denied)
                 return await self.desk.find(effect)
+            case Claim():
+                return await self._may_adopt(effect)
             case Cached(kind, record):
                 await self._lock(delivery, kind, record)
                 return self.desk.cached(kind, record)
@@ -236,23 +253,50 @@ class Courier:
                 return self.desk.load_deleted(kind, key)
             case Wait():
                 return await self._wait(effect, delivery)
-            case Recreate(name, record):
-                return await self._recreate(name, record)
+            case CheckLink():
+                return await self._check_link(effect)
         return None
 
-    async def _recreate(self, name: RecordName, record: RecordId) -> RecordId | None:
-        """Creates a deleted person again, once for all leads that need it."""
-        if (under_way := self._recreations.get(record)) is None:
-            key = None if name.key is None else self.backlog.canonical(name.key)
-            job = Job("persons", key, [] if key is None else [key], [], None, [], [])
-            no_event = PendingEvent(b"", EventOrigin("", Place("", 0)), open=2)  # never counts as ended
-            empty_change = PendingChange(Change(RecordName("persons", key), None, rank=Rank.CONTEXT), 0, no_event)
-            plan = recreate(job, record, empty_change, self.settings)
-            under_way = asyncio.ensure_future(self._drive_recreation(plan, _Delivery(job)))
-            self._recreations[record] = under_way
-        return await asyncio.shield(under_way)
+    async def _may_adopt(self, claim: Claim) -> bool:
+        """Whether nobody with an older event of this window is to have the person."""
+        age = self._claims.note(claim)
+        if age is None:
+            return False
+        if not self._claims.known and self._window is not None:
+            taken = ((group, job.changes) for group, job in self._under_way.items() if job.kind == "persons")
+            self._claims.learn([*taken, *self._window.waiting("persons")])
+        for group in self._claims.older(claim.emails, age):
+            if self._under_way.get(group) is not claim.job and await self._needs_person(group):
+                return False
+        return True
 
-    async def _drive_recreation(self, plan: Plan, delivery: _Delivery) -> RecordId | None:
+    async def _needs_person(self, group: Group) -> bool:
+        """Whether nobody in Pipedrive is known yet by the names of this group."""
+        if any(node[1] == "id" for node in group.nodes):
+            return False
+        keys = sorted(self.backlog.keys_of(group))
+        for key in keys:
+            if self.desk.load_deleted("persons", key) is not None or await self.desk.find(Find("persons", key=key)):
+                return False
+        return True
+
+    async def _check_link(self, link: CheckLink) -> JobEnd:
+        """Looks at a record that others link to, once for all of them; where it was deleted it is made again, once."""
+        name, place = link.name, (link.name.kind, link.id)
+        checked = self._checked.get(place)
+        if checked is not None and link.doubted and checked.done() and not checked.cancelled():
+            # Whoever was refused first has it made again; for the others it is not the same record any more.
+            checked = checked if checked.exception() is None and checked.result() != link.id else None
+        if checked is None:
+            persons = name.kind == "persons"
+            key = self.backlog.canonical(name.key) if persons and name.key is not None else name.key
+            job = Job(name.kind, key, [] if key is None else [key], [], name.name, [], [])
+            job.canonical = self.backlog.canonical if persons else job.canonical
+            plan = check_link(job, link.id, link.event, self.settings, doubted=link.doubted)
+            checked = self._checked[place] = asyncio.ensure_future(self._drive_check(plan, _Delivery(job)))
+        return await asyncio.shield(checked)
+
+    async def _drive_check(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:
         try:
             return await self._drive(plan, delivery)
         finally:

@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+import msgspec
+
 from pipedrive_cli.delivery.effects import Find, Refusal, Snapshot, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
 from pipedrive_cli.delivery.listing import KnownLeads, Listing, Progress, ReadAhead, look_up_cost
+from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import JsonObject, Kind, Values
 from pipedrive_cli.pipedrive.answer import Answer
@@ -158,15 +161,19 @@ class Directory:
 
     async def locate(self, effect: Find) -> tuple[int, ...]:
         """Ids of the living records with this key, name or email, oldest first."""
+        if effect.email is not None and effect.unasked:
+            return tuple(self._journal.free_by_email(effect.email))
         if effect.email is not None:
             return await self._by_email(effect.email)
         key = effect.key if effect.key is not None else name_key(effect.name)
-        own = self._journal.known(effect.kind, [key])
-        if key in own:
-            return (int(own[key]),)
+        own = self._journal.known(effect.kind, [key]).get(key)
+        if own is not None and own != effect.denied:
+            return (int(own),)
         ids = await self._confirmed(effect.kind, partial(self._journal.seen_ids, effect.kind, key))
         if not ids:
             ids = await self._find(effect, key)
+        if effect.denied is not None:
+            ids = [record for record in ids if record != effect.denied]
         self.warn_of_twins(effect.kind, key)
         return tuple(ids)
 
@@ -211,9 +218,15 @@ class Directory:
         at = progress.true_at(record)
         seen = None if at is None else self._journal.seen(kind, record)
         if at is None or seen is None:
-            return Snapshot(state)
+            return Snapshot(self._with_contacts(kind, record, state))
         shown = progress.shown_at(record) is not None
         return Snapshot(state, seen.values, self._now() - at, _microseconds(seen.updated), shown)
+
+    def _with_contacts(self, kind: Kind, record: int, state: RecordState | None) -> RecordState | None:
+        """The state with emails and phones as they were last seen, where the journal of an older version has none."""
+        if state is None or state.contacts or not state.added or (seen := self._journal.seen(kind, record)) is None:
+            return state
+        return msgspec.structs.replace(state, contacts={name: seen.values.get(name) or [] for name in state.added})
 
     def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
         """Ids of the records that these keys name, then of those named by id, in their order."""
@@ -242,7 +255,7 @@ class Directory:
             await self._commits.record(lambda journal: journal.unsee(kind, [record]))
             return None
         data = answer.data
-        if not isinstance(data, Mapping) or data.get("is_deleted") is True:
+        if not isinstance(data, Mapping):
             await self._commits.record(lambda journal: journal.unsee(kind, [record]))
             return None
         values = values_of(kind, data)
@@ -382,7 +395,7 @@ class Directory:
             one = look_up_cost("persons", 1, 0)
             await self._list_while_cheaper(progress, one, max(one, look_up_cost("persons", progress.waiting, 0)))
         if progress.listing.complete:
-            return tuple(self._journal.seen_by_email(email))
+            return tuple(self._journal.free_by_email(email))
         if len(email) > LONGEST_TERM:
             return ()
         answer = await self._send(find_email(email))
@@ -391,7 +404,7 @@ class Directory:
             emails = item.get("emails")
             if wanted in {str(e).strip().casefold() for e in (emails if isinstance(emails, list) else ())}:
                 await self._verify("persons", item)
-        return tuple(await self._confirmed("persons", partial(self._journal.seen_by_email, email)))
+        return tuple(await self._confirmed("persons", partial(self._journal.free_by_email, email)))
 
 
 def _items(kind: Kind, answer: Answer) -> list[JsonObject]:

@@ -22,12 +22,32 @@ RecordId: TypeAlias = int | str
 
 
 class Find(msgspec.Struct, frozen=True):
-    """Which living records bear this key (or exact name, or email)? Answer: ids, oldest first."""
+    """Which living records bear this key (or exact name)? Answer: ids, oldest first.
+
+    With `email`: which living persons have it that are nobody's, neither by a user id nor by what we know of them?
+    `unasked`: what is known without a request will do.
+
+    `denied` was held for the key until Pipedrive showed it with another one: it is not the answer, and this job is done
+    with it.
+    """
 
     kind: Kind
     key: str | None = None
     name: str | None = None
     email: str | None = None
+    denied: RecordId | None = None
+    unasked: bool = False
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """May this job adopt the person that it found by email? Answer: a boolean.
+
+    The person is for whoever has the oldest event with one of its emails, among those of this window that need one.
+    """
+
+    job: Job
+    id: RecordId
+    emails: frozenset[str]  # the person's, in the form in which they are compared
 
 
 class Cached(msgspec.Struct, frozen=True):
@@ -108,14 +128,23 @@ class ResolveLink(msgspec.Struct, frozen=True):
     name: RecordName
 
 
-class Recreate(msgspec.Struct, frozen=True):
-    """The person was deleted in Pipedrive, and a lead needs it. Answer: its new id, or None."""
+class CheckLink(msgspec.Struct, frozen=True):
+    """A link to this record is about to be written: is it there, and does it bear its key? Each is read once a run.
+
+    Answer: the id to link to, which is another one where the record was deleted and has been made anew, or where
+    another record bears the key now; or the outcome that keeps the link away. `event` is told what was done. `doubted`:
+    Pipedrive has refused the link, so what was seen of the record before does not count.
+    """
 
     name: RecordName
     id: RecordId
+    event: PendingEvent | None = None
+    doubted: bool = False
 
 
-Effect: TypeAlias = Find | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | ResolveLink | Recreate
+Effect: TypeAlias = (
+    Find | Claim | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | ResolveLink | CheckLink
+)
 _T = TypeVar("_T")
 SubPlan: TypeAlias = Generator[Effect, Any, _T]  # a stretch of a plan, which returns `_T` to the plan
 Plan: TypeAlias = SubPlan[RecordId | None]
@@ -179,6 +208,8 @@ class Target(msgspec.Struct):
     merged: bool = False  # one of the aliases was a merge: they count as delivered
     former_keys: list[str] = msgspec.field(default_factory=list)
     was_deleted: bool = False  # it was deleted in Pipedrive: any event may create it again
+    told: PendingEvent | None = None  # the event that is told so, where no change asks for the record
+    notices: list[tuple[PendingEvent, Complaint]] = msgspec.field(default_factory=list)  # for the next commit
 
 
 def name_key(name: object) -> str:

@@ -223,6 +223,7 @@ class Difference(msgspec.Struct):
     settled: dict[str, FieldState] = {}
     inputs: dict[str, FieldState] = {}
     added: dict[str, list[str]] = {}
+    contacts: dict[str, list[dict[str, Value]]] = {}  # emails, phones: all that the record then has
     asked_by: dict[str, tuple[PendingChange, ...]] = {}  # address in `body` -> who asks for it
 
 
@@ -285,7 +286,8 @@ def compute_difference(
         if contact_field not in candidates.contacts and contact_field not in state.carried_contacts:
             continue
         carried_over = [
-            (Contact(c["value"], c.get("label")), None) for c in state.carried_contacts.get(contact_field, ())
+            (Contact(c["value"], c.get("label"), c.get("primary")), None)
+            for c in state.carried_contacts.get(contact_field, ())
         ]
         if contacts := [*carried_over, *candidates.contacts.get(contact_field, ())]:
             _decide_contacts(state, seen, contact_field, contacts, len(carried_over), difference)
@@ -348,16 +350,17 @@ def _decide_contacts(
         fresh[form] = contact
         if pending is not None:
             asked.append(pending)
+    kept = [{k: item[k] for k in ("value", "primary", "label") if item.get(k) is not None} for item in present]
+    if kept:
+        all_of_them = kept + [contact_item(contact, primary=False) for contact in fresh.values()]
+    else:
+        all_of_them = contact_list(fresh.values())
     if settled | fresh.keys() != set(state.added.get(name, ())):
         difference.added[name] = sorted(settled | fresh.keys())
-    if not fresh:
-        return
-    if present:
-        kept = [{k: item[k] for k in ("value", "primary", "label") if item.get(k) is not None} for item in present]
-        difference.body[name] = kept + [contact_item(contact, primary=False) for contact in fresh.values()]
-    else:
-        difference.body[name] = contact_list(fresh.values())
-    difference.asked_by[name] = tuple(asked)
+        difference.contacts[name] = all_of_them
+    if fresh:
+        difference.body[name] = all_of_them
+        difference.asked_by[name] = tuple(asked)
 
 
 def settled_state(
@@ -377,6 +380,7 @@ def settled_state(
         fields=fields,
         inputs={**state.inputs, **difference.inputs},
         added={**state.added, **difference.added},
+        contacts={**state.contacts, **difference.contacts},
         carried_over={},
         carried_contacts={},
     )
@@ -390,5 +394,6 @@ def without(difference: Difference, addresses: Iterable[str]) -> Difference:
         settled={a: h for a, h in difference.settled.items() if a not in gone},
         inputs={} if "name" in gone else difference.inputs,
         added={a: v for a, v in difference.added.items() if a not in gone},
+        contacts={a: v for a, v in difference.contacts.items() if a not in gone},
         asked_by={a: p for a, p in difference.asked_by.items() if a not in gone},
     )

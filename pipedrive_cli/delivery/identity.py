@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from pipedrive_cli.delivery.adoption import adopt
 from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.backlog import Job, PendingAlias
+from pipedrive_cli.delivery.bearer import borne_key, rekeyed
 from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
@@ -35,7 +37,7 @@ from pipedrive_cli.delivery.effects import (
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import in_one, reject_aliases, skip_deleted
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
-from pipedrive_cli.delivery.upsert import handle_deleted, upsert
+from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
 
@@ -228,6 +230,12 @@ class Resolution:
         """Both persons exist: the current one survives, and gets what it lacked. This cannot be undone."""
         going = yield Fetch(self.job.kind, loser)
         staying = yield Fetch(self.job.kind, survivor)
+        previous, current = pending_alias.previous, pending_alias.current
+        moved = yield from self._follow_key(previous, current, loser, going)
+        moved = (yield from self._follow_key(current, previous, survivor, staying)) or moved
+        if moved:
+            yield from self._settle_alias(pending_alias)
+            return
         if going is None or staying is None:
             gone = loser if going is None else survivor
             raise Refusal("alias_gone", f"person {gone} was deleted in Pipedrive while it was to be merged", gone=True)
@@ -263,6 +271,20 @@ class Resolution:
         self.by_id = self._living(self.by_id)
         self.unsaved.append(pending_alias)
         self.merged = True
+
+    def _follow_key(self, key: str | None, other: str | None, record: int, values: Values | None) -> SubPlan[bool]:
+        """Before a merge: whether `record` bears another key than `key`, which then names somebody else.
+
+        Raises `Refusal` where nobody bears `key` now. `other` is the key of the other person of the alias.
+        """
+        borne = borne_key(self.job.kind, values, self.settings)
+        if key is None or borne is None or (borne != other and self.job.is_named(borne)):
+            return False
+        found = yield Find(self.job.kind, key=key, denied=record)
+        if not found:
+            raise Refusal("identity_conflict", rekeyed(key, record, borne))
+        self.found[key] = found[0]
+        return True
 
     def _state(self, record: int) -> SubPlan[RecordState]:
         if record not in self.states:
@@ -363,7 +385,7 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
     if recreated_state is not None:
         target.state, target.was_deleted = recreated_state, True
     elif target.id is None and job.kind == "persons" and settings.match_email:
-        yield from _adopt(job, target, changes, settings)
+        yield from adopt(job, target, changes, settings)
     return (yield from upsert(job, target, changes, settings))
 
 
@@ -407,30 +429,3 @@ def _deliver_refused(resolution: Resolution, changes: list[PendingChange]) -> Su
             own.steps = own_steps[previous]
             yield from deliver_record(own, resolution.settings)
     return remaining
-
-
-def recreate(job: Job, record: RecordId, empty_change: PendingChange, settings: DeliverySettings) -> Plan:
-    """Creates a person again that somebody deleted, with what we had written. `empty_change` asks for nothing."""
-    snapshot: Snapshot = yield Cached(job.kind, record, job.key)
-    target = Target(record, with_key(state_of(snapshot), job.key), snapshot.values)
-    if not (yield from handle_deleted(job, target, (empty_change,), settings)):
-        return None
-    return (yield from upsert(job, target, (empty_change,), settings))
-
-
-def _adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
-    """Instead of creating a person, adopts the only one that has its email, if that one has no user id."""
-    emails = dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails)
-    matches: set[int] = set()
-    for email in emails:
-        matches.update((yield Find(job.kind, email=email)))
-    if len(matches) != 1:
-        return
-    record = matches.pop()
-    snapshot: Snapshot = yield Cached(job.kind, record, None)
-    values = snapshot.values if snapshot.values is not None else (yield Fetch(job.kind, record))
-    address = settings.key_address.get(job.kind)
-    if values is None or (address is not None and values.get(address) not in {None, ""}):
-        return
-    target.id, target.state, target.found = record, with_key(state_of(snapshot), None), True
-    target.values, target.age = values, snapshot.age

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
+    CheckLink,
     Commit,
     DeliverySettings,
-    Fetch,
     Find,
     Plan,
-    Recreate,
+    RecordId,
     ResolveLink,
     Snapshot,
     SubPlan,
@@ -27,10 +27,6 @@ from pipedrive_cli.delivery.outcomes import depends_on, reject_all, skip_deleted
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.model import Outcome
-
-
-class _PersonDeleted(Exception):
-    """The lead's person was deleted in Pipedrive, and is not to be created again."""
 
 
 def lead_job(pending: PendingChange) -> Job:
@@ -48,9 +44,7 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
             yield reject_all(job, Target(None, RecordState()), (pending,), "person_not_found", nobody)
         return None
     if isinstance(person, Outcome):
-        outcome = person if person in {Outcome.REJECTED, Outcome.SKIPPED} else Outcome.PENDING
-        complaint = depends_on(outcome, "the person of this lead")
-        yield Commit("leads", None, changes=((pending, outcome),), complaints=((pending.event, complaint),))
+        yield _without_person(pending, person)
         return None
     found = yield Find("leads", key=job.key)
     target = Target(None, RecordState())
@@ -60,20 +54,35 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
         target = Target(found[0], with_key(state_of(snapshot), job.key), snapshot.values)
     links = {"person": person}
 
+    def check_person(*, doubted: bool) -> SubPlan[RecordId | Outcome | None]:
+        assert pending.change.person is not None  # noqa: S101 - its record was found by that name
+        now: RecordId | Outcome | None = yield CheckLink(
+            pending.change.person, links["person"], pending.event, doubted=doubted
+        )
+        return now
+
     def mend() -> SubPlan[bool]:
-        """A lead may be refused because its person was deleted: then the person is created again."""
-        if pending.change.person is None or (yield Fetch("persons", links["person"])) is not None:
+        """A lead may be refused because its person was deleted just now: then the person is created again."""
+        now = yield from check_person(doubted=True)
+        if now is None or isinstance(now, Outcome) or now == links["person"]:
             return False
-        revived = yield Recreate(pending.change.person, links["person"])
-        if revived is None and settings.deleted == "skip":
-            raise _PersonDeleted
-        if revived is None:
-            return False
-        links["person"] = revived
+        links["person"] = now
         return True
 
-    try:
-        return (yield from upsert(job, target, (pending,), settings, links, mend))
-    except _PersonDeleted:
-        yield skip_deleted(job, target, (pending,))
-        return None
+    if target.id is None:
+        person = yield from check_person(doubted=False)
+        if person is Outcome.SKIPPED:
+            yield skip_deleted(job, target, (pending,))
+            return None
+        if person is None or isinstance(person, Outcome):
+            yield _without_person(pending, person or Outcome.REJECTED)
+            return None
+        links["person"] = person
+    return (yield from upsert(job, target, (pending,), settings, links, mend))
+
+
+def _without_person(pending: PendingChange, end: Outcome) -> Commit:
+    """The lead's person ended like this, so the lead cannot be made."""
+    outcome = end if end in {Outcome.REJECTED, Outcome.SKIPPED} else Outcome.PENDING
+    complaint = depends_on(outcome, "the person of this lead")
+    return Commit("leads", None, changes=((pending, outcome),), complaints=((pending.event, complaint),))

@@ -92,7 +92,7 @@ class Progress:
     ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tuple))
     waiting: int = 0  # unknown keys of this window that are not located yet
     named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
-    listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds, while the listing is not complete
+    listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of the page that listed it
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of its own reading
     pages: Pages = field(default_factory=Pages)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one job at a time gets pages
@@ -168,12 +168,10 @@ class Progress:
             listed.credit = self.listing.credit  # it may have grown while the page was under way
         self.listing = listed
         self.note_read(self.named.intersection(ids), at)
+        # Only these are certainly there: what earlier runs have seen may be deleted, though the journal has it.
+        self.listed.update(dict.fromkeys(ids, at))
         if listed.complete:
             self.fresh_at = None if self.resumed else self.began
-            self.listed.clear()
-        else:
-            # Only these are fresh: what earlier runs have seen is not, though the journal has it.
-            self.listed.update(dict.fromkeys(ids, at))
 
 
 def look_up_cost(kind: Kind, keys: int, records: int) -> int:

@@ -63,6 +63,8 @@ class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_conta
     fields: dict[str, FieldState] = {}
     inputs: dict[str, FieldState] = {}  # what a derived name is made of; never sent themselves
     added: dict[str, list[str]] = {}  # emails, phones: comparable forms of those that were settled once
+    # Emails, phones: as they were sent or found when one was last settled. By these the record is made anew.
+    contacts: dict[str, list[dict[str, Value]]] = {}
     first_update: int | None = None  # the record's update_time when we first saw it, in microseconds
     foreign_rank: int = 0  # of foreign values: below 0 once the record's key is a former id
     former_since: int | None = None  # then: the time of the first alias that made it one
@@ -205,6 +207,10 @@ def merged_state(
         survivor,
         inputs=_higher(survivor.inputs, former.inputs),
         added=added,
+        contacts={
+            name: [*survivor.contacts.get(name, ()), *former.contacts.get(name, ())]
+            for name in {*survivor.contacts, *former.contacts}
+        },
         carried_over=carried_over,
         carried_contacts={name: due for name, due in contacts.items() if due},
     )

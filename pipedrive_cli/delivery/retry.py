@@ -181,6 +181,13 @@ class GiveUp:
 Verdict: TypeAlias = Done | Again | SlowDown | ComeBack | DaySpent | InDoubt | Refused | Gone | GiveUp
 
 
+def _shows_deleted(call: Call, answer: Answer) -> bool:
+    """Whether the answer is about one record that is deleted: for 30 days Pipedrive may go on to show it by its id."""
+    if call.id is None or call.method not in {"GET", "PATCH"}:
+        return False
+    return isinstance(answer.data, Mapping) and answer.data.get("is_deleted") is True
+
+
 def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_attempts: int, jitter: float) -> Verdict:
     """What `outcome` of `call` means. `attempt` counts from 1; `jitter` is in [0, 1) and spreads the waiting."""
     if isinstance(outcome, NoAnswer):
@@ -189,7 +196,7 @@ def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_at
         return _again(outcome.message, None, attempt, max_attempts, jitter)
     status = outcome.status
     if outcome.ok and _complete(call, outcome):
-        return Done(outcome)
+        return Gone() if _shows_deleted(call, outcome) else Done(outcome)
     if status == 429 and (call.endpoint.repeatable or outcome.refuses or _names_limits(outcome)):
         return _limited(call, outcome)
     if 400 <= status < 500 and status != 408:

@@ -12,24 +12,23 @@ from typing import Literal
 
 import msgspec
 
+from pipedrive_cli.delivery.adoption import find_twins
 from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.bearer import borne_key, follow_key
+from pipedrive_cli.delivery.deleted import handle_deleted, note_made_anew
 from pipedrive_cli.delivery.effects import (
-    Cached,
+    CheckLink,
     Commit,
     DeliverySettings,
     Fetch,
-    Find,
-    Forget,
     Plan,
     Refusal,
     ResolveLink,
-    Snapshot,
     SubPlan,
     Target,
     Wait,
     Write,
     name_key,
-    state_of,
     with_key,
 )
 from pipedrive_cli.delivery.fold import (
@@ -49,12 +48,11 @@ from pipedrive_cli.delivery.outcomes import (
     outcomes_of,
     refused_addresses,
     reject_all,
-    skip_deleted,
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank, is_placeholder_price
+from pipedrive_cli.delivery.precedence import FieldState, blank, is_placeholder_price
 from pipedrive_cli.model import Complaint, JsonObject, Outcome, RecordName, Value, Values
-from pipedrive_cli.pipedrive.bodies import body_of, price_row
+from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
 REPLACED_WHOLE = frozenset({"emails", "phones"})  # and prices
@@ -74,48 +72,133 @@ def upsert(
     without names each event is written alone, oldest first, so that only the guilty one is rejected. `links` are ids of
     records to link a new one to. `mend` is tried once after a refusal, and returns whether it has changed anything.
     """
-    complaints: list[tuple[PendingEvent, Complaint]] = []
-    refused: dict[int, Outcome] = {}  # id(change) -> outcome of changes that lost a value
-    without: set[tuple[int, str]] = set()  # values that were refused: id(change), address
-    dropped: set[str] = set()  # refused addresses that no event asked for
-    lost_once = False
+    attempt = _Attempt()
+    refused, complaints = attempt.refused, attempt.complaints
     while True:
-        candidates = collect_candidates(job.kind, changes, settings.rules, without)
-        if "organization" in candidates.fields:
+        candidates = collect_candidates(job.kind, changes, settings.rules, attempt.without)
+        organization = candidates.fields.get("organization")
+        if organization is not None:
             yield from _resolve_link(job, candidates, refused, complaints)
-        if target.id is not None and not (yield from _read(job, target, changes, candidates, settings, dropped)):
+        if target.id is not None and not (yield from _look(job, target, changes, candidates, settings, attempt)):
             return None
-        difference = _difference_of(job, target, changes, candidates, settings, dropped)
+        difference = _difference_of(job, target, changes, candidates, settings, attempt.dropped)
         if target.id is None and (yield from _end_missing(job, target, changes, difference, complaints)):
             return None
+        if "organization" in difference.body:
+            attempt.organization = None if organization is None else organization.value
+            difference = yield from _check_organization(difference, changes, attempt)
         if target.id is not None and not difference.body:
             yield _commit(job, target, difference, None, "unchanged", changes, refused, complaints)
             return target.id
+        if target.id is not None:
+            yield from find_twins(job, target, difference, changes, settings)
         try:
             action, shown = yield from _send(job, target, candidates, difference, links or {})
         except Refusal as refusal:
-            if refusal.gone and target.id is not None and not lost_once:
-                lost_once = True
-                if not (yield from handle_deleted(job, target, changes, settings)):
-                    return None
+            again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
+            if again:
                 continue
-            if mend is not None and (yield from mend()):
-                mend = None
-                continue
-            named = refused_addresses(refusal.fields, difference, settings.key_address.get(job.kind))
-            if named:
-                for address in named:
-                    blame(address, difference, refusal, settings, refused, complaints)
-                    asked = difference.asked_by.get(address, ())
-                    without.update((id(pending), value) for pending in asked for value in inputs_of(job.kind, address))
-                    dropped.update(() if asked else (address,))
-                continue
-            if len({id(pending.event) for pending in changes}) > 1:
-                return (yield from _write_one_by_one(job, target, changes, settings))
-            yield reject_all(job, target, changes, refusal.code, refusal.message, complaints)
-            return target.id
+            return target.id if again is not None else None
+        borne = borne_key(job.kind, shown, settings)
+        if action == "updated" and borne is not None and not job.is_named(borne):
+            yield from _take_back(job, target, difference, shown or {})
+            continue
         yield _commit(job, target, difference, shown, action, changes, refused, complaints)
         return target.id
+
+
+class _Attempt(msgspec.Struct, eq=False):
+    """What the attempts to write one record have met so far."""
+
+    complaints: list[tuple[PendingEvent, Complaint]] = msgspec.field(default_factory=list)
+    refused: dict[int, Outcome] = msgspec.field(default_factory=dict)  # id(change) -> of changes that lost a value
+    without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # refused values: id(change), address
+    dropped: set[str] = msgspec.field(default_factory=set)  # refused addresses that no event asked for
+    organization: RecordName | int | None = None  # the one that is linked to, as its event names it
+    gone: bool = False  # the record was found to be gone once
+    mended: bool = False  # `mend` has changed something
+    doubted: bool = False  # the organization was looked at again, after a refusal
+
+
+def _after_refusal(
+    job: Job,
+    target: Target,
+    changes: Sequence[PendingChange],
+    settings: DeliverySettings,
+    difference: Difference,
+    refusal: Refusal,
+    attempt: _Attempt,
+    mend: Callable[[], SubPlan[bool]] | None,
+) -> SubPlan[bool | None]:
+    """Does what can be done about a refusal. Returns whether to try again; None: there is no record to be had."""
+    if refusal.gone and target.id is not None and not attempt.gone:
+        attempt.gone = True
+        return True if (yield from handle_deleted(job, target, changes, settings)) else None
+    if mend is not None and not attempt.mended and (yield from mend()):
+        attempt.mended = True
+        return True
+    if "organization" in difference.body and not attempt.doubted:
+        attempt.doubted = True
+        link = _organization_link(difference, changes, attempt, doubted=True)
+        if (yield link) != link.id:
+            return True
+    named = refused_addresses(refusal.fields, difference, settings.key_address.get(job.kind))
+    for address in named:
+        blame(address, difference, refusal, settings, attempt.refused, attempt.complaints)
+        asked = difference.asked_by.get(address, ())
+        attempt.without.update((id(pending), value) for pending in asked for value in inputs_of(job.kind, address))
+        attempt.dropped.update(() if asked else (address,))
+    if named:
+        return True
+    if len({id(pending.event) for pending in changes}) > 1:
+        yield from _write_one_by_one(job, target, changes, settings)
+    else:
+        yield reject_all(job, target, changes, refusal.code, refusal.message, attempt.complaints)
+    return False
+
+
+def _organization_link(
+    difference: Difference, changes: Sequence[PendingChange], attempt: _Attempt, *, doubted: bool
+) -> CheckLink:
+    record = difference.body["organization"]
+    name = attempt.organization
+    if not isinstance(name, RecordName):  # what a merged or deleted person was linked to
+        name = RecordName("organizations", None, record)
+    asked = difference.asked_by.get("organization") or changes
+    return CheckLink(name, record, asked[0].event if asked else None, doubted)
+
+
+def _check_organization(
+    difference: Difference, changes: Sequence[PendingChange], attempt: _Attempt
+) -> SubPlan[Difference]:
+    """The difference with a link to the organization as it is now; without it where it must not be made again."""
+    link = _organization_link(difference, changes, attempt, doubted=False)
+    found = yield link
+    if found == link.id:
+        return difference
+    if found is None or isinstance(found, Outcome):
+        for pending in difference.asked_by.get("organization", ()):
+            attempt.refused[id(pending)] = found or Outcome.REJECTED
+            attempt.complaints.append((pending.event, depends_on(found or Outcome.REJECTED, "its organization")))
+        return without(difference, ("organization",))
+    settled = difference.settled["organization"]
+    difference.body["organization"] = found
+    difference.settled["organization"] = FieldState(settled.rank, settled.time, found)
+    return difference
+
+
+def _look(
+    job: Job,
+    target: Target,
+    changes: Sequence[PendingChange],
+    candidates: Candidates,
+    settings: DeliverySettings,
+    attempt: _Attempt,
+) -> SubPlan[bool]:
+    """Reads the record where that decides, and sees to it that it is the right one. False: the changes have ended."""
+    if not (yield from _read(job, target, changes, candidates, settings, attempt.dropped)):
+        return False
+    return (yield from follow_key(job, target, changes, settings, attempt.complaints))
 
 
 def _read(
@@ -126,15 +209,18 @@ def _read(
     settings: DeliverySettings,
     dropped: set[str],
 ) -> SubPlan[bool]:
-    """Reads the record where its present values decide. False: it is gone, and is not to be created again."""
+    """Reads the record where its present values decide. False: it is gone, and is not to be created again.
+
+    One that was not seen in this run is always read before it is written: somebody may have given it to another user.
+    """
     assert target.id is not None  # noqa: S101 - only a record that is there can be read
-    if target.values is None and target.found:
-        # A record that we never wrote: reading it costs a fifth of writing what it holds already.
-        if not _difference_of(job, target, changes, candidates, settings, dropped).body:
+    look = needs_look(job.kind, target.state, candidates, settings.rules, _known_as(job))
+    if target.values is None:
+        if not look and not _difference_of(job, target, changes, candidates, settings, dropped).body:
             return True
-    elif not needs_look(job.kind, target.state, candidates, settings.rules, _known_as(job)):
+    elif not look:
         return True
-    elif target.values is not None:
+    else:
         # A listing's values are good enough to see that nothing is to be written, however long a run takes.
         old = target.age > settings.look_after
         body = _difference_of(job, target, changes, candidates, settings, dropped).body if old else ()
@@ -237,6 +323,26 @@ def _send(
     return "updated", shown or None
 
 
+def _take_back(job: Job, target: Target, difference: Difference, shown: Values) -> SubPlan[None]:
+    """The answer to an update shows another key: the record was given to another user a moment ago.
+
+    It gets back what it had, as far as that is known. What follows is about whoever bears the job's key now.
+    """
+    assert target.id is not None  # noqa: S101 - it has just been updated
+    before, target.values, target.age = target.values, shown, 0.0
+    yield Commit(job.kind, target.id)  # whose it is now is known from here on
+    if before is None:
+        return
+    fields = {a: before.get(a) for a in difference.body if not a.startswith("prices.")}
+    if len(fields) < len(difference.body):
+        fields |= {a: price_row(row) for a, row in before.items() if a.startswith("prices.")}
+    if not fields:
+        return
+    call = update(job.kind, target.id, body_back(job.kind, fields))
+    yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=shown)
+    yield Commit(job.kind, target.id)
+
+
 def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> None:
     """Adds to `fields` every price row that the record has, since a write replaces them all.
 
@@ -272,6 +378,9 @@ def _commit(
         target.values, target.age = shown, 0.0
         target.state.key = job.key if job.key is not None else target.state.key
     saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
+    if action == "created" and target.was_deleted:
+        note_made_anew(job, target, changes)
+    notices, target.notices = tuple(target.notices), []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
     keys = target.former_keys if named is None else [named, *target.former_keys]
     partial = None if action == "created" else difference  # a creation delivers every change
@@ -286,7 +395,7 @@ def _commit(
         aliases=saved_aliases,
         changes=outcomes_of(changes, partial, refused, unchanged=action == "unchanged"),
         pending_aliases=tuple((pending_alias, alias_outcome) for pending_alias in saved_aliases),
-        complaints=tuple(complaints),
+        complaints=(*complaints, *notices),
     )
 
 
@@ -306,38 +415,6 @@ def _write_one_by_one(job: Job, target: Target, changes: Sequence[PendingChange]
     elif aside:
         yield reject_all(job, target, (), "depends_on", "every event of the previous id was rejected")
     return target.id
-
-
-def handle_deleted(
-    job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
-) -> SubPlan[bool]:
-    """The record is gone: forgets it, and looks once by its key. If that finds none, the record is to be created again.
-
-    It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
-    """
-    assert target.id is not None  # noqa: S101 - only a record that was there can be lost
-    carried_over = {a: FieldState(h.rank, h.time, h.sent) for a, h in target.state.fields.items() if not blank(h.sent)}
-    contacts = {name: [{"value": form} for form in forms] for name, forms in target.state.added.items()}
-    if target.values is not None:
-        contacts = {name: list(target.values.get(name) or ()) for name in ("emails", "phones")}
-    recreated_state = RecordState(
-        inputs=target.state.inputs,
-        carried_over=target.state.carried_over | carried_over,
-        carried_contacts=target.state.carried_contacts | contacts,
-    )
-    yield Forget(job.kind, target.id, job.key, recreated_state)
-    found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
-    if found:
-        snapshot: Snapshot = yield Cached(job.kind, found[0], job.key)
-        target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
-        target.state = with_key(state_of(snapshot), job.key)
-        return True
-    if settings.deleted == "skip":
-        yield skip_deleted(job, target, changes)
-        return False
-    target.id, target.values, target.age = None, None, 0.0
-    target.state, target.was_deleted = recreated_state, True
-    return True
 
 
 def note_values(target: Target, values: Values, key_address: str | None) -> None:

@@ -5,10 +5,11 @@ Nobody needs all jobs at once: changes stay where the backlog keeps them, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, PendingAlias, SpooledChange, Waiting
 from pipedrive_cli.delivery.effects import name_key
+from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import Kind
@@ -65,6 +66,12 @@ class Window:
     def group(self, node: Node) -> Group | None:
         """The group of the record that `node` names, if it is in this window."""
         return self._groups.get(node)
+
+    def waiting(self, kind: Kind) -> Iterator[tuple[Group, list[PendingChange]]]:
+        """The groups of one kind that no worker has taken yet, with their changes."""
+        for group in reversed(self._records):
+            if group.kind == kind:
+                yield group, self._backlog.load_changes(group.changes)
 
     def take_next(self) -> tuple[Job, Group | None] | None:
         """The next record's job, and its group if others may link to it; None: no record is left."""

@@ -62,6 +62,19 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
+def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON body that gives a record back what it had: as `body_of`, but None clears what we have written."""
+    body = body_of(kind, fields)
+    for address, value in fields.items():
+        if value is not None:
+            continue
+        if address.startswith(CUSTOM):
+            body.setdefault("custom_fields", {})[address.removeprefix(CUSTOM)] = None
+        else:
+            body[FACTS[kind].links.get(address, address)] = [] if address in {"emails", "phones"} else None
+    return body
+
+
 def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record in an answer: address -> value, without null values.
 

@@ -136,8 +136,8 @@ _RECORDS: dict[str, Words] = {
         "both persons exist and the config forbids merging", "Set `identity.alias: merge`, or merge them in Pipedrive."
     ),
     "identity_conflict": Words(
-        "the event's Pipedrive id and its own id belong to different records",
-        "Correct the id in context.externalId, or the id field of the record in Pipedrive.",
+        "the ids of the event and those in Pipedrive do not fit together",
+        "Correct the id in context.externalId, or the id field of the record in Pipedrive, then run again.",
     ),
     "unknown_pipedrive_id": Words("Pipedrive has no record of that id", "Correct the id in context.externalId."),
     "depends_on": Words(
@@ -153,6 +153,13 @@ _RECORDS: dict[str, Words] = {
     ),
     "twin_records": Words(
         "several records in Pipedrive bear the same id; the oldest was used", "Merge them in Pipedrive."
+    ),
+    "twin_by_email": Words(
+        "persons without a user id have the same email as one that was brought", "Where they are one, merge them."
+    ),
+    "made_anew": Words(
+        "records that people had deleted or merged into others were made anew",
+        "Delete or merge them again where that was meant; `delivery.deleted: skip` in the config makes none anew.",
     ),
     "unmapped_trait": Words("no mapping names the trait"),
     "mapping_unused": Words("a mapped trait is in no event", "See how your events spell it, or take its line out."),

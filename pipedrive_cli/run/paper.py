@@ -109,7 +109,7 @@ class PaperDesk:
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         own = None if key is None else self._ids.get((effect.kind, key))
-        ids = (own,) if own is not None else await self.records.find(effect)
+        ids = (own,) if own is not None and own != effect.denied else await self.records.find(effect)
         if self._gone:
             ids = self._living(effect.kind, ids)
         if ids and effect.email is None:
@@ -304,8 +304,9 @@ class NoAccount:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         if key is None:
             return ()
-        if self.journal is not None and (own := self.journal.known(effect.kind, [key])):
-            return tuple(own.values())
+        own = None if self.journal is None else self.journal.known(effect.kind, [key]).get(key)
+        if own is not None and own != effect.denied:
+            return (own,)
         if self._over and effect.kind == "persons" and effect.key is not None:
             return (self.labels.mint("persons", label("persons", effect.key)),)
         return ()

@@ -120,7 +120,10 @@ class Account:
     def exists(self, kind: str, record_id: object) -> bool:
         if kind == "users":
             return record_id in self.users
-        return isinstance(record_id, int) and self.stores[kind].get(record_id) is not None
+        if not isinstance(record_id, int):
+            return False
+        store = self.stores[kind]
+        return store.get(record_id) is not None or (self.options.dead_links == "take" and record_id in store.records)
 
     def has_currency(self, code: object) -> bool:
         return code in self.options.currencies
@@ -150,7 +153,8 @@ class Account:
     def update(self, kind: str, record: Record, values: JsonObject, custom: JsonObject) -> None:
         self._assign(kind, record, values, custom)
         self.stores[kind].touch(record, self._moment(kind))
-        self.indexed(kind, record)
+        if not record.deleted:
+            self.indexed(kind, record)
 
     def clear_custom(self, record: Record) -> None:
         record.custom.clear()

@@ -74,7 +74,11 @@ class SandboxOptions:
     timezone: str = "Etc/UTC"
     organization_details: bool = True  # website, linkedin, industry, annual_revenue, employee_count exist
 
-    deleted_get: Literal["404", "410", "flag"] = "404"
+    # How a deleted record is answered for by its id. `flag`: as if it lived, with is_deleted true. Pipedrive keeps it
+    # for 30 days; that it shows it is likely, and what becomes of a change nobody has told.
+    deleted_get: Literal["404", "410", "flag"] = "flag"
+    deleted_patch: Literal["404", "410", "flag"] = "flag"
+    dead_links: Literal["refuse", "take"] = "refuse"  # a link to a deleted person or organization
     merge_contacts: Literal["survivor", "union"] = "survivor"
     format_phones: bool = False
     strict_emails: bool = False  # an email without @ is refused

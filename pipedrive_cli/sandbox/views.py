@@ -60,6 +60,8 @@ def lead_view(account: Account, record: Record) -> JsonObject:
         "update_time": rfc3339_ms(record.updated),
         "cc_email": f"{account.options.company_domain}+{account.options.company_id}+lead{record.number}@sandbox.test",
     }
+    if record.deleted:
+        shown["is_deleted"] = True
     for key, value in record.custom.items():
         if key in fields:
             shown.update(flat(fields[key], value))

@@ -333,8 +333,9 @@ class Pretend:
                 ask.kind, lambda v: any(email_form(item["value"]) == wanted for item in v.get("emails", ()))
             )
         key = ask.key if ask.key is not None else name_key(ask.name)
-        if (ask.kind, key) in self.names:
-            return (self.names[ask.kind, key],)
+        own = self.names.get((ask.kind, key))
+        if own is not None and own != ask.denied:
+            return (own,)
         if ask.key is None:
             return self._found(ask.kind, lambda v: v.get("name") == ask.name and not v.get("code"))
         address = KEY_ADDRESS[ask.kind] or ""
@@ -351,7 +352,7 @@ class Pretend:
         values = self.records[kind].get(record)
         if values is None or not (self.listed or (kind, record) in self.fresh):
             return Snapshot(state)
-        return Snapshot(state, self._shown(values), 0.0, values.get("updated"))
+        return Snapshot(state, self._shown(values), 0.0, values.get("updated"), shown=True)
 
     async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Mapping[str, Any] | None:
         del mapped  # a look shows everything

@@ -282,12 +282,17 @@ def test_a_record_is_known_by_all_its_keys_and_forgotten_as_one() -> None:
     assert journal.known("persons", ["u1", "anon-1", "u2"]) == {"u1": 7, "anon-1": 7}
     assert sorted(journal.keys_of("persons", 7)) == ["anon-1", "u1"]
     assert journal.state("persons", 7) == state
-    assert journal.seen_by_email("a@B.test") == [7]
+    assert journal.free_by_email("a@B.test") == []
+    with journal.transaction():
+        for number, key in ((7, None), (8, "u8"), (9, ""), (10, None)):
+            journal.see("persons", [SeenRecord(number, key, None, {"emails": [{"value": " A@b.Test "}]})])
+    assert journal.free_by_email("a@B.test") == [9, 10]
     with journal.transaction():
         journal.forget_record("persons", 7)
+        journal.unsee("persons", [9, 10])
     assert journal.known("persons", ["u1", "anon-1"]) == {}
     assert journal.state("persons", 7) is None
-    assert journal.seen_ids("persons", "u1") == journal.seen_by_email("a@b.test") == []
+    assert journal.seen_ids("persons", "u1") == journal.free_by_email("a@b.test") == []
     assert journal.known("organizations", ["u1"]) == {"u1": 7}
     journal.close()
 

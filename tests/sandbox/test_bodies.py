@@ -231,18 +231,35 @@ def test_emails_are_judged_where_the_account_does_that() -> None:
     assert Desk().post("/api/v2/persons", {"name": "A", "emails": [{"value": "nobody"}]}).status == 200
 
 
-@pytest.mark.parametrize(("setting", "read", "changed"), [("404", 404, 404), ("410", 410, 410), ("flag", 200, 404)])
-def test_a_deleted_record_is_gone_in_the_way_that_was_chosen(setting: Any, read: int, changed: int) -> None:
-    """A deleted record is left out of lists; by id it is missing, gone or flagged; it cannot be changed."""
-    desk = Desk(SandboxOptions(plan="unlimited", deleted_get=setting))
+@pytest.mark.parametrize(("setting", "status"), [("404", 404), ("410", 410), ("flag", 200)])
+def test_a_deleted_record_is_gone_in_the_way_that_was_chosen(setting: Any, status: int) -> None:
+    """A deleted record is left out of lists; by id it is missing, gone, or as if it lived, with a flag."""
+    desk = Desk(SandboxOptions(plan="unlimited", deleted_get=setting, deleted_patch=setting))
     desk.person()
+    lead = desk.post("/v1/leads", {"title": "L", "person_id": 1}).data["id"]
+    assert desk.send("DELETE", f"/v1/leads/{lead}").data == {"id": lead}
     assert desk.send("DELETE", "/api/v2/persons/1").data == {"id": 1}
     assert desk.get("/api/v2/persons").data == []
-    got = desk.get("/api/v2/persons/1")
-    assert got.status == read
-    assert read != 200 or got.data["is_deleted"] is True
-    assert desk.patch("/api/v2/persons/1", {"name": "B"}).status == changed
-    assert desk.send("DELETE", "/api/v2/persons/1").status == changed
+    for path in ("/api/v2/persons/1", f"/v1/leads/{lead}"):
+        title = "name" if path.endswith("/1") else "title"
+        answers = [desk.get(path), desk.patch(path, {title: "B"})]
+        assert [answer.status for answer in answers] == [status, status]
+        if status == 200:
+            assert [answer.data["is_deleted"] for answer in answers] == [True, True]
+        assert desk.send("DELETE", path).status == 404
+    assert desk.get("/api/v2/persons").data == []
+
+
+@pytest.mark.parametrize(("setting", "taken"), [("refuse", False), ("take", True)])
+def test_a_link_to_a_deleted_record_is_refused_or_taken(setting: Any, taken: bool) -> None:
+    """Nobody has told what Pipedrive does: a person's organization and a lead's person."""
+    desk = Desk(SandboxOptions(plan="unlimited", dead_links=setting))
+    desk.person()
+    organization = desk.post("/api/v2/organizations", {"name": "O"}).data["id"]
+    desk.send("DELETE", f"/api/v2/organizations/{organization}")
+    assert (desk.patch("/api/v2/persons/1", {"org_id": organization}).status == 200) is taken
+    desk.send("DELETE", "/api/v2/persons/1")
+    assert (desk.post("/v1/leads", {"title": "L", "person_id": 1}).status == 201) is taken
 
 
 def test_ids_that_are_none_are_told_apart_from_ids_that_are_not_there() -> None:

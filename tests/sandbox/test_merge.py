@@ -26,7 +26,7 @@ def test_the_record_named_in_the_body_survives_and_its_values_win() -> None:
     assert (merged["id"], merged["merge_what_id"], merged["name"]) == (survivor, loser, "New Name")
     assert [row["id"] for row in desk.get("/api/v2/persons").data] == [survivor]
     assert desk.get(f"/api/v2/persons/{survivor}").data["custom_fields"] == {role: "seller", city: "Tallinn"}
-    assert desk.get(f"/api/v2/persons/{loser}").status == 404
+    assert desk.get(f"/api/v2/persons/{loser}").data["is_deleted"] is True
 
 
 @pytest.mark.parametrize(("setting", "emails"), [("survivor", ["new@x.test"]), ("union", ["new@x.test", "old@x.test"])])

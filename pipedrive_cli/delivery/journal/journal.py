@@ -387,10 +387,18 @@ class Journal:
         rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))
         return [row[0] for row in rows]
 
-    def seen_by_email(self, email: str) -> list[int]:
-        """Ids of all seen persons with this email, oldest first."""
-        rows = self._db.execute("SELECT id FROM seen_emails WHERE email = ? ORDER BY id", (email.strip().casefold(),))
-        return [row[0] for row in rows]
+    def free_by_email(self, email: str) -> list[int]:
+        """Ids of the seen persons that have this email and are nobody's, oldest first.
+
+        They show no record key, and no key of ours names them.
+        """
+        query = (
+            "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
+            "WHERE found.email = ? AND coalesce(seen.key, '') = '' "
+            "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
+            "ORDER BY found.id"
+        )
+        return [row[0] for row in self._db.execute(query, (email.strip().casefold(),))]
 
     # -- writes that cannot be repeated
 

@@ -165,12 +165,11 @@ def _shown(kind: str, call: Call) -> dict[str, Any]:
     return show
 
 
-def found(call: Call, kind: str, name: str = "id") -> Record:
-    """The living record that the path names. Raises `Refusal`."""
+def found(call: Call, kind: str, name: str = "id", *, deleted: str = "404") -> Record:
+    """The record that the path names; `deleted`: how one is answered for that is deleted. Raises `Refusal`."""
     record = _known(call, kind, name)
-    if record.deleted:
-        status = 410 if call.account.options.deleted_get == "410" else 404
-        raise not_found(kind, status)
+    if record.deleted and deleted != "flag":
+        raise not_found(kind, int(deleted))
     return record
 
 
@@ -191,8 +190,7 @@ def _known(call: Call, kind: str, name: str = "id") -> Record:
 def _got(kind: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
         show = _shown(kind, call)
-        flagged = call.account.options.deleted_get == "flag"
-        record = _known(call, kind) if flagged else found(call, kind)
+        record = found(call, kind, deleted=call.account.options.deleted_get)
         return Reply(v2_view(call.account, kind, record, **show))
 
     return answer
@@ -210,7 +208,7 @@ def _added(kind: str) -> Callable[[Call], Reply]:
 
 def _changed(kind: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
-        record = found(call, kind)
+        record = found(call, kind, deleted=call.account.options.deleted_patch)
         body = call.json_object()
         values, custom = _checked(kind, body, call.account, creating=False)
         _check_merged(kind, record, values)

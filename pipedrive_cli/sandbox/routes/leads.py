@@ -182,22 +182,23 @@ def _add(call: Call) -> Reply:
     return Reply(lead_view(call.account, record), status=201)
 
 
-def _found(call: Call) -> Record:
+def _found(call: Call, *, deleted: str = "404") -> Record:
     text = call.path["id"]
     if not _UUID.fullmatch(text):
         raise v1_refusal(400, "Lead ID is not a valid UUID", '"id" must be a valid GUID')
-    record = call.account.stores["leads"].get(text.lower())
-    if record is None:
-        raise v1_refusal(404, "requested lead not found", "Object was not found.")
+    record = call.account.stores["leads"].records.get(text.lower())
+    if record is None or (record.deleted and deleted != "flag"):
+        status = 404 if record is None else int(deleted)
+        raise v1_refusal(status, "requested lead not found", "Object was not found.")
     return record
 
 
 def _get(call: Call) -> Reply:
-    return Reply(lead_view(call.account, _found(call)))
+    return Reply(lead_view(call.account, _found(call, deleted=call.account.options.deleted_get)))
 
 
 def _change(call: Call) -> Reply:
-    record = _found(call)
+    record = _found(call, deleted=call.account.options.deleted_patch)
     values, custom = _checked(call, _ON_PATCH, _NULL_ON_PATCH, record)
     if record.values["is_archived"] and values != {"is_archived": False}:
         raise v1_refusal(400, "Archived leads cannot be edited", "Unarchive the lead first.")

@@ -1,0 +1,89 @@
+"""A new user may adopt the person that Pipedrive has by the same email, if that one is nobody's. Without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.bearer import borne_key
+from pipedrive_cli.delivery.effects import (
+    Cached,
+    Claim,
+    DeliverySettings,
+    Fetch,
+    Find,
+    RecordId,
+    Snapshot,
+    SubPlan,
+    Target,
+    state_of,
+    with_key,
+)
+from pipedrive_cli.delivery.fold import Difference, PendingChange
+from pipedrive_cli.delivery.precedence import comparable
+from pipedrive_cli.model import Complaint, Values
+
+
+def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
+    """Instead of creating a person, adopts the only living one that has its email and is nobody's.
+
+    Two that do are left alone: nobody can tell which it is. They are noticed.
+    """
+    emails = dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails)
+    matches: set[int] = set()
+    for email in emails:
+        matches.update((yield Find(job.kind, email=email)))
+    free: list[Target] = []
+    for record in sorted(matches):  # in one order, for each is locked
+        snapshot: Snapshot = yield Cached(job.kind, record, None)
+        if snapshot.state is not None and snapshot.state.key is not None:
+            continue  # another job has just adopted it; or it is ours, and somebody emptied its user id
+        values = snapshot.values if snapshot.shown else (yield Fetch(job.kind, record))
+        if values is not None and borne_key(job.kind, values, settings) is None:
+            state = with_key(state_of(snapshot), None)
+            free.append(Target(record, state, values, snapshot.age if snapshot.shown else 0.0, found=True))
+    claims = []
+    for found in free:
+        assert found.id is not None and found.values is not None  # noqa: S101 - it has just been read
+        claims.append((yield Claim(job, found.id, _emails_of(found.values))))
+    if len(free) > 1:
+        _note_twins(target, changes, [found.id for found in free], "neither was taken")
+    elif any(claims):
+        target.id, target.state, target.found = free[0].id, free[0].state, True
+        target.values, target.age = free[0].values, free[0].age
+
+
+def find_twins(
+    job: Job, target: Target, difference: Difference, changes: Sequence[PendingChange], settings: DeliverySettings
+) -> SubPlan[None]:
+    """Notices persons that the one who is given emails now would have adopted, had it come with them.
+
+    Its first emails are looked up, as those of a new person are; for more of them, what is known will do.
+    """
+    if not settings.match_email or job.kind != "persons" or "emails" not in difference.body:
+        return
+    known = frozenset() if target.values is None else _emails_of(target.values)
+    twins: set[RecordId] = set()
+    for email in dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails):
+        if comparable("emails", email) not in known | set(target.state.added.get("emails", ())):
+            twins.update((yield Find(job.kind, email=email, unasked=bool(known or target.state.added.get("emails")))))
+    twins.discard(target.id or 0)
+    if twins:
+        _note_twins(target, changes, sorted(twins, key=str), "they were not merged")
+
+
+def _note_twins(
+    target: Target, changes: Sequence[PendingChange], twins: Sequence[RecordId | None], and_so: str
+) -> None:
+    """Notices that persons without a user id have an email of the target, too."""
+    if changes:
+        one = len(twins) == 1
+        listed = ", ".join(str(twin) for twin in twins[:10])
+        words = f"person{'' if one else 's'} {listed} without a user id {'has' if one else 'have'} the same email"
+        bearer = next((pending for pending in changes if pending.change.emails), changes[0])
+        target.notices.append((bearer.event, Complaint("twin_by_email", f"{words}; {and_so}", value=listed)))
+
+
+def _emails_of(values: Values) -> frozenset[str]:
+    """A person's emails in the form in which they are compared."""
+    return frozenset(comparable("emails", str(item.get("value", ""))) for item in values.get("emails") or ())

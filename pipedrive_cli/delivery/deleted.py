@@ -1,0 +1,80 @@
+"""A record that was deleted in Pipedrive, or merged into another one: what it leaves, and what is told. Without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipedrive_cli.delivery.backlog import Job
+from pipedrive_cli.delivery.effects import (
+    Cached,
+    DeliverySettings,
+    Find,
+    Forget,
+    Snapshot,
+    SubPlan,
+    Target,
+    state_of,
+    with_key,
+)
+from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.outcomes import skip_deleted
+from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank, comparable
+from pipedrive_cli.model import Complaint, Value
+
+
+def handle_deleted(
+    job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
+) -> SubPlan[bool]:
+    """The record is gone: forgets it, and looks once by its key. If that finds none, the record is to be created again.
+
+    It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
+    """
+    assert target.id is not None  # noqa: S101 - only a record that was there can be lost
+    carried_over = {a: FieldState(h.rank, h.time, h.sent) for a, h in target.state.fields.items() if not blank(h.sent)}
+    recreated_state = RecordState(
+        inputs=target.state.inputs,
+        carried_over=target.state.carried_over | carried_over,
+        carried_contacts=target.state.carried_contacts | _contacts_to_return(target),
+    )
+    yield Forget(job.kind, target.id, job.key, recreated_state)
+    found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
+    if found:
+        snapshot: Snapshot = yield Cached(job.kind, found[0], job.key)
+        target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
+        target.state = with_key(state_of(snapshot), job.key)
+        return True
+    if settings.deleted == "skip":
+        yield skip_deleted(job, target, changes)
+        return False
+    target.id, target.values, target.age = None, None, 0.0
+    target.state, target.was_deleted = recreated_state, True
+    return True
+
+
+def _contacts_to_return(target: Target) -> dict[str, list[dict[str, Value]]]:
+    """The emails and phones that a deleted record had when it was last seen, else when we last settled one of them.
+
+    Each as it was written, never in the form for comparing: that is no number to be called.
+    """
+    if target.values is None:
+        return dict(target.state.contacts)
+    returned: dict[str, list[dict[str, Value]]] = {}
+    for name in ("emails", "phones"):
+        written = {comparable(name, str(item.get("value"))): item for item in target.state.contacts.get(name, ())}
+        shown = [item for item in target.values.get(name) or () if not blank(item.get("value"))]
+        returned[name] = [written.get(comparable(name, str(item["value"])), item) for item in shown]
+    return returned
+
+
+def note_made_anew(job: Job, target: Target, changes: Sequence[PendingChange]) -> None:
+    """Notices that the target was created in place of one that somebody deleted."""
+    told = changes[0].event if changes else target.told
+    target.was_deleted = False
+    if told is None:
+        return
+    called = job.key if job.key is not None else job.name
+    words = (
+        f"somebody had deleted the record of {called!r} or merged it into another one; it was made anew, as record "
+        f"{target.id} in {job.kind}"
+    )
+    target.notices.append((told, Complaint("made_anew", words, value=called)))
