@@ -123,6 +123,27 @@ class RecordName(msgspec.Struct, frozen=True, gc=False, array_like=True):
     name: str | None = None
 
 
+class BrokenText:
+    """Text in which a character is half (JavaScript has cut it in the middle of an emoji). It fits no field.
+
+    `shown` has U+FFFD in the place of what is broken.
+    """
+
+    __slots__ = ("shown",)
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BrokenText) and self.shown == other.shown
+
+    def __hash__(self) -> int:
+        return hash(self.shown)
+
+
 class Contact(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One email address or phone number, trimmed. Label and primary flag are None where the event gives none."""
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.events.depth import too_deep
+from pipedrive_cli.events.lenient import as_list, loads
 from pipedrive_cli.model import Consent
 
 _STRATEGIES: Final = ("and", "or")
@@ -52,7 +54,7 @@ def consent_in(raw: bytes, defaults: object) -> Consent | None:
     try:
         context = _decode_outer(raw).context
     except (ValueError, RecursionError):
-        context = None
+        context = _lenient_context(raw)
     merged: dict[str, object] = {}
     for each in (defaults, context):
         if isinstance(each, Mapping):
@@ -60,5 +62,13 @@ def consent_in(raw: bytes, defaults: object) -> Consent | None:
     return consent_of(merged.get("consentManagement"), merged.get("consent"))
 
 
-def _ids(listed: object) -> frozenset[str]:
-    return frozenset(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else frozenset()
+def _lenient_context(raw: bytes) -> object:
+    try:
+        event = None if too_deep(raw) else loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return event.get("context") if isinstance(event, dict) else None
+
+
+def _ids(value: object) -> frozenset[str]:
+    return frozenset(each for each in as_list(value) or () if isinstance(each, str))

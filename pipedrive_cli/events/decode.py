@@ -17,9 +17,10 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal, undecodable
+from pipedrive_cli.events.lenient import as_list, loads, unsaid
+from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.events.times import read_time
-from pipedrive_cli.model import Complaint, ComplaintCode, Consent, Event, EventType
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventType
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -103,14 +104,63 @@ def decode_event(
     if wire is None:
         try:
             wire = _decode_wire(raw)
-        except (ValueError, RecursionError) as error:
-            return undecodable(raw, error)
+        except (ValueError, RecursionError):
+            wire = None
     try:
+        if wire is None:
+            wire = _lenient_wire(raw)
         if defaults is not None:
             _apply_defaults(defaults, wire)
         return _event(wire, identity, now, own)
     except EventRefused as refused:
         return refused.complaint
+
+
+def _lenient_wire(raw: bytes) -> Wire:
+    """The event of bytes that are not quite JSON, or whose objects are not quite objects."""
+    try:
+        event = loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise EventRefused(refusal("bad_json", f"the event cannot be read: {error}")) from error
+    if not isinstance(event, dict):
+        raise EventRefused(refusal("not_an_object", "an event must be a JSON object", None, event))
+    return Wire(
+        type=event.get("type"),
+        user_id=event.get("userId"),
+        anonymous_id=event.get("anonymousId"),
+        group_id=event.get("groupId"),
+        previous_id=event.get("previousId"),
+        event=event.get("event"),
+        timestamp=event.get("timestamp"),
+        original_timestamp=event.get("originalTimestamp"),
+        received_at=event.get("receivedAt"),
+        integrations=event.get("integrations"),
+        context=_context(event.get("context")),
+        traits=_object(event.get("traits"), "traits", "bad_traits"),
+        properties=_object(event.get("properties"), "properties", "bad_properties"),
+    )
+
+
+def _context(value: Any) -> Context | None:
+    context = _object(value, "context", "bad_context")
+    if context is None:
+        return None
+    return Context(
+        traits=_object(context.get("traits"), "context.traits", "bad_traits"),
+        external_id=context.get("externalId"),
+        group_id=context.get("groupId"),
+        consent_management=context.get("consentManagement"),
+        consent=context.get("consent"),
+    )
+
+
+def _object(value: Any, field: str, code: ComplaintCode) -> dict[str, Any] | None:
+    """An object; None where nothing is said, which PHP writes as an empty list."""
+    if unsaid(value):
+        return None
+    if not isinstance(value, dict):
+        raise EventRefused(refusal(code, f"{field} must be an object", field, value))
+    return value
 
 
 def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
@@ -144,6 +194,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
         raise EventRefused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
     time, ahead, unreadable = _time(wire, now, own)
+    integrations = wire.integrations
     return Event(
         identity,
         kind,
@@ -153,7 +204,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         group_id,
         previous_id,
         name,
-        wire.integrations,
+        integrations if type(integrations) is dict or not unsaid(integrations) else None,
         ids,
         traits,
         context_traits,
@@ -181,6 +232,8 @@ def _type(value: Any) -> EventType:
 
 
 def _event_name(value: Any) -> str:
+    if isinstance(value, BrokenText):
+        raise EventRefused(refusal("bad_value", "half of a character stands in the event's name", "event", value))
     name = value.strip() if isinstance(value, str) else ""
     if not name:
         raise EventRefused(refusal("missing_event_name", "the track event has no name", "event", value))
@@ -256,7 +309,7 @@ def _names_somebody(kind: EventType, group_id: str | None, ids: Mapping[str, int
 def _pipedrive_ids(external: Any) -> dict[str, int]:
     """Pipedrive's own ids by type; the last one of a type counts. Ids of other destinations are ignored."""
     ids: dict[str, int] = {}
-    for entry in external if isinstance(external, list) else ():
+    for entry in as_list(external) or ():
         kind = entry.get("type") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in _PIPEDRIVE_IDS:
             continue
@@ -312,10 +365,8 @@ def _apply_defaults(defaults: Defaults, wire: Wire) -> None:
         wire.integrations = defaults.integrations
     if defaults.context is None:
         return
-    try:
-        shared = msgspec.convert(defaults.context, Context)
-    except msgspec.ValidationError as error:
-        raise EventRefused(refusal("bad_context", "the batch's context is no object", "context")) from error
+    if (shared := _context(defaults.context)) is None:
+        return
     if wire.context is None:
         wire.context = shared
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from pipedrive_cli.events.consent import consent_in
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
+from pipedrive_cli.events.lenient import dumps
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.model import Complaint, Consent, Event, Place
 
@@ -59,14 +62,18 @@ class Entry(msgspec.Struct):
         if self.refusal is not None or self.defaults is None:
             return self.raw
         try:
-            event = msgspec.json.decode(self.raw)
+            encode: Callable[[Any], bytes] = msgspec.json.encode
+            try:
+                event = msgspec.json.decode(self.raw)
+            except ValueError:  # not quite JSON
+                event, encode = json.loads(self.raw), dumps
             shared = {name: value for name, value in msgspec.to_builtins(self.defaults).items() if value is not None}
             for name, value in shared.items():
                 if event.get(name) is None:
                     event[name] = value
                 elif name == "context" and isinstance(value, dict) and isinstance(event[name], dict):
                     event[name] = value | _present(event[name])
-            return msgspec.json.encode(event)
+            return encode(event)
         except (ValueError, RecursionError):
             return self.raw  # not an event: the next decoding rejects it, too
 

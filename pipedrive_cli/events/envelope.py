@@ -6,7 +6,9 @@ The layouts (each line is recognised by itself, one file may mix them):
 - ``{"batch": [event, ...], "context"?, "integrations"?, "sentAt"?}``: the body of an HTTP batch call;
 - ``{"userId", "payload": {"batch": [...], "receivedAt"}}``: RudderStack's gateway backup. The outer userId is a
   routing key and names nobody;
-- ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text;
+- ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text; from
+  2020 to May 2024 in small letters (``user_id``, ``event_payload``, ``created_at``);
+- ``[event, ...]``, events back to back, and lines of a list that is written one event a line;
 - an object of another program, which `foreign` knows by its keys: refused as what it is;
 - ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. Its text (base64 is
   decoded first) is read again; bytes that still are no UTF-8 are refused again, unchanged.
@@ -15,9 +17,10 @@ The layouts (each line is recognised by itself, one file may mix them):
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,15 +29,23 @@ from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.foreign import Foreign, maker_of
 from pipedrive_cli.events.identity import hashed_identity, message_identity
+from pipedrive_cli.events.lenient import loads
+from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
-from pipedrive_cli.model import Complaint
+from pipedrive_cli.events.splitting import SEPARATORS, items_of, members_of, outermost
+from pipedrive_cli.model import BrokenText, Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and a null value mean the same
 
 
 class Head(
     msgspec.Struct,
-    rename={"message_id": "messageId", "own": "_pipedrive_cli", "event_payload": "EventPayload"},
+    rename={
+        "message_id": "messageId",
+        "own": "_pipedrive_cli",
+        "event_payload": "EventPayload",
+        "job_payload": "event_payload",
+    },
 ):
     """The keys by which a line's layout is recognised. The other keys are skipped, but their syntax is checked."""
 
@@ -44,6 +55,7 @@ class Head(
     batch: msgspec.Raw = _ABSENT
     payload: msgspec.Raw = _ABSENT
     event_payload: msgspec.Raw = _ABSENT
+    job_payload: msgspec.Raw = _ABSENT
     metadata: msgspec.Raw = _ABSENT
     data: msgspec.Raw = _ABSENT
     raw: msgspec.Raw = _ABSENT
@@ -58,11 +70,23 @@ class Whole(Wire, rename=dict(zip(Head.__struct_fields__, Head.__struct_encode_f
     batch: msgspec.Raw = _ABSENT
     payload: msgspec.Raw = _ABSENT
     event_payload: msgspec.Raw = _ABSENT
+    job_payload: msgspec.Raw = _ABSENT
     metadata: msgspec.Raw = _ABSENT
     data: msgspec.Raw = _ABSENT
     raw: msgspec.Raw = _ABSENT
     raw_base64: msgspec.Raw = _ABSENT
 
+
+class _Job(msgspec.Struct):
+    """When a job was made, as RudderStack's versions have written it."""
+
+    created_at: Any = None
+    CreatedAt: Any = None
+    createdAt: Any = None  # noqa: N815 - the key in the file
+
+
+_HEAD_KEYS: Final = dict(zip(Head.__struct_fields__, Head.__struct_encode_fields__, strict=True))
+_HOLDERS: Final = ("batch", "payload", "EventPayload", "event_payload")
 
 decode_head: Final = msgspec.json.Decoder(Head).decode
 _decode_whole: Final = msgspec.json.Decoder(Whole).decode
@@ -79,6 +103,7 @@ def decode_whole(raw: bytes | str) -> Head | Whole:
 _decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_defaults: Final = msgspec.json.Decoder(Defaults).decode
+_decode_job: Final = msgspec.json.Decoder(_Job).decode
 _decode_own: Final = msgspec.json.Decoder(Own).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
@@ -94,6 +119,8 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
         yield from _batch(raw, bytes(head.batch), _defaults(raw), file, line)
     elif _present(head.event_payload):
         yield from _payload(raw, bytes(head.event_payload), file, line)
+    elif _present(head.job_payload):
+        yield from _payload(raw, bytes(head.job_payload), file, line)
     elif _present(head.payload):
         yield from _payload(raw, bytes(head.payload), file, line)
     elif head.type is None and (kind := maker_in(raw)) is not None:
@@ -102,8 +129,81 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
         yield _event(raw, head, file, line)
 
 
+class Salvaged(NamedTuple):
+    """What could be had of a line that is no JSON object: its entries, and the part of it that has no end."""
+
+    entries: Iterator[Entry]
+    torn: bytes | None
+
+
+def salvaged(raw: bytes, file: str, line: int) -> Salvaged:
+    """Reads a line that `decode_head` cannot read: several values, a list, an object with something in it that is not
+    quite JSON; or else one refused entry that says why.
+    """
+    if too_deep(raw):
+        return Salvaged(iter([unreadable(raw, file, line)]), None)
+    text = raw.strip(SEPARATORS)
+    if not text.strip(SEPARATORS + b"[]"):
+        return Salvaged(iter(()), None)  # the first or last line of a list
+    if (items := items_of(text)) is not None:
+        several = any(item.startswith(b"{") for item in items)
+        return Salvaged(several_values(items, file, line) if several else iter([unreadable(raw, file, line)]), None)
+    values, rest = outermost(text)
+    if not values or (rest and not rest.startswith(b"{")):
+        return Salvaged(iter([unreadable(raw, file, line)]), None)
+    if len(values) == 1 and not rest:
+        return Salvaged(_one_value(values[0], file, line), None)
+    return Salvaged(several_values(values, file, line), rest or None)
+
+
+def several_values(values: Iterable[bytes], file: str, line: int, before: int = 0) -> Iterator[Entry]:
+    """The entries of values that stand on one line, numbered through; `before` is how many came before them."""
+    for value in values:
+        for entry in _one_value(value, file, line):
+            entry.index = before
+            before += 1
+            yield entry
+
+
+def _one_value(raw: bytes, file: str, line: int) -> Iterator[Entry]:
+    head = _head_of(raw)
+    if head is None:
+        yield unreadable(raw, file, line)
+    else:
+        yield from entries(raw, head, file, line)
+
+
+def _head_of(raw: bytes) -> Head | None:
+    """The head of an object, which may be not quite JSON; None where it is none."""
+    try:
+        return decode_head(raw if raw.isascii() else raw.decode())  # it would skip bytes that are no UTF-8
+    except (ValueError, RecursionError):
+        pass
+    try:
+        members = None if too_deep(raw) else members_of(raw)
+        if members is None:
+            return None
+        if not any(name in members for name in _HOLDERS):
+            loads(raw)  # an event: the members of a batch are looked at one by one
+        known = {name: members[key] for name, key in _HEAD_KEYS.items() if key in members}
+        plain = {name: _scalar(known.pop(name)) for name in ("message_id", "type") if name in known}
+        return Head(**plain, **{name: msgspec.Raw(value) for name, value in known.items()})
+    except (ValueError, RecursionError):
+        return None
+
+
+def _scalar(raw: bytes) -> Any:
+    value = loads(raw)
+    return value if isinstance(value, str | int | float) else None
+
+
+def may_hold_events(text: bytes) -> bool:
+    """Whether a long line that begins so may be a batch of many events."""
+    return any(b'"%s"' % name.encode() in text for name in _HOLDERS)
+
+
 def unreadable(raw: bytes, file: str, line: int) -> Entry:
-    """The entry of a line that `decode_head` cannot read, with a refusal that says why."""
+    """The entry of a line that nobody can read, with a refusal that says why."""
     return Entry(file, line, raw, refusal=_diagnosis(raw))
 
 
@@ -129,6 +229,7 @@ def is_plain(head: Head | Whole) -> bool:
         and head.payload is _ABSENT
         and head.own is _ABSENT
         and head.event_payload is _ABSENT
+        and head.job_payload is _ABSENT
         and head.data is _ABSENT
     )
 
@@ -147,6 +248,8 @@ def _is_object(value: msgspec.Raw) -> bool:
 def _event(
     raw: bytes, head: Head | Whole, file: str, line: int, index: int | None = None, defaults: Defaults | None = None
 ) -> Entry:
+    if len(raw) > EVENT_LIMIT:
+        return too_long(raw, file, line, index, EVENT_LIMIT)
     own = _own(head)
     identity = message_identity(own.identity) if own is not None else None
     if identity is None:
@@ -159,6 +262,13 @@ def _event(
         except EventRefused as refused:
             return Entry(file, line, raw, index, refusal=refused.complaint)
     return Entry(file, line, raw, index, identity, defaults=defaults, own=own)
+
+
+def too_long(raw: bytes, file: str, line: int, index: int | None, limit: int) -> Entry:
+    """The entry of an event that is over the limit, or of a line: its start is kept."""
+    what = "line" if index is None else "event"
+    message = f"the {what} is longer than {limit >> 20} MiB; its first {KEPT} bytes are kept"
+    return Entry(file, line, raw[:KEPT], index, refusal=refusal("line_too_long", message), cut=True)
 
 
 def _own(head: Head | Whole) -> Own | None:
@@ -176,47 +286,88 @@ def _own(head: Head | Whole) -> Own | None:
 def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int) -> Iterator[Entry]:
     """The events of the JSON array `items`. A bad event is refused, the others are kept."""
     try:
-        events = _decode_items(items)
+        events: Sequence[msgspec.Raw | bytes] | None = _decode_items(items)
     except (ValueError, RecursionError):
+        events = _items_leniently(items)
+    if events is None:
         yield Entry(file, line, whole, refusal=refusal("bad_batch", "the batch is no list of events", "batch"))
         return
     if not events:
         yield Entry(file, line, whole, refusal=refusal("empty_batch", "the batch holds no events", "batch"))
     for index, item in enumerate(events):
         raw = bytes(item)
-        try:
-            head = decode_head(raw)
-        except (ValueError, RecursionError):
+        head = _head_of(raw)
+        if head is None:
             yield Entry(file, line, raw, index, refusal=_diagnosis(raw))
-            continue
-        yield _event(raw, head, file, line, index, defaults)
+        else:
+            yield _event(raw, head, file, line, index, defaults)
+
+
+def _items_leniently(text: bytes) -> list[bytes] | None:
+    """The items of a list that is not quite JSON, or that PHP wrote as an object of digits."""
+    if (items := items_of(text)) is not None:
+        return items
+    members = members_of(text)
+    numbered = bool(members) and all(name.isascii() and name.isdecimal() for name in members or ())
+    return None if members is None or not numbered else [members[name] for name in sorted(members, key=int)]
 
 
 def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Entry]:
     """The payload of a RudderStack job: a batch, a bare list, or one event; each possibly as JSON text."""
     if payload.startswith(b'"'):
-        payload = _decode_text(payload).strip().encode()
+        payload = _text_in(payload)
+    received = _job_time(whole)
     if payload.startswith(b"["):
-        yield from _batch(whole, payload, Defaults(), file, line)
+        yield from _batch(whole, payload, Defaults(received_at=received), file, line)
         return
-    try:
-        head = decode_head(payload)
-    except (ValueError, RecursionError):
+    if (head := _head_of(payload)) is None:
         complaint = refusal("bad_batch", "the payload holds neither an event nor a batch of them", "payload")
         yield Entry(file, line, whole, refusal=complaint)
         return
     if _present(head.batch) and head.type in (None, "batch"):
-        yield from _batch(whole, bytes(head.batch), _defaults(payload), file, line)
+        defaults = _defaults(payload)
+        if defaults.received_at is None:
+            defaults.received_at = received
+        yield from _batch(whole, bytes(head.batch), defaults, file, line)
     else:
-        yield _event(payload, head, file, line)
+        yield _event(payload, head, file, line, None, None if received is None else Defaults(received_at=received))
+
+
+def _text_in(raw: bytes) -> bytes:
+    """The content of a JSON text, which holds JSON itself."""
+    try:
+        return _decode_text(raw).strip().encode()
+    except ValueError:
+        text = loads(raw)  # half a character in it stays one: it is written as an escape within the text
+        return (text.shown if isinstance(text, BrokenText) else str(text)).strip().encode()
+
+
+def _job_time(whole: bytes) -> Any:
+    """When a job was made, which is when its events were received."""
+    try:
+        job = _decode_job(whole)
+    except (ValueError, RecursionError):
+        return None
+    return job.created_at or job.CreatedAt or job.createdAt
 
 
 def _defaults(raw: bytes) -> Defaults:
     try:
         defaults = _decode_defaults(raw)
-        return Defaults() if too_deep(msgspec.json.encode(defaults)) else defaults
     except (ValueError, RecursionError):
-        return Defaults()  # a number out of range or endless nesting, where a few plain values are expected
+        return _lenient_defaults(raw)
+    return Defaults() if too_deep(msgspec.json.encode(defaults)) else defaults
+
+
+def _lenient_defaults(raw: bytes) -> Defaults:
+    """The values that a batch which is not quite JSON gives its events; those that can be read."""
+    members = members_of(raw) or {}
+    defaults = Defaults()
+    for name, key in zip(Defaults.__struct_fields__, Defaults.__struct_encode_fields__, strict=True):
+        with contextlib.suppress(ValueError, RecursionError):
+            if key in members and not too_deep(members[key]):
+                setattr(defaults, name, loads(members[key]))
+    return defaults
 
 
 # -- lines of our own rejects file
@@ -233,9 +384,7 @@ def _reread(head: Head | Whole, own: Own, file: str, line: int) -> Iterator[Entr
         complaint = refusal("line_too_long", "of this line only the start was kept; mend it in the file it came from")
         yield Entry(file, line, text, refusal=complaint, cut=True)
         return
-    try:
-        inner = decode_head(text.decode())
-    except (ValueError, RecursionError):
+    if (inner := _head_of(text)) is None:
         yield unreadable(text, file, line)
         return
     if _own(inner) is not None:
@@ -271,18 +420,14 @@ def _diagnosis(raw: bytes) -> Complaint:
             "not_utf8", f"byte {error.start + 1} of the line is no UTF-8", None, raw[error.start : error.end]
         )
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_int=float)
+        value = json.loads(text, parse_int=float)
     except json.JSONDecodeError as error:
         return refusal("bad_json", f"no JSON: {error.msg} (character {error.pos + 1} of the line)")
     except ValueError as error:
         return refusal("bad_json", f"no JSON: {error}")
     if not isinstance(value, dict):
         return refusal("not_an_object", f"an event must be a JSON object; this is {_KIND[type(value)]}")
-    return refusal("bad_json", "no JSON: half of a surrogate pair (\\ud800 to \\udfff), which is no character")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+    return refusal("bad_json", "no JSON that can be read")
 
 
 _KIND: Final[dict[type, str]] = {

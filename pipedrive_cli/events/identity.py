@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
-from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, undecodable
+from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, refusal
 
 _NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")  # differ between copies
 
@@ -32,8 +33,24 @@ def hashed_identity(raw: bytes) -> str:
     """
     try:
         event = _decode_any(raw)
-        for name in _NOT_HASHED:
-            event.pop(name, None)
+        _without_differences(event)
         return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
+    except (ValueError, RecursionError):
+        return _hashed_leniently(raw)
+
+
+def _hashed_leniently(raw: bytes) -> str:
+    try:
+        event = json.loads(raw, parse_int=str)
+        _without_differences(event)
+        text = json.dumps(event, sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
-        raise EventRefused(undecodable(raw, error)) from error
+        raise EventRefused(refusal("bad_json", f"the event cannot be read: {error}")) from error
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _without_differences(event: Any) -> None:
+    if not isinstance(event, dict):
+        raise EventRefused(refusal("not_an_object", "an event must be a JSON object", None, event))
+    for name in _NOT_HASHED:
+        event.pop(name, None)

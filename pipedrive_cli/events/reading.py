@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Any, cast
 
 import jsonlines
@@ -17,17 +17,23 @@ from pipedrive_cli.events.envelope import (
     entries,
     is_plain,
     maker_in,
+    may_hold_events,
+    salvaged,
+    several_values,
+    too_long,
     unreadable,
 )
 from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
 from pipedrive_cli.events.identity import message_identity
-from pipedrive_cli.events.lines import KEPT, LINE_LIMIT, Lines, tidied
+from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.splitting import outermost
 from pipedrive_cli.events.unpack import Blocks, Trouble
 from pipedrive_cli.model import Complaint
 
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # errors that a missing end of the line can cause
+BATCH = 20_000  # entries that are handed on together, at most
 ENOUGH = 3  # lines of a pipe that show what it is
 _NO_JSON = frozenset({"bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep"})
 
@@ -95,16 +101,18 @@ class Reading:
                 stream.close()
 
     def _batches(self, blocks: Blocks) -> Iterator[list[Entry]]:
-        lines = Lines(self._begun(blocks))
+        lines = Lines(self._begun(blocks), _values_in)
         lines.number = self.source.first_line
         for run in lines.runs():
-            batch = self._entries_of(run, lines, blocks)
-            if not self._judged and batch:
-                self._judged = True
-                if (kind := self._foreign(batch)) is not None:
-                    self._leave_foreign(kind)
-                    return
-            yield batch
+            found = self._entries_of(run, lines, blocks)
+            # Of a line with a hundred thousand events only some are held at once.
+            while batch := list(islice(found, BATCH)):
+                if not self._judged:
+                    self._judged = True
+                    if (kind := self._foreign(batch)) is not None:
+                        self._leave_foreign(kind)
+                        return
+                yield batch
         self.line = lines.number
         self._end(lines, blocks.trouble)
 
@@ -115,21 +123,33 @@ class Reading:
                 self._start = block[:LOOK]
             yield block
 
-    def _entries_of(self, run: list[bytes], lines: Lines, blocks: Blocks) -> list[Entry]:
+    def _entries_of(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
+        if lines.within is not None and not lines.too_long:
+            return self._values(run, lines, blocks)
         decode = decode_whole if self.whole else decode_head
         try:
             heads = list(jsonlines.Reader(run, loads=cast(Any, decode)))
         except (ValueError, RecursionError) as error:  # jsonlines' own errors are ValueErrors
             _let_go(error)
-            return list(self._one_by_one(run, lines, blocks))
-        batch: list[Entry] = []
-        for raw, number, head in zip(tidied(run), count(lines.number - len(run) + 1), heads):
+            return self._one_by_one(run, lines, blocks)
+        return self._entries(run, heads, lines.number - len(run) + 1)
+
+    def _entries(self, run: list[bytes], heads: list[Head | Whole], first: int) -> Iterator[Entry]:
+        for raw, number, head in zip(tidied(run), count(first), heads):
             entry = self._plain_entry(raw, number, head)
             if entry is not None:
-                batch.append(entry)
+                yield entry
             else:
-                batch += entries(raw, head, self.source.name, number)
-        return batch
+                yield from entries(raw, head, self.source.name, number)
+
+    def _values(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
+        """The entries of values of one long line; the last run of such a line is what was left of it."""
+        number, before = lines.number, lines.within or 0
+        values, rest = (run, b"") if len(run) > 1 else outermost(run[0])
+        yield from several_values(values, self.source.name, number, before)
+        if rest:
+            lines.raw = rest
+            yield from self._bad_line(lines, blocks.trouble)
 
     def _one_by_one(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
         """The entries of a run of lines of which at least one cannot be decoded."""
@@ -151,7 +171,7 @@ class Reading:
         if type(message_id) is not str or not is_plain(head):
             return None
         identity = message_identity(message_id)
-        if identity is None:
+        if identity is None or len(raw) > EVENT_LIMIT:
             return None
         wire = head if type(head) is Whole else None
         return Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
@@ -166,24 +186,41 @@ class Reading:
             self._leave(lines.number + 1, refusal(trouble.code, trouble.message), torn=trouble.torn)
 
     def _bad_line(self, lines: Lines, trouble: Trouble | None) -> Iterator[Entry]:
-        name = self.source.name
+        name, raw = self.source.name, lines.raw
         self._unfinished = not lines.ended
         if lines.too_long:
-            message = f"the line is longer than {LINE_LIMIT >> 20} MiB; its first {KEPT} bytes are kept"
-            yield Entry(name, lines.number, lines.raw, refusal=refusal("line_too_long", message), cut=True)
+            yield too_long(raw, name, lines.number, None, lines.limit)
             return
-        entry = unreadable(lines.raw, name, lines.number)
-        if lines.ended or entry.refusal is None or entry.refusal.code not in _CUT_OFF:
-            yield entry
-        elif trouble is not None:
-            self._leave(lines.number, refusal(trouble.code, trouble.message), lines.raw, torn=trouble.torn)
+        found, torn = salvaged(raw, name, lines.number)
+        if lines.ended:
+            yield from found
+            if torn is not None:
+                yield unreadable(torn, name, lines.number)
+            return
+        if torn is None:
+            last = next(found, None)
+            if last is None or last.refusal is None or last.refusal.code not in _CUT_OFF or last.index is not None:
+                yield from () if last is None else (last,)
+                yield from found
+                if not self.source.named and raw.startswith(b"[{") and not raw.endswith(b"]"):
+                    self._leave_torn(lines.number, b"")  # of a list whose end is not there yet
+                return
+            entry = last
+        else:
+            yield from found
+            raw, entry = torn, unreadable(torn, name, lines.number)
+        if trouble is not None:
+            self._leave(lines.number, refusal(trouble.code, trouble.message), raw, torn=trouble.torn)
         elif not self._judged and (kind := kind_of_text(self._start, whole=False)) is not None:
             self._leave_foreign(kind)
         elif self.source.named:
             yield entry
         else:
-            unfinished = refusal("unfinished_line", "the last line has no end, and is left for another run")
-            self._leave(lines.number, unfinished, lines.raw, torn=True)
+            self._leave_torn(lines.number, raw)
+
+    def _leave_torn(self, line: int, raw: bytes) -> None:
+        why = refusal("unfinished_line", "the last line has no end, and is left for another run")
+        self._leave(line, why, raw, torn=True)
 
     def _leave(self, line: int, why: Complaint, raw: bytes = b"", *, torn: bool = False) -> None:
         self.left, self.torn = Entry(self.source.name, line, raw, refusal=why), torn
@@ -202,6 +239,12 @@ class Reading:
             return kind_of_text(self._start)
         same = len({refused.message for refused in refusals}) == 1
         return maker_in(batch[0].raw) if same and codes == {"other_format"} else None
+
+
+def _values_in(text: bytes) -> tuple[list[bytes], bytes] | None:
+    """The values in a long line so far; None: there is none, and what it holds is no batch either."""
+    values, rest = outermost(text)
+    return (values, rest) if values or may_hold_events(rest) else None
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -10,8 +10,11 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
+from pipedrive_cli.model import BrokenText
+
 Converter: TypeAlias = Callable[[Any], Any]
 
+BROKEN: Final = "takes text; half of a character stands in this one, which was cut in the middle of an emoji"
 LONGEST_QUOTED: Final = 40  # characters of a value that a message quotes
 VISIBLE_TO: Final = (1, 3, 5, 7)
 BILLING: Final = ("one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly")
@@ -63,7 +66,11 @@ def _number(value: Any) -> int | float | None:
 
 
 def as_it_is(value: Any) -> Any:
-    """The value unchanged, for a field of unknown type; refused if the journal cannot hold it."""
+    """The value unchanged, for a field of unknown type; refused if the journal, or JSON, cannot hold it."""
+    if isinstance(value, BrokenText):
+        raise Unfit(BROKEN)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Unfit("takes a number; NaN, Infinity and numbers out of range are none")
     if isinstance(value, int) and not -WHOLE <= value < WHOLE:
         raise Unfit("takes numbers of at most 18 digits")
     if isinstance(value, dict):
@@ -244,7 +251,9 @@ def address(value: Any) -> dict[str, str]:
         parts: dict[str, str] = {}
         for name, spellings in ADDRESS_PARTS:
             for spelling in spellings:
-                part = plain(value.get(spelling))
+                if isinstance(given := value.get(spelling), BrokenText):
+                    raise Unfit(BROKEN)
+                part = plain(given)
                 if part is not None and not says_nothing(part):
                     parts[name] = part.strip()
                     break

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -19,6 +20,7 @@ import msgspec
 
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.depth import too_deep
+from pipedrive_cli.events.splitting import members_of
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.safe_text import encodable
 
@@ -129,16 +131,26 @@ def reject_line(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
     return _splice(raw, members, mark)
 
 
-def _members(raw: bytes) -> dict[str, msgspec.Raw] | None:
+def _members(raw: bytes) -> Mapping[str, msgspec.Raw | bytes] | None:
     if too_deep(raw):
         return None
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:  # no JSON object: the line is kept as text
-        return None
+    except msgspec.DecodeError:
+        pass
+    try:
+        # JSON may have numbers and halves of characters that the decoder refuses; NaN it may not.
+        json.loads(raw, parse_constant=_no_constant, parse_int=str)
+        return members_of(raw.strip())
+    except (ValueError, RecursionError):
+        return None  # no JSON object: the line is kept as text
 
 
-def _splice(raw: bytes, members: dict[str, msgspec.Raw], mark: bytes) -> bytes:
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _splice(raw: bytes, members: Mapping[str, msgspec.Raw | bytes], mark: bytes) -> bytes:
     if KEY in members:
         kept = [
             msgspec.json.encode(name) + b":" + bytes(value).strip() for name, value in members.items() if name != KEY

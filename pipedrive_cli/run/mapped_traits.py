@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
@@ -133,7 +134,7 @@ def _objects_of(event: Event) -> Iterator[TraitObjects]:
         if name == "product viewed":
             yield "products", "properties.", (event.properties,)
         elif name == "order completed":
-            items = products if isinstance(products, list) else []
+            items = as_list(products) or []
             yield "products", "properties.products[].", [item for item in items if isinstance(item, dict)]
         else:
             yield "leads", "properties.", (event.properties,)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
@@ -110,8 +111,8 @@ def _objects_of(event: Event, kind: Kind) -> Iterator[JsonObject]:
         yield event.properties
     elif kind == "products":
         yield event.properties
-        items = event.properties.get("products")
-        yield from (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
+        items = as_list(event.properties.get("products")) or ()
+        yield from (item for item in items if isinstance(item, dict))
     elif kind == "organizations":
         yield event.traits
     else:

@@ -30,7 +30,7 @@ def passes_integrations(integrations: Any, names: Sequence[str]) -> bool:
             ours = integrations[name]
             if isinstance(ours, bool):
                 return ours
-            if isinstance(ours, dict):
+            if isinstance(ours, dict) or ours == []:  # PHP's empty object
                 return True
     return everywhere
 

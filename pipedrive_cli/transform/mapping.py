@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.model import Complaint, ComplaintCode, Kind, Outcome
-from pipedrive_cli.pipedrive.values import Converter, Unfit, as_it_is, says_nothing
+from pipedrive_cli.events.lenient import as_list
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Kind, Outcome
+from pipedrive_cli.pipedrive.values import BROKEN, Converter, Unfit, as_it_is, says_nothing
 from pipedrive_cli.transform.targets import FieldTarget
 
 MOST = 100  # complaints and dropped names of one event at most: a hostile line of 4 MiB could hold a million
@@ -46,7 +47,8 @@ class Notes(msgspec.Struct):
 
     def reject_value(self, where: str, value: Any, field: str, reason: Unfit) -> None:
         """Rejects the event because of a value that does not fit its field; the other fields are written."""
-        self.reject("bad_value", f"{field} {reason}", where, value)
+        told = BROKEN if isinstance(value, BrokenText) else reason
+        self.reject("bad_value", f"{field} {told}", where, value)
 
     def reject(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
         """Adds a complaint that rejects the event, or the part of it at `where`."""
@@ -145,6 +147,8 @@ class FieldMap:
             value = self._with_currency(value, currency, where + row.path, notes)
             if value is None:
                 return None
+        elif type(value) is dict and (items := as_list(value)) is not None:
+            value = items
         try:
             return row.convert(value)
         except Unfit as reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.sameness import email_form, phone_form
@@ -115,14 +116,14 @@ def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], not
         if trimmed and len(trimmed) <= LONGEST_CONTACT:
             return (Contact(trimmed),)
     found: dict[str, Contact] = {}
-    listed = isinstance(value, list)
-    for index, item in enumerate(value if listed else [value]):
+    items = as_list(value)
+    for index, item in enumerate([value] if items is None else items):
         if says_nothing(item):
             continue
         try:
             contact = _contact(item)
         except Unfit as reason:
-            notes.reject_value(f"{where}{trait}[{index}]" if listed else where + trait, item, trait, reason)
+            notes.reject_value(where + trait if items is None else f"{where}{trait}[{index}]", item, trait, reason)
             continue
         if contact is not None:
             found.setdefault(form(contact.value), contact)

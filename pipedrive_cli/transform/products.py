@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.transform.mapping import FieldMap, Notes
@@ -28,8 +29,8 @@ def product_viewed(event: Event, rules: MappingRules) -> Transformed:
 def order_completed(event: Event, rules: MappingRules) -> Transformed:
     """The order's products, with the order's currency and tax. A bad product gets a complaint, the others are kept."""
     order = event.properties
-    items = order.get("products")
-    if not isinstance(items, list) or not items:
+    items = as_list(order.get("products"))
+    if not items:
         return Transformed(complaints=(NO_PRODUCTS,))
     notes = Notes()
     shared: dict[str, Any] = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import pytest
 
 from pipedrive_cli.events.decode import decode_event
-from pipedrive_cli.model import Event, Outcome
+from pipedrive_cli.model import BrokenText, Complaint, Consent, Event, Outcome
 
 from .event_lines import MARCH, NOW, complaint, decoded, entries, event, line
 
@@ -234,7 +236,57 @@ def test_a_wide_event_is_not_taken_for_a_deep_one() -> None:
     )
 
 
-def test_a_number_out_of_range_is_rejected() -> None:
-    """1e999 is valid JSON and no number we could hold."""
-    (entry,) = entries(line(traits={"n": 1}).replace(b'"n": 1', b'"n": 1e999'))
-    assert getattr(entry.event(0), "code", None) == "bad_json"
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "NaN", "-Infinity", "9" * 5000])
+def test_a_number_out_of_range_costs_no_event(number: str) -> None:
+    """It is a value like any other, until somebody wants to send it."""
+    (entry,) = entries(line(traits={"n": 1, "name": "Ann"}).replace(b'"n": 1', b'"n": ' + number.encode()))
+    event = entry.event(0)
+    assert isinstance(event, Event)
+    assert not math.isfinite(event.traits["n"])
+    assert event.traits["name"] == "Ann"
+
+
+def test_half_a_character_costs_no_event() -> None:
+    """JavaScript cuts texts in the middle of an emoji: in a place that nobody reads, and in one that somebody does."""
+    cut = line(traits={"name": "cut @"}, context={"page": {"title": "Shop @"}}).replace(b"@", b"\\ud83d")
+    (entry,) = entries(cut)
+    event = entry.event(0)
+    assert isinstance(event, Event)
+    assert event.traits == {"name": BrokenText("cut \ufffd")}
+    whole = entries(line(traits={"name": "\U0001f600"}))[0].event(0)  # two halves that belong together
+    assert isinstance(whole, Event)
+    assert whole.traits == {"name": "\U0001f600"}
+
+
+@pytest.mark.parametrize("field", ["userId", "groupId", "previousId", "event"])
+def test_half_a_character_in_what_names_something_is_refused_by_its_field(field: str) -> None:
+    """Two different ids may differ in what was cut off."""
+    kind = {"groupId": "group", "previousId": "alias", "event": "track"}.get(field, "identify")
+    (entry,) = entries(line(type=kind, **{field: "x@"}).replace(b"@", b"\\ud83d"))
+    refused = entry.event(0)
+    assert isinstance(refused, Complaint)
+    assert refused.field == field
+
+
+@pytest.mark.parametrize("empty", [[], "", " ", None])
+@pytest.mark.parametrize("field", ["traits", "properties", "context", "integrations"])
+def test_nothing_where_an_object_is_meant_says_nothing(field: str, empty: Any) -> None:
+    """PHP writes an empty list for an empty object; `[]` in `integrations` keeps nobody from sending."""
+    assert event(**{field: empty}) == event(**{field: ...})
+
+
+@pytest.mark.parametrize("empty", [[], ""])
+def test_nothing_in_context_traits_says_nothing(empty: Any) -> None:
+    """As `context.traits` is written by analytics-php."""
+    assert event(context={"traits": empty}) == event(context={})
+    batch = json.dumps({"batch": [json.loads(line())], "context": empty}).encode()
+    assert entries(batch)[0].event(NOW) == event()
+
+
+def test_a_list_with_gaps_is_a_list() -> None:
+    """PHP writes one as an object of digits, in the order that it pleases."""
+    ids = [{"type": "pipedrivePersonId", "id": 1}, {"type": "pipedrivePersonId", "id": 2}]
+    for given in (ids, {"0": ids[0], "7": ids[1]}, {"10": ids[1], "9": ids[0]}):
+        assert event(context={"externalId": given}).ids == {"pipedrivePersonId": 2}
+    denied = {"consentManagement": {"deniedConsentIds": {"1": "Sales", "3": "Ads"}}}
+    assert event(context=denied).consent == Consent(frozenset({"Sales", "Ads"}))

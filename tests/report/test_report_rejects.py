@@ -73,6 +73,12 @@ def test_what_is_no_json_object_is_kept_as_text(raw: bytes) -> None:
     assert json.loads(reject_line(raw + b"\n", NOTE)) == {KEY: MARK, "raw": raw.decode()}
 
 
+def test_json_that_few_decoders_take_is_spliced_as_it_is() -> None:
+    """Half an emoji and a number out of range are JSON: the event is mended in its place, not within a text."""
+    line = reject_line(b'{"a": "x\\ud83d", "b": 1e400, "_pipedrive_cli": {}}', NOTE)
+    assert line.startswith(b'{"a":"x\\ud83d","b":1e400,"_pipedrive_cli":')
+
+
 def test_what_is_no_utf_8_is_kept_as_base64() -> None:
     """No byte is lost, also where it hides in a string of an otherwise good event."""
     for raw in (b"\xff\xfe", b'{"name": "caf\xe9"}'):
