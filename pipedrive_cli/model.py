@@ -26,7 +26,9 @@ from typing import Any, Literal, NewType, TypeAlias
 import msgspec
 
 # Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
-_CODES_BY_FIELD = frozenset({"bad_value", "refused_value", "refused_setting", "amount_without_currency"})
+_CODES_BY_FIELD = frozenset(
+    {"bad_value", "refused_value", "refused_setting", "amount_without_currency", "says_nothing", "placeholder_id"}
+)
 # What is wrong with a file as a whole: each file is one problem. No event is counted for it.
 FILE_PROBLEMS = frozenset(
     {"not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken", "cut_off"}
@@ -63,6 +65,7 @@ ComplaintCode: TypeAlias = Literal[
     "key_too_long", "bad_traits", "bad_properties", "bad_context", "clock_ahead", "unreadable_time",
     "consent_denied", "consent_ignored", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
+    "says_nothing", "placeholder_id",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed",
     # the record
     "missing_name", "person_not_found", "alias_unknown", "alias_same", "alias_gone", "alias_reused",
@@ -241,3 +244,4 @@ class Event(msgspec.Struct, gc=False):
     clock_ahead: bool = False  # the event's own time was later than receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
     consent: Consent | None = None
+    nobody: tuple[tuple[str, str], ...] = ()  # ids that count as missing, as (field, text): `("userId", "undefined")`

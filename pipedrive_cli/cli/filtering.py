@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipedrive_cli.config import duration, moment_or_age
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.text_forms import caseless_form
 
 
 def filters(
@@ -32,7 +33,7 @@ def filters(
         since=_moment("--since", since, now),
         until=_moment("--until", until, now),
         types=wanted,
-        names=frozenset(n.strip().casefold() for n in names or ()),
+        names=frozenset(caseless_form(n) for n in names or ()),
         users=frozenset(u.strip() for u in users or ()),
     )
 

@@ -117,7 +117,7 @@ class InitRun:
             user_id_field=ids["persons"],
             group_id_field=ids["organizations"],
             create_missing_persons=self._settings.create_missing_persons,
-            default_currency=currency or self._ask_currency(found, account),
+            currency=currency or self._ask_currency(found, account),
             purposes=self._settings.purposes,
             require=self._settings.require,
             mapping=traits.mapped(choice, all_of_them=conversation.live),

@@ -5,7 +5,7 @@ Importing this package does not load YAML: `load` does so when it is called.
 
 from pipedrive_cli.config.credentials import base_address, credentials, notes
 from pipedrive_cli.config.load import load
-from pipedrive_cli.config.model import Config, PlanName
+from pipedrive_cli.config.model import Config, PlanName, Values
 from pipedrive_cli.config.reference import KeyRow, reference, schema
 from pipedrive_cli.config.times import duration, moment_or_age
 from pipedrive_cli.config.values import Reserve
@@ -15,6 +15,7 @@ __all__ = [
     "KeyRow",
     "PlanName",
     "Reserve",
+    "Values",
     "base_address",
     "credentials",
     "duration",

@@ -12,6 +12,7 @@ import msgspec
 from pipedrive_cli.config import values
 from pipedrive_cli.config.values import Reserve
 from pipedrive_cli.secret import Secret
+from pipedrive_cli.timestamps import DateOrder
 
 PlanName: TypeAlias = Literal[
     "lite", "growth", "premium", "ultimate", "essential", "advanced", "professional", "power", "enterprise"
@@ -222,6 +223,48 @@ class Fields(Section, frozen=True):
     ] = {}
 
 
+class Values(Section, frozen=True):
+    """How texts in events are read, whatever they go to."""
+
+    nothing: Annotated[
+        tuple[str, ...],
+        config_key(
+            "Texts that say nothing: a value that is one of them, trimmed and otherwise exactly, is left out and "
+            "counted. An option of that label comes first. Empty: every text counts."
+        ),
+    ] = ("null", "undefined", "None", "NaN", "n/a", "N/A", "-")
+    dates: Annotated[
+        DateOrder,
+        config_key("How 03/04/2026 is read: not at all (iso), as the 3rd of April, or as the 4th of March."),
+    ] = "iso"
+    decimals: Annotated[
+        Literal["point", "comma"],
+        config_key(
+            "The decimal sign of numbers in texts: point reads 1,200.50 and comma 1.200,50. Blanks and currency signs "
+            "around a number go in any case."
+        ),
+    ] = "point"
+    currency: Annotated[
+        str | None,
+        config_key(
+            "The currency of amounts and prices that come without one, in every kind of record. Without it an event "
+            "with such an amount is rejected with it.",
+            read=values.currency_code,
+            words="a currency's code",
+            examples=["EUR"],
+        ),
+    ] = None
+    country: Annotated[
+        str | None,
+        config_key(
+            "The country that completes national phone numbers when two are compared, in two letters.",
+            read=values.country_code,
+            words="two letters",
+            examples=["DE"],
+        ),
+    ] = None
+
+
 class Events(Section, frozen=True):
     """Which events are for us. Event names are compared trimmed and without case; * and ? are wildcards."""
 
@@ -277,7 +320,7 @@ class Leads(Section, frozen=True):
     default_currency: Annotated[
         str | None,
         config_key(
-            "The currency of an amount that comes without one. Without it such a lead gets no value.",
+            "The old name of values.currency, which counts for every kind of record.",
             read=values.currency_code,
             words="a currency's code",
             examples=["EUR"],
@@ -400,6 +443,7 @@ class Config(Section, frozen=True):
     pipedrive: Pipedrive = Pipedrive()
     identity: Identity = Identity()
     fields: Fields = Fields()
+    values: Values = Values()
     privacy: Privacy = Privacy()
     events: Events = Events()
     leads: Leads = Leads()
@@ -416,3 +460,9 @@ class Config(Section, frozen=True):
             schema=TEXT_OR_NULL,
         ),
     ] = None
+
+    @property
+    def reading(self) -> Values:
+        """How texts are read: the section `values`, with the currency under its old name, too."""
+        old = self.leads.default_currency
+        return self.values if old is None else msgspec.structs.replace(self.values, currency=old)

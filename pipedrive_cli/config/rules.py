@@ -46,6 +46,12 @@ def broken_rules(config: Config, root: Node, counted: list[str]) -> Iterator[Con
     if daily is not None and reserve.of(daily) >= daily:
         line = line_in_mapping(root, "delivery", "leave_tokens")
         yield ConfigProblem("delivery.leave_tokens", "leaves nothing of daily_tokens to work with", line)
+    old = config.leads.default_currency
+    if old is not None and config.values.currency not in {None, old}:
+        line = line_in_mapping(root, "leads", "default_currency")
+        yield ConfigProblem(
+            "leads.default_currency", "is the old name of values.currency, which is another one", line, "take it out"
+        )
     yield from broken_id_fields(config, root)
     for section in RESERVED_TRAITS:
         yield from broken_mapping(config, root, section)

@@ -115,6 +115,14 @@ def currency_code(data: object) -> str:
     return code
 
 
+def country_code(data: object) -> str:
+    """A country's code in capitals."""
+    code = text_value(data).upper()
+    if not re.fullmatch(r"[A-Z]{2}", code):
+        raise BadValue("must be a country's code of two letters, such as DE")
+    return {"UK": "GB", "EL": "GR"}.get(code, code)
+
+
 def title(data: object) -> str:
     """A lead's title: text in which {event} stands for the event's name."""
     template = text_value(data)

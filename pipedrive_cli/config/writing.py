@@ -15,6 +15,7 @@ import yaml
 
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.model import Kind
+from pipedrive_cli.timestamps import DateOrder
 
 # Text that needs no quotes: neither YAML nor people can misread it.
 PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ .-][A-Za-z0-9_]+)*", re.ASCII)
@@ -51,7 +52,10 @@ class Draft:
     user_id_field: str | None = None
     group_id_field: str | None = None
     create_missing_persons: bool = True
-    default_currency: str | None = None
+    dates: DateOrder = "iso"
+    decimals: str = "point"
+    currency: str | None = None
+    country: str | None = None
     purposes: Sequence[str] = ()  # of consent
     require: str = "all"
     mapping: Mapping[Kind, Sequence[MappedTrait]] = field(default_factory=dict)
@@ -69,6 +73,8 @@ def yaml_of(draft: Draft) -> str:
         *_identity(draft),
         "",
         *_fields(draft),
+        "",
+        *_values(draft),
         "",
         *_privacy(draft),
         "",
@@ -151,6 +157,16 @@ def _note(row: MappedTrait) -> str:
     return f" # {' '.join(row.note.split())}" if row.note.strip() else ""
 
 
+def _values(draft: Draft) -> Iterator[str]:
+    yield "values: # how texts in events are read"
+    yield f"  dates: {draft.dates} # iso, day first or month first: how 03/04/2026 is read"
+    yield f"  decimals: {draft.decimals} # point reads 1,200.50 and comma 1.200,50"
+    currency = "null" if draft.currency is None else value(draft.currency)
+    yield f"  currency: {currency} # of amounts that come without one; without it their events are rejected"
+    country = "null" if draft.country is None else value(draft.country)
+    yield f"  country: {country} # two letters, such as DE: completes national phone numbers when two are compared"
+
+
 def _privacy(draft: Draft) -> Iterator[str]:
     purposes = ", ".join(map(value, draft.purposes))
     yield "privacy:"
@@ -168,8 +184,6 @@ def _rest(draft: Draft) -> Iterator[str]:
     yield ""
     yield "leads:"
     yield '  title: "{event}" # the event\'s name'
-    currency = "null" if draft.default_currency is None else value(draft.default_currency)
-    yield f"  default_currency: {currency} # of amounts that come without one; null: such a lead gets no value"
     yield ""
     yield "delivery:"
     yield "  contacts: add # or replace: the newest event's emails and phones instead of those there are"

@@ -33,6 +33,7 @@ from pipedrive_cli.pipedrive.catalog import (
     get,
     listing,
 )
+from pipedrive_cli.pipedrive.contacts import email_form
 from pipedrive_cli.pipedrive.pages import Pages
 
 # What is kept of a record's standard fields beside those that the config maps.
@@ -399,10 +400,10 @@ class Directory:
         if len(email) > LONGEST_TERM:
             return ()
         answer = await self._send(find_email(email))
-        wanted = email.strip().casefold()
+        wanted = email_form(email)
         for item in _items("persons", answer):
             emails = item.get("emails")
-            if wanted in {str(e).strip().casefold() for e in (emails if isinstance(emails, list) else ())}:
+            if wanted in {email_form(str(e)) for e in (emails if isinstance(emails, list) else ())}:
                 await self._verify("persons", item)
         return tuple(await self._confirmed("persons", partial(self._journal.free_by_email, email)))
 

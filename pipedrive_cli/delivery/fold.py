@@ -25,7 +25,9 @@ from pipedrive_cli.delivery.precedence import (
     RecordState,
     blank,
     comparable,
+    is_settled,
     precedence,
+    settled_forms,
 )
 from pipedrive_cli.model import Change, Contact, Kind, Rank, Value, Values
 from pipedrive_cli.pipedrive.moments import rfc3339
@@ -129,7 +131,7 @@ def _collect_contacts(
         if name == "emails":
             _keep(inputs, FALLBACK_EMAIL, (rank, time, contacts[0].value, pending))
         if rules.contacts == "replace":
-            _keep(best, name, (rank, time, contact_list(contacts), pending))
+            _keep(best, name, (rank, time, contact_list(name, contacts, rules.country), pending))
         else:
             candidates.contacts.setdefault(name, []).extend([(contact, pending) for contact in contacts])
 
@@ -146,9 +148,12 @@ def time_of(change: Change) -> int:
     return NO_TIME if change.time is None else change.time
 
 
-def contact_list(contacts: Iterable[Contact]) -> list[dict[str, Value]]:
-    """Contacts in the form of API v2, one of each, the first primary unless the event names another."""
-    unique = {contact.value.strip().casefold(): contact for contact in reversed(list(contacts))}
+def contact_list(name: str, contacts: Iterable[Contact], country: str | None = None) -> list[dict[str, Value]]:
+    """Contacts in the form of API v2, one of each, the first primary unless the event names another.
+
+    `name` says whether they are emails or phones.
+    """
+    unique = {comparable(name, contact.value, country): contact for contact in reversed(list(contacts))}
     ordered = list(reversed(unique.values()))
     primary = next((c for c in ordered if c.primary), ordered[0] if ordered else None)
     return [contact_item(contact, primary=contact is primary) for contact in ordered]
@@ -236,12 +241,13 @@ def needs_look(
     """
     if state.carried_over or state.carried_contacts:
         return True
-    if any(
-        comparable(name, contact.value) not in state.added.get(name, ())
-        for name, contacts in candidates.contacts.items()
-        for contact, _ in contacts
-    ):
-        return True
+    for listed, contacts in candidates.contacts.items():
+        forms = settled_forms(listed, state.added.get(listed, ()), rules.country)
+        if not all(
+            is_settled(listed, contact.value, comparable(listed, contact.value, rules.country), forms)
+            for contact, _ in contacts
+        ):
+            return True
     best = dict(candidates.fields)
     name, _ = display_name(kind, state, candidates, rules, key)
     if name is not None:
@@ -290,7 +296,7 @@ def compute_difference(
             for c in state.carried_contacts.get(contact_field, ())
         ]
         if contacts := [*carried_over, *candidates.contacts.get(contact_field, ())]:
-            _decide_contacts(state, seen, contact_field, contacts, len(carried_over), difference)
+            _decide_contacts(state, seen, contact_field, contacts, len(carried_over), rules, difference)
     return difference
 
 
@@ -329,20 +335,23 @@ def _decide_contacts(
     name: str,
     contacts: Sequence[tuple[Contact, PendingChange | None]],
     carried_over: int,
+    rules: PrecedenceRules,
     difference: Difference,
 ) -> None:
     """Contacts only grow: what is there stays as it is; what we once added and somebody removed is not added again.
 
     The first `carried_over` contacts come from a merged record: they are added even if we added them once.
     """
+    country = rules.country
     settled = set(state.added.get(name, ()))
+    known = settled_forms(name, settled, country)
     present = list(difference.body.get(name) or (seen.get(name) if seen is not None else None) or ())
-    there = {comparable(name, str(item.get("value", ""))) for item in present}
+    there = {comparable(name, str(item.get("value", "")), country) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[PendingChange] = []
     for place, (contact, pending) in enumerate(contacts):
-        form = comparable(name, contact.value)
-        if form in fresh or (form in settled and place >= carried_over):
+        form = comparable(name, contact.value, country)
+        if form in fresh or (place >= carried_over and is_settled(name, contact.value, form, known)):
             continue
         if form in there:
             settled.add(form)
@@ -354,7 +363,7 @@ def _decide_contacts(
     if kept:
         all_of_them = kept + [contact_item(contact, primary=False) for contact in fresh.values()]
     else:
-        all_of_them = contact_list(fresh.values())
+        all_of_them = contact_list(name, fresh.values(), country)
     if settled | fresh.keys() != set(state.added.get(name, ())):
         difference.added[name] = sorted(settled | fresh.keys())
         difference.contacts[name] = all_of_them

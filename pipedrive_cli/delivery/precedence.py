@@ -23,14 +23,14 @@ better ones to its survivor (`merged_state`). Nothing here knows events: `fold` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from pipedrive_cli.model import Kind, Value, Values
-from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.pipedrive.contacts import email_form, former_phone_form, phone_form
 
 NO_TIME = -(1 << 62)  # before any date that an event can bear
 FOREIGN = NO_TIME - 1
@@ -82,11 +82,22 @@ class PrecedenceRules:
     contacts: Literal["add", "replace"] = "add"
     name_fallback: tuple[str, ...] = ("email", "user_id")
     same: Callable[[Kind, str, Value, Value], bool] = lambda _kind, _address, a, b: bool(a == b)
+    country: str | None = None  # completes national phone numbers
 
 
-def comparable(contact_field: str, value: str) -> str:
-    """The form in which two emails or phones are compared: trimmed and caseless; for phones the digits and +."""
-    return phone_form(value) if contact_field == "phones" else email_form(value)
+def comparable(contact_field: str, value: str, country: str | None = None) -> str:
+    """The form in which two emails or phones are compared; `contacts` has the rules."""
+    return phone_form(value, country) if contact_field == "phones" else email_form(value)
+
+
+def settled_forms(contact_field: str, forms: Iterable[str], country: str | None = None) -> set[str]:
+    """The forms of emails or phones that were settled once, whichever form was usual when they were."""
+    return {known for form in forms for known in (form, comparable(contact_field, form, country))}
+
+
+def is_settled(contact_field: str, value: str, form: str, settled: set[str]) -> bool:
+    """Whether an email or phone, in this comparable form, was settled once: in the former form of phones, too."""
+    return form in settled or (contact_field == "phones" and former_phone_form(value) in settled)
 
 
 def blank(value: Value) -> bool:

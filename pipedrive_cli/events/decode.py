@@ -2,7 +2,8 @@
 
 The rules are those of the event spec, with these additions:
 
-- A key (user, group, previous, anonymous id) is text, or a whole number as digits. An empty key counts as missing.
+- A key (user, group, previous, anonymous id) is text, or a whole number as digits. An empty key counts as missing, and
+  so does what programs write where they know nobody (`null`, `undefined`, zeros, unfilled templates); that is noticed.
 - An event without user id, anonymous id and Pipedrive id of a person is refused, except a group that names an
   organization (the organization alone is written) and pages and screens (they are skipped anyway).
 - An event without `timestamp` has the time of its `originalTimestamp`; the spec's formula for servers is not applied.
@@ -19,8 +20,9 @@ from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
-from pipedrive_cli.events.times import read_time
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventType
+from pipedrive_cli.text_forms import names_nobody, visible
+from pipedrive_cli.timestamps import read_time
 
 _TYPES: Final[dict[str, EventType]] = {
     "identify": "identify",
@@ -173,26 +175,26 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     if kind == "identify" and context_traits:
         traits = {**context_traits, **traits} if traits else context_traits
     name = group_id = previous_id = None
+    nobody: list[tuple[str, str]] = []
     if kind == "track":
         name = _event_name(wire.event)
     elif kind == "group":
-        group_id = _group_id(wire, traits)
+        group_id = _group_id(wire, traits, nobody)
     elif kind == "alias":
         previous_id = _first_key(
             "bad_previous_id",
+            nobody,
             ("previousId", wire.previous_id),
             ("traits.previousId", traits.get("previousId")),
             ("context.traits.previousId", context_traits.get("previousId")),
         )
-    user_id = _key(wire.user_id, "userId", "bad_user_id")
+    user_id = _key(wire.user_id, "userId", "bad_user_id", nobody)
     if user_id is None:
-        user_id = _user_id_of_traits(kind, traits, context_traits)
-    anonymous_id = wire.anonymous_id
-    if type(anonymous_id) is not str or not 0 < len(anonymous_id := anonymous_id.strip()) <= KEY_LIMIT:
-        anonymous_id = _anonymous_id(wire.anonymous_id, needed=user_id is None)
+        user_id = _user_id_of_traits(kind, traits, context_traits, nobody)
+    anonymous_id = _anonymous_id(wire.anonymous_id, nobody, needed=user_id is None)
     ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else _NONE
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
-        raise EventRefused(refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId"))
+        raise EventRefused(_nobody(nobody))
     time, ahead, unreadable = _time(wire, now, own)
     integrations = wire.integrations
     return Event(
@@ -212,7 +214,16 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         ahead,
         unreadable,
         _consent(context) if context is not None else None,
+        tuple(nobody),
     )
+
+
+def _nobody(nobody: list[tuple[str, str]]) -> Complaint:
+    """Why an event is refused that names no user; `nobody` are ids that count as missing, by field."""
+    if not nobody:
+        return refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId")
+    field, text = nobody[0]
+    return refusal("missing_user_id", f"{field} names nobody, and there is no anonymous id either", field, text)
 
 
 def _consent(context: Context) -> Consent | None:
@@ -243,11 +254,12 @@ def _event_name(value: Any) -> str:
 # -- keys
 
 
-def _key(value: Any, field: str, code: ComplaintCode) -> str | None:
+def _key(value: Any, field: str, code: ComplaintCode, nobody: list[tuple[str, str]]) -> str | None:
+    """The key that `value` holds; None where there is none. One that names nobody is noted with its field."""
     if value is None:
         return None
     if type(value) is str:
-        text = value.strip()
+        text = visible(value)
     elif type(value) is int:
         text = str(value)
     elif type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
@@ -256,21 +268,27 @@ def _key(value: Any, field: str, code: ComplaintCode) -> str | None:
         raise EventRefused(refusal(code, f"{field} must be text or a whole number", field, value))
     if len(text) > KEY_LIMIT:
         raise EventRefused(refusal("key_too_long", f"{field} is longer than {KEY_LIMIT} characters", field, text))
+    if text and names_nobody(text):
+        nobody.append((field, text))
+        return None
     return text or None
 
 
-def _first_key(code: ComplaintCode, *candidates: tuple[str, Any]) -> str | None:
+def _first_key(code: ComplaintCode, nobody: list[tuple[str, str]], *candidates: tuple[str, Any]) -> str | None:
     for field, value in candidates:
-        key = _key(value, field, code)
+        key = _key(value, field, code, nobody)
         if key is not None:
             return key
     return None
 
 
-def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], context_traits: Mapping[str, Any]) -> str | None:
+def _user_id_of_traits(
+    kind: EventType, traits: Mapping[str, Any], context_traits: Mapping[str, Any], nobody: list[tuple[str, str]]
+) -> str | None:
     """The user id where `userId` is missing. `traits.id` names a user only on identify, `context.traits.id` always."""
     return _first_key(
         "bad_user_id",
+        nobody,
         ("traits.userId", traits.get("userId")),
         ("traits.id", traits.get("id") if kind == "identify" else None),
         ("context.traits.userId", context_traits.get("userId")),
@@ -278,9 +296,10 @@ def _user_id_of_traits(kind: EventType, traits: Mapping[str, Any], context_trait
     )
 
 
-def _group_id(wire: Wire, traits: Mapping[str, Any]) -> str | None:
+def _group_id(wire: Wire, traits: Mapping[str, Any], nobody: list[tuple[str, str]]) -> str | None:
     return _first_key(
         "bad_group_id",
+        nobody,
         ("groupId", wire.group_id),
         ("traits.groupId", traits.get("groupId")),
         ("traits.id", traits.get("id")),
@@ -288,10 +307,10 @@ def _group_id(wire: Wire, traits: Mapping[str, Any]) -> str | None:
     )
 
 
-def _anonymous_id(value: Any, *, needed: bool) -> str | None:
+def _anonymous_id(value: Any, nobody: list[tuple[str, str]], *, needed: bool) -> str | None:
     """The anonymous id. A bad one is ignored where it is not `needed`, because the event has a user id."""
     try:
-        return _key(value, "anonymousId", "bad_anonymous_id")
+        return _key(value, "anonymousId", "bad_anonymous_id", nobody if needed else [])
     except EventRefused:
         if needed:
             raise

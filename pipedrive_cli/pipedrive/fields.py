@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+from pipedrive_cli.config.model import Values
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.pipedrive.moments import date_range, day, time_of_day, time_range
 from pipedrive_cli.pipedrive.sameness import (
@@ -43,21 +45,31 @@ from pipedrive_cli.pipedrive.values import (
     word,
 )
 
+USUAL: Final = Values()  # how texts are read where the config says nothing
 
-def converter(field: Field, currencies: frozenset[str] | None = None) -> Converter:
-    """The converter of a field, with its options prepared. Values of types that are not in the table stay unchanged."""
+
+def converter(field: Field, currencies: frozenset[str] | None = None, reading: Values = USUAL) -> Converter:
+    """The converter of a field, with its options prepared. Values of types that are not in the table stay unchanged.
+
+    `reading` is how the config has texts read.
+    """
     row = TYPES.get(field.type)
-    return as_it_is if row is None else row.make(field, currencies)
+    return as_it_is if row is None else row.make(field, currencies, reading)
 
 
-def same(field_type: str, ours: Any, theirs: Any) -> bool:
-    """Whether Pipedrive's value (`theirs`) is the one we would send (`ours`). The type is a field's, or `price`."""
+def same(field_type: str, ours: Any, theirs: Any, country: str | None = None) -> bool:
+    """Whether Pipedrive's value (`theirs`) is the one we would send (`ours`). The type is a field's, or `price`.
+
+    `country` completes national phone numbers.
+    """
     row = TYPES.get(field_type)
     compare = same_text if row is None else row.same
     if compare is same_text and type(ours) is str and type(theirs) is str:
         return ours.strip() == theirs.strip()  # a quick way for nearly all values
     if says_nothing(ours) or says_nothing(theirs):
         return says_nothing(ours) and says_nothing(theirs)
+    if compare is same_phone:
+        return same_phone(ours, theirs, country)
     return compare(ours, theirs)
 
 
@@ -65,16 +77,28 @@ def _choices(field: Field) -> tuple[tuple[int, str], ...]:
     return tuple((option.id, option.label) for option in field.options)
 
 
+Make: TypeAlias = Callable[[Field, frozenset[str] | None, Values], Converter]
+
+
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """One type: `make` makes the converter of a field and the account's currencies; `same` compares two values."""
+    """One type: `make` makes the converter of a field, the account's currencies and how texts are read; `same`
+    compares two values."""
 
-    make: Callable[[Field, frozenset[str] | None], Converter]
+    make: Make
     same: Callable[[Any, Any], bool] = same_text
 
 
 def _always(to: Converter, alike: Callable[[Any, Any], bool] = same_text) -> FieldType:
-    return FieldType(lambda field, currencies: to, alike)
+    return FieldType(lambda field, currencies, reading: to, alike)
+
+
+def _dates(to: Callable[..., Any], alike: Callable[[Any, Any], bool] = same_text) -> FieldType:
+    return FieldType(lambda field, currencies, reading: partial(to, dates=reading.dates), alike)
+
+
+def _numbers(to: Callable[..., Any]) -> FieldType:
+    return FieldType(lambda field, currencies, reading: partial(to, decimals=reading.decimals), same_number)
 
 
 TYPES: Final[dict[str, FieldType]] = {
@@ -83,17 +107,19 @@ TYPES: Final[dict[str, FieldType]] = {
     "varchar_options": _always(text(255)),
     "text": _always(text(65_535)),
     "phone": _always(text(255), same_phone),
-    "double": _always(number, same_number),
-    "int": _always(integer, same_number),
+    "double": _numbers(number),
+    "int": _numbers(integer),
     "boolean": _always(boolean),
-    "monetary": FieldType(lambda field, currencies: monetary(currencies), same_money),
-    "enum": FieldType(lambda field, currencies: one_of(_choices(field))),
-    "set": FieldType(lambda field, currencies: several_of(_choices(field)), same_set),
-    "date": _always(day),
-    "daterange": _always(date_range, same_range),
+    "monetary": FieldType(lambda field, currencies, reading: monetary(currencies, reading), same_money),
+    "enum": FieldType(lambda field, currencies, reading: one_of(_choices(field))),
+    "set": FieldType(
+        lambda field, currencies, reading: several_of(_choices(field), frozenset(reading.nothing)), same_set
+    ),
+    "date": _dates(day),
+    "daterange": _dates(date_range, same_range),
     "time": _always(time_of_day, same_time),
     "timerange": _always(time_range, same_time),
-    "address": _always(address),
+    "address": FieldType(lambda field, currencies, reading: partial(address, nothing=frozenset(reading.nothing))),
     "user": _always(record_id, same_number),
     "org": _always(record_id, same_number),
     "people": _always(record_id, same_number),
@@ -101,5 +127,5 @@ TYPES: Final[dict[str, FieldType]] = {
     "billing_frequency": _always(word(BILLING)),
     # Our own names, for values of standard fields.
     "marketing_status": _always(word(MARKETING)),
-    "price": FieldType(lambda field, currencies: monetary(currencies), same_money),
+    "price": FieldType(lambda field, currencies, reading: monetary(currencies, reading), same_money),
 }

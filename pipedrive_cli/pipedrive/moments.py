@@ -1,18 +1,19 @@
 """Converters for fields of dates and times. Pure: reads no clock.
 
-As in `values`, a converter returns API v2's form or raises `Unfit`.
+As in `values`, a converter returns API v2's form, None for a time that was never set, or raises `Unfit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from contextlib import suppress
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
 from pipedrive_cli.pipedrive.values import Unfit
+from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, is_zero_time, read_moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -35,50 +36,43 @@ def _date(days: int) -> str:
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
-def moment(value: Any) -> str:
-    """A moment as whole-second UTC, from ISO 8601 (no offset: UTC) or from seconds or milliseconds since 1970."""
-    try:
-        found = _epoch(value) if isinstance(value, int | float) else _iso(value)
-        if found is not None:
-            return rfc3339((found - _EPOCH) // _MICROSECOND)
-    except (ValueError, OverflowError):
-        pass
-    raise Unfit("takes a time such as 2026-03-01T12:00:00Z")
+def moment(value: Any, dates: DateOrder = "iso") -> str | None:
+    """A moment as whole-second UTC; without an offset it is UTC. `timestamps` has the forms that are read."""
+    found = read_moment(value, dates)
+    if found is not None:
+        try:
+            return rfc3339((found - EPOCH) // _MICROSECOND)
+        except OverflowError:
+            pass
+    if is_zero_time(value):
+        return None
+    raise Unfit("takes a time such as 2026-03-01T12:00:00Z" + _order_unknown(value, dates))
 
 
-def day(value: Any) -> str:
+def day(value: Any, dates: DateOrder = "iso") -> str | None:
     """A date, from a date or a date-time. A date-time gives the date that is written in it, whatever its offset."""
-    try:
-        if type(value) is str and len(value) == 10 and value[4] == "-":
+    if type(value) is str and len(value) == 10 and value[4] == "-" and value[7] == "-":
+        with suppress(ValueError):
             return _plain_day(value)
-        found = _epoch(value) if isinstance(value, int | float) else _iso(value)
-        if found is not None:
-            return found.date().isoformat()
-    except (ValueError, OverflowError):
-        pass
-    raise Unfit("takes a date such as 2026-03-01")
+    found = read_moment(value, dates)
+    if found is not None:
+        return found.date().isoformat()
+    if is_zero_time(value):
+        return None
+    raise Unfit("takes a date such as 2026-03-01" + _order_unknown(value, dates))
+
+
+def _order_unknown(value: Any, dates: DateOrder) -> str:
+    """What to do about a date of which nobody has said whether the day or the month comes first."""
+    if dates == "iso" and has_order(value):
+        return "; where the day comes first, set values.dates: day first"
+    return ""
 
 
 @lru_cache(maxsize=4_096)
-def _plain_day(written: str) -> str:
-    return date.fromisoformat(written).isoformat()
-
-
-def _epoch(value: float) -> datetime | None:
-    """Seconds or milliseconds since 1970, told apart by size. Only from 1973 on: 20260301 is a date."""
-    if isinstance(value, bool) or not 1e8 <= value < 1e14:
-        return None
-    return _EPOCH + timedelta(seconds=value if value < 1e11 else value / 1_000)
-
-
-def _iso(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    written = value.strip().replace("/", "-", 2)
-    if len(written) < 10 or written[4] != "-" or written[7] != "-" or written[10:11] not in {"", "T", "t", " "}:
-        return None
-    found = datetime.fromisoformat(written)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+def _plain_day(written: str) -> str | None:
+    found = date.fromisoformat(written)
+    return None if found == date.min else found.isoformat()  # the first day of the year 1 is a date never set
 
 
 def clock_text(value: Any) -> str | None:
@@ -118,13 +112,14 @@ def _ends(value: Any) -> tuple[Any, Any, Mapping[str, Any]]:
     return None, None, {}
 
 
-def date_range(value: Any) -> dict[str, str]:
+def date_range(value: Any, dates: DateOrder = "iso") -> dict[str, str]:
     """Two dates."""
     first, last, _ = _ends(value)
-    try:
-        return {"value": day(first), "until": day(last)}
-    except Unfit:
-        raise Unfit('takes two dates such as {"value": "2026-03-01", "until": "2026-03-31"}') from None
+    with suppress(Unfit):
+        start, end = day(first, dates), day(last, dates)
+        if start is not None and end is not None:
+            return {"value": start, "until": end}
+    raise Unfit('takes two dates such as {"value": "2026-03-01", "until": "2026-03-31"}')
 
 
 def time_range(value: Any) -> dict[str, str]:

@@ -6,14 +6,12 @@ leave out blank values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from pipedrive_cli.pipedrive.contacts import phone_form
 from pipedrive_cli.pipedrive.moments import clock_text
 from pipedrive_cli.pipedrive.values import Unfit, number, plain
-
-_NO_DIGITS: Final = re.compile("[^0-9+]+")
 
 
 def _compared_part(value: Any) -> Any:
@@ -50,19 +48,8 @@ def _member(item: Any) -> Any:
     return repr(member) if isinstance(member, list | tuple | Mapping) else member  # no option; must be hashable
 
 
-def same_phone(ours: Any, theirs: Any) -> bool:
-    return phone_form(str(_compared_part(ours))) == phone_form(str(_compared_part(theirs)))
-
-
-def phone_form(value: str) -> str:
-    """The form in which phone numbers are compared: digits and +; text without any digit in lower case."""
-    digits = _NO_DIGITS.sub("", value) if value.isascii() else "".join(c for c in value if c.isdigit() or c == "+")
-    return digits if digits.strip("+") else value.strip().casefold()
-
-
-def email_form(value: str) -> str:
-    """The form in which email addresses are compared: trimmed, in lower case."""
-    return value.strip().casefold()
+def same_phone(ours: Any, theirs: Any, country: str | None = None) -> bool:
+    return phone_form(str(_compared_part(ours)), country) == phone_form(str(_compared_part(theirs)), country)
 
 
 def same_time(ours: Any, theirs: Any) -> bool:

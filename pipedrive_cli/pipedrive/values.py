@@ -1,16 +1,19 @@
 """Converters, one per kind of value: numbers, text, options, addresses and money. `moments` has those for times.
 
-A converter returns the value in API v2's form, changed only where nothing is lost, and raises `Unfit` otherwise. Knows
-neither events nor records.
+A converter returns the value in API v2's form, changed only where nothing is lost, None for a value that says nothing,
+and raises `Unfit` otherwise. How texts are read is the config's section `values`. Knows neither events nor records.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any, Final, TypeAlias
 
+from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
+from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, read_amount
+from pipedrive_cli.text_forms import caseless_form, label_form
 
 Converter: TypeAlias = Callable[[Any], Any]
 
@@ -25,27 +28,66 @@ class Unfit(Exception):
     """A value that does not fit its field; the message completes "the field ..."."""
 
 
-def says_nothing(value: Any) -> bool:
-    """Whether a value is missing, null, blank text, an empty list or an empty object."""
+class NoCurrency(Unfit):
+    """An amount that would fit if somebody said in which currency it is."""
+
+
+class WrongCurrency(Unfit):
+    """The currency that stands beside an amount is none of the account's."""
+
+
+def says_nothing(value: Any, words: Set[str] = frozenset()) -> bool:
+    """Whether a value is missing, null, blank text, an empty list or object, or a text that is one of `words`."""
     if type(value) is str:
-        return not value or value.isspace()
+        return not value or value.isspace() or (bool(words) and value.strip() in words)
     return value is None or (not value and isinstance(value, list | dict))
+
+
+def words_beside(nothing: Set[str], labels: Iterable[str]) -> frozenset[str]:
+    """The texts that say nothing in a field with these options: what is an option's label says something."""
+    taken = {caseless_form(label) for label in labels}
+    return frozenset(word for word in nothing if caseless_form(word) not in taken)
 
 
 WHOLE: Final = 1 << 63  # larger whole numbers fit neither Pipedrive's numbers nor the journal
 
 
-def number(value: Any) -> int | float:
-    """A number, or text that is a JSON number; text without a fraction becomes a whole number."""
-    found = _number(value)
+def number(value: Any, decimals: Decimals = "point") -> int | float:
+    """A number, or a text that is one as people write it; text without a fraction becomes a whole number."""
+    return _bounded(_number(value, decimals), value, decimals)
+
+
+def _bounded(found: float | None, value: Any, decimals: Decimals) -> int | float:
     if found is None:
-        raise Unfit("takes a number such as 12.5, without thousands separators")
+        if decimals == "point" and isinstance(value, str) and needs_comma(value):
+            raise Unfit("takes a number such as 1200.5; where a comma is the decimal sign, set values.decimals: comma")
+        raise Unfit("takes a number such as 1200.5" if decimals == "point" else "takes a number such as 1200,5")
     if not -WHOLE <= found < WHOLE and isinstance(found, int):
         raise Unfit("takes numbers of at most 18 digits")
     return found
 
 
-def _number(value: Any) -> int | float | None:
+def _number(value: Any, decimals: Decimals) -> int | float | None:
+    if isinstance(value, str):
+        amount = amount_in(value, decimals)
+        return None if amount is None else amount.number
+    return _json_number(value)
+
+
+def amount_in(text: str, decimals: Decimals) -> Amount | None:
+    """The number in a text, and what its currency sign tells; None where it is no number."""
+    # A program's number comes first, save where people and programs write the same for different numbers.
+    if decimals == "point" or not ("," in text or "." in text):
+        found = _json_number(text)
+        if found is not None:
+            return Amount(found)
+    amount = read_amount(text, decimals)
+    if amount is None and decimals == "comma" and (found := _json_number(text)) is not None:
+        amount = Amount(found)
+    return amount if amount is None or math.isfinite(amount.number) else None
+
+
+def _json_number(value: Any) -> int | float | None:
     if type(value) is int:
         return value
     if isinstance(value, float):
@@ -82,10 +124,10 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
-def integer(value: Any) -> int:
+def integer(value: Any, decimals: Decimals = "point") -> int:
     """A whole number; 5.0 and "5" are whole."""
     try:
-        found = number(value)
+        found = number(value, decimals)
     except Unfit:
         found = math.nan
     if isinstance(found, int) or (found.is_integer() and -WHOLE <= found < WHOLE):
@@ -138,17 +180,25 @@ def text(longest: int) -> Converter:
 
 
 def boolean(value: Any) -> bool:
-    """true and false, also as text or as 1 and 0."""
+    """true and false, also as 1 and 0, or in words: yes and no, on and off, in some languages."""
+    found = truth(value)
+    if found is None:
+        raise Unfit("takes true or false")
+    return found
+
+
+def truth(value: Any) -> bool | None:
+    """What a value says of true and false; None where it says something else."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | str):
-        found = _BOOLEANS.get(str(value).strip().casefold())
-        if found is not None:
-            return found
-    raise Unfit("takes true or false")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _BOOLEANS.get(caseless_form(str(value))) if isinstance(value, int | str) else None
 
 
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+_YES: Final = "true 1 yes y on t checked enabled ja oui sí si sim tak ano igen да"
+_NO: Final = "false 0 no n off f unchecked disabled nein non não nao nie ne nem nee nej нет"
+_BOOLEANS: Final = dict.fromkeys(_YES.split(), True) | dict.fromkeys(_NO.split(), False)
 
 
 def visible_to(value: Any) -> int:
@@ -175,14 +225,21 @@ def word(words: tuple[str, ...]) -> Converter:
 
 
 def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
-    """The id of an option that is named by its id or its label (exactly, or without case where that is unambiguous)."""
+    """The id of an option that is named by its id or its label (exactly, or without case where that is unambiguous).
+
+    true and false in events mean the options that say yes and no.
+    """
     choices = tuple(known)
     by_id = {str(found): found for found, _ in choices}
     exact: dict[str, list[Any]] = {}
+    formed: dict[str, list[Any]] = {}
     caseless: dict[str, list[Any]] = {}
+    truths: dict[bool | None, list[Any]] = {}
     for found, label in choices:
         exact.setdefault(label.strip(), []).append(found)
-        caseless.setdefault(label.strip().casefold(), []).append(found)
+        formed.setdefault(label_form(label), []).append(found)
+        caseless.setdefault(caseless_form(label), []).append(found)
+        truths.setdefault(truth(label), []).append(found)
     labels = [label for _, label in choices]
     offer = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
 
@@ -193,7 +250,13 @@ def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
             by_number = by_id.get(key)
             if by_number is not None and not isinstance(value, str):
                 return by_number
-            for found in (exact.get(key), None if by_number is None else [by_number], caseless.get(key.casefold())):
+            for found in (
+                exact.get(key),
+                formed.get(label_form(key)),
+                None if by_number is None else [by_number],
+                caseless.get(caseless_form(key)),
+                truths.get(said) if (said := truth(value)) is not None else None,
+            ):
                 if found is not None:
                     if len(found) == 1:
                         return found[0]
@@ -210,21 +273,25 @@ def _short(named: str) -> str:
     return repr(named if len(named) <= LONGEST_QUOTED else f"{named[: LONGEST_QUOTED - 1]}…")
 
 
-def several_of(known: Iterable[tuple[Any, str]]) -> Converter:
-    """The ids of options, from a list, from text with commas, or from one option; without doubles, in order."""
-    one = one_of(known)
+def several_of(known: Iterable[tuple[Any, str]], nothing: Set[str] = frozenset()) -> Converter:
+    """The ids of options, from a list, from text with commas, or from one option; without doubles, in order.
 
-    def to_options(value: Any) -> list[Any]:
+    `nothing` are texts that say nothing, unless they are the label of an option.
+    """
+    choices = tuple(known)
+    one, words = one_of(choices), words_beside(nothing, (label for _, label in choices))
+
+    def to_options(value: Any) -> list[Any] | None:
         if isinstance(value, list):
-            items = [item for item in value if not says_nothing(item)]
+            items = [item for item in value if not says_nothing(item, words)]
         elif isinstance(value, str) and "," in value:
             try:
                 return [one(value)]  # a label may contain a comma
             except Unfit:
-                items = [item for item in value.split(",") if not says_nothing(item)]
+                items = [item for item in value.split(",") if not says_nothing(item, words)]
         else:
             items = [value]
-        return list(dict.fromkeys(one(item) for item in items))
+        return list(dict.fromkeys(one(item) for item in items)) or None
 
     return to_options
 
@@ -243,8 +310,11 @@ ADDRESS_PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 
 
-def address(value: Any) -> dict[str, str]:
-    """An address from one line of text, from Pipedrive's own form, or from traits: street, city, state and so on."""
+def address(value: Any, nothing: Set[str] = frozenset()) -> dict[str, str] | None:
+    """An address from one line of text, from Pipedrive's own form, or from traits: street, city, state and so on.
+
+    `nothing` are texts that say nothing in a part.
+    """
     if isinstance(value, str):
         return {"value": value.strip()}
     if isinstance(value, dict):
@@ -254,19 +324,24 @@ def address(value: Any) -> dict[str, str]:
                 if isinstance(given := value.get(spelling), BrokenText):
                     raise Unfit(BROKEN)
                 part = plain(given)
-                if part is not None and not says_nothing(part):
+                if part is not None and not says_nothing(part, nothing):
                     parts[name] = part.strip()
                     break
         line = value.get("value")
-        if not isinstance(line, str) or says_nothing(line):
+        if not isinstance(line, str) or says_nothing(line, nothing):
             line = ", ".join(parts.values())
         if line:
             return {"value": line.strip(), **parts}
+        if nothing and any(spelling in value for _, spellings in ADDRESS_PARTS for spelling in spellings):
+            return None
     raise Unfit("takes an address: text, or an object of street, city, state, postalCode, country")
 
 
 def currency(known: frozenset[str] | None) -> Converter:
-    """A currency code in capitals: one of the account's, or three letters where the account's are unknown."""
+    """A currency's code in capitals, from the code or from a sign or name that means one currency alone.
+
+    One of the account's, or any three letters where the account's are unknown.
+    """
 
     codes = sorted(known or ())
     offer = ", ".join(codes[:10]) + (f" and {len(codes) - 10} more" if len(codes) > 10 else "")
@@ -274,7 +349,9 @@ def currency(known: frozenset[str] | None) -> Converter:
     def to_currency(value: Any) -> str:
         if known is not None and type(value) is str and value in known:
             return value
-        code = value.strip().upper() if isinstance(value, str) else ""
+        written = value.strip() if isinstance(value, str) else ""
+        named = CURRENCY_NAMES.get(written.casefold(), frozenset())
+        code = next(iter(named)) if len(named) == 1 else written.upper()
         if known is None:
             if len(code) == 3 and code.isascii() and code.isalpha():
                 return code
@@ -286,15 +363,60 @@ def currency(known: frozenset[str] | None) -> Converter:
     return to_currency
 
 
-def monetary(known: frozenset[str] | None) -> Converter:
-    """An amount with its currency, from `{value or amount, currency}`."""
-    to_currency = currency(known)
+def monetary(known: frozenset[str] | None, reading: Values) -> Converter:
+    """An amount with its currency, from `{value or amount, currency}` or from a text or number."""
+    read = money_reader(known, reading)
 
-    def to_money(value: Any) -> dict[str, Any]:
-        given = value if isinstance(value, dict) else {"value": value}
-        amount = given.get("value", given.get("amount"))
-        if says_nothing(amount) or says_nothing(given.get("currency")):
-            raise Unfit('takes an amount and a currency such as {"value": 12.5, "currency": "EUR"}')
-        return {"value": number(amount), "currency": to_currency(given["currency"])}
+    def to_money(value: Any) -> dict[str, Any] | None:
+        found = read(value, None)
+        return None if found is None else {"value": found[0], "currency": found[1]}
 
     return to_money
+
+
+MoneyReader: TypeAlias = Callable[[Any, Any], "tuple[int | float, str] | None"]
+
+
+def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
+    """Reads an amount and its currency from a value and the currency that stands beside it, if any does.
+
+    The amount's own currency comes first, then the one beside it, then what its sign tells, then the config's. None
+    where the amount says nothing; raises `NoCurrency` where nobody says in which currency it is.
+    """
+    to_currency, words = currency(known), frozenset(reading.nothing)
+
+    def read(value: Any, beside: Any) -> tuple[int | float, str] | None:
+        given = value if isinstance(value, dict) else {"value": value}
+        amount = given.get("value", given.get("amount"))
+        if says_nothing(amount, words):
+            if isinstance(value, dict) and not given.keys() & {"value", "amount"}:
+                raise Unfit('takes an amount and a currency such as {"value": 12.5, "currency": "EUR"}')
+            return None
+        in_text = amount_in(amount, reading.decimals) if isinstance(amount, str) else None
+        found = _json_number(amount) if in_text is None and not isinstance(amount, str) else in_text and in_text.number
+        figure = _bounded(found, amount, reading.decimals)
+        sign = None if in_text is None else in_text.currencies
+        own = given.get("currency")
+        code = beside if says_nothing(own, words) else own
+        if not says_nothing(code, words):
+            try:
+                named = to_currency(code)
+            except Unfit as reason:
+                raise reason if code is own else WrongCurrency(str(reason)) from reason
+            if sign is not None and named not in sign:
+                raise Unfit(f"takes one currency; the amount's own sign is not that of {named}, which is given with it")
+            return figure, named
+        return figure, to_currency(_from_sign(sign, reading.currency))
+
+    return read
+
+
+def _from_sign(sign: frozenset[str] | None, usual: str | None) -> str:
+    """The currency of an amount that has none beside it."""
+    if sign is None or usual in sign:
+        if usual is None:
+            raise NoCurrency("takes an amount with its currency, and nothing says which")
+        return usual
+    if len(sign) == 1:
+        return next(iter(sign))
+    raise NoCurrency("takes an amount with its currency, and its sign may mean several")

@@ -100,8 +100,16 @@ _EVENTS: dict[str, Words] = {
         "The rest of the event is sent. Mend the value, or map the trait to a field of a fitting type.",
     ),
     "amount_without_currency": Words(
-        "an amount without a currency is not sent",
-        "Let events carry a `currency` beside the amount; for leads `leads.default_currency` stands in.",
+        "an amount without a currency cannot be sent",
+        "Set `values.currency` in the config, or let events carry a `currency`. Whoever wants no amounts maps them to "
+        "null.",
+    ),
+    "says_nothing": Words(
+        "a value that says nothing was left out", "`values.nothing` in the config lists such texts; [] sends them all."
+    ),
+    "placeholder_id": Words(
+        "an id that names nobody counts as missing",
+        "A program wrote it where it knew no id, for many people alike. See what fills this place in your events.",
     ),
     "products_missing": Words(
         "the order has no products", "`properties.products` must be a list with something in it."

@@ -21,6 +21,7 @@ from pipedrive_cli.pipedrive.reading_account import read_fields
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.embedded import field_names
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.pins import Pins
 from pipedrive_cli.transform.targets import ID_TYPES, FieldTarget, is_key, resolve_field
 
@@ -66,7 +67,7 @@ async def missing_fields(
         fields = await _fields(connection, kind) if lacking else ()
         account = Account(fields={kind: fields}, pinned=pinned or {})
         for name in lacking:
-            alike = [field for field in fields if field.name.strip().casefold() == name.strip().casefold()]
+            alike = [field for field in fields if caseless_form(field.name) == caseless_form(name)]
             if isinstance(resolve_field(kind, name, account), FieldTarget) or any(
                 f.name.strip() == name.strip() for f in alike
             ):

@@ -55,7 +55,7 @@ def sandbox_currencies(config: Config) -> tuple[str, ...]:
     """The currencies that every account begins with, and the config's own."""
     from pipedrive_cli.sandbox.options import ISO_4217  # noqa: PLC0415 - as above
 
-    own = config.leads.default_currency
+    own = config.reading.currency
     return ISO_4217 if own is None or own in ISO_4217 else (*ISO_4217, own)
 
 

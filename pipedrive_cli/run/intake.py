@@ -31,6 +31,7 @@ from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, T
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
 
@@ -55,7 +56,7 @@ def passes(event: Event, filters: Filters) -> bool:
         return False
     if filters.types and event.type not in filters.types:
         return False
-    if filters.names and (event.name or "").strip().casefold() not in filters.names:
+    if filters.names and caseless_form(event.name or "") not in filters.names:
         return False
     return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.model import Privacy
+from pipedrive_cli.config.model import Privacy, Values
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.events.cloud import CloudObject
@@ -144,6 +144,8 @@ def _version(item: CloudObject) -> bytes:
 def meaning_of(config: Config) -> bytes:
     """A digest of what the config makes of events: with another one, files must be read again."""
     chosen: tuple[object, ...] = (config.identity, config.fields, config.events, config.leads, config.products)
+    if config.values != Values():
+        chosen += (config.values,)
     if config.privacy != Privacy():
         # Only where it is asked: files that were read before there was such a question stay known.
         chosen += (config.privacy,)

@@ -17,6 +17,7 @@ from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.run.advice import made_for_it
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
@@ -129,7 +130,7 @@ def _objects_of(event: Event) -> Iterator[TraitObjects]:
     if event.type == "group":
         yield "organizations", "traits.", (event.traits,)
     elif event.type == "track":
-        name = (event.name or "").casefold()
+        name = caseless_form(event.name or "")
         products = event.properties.get("products")
         if name == "product viewed":
             yield "products", "properties.", (event.properties,)

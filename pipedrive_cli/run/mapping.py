@@ -19,6 +19,7 @@ from pipedrive_cli.model import KINDS, Consent, Event, Kind, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 _NEEDS: dict[str, frozenset[Kind]] = {
@@ -35,7 +36,7 @@ _NOTHING: frozenset[Kind] = frozenset()
 def kinds_of(event: Event) -> frozenset[Kind]:
     """The kinds of record that an event of this type and name can be about."""
     if event.type == "track":
-        return _PRODUCTS if (event.name or "").casefold() in _PRODUCT_EVENTS else _LEADS
+        return _PRODUCTS if caseless_form(event.name or "") in _PRODUCT_EVENTS else _LEADS
     return _NEEDS.get(event.type, _NOTHING)
 
 

@@ -37,6 +37,7 @@ from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
@@ -167,7 +168,7 @@ class Sample:
         return max(1.0, sum(size or 0 for size in sizes) / self._first.bytes_read)
 
     def _count_event(self, entry: Entry, event: Event, transform: Transform) -> None:
-        name = event.type if event.type != "track" else _NAMED.get((event.name or "").casefold(), "track, as a lead")
+        name = event.type if event.type != "track" else _NAMED.get(caseless_form(event.name or ""), "track, as a lead")
         self._by_kind[name] += 1
         transformed = transform.transform(event)
         self._estimate.add_event(transformed)

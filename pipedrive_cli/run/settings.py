@@ -35,15 +35,18 @@ def _names_by_address(account: Account) -> dict[str, str]:
 def delivery_settings(config: Config, transform: Transform, account: Account) -> DeliverySettings:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 
+    country = config.values.country
+
     def same(kind: Kind, where: str, ours: Value, theirs: Value) -> bool:
         kind_of_value = transform.type_at(kind, where)
-        return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs)
+        return bool(ours == theirs) if kind_of_value is None else same_value(kind_of_value, ours, theirs, country)
 
     rules = PrecedenceRules(
         existing=config.delivery.existing,
         contacts=config.delivery.contacts,
         name_fallback=config.identity.name_fallback,
         same=same,
+        country=country,
     )
     key_address: dict[Kind, str | None] = {
         "persons": transform.user_id_address,

@@ -163,7 +163,7 @@ def _contacts(*, emails: bool) -> Check:
                 if name not in {"value", "primary", "label"}:
                     raise Wrong(where, f"Parameter '{name}' is not allowed for this request")
             text = string(item.get("value"), f"{where}.value", context)
-            if emails and context.options.strict_emails and not re.fullmatch(r"[^@\s]+@[^@\s]+", text.strip()):
+            if emails and context.options.strict_emails and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text.strip()):
                 raise Wrong(f"{where}.value", "The value is not a valid email")
             if not emails and context.options.format_phones:
                 text = formatted_phone(text)

@@ -81,7 +81,7 @@ class SandboxOptions:
     dead_links: Literal["refuse", "take"] = "refuse"  # a link to a deleted person or organization
     merge_contacts: Literal["survivor", "union"] = "survivor"
     format_phones: bool = False
-    strict_emails: bool = False  # an email without @ is refused
+    strict_emails: bool = False  # an email without @, or without a dot behind it, is refused
     empty_custom_fields: Literal["clear", "ignore"] = "clear"  # what `custom_fields: {}` does to a record
     person_post_status: Literal[200, 201] = 200
     field_search: Literal["plain", "items"] = "plain"  # the two shapes the documentation gives itemSearch/field

@@ -16,6 +16,7 @@ from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.setup.new_fields import FieldNames, bare, guess_type
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
 from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, FieldTarget, resolve_field
 
@@ -175,7 +176,7 @@ def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
         written = as_written(kind, field.key, field.name, account)
         target = resolve_field(kind, written, account)
         if isinstance(target, FieldTarget):
-            labels = frozenset(option.label.strip().casefold() for option in field.options)
+            labels = frozenset(caseless_form(option.label) for option in field.options)
             found.append(FieldCandidate(written, (bare(field.name),), target, labels, custom=True))
     return found
 
@@ -260,7 +261,7 @@ def _reasons(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reas
     if likeness >= ALIKE:
         yield "similar name", likeness
     if candidate.custom and len(candidate.labels) > 1:
-        values = {str(plain(value)).strip().casefold() for value in trait.values if not says_nothing(value)}
+        values = {caseless_form(str(plain(value))) for value in trait.values if not says_nothing(value)}
         if len(values) > 1 and values <= candidate.labels:
             yield "its values are the field's options", len(values) / len(candidate.labels)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pipedrive_cli.model import Alias, Complaint, Event, Outcome, RecordName, Transformed
-from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
@@ -29,7 +28,7 @@ def alias(event: Event, rules: MappingRules) -> Transformed:
         return Transformed(complaints=(NO_PREVIOUS,))
     if previous == current or (previous.key == current.key and previous.key is not None):
         return Transformed(complaints=(SAME,))
-    notes = Notes()
+    notes = rules.notes()
     context = context_change(event, current, rules, notes, may_create=False)
     changes = (context,) if context.fields or context.emails or context.phones else ()
     link = Alias(previous, current, event.time)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from fnmatch import translate
 from typing import Any, Final, Literal, TypeAlias
 
+from pipedrive_cli.text_forms import caseless_form
+
 _ALL_ALLOWED: Final = {"All": True}  # as in most events
 
 REMEMBERED = 10_000  # cached routes; hostile input may have a new event name in every event
@@ -39,7 +41,7 @@ Route: TypeAlias = Literal["lead", "product viewed", "order completed", "exclude
 
 
 class Routes:
-    """What a track event becomes, by its name; names are compared trimmed and without case.
+    """What a track event becomes, by its name; names are compared without case, and every kind of space is one.
 
     `exclude` overrides everything else; `include` limits which events become leads. * and ? are wildcards in both.
     """
@@ -55,7 +57,7 @@ class Routes:
         if known is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            known = self._known[name] = self._find(name.strip().casefold())
+            known = self._known[name] = self._find(caseless_form(name))
         return known
 
     def _find(self, name: str) -> Route:
@@ -71,5 +73,5 @@ class Routes:
 def _pattern(wildcards: Sequence[str]) -> re.Pattern[str]:
     # Names are hostile: `translate` makes atomic groups, so that matching does not backtrack. Brackets are escaped,
     # because they are no wildcards here.
-    translated = [translate(each.strip().casefold().replace("[", "[[]")) for each in wildcards]
+    translated = [translate(caseless_form(each).replace("[", "[[]")) for each in wildcards]
     return re.compile("|".join(translated) or "(?!)")  # (?!) matches nothing

@@ -10,6 +10,8 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Label
+from pipedrive_cli.pipedrive.contacts import knows_country
+from pipedrive_cli.text_forms import caseless_form, label_form
 from pipedrive_cli.transform.targets import (
     ID_FIELDS,
     ID_TYPES,
@@ -42,6 +44,7 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
             ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
         problems += _line_problems(kind, config, account, ids)
+    problems += _reading_problems(config)
     if account is not None:
         problems += [*_currency_problems(config, account), *_label_problems(config, account)]
     return problems
@@ -78,7 +81,7 @@ def _advice(kind: Kind, written: str, account: Account | None) -> str:
             if (field := next((field for field in theirs if field.key == written), None)) is not None:
                 return f"it is the key of {field.name}, a field of {other}; {look}"
         return f"it may be another account's, or deleted; {look}"
-    if any(field.name.strip().casefold() == written.strip().casefold() for field in fields):
+    if any(caseless_form(field.name) == caseless_form(written) for field in fields):
         return "write it as Pipedrive has it: upper and lower case count"
     return f"{look}; {MAKE_IT}"
 
@@ -100,11 +103,19 @@ def _id_advice(kind: Kind, account: Account | None) -> str:
     return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
 
 
+def _reading_problems(config: Config) -> Iterator[ConfigProblem]:
+    country = config.values.country
+    if country is not None and not knows_country(country):
+        yield ConfigProblem(
+            "values.country", f"{country} is no country whose numbers are known", hint="DE, for example"
+        )
+
+
 def _currency_problems(config: Config, account: Account) -> Iterator[ConfigProblem]:
-    code = config.leads.default_currency
+    code = config.reading.currency
     if code is not None and account.currencies is not None and code not in account.currencies:
         yield ConfigProblem(
-            "leads.default_currency",
+            "values.currency" if config.values.currency is not None else "leads.default_currency",
             f"the account has no currency {code}",
             hint=f"it has {listed(sorted(account.currencies))}; more are added in Pipedrive's company settings",
         )
@@ -137,10 +148,11 @@ def _labels_named(written: str, labels: Iterable[Label]) -> list[Label]:
     for found in (
         [label for label in known if label.id == wanted],
         [label for label in known if label.name.strip() == wanted],
+        [label for label in known if label_form(label.name) == label_form(wanted)],
     ):
         if found:
             return found
-    return [label for label in known if label.name.strip().casefold() == wanted.casefold()]
+    return [label for label in known if caseless_form(label.name) == caseless_form(wanted)]
 
 
 def listed(names: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ def group(event: Event, rules: MappingRules) -> Transformed:
     pipedrive_id = event.ids.get("pipedriveGroupId") if event.ids else None
     if event.group_id is None and pipedrive_id is None:
         return Transformed(complaints=(NO_GROUP,))
-    notes = Notes()
+    notes = rules.notes()
     organization = RecordName("organizations", event.group_id, pipedrive_id)
     changes = [_organization_change(event, organization, rules, notes)]
     person = person_of(event, rules)
@@ -46,5 +46,5 @@ def _organization_change(event: Event, organization: RecordName, rules: MappingR
     rules.organizations.read(traits, "traits.", fields, notes)
     read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
-    creation = read_add_time(traits, "traits.", notes)
+    creation = read_add_time(traits, "traits.", rules, notes)
     return Change(organization, event.time, Rank.OWN, fields, on_creation=creation)

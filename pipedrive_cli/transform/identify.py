@@ -7,7 +7,6 @@ from typing import Any
 
 from pipedrive_cli.model import Change, Event, Rank, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
-from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import person_of, read_traits, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
@@ -17,18 +16,22 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
     person = person_of(event, rules)
     if person is None:
         return without_person(event)
-    notes = Notes()
-    fields, emails, phones, creation = read_traits(_all_traits(event), "traits.", rules, notes)
+    notes = rules.notes()
+    traits = _all_traits(event, rules)
+    fields, emails, phones, creation = read_traits(traits, "traits.", rules, notes)
     change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation)
     return Transformed((change,), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
-def _all_traits(event: Event) -> Mapping[str, Any]:
-    """`traits`, completed from `context.traits` where a trait is missing, null or blank."""
+def _all_traits(event: Event, rules: MappingRules) -> Mapping[str, Any]:
+    """`traits`, completed from `context.traits` where a trait is missing or says nothing."""
     traits, context = event.traits, event.context_traits
     if not context or context is traits:
         return traits
+    words = rules.nothing
     more = {
-        name: value for name, value in context.items() if not says_nothing(value) and says_nothing(traits.get(name))
+        name: value
+        for name, value in context.items()
+        if not says_nothing(value, words) and says_nothing(traits.get(name), words)
     }
     return {**traits, **more} if more else traits

@@ -7,14 +7,22 @@ collected in sets. Knows nothing of event types.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Kind, Outcome
-from pipedrive_cli.pipedrive.values import BROKEN, Converter, Unfit, as_it_is, says_nothing
+from pipedrive_cli.pipedrive.values import (
+    BROKEN,
+    Converter,
+    NoCurrency,
+    Unfit,
+    as_it_is,
+    says_nothing,
+    words_beside,
+)
 from pipedrive_cli.transform.targets import FieldTarget
 
 MOST = 100  # complaints and dropped names of one event at most: a hostile line of 4 MiB could hold a million
@@ -28,7 +36,7 @@ _REPR.maxlong = 40
 
 
 class MappedField(NamedTuple):
-    """One mapped trait. `money`: a value without a currency takes the event's."""
+    """One mapped trait. `money`: a value without a currency takes the event's. `nothing`: texts that say nothing."""
 
     path: str
     first: str  # the first part of the path
@@ -37,16 +45,37 @@ class MappedField(NamedTuple):
     convert: Converter
     money: bool
     name: str
+    nothing: Set[str]
 
 
 class Notes(msgspec.Struct):
-    """Collected while one event is read: complaints, and traits that no mapping names."""
+    """Collected while one event is read: complaints, and traits that no mapping names.
 
+    `nothing` are the texts that say nothing.
+    """
+
+    nothing: frozenset[str] = frozenset()
     complaints: list[Complaint] = []
     dropped: list[tuple[Kind, str]] = []
 
+    def says_nothing(self, value: Any, where: str, words: Set[str] | None = None) -> bool:
+        """Whether a value is blank, or a text that says nothing, which is counted. `words` replaces `nothing`."""
+        if says_nothing(value):
+            return True
+        if type(value) is str and value.strip() in (self.nothing if words is None else words):
+            self.note_nothing(where, value)
+            return True
+        return False
+
+    def note_nothing(self, where: str, value: Any) -> None:
+        """Counts a value that says nothing: it is left out as if it were blank."""
+        self.count_problem("says_nothing", "a value that says nothing is left out", where, value)
+
     def reject_value(self, where: str, value: Any, field: str, reason: Unfit) -> None:
         """Rejects the event because of a value that does not fit its field; the other fields are written."""
+        if isinstance(reason, NoCurrency):
+            self.reject("amount_without_currency", f"{field} {reason}", where, value)
+            return
         told = BROKEN if isinstance(value, BrokenText) else reason
         self.reject("bad_value", f"{field} {told}", where, value)
 
@@ -54,9 +83,9 @@ class Notes(msgspec.Struct):
         """Adds a complaint that rejects the event, or the part of it at `where`."""
         self._add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
 
-    def count_problem(self, code: ComplaintCode, message: str, where: str | None = None) -> None:
+    def count_problem(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
         """Adds a complaint that is only counted."""
-        self._add(Complaint(code, message, where))
+        self._add(Complaint(code, message, where, None if value is None else short(value)))
 
     def drop_trait(self, kind: Kind, name: str) -> None:
         """Adds a trait that no mapping names."""
@@ -88,6 +117,14 @@ def _descend(value: Any, parts: tuple[str, ...]) -> Any:
     return value
 
 
+def _with_currency(value: Any, currency: Any) -> Any:
+    """An amount with the currency that stands beside it, unless it has one of its own."""
+    if says_nothing(currency):
+        return value
+    given = value if isinstance(value, dict) else {"value": value}
+    return given if not says_nothing(given.get("currency")) else {**given, "currency": currency}
+
+
 class FieldMap:
     """The compiled section for one kind. `fixed` are traits that are used without any mapping."""
 
@@ -96,18 +133,25 @@ class FieldMap:
         kind: Kind,
         targets: Mapping[str, FieldTarget],
         fixed: Iterable[str],
-        *,
-        default_currency: str | None = None,
+        nothing: Set[str] = frozenset(),
     ) -> None:
         self.kind = kind
         self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
-        self._currency = default_currency
         # In the order of the config: where two traits go to one field, the first wins.
         self._rows = tuple(
-            MappedField(path, *_parts(path), t.address, t.convert or as_it_is, t.type == "monetary", t.name)
+            MappedField(
+                path,
+                *_parts(path),
+                t.address,
+                t.convert or as_it_is,
+                t.type == "monetary",
+                t.name,
+                words_beside(nothing, t.labels),
+            )
             for path, t in targets.items()
         )
-        self._known = frozenset(fixed) | targets.keys()
+        self._mapped = frozenset(targets)
+        self._known = frozenset(fixed) | self._mapped
 
     def read(
         self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes, currency: Any = None
@@ -119,7 +163,7 @@ class FieldMap:
         if not traits:
             return
         for row in self._rows:
-            path, first, below, address, convert, money, _ = row
+            path, first, below, address, convert, money, _, nothing = row
             value = traits.get(first)
             if below:
                 value = None if value is None else _descend(value, below)
@@ -127,10 +171,10 @@ class FieldMap:
                     value = traits.get(path)  # flattened exports have names with dots
             if value is None or address in fields:
                 continue
-            if convert is as_it_is and type(value) is str and value and not value.isspace():
+            if convert is as_it_is and type(value) is str and (bare := value.strip()) and bare not in nothing:
                 fields[address] = value  # a quick way: nearly all values where field types are unknown
                 continue
-            if says_nothing(value):
+            if notes.says_nothing(value, where + path, nothing):
                 continue
             fit = self._fit(value, traits.get("currency") or currency if money else None, row, where, notes)
             if fit is not None:
@@ -141,28 +185,25 @@ class FieldMap:
                 if key not in known and value is not None:
                     self._drop(key, value, notes)
 
+    def drop_unless_mapped(self, name: str, notes: Notes) -> None:
+        """Counts a trait that is known, but not used in this event, unless a mapping names it."""
+        if name not in self._mapped:
+            notes.drop_trait(self.kind, name)
+
     def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
-        """The value converted for its field; None, with a complaint, where it does not fit."""
+        """The value converted for its field; None where it says nothing or, with a complaint, does not fit."""
         if row.money:
-            value = self._with_currency(value, currency, where + row.path, notes)
-            if value is None:
-                return None
+            value = _with_currency(value, currency)
         elif type(value) is dict and (items := as_list(value)) is not None:
             value = items
         try:
-            return row.convert(value)
+            found = row.convert(value)
         except Unfit as reason:
             notes.reject_value(where + row.path, value, row.name, reason)
             return None
-
-    def _with_currency(self, value: Any, code: Any, where: str, notes: Notes) -> dict[str, Any] | None:
-        given = dict(value) if isinstance(value, dict) else {"value": value}
-        if says_nothing(given.get("currency")):
-            given["currency"] = self._currency if says_nothing(code) else code
-        if given["currency"] is None:
-            notes.count_problem("amount_without_currency", "an amount without a currency is not sent", where)
-            return None
-        return given
+        if found is None:
+            notes.note_nothing(where + row.path, value)
+        return found
 
     def _drop(self, key: str, value: Any, notes: Notes) -> None:
         """Adds unmapped traits to the notes, under the names that a mapping would use: nested ones with dots."""

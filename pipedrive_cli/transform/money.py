@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipedrive_cli.pipedrive.values import Unfit, number, says_nothing
-from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.pipedrive.values import Unfit, WrongCurrency
+from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.rules import MappingRules
 
 
 def money(
+    mapped: FieldMap,
     values: Mapping[str, Any],
     names: Sequence[str],
     where: str,
@@ -19,25 +20,27 @@ def money(
     rules: MappingRules,
     notes: Notes,
 ) -> tuple[int | float, str] | None:
-    """The first amount among `names` that is not blank (0 counts), with the currency; None without amount or currency.
+    """The first amount among `names` that says something (0 does), with its currency; None where it has none.
 
-    `where` is the path of `values`, with a dot at its end; `target` is Pipedrive's name of the amount.
+    `where` is the path of `values`, with a dot at its end; `target` is Pipedrive's name of the amount. An amount
+    without a currency rejects the event. Amounts after the first are counted as dropped.
     """
+    found: tuple[int | float, str] | None = None
+    taken = False
     for name in names:
         given = values.get(name)
-        if given is None or says_nothing(given):
+        if given is None:
             continue
+        if taken:
+            mapped.drop_unless_mapped(name, notes)
+            continue
+        if notes.says_nothing(given, where + name):
+            continue
+        taken = True
         try:
-            amount = number(given)
+            found = rules.money(given, currency)
+        except WrongCurrency as reason:
+            notes.reject_value("properties.currency", currency, "currency", reason)
         except Unfit as reason:
             notes.reject_value(where + name, given, target, reason)
-            return None
-        if says_nothing(currency):
-            notes.count_problem("amount_without_currency", "an amount without a currency is not sent", where + name)
-            return None
-        try:
-            return amount, rules.currency(currency)
-        except Unfit as reason:
-            notes.reject_value("properties.currency", currency, "currency", reason)
-            return None
-    return None
+    return found

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
-from pipedrive_cli.pipedrive.sameness import email_form, phone_form
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.transform.mapping import Notes
-from pipedrive_cli.transform.rules import MappingRules
+from pipedrive_cli.transform.rules import EMAILS, ContactForm, MappingRules
 
 # Traits that hold a part of a person's name -> that part. The first trait of a part that is not blank counts.
 NAME_PARTS: Final = {
@@ -24,6 +23,7 @@ NAME_PARTS: Final = {
 }
 _ANY_PART: Final = frozenset(NAME_PARTS)
 LONGEST_CONTACT = LONGEST_NAME = 255
+ONLY_ON_CREATION: Final = "Pipedrive takes it when a record is created, and not later"
 NOBODY = Complaint(
     "missing_user_id", "the event names neither a user nor an anonymous id", "userId", outcome=Outcome.REJECTED
 )
@@ -59,7 +59,12 @@ def read_traits(
         return fields, (), (), NOTHING
     rules.persons.read(traits, where, fields, notes)
     if (name := traits.get("name")) is not None:
-        if type(name) is str and "name" not in fields and 0 < len(name := name.strip()) <= LONGEST_NAME:
+        if (
+            type(name) is str
+            and "name" not in fields
+            and 0 < len(name := name.strip()) <= LONGEST_NAME
+            and name not in notes.nothing
+        ):
             fields["name"] = name
         else:
             read_name(traits, "name", where, "name", fields, notes)
@@ -68,9 +73,9 @@ def read_traits(
             read_name(traits, trait, where, address, fields, notes)
     if "visible_to" in traits:
         read_visible_to(traits, where, fields, notes)
-    emails = contacts(traits["email"], "email", where, email_form, notes) if "email" in traits else ()
-    phones = contacts(traits["phone"], "phone", where, phone_form, notes) if "phone" in traits else ()
-    creation = read_add_time(traits, where, notes) if "add_time" in traits else NOTHING
+    emails = contacts(traits["email"], "email", where, EMAILS, notes) if "email" in traits else ()
+    phones = contacts(traits["phone"], "phone", where, rules.phones, notes) if "phone" in traits else ()
+    creation = read_add_time(traits, where, rules, notes) if "add_time" in traits else NOTHING
     return fields, emails, phones, creation
 
 
@@ -79,7 +84,7 @@ def read_name(
 ) -> None:
     """Sets a name or a part of one, trimmed, unless it is set already or the trait is blank."""
     value = traits.get(trait)
-    if address in fields or says_nothing(value):
+    if address in fields or notes.says_nothing(value, where + trait):
         return
     name = plain(value)
     if name is None or len(name := name.strip()) > LONGEST_NAME:
@@ -90,7 +95,7 @@ def read_name(
 
 def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
     value = traits.get("visible_to")
-    if value is None or "visible_to" in fields or says_nothing(value):
+    if value is None or "visible_to" in fields or notes.says_nothing(value, where + "visible_to"):
         return
     try:
         fields["visible_to"] = visible_to(value)
@@ -98,46 +103,65 @@ def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any
         notes.reject_value(where + "visible_to", value, "visible_to", reason)
 
 
-def read_add_time(traits: Mapping[str, Any], where: str, notes: Notes) -> Mapping[str, Any]:
+def read_add_time(traits: Mapping[str, Any], where: str, rules: MappingRules, notes: Notes) -> Mapping[str, Any]:
     """The trait `add_time`, if it is a time. Otherwise nothing, and the event's time is used."""
     value = traits.get("add_time")
-    if value is not None and not says_nothing(value):
+    if value is None or notes.says_nothing(value, where + "add_time"):
+        return NOTHING
+    try:
+        found = moment(value, rules.reading.dates)
+    except Unfit as reason:
+        notes.reject_value(where + "add_time", value, "add_time", Unfit(f"{reason}; {ONLY_ON_CREATION}"))
+        return NOTHING
+    if found is None:
+        notes.note_nothing(where + "add_time", value)
+        return NOTHING
+    return {"add_time": found}
+
+
+def contacts(value: Any, trait: str, where: str, form: ContactForm, notes: Notes) -> tuple[Contact, ...]:
+    """Emails or phones from text, an object, or a list of either; each once, in order."""
+    if type(value) is str and not notes.says_nothing(value, where + trait) and len(value) <= LONGEST_CONTACT:
         try:
-            return {"add_time": moment(value)}
+            return (Contact(form.read(value)),)
         except Unfit as reason:
-            notes.reject_value(where + "add_time", value, "add_time", reason)
-    return NOTHING
-
-
-def contacts(value: Any, trait: str, where: str, form: Callable[[str], str], notes: Notes) -> tuple[Contact, ...]:
-    """Emails or phones from text, an object, or a list of either; without doubles, in order."""
-    if type(value) is str:
-        trimmed = value.strip()
-        if trimmed and len(trimmed) <= LONGEST_CONTACT:
-            return (Contact(trimmed),)
+            notes.reject_value(where + trait, value, trait, reason)
+            return ()
     found: dict[str, Contact] = {}
     items = as_list(value)
     for index, item in enumerate([value] if items is None else items):
+        place = where + trait if items is None else f"{where}{trait}[{index}]"
         if says_nothing(item):
             continue
         try:
-            contact = _contact(item)
+            contact = _contact(item, place, form, notes)
         except Unfit as reason:
-            notes.reject_value(where + trait if items is None else f"{where}{trait}[{index}]", item, trait, reason)
+            notes.reject_value(place, item, trait, reason)
             continue
         if contact is not None:
-            found.setdefault(form(contact.value), contact)
+            key = form.compare(contact.value)
+            found[key] = contact if (same := found.get(key)) is None else _joined(same, contact)
     return tuple(found.values())
 
 
-def _contact(item: Any) -> Contact | None:
+def _contact(item: Any, where: str, form: ContactForm, notes: Notes) -> Contact | None:
     given = item if isinstance(item, dict) else {"value": item}
     value = given.get("value")
-    if says_nothing(value):
+    if notes.says_nothing(value, where):
         return None
     written = None if isinstance(value, bool) else plain(value)
-    if written is None or len(written := written.strip()) > LONGEST_CONTACT:
+    if written is None or len(written) > LONGEST_CONTACT:
         raise Unfit("takes text, a list of texts, or a list of {value, label, primary}, of at most 255 characters each")
     label, primary = given.get("label"), given.get("primary")
-    label = None if says_nothing(label) else plain(label)
-    return Contact(written, label and label.strip(), None if says_nothing(primary) else boolean(primary))
+    label = None if says_nothing(label, notes.nothing) else plain(label)
+    return Contact(
+        form.read(written),
+        label and label.strip(),
+        None if says_nothing(primary, notes.nothing) else boolean(primary),
+    )
+
+
+def _joined(first: Contact, again: Contact) -> Contact:
+    """One contact of two spellings: the first one's, with label and primary flag of whichever has them."""
+    label = first.label if first.label is not None else again.label
+    return Contact(first.value, label, first.primary if first.primary is not None else again.primary)

@@ -7,12 +7,14 @@ from typing import Any
 
 from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
-from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
+from pipedrive_cli.pipedrive.values import Unfit, plain, says_nothing
+from pipedrive_cli.text_forms import names_nobody, visible
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
-from pipedrive_cli.transform.rules import CODES, MappingRules
+from pipedrive_cli.transform.rules import CODES, ORDER_PROPERTIES, MappingRules
 
 LONGEST = 255
+PLACEHOLDER = "an id that names nothing counts as missing"
 NO_PRODUCTS = Complaint(
     "products_missing", "the order has no list of products", "properties.products", outcome=Outcome.REJECTED
 )
@@ -20,26 +22,19 @@ NO_PRODUCTS = Complaint(
 
 def product_viewed(event: Event, rules: MappingRules) -> Transformed:
     """One product, with its quantity as the unit (the unit of the oldest event wins)."""
-    notes = Notes()
+    notes = rules.notes()
     item = event.properties
-    change = _product(event, item, "properties.", rules.viewed, ("price",), item.get("currency"), rules, notes, NOTHING)
+    change = _product(event, item, "properties.", rules.viewed, ("price",), item.get("currency"), rules, notes)
     return Transformed((change,) if change else (), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
 def order_completed(event: Event, rules: MappingRules) -> Transformed:
-    """The order's products, with the order's currency and tax. A bad product gets a complaint, the others are kept."""
+    """The order's products, with the order's currency. A bad product gets a complaint, the others are kept."""
     order = event.properties
     items = as_list(order.get("products"))
     if not items:
         return Transformed(complaints=(NO_PRODUCTS,))
-    notes = Notes()
-    shared: dict[str, Any] = {}
-    tax = order.get("tax")
-    if tax is not None and not says_nothing(tax):
-        try:
-            shared["tax"] = number(tax)
-        except Unfit as reason:
-            notes.reject_value("properties.tax", tax, "tax", reason)
+    notes = rules.notes()
     code = order.get("currency")
     changes = []
     for index, item in enumerate(items):
@@ -47,11 +42,15 @@ def order_completed(event: Event, rules: MappingRules) -> Transformed:
         if not isinstance(item, dict):
             notes.reject("bad_product", "a product is no object", where, item)
             continue
-        change = _product(
-            event, item, f"{where}.", rules.ordered, ("price", "amount", "value"), code, rules, notes, shared
-        )
+        own = item.get("currency")
+        beside = code if notes.says_nothing(own, f"{where}.currency") else own
+        change = _product(event, item, f"{where}.", rules.ordered, ("price", "amount", "value"), beside, rules, notes)
         if change is not None:
             changes.append(change)
+    for name, value in order.items():
+        # An order's `tax` is an amount of money, and Pipedrive's product tax a percentage: it is among these.
+        if name not in ORDER_PROPERTIES and value is not None:
+            notes.drop_trait("products", f"$.properties.{name}")
     return Transformed(tuple(changes), None, tuple(notes.complaints), tuple(dict.fromkeys(notes.dropped)))
 
 
@@ -64,9 +63,8 @@ def _product(
     currency: Any,
     rules: MappingRules,
     notes: Notes,
-    shared: Mapping[str, Any],
 ) -> Change | None:
-    named = _key_and_name(item, where, notes)
+    named = _key_and_name(item, where, mapped, notes)
     if named is None:
         return None
     key, name = named
@@ -74,9 +72,7 @@ def _product(
     mapped.read(item, where, fields, notes, currency)
     if name is not None:
         fields.setdefault("name", name)
-    for address, value in shared.items():
-        fields.setdefault(address, value)
-    if price := money(item, price_names, where, "price", currency, rules, notes):
+    if price := money(mapped, item, price_names, where, "price", currency, rules, notes):
         amount, code = price
         fields[f"prices.{code}"] = {"price": amount, "currency": code}
     return Change(
@@ -92,7 +88,7 @@ def _product(
 def _unit(item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes) -> Mapping[str, Any]:
     """The quantity as the unit, unless the config maps a trait to the unit."""
     quantity = item.get("quantity")
-    if quantity is None or "unit" in mapped.types or says_nothing(quantity):
+    if quantity is None or "unit" in mapped.types or notes.says_nothing(quantity, where + "quantity"):
         return NOTHING
     unit = plain(quantity)
     if unit is None or len(unit) > LONGEST:
@@ -103,27 +99,35 @@ def _unit(item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes) -
     return {"unit": unit}
 
 
-def _key_and_name(item: Mapping[str, Any], where: str, notes: Notes) -> tuple[str | None, str | None] | None:
+def _key_and_name(
+    item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes
+) -> tuple[str | None, str | None] | None:
     """The product's code and name. None, with a complaint, where it has neither or its code is bad."""
     key = None
     for trait in CODES:
         value = item.get(trait)
         if value is None or says_nothing(value):
             continue
+        if key is not None:
+            mapped.drop_unless_mapped(trait, notes)
+            continue
         key = None if isinstance(value, bool) else plain(value)
         # No other code replaces a bad one: that would create a second record of the same product.
         if key is None or len(key := key.strip()) > LONGEST:
             notes.reject("bad_product_id", "a product's id is text of at most 255 characters", where + trait, value)
             return None
-        break
+        key = visible(key)
+        if names_nobody(key):
+            notes.count_problem("placeholder_id", PLACEHOLDER, where + trait, value)
+            key = None
     name = None
     value = item.get("name")
-    if value is not None and not says_nothing(value):
+    if value is not None and not notes.says_nothing(value, where + "name"):
         name = plain(value)
         if name is None or len(name := name.strip()) > LONGEST:
             notes.reject_value(where + "name", value, "name", Unfit("takes text of at most 255 characters"))
             name = None
-    if key is None and name is None:
+    if key is None and (name is None or names_nobody(name)):
         notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))
         return None
     return key, name

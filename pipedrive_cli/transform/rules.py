@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
-from pipedrive_cli.config import Config
+from pipedrive_cli.config import Config, Values
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.pipedrive.values import Converter, Unfit, currency
+from pipedrive_cli.pipedrive.contacts import email_address, email_form, phone_form, phone_number
+from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_reader
 from pipedrive_cli.transform.filters import Routes
-from pipedrive_cli.transform.mapping import FieldMap
+from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
 
 NAME_TRAITS = ("firstName", "firstname", "first_name", "lastName", "lastname", "last_name")
@@ -20,7 +24,18 @@ AMOUNTS = ("revenue", "value", "total", "amount")
 LEAD_PROPERTIES = (*AMOUNTS, "currency", "expected_close_date", "label_ids", "visible_to")
 CODES = ("product_id", "productId", "sku")
 PRODUCT_PROPERTIES = (*CODES, "name", "price", "currency", "quantity")
-ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "quantity")
+ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "currency")
+ORDER_PROPERTIES = ("products", "currency")  # an order's own that are used; the others are counted as left out
+
+
+class ContactForm(NamedTuple):
+    """How emails or phones are read from a text, and compared; reading raises Unfit."""
+
+    read: Callable[[str], str]
+    compare: Callable[[str], str]
+
+
+EMAILS = ContactForm(email_address, email_form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,7 @@ class MappingRules:
     """A compiled section per kind, filters, constants and converters.
 
     `viewed` and `ordered` are the sections for products of Product Viewed and of orders, which have other properties.
+    `reading` is how texts are read, and `nothing` those that say nothing.
     """
 
     persons: FieldMap
@@ -41,39 +57,52 @@ class MappingRules:
     create_persons: bool
     alias_off: bool
     title: str
-    default_currency: str | None
     lead_constants: dict[str, object]
     labels: Converter
-    currency: Converter
+    money: MoneyReader
+    phones: ContactForm
+    reading: Values
+    nothing: frozenset[str]
+
+    def notes(self) -> Notes:
+        """What is to be collected while one event is read; empty."""
+        return Notes(self.nothing)
 
 
 def compile_rules(config: Config, account: Account | None) -> MappingRules:
     """Prepares the rules, without the fields that `resolve_fields` finds wrong: the caller must refuse those."""
+    reading = config.reading
+    nothing = frozenset(reading.nothing)
     products = targets(config, account, "products")
     return MappingRules(
-        persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS),
-        organizations=FieldMap("organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS),
-        leads=FieldMap(
-            "leads", targets(config, account, "leads"), LEAD_PROPERTIES, default_currency=config.leads.default_currency
+        persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS, nothing),
+        organizations=FieldMap(
+            "organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS, nothing
         ),
-        viewed=FieldMap("products", products, PRODUCT_PROPERTIES),
-        ordered=FieldMap("products", products, ORDERED_PROPERTIES),
+        leads=FieldMap("leads", targets(config, account, "leads"), LEAD_PROPERTIES, nothing),
+        viewed=FieldMap("products", products, PRODUCT_PROPERTIES, nothing),
+        ordered=FieldMap("products", products, ORDERED_PROPERTIES, nothing),
         integrations=config.events.integrations,
         routes=Routes(config.events.include, config.events.exclude),
         use_anonymous=config.identity.anonymous == "use",
         create_persons=config.identity.create_missing_persons,
         alias_off=config.identity.alias == "skip",
         title=config.leads.title,
-        default_currency=config.leads.default_currency,
         lead_constants=_lead_constants(config, account),
-        labels=label_converter(account),
-        currency=currency(None if account is None else account.currencies),
+        labels=label_converter(account, reading),
+        phones=ContactForm(phone_number, partial(phone_form, country=reading.country)),
+        money=money_reader(None if account is None else account.currencies, reading),
+        reading=reading,
+        nothing=nothing,
     )
 
 
 def targets(config: Config, account: Account | None, kind: Kind) -> dict[str, FieldTarget]:
     """The resolved fields of one section, by trait."""
-    resolved = {trait: resolve_field(kind, written, account) for trait, written in getattr(config.fields, kind).items()}
+    resolved = {
+        trait: resolve_field(kind, written, account, config.reading)
+        for trait, written in getattr(config.fields, kind).items()
+    }
     return {trait: target for trait, target in resolved.items() if isinstance(target, FieldTarget)}
 
 

@@ -6,14 +6,17 @@ no event decides who owns a record. Knows nothing of events.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field
-from pipedrive_cli.pipedrive.fields import converter
+from pipedrive_cli.pipedrive.fields import USUAL, converter
 from pipedrive_cli.pipedrive.values import Converter, as_it_is, several_of
+from pipedrive_cli.text_forms import label_form
 
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
 STANDARD: Final[dict[Kind, dict[str, str]]] = {
@@ -78,6 +81,7 @@ class FieldTarget:
     name: str  # the name that people see
     type: str | None = None
     convert: Converter | None = None
+    labels: tuple[str, ...] = ()  # of its options
 
 
 def is_key(written: str) -> bool:
@@ -85,13 +89,16 @@ def is_key(written: str) -> bool:
     return len(written) == 40 and not set(written) - set("0123456789abcdef")
 
 
-def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTarget | str:
-    """The field that the config means by `written`, or a message that says what is wrong with it."""
+def resolve_field(kind: Kind, written: str, account: Account | None, reading: Values = USUAL) -> FieldTarget | str:
+    """The field that the config means by `written`, or a message that says what is wrong with it.
+
+    `reading` is how the config has texts read.
+    """
     if written in NEVER:
         return f"{written} is never taken from an event"
     fields = None if account is None else account.fields.get(kind)
     if written in STANDARD[kind]:
-        return _standard(kind, written, account, fields)
+        return _standard(kind, written, account, fields, reading)
     if fields is None:
         return FieldTarget(f"custom_fields.{written if is_key(written) else f'{{field {written}}}'}", written)
     if is_key(written):
@@ -99,21 +106,28 @@ def resolve_field(kind: Kind, written: str, account: Account | None) -> FieldTar
     elif (pinned := pinned_field(kind, written, account)) is not None and not bears(pinned, written):
         named = [pinned]  # renamed since; earlier runs wrote to this field
     else:
-        named = [field for field in fields if field.custom and bears(field, written)]
+        named = _named(fields, written)
     if len(named) == 1:
-        return _custom(named[0], account)
+        return _custom(named[0], account, reading)
     if named:
         keys = ", ".join(f"{field.key} ({field.type})" for field in named)
         return f"the account's {kind} have {len(named)} fields named {written}; give the key of one: {keys}"
     for field in fields:
         if bears(field, written) and field.key in STANDARD[kind]:
-            return _standard(kind, field.key, account, fields)
+            return _standard(kind, field.key, account, fields, reading)
     return _unknown(kind, written, fields)
 
 
 def bears(field: Field, written: str) -> bool:
     """Whether the field has this name in Pipedrive now."""
-    return field.name.strip() == written.strip()
+    return label_form(field.name) == label_form(written)
+
+
+def _named(fields: Iterable[Field], written: str) -> list[Field]:
+    """The custom fields of this name; where one is written exactly so, that one."""
+    named = [field for field in fields if field.custom and bears(field, written)]
+    exact = [field for field in named if field.name.strip() == written.strip()]
+    return exact or named
 
 
 def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | None:
@@ -124,13 +138,17 @@ def pinned_field(kind: Kind, written: str, account: Account | None) -> Field | N
     return next((field for field in account.fields.get(kind, ()) if field.custom and field.key == key), None)
 
 
-def label_converter(account: Account | None) -> Converter:
+def label_converter(account: Account | None, reading: Values = USUAL) -> Converter:
     """Converts names or ids of lead labels to ids; without the account's labels nothing is converted."""
     labels = None if account is None else account.lead_labels
-    return as_it_is if labels is None else several_of((label.id, label.name) for label in labels)
+    if labels is None:
+        return as_it_is
+    return several_of(((label.id, label.name) for label in labels), frozenset(reading.nothing))
 
 
-def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None) -> FieldTarget | str:
+def _standard(
+    kind: Kind, key: str, account: Account | None, fields: tuple[Field, ...] | None, reading: Values
+) -> FieldTarget | str:
     value_type = STANDARD[kind][key]
     # The field of the labels has had two codes.
     codes = ("label_ids", "label") if key == "label_ids" else (key,)
@@ -138,19 +156,25 @@ def _standard(kind: Kind, key: str, account: Account | None, fields: tuple[Field
     if fields is not None and known is None and key in SYNCED:
         return f"the account has no {key}: Pipedrive has that field only where contacts are synced; use a custom field"
     if value_type == "lead_labels":
-        return FieldTarget(key, key, value_type, label_converter(account))
+        names = () if account is None else tuple(label.name for label in account.lead_labels or ())
+        return FieldTarget(key, key, value_type, label_converter(account, reading), names)
     if value_type in {"enum", "set"} and (known is None or not known.options):
         return FieldTarget(key, key, value_type)
     if value_type == "visible_to_text":
         to_number = converter(Field(key, key, "visible_to", custom=False))
         return FieldTarget(key, key, "visible_to", lambda value: str(to_number(value)))
     options = () if known is None else known.options
-    return FieldTarget(key, key, value_type, converter(Field(key, key, value_type, custom=False, options=options)))
+    field = Field(key, key, value_type, custom=False, options=options)
+    return FieldTarget(key, key, value_type, converter(field, None, reading), _labels(field))
 
 
-def _custom(field: Field, account: Account | None) -> FieldTarget:
+def _custom(field: Field, account: Account | None, reading: Values) -> FieldTarget:
     currencies = None if account is None else account.currencies
-    return FieldTarget(field.address, field.name, field.type, converter(field, currencies))
+    return FieldTarget(field.address, field.name, field.type, converter(field, currencies, reading), _labels(field))
+
+
+def _labels(field: Field) -> tuple[str, ...]:
+    return tuple(option.label for option in field.options)
 
 
 def _unknown(kind: Kind, written: str, fields: tuple[Field, ...]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import day
-from pipedrive_cli.pipedrive.values import Converter, Unfit, says_nothing, visible_to
+from pipedrive_cli.pipedrive.values import Converter, Unfit, visible_to
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.persons import context_change, person_of, without_person
@@ -40,7 +41,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     person = person_of(event, rules)
     if person is None:
         return without_person(event)
-    notes = Notes()
+    notes = rules.notes()
     properties = event.properties
     fields: dict[str, Any] = {}
     rules.leads.read(properties, "properties.", fields, notes)
@@ -49,7 +50,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     if value is not None:
         fields["value"] = value
     if "expected_close_date" in properties:
-        _convert(properties, "expected_close_date", day, fields, notes)
+        _convert(properties, "expected_close_date", partial(day, dates=rules.reading.dates), fields, notes)
     if "visible_to" in properties:
         _convert(properties, "visible_to", _visible_to_text, fields, notes)
     if "label_ids" in properties:
@@ -63,10 +64,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
 
 def _value(properties: Mapping[str, Any], rules: MappingRules, notes: Notes) -> dict[str, Any] | None:
     """The lead's amount and currency: the first amount that is not blank (0 counts)."""
-    code = properties.get("currency")
-    if says_nothing(code):
-        code = rules.default_currency
-    found = money(properties, AMOUNTS, "properties.", "value", code, rules, notes)
+    found = money(rules.leads, properties, AMOUNTS, "properties.", "value", properties.get("currency"), rules, notes)
     return None if found is None else {"amount": found[0], "currency": found[1]}
 
 
@@ -79,9 +77,15 @@ def _convert(
     properties: Mapping[str, Any], name: str, convert: Converter, fields: dict[str, Any], notes: Notes
 ) -> None:
     value = properties[name]
-    if name in fields or says_nothing(value):
+    where = f"properties.{name}"
+    if name in fields or notes.says_nothing(value, where):
         return
     try:
-        fields[name] = convert(value)
+        found = convert(value)
     except Unfit as reason:
-        notes.reject_value(f"properties.{name}", value, name, reason)
+        notes.reject_value(where, value, name, reason)
+        return
+    if found is None:
+        notes.note_nothing(where, value)
+    else:
+        fields[name] = found

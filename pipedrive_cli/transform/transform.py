@@ -18,6 +18,7 @@ from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
 from pipedrive_cli.transform.filters import passes_integrations
 from pipedrive_cli.transform.group import group
 from pipedrive_cli.transform.identify import identify
+from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.rules import MappingRules, compile_rules
 from pipedrive_cli.transform.targets import STANDARD, FieldTarget, resolve_field
 from pipedrive_cli.transform.track import track
@@ -38,6 +39,7 @@ OFF = Transformed(
 )
 REFUSED = Transformed(complaints=(DENIED,))
 AHEAD = Complaint("clock_ahead", "the event's time lay in the future and was cut back", "timestamp")
+PLACEHOLDER = "an id that names nobody counts as missing"
 UNREADABLE = "a time of the event could not be read; the next best one counts"
 
 
@@ -86,8 +88,9 @@ class Transform:
             result = handler(event, rules)
         if event.consent is not None and not self._consent.purposes:
             result = msgspec.structs.replace(result, complaints=(*result.complaints, IGNORED))
-        if event.clock_ahead or event.unreadable_times:
+        if event.clock_ahead or event.unreadable_times or event.nobody:
             counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
+            counted += [Complaint("placeholder_id", PLACEHOLDER, name, short(text)) for name, text in event.nobody]
             if event.clock_ahead:
                 counted.append(AHEAD)
             return msgspec.structs.replace(result, complaints=(*result.complaints, *counted))

@@ -100,7 +100,7 @@ def test_options_alone_make_a_config_and_what_it_needs(
     config = load(folder / "config.yaml", {})
     assert config.fields.persons == {"jobtitle": "Job title", "role": "Role", "shoeSize": "Shoe size"}
     assert config.fields.organizations == {"emplyees": "Employees"}
-    assert (config.leads.default_currency, config.pipedrive.seats) == ("EUR", 3)
+    assert (config.values.currency, config.pipedrive.seats) == ("EUR", 3)
     assert CANARY not in (folder / "config.yaml").read_text(encoding="utf-8")
     assert names(sandbox, "persons") == ["Role", "Job title", "RudderStack user id", "Shoe size"]
     assert "pipedrive-cli preview" in ended.out
@@ -136,7 +136,7 @@ def test_somebody_is_asked_for_what_is_needed(folder: Path, url: str, sandbox: S
     assert config.pipedrive.api_token_file == token
     assert config.fields.persons["shoeSize"] == "Shoe size"
     assert config.fields.organizations == {"emplyees": "Employees"}
-    assert config.leads.default_currency == "EUR"
+    assert config.values.currency == "EUR"
     assert "RudderStack group id" in names(sandbox, "organizations")
     assert "config.yaml is in order." in ended.out
 

@@ -59,7 +59,10 @@ def test_every_choice_is_read_back() -> None:
         user_id_field="Our id",
         group_id_field="0123456789abcdef0123456789abcdef01234567",
         create_missing_persons=False,
-        default_currency="EUR",
+        dates="day first",
+        decimals="comma",
+        country="DE",
+        currency="EUR",
         mapping={
             "persons": [MappedTrait("address.city", "City")],
             "organizations": [MappedTrait("on", "yes")],
@@ -75,7 +78,8 @@ def test_every_choice_is_read_back() -> None:
     assert config.identity.user_id_field == "Our id"
     assert config.identity.group_id_field == "0123456789abcdef0123456789abcdef01234567"
     assert not config.identity.create_missing_persons
-    assert config.leads.default_currency == "EUR"
+    values = config.values
+    assert (values.dates, values.decimals, values.currency, values.country) == ("day first", "comma", "EUR", "DE")
     fields = config.fields
     assert (fields.persons, fields.organizations) == ({"address.city": "City"}, {"on": "yes"})
     assert (fields.leads, fields.products) == ({"rating": "Rating"}, {"brand": "Brand"})

@@ -47,7 +47,7 @@ from pipedrive_cli.model import (
     Transformed,
 )
 from pipedrive_cli.pipedrive.bodies import values_of
-from pipedrive_cli.pipedrive.sameness import email_form, phone_form
+from pipedrive_cli.pipedrive.contacts import email_form, phone_form
 
 USER = "custom_fields." + "a" * 40
 GROUP = "custom_fields." + "b" * 40

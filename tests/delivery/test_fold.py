@@ -291,13 +291,15 @@ def test_with_replace_the_newest_list_counts(listed: bool, order: tuple[int, int
     [
         ("emails", " A@x ", "a@X", True),
         ("emails", "a@x", "b@x", False),
-        ("phones", "+49 (0) 1", "+4901", True),
+        ("phones", "+49 (0) 1", "+491", True),
+        ("phones", "0049 1", "+491", True),
+        ("phones", "+491 ext. 5", "+491", False),
         ("phones", "491", "+491", False),
         ("phones", "ext A", " EXT a", True),
     ],
 )
 def test_when_two_contacts_are_one(field: str, one: str, other: str, same: bool) -> None:
-    """Emails: trimmed and without case; phones: the digits and +."""
+    """Emails: trimmed and without case; phones: their digits, with 00 as +, and extensions apart."""
     assert (comparable(field, one) == comparable(field, other)) is same
 
 
@@ -307,7 +309,7 @@ def test_when_two_contacts_are_one(field: str, one: str, other: str, same: bool)
 )
 def test_one_contact_of_a_new_list_is_primary(given_contacts: list[str | Contact], primary: str) -> None:
     """The one that the event names, else the first."""
-    listed = contact_list(c if isinstance(c, Contact) else Contact(c) for c in given_contacts)
+    listed = contact_list("emails", [c if isinstance(c, Contact) else Contact(c) for c in given_contacts])
     assert [item["value"] for item in listed if item["primary"]] == [primary]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.events.times import read_time
+from pipedrive_cli.timestamps import read_time
 
 from .event_lines import MARCH, MARCH_MICROS, NOW, event
 

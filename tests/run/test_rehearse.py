@@ -22,7 +22,7 @@ def _events(users: int) -> list[dict[str, object]]:
         made.append(identify(user, email=f"{user}@example.com", role="dev"))
         made.append(group(user, f"g{number % 7}", name="Org"))
         made.append(track(user, "Signed Up", value=3, currency="USD"))
-        made.append(viewed(user, f"p{number % 5}", name="Thing", price=1))
+        made.append(viewed(user, f"p{number % 5}", name="Thing", price=1, currency="EUR"))
     return made
 
 

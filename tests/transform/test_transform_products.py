@@ -84,21 +84,22 @@ def test_a_product_that_cannot_be_told_from_others_is_rejected(
 @pytest.mark.parametrize(
     ("properties", "code", "field"),
     [
-        ({"price": 5}, "amount_without_currency", None),
+        ({"price": 5}, "amount_without_currency", "properties.price"),
         ({"price": "cheap", "currency": "USD"}, "bad_value", "properties.price"),
         ({"price": 5, "currency": "JPY"}, "bad_value", "properties.currency"),
         ({"quantity": [1]}, "bad_value", "properties.quantity"),
     ],
 )
-def test_a_price_needs_a_number_and_a_currency(properties: dict[str, Any], code: str, field: str | None) -> None:
+def test_a_price_needs_a_number_and_a_currency(properties: dict[str, Any], code: str, field: str) -> None:
     """The product is kept without it."""
     result = viewed({"sku": "s", "name": "N"} | properties)
-    assert (codes(result), refused(result)) == ([code], [] if field is None else [field])
+    assert (codes(result), refused(result)) == ([code], [field])
     assert result.changes == (Change(RecordName("products", "s"), NOON, fields={"name": "N"}),)
 
 
-def test_an_order_gives_its_currency_and_tax_to_its_products() -> None:
-    """They have no unit; the price is price, amount or value; a product ordered twice is two changes."""
+def test_an_order_gives_its_currency_to_its_products() -> None:
+    """They have no unit and no tax; the price is price, amount or value; a product ordered twice is two changes. What
+    is not used is counted, an order's own properties by the path that names them."""
     items = [
         {"product_id": "p1", "name": "A", "price": 1, "quantity": 4},
         {"product_id": "p2", "amount": 2},
@@ -106,11 +107,13 @@ def test_an_order_gives_its_currency_and_tax_to_its_products() -> None:
     ]
     result = ordered({"order_id": "o", "total": 9, "tax": "7.5", "currency": "EUR", "products": items})
     assert [(c.record.key, c.fields, c.oldest) for c in result.changes] == [
-        ("p1", {"name": "A", "tax": 7.5, "prices.EUR": {"price": 1, "currency": "EUR"}}, {}),
-        ("p2", {"tax": 7.5, "prices.EUR": {"price": 2, "currency": "EUR"}}, {}),
-        ("p1", {"tax": 7.5, "prices.EUR": {"price": 0, "currency": "EUR"}}, {}),
+        ("p1", {"name": "A", "prices.EUR": {"price": 1, "currency": "EUR"}}, {}),
+        ("p2", {"prices.EUR": {"price": 2, "currency": "EUR"}}, {}),
+        ("p1", {"prices.EUR": {"price": 0, "currency": "EUR"}}, {}),
     ]
-    assert (result.complaints, result.dropped) == ((), ())
+    assert result.complaints == ()
+    own = [("products", f"$.properties.{name}") for name in ("order_id", "total", "tax")]
+    assert result.dropped == (("products", "quantity"), *own)
 
 
 @pytest.mark.parametrize("products", [None, [], {}, "p1", 5])
@@ -134,9 +137,12 @@ def test_a_bad_product_of_an_order_is_named_and_the_good_ones_are_kept() -> None
 
 
 def test_unmapped_properties_of_products_are_named_once_an_event() -> None:
-    """What an order says beside its products cannot be mapped, and is not named."""
+    """What an order says beside its products, too."""
     items = [{"sku": "a", "colour": "red"}, {"sku": "b", "colour": "blue", "brand": "B"}]
-    assert ordered({"coupon": "x", "products": items}).dropped == (("products", "colour"),)
+    assert ordered({"coupon": "x", "products": items}).dropped == (
+        ("products", "colour"),
+        ("products", "$.properties.coupon"),
+    )
 
 
 def test_a_mapped_unit_or_tax_replaces_the_fixed_one() -> None:

@@ -58,14 +58,16 @@ def test_the_amount_is_the_first_that_says_something(properties: dict[str, Any],
     """revenue, value, total, amount; 0 is an amount, and text may be one."""
     result = lead(properties | {"currency": " usd"})
     assert fields(result) == {"value": {"amount": amount, "currency": "USD"}}
-    assert result.dropped == ()
+    others = [name for name in list(properties)[1:] if properties[name] is not None and amount != properties[name]]
+    assert result.dropped == tuple(("leads", name) for name in others if properties[name] != "")
 
 
-def test_an_amount_without_a_currency_takes_the_configs_or_is_counted() -> None:
-    """It costs the event nothing."""
+def test_an_amount_without_a_currency_takes_the_configs_or_rejects_the_event() -> None:
+    """The lead is made without it, and the event can be mended."""
     assert fields(lead({"value": 5}, leads=Leads(default_currency="EUR")))["value"] == {"amount": 5, "currency": "EUR"}
     result = lead({"value": 5})
-    assert (fields(result), codes(result), refused(result)) == ({}, ["amount_without_currency"], [])
+    wanted: tuple[Any, ...] = ({}, ["amount_without_currency"], ["properties.value"])
+    assert (fields(result), codes(result), refused(result)) == wanted
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, 
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
+from pipedrive_cli.pipedrive.contacts import email_form
 
 IN_MEMORY = Path(":memory:")
 _OUTCOMES = tuple(Outcome)  # a row has their number here
@@ -352,7 +353,7 @@ class Journal:
             )
             if kind == "persons":
                 self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record.id,))
-                emails = {str(e.get("value", "")).strip().casefold() for e in record.values.get("emails") or ()}
+                emails = {email_form(str(e.get("value", ""))) for e in record.values.get("emails") or ()}
                 self._db.executemany(
                     "INSERT OR IGNORE INTO seen_emails VALUES (?, ?)", [(email, record.id) for email in emails if email]
                 )
@@ -398,7 +399,7 @@ class Journal:
             "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
             "ORDER BY found.id"
         )
-        return [row[0] for row in self._db.execute(query, (email.strip().casefold(),))]
+        return [row[0] for row in self._db.execute(query, (email_form(email),))]
 
     # -- writes that cannot be repeated
 

@@ -1,0 +1,120 @@
+"""Emails and phone numbers: what is one, and when two of them are the same. Pure.
+
+An email is one address; display names, `mailto:`, brackets and what cannot be seen go. A phone number is written as it
+came. Two are the same as E.164 where a country completes national numbers, else by their digits, with 00 as +;
+extensions count apart. The library that knows numbers is loaded when a country is set, and at the first number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote
+
+from pipedrive_cli.pipedrive.values import Unfit
+from pipedrive_cli.text_forms import visible
+
+_USUAL: Final = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}@[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,24}")
+_ADDRESS: Final = re.compile(
+    r"(?P<local>[^\s@<>()\[\]{},;:\\\"]{1,64})@(?P<domain>[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*)"
+)
+_NAMED: Final = re.compile(r"(?P<name>[^<>]*)<\s*(?P<address>[^<>]+?)\s*>[.,;]*")
+_COMMENT: Final = re.compile(r"(?P<address>[^\s()]+)\s*\([^()@]*\)")
+_QUOTES: Final = "\"'`“”‘’"
+
+_EXTENSION: Final = re.compile(
+    r"(?:[,;]?\s*(?:;ext=|ext(?:ension)?[.:=]?|x|#|durchwahl|dw\.?|poste|int(?:erno)?\.?)\s*)([0-9]{1,8})\s*$"
+)
+_BEFORE: Final = re.compile(r"^[^\W\d_]+[.:\s]*(?=[+(0-9])")  # `tel:`, `Mobile: `
+_NO_DIGITS: Final = re.compile("[^0-9+]+")
+
+
+def email_address(written: str) -> str:
+    """The one address in a text, as it is written there. Raises Unfit where there is none, or more than one."""
+    text = written if written.isascii() and _USUAL.fullmatch(written) else _bare_address(written)
+    if not text:
+        raise Unfit("takes one email address such as ada@example.com")
+    return text
+
+
+def _bare_address(written: str) -> str | None:
+    text = visible(written)
+    if text[:7].casefold() == "mailto:":
+        text = unquote(text[7:].partition("?")[0]).strip()
+    name = ""
+    if (named := _NAMED.fullmatch(text)) is not None:
+        name, text = named["name"].strip().strip(_QUOTES).strip(), visible(named["address"])
+        if text[:7].casefold() == "mailto:":
+            text = text[7:].strip()
+    elif (commented := _COMMENT.fullmatch(text)) is not None:
+        text = commented["address"]
+    text = text.strip(_QUOTES).rstrip(".,;").strip()
+    if _ADDRESS.fullmatch(text) is None:
+        return None
+    # `a@x.org, Bo <b@x.org>` are two; Outlook writes an address as its own name, which is one.
+    return None if "@" in name and name.casefold() != text.casefold() else text
+
+
+def email_form(value: str) -> str:
+    """The form in which emails are compared: the address in a text without case; of no address the text itself."""
+    if value.isascii() and _USUAL.fullmatch(value):
+        return value
+    return unicodedata.normalize("NFC", _bare_address(value) or visible(value)).casefold()
+
+
+def phone_number(written: str) -> str:
+    """A phone number as it came, without what cannot be seen."""
+    return visible(written)
+
+
+def phone_form(value: str, country: str | None = None) -> str:
+    """The form in which phone numbers are compared: `+49171555010`, with an extension `+49171555010x12`.
+
+    `country` (two letters) completes numbers that have no country code. A text that is no number is compared as text.
+    """
+    text = visible(value).casefold()
+    number = _BEFORE.sub("", text)
+    extension = ""
+    if (found := _EXTENSION.search(number)) is not None and any(sign.isdigit() for sign in number[: found.start()]):
+        number, extension = number[: found.start()], f"x{found[1]}"
+    if any(sign.isalpha() for sign in number):
+        return " ".join(text.split())  # words, or a number that is spelled: 1-800-FLOWERS
+    digits = only_digits(number.replace("(0)", "") if number.lstrip().startswith(("+", "00")) else number)
+    if not digits.strip("+"):
+        return text
+    digits = "+" + digits[2:] if digits.startswith("00") else digits
+    return (digits if country is None else _international(digits, country)) + extension
+
+
+def former_phone_form(value: str) -> str:
+    """The form in which journals kept phone numbers until extensions and countries counted: the digits and +."""
+    digits = only_digits(value)
+    return digits if digits.strip("+") else value.strip().casefold()
+
+
+def only_digits(text: str) -> str:
+    """The digits of a text, and its +."""
+    return _NO_DIGITS.sub("", text) if text.isascii() else "".join(c for c in text if c.isdigit() or c == "+")
+
+
+def knows_country(country: str) -> bool:
+    """Whether the numbers of this country (two letters) are known."""
+    import phonenumbers  # noqa: PLC0415 - a run without `values.country` needs no library of numbers
+
+    return country in phonenumbers.SUPPORTED_REGIONS
+
+
+@lru_cache(maxsize=65_536)  # a number is compared several times on its way, and read in 30 µs
+def _international(digits: str, country: str) -> str:
+    """A number as E.164; unchanged where it is no number of that country or another."""
+    import phonenumbers  # noqa: PLC0415 - as above
+
+    try:
+        number = phonenumbers.parse(digits, country)
+    except phonenumbers.NumberParseException:
+        return digits
+    if not phonenumbers.is_possible_number(number):
+        return digits
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

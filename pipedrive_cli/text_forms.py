@@ -1,0 +1,81 @@
+"""The forms in which texts are compared, and the texts that are no identity. Pure.
+
+Two texts that people take for one must be one here: characters that cannot be seen go, an accent is the same whether it
+is composed or not (NFC), and every kind of space is a space. What is written keeps its own form.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+# Zero width characters and marks of direction, embeddings, invisible operators, the byte order mark, the soft hyphen.
+INVISIBLE: Final = frozenset(
+    chr(code)
+    for code in (0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x206A))
+) | {"\ufeff"}
+_NOTHING: Final = dict.fromkeys(map(ord, INVISIBLE))
+
+
+def visible(text: str) -> str:
+    """The text without characters that cannot be seen, trimmed."""
+    return text.strip() if text.isascii() else text.translate(_NOTHING).strip()
+
+
+def label_form(text: str) -> str:
+    """The form in which names of fields, options, labels and events are compared: NFC, each run of space as one."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(_NOTHING))
+    return " ".join(text.split())
+
+
+def caseless_form(text: str) -> str:
+    """`label_form` without case, for comparisons that fall back to it."""
+    return label_form(label_form(text).casefold())  # casefold may decompose: ǰ becomes j and a caron
+
+
+# What programs write where they know nobody, without case; brackets around such a word change nothing.
+_NOBODY: Final = frozenset(
+    ("null", "undefined", "none", "nan", "nil", "n/a", "#n/a", "true", "false", "0", "-1", "\\n", "#ref!", "#value!")
+)
+_LONGEST: Final = 16
+_BRACKETS: Final = {"<": ">", "(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
+# Most ids: nothing but letters, digits and usual marks, and not zeros alone. Matched first, because it is quick.
+_ORDINARY: Final = re.compile(r"[0-]*[1-9A-Za-z][\w.@:+|=-]*")
+_NO_IDENTITY: Final = re.compile(
+    r"""[\W0_]*              # zeros and marks alone, such as an empty UUID
+    | .*\{\{.*\}\}.*         # {{ userId }}
+    | .*[$\#@]\{.*\}.*       # ${userId}, #{user.id}
+    | .*<%.*%>.*             # <%= user.id %>
+    | .*\*\|.*\|\*.*         # *|USER|*
+    | .*\[\[.*\]\].*         # [[user_id]]
+    | %[A-Za-z_][\w. -]*%    # %user%
+    | %%.*%%                 # %%user%%
+    | \{[A-Za-z_][\w. -]*\}  # {user_id}
+    | <[A-Za-z_][\w. -]*>    # <user_id>
+    | __[A-Z_]+__            # __USER_ID__
+    | \[object\ \w+\]        # what JavaScript makes of an object
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def names_nobody(text: str) -> bool:
+    """Whether a text (trimmed) is what programs write where they know no user, group or product.
+
+    Words such as null, undefined or NaN, 0 and true, a UUID of zeros, an unfilled template, marks without any letter.
+    """
+    if len(text) <= _LONGEST and text.casefold() in _NOBODY:
+        return True
+    if _ORDINARY.fullmatch(text) is not None:
+        return False
+    return _bare_word(text) in _NOBODY or _NO_IDENTITY.fullmatch(text) is not None
+
+
+def _bare_word(text: str) -> str:
+    """A short text without the brackets around it: `<nil>`, `(null)`, `"None"`."""
+    word = text.casefold()
+    while 2 < len(word) <= _LONGEST and _BRACKETS.get(word[0]) == word[-1]:
+        word = word[1:-1].strip()
+    return word

@@ -1,0 +1,204 @@
+"""Moments and dates as programs and people write them: one set of rules for the times of events and those in traits.
+
+Pure; reads no clock. Read are
+
+- ISO 8601 in all its variants: week dates, any precision (cut to microseconds), any offset, and none, which is UTC;
+- the same with a space, slashes, dots, single digits, `UTC` or `GMT` behind it, as databases write it;
+- what mail, HTTP and JavaScript write: `Sun, 01 Mar 2026 12:00:00 GMT`, `Sun Mar 01 2026 12:00:00 GMT+0100`;
+- `24/12/1990`, where somebody has said whether the day or the month comes first;
+- a number, or its digits as text: a date where it has eight digits that are one between 1900 and 2200 (20260301); else
+  seconds since 1970 where these lie between 1900 and 2200, else milliseconds where these do. Numbers below 100,000 are
+  no times. Microseconds and nanoseconds count from the year 2000 on: no such number has another reading.
+
+The first moment of the year 1 is none: Go and .NET write it for a time that was never set.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any, Final, Literal, TypeAlias
+
+from pipedrive_cli.text_forms import visible
+
+DateOrder: TypeAlias = Literal["iso", "day first", "month first"]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FROM: Final = -2_208_988_800  # 1900-01-01, in seconds since 1970
+_TO: Final = 7_258_118_400  # 2200-01-01
+_FINE_FROM: Final = 946_684_800  # 2000-01-01
+_LEAST: Final = 100_000
+_LONGEST: Final = 80  # characters; JavaScript writes 60
+
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july", "aug august",
+            "sep sept september", "oct october", "nov november", "dec december",
+        ),
+        1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_WRITTEN: Final = re.compile(
+    r"""(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+)?
+    (?:
+        (?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})                    # 2026/3/1
+      | (?P<a>\d{1,2})(?P<t>[-/.])(?P<b>\d{1,2})(?P=t)(?P<y2>\d{4})                   # 3/4/2026
+      | (?P<d3>\d{1,2})(?:st|nd|rd|th)?[\s.-]+(?P<m3>[a-z]{3,9})[.,]?[\s-]+(?P<y3>\d{4})  # 1 March 2026
+      | (?P<m4>[a-z]{3,9})\.?\s+(?P<d4>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{4})     # March 1, 2026
+    )
+    (?:(?:\s*,\s*|\s+|t)
+        (?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?
+        (?:\s?(?P<half>[ap])\.?m\.?)?
+        \s*(?:z|utc|gmt)?\s*(?P<offset>[+-]\d{2}:?\d{2})?(?:\s*\([^()]*\))?
+    )?""",
+    re.VERBOSE | re.ASCII,
+)
+_DIGITS: Final = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_ORDERED: Final = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)", re.ASCII)
+
+
+def read_time(value: Any) -> int | None:
+    """The moment of an event, in microseconds since 1970 UTC, or None where `value` names none.
+
+    A moment before 1970 counts as none: no event is that old.
+    """
+    # The quick way comes first: nearly every event has its time in this form, and has several of them.
+    if type(value) is str and value[4:5] == "-" and value[10:11] == "T":
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return _micros(read_moment(value))
+        return _micros(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    return _micros(read_moment(value))
+
+
+def _micros(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    since = moment - EPOCH
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return micros if micros >= 0 else None
+
+
+def read_moment(value: Any, dates: DateOrder = "iso") -> datetime | None:
+    """The moment that `value` names, with the offset that it was written with; None where it names none."""
+    try:
+        if isinstance(value, str):
+            found = _read_text(value, dates)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = _read_number(value)
+        else:
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return None if found is None or is_zero_time(found) else found
+
+
+def is_zero_time(value: Any) -> bool:
+    """Whether this is the first moment of the year 1, by which programs say that a time was never set."""
+    if isinstance(value, str):
+        if not value.lstrip().startswith("0001-01-01"):
+            return False
+        try:
+            value = _read_text(value, "iso")
+        except (ValueError, OverflowError):
+            return False
+    return isinstance(value, datetime) and value.year == 1 and value.replace(tzinfo=None) == datetime.min  # noqa: DTZ901 - what is meant
+
+
+def has_order(value: Any) -> bool:
+    """Whether a text begins with a date of which somebody must say if the day or the month comes first."""
+    return isinstance(value, str) and _ORDERED.match(value.strip()) is not None
+
+
+def _read_text(text: str, dates: DateOrder) -> datetime | None:
+    # `fromisoformat` takes any sign between date and time, and so a number of eleven digits for a date and an hour.
+    if text[4:5] == "-" and text[10:11] in _SEPARATORS:
+        try:
+            return _with_zone(datetime.fromisoformat(text))
+        except ValueError:
+            pass
+    return _read_other_text(visible(text), dates) if len(text) <= _LONGEST else None
+
+
+_SEPARATORS: Final = frozenset(("", "T", "t", " "))
+
+
+def _with_zone(found: datetime) -> datetime:
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _read_other_text(text: str, dates: DateOrder) -> datetime | None:
+    if _DIGITS.fullmatch(text) is not None:
+        return _read_number(float(text) if "." in text else int(text))
+    found = _WRITTEN.fullmatch(" ".join(text.casefold().split()))
+    if found is not None:
+        return _read_written(found.groupdict(), dates)
+    if text.isascii() and ((text[4:5] == "-" and text[10:11] in _SEPARATORS) or text[8:9] in {"T", "t"} or "W" in text):
+        return _with_zone(datetime.fromisoformat(text))
+    return None
+
+
+def _read_written(part: dict[str, str | None], dates: DateOrder) -> datetime | None:
+    if part["y"]:
+        year, month, day = part["y"], _number(part["m"]), part["d"]
+    elif part["y2"]:
+        if dates == "iso":
+            return None
+        first, second = (part["b"], part["a"]) if dates == "day first" else (part["a"], part["b"])
+        year, month, day = part["y2"], _number(first), second
+    else:
+        name = part["m3"] or part["m4"] or ""
+        year, month, day = part["y3"] or part["y4"] or "", _MONTHS.get(name, 0), part["d3"] or part["d4"]
+    hour = _number(part["hour"])
+    if part["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if part["half"] == "p" else 0)
+    return datetime(
+        _number(year),
+        month,
+        _number(day),
+        hour,
+        _number(part["minute"]),
+        _number(part["second"]),
+        int((part["part"] or "0").ljust(6, "0")[:6]),
+        tzinfo=_offset(part["offset"]),
+    )
+
+
+def _number(digits: str | None) -> int:
+    return int(digits or 0)
+
+
+def _offset(written: str | None) -> timezone:
+    if written is None:
+        return UTC
+    minutes = int(written[1:3]) * 60 + int(written[-2:])
+    return timezone(timedelta(minutes=-minutes if written[0] == "-" else minutes))
+
+
+def _read_number(number: float) -> datetime | None:
+    if not -1e20 < number < 1e20:  # also refuses NaN
+        return None
+    whole = int(number)
+    if 19_000_101 <= whole < 22_000_101 and whole == number:
+        try:
+            day = date(whole // 10_000, whole // 100 % 100, whole % 100)
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        except ValueError:
+            pass  # eight digits that are no date are seconds
+    if abs(number) < _LEAST:
+        return None
+    if _FROM <= number < _TO:
+        return EPOCH + timedelta(microseconds=whole * 1_000_000 + round((number - whole) * 1_000_000))
+    if _FROM * 1_000 <= number < _TO * 1_000:
+        return EPOCH + timedelta(microseconds=round(number * 1_000))
+    if _FINE_FROM * 1_000_000 <= number < _TO * 1_000_000:
+        return EPOCH + timedelta(microseconds=whole)
+    if _FINE_FROM * 1_000_000_000 <= number < _TO * 1_000_000_000:
+        return EPOCH + timedelta(microseconds=whole // 1_000)
+    return None

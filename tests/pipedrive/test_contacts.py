@@ -1,0 +1,131 @@
+"""What an email or a phone number is, and when two of them are one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipedrive_cli.pipedrive.contacts import (
+    email_address,
+    email_form,
+    former_phone_form,
+    knows_country,
+    phone_form,
+)
+from pipedrive_cli.pipedrive.values import Unfit
+from pipedrive_cli.text_forms import INVISIBLE
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        ("  Ada@Example.com ", "Ada@Example.com"),
+        ("Ada <ada@example.com>", "ada@example.com"),
+        ('"Holm, Ada" <ada@example.com>', "ada@example.com"),
+        ("<ada@example.com>", "ada@example.com"),
+        ("mailto:ada@example.com", "ada@example.com"),
+        ("MAILTO:ada@example.com?subject=Hi", "ada@example.com"),
+        ("Ada <mailto:ada@example.com>", "ada@example.com"),
+        ("ada@example.com <ada@example.com>", "ada@example.com"),
+        ("'ada@example.com'", "ada@example.com"),
+        ("ada@example.com (Ada Holm)", "ada@example.com"),
+        ("ada@example.com;", "ada@example.com"),
+        ("jörg@exämple.de", "jörg@exämple.de"),
+        ("ada+crm@sub.example.co.uk", "ada+crm@sub.example.co.uk"),
+    ],
+)
+def test_a_text_that_holds_one_address_is_that_address(written: str, address: str) -> None:
+    """In the spelling in which it came."""
+    assert email_address(written) == address
+
+
+@pytest.mark.parametrize("sign", sorted(INVISIBLE))
+def test_what_cannot_be_seen_is_no_part_of_an_address(sign: str) -> None:
+    """Before, behind or within it."""
+    assert email_address(f"{sign}ada{sign}@example.com{sign}") == "ada@example.com"
+    assert email_form(f"Ada@example.com{sign}") == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "null", "n/a", "not an email", "5", "a@@example.com", "a@b@example.com", "@example.com", "ada@",
+        "ada@x..io",
+        "ada @example.com", "a@example.com, b@example.com", "a@example.com b@example.com",
+        "a@example.com;b@example.com",
+        "a@example.com, Bo <b@example.com>", "Ada Holm ada@example.com", "{{email}}",
+        "{{user}}@example.com", "Ada <>",
+        "ada@-example.com", "ada@example.com-",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_or_more_than_one_is_refused(written: str) -> None:
+    """Nobody is to be found by it."""
+    with pytest.raises(Unfit, match="takes one email address"):
+        email_address(written)
+
+
+@given(st.text(alphabet="aA1.@<> ,;:\"'()-ö\u200b"))
+def test_a_cleaned_address_is_clean_and_compared_alike(written: str) -> None:
+    """Cleaning is stable, and what is compared is the address alone."""
+    try:
+        address = email_address(written)
+    except Unfit:
+        return
+    assert email_address(address) == address
+    assert email_form(written) == email_form(address)
+
+
+SAME_PHONES = [
+    ("+49 171 5550100", "0049 171 5550100"),
+    ("+49 171 5550100", "tel:+49-171-5550100"),
+    ("+49 171 5550100", "+49 (0)171 / 5550100"),
+    ("+49 171 5550100", "\u202a+49 171 5550100\u202c"),
+    ("Mobile: +49 171 5550100", "+491715550100"),
+    ("+1 555 0100 ext. 12", "+1 555 0100 x12"),
+    ("+1 555 0100;ext=12", "+1 (555) 0100 #12"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_PHONES)
+def test_a_number_is_one_however_it_is_spelled(one: str, other: str) -> None:
+    """By its digits, with 00 as +, with and without a country in the config."""
+    assert phone_form(one) == phone_form(other)
+    assert phone_form(one, "DE") == phone_form(other, "DE")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("+1 555 0100 ext. 12", "+1 555 0100 12"),
+        ("+1 555 0100", "+1 555 0100 ext. 12"),
+        ("+1555", "1555"),
+        ("1-800-FLOWERS", "1-800-COMPANY"),
+    ],
+)
+def test_different_numbers_are_told_apart(one: str, other: str) -> None:
+    """An extension is a part of the number, and letters are."""
+    assert phone_form(one) != phone_form(other)
+
+
+def test_a_country_completes_national_numbers() -> None:
+    """Of that country alone, and only where the config names one."""
+    assert phone_form("0171/555 01 00", "DE") == phone_form("+49 171 5550100", "DE") == "+491715550100"
+    assert phone_form("0171 5550100", "DE") != phone_form("0171 5550100", "GB")
+    assert phone_form("0171 5550100") != phone_form("+49 171 5550100")
+    assert phone_form("0171 5550100 ext. 7", "DE") == "+491715550100x7"
+    assert (knows_country("DE"), knows_country("XX")) == (True, False)
+
+
+def test_what_has_no_digits_is_compared_as_text() -> None:
+    """It stays what it was in journals of before."""
+    assert (phone_form("+1 (555) 0-0"), phone_form(" None "), phone_form("+")) == ("+155500", "none", "+")
+    assert former_phone_form("+1 555 0100 ext. 12") == "+1555010012"
+
+
+@given(st.text(alphabet="+0123456789 ()x-/e.t#A"), st.sampled_from([None, "DE", "US"]))
+def test_a_form_of_a_number_is_stable(written: str, country: str | None) -> None:
+    """The form of a form is that form, and no text makes comparing fail."""
+    form = phone_form(written, country)
+    assert phone_form(form, country) == form

@@ -1,0 +1,86 @@
+"""Numbers and amounts as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipedrive_cli.pipedrive.numbers import Amount, Decimals, needs_comma, read_amount
+
+CASES: list[tuple[str, float | None, float | None]] = [
+    # text, with a decimal point, with a decimal comma
+    ("12", 12, 12),
+    ("12.5", 12.5, 12.5),
+    ("4,5", None, 4.5),
+    ("1,200", 1200, 1.2),
+    ("1.200", 1.2, 1200),
+    ("1,200.50", 1200.5, None),
+    ("1.200,50", None, 1200.5),
+    ("1.200.300", None, 1_200_300),
+    ("12,34,567.89", 1_234_567.89, None),
+    ("1 200", 1200, 1200),
+    ("1\u00a0200,50", None, 1200.5),
+    ("1'200.50", 1200.5, 1200.5),
+    ("-5", -5, -5),
+    ("\u2212 5", -5, -5),
+    ("-€ 5", -5, -5),
+    ("€ -5", -5, -5),
+    ("12,- €", 12, 12),
+    ("+3", 3, 3),
+    ("1,2,3", None, None),
+    ("1.2.3", None, None),
+    ("12 34", None, None),
+    ("3-4", None, None),
+    ("12 kg", None, None),
+    ("12 %", None, None),
+    ("much", None, None),
+    ("€", None, None),
+    ("", None, None),
+    ("USD 5 EUR", None, None),
+    ("٣", None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "point", "comma"), CASES)
+def test_a_text_is_read_only_where_one_number_can_be_meant(text: str, point: float | None, comma: float | None) -> None:
+    """Which sign is decimal is the config's word; blanks and apostrophes separate thousands in any case."""
+    read = [None if (found := read_amount(text, sign)) is None else found.number for sign in ("point", "comma")]
+    assert read == [point, comma]
+
+
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [
+        ("12 €", "EUR"), ("€12", "EUR"), ("EUR 12", "EUR"), ("12 eur", "EUR"), ("12 Euro", "EUR"), ("£12", "GBP"),
+        ("12 zł", "PLN"),
+        ("US$ 12", "USD"), ("CHF 12.-", "CHF"), ("12 Kč", "CZK"), ("R$ 12", "BRL"), ("12 XAF", "XAF"),
+    ],
+)  # fmt: skip
+def test_a_sign_or_name_tells_the_currency(text: str, currency: str) -> None:
+    """Where it means one alone."""
+    assert read_amount(text) == Amount(12, frozenset((currency,)))
+
+
+def test_a_sign_of_several_currencies_tells_which_it_may_be() -> None:
+    """So that dollars are never taken for euros."""
+    dollars, crowns = read_amount("$ 12"), read_amount("12 kr")
+    assert dollars is not None
+    assert dollars.currencies is not None
+    assert {"USD", "CAD", "AUD"} < dollars.currencies
+    assert crowns == Amount(12, frozenset(("SEK", "NOK", "DKK", "ISK")))
+
+
+def test_what_needs_a_decimal_comma_is_told() -> None:
+    """For the hint, and for the settings that are proposed."""
+    assert needs_comma("1.200,50 €")
+    assert not needs_comma("1,200.50")
+    assert not needs_comma("12 kg")
+
+
+@given(st.text(alphabet="0123456789.,-+ '€$kr%EUR\u00a0", max_size=70), st.sampled_from(["point", "comma"]))
+def test_no_text_makes_reading_a_number_fail(text: str, decimals: Decimals) -> None:
+    """And a number that was read is read back from the digits that JSON has for it."""
+    found = read_amount(text, decimals)
+    if found is not None and "e" not in repr(found.number):
+        assert read_amount(repr(found.number), "point") == (found.number, None)
