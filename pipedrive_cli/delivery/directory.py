@@ -16,7 +16,7 @@ import msgspec
 
 from pipedrive_cli.delivery.effects import Find, Refusal, Snapshot, name_key
 from pipedrive_cli.delivery.journal import GroupCommits, Journal, SeenRecord
-from pipedrive_cli.delivery.listing import KnownLeads, Listing, Progress, ReadAhead, look_up_cost
+from pipedrive_cli.delivery.listing import ASK_AGAIN, KnownLeads, Listing, Progress, ReadAhead, look_up_cost
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import JsonObject, Kind, Values
@@ -325,9 +325,15 @@ class Directory:
     async def _list_page(self, progress: Progress) -> None:
         at, fields = self._now(), self._wanted.custom_fields(progress.kind)
         call = progress.next_page(fields, at)
+        if progress.broken is not None and at - progress.broken[0] < ASK_AGAIN:
+            raise progress.broken[1]
         try:
             answer = await self._send(call)
-            following = await self._following(call, answer, progress.pages)
+            try:
+                following = await self._following(call, answer, progress.pages)
+            except Failure as failure:
+                progress.broken = at, failure
+                raise
         except Failure:
             if not progress.resumed:
                 raise

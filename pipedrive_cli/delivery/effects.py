@@ -7,7 +7,7 @@ its desk, and sends the answer. Where Pipedrive refuses the record, `Refusal` is
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
-from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, ProblemCode, RecordName, Values
+from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
 
 RecordId: TypeAlias = int | str
@@ -79,6 +79,7 @@ class Write(msgspec.Struct, frozen=True):
     key: str | None = None
     fields: Values = msgspec.field(default_factory=dict)  # what the body holds, by address
     before: Values | None = None  # the values it replaces, as far as they are known
+    tentative: bool = False  # should it be refused, it is sent again with less
     picture: Callable[[], JsonObject] | None = None  # for the journal: what finishes it after a crash
 
 
@@ -183,6 +184,13 @@ class Refusal(Exception):
         self.forbidden = forbidden
 
 
+class Constant(NamedTuple):
+    """A value that the config gives to records, and the config's key for it."""
+
+    key: str
+    value: Value
+
+
 class DeliverySettings(msgspec.Struct, frozen=True):
     """What a plan needs of the config: which value wins, where record keys stand, and the user's choices."""
 
@@ -193,6 +201,9 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     deleted: Literal["recreate", "skip"] = "recreate"
     keep_products: bool = False
     names: Mapping[str, str] = msgspec.field(default_factory=dict)  # address -> the field's name, for messages
+    constants: Mapping[Kind, Mapping[str, Constant]] = msgspec.field(default_factory=dict)  # by address
+    # Addresses of constants that Pipedrive has refused in this run: they are not sent again.
+    refused_constants: set[tuple[Kind, str]] = msgspec.field(default_factory=set)
     look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
 
 

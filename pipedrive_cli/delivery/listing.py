@@ -95,6 +95,7 @@ class Progress:
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of the page that listed it
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of its own reading
     pages: Pages = field(default_factory=Pages)
+    broken: tuple[float, Failure] | None = None  # when the list was found not to move on (loop seconds), and why
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one job at a time gets pages
 
     def stale(self, now: float) -> bool:
@@ -192,6 +193,8 @@ def stamp_of(answer: Answer) -> str:
 
 SHOWN = "leads show their origin_id"
 PAGES_PAST = 2  # pages of leads that are read beyond the time in question, whatever clocks say
+OVERLAP = 10  # leads that two pages share
+MOST_SLIPS = 20  # times that a list is found to have moved by more than that between two pages
 ASK_AGAIN = 60.0  # seconds before what could not be listed is asked for again
 
 
@@ -281,13 +284,24 @@ class KnownLeads:
     async def _pages(
         self, *, archived: bool, newest_first: bool = False, since: float = -math.inf
     ) -> AsyncIterator[list[Mapping[str, Any]]]:
-        """The pages of one shelf, kept; newest first, down to two past `since`."""
-        pages, start, past = Pages(), 0, 0
+        """The pages of one shelf, kept; newest first, down to two past `since`.
+
+        Pages are counted, so whoever archives or deletes a lead meanwhile moves all that follow to the front: each page
+        begins with some rows of the one before, and where these are not there, rows may have slipped by.
+        """
+        pages, start, past, slips = Pages(), 0, 0, 0
+        last: set[object] = set()  # the ids at the end of the page before
         while True:
             answer = await self._send(list_leads(start, archived, newest_first=newest_first))
             if answer.rows is None:
                 raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
             rows = rows_of("leads", answer.rows)
+            if last and last.isdisjoint(row["id"] for row in rows):
+                slips += 1
+                if slips > MOST_SLIPS:
+                    raise Failure("look_up_failed", "Pipedrive's list of leads changes faster than it can be read")
+                pages, start, last = Pages(), max(0, start - MAX_PAGE), set()
+                continue
             named = [
                 SeenRecord(item["id"], key, _text(item.get("update_time")), values_of("leads", item))
                 for item in rows
@@ -305,7 +319,8 @@ class KnownLeads:
             past += bool(rows) and all(_added(item) < since for item in rows)
             if following is None or (newest_first and past > PAGES_PAST):
                 return
-            start = following
+            last = {row["id"] for row in rows[-OVERLAP:]} if len(rows) > OVERLAP else set()
+            start = max(start + 1, following - OVERLAP) if last else following
 
 
 def _origin_id(lead: Mapping[str, Any]) -> str | None:

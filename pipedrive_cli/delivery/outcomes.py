@@ -118,6 +118,7 @@ def depends_on(outcome: Outcome, what: str) -> Complaint:
 
 
 def blame(
+    kind: Kind,
     address: str,
     difference: Difference,
     refusal: Refusal,
@@ -125,7 +126,17 @@ def blame(
     refused: dict[int, Outcome],
     complaints: list[tuple[PendingEvent, Complaint]],
 ) -> None:
-    """Notes in `refused` and `complaints` which changes gave the value that Pipedrive refused at `address`."""
+    """Notes in `refused` and `complaints` which changes gave the value that Pipedrive refused at `address`.
+
+    A value of the config's own costs no change anything: it is noted in `settings`, and told by the config's key.
+    """
+    constant = settings.constants.get(kind, {}).get(address)
+    if constant is not None and difference.body[address] == constant.value:
+        settings.refused_constants.add((kind, address))
+        words = f"Pipedrive refuses `{constant.key}` of the config: {refusal.message}"
+        notice = Complaint("refused_setting", words, field=constant.key, value=repr(constant.value)[:80])
+        complaints.extend((pending.event, notice) for pending in difference.asked_by.get(address, ())[:1])
+        return
     field_name = settings.names.get(address, address)
     value = repr(difference.body[address])[:80]
     complaint = Complaint("refused_value", refusal.message, field=field_name, value=value, outcome=Outcome.REJECTED)

@@ -41,17 +41,15 @@ from pipedrive_cli.delivery.fold import (
     settled_state,
     without,
 )
+from pipedrive_cli.delivery.left_out import LeftOut
 from pipedrive_cli.delivery.outcomes import (
-    blame,
     depends_on,
-    inputs_of,
     outcomes_of,
-    refused_addresses,
     reject_all,
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import FieldState, blank, is_placeholder_price
-from pipedrive_cli.model import Complaint, JsonObject, Outcome, RecordName, Value, Values
+from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
@@ -69,19 +67,20 @@ def upsert(
     """Writes what `changes` ask of the record `target`, as one write where Pipedrive accepts it.
 
     If Pipedrive refuses a field by name, its next best value is sent, or none, and the rest is written. After a refusal
-    without names each event is written alone, oldest first, so that only the guilty one is rejected. `links` are ids of
-    records to link a new one to. `mend` is tried once after a refusal, and returns whether it has changed anything.
+    without names each event is written alone, oldest first, so that only the guilty one is rejected; `left_out` says
+    what is tried before. `links` are ids of records to link a new one to. `mend` is tried once after a refusal, and
+    returns whether it has changed anything.
     """
-    attempt = _Attempt()
+    attempt = _Attempt(job.kind, settings, changes)
     refused, complaints = attempt.refused, attempt.complaints
     while True:
-        candidates = collect_candidates(job.kind, changes, settings.rules, attempt.without)
+        candidates = collect_candidates(job.kind, changes, settings.rules, attempt.left_out.without)
         organization = candidates.fields.get("organization")
         if organization is not None:
             yield from _resolve_link(job, candidates, refused, complaints)
         if target.id is not None and not (yield from _look(job, target, changes, candidates, settings, attempt)):
             return None
-        difference = _difference_of(job, target, changes, candidates, settings, attempt.dropped)
+        difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
         if target.id is None and (yield from _end_missing(job, target, changes, difference, complaints)):
             return None
         if "organization" in difference.body:
@@ -93,12 +92,14 @@ def upsert(
         if target.id is not None:
             yield from find_twins(job, target, difference, changes, settings)
         try:
-            action, shown = yield from _send(job, target, candidates, difference, links or {})
+            tentative = attempt.left_out.may_try_again(difference)
+            action, shown = yield from _send(job, target, candidates, difference, links or {}, tentative=tentative)
         except Refusal as refusal:
             again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
             if again:
                 continue
             return target.id if again is not None else None
+        attempt.left_out.taken()
         borne = borne_key(job.kind, shown, settings)
         if action == "updated" and borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
@@ -107,17 +108,18 @@ def upsert(
         return target.id
 
 
-class _Attempt(msgspec.Struct, eq=False):
+class _Attempt:
     """What the attempts to write one record have met so far."""
 
-    complaints: list[tuple[PendingEvent, Complaint]] = msgspec.field(default_factory=list)
-    refused: dict[int, Outcome] = msgspec.field(default_factory=dict)  # id(change) -> of changes that lost a value
-    without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # refused values: id(change), address
-    dropped: set[str] = msgspec.field(default_factory=set)  # refused addresses that no event asked for
-    organization: RecordName | int | None = None  # the one that is linked to, as its event names it
-    gone: bool = False  # the record was found to be gone once
-    mended: bool = False  # `mend` has changed something
-    doubted: bool = False  # the organization was looked at again, after a refusal
+    def __init__(self, kind: Kind, settings: DeliverySettings, changes: Sequence[PendingChange]) -> None:
+        self.complaints: list[tuple[PendingEvent, Complaint]] = []
+        self.refused: dict[int, Outcome] = {}  # id(change) -> of changes that lost a value
+        self.left_out = LeftOut(kind, settings, self.refused, self.complaints)
+        self.left_out.begin(changes)
+        self.organization: RecordName | int | None = None  # the one that is linked to, as its event names it
+        self.gone = False  # the record was found to be gone once
+        self.mended = False  # `mend` has changed something
+        self.doubted = False  # the organization was looked at again, after a refusal
 
 
 def _after_refusal(
@@ -142,13 +144,7 @@ def _after_refusal(
         link = _organization_link(difference, changes, attempt, doubted=True)
         if (yield link) != link.id:
             return True
-    named = refused_addresses(refusal.fields, difference, settings.key_address.get(job.kind))
-    for address in named:
-        blame(address, difference, refusal, settings, attempt.refused, attempt.complaints)
-        asked = difference.asked_by.get(address, ())
-        attempt.without.update((id(pending), value) for pending in asked for value in inputs_of(job.kind, address))
-        attempt.dropped.update(() if asked else (address,))
-    if named:
+    if attempt.left_out.take(refusal, difference):
         return True
     if len({id(pending.event) for pending in changes}) > 1:
         yield from _write_one_by_one(job, target, changes, settings)
@@ -196,7 +192,7 @@ def _look(
     attempt: _Attempt,
 ) -> SubPlan[bool]:
     """Reads the record where that decides, and sees to it that it is the right one. False: the changes have ended."""
-    if not (yield from _read(job, target, changes, candidates, settings, attempt.dropped)):
+    if not (yield from _read(job, target, changes, candidates, settings, attempt.left_out.dropped)):
         return False
     return (yield from follow_key(job, target, changes, settings, attempt.complaints))
 
@@ -299,7 +295,7 @@ def _end_missing(
 
 
 def _send(
-    job: Job, target: Target, candidates: Candidates, difference: Difference, links: Values
+    job: Job, target: Target, candidates: Candidates, difference: Difference, links: Values, *, tentative: bool
 ) -> SubPlan[tuple[Literal["created", "updated"], Values | None]]:
     fields = dict(difference.body)
     if job.kind == "products":
@@ -314,11 +310,15 @@ def _send(
             state = settled_state(before, difference, None, created=True)
             return {"state": msgspec.msgpack.encode(with_key(state, job.key))}
 
-        shown = yield Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture)
+        shown = yield Write(
+            call, job.kind, "create", job, key=job.key, fields=fields, picture=picture, tentative=tentative
+        )
         target.id = shown["id"]
         return "created", shown
     call = update(job.kind, target.id, body_of(job.kind, fields))
-    shown = yield Write(call, job.kind, "update", job, key=job.key, fields=fields, before=target.values)
+    shown = yield Write(
+        call, job.kind, "update", job, key=job.key, fields=fields, before=target.values, tentative=tentative
+    )
     # A success that shows no record leaves open what the record has now, which is not that it has nothing.
     return "updated", shown or None
 

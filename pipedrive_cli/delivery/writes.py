@@ -20,6 +20,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import GRAIN, Doubts
 from pipedrive_cli.delivery.effects import Refusal, Write, name_key
 from pipedrive_cli.delivery.journal import Departure, GroupCommits, Journal
+from pipedrive_cli.delivery.left_out import FORBIDDABLE
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.sender import Sender
@@ -134,6 +135,8 @@ class Writes:
         """The same refusal of many records in a row is about their kind, not about each of them."""
         if refusal.gone or refusal.fields:
             return
+        if write.tentative or (refusal.forbidden and any(address in write.fields for address in FORBIDDABLE)):
+            return  # it is tried again without the values that may be the reason
         this = _Refused(refusal.code, refusal.message, write.key if write.call.id is None else write.call.id)
         last = self._refused.get(write.kind)
         if last is not None and (last.code, last.message) == (this.code, this.message):

@@ -9,7 +9,9 @@ from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field, Label, Option
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.catalog import Call, currencies, lead_labels, list_fields, me
+from pipedrive_cli.pipedrive.bodies import id_of
+from pipedrive_cli.pipedrive.catalog import MAX_PAGE, Call, currencies, lead_labels, list_fields, me
+from pipedrive_cli.pipedrive.pages import Pages
 
 Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
@@ -17,7 +19,8 @@ Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
 async def read_me(send: Send) -> Account:
     """The account to which the key belongs, without fields. Raises StopRun for an answer that names no company."""
     data = (await send(me())).data
-    if not isinstance(data, Mapping) or not isinstance(data.get("company_id"), int):
+    company = id_of("organizations", {"id": data.get("company_id")}) if isinstance(data, Mapping) else None
+    if not isinstance(company, int):
         raise StopRun(
             "what answers at this address is no Pipedrive: users/me names no company",
             code="no_pipedrive",
@@ -28,7 +31,7 @@ async def read_me(send: Send) -> Account:
     if isinstance(access, list):
         admin = any(isinstance(a, Mapping) and a.get("app") == "sales" and a.get("admin") for a in access)
     return Account(
-        company_id=data["company_id"],
+        company_id=company,
         company_name=_text(data.get("company_name")),
         company_domain=_text(data.get("company_domain")),
         user_name=_text(data.get("name")),
@@ -38,43 +41,54 @@ async def read_me(send: Send) -> Account:
 
 
 async def read_fields(send: Send, kind: Kind) -> tuple[Field, ...]:
-    """All fields of a kind, with their options; leads have the fields of deals."""
-    fields: list[Field] = []
-    cursor: str | None = None
+    """All fields of a kind, with their options; leads have the fields of deals.
+
+    Raises StopRun where the list does not move on, or may go on behind a full page that does not say so.
+    """
+    fields: dict[str, Field] = {}
+    pages, cursor = Pages(), None
     while True:
-        answer = await send(list_fields(kind, cursor))
-        for item in answer.data if isinstance(answer.data, list) else ():
-            if isinstance(item, Mapping) and isinstance(item.get("field_code"), str):
-                fields.append(_field(item))
+        call = list_fields(kind, cursor)
+        answer = await send(call)
+        if not answer.names_next and len(answer.rows or ()) >= MAX_PAGE:
+            answer = await send(call)  # it may have lost that on its way
+        found = [_field(item) for item in answer.rows or () if _text(item.get("field_code"))]
+        fields |= {field.key: field for field in found}
         cursor = answer.next_cursor
+        cut = not answer.names_next and len(answer.rows or ()) >= MAX_PAGE
+        if cut or pages.stuck(cursor, (field.key for field in found)):
+            raise StopRun(
+                f"Pipedrive's list of fields cannot be read to its end: {call.label} does not move on",
+                code="look_up_failed",
+                hint="run again later to continue; nothing was guessed",
+            )
         if cursor is None:
-            return tuple(fields)
+            return tuple(fields.values())
 
 
 async def read_currencies(send: Send) -> frozenset[str]:
     """The codes of the account's active currencies."""
-    data = (await send(currencies())).data
-    items = data if isinstance(data, list) else []
-    return frozenset(str(item["code"]) for item in items if item.get("code") and item.get("active_flag", True))
+    rows = (await send(currencies())).rows or []
+    return frozenset(code for row in rows if (code := _text(row.get("code"))) and row.get("active_flag", True))
 
 
 async def read_lead_labels(send: Send) -> tuple[Label, ...]:
     """The account's lead labels."""
-    data = (await send(lead_labels())).data
-    return tuple(Label(str(item["id"]), str(item.get("name", ""))) for item in data if isinstance(item, Mapping))
+    rows = (await send(lead_labels())).rows or []
+    return tuple(Label(row["id"], _text(row.get("name")) or "") for row in rows if id_of("leads", row) is not None)
 
 
 def _field(item: Mapping[str, Any]) -> Field:
     options = item.get("options")
     return Field(
         key=item["field_code"],
-        name=str(item.get("field_name") or item["field_code"]),
-        type=str(item.get("field_type") or ""),
+        name=_text(item.get("field_name")) or item["field_code"],
+        type=_text(item.get("field_type")) or "",
         custom=bool(item.get("is_custom_field")),
         options=tuple(
-            Option(option["id"], str(option.get("label", "")))
+            Option(option["id"], _text(option.get("label")) or "")
             for option in (options if isinstance(options, list) else ())
-            if isinstance(option, Mapping) and isinstance(option.get("id"), int)
+            if id_of("persons", option) is not None
         ),
     )
 

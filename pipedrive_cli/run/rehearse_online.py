@@ -27,7 +27,7 @@ from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, JsonObject, Kind, Value
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.bodies import body_of
+from pipedrive_cli.pipedrive.bodies import body_of, rows_of
 from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, FACTS, Call
 from pipedrive_cli.run.journal_file import default_path
 from pipedrive_cli.run.online_account import looking
@@ -71,10 +71,10 @@ class AccountSnapshot:
         if limit.isascii() and limit.isdigit() and len(limit) < 19:
             self.daily_tokens = int(limit)
         if call.endpoint is FACTS[kind].get and isinstance(answer.data, Mapping):
-            self._take(kind, [answer.data])
-        elif call.endpoint in {FACTS[kind].list, ARCHIVED_LEADS} and isinstance(answer.data, list):
+            self._take(kind, rows_of(kind, [answer.data]))
+        elif call.endpoint in {FACTS[kind].list, ARCHIVED_LEADS}:
             shelf = {"is_archived": call.endpoint is ARCHIVED_LEADS} if kind == "leads" else {}
-            rows = [{**row, **shelf} for row in answer.data if isinstance(row, Mapping)]
+            rows = [{**row, **shelf} for row in rows_of(kind, answer.rows or ())]
             if rows and (cursor := call.query.get("cursor")) is not None and kind != "leads":
                 self.places[cursor] = int(rows[0]["id"]) - 1
             self._take(kind, rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.brakes import Done
-from pipedrive_cli.delivery.effects import DeliverySettings
+from pipedrive_cli.delivery.effects import Constant, DeliverySettings
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.model import Kind, Value
 from pipedrive_cli.pipedrive.account import Account
@@ -62,6 +62,11 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
         deleted=config.delivery.deleted,
         keep_products=config.products.existing == "keep",
         names=_names_by_address(account),
+        constants={
+            "leads": {
+                address: Constant(f"leads.{address}", value) for address, value in transform.lead_constants.items()
+            }
+        },
     )
 
 

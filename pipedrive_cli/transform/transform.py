@@ -5,7 +5,7 @@ No clock, no I/O: the same event always gives the same changes, byte for byte. E
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -69,6 +69,11 @@ class Transform:
     def addresses(self, kind: Kind) -> frozenset[str]:
         """Every address to which the mapping of a kind may write."""
         return frozenset(self._types[kind])
+
+    @property
+    def lead_constants(self) -> Mapping[str, object]:
+        """What the config gives to every lead, by address."""
+        return self._rules.lead_constants
 
     def denies(self, consent: Consent | None) -> bool:
         """Whether an event with this consent must not be sent."""
