@@ -13,6 +13,7 @@ from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
 from pipedrive_cli.config import Config, load
+from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
@@ -146,7 +147,7 @@ def _config(config_file: Path | None) -> Config | None:
 def _past(state: Path | None, config_file: Path | None) -> tuple[History, Config | None]:
     config = _config(config_file)
     path = asyncio.run(find_journal(state, config))
-    if state is None and not path.exists():
+    if state is None and not journal_is_there(path):
         return History(path, None, ()), config  # nothing has been replayed yet: no error
     return history(path), config
 

@@ -12,7 +12,7 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.past import reading
+from pipedrive_cli.delivery.journal.past import journal_is_there, reading
 from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.model import Complaint, Kind, Place
@@ -139,7 +139,7 @@ def with_pins(account: Account, config: Config) -> Account:
     Only reads. Without a journal nothing is pinned.
     """
     path = config.state or default_path(account.company_id or 0)
-    if not path.is_file():
+    if not journal_is_there(path):
         return account
     with reading(path) as journal:
         if account.company_id is not None:

@@ -12,7 +12,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.past import forget_runs, reading, unfinished_runs
+from pipedrive_cli.delivery.journal.past import forget_runs, journal_is_there, reading, unfinished_runs
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import Kind
@@ -166,7 +166,7 @@ def prune(path: Path, *, keep: int, older_than: float | None, now: datetime) -> 
 
     Raises StateHeld while a run is under way, and UserMistake.
     """
-    if not path.exists():
+    if not journal_is_there(path):
         raise UserMistake("there are no runs yet", code="no_runs")
     with locked(path):
         with reading(path) as journal:

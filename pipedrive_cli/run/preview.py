@@ -19,6 +19,7 @@ from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
@@ -88,8 +89,9 @@ class Preview:
         if not (self.options.online or self.options.sandbox):
             with contextlib.ExitStack() as stack:
                 journal = None
-                if state is not None and state.exists():
+                if state is not None and journal_is_there(state):
                     journal = stack.enter_context(contextlib.closing(scratch(state)))
+                    stack.enter_context(journal.in_use())
                 labels = Labels()
                 return await self._through(NoAccount(journal, labels, self.log), labels, journal)
         from pipedrive_cli.run.online_account import looking  # noqa: PLC0415 - loads what sends

@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.journal.rows import (
     SeenRecord,
     UnfinishedEvent,
 )
-from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, is_there, migrate
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
@@ -43,9 +43,11 @@ Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
 class Journal:
     """One account's memory. Open it with `Journal.open`; it is used from one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, file: os.stat_result | None = None) -> None:
+        """`file` is what was opened at `path`; None: nobody else can take it away."""
         self._db = connection
         self.path = path
+        self._file = file
 
     @classmethod
     def open(cls, path: Path = IN_MEMORY) -> Journal:
@@ -54,9 +56,11 @@ class Journal:
         db: sqlite3.Connection | None = None
         try:
             if not in_memory:
+                is_there(path)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            file = None if in_memory else path.stat()
             migrate(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -71,7 +75,7 @@ class Journal:
                 code="journal",
                 hint=USE_NEWER if isinstance(error, NewerJournalError) else another,
             ) from error
-        return cls(db, path)
+        return cls(db, path, file)
 
     def close(self) -> None:
         """Closes the file; what was committed stays."""
@@ -94,7 +98,11 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing may be sent."""
+        """All or nothing, and durable at the end. Raises StopRun when the disk refuses: then nothing may be sent.
+
+        So it does when somebody has deleted, moved or replaced the file: what is written would be seen by nobody.
+        """
+        self._must_be_in_place()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -112,6 +120,22 @@ class Journal:
                 code="journal",
                 hint="make room on its disk, then run again: what was under way is looked for first",
             ) from error
+
+    def _must_be_in_place(self) -> None:
+        if self._file is None:
+            return
+        try:
+            if os.path.samestat(self.path.stat(), self._file):
+                return
+            what = "was replaced by another file"
+        except OSError:
+            what = "is gone"
+        raise StopRun(
+            f"the journal {self.path} {what} while the run went on: what the run did is recorded nowhere",
+            code="journal",
+            hint="bring the file back from a copy if there is one, and keep whatever cleans up away from it; "
+            "then run again: without it the account's records are looked up anew",
+        )
 
     # -- facts
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipedrive_cli.delivery.journal.journal import Journal
-from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER
+from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER, is_there
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.errors import UserMistake
 
@@ -28,6 +28,14 @@ def reading(path: Path) -> Iterator[Journal]:
             yield stack.enter_context(contextlib.closing(scratch(path)))
         else:
             yield Journal(connection, path)
+
+
+def journal_is_there(path: Path) -> bool:
+    """Whether there is a journal to be read. Raises UserMistake where that cannot be seen, or where it is no file."""
+    try:
+        return is_there(path)
+    except (OSError, ValueError) as error:
+        raise _no_use(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def unfinished_runs(path: Path) -> frozenset[int]:
@@ -54,7 +62,7 @@ def forget_runs(path: Path, numbers: Iterable[int]) -> None:
 
 @contextlib.contextmanager
 def _connected(path: Path, mode: str, *, older: bool = False) -> Iterator[sqlite3.Connection]:
-    if not path.is_file():
+    if not journal_is_there(path):
         raise _no_use(path, "there is no such file")
     try:
         # Not `with sqlite3.connect(...)`: that one commits, and does not close.

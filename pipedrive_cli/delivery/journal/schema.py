@@ -6,6 +6,8 @@ Each migration and the version number that says it ran are one transaction. A mi
 from __future__ import annotations
 
 import sqlite3
+import stat
+from pathlib import Path
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -102,6 +104,20 @@ USE_NEWER = "use that version: with another journal nobody would know what has b
 
 class NewerJournalError(ValueError):
     """A newer pipedrive-cli has written the journal."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file stands at `path`.
+
+    Raises OSError where nobody may look, and for what is no regular file: SQLite would wait for a pipe for ever.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError("that is no regular file")
+    return True
 
 
 def migrate(connection: sqlite3.Connection) -> None:

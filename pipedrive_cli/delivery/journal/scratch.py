@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from pipedrive_cli.delivery.journal.journal import Journal
-from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, migrate
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, is_there, migrate
 from pipedrive_cli.errors import UserMistake
 
 
@@ -19,7 +19,7 @@ def scratch(original: Path | None = None) -> Journal:
     # SQLite's own temporary database: in memory while it is small, else in a file that nobody else can see.
     db = sqlite3.connect("", isolation_level=None)
     try:
-        if original is not None and original.exists():
+        if original is not None and is_there(original):
             with contextlib.closing(_read_only(original)) as source:
                 source.backup(db)
         db.execute("PRAGMA journal_mode = MEMORY")
