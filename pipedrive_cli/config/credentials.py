@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipedrive_cli.config.model import Config
+from pipedrive_cli.config.plain_file import read_small
 from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.secret import Secret
@@ -65,8 +66,7 @@ def notes(config: Config) -> tuple[str, ...]:
 
 def from_file(file: Path) -> Secret:
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(FILE_BYTES_AT_MOST + 1)
+        raw = read_small(file, FILE_BYTES_AT_MOST)
     except (OSError, ValueError) as error:
         raise unreadable_file(file, f"cannot be read: {getattr(error, 'strerror', None) or 'no file name'}") from None
     if len(raw) > FILE_BYTES_AT_MOST:

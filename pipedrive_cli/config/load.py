@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from pipedrive_cli.config.model import Config
+from pipedrive_cli.config.plain_file import read_small
 from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
@@ -44,8 +45,7 @@ def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Co
 def read_text(path: Path, problems: list[ConfigProblem]) -> str | None:
     """The file's text; None if it cannot be read and `problems` now has the reason."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(BYTES_AT_MOST + 1)
+        raw = read_small(path, BYTES_AT_MOST)
     except FileNotFoundError:
         hint = "`pipedrive-cli init` writes one, and asks for what it needs; -c names another"
         problems.append(ConfigProblem("", "there is no such file", hint=hint))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from pipedrive_cli.config.plain_file import read_small
 from pipedrive_cli.config.values import BadValue, secret
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Kind
@@ -49,8 +50,7 @@ class Settings:
 def read_settings(file: Path) -> Settings:
     """The one Pipedrive destination in a file. Raises UserMistake, whose message shows nothing of the content."""
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(BYTES_AT_MOST + 1)
+        raw = read_small(file, BYTES_AT_MOST)
     except (OSError, ValueError) as error:
         raise _unusable(file, f"cannot be read: {getattr(error, 'strerror', None) or 'no file name'}") from None
     if len(raw) > BYTES_AT_MOST:

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import msgspec
@@ -28,6 +27,7 @@ from pipedrive_cli import __version__
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.pipedrive.way_out import Proxy, proxy_for, tls_context, untrusted, unusable_proxy
 from pipedrive_cli.secret import Secret
 
 # httpcore tries to import sniffio at every lock, eight times a request, and anyio no longer installs it. The failing
@@ -109,8 +109,8 @@ class Client:
         self._transport = transport
         # Loading the certificates is slow: once for all pools, and only for TLS.
         tls = self._base.startswith("https:") and transport is None
-        self._tls = httpx.create_ssl_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._proxy = None if loopback else _proxy_for(httpx.URL(self._base))
+        self._tls = tls_context(httpx.create_ssl_context) if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._proxy = None if loopback or transport is not None else _proxy_for(httpx.URL(self._base))
         self._most_pools = 1 if transport else max(1, -(-connections // CONNECTIONS_PER_POOL))
         self._pools: list[_Pool] = []
         # Parsing the same address for every request would cost a tenth of sending it.
@@ -137,7 +137,7 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as problem:
             # The exception holds the request, which must not hold the key.
             request.headers.pop(self._secret_header, None)
-            raise _no_answer(problem, self._base) from problem
+            raise _no_answer(problem, self._base, self._proxy) from problem
         finally:
             pool.in_flight -= 1
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
@@ -178,16 +178,21 @@ class Client:
             max_keepalive_connections=CONNECTIONS_PER_POOL,
             keepalive_expiry=KEEPALIVE_SECONDS,
         )
-        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=self._proxy, trust_env=False)
+        proxy = None if self._proxy is None else self._proxy.url
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy, trust_env=False)
 
 
-def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy for this address, if the environment names one: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(url.host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+def _proxy_for(url: httpx.URL) -> Proxy | None:
+    """The proxy that the environment names for this address. Raises UserMistake for one that httpx cannot use."""
+    proxy = proxy_for(url.scheme, url.host)
+    if proxy is not None:
+        try:
+            httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy.url, trust_env=False)
+        except (httpx.InvalidURL, ValueError, ImportError) as problem:
+            raise unusable_proxy(
+                proxy.named_by, "a proxy that cannot be used", "write http://HOST:PORT, or take it out"
+            ) from problem
+    return proxy
 
 
 def _checked(base_url: str) -> tuple[str, bool]:
@@ -243,8 +248,11 @@ async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
     return None, content[: 4 * TEXT_CHARACTERS].decode("utf-8", "replace")[:TEXT_CHARACTERS]
 
 
-def _no_answer(problem: Exception, base: str) -> NoAnswer:
+def _no_answer(problem: Exception, base: str, proxy: Proxy | None) -> NoAnswer:
     unsent = isinstance(problem, _NOT_SENT)
     what = "no connection to" if unsent else "no answer from"
+    through = "" if proxy is None else f" through the proxy that {proxy.named_by} names"
     reason = _PLAIN_WORDS.get(type(problem), str(problem) or type(problem).__name__)
-    return NoAnswer(f"{what} {base}: {reason}", may_have_arrived=not unsent)
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        reason = untrusted()
+    return NoAnswer(f"{what} {base}{through}: {reason}", may_have_arrived=not unsent)

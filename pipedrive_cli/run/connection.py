@@ -26,6 +26,7 @@ from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import Send, read_me
 from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
+from pipedrive_cli.run.journal_file import state_folder
 from pipedrive_cli.secret import Secret
 
 if TYPE_CHECKING:
@@ -154,9 +155,7 @@ QUIET = 900.0  # seconds: how long the firewall stays is not documented
 
 def pause_file(address: str, state: Path | None) -> Path:
     """The file that remembers the pause: beside `state`, the journal's own place, else in the user's state folder."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only runs need it
-
-    folder = state.parent if state is not None else user_state_path("pipedrive-cli", appauthor=False)
+    folder = state.parent if state is not None else state_folder()
     name = hashlib.blake2b(address.encode(), digest_size=6).hexdigest()
     return folder / f"firewall-{name}"
 

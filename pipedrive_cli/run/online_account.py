@@ -149,7 +149,7 @@ async def looking(
         company = account.company_id or 0
         if state is None and not sandbox:
             state = default_path(company)
-        with contextlib.closing(scratch(state)) as journal:
+        with contextlib.closing(scratch(state)) as journal, journal.in_use():
             journal.bind(company, account.company_name)
             knowledge = AccountKnowledge(account, journal, only.send, time.time())
             directory = Directory(

@@ -34,6 +34,7 @@ from pipedrive_cli.run.online_account import looking
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.settings import day_budget
+from pipedrive_cli.run.spool import no_temporary_file
 
 if TYPE_CHECKING:
     from pipedrive_cli.sandbox import Sandbox
@@ -207,8 +208,12 @@ def read_twice(stdin: BinaryIO | None, sources: Sequence[str]) -> Iterator[Binar
     if stdin is None or all(source.stream is None for source in named):
         yield stdin
         return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(stdin, copy)
+    with contextlib.ExitStack() as stack:
+        try:
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(stdin, copy)
+        except OSError as error:
+            raise no_temporary_file(error) from error
         copy.seek(0)
         yield cast(BinaryIO, copy)
 

@@ -35,11 +35,7 @@ class Spool:
             # Unbuffered: a buffer would be filled anew for every piece that is read.
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the run
         except OSError as error:
-            raise UserMistake(
-                f"no temporary file can be made: {error.strerror or error}",
-                code="temporary_file",
-                hint="make room, or name another folder for it in the environment variable TMPDIR",
-            ) from error
+            raise no_temporary_file(error) from error
         self._stop = stop
         self._stopped = False
         self._unwritten = bytearray()
@@ -129,6 +125,15 @@ class Spool:
             return
         self._written += len(self._unwritten)
         self._unwritten = bytearray()
+
+
+def no_temporary_file(error: OSError) -> UserMistake:
+    """The mistake of a machine on which no temporary file can be made or filled."""
+    return UserMistake(
+        f"no temporary file can be made: {error.strerror or error}",
+        code="temporary_file",
+        hint="make room, or name another folder for it in the environment variable TMPDIR",
+    )
 
 
 def _no_use(what: str, error: OSError) -> StopRun:
