@@ -7,7 +7,8 @@
     │   ├── ConfigProblems   every mistake of a config at once
     │   └── SourceMissing    a file that is not there
     ├── StopRun              the run ends here, its work is recorded (the exit code says why)
-    └── StateHeld            another run of this account is under way (exit 5)
+    ├── StateHeld            another run of this account is under way (exit 5)
+    └── ToolFault            nobody has foreseen this: a fault of the tool itself (exit 70)
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ StopCode: TypeAlias = Literal[
     "state_held", "no_pipedrive", "unreachable", "firewall", "firewall_content", "asked_to_wait",
     "credentials_refused", "account_closed", "kind_refused", "look_up_failed", "day_spent", "max_tokens",
     "max_failures", "brake", "plan_changed", "deadline", "interrupted", "stopped",
+    "proxy", "certificates", "folder_gone", "tool_fault",
 ]  # fmt: skip
 
 EXIT_OK = 0
@@ -32,7 +34,8 @@ EXIT_USAGE = 2
 EXIT_CREDENTIALS = 3
 EXIT_STOPPED = 4
 EXIT_STATE_HELD = 5
-EXIT_INTERRUPTED = 130
+EXIT_FAULT = 70
+SIGINT = 2  # whoever a signal has ended has its number and 128 as exit code
 
 
 class PipedriveCliError(Exception):
@@ -103,6 +106,23 @@ class StateHeld(PipedriveCliError):
     exit_code = EXIT_STATE_HELD
 
 
-def interrupted() -> StopRun:
-    """The error for Ctrl-C before anything was sent."""
-    return StopRun("interrupted before anything was sent", code="interrupted", exit_code=EXIT_INTERRUPTED)
+class ToolFault(PipedriveCliError):
+    """An exception that nobody has foreseen. `kind` is its type, `place` where in our code it came up.
+
+    Its own text is not told: it may hold data of events, or the key.
+    """
+
+    exit_code = EXIT_FAULT
+
+    def __init__(self, kind: str, place: str) -> None:
+        super().__init__(
+            f"pipedrive-cli has met a fault of its own: {kind} in {place}",
+            code="tool_fault",
+            hint="please report it as an issue of pipedrive-cli, with this line, the version and the command. "
+            "Nothing is lost: what was sent is in the journal, and the same command goes on from there",
+        )
+
+
+def interrupted(signal: int = SIGINT, told: str = "nothing was sent") -> StopRun:
+    """The error for a signal that ends a command. `told` is what had been done by then."""
+    return StopRun(f"interrupted: {told}", code="interrupted", exit_code=128 + signal)

@@ -7,6 +7,7 @@ import os
 import sys
 
 from pipedrive_cli import __version__
+from pipedrive_cli.cli.interrupts import note_signals
 from pipedrive_cli.report.safe_stdout import put
 
 RARELY = 100_000  # new objects between two garbage collections
@@ -14,12 +15,15 @@ RARELY = 100_000  # new objects between two garbage collections
 
 def main() -> None:
     """The console script `pipedrive-cli`."""
+    note_signals()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process: output is dropped
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     if sys.argv[1:] == ["--version"]:
         put(sys.stdout, f"pipedrive-cli {__version__}\n")  # fast: nothing else is loaded
         return
+    for name in ("TYPER_USE_RICH", "TERMINAL_WIDTH"):  # only change the look of help, and some values stop the import
+        os.environ.pop(name, None)
     gc.set_threshold(RARELY)  # importing modules makes many objects and no garbage
     from pipedrive_cli.cli.command_line import run  # noqa: PLC0415 - see above
 

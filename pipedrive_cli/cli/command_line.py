@@ -2,62 +2,90 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import typer
 
 from pipedrive_cli.cli.app import app
+from pipedrive_cli.cli.endings import Told, error_of, told
+from pipedrive_cli.cli.interrupts import pass_over_signals, raise_signals
 from pipedrive_cli.cli.options import LogFormat
-from pipedrive_cli.errors import EXIT_INTERRUPTED, EXIT_PARTIAL, EXIT_USAGE, PipedriveCliError, UserMistake, interrupted
+from pipedrive_cli.errors import PipedriveCliError, ToolFault, UserMistake
 from pipedrive_cli.report.safe_stdout import abandon, put
 
-_OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
+LEAST_SIZE = 10  # columns or lines
 _GIVE_SUMMARY = frozenset({"replay", "retry", "preview", "rehearse"})
 
 
 def run() -> int:
     """Runs one command; returns the exit code."""
+    told.set(Told())
     try:
+        raise_signals()
+        must_have_folder()
+        forget_odd_sizes()
         code = app(prog_name=app.info.name, standalone_mode=False)
+        pass_over_signals()
         put(sys.stdout, "")  # flushes: an error in Python's own flush at exit would show a traceback
-    except PipedriveCliError as error:
-        _show(error)
-        return error.exit_code
     except typer.Exit as end:
         return end.exit_code
     except (BrokenPipeError, SystemExit):  # Typer turns a BrokenPipeError that it sees into SystemExit
         abandon(sys.stdout)  # the reader of our output has gone, and has read what it wanted
         return 0
-    except (KeyboardInterrupt, typer.Abort):
-        _show(interrupted())
-        return EXIT_INTERRUPTED
-    except OSError as error:
-        if error.errno not in _OUTPUT_LOST:
-            raise
-        abandon(sys.stdout)
-        lost = f"the output could not be written: {error.strerror}"
-        _show(PipedriveCliError(lost, code="output", hint="if it was a run, `pipedrive-cli runs show` has its report"))
-        return EXIT_PARTIAL
-    except Exception as error:
-        usage = _usage_error(error)
-        if usage is None:
-            raise
-        mistake = UserMistake(getattr(error, "format_message", str)(), code="usage")
-        if "--json" in sys.argv[1:]:
-            _print_json(mistake, getattr(getattr(error, "ctx", None), "info_name", None))
-        if json_log_wanted(sys.argv[1:]):
-            _show(mistake)
-        else:
-            put(sys.stderr, usage)
-        return EXIT_USAGE
+    except BaseException as exception:  # noqa: BLE001 - every end has its message and its exit code
+        pass_over_signals()
+        return _tell(exception, sys.argv[1:])
     return int(code or 0)
 
 
+def must_have_folder() -> None:
+    """Raises UserMistake where the folder in which the command was started is gone: no relative name means anything."""
+    try:
+        Path.cwd()
+    except OSError:
+        raise UserMistake(
+            "the folder in which this was started does not exist any more",
+            code="folder_gone",
+            hint="cd to one that does",
+        ) from None
+
+
+def forget_odd_sizes() -> None:
+    """Takes sizes that are none out of the environment: libraries take every digit of any script for a number."""
+    for name in ("COLUMNS", "LINES"):
+        text = os.environ.get(name, "")
+        if not (text.isascii() and text.isdigit() and len(text) < 5 and int(text) >= LEAST_SIZE):
+            os.environ.pop(name, None)
+
+
+def _tell(exception: BaseException, words: Sequence[str]) -> int:
+    """Tells people and programs why a command came to nothing; returns the exit code.
+
+    Reads the words of the command line, which may be wrong itself.
+    """
+    error = error_of(exception) or ToolFault(type(exception).__name__, "its end")
+    if error.code == "output":
+        abandon(sys.stdout)
+    elif "--json" in words and not told.get().json:
+        _print_json(error, words)
+    if (path := _value_of("--metrics", words)) is not None and not told.get().metrics:
+        from pipedrive_cli.cli.metrics_file import write_metrics_of_error  # noqa: PLC0415 - few want it
+
+        write_metrics_of_error(Path(path), error.exit_code, _note)
+    usage = None if json_log_wanted(words) else _usage_error(exception)
+    if usage is None:
+        _show(error)
+    else:
+        put(sys.stderr, usage)
+    return error.exit_code
+
+
 def _show(error: PipedriveCliError) -> None:
-    """Shows an error on stderr, as text or JSON. Reads sys.argv, because the command line itself may be wrong."""
+    """Shows an error on stderr, as text or JSON."""
     if json_log_wanted(sys.argv[1:]):
         from pipedrive_cli.report.log import JsonLog  # noqa: PLC0415 - few want it
 
@@ -68,11 +96,18 @@ def _show(error: PipedriveCliError) -> None:
     show_error(error)
 
 
-def _print_json(mistake: UserMistake, command: str | None) -> None:
-    """Prints the object for `--json` of a command that was called wrongly."""
+def _note(text: str) -> None:
+    from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - as above
+
+    show_note(text)
+
+
+def _print_json(error: PipedriveCliError, words: Sequence[str]) -> None:
+    """Prints the object for `--json` of a command that could not print its own."""
     from pipedrive_cli.cli import check_command, json_errors  # noqa: PLC0415 - only who calls a command wrongly needs them
     from pipedrive_cli.cli.printing import print_json  # noqa: PLC0415 - as above
 
+    command = next((word for word in words if not word.startswith("-")), None)
     describe = (
         check_command.stopped_check
         if command == "check"
@@ -80,7 +115,14 @@ def _print_json(mistake: UserMistake, command: str | None) -> None:
         if command in _GIVE_SUMMARY
         else json_errors.plain_summary
     )
-    print_json(describe(mistake))
+    print_json(describe(error))
+
+
+def _value_of(option: str, words: Sequence[str]) -> str | None:
+    """The value that a command line gives to an option, if any; the last one counts."""
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    values += [value for word, value in pairwise(words) if word == option]
+    return values[-1] if values else None
 
 
 def json_log_wanted(words: Sequence[str]) -> bool:
@@ -89,7 +131,7 @@ def json_log_wanted(words: Sequence[str]) -> bool:
     return f"--log-format={wanted}" in words or ("--log-format", wanted) in pairwise(words)
 
 
-def _usage_error(error: Exception) -> str | None:
+def _usage_error(error: BaseException) -> str | None:
     """The message for a mistake on the command line; None for any other error."""
     show = getattr(error, "format_message", None)
     if show is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipedrive_cli.cli import init_account as entry
 from pipedrive_cli.cli import init_mapping as traits
 from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
+from pipedrive_cli.cli.interrupts import Terminated
 from pipedrive_cli.cli.printing import standard_input, write_file
 from pipedrive_cli.config import Config, PlanName, values
 from pipedrive_cli.config.load import checked_config
@@ -22,7 +24,7 @@ from pipedrive_cli.config.rudderstack import Settings, read_settings
 from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.config.writing import Draft, yaml_of
-from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake
+from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake, interrupted
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
@@ -34,7 +36,6 @@ from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose
 from pipedrive_cli.setup.proposals import as_written, wrong_id_field
 from pipedrive_cli.transform.targets import ID_FIELDS, resolve_field
 
-INTERRUPTED = 130
 NOTHING_SEEN = TraitsFound(0, True, frozenset(), (), 0)
 
 
@@ -67,11 +68,11 @@ def run_init(options: Options) -> int:
     job = InitRun(options, at_the_terminal(yes=options.yes))
     try:
         return job.run()
-    except (KeyboardInterrupt, typer.Abort):
-        show_note("")
+    except (KeyboardInterrupt, typer.Abort) as interrupt:
+        show_note("")  # the cursor stands behind a question
+        number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
         made = f"; {count(job.made, 'field')} had been made in Pipedrive, and will be found there" if job.made else ""
-        show_note(f"interrupted: no config was written{made}" if not job.written else "interrupted")
-        return INTERRUPTED
+        raise interrupted(number, "the config is written" if job.written else f"no config was written{made}") from None
 
 
 @dataclass(slots=True)

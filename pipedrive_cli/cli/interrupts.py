@@ -1,10 +1,82 @@
-"""What becomes of Ctrl-C while a command tells that it was interrupted."""
+"""What becomes of Ctrl-C and SIGTERM, from a command's first moment to its last.
+
+While the command is being loaded a signal is only noted: half-loaded code could not tell it. From then on it raises
+KeyboardInterrupt wherever the command is, unless a run listens itself. While the end is told the first signal is passed
+over, as what it asks for is happening; the second ends the process.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TypeAlias
+
+Handler: TypeAlias = Callable[[int, FrameType | None], object]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def heed_no_more_interrupts() -> None:
-    """From here on Ctrl-C does nothing: the command is ending, and another one would only show a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends what is under way as Ctrl-C does."""
+
+
+class _Noted:
+    """The signals that came while nobody could act on them."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.numbers.append(number)
+
+
+_early = _Noted()
+
+
+def note_signals() -> None:
+    """From here on signals are noted."""
+    for number in SIGNALS:
+        signal.signal(number, _early)
+
+
+def raise_signals() -> None:
+    """From here on signals raise KeyboardInterrupt or Terminated; one that was noted does so at once."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio replaces this one by its own
+    signal.signal(signal.SIGTERM, _terminate)
+    while _early.numbers:
+        raise Terminated if _early.numbers.pop() == signal.SIGTERM else KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def listening(receive: Handler) -> Iterator[None]:
+    """While a run is under way both signals go to `receive`; afterwards its end is told.
+
+    Not `loop.add_signal_handler`: a loop that is busy would hear of the second signal only when it turns.
+    """
+    for number in SIGNALS:
+        signal.signal(number, receive)
+    try:
+        yield
+    finally:
+        pass_over_signals()
+
+
+def pass_over_signals() -> None:
+    """From here on the command is ending: one more signal does nothing, and the one after it ends the process."""
+    passed_over = False
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal passed_over
+        if passed_over:
+            os._exit(128 + number)  # whoever reads our output does not take it
+        passed_over = True
+
+    for number in SIGNALS:
+        signal.signal(number, receive)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated

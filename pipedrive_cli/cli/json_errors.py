@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeAlias
 
-import typer
-
-from pipedrive_cli.cli.interrupts import heed_no_more_interrupts
+from pipedrive_cli.cli.endings import error_of
+from pipedrive_cli.cli.interrupts import pass_over_signals
 from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.errors import ConfigProblems, PipedriveCliError, interrupted
+from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
 from pipedrive_cli.report.summary import VERSION, ProblemGroup, Summary, config_group, problem_group
 from pipedrive_cli.run.results import cut_short, new_run_name
 
@@ -26,19 +25,20 @@ Describe: TypeAlias = Callable[[PipedriveCliError], Any]
 def errors_as_json(as_json: bool, describe: Describe | None = None) -> Iterator[None]:
     """Prints an error as JSON, in the form of `describe` (by default `plain_summary`), and raises it again.
 
-    Ctrl-C counts as an error. The code within must not print to stdout.
+    Every exception counts as an error, a signal and a fault of our own too. The code within must not print to stdout.
     """
     try:
         yield
-    except PipedriveCliError as error:
+    except BaseException as exception:
+        error = error_of(exception)
+        if error is None:
+            raise
+        pass_over_signals()
         if as_json:
             print_json((describe or plain_summary)(error))
-        raise
-    except (KeyboardInterrupt, typer.Abort):
-        heed_no_more_interrupts()
-        if as_json:
-            print_json((describe or plain_summary)(interrupted()))
-        raise
+        if error is exception:
+            raise
+        raise error from exception
 
 
 def prints_errors(describe: Describe | None = None) -> Callable[[Command[P]], Command[P]]:

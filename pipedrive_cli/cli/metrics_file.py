@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipedrive_cli.cli.endings import told
 from pipedrive_cli.cli.printing import write_file
-from pipedrive_cli.errors import PipedriveCliError, UserMistake
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.summary import Summary
 
 FOR_ALL = 0o644  # node_exporter runs as another user, and the file holds no data of events
@@ -23,33 +24,42 @@ class FinishedRun:
 
 @contextlib.contextmanager
 def writing_metrics(path: Path | None, note: Callable[[str], None]) -> Iterator[FinishedRun]:
-    """Writes the file at the end, if there is a path. Raises UserMistake for a bad path.
+    """Writes the file once the run has come to a summary, if there is a path. Raises UserMistake for a bad path.
 
     If the file cannot be written at the end, `note` says so, and the run keeps its exit code.
     """
     found = FinishedRun()
-    if path is None:
-        yield found
+    if path is not None:
+        check_metrics_path(path)
+    yield found
+    if path is not None and found.summary is not None:
+        _write(path, found.summary, found.summary.exit_code, note)
+
+
+def write_metrics_of_error(path: Path, exit_code: int, note: Callable[[str], None]) -> None:
+    """Writes the file of a command that ended without a summary. A path that it must not have is left alone."""
+    try:
+        check_metrics_path(path)
+    except UserMistake:
         return
+    _write(path, None, exit_code, note)
+
+
+def check_metrics_path(path: Path) -> None:
+    """Raises UserMistake for a --metrics that cannot be written at the end."""
     if path.suffix != ".prom":
         raise UserMistake(
             f"--metrics {path}: the name must end in .prom, or node_exporter passes it over", code="usage"
         )
     if not path.absolute().parent.is_dir():
         raise UserMistake(f"--metrics {path}: its folder does not exist", code="usage")
-    try:
-        yield found
-    except PipedriveCliError as error:
-        _write(path, None, error.exit_code, note)
-        raise
-    if found.summary is not None:
-        _write(path, found.summary, found.summary.exit_code, note)
 
 
 def _write(path: Path, summary: Summary | None, exit_code: int, note: Callable[[str], None]) -> None:
     from pipedrive_cli.report.metrics import Ended, exposition  # noqa: PLC0415 - as above
     from pipedrive_cli.report.safe_text import encodable  # noqa: PLC0415 - only for those who ask for it
 
+    told.get().metrics = True
     before = None
     with contextlib.suppress(OSError):
         before = path.read_bytes()

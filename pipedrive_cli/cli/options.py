@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipedrive_cli.cli.interrupts import heed_no_more_interrupts
-from pipedrive_cli.errors import interrupted
+from pipedrive_cli.cli.endings import error_of
 
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
@@ -149,12 +148,11 @@ class PlainCommand(TyperCommand):
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command. Turns a Ctrl-C that the command does not handle into an error with a message."""
+        """Runs the command. A signal that it does not handle becomes an error, before Typer makes less of it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            heed_no_more_interrupts()
-            raise interrupted() from interrupt
+            raise error_of(interrupt) or interrupt from interrupt
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipedrive_cli.cli.endings import told
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.safe_stdout import abandon
@@ -15,7 +16,9 @@ from pipedrive_cli.report.safe_stdout import abandon
 
 def print_json(value: Any) -> None:
     """Prints one JSON object and a newline."""
-    print_bytes(json_line(value))
+    content = json_line(value)
+    told.get().json = True
+    print_bytes(content)
 
 
 def print_bytes(content: bytes) -> None:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
+from pipedrive_cli.cli.interrupts import listening
 from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.metrics_file import writing_metrics
 from pipedrive_cli.cli.output import Output, OutputOptions
@@ -101,10 +101,7 @@ async def _with_signals(job: Replay) -> Finished:
         )
         loop.call_soon_threadsafe(job.stop, stop)
 
-    with contextlib.ExitStack() as stack:
-        # Not `loop.add_signal_handler`: a loop that is busy would hear of the second signal only when it turns.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, receive))
+    with listening(receive):
         return await job.run()
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config, duration, load
@@ -59,11 +57,9 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
         sys.stdout.flush()
         sys.stderr.write(_advice(url, choice, named=config_file is not None))
 
-    # After its end the server raises the signal again: every end was meant to be one.
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         asyncio.run(serve(sandbox, choice.host, choice.port, started))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # SIGTERM too: every end was meant to be one, and the server raises the signal again
         pass
     except ValueError as error:
         raise UserMistake(f"--host {choice.host}: {error}", code="usage") from error
@@ -73,8 +69,6 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
             code="port",
             hint="another program may have it: name another --port, or 0 for any that is free",
         ) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
     show_note(f"served {count(sum(sandbox.calls.values()), 'request')}, {sandbox.tokens_spent:,} API tokens")
     return 0
 
@@ -92,10 +86,6 @@ def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
     if not named:
         lines += ["identity:", *(f"  {name}: {getattr(USUAL.identity, name)}" for _, name in ID_FIELDS)]
     return "\n".join([*lines, "# Ctrl-C ends the sandbox, and everything in it is gone.", ""])
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _sandbox(choice: SandboxChoice) -> Sandbox:

@@ -20,6 +20,7 @@ import pytest
 import typer.main
 
 from pipedrive_cli.cli.command_line import run
+from pipedrive_cli.cli.interrupts import SIGNALS
 from pipedrive_cli.sandbox import Sandbox
 from pipedrive_cli.sandbox.serve import serve
 
@@ -70,10 +71,12 @@ def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = F
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
         patch.setattr(typer.main, "get_command", _made_once)
-        before = signal.getsignal(signal.SIGINT)
-        code = run()
-    if signal.getsignal(signal.SIGINT) is not before:  # a process that was interrupted would have ended
-        signal.signal(signal.SIGINT, before)
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        try:
+            code = run()
+        finally:
+            for number, handler in before.items():  # a process would have ended
+                signal.signal(number, handler)
     ended = Ended(code, out.written(), err.written())
     assert CANARY not in ended.out + ended.err
     return ended

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.monkeypatch import derive_importpath
 
-from pipedrive_cli.cli import command_line
+from pipedrive_cli.cli import command_line, interrupts
+from pipedrive_cli.cli.output import Output
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.errors import PipedriveCliError
 from pipedrive_cli.events.parts import WORTH, cores
@@ -290,7 +292,7 @@ def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 @pytest.mark.skipif(cores() < 2, reason="one core has no processes")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_however_a_preview_ends_its_helpers_end_too(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Interrupted, told to end, or killed: no process that it has started goes on."""
     events = tmp_path / "events.ndjson"
@@ -317,3 +319,106 @@ def _lives(process: Path) -> bool:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+MOMENTS = {
+    "while it is loaded": None,
+    "while the config is read": "pipedrive_cli.cli.{module}.load",
+    "while events are decoded": "pipedrive_cli.run.intake.Intake._add_entries",
+    "while sources are resolved": "pipedrive_cli.{sources}.resolve_sources",
+}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("command", "module", "sources"),
+    [
+        ("replay FILE --sandbox", "replay_command", "run.replay"),
+        ("preview FILE", "preview_command", "run.preview"),
+        ("rehearse FILE", "rehearse_command", "run.replay"),
+        ("check FILE --sandbox", "check_command", "run.check"),
+    ],
+)
+def test_a_signal_is_heard_at_every_moment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    module: str,
+    sources: str,
+    moment: str,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    """Exit code 130 or 143, one JSON object that says so, a sentence, and no traceback."""
+    place = (MOMENTS[moment] or "").format(module=module, sources=sources)
+    if not place:
+        raise_signals = interrupts.raise_signals
+
+        def noted_before() -> None:
+            interrupts.note_signals()
+            signal.raise_signal(number)
+            raise_signals()
+
+        monkeypatch.setattr(command_line, "raise_signals", noted_before)
+    else:
+        if "intake" in place and "check" in command:
+            place = "pipedrive_cli.run.sample.Sample.read"
+        name, target = derive_importpath(place, raising=True)
+        real = getattr(target, name)
+
+        def signalled(*given: Any, **named: Any) -> Any:
+            signal.raise_signal(number)
+            return real(*given, **named)
+
+        monkeypatch.setattr(place, signalled)
+    config = written_config(tmp_path, "pipedrive: {company_domain: acme}\nidentity: {user_id_field: User id}\n")
+    words = command.replace("FILE", str(event_file(tmp_path, identify("u1")))).split()
+    told = pipedrive_cli(*words, "-c", config, "--json")
+    assert told.code == code
+    assert told.json["problems"][0]["code"] == "interrupted"
+    assert told.json.get("exit_code", code) == code
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_end_is_told_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The run is over, and its report comes whole; whoever is not read gets away with a second signal."""
+    ends: list[int] = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    printed = Output.show_result
+
+    def signalled(*given: Any, **named: Any) -> None:
+        signal.raise_signal(number)
+        printed(*given, **named)
+        assert ends == []
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(Output, "show_result", signalled)
+    config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
+    told = pipedrive_cli("replay", event_file(tmp_path, identify("u1")), "-c", config, "--sandbox", "--json")
+    assert (told.code, told.json["exit_code"], ends) == (0, 0, [128 + number])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["preview", "rehearse", "replay", "check"])
+def test_sigterm_in_the_first_half_second_has_its_object(tmp_path: Path, command: str) -> None:
+    """Wherever the command is by then, it is told, or it had done its work before."""
+    config = written_config(tmp_path, "pipedrive: {company_domain: acme}\nidentity: {user_id_field: User id}\n")
+    file = event_file(tmp_path, *(identify(f"u{n}") for n in range(3000)))
+    more = ["--sandbox"] if command in {"replay", "check"} else []
+    for wait in (0.08, 0.15, 0.25, 0.4):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipedrive_cli", command, str(file), "-c", str(config), "--json", *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(wait)
+        process.send_signal(signal.SIGTERM)
+        told = ended(process)
+        assert told.code in {143, 0, 2, -15}, told
+        if told.code != -15:  # Python itself was not up by then
+            assert told.json["version"] == 1
