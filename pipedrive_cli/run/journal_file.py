@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import struct
 import sys
@@ -13,11 +14,6 @@ from pathlib import Path
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal.schema import is_there
 from pipedrive_cli.errors import StateHeld, UserMistake
-
-if sys.platform == "win32":  # has no such locks
-    fcntl = None
-else:
-    import fcntl
 
 
 def named_journal(named: Path | None, config: Config, *, sandbox: bool) -> Path | None:
@@ -102,6 +98,10 @@ def _locked_itself(file: int) -> bool:
 
     SQLite's locks are the process's: whoever closes any descriptor of the file loses them. This kind is not lost so.
     """
+    try:
+        fcntl = importlib.import_module("fcntl")
+    except ImportError:  # Windows
+        return True
     if not hasattr(fcntl, "F_OFD_SETLK") or sys.maxsize < 1 << 32:
         return True  # the file beside it has to do
     asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, LOCK_AT, 1, 0)
