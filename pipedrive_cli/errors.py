@@ -13,8 +13,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+from pipedrive_cli.secret import without_keys
 
 # The codes of errors, which name why a command did not begin or a run stopped. Scripts match on them.
 StopCode: TypeAlias = Literal[
@@ -51,9 +53,20 @@ class PipedriveCliError(Exception):
 
 
 class UserMistake(PipedriveCliError):
-    """A mistake that the user can correct. Nothing was sent."""
+    """A mistake that the user can correct. Nothing was sent.
+
+    Its words may quote what the user wrote, a key in the wrong place too: what looks like one is not repeated.
+    """
 
     exit_code = EXIT_USAGE
+
+    def __init__(self, message: str, *, code: StopCode, hint: str | None = None) -> None:
+        names_fields = code == "field_alike"
+        super().__init__(
+            message if names_fields else without_keys(message),
+            code=code,
+            hint=hint if hint is None or names_fields else without_keys(hint),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +84,22 @@ class ConfigProblems(UserMistake):
 
     def __init__(self, file: str, problems: list[ConfigProblem]) -> None:
         count = len(problems)
+        file = without_keys(file)
         super().__init__(f"{file}: {count} problem{'' if count == 1 else 's'}", code="config")
         self.file = file
-        self.problems = problems
+        self.problems = [_without_keys(problem) for problem in problems]
+
+
+# Sections whose problems name fields by their keys, which look like API tokens.
+NAME_FIELDS = ("fields", "identity", "leads", "products", "new_records")
+
+
+def _without_keys(problem: ConfigProblem) -> ConfigProblem:
+    path = without_keys(problem.path)
+    if problem.path.startswith(NAME_FIELDS):
+        return replace(problem, path=path)
+    hint = None if problem.hint is None else without_keys(problem.hint)
+    return replace(problem, path=path, message=without_keys(problem.message), hint=hint)
 
 
 class SourceMissing(UserMistake):

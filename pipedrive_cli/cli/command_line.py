@@ -16,6 +16,7 @@ from pipedrive_cli.cli.interrupts import pass_over_signals, raise_signals
 from pipedrive_cli.cli.options import LogFormat
 from pipedrive_cli.errors import PipedriveCliError, ToolFault, UserMistake
 from pipedrive_cli.report.safe_stdout import abandon, put
+from pipedrive_cli.secret import without_keys
 
 LEAST_SIZE = 10  # columns or lines
 _GIVE_SUMMARY = frozenset({"replay", "retry", "preview", "rehearse"})
@@ -80,7 +81,7 @@ def _tell(exception: BaseException, words: Sequence[str]) -> int:
     if usage is None:
         _show(error)
     else:
-        put(sys.stderr, usage)
+        put(sys.stderr, without_keys(usage))
     return error.exit_code
 
 

@@ -24,6 +24,7 @@ from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import PlannedRequest
+from pipedrive_cli.secret import without_secrets
 
 OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
 
@@ -136,6 +137,6 @@ def _colours(file: TextIO) -> bool:
 
 def _write(file: TextIO, text: str) -> None:
     # Bytes: JSON and curl are UTF-8 in any locale, and Windows must not change newlines.
-    file.buffer.write(text.encode("utf-8", "backslashreplace"))
+    file.buffer.write(without_secrets(text).encode("utf-8", "backslashreplace"))
     if file.isatty():
         file.buffer.flush()

@@ -34,6 +34,7 @@ def load(path: Path, environ: Mapping[str, str], *, sandbox: bool = False) -> Co
     """
     problems: list[ConfigProblem] = []
     config = Config()
+    Secret(environ.get(TOKEN_VARIABLE, ""))  # hidden wherever it got to, whichever credential the config names
     text = read_text(path, problems)
     if text is not None:
         config = checked_config(text, environ, sandbox=sandbox, problems=problems)

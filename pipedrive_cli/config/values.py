@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pipedrive_cli.config.times import duration
-from pipedrive_cli.secret import Secret
+from pipedrive_cli.secret import Secret, looks_like_key
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 HOST = re.compile(r"[a-z0-9._:-]+")  # `hostname` is in lower case; IPv6 addresses have colons
@@ -65,6 +65,10 @@ def company_domain(data: object) -> str:
     name = text_value(data).lower()
     name = name.removeprefix("https://").removeprefix("http://")
     name = name.partition("/")[0].removesuffix(".pipedrive.com")
+    if looks_like_key(name):
+        raise BadValue(
+            "looks like an API token", "the key belongs into api_token; here stands acme of acme.pipedrive.com"
+        )
     if not LABEL.fullmatch(name):
         raise BadValue(
             "must be the company's name in Pipedrive's address",
@@ -83,6 +87,8 @@ def base_url(data: object) -> str:
         raise BadValue("is no address", "write it as in https://acme.pipedrive.com") from None
     if parts.scheme not in {"http", "https"} or not host or not HOST.fullmatch(host):
         raise BadValue("must be an address with https:// before it", "write it as in https://acme.pipedrive.com")
+    if looks_like_key(host):
+        raise BadValue("has a part that looks like an API token", "the key belongs into api_token")
     if "@" in parts.netloc:
         raise BadValue("must not hold a user name or password", "the key belongs into api_token")
     if "?" in url or "#" in url:

@@ -7,7 +7,6 @@ bodies are JSON; shell words and comments are quoted whole. In .http files a cli
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from pipedrive_cli.delivery.retry import in_words
+from pipedrive_cli.report.json_line import json_text
 from pipedrive_cli.report.safe_text import encodable, visible_text
 
 Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
@@ -139,18 +139,7 @@ def _row(request: ShownRequest, style: Style) -> str:
         ],
         "note": request.note,
     }
-    return _json(row) + "\n"
-
-
-def _json(value: Any) -> str:
-    """JSON on one line, in which control and invisible characters are escaped. No information is lost."""
-    try:
-        text = msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
-        return json.dumps(value)
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    return json_text(row) + "\n"
 
 
 def _http(request: ShownRequest, style: Style) -> str:
@@ -159,7 +148,7 @@ def _http(request: ShownRequest, style: Style) -> str:
     key = f"{{{{{TOKEN_VARIABLE}}}}}"
     lines.append(f"Authorization: Bearer {key}" if style.oauth else f"x-api-token: {key}")
     if request.body is not None:
-        lines += ["Content-Type: application/json", "", _no_variables(_json(request.body))]
+        lines += ["Content-Type: application/json", "", _no_variables(json_text(request.body))]
     return "\n".join(lines) + "\n\n"
 
 
@@ -175,7 +164,10 @@ def _curl(request: ShownRequest, style: Style) -> str:
     words.append(f'-H "{header}${TOKEN_VARIABLE}"')
     if request.body is not None:
         # --data-raw: with --data a body that begins with @ would name a file.
-        words += ["-H 'Content-Type: application/json'", f"--data-raw {shlex.quote(_shell_safe(_json(request.body)))}"]
+        words += [
+            "-H 'Content-Type: application/json'",
+            f"--data-raw {shlex.quote(_shell_safe(json_text(request.body)))}",
+        ]
     words.append(shlex.quote(style.base + request.target))
     # No comments: zsh would run pasted comments. The command `:` does nothing in any shell.
     about = "".join(
@@ -248,7 +240,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping) and "currency" in value:
         amount = next((value[name] for name in ("amount", "price", "value") if name in value), "")
         return visible_text(f"{amount} {value['currency']}", VALUE_LIMIT)
-    return visible_text(_json(_plain_data(value)), VALUE_LIMIT)
+    return visible_text(json_text(_plain_data(value)), VALUE_LIMIT)
 
 
 def _plain_data(value: Any) -> Any:

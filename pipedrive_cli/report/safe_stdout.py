@@ -6,11 +6,16 @@ import contextlib
 import os
 from typing import IO
 
+from pipedrive_cli.secret import without_secrets
+
 
 def put(file: IO[str], text: str) -> None:
-    """Writes and flushes text; drops it if the reader has gone. Raises OSError if a file cannot hold the text."""
+    """Writes and flushes text; drops it if the reader has gone. Raises OSError if a file cannot hold the text.
+
+    All that is shown to people goes through here, and a key that got into it is hidden.
+    """
     try:
-        file.write(text)
+        file.write(without_secrets(text))
         file.flush()
     except BrokenPipeError:
         abandon(file)
