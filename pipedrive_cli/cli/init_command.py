@@ -17,7 +17,7 @@ from pipedrive_cli.cli import init_mapping as traits
 from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
 from pipedrive_cli.cli.interrupts import Terminated
-from pipedrive_cli.cli.printing import standard_input, write_file
+from pipedrive_cli.cli.printing import standard_input
 from pipedrive_cli.config import Config, PlanName, values
 from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.config.rudderstack import Settings, read_settings
@@ -30,6 +30,7 @@ from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
+from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
 from pipedrive_cli.run.traits import TraitsFound, look
 from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipedrive_cli.cli.endings import told
-from pipedrive_cli.cli.printing import write_file
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.report.written_file import place_of, write_file
+from pipedrive_cli.secret import without_keys
 
+OURS = b"# HELP pipedrive_cli_"  # how each of these files begins
 FOR_ALL = 0o644  # node_exporter runs as another user, and the file holds no data of events
 
 
@@ -51,8 +53,15 @@ def check_metrics_path(path: Path) -> None:
         raise UserMistake(
             f"--metrics {path}: the name must end in .prom, or node_exporter passes it over", code="usage"
         )
-    if not path.absolute().parent.is_dir():
-        raise UserMistake(f"--metrics {path}: its folder does not exist", code="usage")
+    place = place_of("--metrics", path)
+    with contextlib.suppress(OSError), place.open("rb") as file:
+        begin = file.read(len(OURS))
+        if begin and begin != OURS:
+            raise UserMistake(
+                f"--metrics {path}: another file has that name",
+                code="usage",
+                hint="name one for the figures alone",
+            )
 
 
 def _write(path: Path, summary: Summary | None, exit_code: int, note: Callable[[str], None]) -> None:
@@ -63,7 +72,7 @@ def _write(path: Path, summary: Summary | None, exit_code: int, note: Callable[[
     before = None
     with contextlib.suppress(OSError):
         before = path.read_bytes()
-    content = exposition(encodable(path.stem), Ended(summary, exit_code, time.time()), before)
+    content = exposition(without_keys(encodable(path.stem)), Ended(summary, exit_code, time.time()), before)
     try:
         write_file("--metrics", path, content, mode=FOR_ALL)
     except UserMistake as mistake:

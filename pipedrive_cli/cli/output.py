@@ -32,6 +32,12 @@ class OutputOptions:
     json_log: bool = False
     metrics: Path | None = None
 
+    @property
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """The files that are written after the run, with their options."""
+        metrics = () if self.metrics is None else (("--metrics", self.metrics),)
+        return (*(("--report", report) for report in dict.fromkeys(self.reports)), *metrics)
+
 
 class View(Protocol):
     """A view of a run's progress, which is drawn or written on `refresh`."""

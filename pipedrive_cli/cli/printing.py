@@ -1,15 +1,11 @@
-"""Streams and files for programs: JSON on stdout, files that are written whole or not at all, standard input."""
+"""Streams for programs: JSON on stdout, and standard input."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipedrive_cli.cli.endings import told
-from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.json_line import json_line
 from pipedrive_cli.report.safe_stdout import abandon
 
@@ -28,23 +24,6 @@ def print_bytes(content: bytes) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         abandon(sys.stdout)
-
-
-def write_file(option: str, path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Writes a temporary file and renames it. By default only its owner can read it. Raises UserMistake."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # mode 0600
-        beside = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            beside.chmod(mode)
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UserMistake(f"{option} {path}: {error.strerror or error}", code="usage") from error
 
 
 def standard_input() -> BinaryIO | None:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -87,7 +87,14 @@ def _rehearsed(
     limits = plan_limits(config, plan=plan, seats=choice.seats, latency=latency)
     collect_rarely()
     rehearsal = Rehearsal(
-        config, str(config_file), options, limits, standard_input(), output.note, progress, online=choice.online
+        config,
+        str(config_file),
+        replace(options, outputs=output_options.files),
+        limits,
+        standard_input(),
+        output.note,
+        progress,
+        online=choice.online,
     )
     rehearsed = rehearsal.run()
     if rehearsed.looked is not None:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -16,13 +17,15 @@ from pipedrive_cli.cli.interrupts import listening
 from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.metrics_file import writing_metrics
 from pipedrive_cli.cli.output import Output, OutputOptions
-from pipedrive_cli.cli.printing import standard_input, write_file
+from pipedrive_cli.cli.printing import standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.summary import to_json
+from pipedrive_cli.report.written_file import place_of, write_file
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
+from pipedrive_cli.secret import bytes_without_secrets
 
 REFRESH = 0.15  # seconds between two refreshes of the live view
 
@@ -42,7 +45,7 @@ def run_replay(config_file: Path, options: RunOptions, output_options: OutputOpt
         job = Replay(
             config,
             str(config_file),
-            options,
+            replace(options, outputs=output_options.files),
             stdin=standard_input(),
             watch=_watching_with(output),
             note=output.note,
@@ -109,8 +112,7 @@ def check_report(path: Path) -> None:
     """Raises UserMistake for a --report that cannot be written at the end."""
     if path.suffix.lower() not in {".json", ".html"}:
         raise UserMistake(f"--report {path}: the name must end in .json or .html", code="usage")
-    if not path.absolute().parent.is_dir():
-        raise UserMistake(f"--report {path}: its folder does not exist", code="usage")
+    place_of("--report", path)
 
 
 def write_report(path: Path, finished: Finished, remarks: Sequence[str] = ()) -> None:
@@ -126,4 +128,4 @@ def write_report(path: Path, finished: Finished, remarks: Sequence[str] = ()) ->
         context = msgspec.structs.replace(finished.context, remarks=tuple(remarks))
         page = render_page(finished.summary, context, rejects=finished.rejects, resume_in=finished.resume_in)
         content = page.encode()
-    write_file("--report", path, content)
+    write_file("--report", path, bytes_without_secrets(content))

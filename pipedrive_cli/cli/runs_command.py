@@ -11,7 +11,7 @@ import msgspec
 
 from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
-from pipedrive_cli.cli.printing import print_bytes, print_json, write_file
+from pipedrive_cli.cli.printing import print_bytes, print_json
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
@@ -19,6 +19,7 @@ from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
+from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.past import (
     History,
     Past,
@@ -30,6 +31,7 @@ from pipedrive_cli.run.past import (
     run_context_of,
     run_names,
 )
+from pipedrive_cli.secret import bytes_without_secrets
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -92,7 +94,10 @@ def show_one_run(
     if page is not None:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
-        write_file("--html", page, render_page(run.summary, context).encode())
+        keep_apart(
+            [("--html", page)], [(past.path, "is the journal"), (config_file or DEFAULT_CONFIG, "is the config")]
+        )
+        write_file("--html", page, bytes_without_secrets(render_page(run.summary, context).encode()))
         show_note(f"wrote {page}")
     if records:
         _show_records(past, run, config, as_json=as_json)

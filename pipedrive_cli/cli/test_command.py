@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.json_errors import errors_as_json
-from pipedrive_cli.cli.printing import print_json, write_file
+from pipedrive_cli.cli.printing import print_json
 from pipedrive_cli.config import load
 from pipedrive_cli.config.cases import SUFFIXES, load_case, written_case
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, UserMistake
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.junit import JUnitCase, junit
+from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.case import run_case
 
 
@@ -36,6 +37,9 @@ def run_tests(config_file: Path, cases: Sequence[str], options: TestOptions) -> 
     with errors_as_json(options.as_json):
         config = load(config_file, os.environ, sandbox=True)
         paths = case_files(cases)
+        if options.junit is not None:
+            read = [(config_file, "is the config"), *((path, "is a case") for path in paths)]
+            keep_apart([("--junit", options.junit)], read)
         ended = []
         for path in paths:
             case, began = load_case(path), time.perf_counter()

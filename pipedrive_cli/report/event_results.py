@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.pending_event import EventRecord, PendingEvent
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Outcome, Place
 from pipedrive_cli.report.json_line import json_line
-from pipedrive_cli.report.rejects import refuse_source
+from pipedrive_cli.report.written_file import READ, keep_apart, place_of
 
 
 class EventResult(msgspec.Struct, frozen=True):
@@ -39,13 +39,13 @@ class ResultsWriter:
 
     def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
         """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
-        for source in inputs:
-            refuse_source("--results", path, source)
+        place = place_of("--results", path)
+        keep_apart([("--results", path)], [(source, READ) for source in inputs])
         self.path = path
         self.lost: OSError | None = None  # why the file ends before the run
         self._file: BinaryIO
         try:
-            self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            self._file = os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         except OSError as error:
             raise UserMistake(f"--results {path}: {error.strerror or error}", code="usage") from error
 

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,11 +19,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.splitting import members_of
 from pipedrive_cli.model import Outcome
-from pipedrive_cli.report.safe_text import encodable
+from pipedrive_cli.report.json_line import encodable_values
+from pipedrive_cli.report.standing_rejects import Since, StandingRejects, key_of
+from pipedrive_cli.report.written_file import READ, keep_apart, place_of
 
 KEY = "_pipedrive_cli"
 LONGEST_LINE = 4 * 1024 * 1024  # bytes; a longer line was never read as an event
@@ -30,8 +32,16 @@ KEPT_OF_LONGER = 1024
 _BOM = b"\xef\xbb\xbf"
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with an event."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The value of the key `_pipedrive_cli`.
+    """The value of the key `_pipedrive_cli`: the problem that decided the outcome, and `problems`, which has them all.
 
     `line` counts from 1, `index` from 0 within a batch line. `identity` and `time` (microseconds since 1970 UTC) are
     the event's, so that a mended event is recognised. Both are None for a line that is no event.
@@ -46,23 +56,24 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     message: str
     field: str | None
+    problems: tuple[Problem, ...] = ()
 
 
 class RejectsWriter:
     """Writes a temporary file and moves it to the path of the rejects file at the end.
 
-    A run without rejects creates no file, and leaves the file of an earlier run, whose events may not be mended yet. A
-    run with rejects replaces the earlier file. As a context manager it calls `close`, or `discard` on an exception. The
-    mode is 0600, because events are personal data.
+    A run without rejects creates no file. What an earlier run has written there stays as it is until it is handled: see
+    `standing_rejects`. As a context manager it calls `close`, or `discard` on an exception. The mode is 0600, because
+    events are personal data.
     """
 
     def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
         """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
-        _refuse_unfit(path)
-        for source in inputs:
-            refuse_source("--rejects", path, source)
+        self._place = place_of("--rejects", path)
+        keep_apart([("--rejects", path)], [(source, READ) for source in inputs])
         self.path = path
         self.count = 0
+        self._standing = StandingRejects(self._place)
         self._file: BinaryIO | None = None
         self._temporary: Path | None = None
 
@@ -71,21 +82,46 @@ class RejectsWriter:
 
         With `cut` `raw` is only the beginning of a line that is too long.
         """
+        self.count += 1
+        if self._standing.has(key_of(note.identity, note.file, note.line, note.index)):
+            return
         if self._file is None:
             self._file = self._open()
         self._file.write(reject_line(raw, note, cut=cut))
-        self.count += 1
 
-    def close(self) -> Path | None:
-        """Moves the file to its path and returns the path; None if there were no rejects."""
-        if self._file is None or self._temporary is None:
+    def close(self, since: Since | None = None) -> Path | None:
+        """Brings the file to its place, with the lines of an earlier run that are still to be mended.
+
+        Returns the path; None if this run had no rejects. `since` tells which lines are handled; None: none is.
+        """
+        added, self._file = self._file, None
+        if added is not None:
+            added.close()
+        elif not self._place.exists():
             return None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._temporary.replace(self.path)
-        self._file = self._temporary = None
-        return self.path
+        with contextlib.ExitStack() as stack:
+            if added is not None and self._temporary is not None:
+                stack.callback(self._temporary.unlink, missing_ok=True)
+            changed, kept = added is not None, False
+            whole, whole_path = self._made()
+            stack.callback(whole_path.unlink, missing_ok=True)
+            with whole:
+                for line, is_open in self._standing.kept(since):
+                    changed |= not is_open
+                    if is_open:
+                        kept = True
+                        whole.write(line if line.endswith(b"\n") or added is None else line + b"\n")
+                if self._temporary is not None:
+                    with self._temporary.open("rb") as new:
+                        shutil.copyfileobj(new, whole)
+                whole.flush()
+                os.fsync(whole.fileno())
+            if changed and (kept or added is not None):
+                whole_path.replace(self._place)
+            elif changed:
+                self._place.unlink(missing_ok=True)  # all of it is handled
+        self._temporary = None
+        return self.path if self.count else None
 
     def discard(self) -> None:
         """Deletes what was written; an earlier file at `path` stays."""
@@ -108,9 +144,13 @@ class RejectsWriter:
             self.discard()
 
     def _open(self) -> BinaryIO:
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".tmp")
-        self._temporary = Path(name)
-        return os.fdopen(descriptor, "wb")
+        file, self._temporary = self._made()
+        return file
+
+    def _made(self) -> tuple[BinaryIO, Path]:
+        """A new file beside the rejects file."""
+        descriptor, name = tempfile.mkstemp(dir=self._place.parent, prefix=f".{self._place.name}.", suffix=".tmp")
+        return os.fdopen(descriptor, "wb"), Path(name)
 
 
 def reject_line(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
@@ -167,35 +207,4 @@ def _encode(note: Note) -> bytes:
     try:
         return msgspec.json.encode(note)
     except UnicodeEncodeError:
-        fields = msgspec.structs.asdict(note).items()
-        texts = {name: encodable(value) for name, value in fields if isinstance(value, str)}
-        return msgspec.json.encode(msgspec.structs.replace(note, **texts))
-
-
-def _refuse_unfit(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise UserMistake(
-            f"--rejects {path}: that is no regular file",
-            code="rejects_file",
-            hint="Name a file; it is written beside and moved there at the end.",
-        )
-    if not path.parent.is_dir():
-        raise UserMistake(
-            f"--rejects {path}: there is no folder {path.parent}",
-            code="rejects_file",
-            hint="Create the folder, or name a file in one that exists.",
-        )
-
-
-def refuse_source(option: str, path: Path, source: Path) -> None:
-    """Raises `UserMistake` where the file that `option` names is a source of this run."""
-    try:
-        same = path.samefile(source)
-    except OSError:  # one of the two does not exist (yet), or is no file: "-", a URL
-        same = False
-    if same or path.absolute() == source.absolute():
-        raise UserMistake(
-            f"{option} {path}: that file is read in this run",
-            code="rejects_file" if option == "--rejects" else "usage",
-            hint=f"Name another file for {option}; a source is never overwritten.",
-        )
+        return msgspec.json.encode(encodable_values(msgspec.to_builtins(note)))

@@ -35,6 +35,7 @@ class RunOptions:
     filters: Filters = field(default_factory=Filters)
     rejects: Path | None = None
     results: Path | None = None
+    outputs: tuple[tuple[str, Path], ...] = ()  # what the command writes after the run: options and files
     max_tokens: int | None = None
     deadline: float | None = None
     max_failures: int | None = None
@@ -45,6 +46,12 @@ class RunOptions:
     retry: bool = False  # no sources: the unfinished events that the journal keeps
     retry_run: str | None = None  # of this run alone
     rehearsal: bool = False  # in virtual time: what it reports has not happened
+
+    @property
+    def written(self) -> tuple[tuple[str, Path], ...]:
+        """All files that options name to be written, with their options."""
+        named = (("--rejects", self.rejects), ("--results", self.results))
+        return (*((option, path) for option, path in named if path is not None), *self.outputs)
 
     @property
     def command(self) -> str:

@@ -39,8 +39,10 @@ from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.report.event_results import ResultsWriter
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.run_context import RunContext
+from pipedrive_cli.report.standing_rejects import Since
 from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
+from pipedrive_cli.report.written_file import READ, keep_apart
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
@@ -119,6 +121,7 @@ class Replay:
             sources = resolve_sources(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
+        self._keep_apart(sources)
         rejects = self._rejects(sources)
         results = None
         if self.options.results is not None:
@@ -303,18 +306,24 @@ class Replay:
         self, stopped: StopRun | None, session: Session, unfinished: UnfinishedEvents, commits: GroupCommits
     ) -> tuple[Path | None, StopRun | None]:
         """Records what is left once the session is over. Returns the rejects file, and why the run stopped early."""
-        # Before the files count as read: after a kill here, the next run writes the same rejects again.
-        rejects_file = unfinished.close()
+        journal, intake = commits.journal, session.intake
+        # A rehearsal handles nothing: what stands in the rejects file is still to be mended.
+        since = None if self.options.rehearsal else Since(journal.over, session.mapping.denies, intake.finished)
+        try:
+            commits.flush()
+            session.lost_track = session.lost_track or commits.failed
+            with journal.transaction():
+                session.run_log.write_to(journal)
+        finally:
+            # Before the files count as read: after a kill here, the next run writes the same rejects again.
+            rejects_file = unfinished.close(since)
         files = unfinished.files
         if unfinished.lost is not None:
             stopped, files = stopped or unfinished.lost, None
-        commits.flush()
-        session.lost_track = session.lost_track or commits.failed
-        with commits.journal.transaction():
-            session.run_log.write_to(commits.journal)
-            # A file whose events have lost their outcomes must be read again.
-            if files is not None and not session.lost_track:
-                files.keep(session.intake.finished)
+        # A file whose events have lost their outcomes must be read again.
+        if files is not None and not session.lost_track:
+            with journal.transaction():
+                files.keep(intake.finished)
         return rejects_file, stopped
 
     def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog, brakes: BrakeCounter) -> LiveDesk:
@@ -391,6 +400,7 @@ class Replay:
         path = self._state()
         if path is None:
             path = IN_MEMORY if self.options.sandbox else default_path(company)
+            keep_apart(self.options.written, _journals_files(path))
         with contextlib.ExitStack() as stack:
             if path != IN_MEMORY:
                 stack.enter_context(locked(path))
@@ -398,6 +408,16 @@ class Replay:
             stack.callback(journal.close)
             stack.enter_context(journal.in_use())
             yield journal
+
+    def _keep_apart(self, sources: Sequence[Source]) -> None:
+        """Raises UserMistake where a file that is to be written is read in this run, or must stay as it is."""
+        read = [(path, READ) for path in _paths(sources)]
+        read.append((Path(self.config_file), "is the config"))
+        if (key := self.config.pipedrive.api_token_file) is not None:
+            read.append((key, "file holds the API token"))
+        if (state := self._state()) is not None:
+            read += _journals_files(state)
+        keep_apart(self.options.written, read)
 
     def _rejects(self, sources: list[Source]) -> RejectsWriter | None:
         if self.options.rejects is None:
@@ -413,6 +433,10 @@ class Replay:
 
 def _paths(sources: Sequence[Source]) -> list[Path]:
     return [source.path for source in sources if source.path is not None]
+
+
+def _journals_files(journal: Path) -> list[tuple[Path, str]]:
+    return [(Path(f"{journal}{end}"), "is the journal") for end in ("", "-wal", "-shm", "-journal", ".lock")]
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:

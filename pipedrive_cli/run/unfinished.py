@@ -20,7 +20,8 @@ from pipedrive_cli.events.envelope import decode_head, entries
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source, printable_name
 from pipedrive_cli.model import UNFINISHED, UNSETTLED, Complaint, Outcome
-from pipedrive_cli.report.rejects import Note, RejectsWriter
+from pipedrive_cli.report.rejects import Note, Problem, RejectsWriter
+from pipedrive_cli.report.standing_rejects import Since
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.past import name_meant
 from pipedrive_cli.run.spool import Spool
@@ -78,6 +79,11 @@ class UnfinishedEvents:
             return
         reason = next((c for c in event.complaints if c.outcome is event.outcome), None)
         reason = reason or Complaint("failed", "it failed")
+        problems = tuple(
+            Problem(complaint.code, complaint.message, complaint.field)
+            for complaint in event.complaints
+            if complaint.outcome in UNSETTLED
+        )
         note = Note(
             file=place.file,
             line=place.line,
@@ -88,18 +94,19 @@ class UnfinishedEvents:
             code=reason.code,
             message=reason.message,
             field=reason.field,
+            problems=problems or (Problem(reason.code, reason.message, reason.field),),
         )
         try:
             self.rejects.add(raw, note, cut=origin.cut)
         except OSError as error:
             self._lose(self.rejects, error)
 
-    def close(self) -> Path | None:
-        """Brings the rejects file to its place; None: there is none."""
+    def close(self, since: Since | None) -> Path | None:
+        """Brings the rejects file to its place; None: this run had no rejects. `since` as for `RejectsWriter.close`."""
         if self.rejects is None:
             return None
         try:
-            return self.rejects.close()
+            return self.rejects.close(since)
         except OSError as error:
             self._lose(self.rejects, error)
             return None

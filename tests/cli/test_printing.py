@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipedrive_cli.cli.printing import write_file
 from pipedrive_cli.cli.replay_command import write_report
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.replay import Finished
 from tests.harness import identify
 
@@ -34,7 +34,7 @@ def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path: Path) -> 
     (tmp_path / "run.json").mkdir()
     with pytest.raises(UserMistake, match=r"--report .*run\.json: "):
         write_report(tmp_path / "run.json", Finished(SUMMARY))
-    with pytest.raises(UserMistake, match=r"--html .*No such file"):
+    with pytest.raises(UserMistake, match=r"--html .*its folder does not exist"):
         write_file("--html", tmp_path / "none" / "run.html", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 

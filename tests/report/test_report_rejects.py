@@ -8,6 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,12 @@ MARK = {
     "message": "no user",
     "field": "traits.age",
 }
+
+
+def note(line: int, identity: str | None = None) -> Note:
+    """What is noted of an event of that line."""
+    return msgspec.structs.replace(NOTE, line=line, identity=identity)
+
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -138,11 +145,12 @@ def test_the_file_appears_at_the_end_for_its_owner_alone(tmp_path: Path) -> None
     path = tmp_path / "out.rejects.ndjson"
     path.write_text("old")
     writer = RejectsWriter(path)
-    writer.add(b'{"a": 1}', NOTE)
-    writer.add(b'{"a": 2}', NOTE)
+    writer.add(b'{"a": 1}', note(1))
+    writer.add(b'{"a": 2}', note(2))
     assert path.read_text() == "old"
     assert writer.close() == path
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
+    old, *new = path.read_text().splitlines()
+    assert (old, [json.loads(line)["a"] for line in new]) == ("old", [1, 2])
     assert list(tmp_path.iterdir()) == [path]
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -152,7 +152,7 @@ def test_the_rejects_are_in_their_place_before_files_count_as_read(
     scene.write("events/a.ndjson", bad(4))
     rejects = tmp_path / "rejects.ndjson"
 
-    def killed(_: RejectsWriter) -> None:
+    def killed(_: RejectsWriter, since: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:

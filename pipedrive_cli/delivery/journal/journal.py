@@ -31,6 +31,7 @@ from pipedrive_cli.pipedrive.contacts import email_form
 IN_MEMORY = Path(":memory:")
 _OUTCOMES = tuple(Outcome)  # a row has their number here
 _HANDLED = frozenset(map(_OUTCOMES.index, HANDLED))
+_OVER = _HANDLED | {_OUTCOMES.index(Outcome.SKIPPED)}
 _UNFINISHED = frozenset(map(_OUTCOMES.index, UNFINISHED))
 _BATCH = 500  # variables in one SELECT
 
@@ -244,12 +245,19 @@ class Journal:
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events were delivered or found unchanged before: only those make a later copy a duplicate."""
+        return self._with_outcome(digests, _HANDLED)
+
+    def _with_outcome(self, digests: Sequence[bytes], outcomes: frozenset[int]) -> set[bytes]:
         found: set[bytes] = set()
         for rows in _chunks(digests):
             marks = ",".join("?" * len(rows))
             query = f"SELECT digest, outcome FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
-            found.update(row[0] for row in self._db.execute(query, rows) if row[1] in _HANDLED)
+            found.update(row[0] for row in self._db.execute(query, rows) if row[1] in outcomes)
         return found
+
+    def over(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these events need nothing any more: handled, or skipped when they were last read."""
+        return self._with_outcome(digests, _OVER)
 
     def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
         """Keeps the outcomes of events in this run."""
