@@ -23,7 +23,7 @@ from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.splitting import members_of
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.json_line import encodable_values
-from pipedrive_cli.report.standing_rejects import Since, StandingRejects, key_of
+from pipedrive_cli.report.standing_rejects import Since, StandingRejects, reject_key
 from pipedrive_cli.report.written_file import READ, keep_apart, place_of
 
 KEY = "_pipedrive_cli"
@@ -83,7 +83,7 @@ class RejectsWriter:
         With `cut` `raw` is only the beginning of a line that is too long.
         """
         self.count += 1
-        if self._standing.has(key_of(note.identity, note.file, note.line, note.index)):
+        if self._standing.has(reject_key(note.identity, note.file, note.line, note.index)):
             return
         if self._file is None:
             self._file = self._open()

@@ -59,7 +59,7 @@ class _Marked(msgspec.Struct, rename={"origin": "_pipedrive_cli"}):
 _decode_marked: Final = msgspec.json.Decoder(_Marked).decode
 
 
-def key_of(identity: str | None, file: str, line: int, index: int | None) -> bytes:
+def reject_key(identity: str | None, file: str, line: int, index: int | None) -> bytes:
     """By what a reject is known again: the event's identity, or the place of a line that is no event."""
     if identity is not None:
         return digest(identity)
@@ -128,4 +128,4 @@ def _read(raw: bytes) -> _Line:
         return _Line(raw, events, keys=keys)
     if origin is None or origin.file is None or origin.line is None:
         return _Line(raw)
-    return _Line(raw, file=origin.file, keys=(key_of(None, origin.file, origin.line, origin.index),))
+    return _Line(raw, file=origin.file, keys=(reject_key(None, origin.file, origin.line, origin.index),))

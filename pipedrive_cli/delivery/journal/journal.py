@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.journal.rows import (
     SeenRecord,
     UnfinishedEvent,
 )
-from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, is_there, migrate
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, is_there, migrate, must_be_in_place
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
@@ -103,7 +103,7 @@ class Journal:
 
         So it does when somebody has deleted, moved or replaced the file: what is written would be seen by nobody.
         """
-        self._must_be_in_place()
+        must_be_in_place(self.path, self._file)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -121,22 +121,6 @@ class Journal:
                 code="journal",
                 hint="make room on its disk, then run again: what was under way is looked for first",
             ) from error
-
-    def _must_be_in_place(self) -> None:
-        if self._file is None:
-            return
-        try:
-            if os.path.samestat(self.path.stat(), self._file):
-                return
-            what = "was replaced by another file"
-        except OSError:
-            what = "is gone"
-        raise StopRun(
-            f"the journal {self.path} {what} while the run went on: what the run did is recorded nowhere",
-            code="journal",
-            hint="bring the file back from a copy if there is one, and keep whatever cleans up away from it; "
-            "then run again: without it the account's records are looked up anew",
-        )
 
     # -- facts
 

@@ -5,9 +5,12 @@ Each migration and the version number that says it ran are one transaction. A mi
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from pathlib import Path
+
+from pipedrive_cli.errors import StopRun
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -118,6 +121,27 @@ def is_there(path: Path) -> bool:
     if not stat.S_ISREG(mode):
         raise OSError("that is no regular file")
     return True
+
+
+def must_be_in_place(path: Path, opened: os.stat_result | None) -> None:
+    """Raises StopRun where `path` does not lead to the file any more that was opened there (None: nothing can happen).
+
+    SQLite would go on writing into a file that nobody sees.
+    """
+    if opened is None:
+        return
+    try:
+        if os.path.samestat(path.stat(), opened):
+            return
+        what = "was replaced by another file"
+    except OSError:
+        what = "is gone"
+    raise StopRun(
+        f"the journal {path} {what} while the run went on: what the run did is recorded nowhere",
+        code="journal",
+        hint="bring the file back from a copy if there is one, and keep whatever cleans up away from it; "
+        "then run again: without it the account's records are looked up anew",
+    )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
