@@ -106,10 +106,16 @@ def test_a_file_that_nobody_would_read_is_a_mistake(tmp_path: Path, name: str, s
     assert said in ended.err
 
 
-def test_a_file_that_cannot_be_written_is_noted_and_the_run_keeps_its_code(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_noted_and_the_run_keeps_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was done is done; the old figures age, and that is what an alert sees."""
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipedrive_cli.report.written_file.tempfile.mkstemp", full)
     file = tmp_path / "orders.prom"
-    file.mkdir()  # a folder of that name cannot be replaced by a file
     config, events = written_config(tmp_path, FIELDS), event_file(tmp_path, identify("u1", role="a"))
     ended = pipedrive_cli("replay", events, "-c", config, "--sandbox", "--metrics", file)
     assert ended.code == 0

@@ -76,12 +76,16 @@ def test_commands_without_a_summary_say_it_too(tmp_path: Path) -> None:
     assert (ended.code, ended.json["ok"], ended.json["problems"][0]["code"]) == (2, False, "source_missing")
 
 
-def test_a_report_that_cannot_be_written_leaves_the_summary(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_leaves_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the run did is told, on stdout once, before the mistake ends the command."""
-    config, folder = written_config(tmp_path, CONFIG), tmp_path / "report.json"
-    folder.mkdir()
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipedrive_cli.report.written_file.tempfile.mkstemp", full)
+    config, report = written_config(tmp_path, CONFIG), tmp_path / "report.json"
     file = event_file(tmp_path, JANE)
-    ended = pipedrive_cli("replay", file, "-c", config, "--sandbox", "--json", "--report", folder)
+    ended = pipedrive_cli("replay", file, "-c", config, "--sandbox", "--json", "--report", report)
     assert ended.code == 2
     assert ended.json["status"] == "complete"
     assert "--report" in ended.err
