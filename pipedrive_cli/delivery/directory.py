@@ -8,6 +8,7 @@ listing that was not finished. *Not found* is an answer; whatever prevents a loo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -62,13 +63,17 @@ class WantedFields:
         """What to keep of a record as an answer shows it."""
         values = values_of(kind, data)
         address = self._keys.get(kind)
-        key = None if address is None else values.get(address)
-        if kind == "products" and key in {None, ""}:
-            key = name_key(values.get("name"))
         wanted = self._addresses.get(kind, _STANDARD)
         kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
-        known = str(key) if isinstance(key, str | int | float) else None
-        return SeenRecord(int(data["id"]), known, values.get("update_time"), kept)
+        return SeenRecord(int(data["id"]), self.key_of(kind, values), values.get("update_time"), kept)
+
+    def key_of(self, kind: Kind, values: Values) -> str | None:
+        """The record key among a record's values; a product without a code is known by its name."""
+        address = self._keys.get(kind)
+        key = None if address is None else values.get(address)
+        if kind == "products" and (key is None or key == "") and values.get("name"):
+            key = name_key(values["name"])
+        return str(key) if isinstance(key, str | int | float) else None
 
 
 LONGEST_TERM = 100  # characters; Pipedrive has refused longer search terms
@@ -78,7 +83,8 @@ class Directory:
     """What we know of the account's persons, organizations and products.
 
     `send` sends a call, repeats it where needed, and raises where there is no reliable answer. `now` is the loop's
-    time in seconds. `wanted` are the addresses that the config maps, per kind.
+    time in seconds. `wanted` are the addresses that the config maps, per kind. `ours` is this machine's time, in
+    seconds since 1970.
     """
 
     def __init__(
@@ -90,8 +96,10 @@ class Directory:
         wanted: Mapping[Kind, frozenset[str]],
         now: Callable[[], float],
         warn: Callable[[Kind, str, Sequence[int]], None],
+        ours: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._commits = commits
+        self._ours = ours
         self._journal: Journal = commits.journal
         self._raw_send = send
         self.want(key_address, wanted)
@@ -340,7 +348,7 @@ class Directory:
             progress.begin_again()
             await self._list_page(progress)
             return
-        listed = progress.listing_after(answer, following)
+        listed = progress.listing_after(answer, following, self._ours())
         progress.note_page(listed, await self._keep_page(progress.kind, answer, listed), at)
 
     async def _keep_page(self, kind: Kind, answer: Answer, listed: Listing | None = None) -> list[int]:
@@ -348,6 +356,8 @@ class Directory:
         if answer.rows is None:
             raise Failure("look_up_failed", f"Pipedrive's list of {kind} is no list")
         shown = rows_of(kind, answer.rows)
+        if any(id_of(kind, row) is None and self._wanted.key_of(kind, values_of(kind, row)) for row in answer.rows):
+            raise Failure("look_up_failed", f"Pipedrive's list of {kind} shows a record of ours without an id")
         # A write of ours may have been answered after the page was made: then the write's answer is newer.
         newer = self._progress(kind).read
         rows = [
@@ -418,7 +428,9 @@ def _items(kind: Kind, answer: Answer) -> list[JsonObject]:
     data = answer.data
     if not isinstance(data, Mapping) or not isinstance(data.get("items", ""), list | None):
         raise Failure("look_up_failed", "Pipedrive's search answered without a list of items")
-    hits = [hit["item"] for hit in data["items"] or () if isinstance(hit, Mapping) and "item" in hit]
+    hits = [hit["item"] for hit in data["items"] or () if isinstance(hit, Mapping) and hit.get("item")]
+    if any(id_of(kind, hit) is None for hit in hits):
+        raise Failure("look_up_failed", "Pipedrive's search found a record that it shows without an id")
     return rows_of(kind, hits)
 
 

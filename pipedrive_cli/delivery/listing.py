@@ -24,7 +24,7 @@ from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
-from pipedrive_cli.pipedrive.bodies import rows_of, values_of
+from pipedrive_cli.pipedrive.bodies import id_of, rows_of, values_of
 from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, MAX_PAGE, Call, list_leads, listing
 from pipedrive_cli.pipedrive.pages import Pages
 
@@ -154,10 +154,10 @@ class Progress:
         self.resumed, self.pages = False, Pages()
         self.listing = Listing(fields=now.fields, since=now.since, credit=now.credit)
 
-    def listing_after(self, answer: Answer, cursor: str | None) -> Listing:
-        """The listing once this page is kept; `cursor` is the next page's."""
+    def listing_after(self, answer: Answer, cursor: str | None, ours: float = math.inf) -> Listing:
+        """The listing once this page is kept; `cursor` is the next page's, `ours` this machine's time."""
         now = self.listing
-        spent, stamp = now.spent + FACTS[self.kind].list.tokens, now.stamp or stamp_of(answer)
+        spent, stamp = now.spent + FACTS[self.kind].list.tokens, now.stamp or stamp_of(answer, ours)
         if cursor is None:
             # What an earlier run began is as old as its stamp: changes since then follow, with the credit that is left.
             return Listing(True, stamp, now.fields, credit=max(0, now.credit - spent) if self.resumed else 0)
@@ -186,9 +186,14 @@ def reading_cost(kind: Kind, records: int) -> int:
     return min(records * FACTS[kind].get.tokens, pages * FACTS[kind].list.tokens)
 
 
-def stamp_of(answer: Answer) -> str:
-    """When a listing was true, by Pipedrive's own clock."""
-    return (answer.date or datetime.now(UTC)).isoformat()
+def stamp_of(answer: Answer, ours: float = math.inf) -> str:
+    """When a listing was true: by Pipedrive's own clock, or by this machine's where that says an earlier time.
+
+    `ours` is the latter in seconds since 1970. A stamp that is too late would hide what others make meanwhile.
+    """
+    if answer.date is not None and (math.isinf(ours) or answer.date.timestamp() <= ours):
+        return answer.date.isoformat()
+    return (datetime.now(UTC) if math.isinf(ours) else datetime.fromtimestamp(ours, UTC)).isoformat()
 
 
 SHOWN = "leads show their origin_id"
@@ -296,6 +301,8 @@ class KnownLeads:
             if answer.rows is None:
                 raise Failure("look_up_failed", "Pipedrive's list of leads is no list")
             rows = rows_of("leads", answer.rows)
+            if any(id_of("leads", row) is None and _origin_id(row) for row in answer.rows):
+                raise Failure("look_up_failed", "Pipedrive's list of leads shows a lead of ours without an id")
             if last and last.isdisjoint(row["id"] for row in rows):
                 slips += 1
                 if slips > MOST_SLIPS:

@@ -334,6 +334,7 @@ class Replay:
             wanted={},
             now=asyncio.get_running_loop().time,
             warn=lambda kind, key, ids: run_log.problem(twin_records(kind, key, ids)),
+            ours=self._clock.ours,
         )
         doubts = Doubts(
             directory,

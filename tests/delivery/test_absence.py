@@ -142,6 +142,17 @@ def test_a_missing_or_wrong_date_hides_no_record(tmp_path: Path, kind: str, faul
     assert scene.writes.count(f"POST {PATHS[kind]}") == 1
 
 
+def test_a_date_that_is_ahead_hides_nobody_whom_others_make(tmp_path: Path) -> None:
+    """A listing that is said to be of next year is not believed to be: what somebody makes today is found."""
+    scene = Scene(tmp_path)
+    scene.faults("misdated=31000000")
+    scene.run(ONE["persons"])
+    scene.faults("")
+    scene.sandbox.add_record("persons", {"name": "Bea", "custom_fields": {scene.key("persons", "User id"): "u2"}})
+    scene.run([identify("u2", 5, name="Bea", role="dev")])
+    assert scene.names("persons") == ["Ada", "Bea"]
+
+
 # -- somebody in between
 
 
