@@ -68,9 +68,9 @@ ComplaintCode: TypeAlias = Literal[
     "says_nothing", "placeholder_id",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed",
     # the record
-    "missing_name", "person_not_found", "alias_unknown", "alias_same", "alias_gone", "alias_reused",
-    "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email", "made_anew",
-    "depends_on",
+    "missing_name", "person_not_found", "person_unknown", "alias_unknown", "alias_same", "alias_gone",
+    "alias_reused", "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email",
+    "made_anew", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",
@@ -220,6 +220,23 @@ class Consent(msgspec.Struct, frozen=True, gc=False):
     categories: Mapping[str, bool] | None = None
 
 
+class EventText(msgspec.Struct, gc=False, eq=False):
+    """What an event was read from: its JSON, and what its batch gives all its events, by an event's keys.
+
+    `whole` is both together as an object, once somebody has asked for it. Two events that say the same are equal,
+    however they were written.
+    """
+
+    raw: bytes
+    shared: JsonObject | None = None
+    whole: JsonObject | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EventText)
+
+    __hash__ = None  # type: ignore[assignment] # nobody looks one up
+
+
 class Event(msgspec.Struct, gc=False):
     """One well-formed event. Keys are trimmed text of 1 to 255 characters; times are microseconds since 1970 UTC.
 
@@ -245,3 +262,4 @@ class Event(msgspec.Struct, gc=False):
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
     consent: Consent | None = None
     nobody: tuple[tuple[str, str], ...] = ()  # ids that count as missing, as (field, text): `("userId", "undefined")`
+    text: EventText | None = None

@@ -25,7 +25,7 @@ from pipedrive_cli import __version__, errors
 from pipedrive_cli.cli.app import app
 from pipedrive_cli.config import KeyRow, reference
 from pipedrive_cli.model import Outcome
-from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, CURRENCIES, FACTS, LEAD_LABELS, ME, MERGE
+from pipedrive_cli.pipedrive.catalog import ARCHIVED_LEADS, CURRENCIES, FACTS, LEAD_LABELS, ME, MERGE, USERS
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.report.metrics import RUN, Ended, exposition
 from pipedrive_cli.report.problems import PROBLEMS
@@ -194,6 +194,7 @@ def test_the_token_costs_are_those_in_the_code() -> None:
         "list the custom fields of one kind": persons.list_fields.tokens,
         "list the lead labels": LEAD_LABELS.tokens,
         "list the currencies": CURRENCIES.tokens,
+        "list the users, where a field or a constant names one": USERS.tokens,
         "ask whose key it is": ME.tokens,
     }
 

@@ -118,7 +118,7 @@ class InitRun:
             seats=options.seats,
             user_id_field=ids["persons"],
             group_id_field=ids["organizations"],
-            create_missing_persons=self._settings.create_missing_persons,
+            create_persons=self._settings.create_persons,
             currency=currency or self._ask_currency(found, account),
             purposes=self._settings.purposes,
             require=self._settings.require,

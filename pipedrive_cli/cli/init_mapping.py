@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipedrive_cli.cli.conversation import Conversation
+from pipedrive_cli.config.known_traits import ORGANIZATION_TRAITS, PERSON_TRAITS
 from pipedrive_cli.config.rules import RESERVED_FIELDS
 from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.writing import MappedTrait
@@ -21,7 +22,6 @@ from pipedrive_cli.setup.choosing import GIVEN, KEPT_OUT, ChoiceRow, MappingChoi
 from pipedrive_cli.setup.new_fields import guess_type
 from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
 from pipedrive_cli.transform.mapping import short
-from pipedrive_cli.transform.rules import ORGANIZATION_TRAITS, PERSON_TRAITS
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ID_OF: dict[Kind, str] = {"persons": "user id", "organizations": "group id"}

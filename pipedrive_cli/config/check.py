@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from pipedrive_cli.config.declarations import unwrapped, words_of
+from pipedrive_cli.config.declarations import maps_fields, unwrapped, words_of
 from pipedrive_cli.config.document import Node, shown_path
+from pipedrive_cli.config.mapping_line import MappingLine
 from pipedrive_cli.config.model import Config
 from pipedrive_cli.config.values import BadValue, text_value
 from pipedrive_cli.config.variables import TOKEN_VARIABLE, expand, named_variables
@@ -60,7 +61,7 @@ class ValueCheck:
         if isinstance(bare, inspect.StructType) and read is None:
             return self.section(bare, node, path)
         if isinstance(bare, inspect.DictType):
-            return self.field_map(node, path)
+            return self.entries(bare, node, path)
         if node.data is None:
             if isinstance(bare, inspect.UnionType) and bare.includes_none:
                 return None
@@ -77,22 +78,48 @@ class ValueCheck:
             return FAILED if FAILED in items else tuple(items)
         return self.scalar(info, node, path, read)
 
-    def field_map(self, node: Node, path: str) -> object:
+    def entries(self, info: inspect.DictType, node: Node, path: str) -> object:
+        """Lines whose names are the user's own: traits with their fields, or names with their values."""
         if node.data is None:
             return {}
         if not isinstance(node.data, dict):
-            return self.add_problem(path, node.line, "must be lines of trait: field", "role: Role, for example")
+            example = "role: Role" if maps_fields(info) else "Source: Website"
+            return self.add_problem(path, node.line, f"must be {words_of(info)}", f"{example}, for example")
         found: dict[str, object] = {}
-        for trait, child in node.data.items():
-            inner = f"{path}.{shown_path(trait)}"
-            if isinstance(child.data, dict):
-                hint = f"write nested traits with dots: {shown_path(trait)}.city: City"
-                self.add_problem(inner, child.line, "must be the name of a field, not a section", hint)
-                continue
-            field = self.scalar(inspect.StrType(), child, inner, text_value)
-            if field is not FAILED:
-                found[trait] = field
+        for name, child in node.data.items():
+            inner = f"{path}.{shown_path(name)}"
+            value = self.line(name, child, inner) if maps_fields(info) else self.constant(child, inner)
+            if value is not FAILED:
+                found[name] = value
         return found
+
+    def line(self, trait: str, node: Node, path: str) -> object:
+        """One line of the mapping: a field, a section of the long form, or null."""
+        if node.data is None:
+            return None
+        if not isinstance(node.data, dict):
+            return self.scalar(inspect.StrType(), node, path, text_value)
+        if not node.data.keys() & set(MappingLine.__struct_fields__):
+            hint = f"write nested traits with dots: {shown_path(trait)}.city: City"
+            return self.add_problem(path, node.line, "must be the name of a field, not a section", hint)
+        if "field" not in node.data:
+            return self.add_problem(path, node.line, "names no field", "add a line `field: NAME` to it")
+        before = len(self.problems)
+        info = inspect.type_info(MappingLine)
+        assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what a line is
+        line = self.section(info, node, path)
+        return FAILED if len(self.problems) > before else line
+
+    def constant(self, node: Node, path: str) -> object:
+        """A single value, or a list of them."""
+        if isinstance(node.data, dict):
+            return self.add_problem(path, node.line, "must be a single value, not a section")
+        if isinstance(node.data, list):
+            items = [self.constant(item, f"{path}[{index}]") for index, item in enumerate(node.data)]
+            return FAILED if FAILED in items else tuple(items)
+        if not isinstance(node.data, str):
+            return node.data
+        return self.scalar(inspect.StrType(), node, path, text_value)
 
     def scalar(self, info: inspect.Type, node: Node, path: str, read: Callable[[object], object] | None) -> object:
         data: object = node.data

@@ -35,11 +35,17 @@ def words_of(info: inspect.Type) -> str:
         case inspect.VarTupleType(item_type=item):
             return f"a list of {'texts' if isinstance(item, inspect.StrType) else words_of(item)}"
         case inspect.DictType():
-            return "lines of trait: field"
+            return "lines of trait: field" if maps_fields(bare) else "lines of name: value"
         case inspect.StructType():
             return "a section"
         case _:
             return "text"
+
+
+def maps_fields(info: inspect.DictType) -> bool:
+    """Whether these lines are of the mapping, and may have its long form."""
+    value = info.value_type
+    return isinstance(value, inspect.UnionType) and any(isinstance(each, inspect.StructType) for each in value.types)
 
 
 def one_of_words(parts: list[str]) -> str:

@@ -3,14 +3,16 @@ The loader, the JSON Schema and the reference are all made from these declaratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
 from pipedrive_cli.config import values
+from pipedrive_cli.config.declaring import DURATION, TEXT_OR_NULL, WAIT_WORDS, Section, config_key
+from pipedrive_cli.config.mapping_line import FIELD_SCHEMA, NO_LINES, FieldMap, MappingLine, NewRecords
 from pipedrive_cli.config.values import Reserve
+from pipedrive_cli.model import Kind
 from pipedrive_cli.secret import Secret
 from pipedrive_cli.timestamps import DateOrder
 
@@ -18,43 +20,6 @@ PlanName: TypeAlias = Literal[
     "lite", "growth", "premium", "ultimate", "essential", "advanced", "professional", "power", "enterprise"
 ]
 NameFallback: TypeAlias = Literal["email", "user_id"]
-
-
-def config_key(
-    description: str,
-    *,
-    read: Callable[[object], object] | None = None,
-    words: str | None = None,
-    written: str | None = None,
-    examples: list[Any] | None = None,
-    schema: dict[str, Any] | None = None,
-    ge: int | None = None,
-    le: int | None = None,
-) -> msgspec.Meta:
-    """The declaration of one key, besides its type.
-
-    `read` converts the file's value and raises `values.BadValue`; `words` then says what the file may hold. `written`
-    is the default as one writes it in a file, where that differs from the value. `schema` replaces the JSON Schema of
-    the type.
-    """
-    extra = {"read": read, "words": words, "written": written, "schema": schema}
-    return msgspec.Meta(
-        description=description,
-        examples=examples,
-        ge=ge,
-        le=le,
-        extra={name: value for name, value in extra.items() if value is not None},
-    )
-
-
-TEXT = {"type": "string", "minLength": 1}
-TEXT_OR_NULL = {"type": ["string", "null"], "minLength": 1}
-DURATION = {"type": ["string", "number"], "pattern": r"^\s*[0-9.]+\s*(ms|s|m|h|d|w)?\s*$", "minimum": 0}
-WAIT_WORDS = "a duration such as 30s, at most an hour"
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One section of the config."""
 
 
 class Pipedrive(Section, frozen=True):
@@ -155,12 +120,35 @@ class Identity(Section, frozen=True):
             examples=["RudderStack group id"],
         ),
     ] = None
-    create_missing_persons: Annotated[
-        bool,
+    create_persons: Annotated[
+        Literal["all", "identify", "none"],
         config_key(
-            "Whether group and track events by somebody unknown create the person. If not, such events are rejected."
+            "Which events may create a person: all; identify alone, so that group and track events by somebody unknown "
+            "are rejected; or none, so that every event by somebody unknown is skipped. To take over a person by email "
+            "is no creation."
         ),
-    ] = True
+    ] = "all"
+    create_missing_persons: Annotated[
+        bool | None, config_key("The old name of create_persons: true is all, false is identify.", examples=[False])
+    ] = None
+    match_organizations: Annotated[
+        Literal["name"] | None,
+        config_key(
+            "name: a new group takes over the one organization without a group id that has the same name. Several of "
+            "that name are told, and none is taken.",
+            examples=["name"],
+        ),
+    ] = None
+    company: Annotated[
+        str | None,
+        config_key(
+            "The trait of identify events that names the person's organization: its name, or an object with its group "
+            "id as id and its name as name. The person is linked to it.",
+            read=values.trait,
+            words="a trait",
+            examples=["company"],
+        ),
+    ] = None
     match_email: Annotated[
         bool,
         config_key("Whether a new user takes over the one person without a user id that has the same email address."),
@@ -184,16 +172,21 @@ class Identity(Section, frozen=True):
         ),
     ] = "merge"
 
-
-FieldMap: TypeAlias = Mapping[str, str]
-FIELD_SCHEMA = {"type": ["object", "null"], "additionalProperties": TEXT}
+    @property
+    def creating(self) -> Literal["all", "identify", "none"]:
+        """Which events may create a person, by whichever of the two names the file has it."""
+        return (
+            "identify" if self.create_missing_persons is False and self.create_persons == "all" else self.create_persons
+        )
 
 
 class Fields(Section, frozen=True):
     """Which trait or property goes to which field.
 
-    On the left a trait (dots go down into nested ones, upper and lower case differ), on the right a custom field by
-    name or by key, or a standard field by key.
+    On the left a trait (dots go down into nested ones, upper and lower case differ), or a path of the whole event
+    (`$.context.campaign.source`). On the right a custom field by name or by key, or a standard field by key; a section
+    with field, map, other and mask; or null, for what is not to be sent. Of several lines for one field the first that
+    says something counts.
     """
 
     persons: Annotated[
@@ -201,10 +194,10 @@ class Fields(Section, frozen=True):
         config_key(
             "Traits of identify events.", examples=[{"role": "Role", "address.city": "City"}], schema=FIELD_SCHEMA
         ),
-    ] = {}
+    ] = NO_LINES
     organizations: Annotated[
         FieldMap, config_key("Traits of group events.", examples=[{"industry": "Sector"}], schema=FIELD_SCHEMA)
-    ] = {}
+    ] = NO_LINES
     leads: Annotated[
         FieldMap,
         config_key(
@@ -212,7 +205,7 @@ class Fields(Section, frozen=True):
             examples=[{"rating": "Rating"}],
             schema=FIELD_SCHEMA,
         ),
-    ] = {}
+    ] = NO_LINES
     products: Annotated[
         FieldMap,
         config_key(
@@ -220,7 +213,21 @@ class Fields(Section, frozen=True):
             examples=[{"brand": "Brand"}],
             schema=FIELD_SCHEMA,
         ),
-    ] = {}
+    ] = NO_LINES
+
+    def lines(self, kind: Kind) -> dict[str, MappingLine]:
+        """Trait -> line of a section, in the order of the file, without those that are null."""
+        written: FieldMap = getattr(self, kind)
+        return {
+            trait: line if isinstance(line, MappingLine) else MappingLine(line)
+            for trait, line in written.items()
+            if line is not None
+        }
+
+    def unwanted(self, kind: Kind) -> frozenset[str]:
+        """The traits of a section that are null: not to be sent, and not to be missed."""
+        written: FieldMap = getattr(self, kind)
+        return frozenset(trait for trait, line in written.items() if line is None)
 
 
 class Values(Section, frozen=True):
@@ -315,7 +322,14 @@ class Leads(Section, frozen=True):
     """What every new lead gets."""
 
     title: Annotated[
-        str, config_key("The title; {event} stands for the event's name.", read=values.title, words="text")
+        str,
+        config_key(
+            "The title. {event} stands for the event's name, other braces for a property or a path of the event, as in "
+            "the mapping; where one of them says nothing, the title is the event's name.",
+            read=values.title,
+            words="text",
+            examples=["{event} of {$.context.campaign.source}"],
+        ),
     ] = "{event}"
     default_currency: Annotated[
         str | None,
@@ -444,6 +458,7 @@ class Config(Section, frozen=True):
     identity: Identity = Identity()
     fields: Fields = Fields()
     values: Values = Values()
+    new_records: NewRecords = NewRecords()
     privacy: Privacy = Privacy()
     events: Events = Events()
     leads: Leads = Leads()

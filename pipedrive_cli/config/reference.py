@@ -10,7 +10,8 @@ import msgspec
 from msgspec import inspect
 
 from pipedrive_cli.config.declarations import unwrapped, words_of
-from pipedrive_cli.config.model import Config, Section
+from pipedrive_cli.config.declaring import Section
+from pipedrive_cli.config.model import Config
 
 VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 

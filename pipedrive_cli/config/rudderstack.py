@@ -41,7 +41,7 @@ class Settings:
     api_token: Secret | None = None
     user_id_field: str | None = None
     group_id_field: str | None = None
-    create_missing_persons: bool = True
+    create_persons: Literal["all", "none"] = "all"
     purposes: tuple[str, ...] = ()  # of consent
     require: Literal["all", "any"] = "all"
     maps: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ def _settings(found: Mapping[str, Any]) -> Settings:
         api_token=_token(found.get("apiToken")),
         user_id_field=_text(found.get("userIdToken")),
         group_id_field=_text(found.get("groupIdToken")),
-        create_missing_persons=found.get("enableUserCreation") is not False,
+        create_persons="all" if _switched_on(found.get("enableUserCreation")) else "none",
         purposes=purposes,
         require=require,
         maps=maps,
@@ -166,6 +166,13 @@ def _token(written: Any) -> Secret | None:
         return secret(text)
     except BadValue:
         return None
+
+
+def _switched_on(written: Any) -> bool:
+    """Whether a switch is on. It stands alone or below the type of the source; one that is not there is off."""
+    if isinstance(written, dict):
+        return any(map(_switched_on, written.values()))
+    return written is True or (isinstance(written, str) and written.strip().casefold() == "true")
 
 
 def _text(value: Any) -> str | None:

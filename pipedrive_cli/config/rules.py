@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pipedrive_cli.config.document import Node, shown_path
+from pipedrive_cli.config.mapping_line import Constants, FieldMap, MappingLine
+from pipedrive_cli.config.masks import shown_elsewhere
 from pipedrive_cli.config.model import Config
+from pipedrive_cli.config.paths import SIGN, doubtful, is_path, placeholders, unmistakable, wrong_path
 from pipedrive_cli.errors import ConfigProblem
+from pipedrive_cli.model import KINDS, Kind
 
 OWN_PLACE: Final = "has a place of its own and goes there without being mapped"
 NEVER_TAKEN: Final = "is never taken from an event: it would be Pipedrive's own id, which events do not know"
@@ -21,6 +25,15 @@ RESERVED_TRAITS: Final[Mapping[str, Mapping[str, str]]] = {
     "leads": dict.fromkeys(("owner_id", "person_id", "org_id", "organization_id"), NEVER_TAKEN),
     "products": dict.fromkeys(("owner_id",), NEVER_TAKEN),
 }
+
+# Traits that say who a record is: they are read before any mapping.
+NAMING: Final[Mapping[str, frozenset[str]]] = {
+    "persons": frozenset(("id", "userId", "previousId")),
+    "organizations": frozenset(("id", "groupId", "userId")),
+    "leads": frozenset(),
+    "products": frozenset(),
+}
+LEAD_CONSTANTS: Final = frozenset({"owner_id", "visible_to", "label_ids"})  # also keys of the section `leads`
 
 # Fields, by API name, that other rules or Pipedrive itself write, so that no mapping may.
 RESERVED_FIELDS: Final[Mapping[str, frozenset[str]]] = {
@@ -53,8 +66,15 @@ def broken_rules(config: Config, root: Node, counted: list[str]) -> Iterator[Con
             "leads.default_currency", "is the old name of values.currency, which is another one", line, "take it out"
         )
     yield from broken_id_fields(config, root)
-    for section in RESERVED_TRAITS:
+    if config.identity.create_missing_persons is True and config.identity.create_persons != "all":
+        line = line_in_mapping(root, "identity", "create_missing_persons")
+        hint = "take this line out: it is the old name of create_persons"
+        yield ConfigProblem("identity.create_missing_persons", "contradicts create_persons", line, hint)
+    for section in KINDS:
         yield from broken_mapping(config, root, section)
+        yield from broken_constants(config, root, section)
+    yield from broken_title(config, root)
+    yield from broken_masks(config, root)
 
 
 def broken_id_fields(config: Config, root: Node) -> Iterator[ConfigProblem]:
@@ -66,28 +86,87 @@ def broken_id_fields(config: Config, root: Node) -> Iterator[ConfigProblem]:
             yield ConfigProblem(f"identity.{name}", "must be a custom field, and this is Pipedrive's own", line, hint)
 
 
-def broken_mapping(config: Config, root: Node, section: str) -> Iterator[ConfigProblem]:
-    """Problems of traits and fields that cannot be mapped, and of fields with two traits."""
-    mapping: Mapping[str, str] = getattr(config.fields, section)
+def broken_mapping(config: Config, root: Node, section: Kind) -> Iterator[ConfigProblem]:
+    """Problems of traits, paths and fields that cannot be mapped, and of long forms that cannot mean anything."""
+    written: FieldMap = getattr(config.fields, section)
+    lines = config.fields.lines(section)
     id_field = {"persons": config.identity.user_id_field, "organizations": config.identity.group_id_field}.get(section)
-    taken: dict[str, str] = {}
-    for trait, field in mapping.items():
+    for trait in written:
         path = f"fields.{section}.{shown_path(trait)}"
-        line = line_in_mapping(root, "fields", section, trait)
-        if not all(part.strip() for part in trait.split(".")):
-            yield ConfigProblem(path, "is no trait: between the dots a name is missing", line)
-        elif trait in RESERVED_TRAITS[section]:
-            yield ConfigProblem(path, RESERVED_TRAITS[section][trait], line, "take this line out")
-        if field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
+        at = line_in_mapping(root, "fields", section, trait)
+        if (wrong := wrong_trait(section, trait, lines.get(trait))) is not None:
+            yield ConfigProblem(path, wrong[0], at, wrong[1])
+        if (line := lines.get(trait)) is None:
+            continue
+        if line.field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
             hint = "map it to a custom field, or take this line out"
-            yield ConfigProblem(path, "is mapped to a field that no mapping can set", line, hint)
-        elif field == id_field:
+            yield ConfigProblem(path, "is mapped to a field that no mapping can set", at, hint)
+        elif line.field == id_field:
             which = "user_id_field" if section == "persons" else "group_id_field"
-            yield ConfigProblem(path, f"is mapped to identity.{which}, which holds the id alone", line)
-        elif field in taken:
-            hint = f"keep one of {shown_path(taken[field])} and {shown_path(trait)}, or give each a field of its own"
-            yield ConfigProblem(path, f"is mapped to the same field as {shown_path(taken[field])}", line, hint)
-        taken.setdefault(field, trait)
+            yield ConfigProblem(path, f"is mapped to identity.{which}, which holds the id alone", at)
+        if not line.map and line.other != "reject":
+            at = line_in_mapping(root, "fields", section, trait, "other")
+            hint = "write the values into map, or take this line out"
+            yield ConfigProblem(f"{path}.other", "means nothing without map", at, hint)
+
+
+def wrong_trait(section: Kind, trait: str, line: MappingLine | None) -> tuple[str, str | None] | None:
+    """Why this cannot stand on the left of a line of the mapping, and what to do; None where it can. `line` None: the
+    trait is not to be sent."""
+    if is_path(trait):
+        if line is None:
+            return "is a path, which nothing sends without a field", "null is for traits; take this line out"
+        return wrong_path(trait)
+    if not all(part.strip() for part in trait.split(".")):
+        return "is no trait: between the dots a name is missing", None
+    if doubtful(trait):
+        own = f"; if it is a trait's name, {unmistakable(section, trait)}"
+        return "is no trait but a part of the event", f"write {SIGN}{trait}{own}"
+    if line is None:
+        if trait in NAMING[section]:
+            return "names the record and cannot be left out", "take this line out"
+        return None
+    if trait in RESERVED_TRAITS[section]:
+        return RESERVED_TRAITS[section][trait], "take this line out"
+    return None
+
+
+def broken_constants(config: Config, root: Node, section: Kind) -> Iterator[ConfigProblem]:
+    """Problems of what new records are to get."""
+    constants: Constants = getattr(config.new_records, section)
+    for field, value in constants.items():
+        path = f"new_records.{section}.{shown_path(field)}"
+        at = line_in_mapping(root, "new_records", section, field)
+        if field != "owner_id" and field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
+            yield ConfigProblem(path, "is a field that no config can set", at, "take this line out")
+        elif value is None or value == ():
+            yield ConfigProblem(path, "has no value", at, "write one, or take this line out")
+        elif section == "leads" and field in LEAD_CONSTANTS and getattr(config.leads, field):
+            yield ConfigProblem(path, f"cannot stand beside leads.{field}", at, "keep one of the two")
+
+
+def broken_title(config: Config, root: Node) -> Iterator[ConfigProblem]:
+    """Problems of the names in a lead's title."""
+    at = line_in_mapping(root, "leads", "title")
+    for name in placeholders(config.leads.title):
+        if is_path(name):
+            wrong = wrong_path(name)
+        elif doubtful(name):
+            wrong = "is no property but a part of the event", f"write {{{SIGN}{name}}}"
+        else:
+            continue
+        if wrong is not None:
+            yield ConfigProblem("leads.title", f"{{{shown_path(name)}}} {wrong[0]}", at, wrong[1])
+
+
+def broken_masks(config: Config, root: Node) -> Iterator[ConfigProblem]:
+    """Problems of masks whose value something else would show."""
+    for path, other in shown_elsewhere(config):
+        _, section, trait = path.split(".", 2)
+        at = line_in_mapping(root, "fields", section, trait, "mask")
+        hint = "mask it there too, take one of the two out, or keep the trait out with null"
+        message = f"hides nothing: the same value is shown by {shown_path(other)}"
+        yield ConfigProblem(f"fields.{section}.{shown_path(trait)}.mask", message, at, hint)
 
 
 def line_in_mapping(node: Node, *names: str) -> int | None:

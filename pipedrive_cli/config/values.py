@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pipedrive_cli.config.paths import BRACES, is_path, placeholders
 from pipedrive_cli.config.times import duration
 from pipedrive_cli.secret import Secret, looks_like_key
 
@@ -130,12 +131,20 @@ def country_code(data: object) -> str:
 
 
 def title(data: object) -> str:
-    """A lead's title: text in which {event} stands for the event's name."""
+    """A lead's title: text in which braces hold names, such as {event}."""
     template = text_value(data)
-    rest = template.replace("{event}", "")
-    if "{" in rest or "}" in rest:
-        raise BadValue("may hold no other braces than {event}", "{event} stands for the event's name")
+    rest = BRACES.sub("", template)
+    if "{" in rest or "}" in rest or not all(placeholders(template)):
+        raise BadValue("has a brace without a name between it and another", "{event} stands for the event's name")
     return template
+
+
+def trait(data: object) -> str:
+    """The name of a trait; dots go down into nested ones."""
+    name = text_value(data)
+    if is_path(name) or not all(part.strip() for part in name.split(".")):
+        raise BadValue("must be the name of a trait", "such as company; dots go down into nested ones")
+    return name
 
 
 def wait(data: object) -> float:

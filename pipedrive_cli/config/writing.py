@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from pipedrive_cli.config.paths import unmistakable
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.model import Kind
 from pipedrive_cli.timestamps import DateOrder
@@ -51,7 +52,7 @@ class Draft:
     seats: int | None = None
     user_id_field: str | None = None
     group_id_field: str | None = None
-    create_missing_persons: bool = True
+    create_persons: str = "all"
     dates: DateOrder = "iso"
     decimals: str = "point"
     currency: str | None = None
@@ -129,8 +130,7 @@ def _identity(draft: Draft) -> Iterator[str]:
             yield f"  # {name}: a text field on {of}"
         else:
             yield f"  {name}: {value(written_as)} # on {of}"
-    missing = "true" if draft.create_missing_persons else "false"
-    yield f"  create_missing_persons: {missing} # when a group or track event is by somebody unknown"
+    yield f"  create_persons: {draft.create_persons} # all, identify or none: which events may create a person"
     yield "  match_email: true # take over the one person who has the same email and no user id yet"
     yield "  anonymous: skip # or use: the anonymous id stands in for a missing user id"
     yield "  alias: merge # or rekey, or skip; a merge cannot be undone"
@@ -145,12 +145,12 @@ def _fields(draft: Draft) -> Iterator[str]:
         rows = draft.mapping.get(kind, ())
         yield f"  {kind}: # {ABOUT[kind]}"
         for row in (row for row in rows if row.active):
-            yield f"    {yaml_key(row.trait)}: {value(row.field)}{_note(row)}"
+            yield f"    {yaml_key(unmistakable(kind, row.trait))}: {value(row.field)}{_note(row)}"
         waiting = [row for row in rows if not row.active]
         if waiting:
             yield "    # not mapped; take the # away and see that the field is the right one:"
         for row in waiting:
-            yield f"    # {yaml_key(row.trait)}: {value(row.field)}{_note(row)}"
+            yield f"    # {yaml_key(unmistakable(kind, row.trait))}: {value(row.field)}{_note(row)}"
 
 
 def _note(row: MappedTrait) -> str:

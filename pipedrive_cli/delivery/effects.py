@@ -197,9 +197,11 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     rules: PrecedenceRules
     key_address: Mapping[Kind, str | None]
     match_email: bool = True
+    skip_unknown: bool = False  # events by somebody unknown are skipped, not rejected
     alias: Literal["merge", "rekey", "skip"] = "merge"
     deleted: Literal["recreate", "skip"] = "recreate"
     keep_products: bool = False
+    new_records: Mapping[Kind, Values] = msgspec.field(default_factory=dict)  # what the config gives to new ones
     names: Mapping[str, str] = msgspec.field(default_factory=dict)  # address -> the field's name, for messages
     constants: Mapping[Kind, Mapping[str, Constant]] = msgspec.field(default_factory=dict)  # by address
     # Addresses of constants that Pipedrive has refused in this run: they are not sent again.

@@ -23,10 +23,11 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.outcomes import depends_on, reject_all, skip_deleted
+from pipedrive_cli.delivery.outcomes import depends_on, end_unknown, skip_deleted
+from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.upsert import upsert
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.model import Complaint, Outcome
 
 
 def lead_job(pending: PendingChange) -> Job:
@@ -40,11 +41,10 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
     person = None if pending.change.person is None else (yield ResolveLink(pending.change.person))
     if person is None:
         if (yield Wait(job, (pending,))):
-            nobody = "nobody in Pipedrive or in the input bears this user id"
-            yield reject_all(job, Target(None, RecordState()), (pending,), "person_not_found", nobody)
+            yield end_unknown(job, Target(None, RecordState()), (pending,), settings)
         return None
     if isinstance(person, Outcome):
-        yield _without_person(pending, person)
+        yield _without_person(pending, person, settings)
         return None
     found = yield Find("leads", key=job.key)
     target = Target(None, RecordState())
@@ -75,14 +75,16 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
             yield skip_deleted(job, target, (pending,))
             return None
         if person is None or isinstance(person, Outcome):
-            yield _without_person(pending, person or Outcome.REJECTED)
+            yield _without_person(pending, person or Outcome.REJECTED, settings)
             return None
         links["person"] = person
     return (yield from upsert(job, target, (pending,), settings, links, mend))
 
 
-def _without_person(pending: PendingChange, end: Outcome) -> Commit:
+def _without_person(pending: PendingChange, end: Outcome, settings: DeliverySettings) -> Commit:
     """The lead's person ended like this, so the lead cannot be made."""
     outcome = end if end in {Outcome.REJECTED, Outcome.SKIPPED} else Outcome.PENDING
-    complaint = depends_on(outcome, "the person of this lead")
-    return Commit("leads", None, changes=((pending, outcome),), complaints=((pending.event, complaint),))
+    complaints: tuple[tuple[PendingEvent, Complaint], ...] = ()
+    if outcome is not Outcome.SKIPPED or not settings.skip_unknown:  # else the person's own change has said why
+        complaints = ((pending.event, depends_on(outcome, "the person of this lead")),)
+    return Commit("leads", None, changes=((pending, outcome),), complaints=complaints)

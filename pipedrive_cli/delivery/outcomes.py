@@ -48,6 +48,22 @@ def reject_all(
     return end_all(job.kind, changes, pending_aliases, Outcome.REJECTED, complaint, complaints)
 
 
+def end_unknown(
+    job: Job,
+    target: Target,
+    changes: Sequence[PendingChange],
+    settings: DeliverySettings,
+    complaints: Sequence[tuple[PendingEvent, Complaint]] = (),
+) -> Commit:
+    """Ends changes of a person whom nobody knows and who is not to be created: rejected, or skipped by the config."""
+    nobody = "nobody in Pipedrive or in the input bears this user id"
+    if not settings.skip_unknown:
+        return reject_all(job, target, changes, "person_not_found", nobody, complaints)
+    unknown = Complaint("person_unknown", nobody, outcome=Outcome.SKIPPED)
+    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
+    return end_all(job.kind, changes, pending_aliases, Outcome.SKIPPED, unknown, complaints)
+
+
 def reject_aliases(pending_aliases: Sequence[PendingAlias], code: ProblemCode, message: str) -> Commit:
     """Rejects aliases for one reason. An unknown one keeps its link, for changes of its previous id that come later."""
     told = tuple(

@@ -44,6 +44,7 @@ from pipedrive_cli.delivery.fold import (
 from pipedrive_cli.delivery.left_out import LeftOut
 from pipedrive_cli.delivery.outcomes import (
     depends_on,
+    end_unknown,
     outcomes_of,
     reject_all,
 )
@@ -81,7 +82,7 @@ def upsert(
         if target.id is not None and not (yield from _look(job, target, changes, candidates, settings, attempt)):
             return None
         difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
-        if target.id is None and (yield from _end_missing(job, target, changes, difference, complaints)):
+        if target.id is None and (yield from _end_missing(job, target, changes, difference, settings, complaints)):
             return None
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
@@ -93,7 +94,9 @@ def upsert(
             yield from find_twins(job, target, difference, changes, settings)
         try:
             tentative = attempt.left_out.may_try_again(difference)
-            action, shown = yield from _send(job, target, candidates, difference, links or {}, tentative=tentative)
+            action, shown = yield from _send(
+                job, target, candidates, difference, settings, links or {}, tentative=tentative
+            )
         except Refusal as refusal:
             again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
             if again:
@@ -279,13 +282,13 @@ def _end_missing(
     target: Target,
     changes: Sequence[PendingChange],
     difference: Difference,
+    settings: DeliverySettings,
     complaints: list[tuple[PendingEvent, Complaint]],
 ) -> SubPlan[bool]:
     """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
     if not target.was_deleted and not any(pending.change.may_create for pending in changes):
         if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
-            nobody = "nobody in Pipedrive or in the input bears this user id"
-            yield reject_all(job, target, changes, "person_not_found", nobody, complaints)
+            yield end_unknown(job, target, changes, settings, complaints)
         return True
     if job.kind != "leads" and "name" not in difference.body:
         nameless = f"a new record in {job.kind} needs a name, and the event has none"
@@ -295,13 +298,20 @@ def _end_missing(
 
 
 def _send(
-    job: Job, target: Target, candidates: Candidates, difference: Difference, links: Values, *, tentative: bool
+    job: Job,
+    target: Target,
+    candidates: Candidates,
+    difference: Difference,
+    settings: DeliverySettings,
+    links: Values,
+    *,
+    tentative: bool,
 ) -> SubPlan[tuple[Literal["created", "updated"], Values | None]]:
     fields = dict(difference.body)
     if job.kind == "products":
         _whole_prices(target, fields, {*target.state.fields, *difference.settled})
     if target.id is None:
-        fields = {**candidates.on_creation, **fields, **links}
+        fields = {**settings.new_records.get(job.kind, {}), **candidates.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
         before = target.state
 

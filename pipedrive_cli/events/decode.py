@@ -20,7 +20,7 @@ from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
-from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventType
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventText, EventType
 from pipedrive_cli.text_forms import names_nobody, visible
 from pipedrive_cli.timestamps import read_time
 
@@ -64,6 +64,15 @@ class Defaults(msgspec.Struct, rename="camel"):
     sent_at: Any = None
     integrations: Any = None
     context: Any = None
+
+    def shared(self) -> dict[str, Any]:
+        """The same by the keys of an event."""
+        return {
+            "receivedAt": self.received_at,
+            "sentAt": self.sent_at,
+            "integrations": self.integrations,
+            "context": self.context,
+        }
 
 
 class Wire(msgspec.Struct, rename="camel"):
@@ -113,9 +122,11 @@ def decode_event(
             wire = _lenient_wire(raw)
         if defaults is not None:
             _apply_defaults(defaults, wire)
-        return _event(wire, identity, now, own)
+        event = _event(wire, identity, now, own)
     except EventRefused as refused:
         return refused.complaint
+    event.text = EventText(raw, None if defaults is None else defaults.shared())
+    return event
 
 
 def _lenient_wire(raw: bytes) -> Wire:

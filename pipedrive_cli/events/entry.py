@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -12,6 +10,7 @@ from pipedrive_cli.events.consent import consent_in
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
 from pipedrive_cli.events.lenient import dumps
 from pipedrive_cli.events.refusal import refusal
+from pipedrive_cli.events.whole import with_shared
 from pipedrive_cli.model import Complaint, Consent, Event, Place
 
 
@@ -62,21 +61,10 @@ class Entry(msgspec.Struct):
         if self.refusal is not None or self.defaults is None:
             return self.raw
         try:
-            encode: Callable[[Any], bytes] = msgspec.json.encode
+            shared = self.defaults.shared()
             try:
-                event = msgspec.json.decode(self.raw)
+                return msgspec.json.encode(with_shared(msgspec.json.decode(self.raw), shared))
             except ValueError:  # not quite JSON
-                event, encode = json.loads(self.raw), dumps
-            shared = {name: value for name, value in msgspec.to_builtins(self.defaults).items() if value is not None}
-            for name, value in shared.items():
-                if event.get(name) is None:
-                    event[name] = value
-                elif name == "context" and isinstance(value, dict) and isinstance(event[name], dict):
-                    event[name] = value | _present(event[name])
-            return encode(event)
+                return dumps(with_shared(json.loads(self.raw), shared))
         except (ValueError, RecursionError):
             return self.raw  # not an event: the next decoding rejects it, too
-
-
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -41,6 +41,14 @@ class Label(msgspec.Struct, frozen=True):
     name: str
 
 
+class User(msgspec.Struct, frozen=True):
+    """One user of the account. `email` is in small letters."""
+
+    id: int
+    email: str
+    active: bool = True
+
+
 class Account(msgspec.Struct, frozen=True):
     """One account. The fields of a kind that is missing from `fields` were not fetched: its values are not converted.
 
@@ -57,4 +65,5 @@ class Account(msgspec.Struct, frozen=True):
     fields: Mapping[Kind, tuple[Field, ...]] = {}
     currencies: frozenset[str] | None = None
     lead_labels: tuple[Label, ...] | None = None
+    users: tuple[User, ...] | None = None
     pinned: Mapping[Kind, Mapping[str, str]] = {}

@@ -149,6 +149,7 @@ FACTS: Mapping[Kind, KindFacts] = {
 ARCHIVED_LEADS = Endpoint("GET", "/api/v1/leads/archived", 40, "leads")
 MERGE = Endpoint("PUT", "/api/v1/persons/{id}/merge", 40, "persons")
 LEAD_LABELS = Endpoint("GET", "/api/v1/leadLabels", 10, "leads")
+USERS = Endpoint("GET", "/api/v1/users", 20)
 CURRENCIES = Endpoint("GET", "/api/v1/currencies", 20)
 ME = Endpoint("GET", "/api/v1/users/me", 2)
 
@@ -161,7 +162,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *(facts.list_fields, facts.create_field),
         )
     ),
-    *(ARCHIVED_LEADS, MERGE, LEAD_LABELS, CURRENCIES, ME),
+    *(ARCHIVED_LEADS, MERGE, LEAD_LABELS, CURRENCIES, USERS, ME),
 )
 
 
@@ -297,6 +298,11 @@ def me() -> Call:
 def currencies() -> Call:
     """Every currency of the account, inactive ones too."""
     return Call(CURRENCIES)
+
+
+def users() -> Call:
+    """Every user of the company, all in one page."""
+    return Call(USERS)
 
 
 def lead_labels() -> Call:

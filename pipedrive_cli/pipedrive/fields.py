@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from pipedrive_cli.config.model import Values
-from pipedrive_cli.pipedrive.account import Field
+from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.moments import date_range, day, time_of_day, time_range
 from pipedrive_cli.pipedrive.sameness import (
     same_money,
@@ -41,6 +41,7 @@ from pipedrive_cli.pipedrive.values import (
     says_nothing,
     several_of,
     text,
+    user,
     visible_to,
     word,
 )
@@ -48,13 +49,13 @@ from pipedrive_cli.pipedrive.values import (
 USUAL: Final = Values()  # how texts are read where the config says nothing
 
 
-def converter(field: Field, currencies: frozenset[str] | None = None, reading: Values = USUAL) -> Converter:
+def converter(field: Field, account: Account | None = None, reading: Values = USUAL) -> Converter:
     """The converter of a field, with its options prepared. Values of types that are not in the table stay unchanged.
 
-    `reading` is how the config has texts read.
+    `account` has what a field does not know itself: currencies and users. `reading` is how the config has texts read.
     """
     row = TYPES.get(field.type)
-    return as_it_is if row is None else row.make(field, currencies, reading)
+    return as_it_is if row is None else row.make(field, account or Account(), reading)
 
 
 def same(field_type: str, ours: Any, theirs: Any, country: str | None = None) -> bool:
@@ -77,12 +78,12 @@ def _choices(field: Field) -> tuple[tuple[int, str], ...]:
     return tuple((option.id, option.label) for option in field.options)
 
 
-Make: TypeAlias = Callable[[Field, frozenset[str] | None, Values], Converter]
+Make: TypeAlias = Callable[[Field, Account, Values], Converter]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """One type: `make` makes the converter of a field, the account's currencies and how texts are read; `same`
+    """One type: `make` makes the converter of a field, its account and how texts are read; `same`
     compares two values."""
 
     make: Make
@@ -90,15 +91,15 @@ class FieldType:
 
 
 def _always(to: Converter, alike: Callable[[Any, Any], bool] = same_text) -> FieldType:
-    return FieldType(lambda field, currencies, reading: to, alike)
+    return FieldType(lambda field, account, reading: to, alike)
 
 
 def _dates(to: Callable[..., Any], alike: Callable[[Any, Any], bool] = same_text) -> FieldType:
-    return FieldType(lambda field, currencies, reading: partial(to, dates=reading.dates), alike)
+    return FieldType(lambda field, account, reading: partial(to, dates=reading.dates), alike)
 
 
 def _numbers(to: Callable[..., Any]) -> FieldType:
-    return FieldType(lambda field, currencies, reading: partial(to, decimals=reading.decimals), same_number)
+    return FieldType(lambda field, account, reading: partial(to, decimals=reading.decimals), same_number)
 
 
 TYPES: Final[dict[str, FieldType]] = {
@@ -110,22 +111,20 @@ TYPES: Final[dict[str, FieldType]] = {
     "double": _numbers(number),
     "int": _numbers(integer),
     "boolean": _always(boolean),
-    "monetary": FieldType(lambda field, currencies, reading: monetary(currencies, reading), same_money),
-    "enum": FieldType(lambda field, currencies, reading: one_of(_choices(field))),
-    "set": FieldType(
-        lambda field, currencies, reading: several_of(_choices(field), frozenset(reading.nothing)), same_set
-    ),
+    "monetary": FieldType(lambda field, account, reading: monetary(account.currencies, reading), same_money),
+    "enum": FieldType(lambda field, account, reading: one_of(_choices(field))),
+    "set": FieldType(lambda field, account, reading: several_of(_choices(field), frozenset(reading.nothing)), same_set),
     "date": _dates(day),
     "daterange": _dates(date_range, same_range),
     "time": _always(time_of_day, same_time),
     "timerange": _always(time_range, same_time),
-    "address": FieldType(lambda field, currencies, reading: partial(address, nothing=frozenset(reading.nothing))),
-    "user": _always(record_id, same_number),
+    "address": FieldType(lambda field, account, reading: partial(address, nothing=frozenset(reading.nothing))),
+    "user": FieldType(lambda field, account, reading: user(account.users), same_number),
     "org": _always(record_id, same_number),
     "people": _always(record_id, same_number),
     "visible_to": _always(visible_to),
     "billing_frequency": _always(word(BILLING)),
     # Our own names, for values of standard fields.
     "marketing_status": _always(word(MARKETING)),
-    "price": FieldType(lambda field, currencies, reading: monetary(currencies, reading), same_money),
+    "price": FieldType(lambda field, account, reading: monetary(account.currencies, reading), same_money),
 }

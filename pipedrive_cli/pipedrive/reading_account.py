@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Kind
-from pipedrive_cli.pipedrive.account import Account, Field, Label, Option
+from pipedrive_cli.pipedrive.account import Account, Field, Label, Option, User
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import id_of
-from pipedrive_cli.pipedrive.catalog import MAX_PAGE, Call, currencies, lead_labels, list_fields, me
+from pipedrive_cli.pipedrive.catalog import MAX_PAGE, Call, currencies, lead_labels, list_fields, me, users
 from pipedrive_cli.pipedrive.pages import Pages
 
 Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
@@ -76,6 +76,15 @@ async def read_lead_labels(send: Send) -> tuple[Label, ...]:
     """The account's lead labels."""
     rows = (await send(lead_labels())).rows or []
     return tuple(Label(row["id"], _text(row.get("name")) or "") for row in rows if id_of("leads", row) is not None)
+
+
+async def read_users(send: Send) -> tuple[User, ...]:
+    """The users of the company, those who left too."""
+    return tuple(
+        User(row["id"], (_text(row.get("email")) or "").strip().casefold(), row.get("active_flag") is not False)
+        for row in (await send(users())).rows or []
+        if type(row.get("id")) is int and row.get("is_deleted") is not True
+    )
 
 
 def _field(item: Mapping[str, Any]) -> Field:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
+from pipedrive_cli.pipedrive.account import User
 from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, read_amount
 from pipedrive_cli.text_forms import caseless_form, label_form
 
@@ -144,6 +145,34 @@ def record_id(value: Any) -> int:
     if found < 1:
         raise Unfit("takes Pipedrive's id of a user or record: a whole number from 1")
     return found
+
+
+def user(known: Iterable[User] | None) -> Converter:
+    """The id of a user, from an id or from an email address of one; without the account's users ids alone are known."""
+    users = None if known is None else tuple(known)
+    by_email: dict[str, list[User]] = {}
+    for each in users or ():
+        by_email.setdefault(each.email, []).append(each)
+    ids = {each.id for each in users or ()}
+
+    def to_user(value: Any) -> Any:
+        if isinstance(value, str) and "@" in value:
+            if users is None:
+                return value.strip()
+            named = by_email.get(value.strip().casefold(), [])
+            found = [each for each in named if each.active] or named
+            if len(found) != 1:
+                raise Unfit(f"takes the email of a user; {'several have' if found else 'nobody has'} this one")
+            return found[0].id
+        try:
+            number = record_id(value)
+        except Unfit:
+            raise Unfit("takes a user: the user's email address, or Pipedrive's id of one") from None
+        if users is not None and number not in ids:
+            raise Unfit(f"takes a user, and the account has none with the id {number}")
+        return number
+
+    return to_user
 
 
 def plain(value: Any) -> str | None:

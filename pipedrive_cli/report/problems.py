@@ -125,7 +125,11 @@ _RECORDS: dict[str, Words] = {
     ),
     "person_not_found": Words(
         "nobody in Pipedrive or in the input bears this user id",
-        "Set `identity.create_missing_persons: true`, or import the identify events too.",
+        "Set `identity.create_persons: all`, or import the identify events too.",
+    ),
+    "person_unknown": Words(
+        "nobody in Pipedrive bears this user id, and no event may create a person",
+        "So the config says (`identity.create_persons: none`); `identify` lets identify events create.",
     ),
     "alias_unknown": Words(
         "the alias names a previous person whom nobody knows", "If that person comes later, the alias is applied then."

@@ -16,14 +16,15 @@ from pipedrive_cli.delivery.journal.past import journal_is_there, reading
 from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.model import Complaint, Kind, Place
-from pipedrive_cli.pipedrive.account import Account, Field, Label
-from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels
+from pipedrive_cli.pipedrive.account import Account, Field, Label, User
+from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels, read_users
 from pipedrive_cli.run.journal_file import default_path
 from pipedrive_cli.transform.fitting import resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins
 
 DAY = 86_400.0
 PINS = "pinned fields"
+USERS = "users"
 FIELD_MOVED: Final = "field_moved"
 
 
@@ -34,6 +35,7 @@ class Kept(msgspec.Struct):
     fields: tuple[Field, ...] = ()
     currencies: frozenset[str] = frozenset()
     labels: tuple[Label, ...] = ()
+    users: tuple[User, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,15 +63,21 @@ class AccountKnowledge:
             kept = await self._kept("lead labels", None)
             self.account = msgspec.structs.replace(self.account, lead_labels=kept.labels)
 
+    async def learn_users(self) -> None:
+        """Fetches the account's users, unless a day-old copy is kept."""
+        if self.account.users is None:
+            self.account = msgspec.structs.replace(self.account, users=(await self._kept(USERS, None)).users)
+
     def forget(self) -> None:
         """Drops the kept copies, which did not fit: the next `learn` fetches again."""
-        self.account = msgspec.structs.replace(self.account, fields={}, currencies=None, lead_labels=None)
+        self.account = msgspec.structs.replace(self.account, fields={}, currencies=None, lead_labels=None, users=None)
         if self.journal is not None:
             with self.journal.transaction():
                 for name in ("fields persons", "fields organizations", "fields products", "fields leads"):
                     self.journal.set_fact(name, None)
                 self.journal.set_fact("currencies", None)
                 self.journal.set_fact("lead labels", None)
+                self.journal.set_fact(USERS, None)
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         """Fetches kept copies about these kinds again, once in a run. Returns whether anything has changed.
@@ -79,6 +87,7 @@ class AccountKnowledge:
         names = {f"fields {kind}" for kind in kinds}
         names |= {"currencies"} if kinds & {"leads", "products"} else set()
         names |= {"lead labels"} if "leads" in kinds else set()
+        names |= set() if self.account.users is None else {USERS}
         stale = names & self._from_journal
         if not stale or self.journal is None:
             return False
@@ -101,8 +110,11 @@ class AccountKnowledge:
             fields={kind: fields for kind, fields in before.fields.items() if f"fields {kind}" not in stale},
             currencies=None if "currencies" in stale else before.currencies,
             lead_labels=None if "lead labels" in stale else before.lead_labels,
+            users=None if USERS in stale else before.users,
         )
         await self.learn(kinds, labels="leads" in kinds)
+        if USERS in stale:
+            await self.learn_users()
 
     def pin(self, config: Config) -> None:
         """Remembers which keys the config's names stand for; to be called once the config fits."""
@@ -118,6 +130,8 @@ class AccountKnowledge:
             return kept
         if kind is not None:
             kept = Kept(self.now, fields=await read_fields(self.send, kind))
+        elif name == USERS:
+            kept = Kept(self.now, users=await read_users(self.send))
         elif name == "currencies":
             kept = Kept(self.now, currencies=await read_currencies(self.send))
         else:
@@ -178,7 +192,7 @@ def config_problems(config: Config, account: Account, kinds: frozenset[Kind]) ->
 
 
 def _concerns(path: str, kinds: frozenset[Kind]) -> bool:
-    if path.startswith("fields."):
+    if path.startswith(("fields.", "new_records.")):
         return path.split(".")[1] in kinds
     if path.startswith("identity.user_id"):
         return "persons" in kinds

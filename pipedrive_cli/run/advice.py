@@ -5,18 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.known_traits import ALWAYS_READ
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
 from pipedrive_cli.transform.targets import STANDARD, resolve_field
 
 ALIKE = 0.7  # how much alike two names must be for one to be a slip of the other, from 0 to 1
-ALWAYS_READ: dict[Kind, tuple[str, ...]] = {
-    "persons": PERSON_TRAITS,
-    "organizations": ORGANIZATION_TRAITS,
-    "leads": LEAD_PROPERTIES,
-    "products": PRODUCT_PROPERTIES,
-}
 
 
 def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | None) -> str | None:
@@ -24,7 +18,7 @@ def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | No
     parent, _, leaf = trait.rpartition(".")
     leaves = {
         name.rpartition(".")[2]: name
-        for name in (*ALWAYS_READ[kind], *getattr(config.fields, kind))
+        for name in (*ALWAYS_READ[kind], *config.fields.lines(kind))
         if name.rpartition(".")[0].casefold() == parent.casefold()
     }
     # The same letters are surer than similar ones, and a field of that name is surer than a slip.

@@ -26,6 +26,7 @@ from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_prob
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.sample import Sample, SampleFound
+from pipedrive_cli.transform.targets import names_users
 
 UNUSED: NoticeCode = "mapping_unused"
 BUDGET: NoticeCode = "budget_short"
@@ -80,7 +81,7 @@ class Checked:
 
 def configured_kinds(config: Config) -> frozenset[Kind]:
     """The kinds of record that the config mentions; leads need their persons."""
-    kinds: set[Kind] = {kind for kind in KINDS if getattr(config.fields, kind)}
+    kinds: set[Kind] = {kind for kind in KINDS if getattr(config.fields, kind) or getattr(config.new_records, kind)}
     if config.identity.user_id_field is not None:
         kinds.add("persons")
     if config.identity.group_id_field is not None:
@@ -183,6 +184,8 @@ class AccountCheck:
         for kind in sorted(kinds):
             try:
                 await knowledge.learn(frozenset({kind}), labels=True)
+                if names_users(self.config, knowledge.account, kind):
+                    await knowledge.learn_users()
             except Failure as failure:
                 raise unreachable(failure) from failure
             except (KindStops, Refusal) as refused:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.model import Kind
+from pipedrive_cli.model import KINDS, Kind
+from pipedrive_cli.transform.constants import OWNER
 from pipedrive_cli.transform.targets import STANDARD, is_key
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def furnish(
             field_type, labels = types.get((kind, name), ("varchar", ()))
             where = "deals" if kind == "leads" else kind
             sandbox.add_field(where, name=name, key=key, field_type=field_type, options=labels)
-    if config.leads.owner_id is not None:
-        sandbox.add_user(config.leads.owner_id)
+    owners = [config.leads.owner_id, *(getattr(config.new_records, kind).get(OWNER) for kind in KINDS)]
+    for owner in dict.fromkeys(owners):
+        if isinstance(owner, int):
+            sandbox.add_user(owner)
     for label in config.leads.label_ids:
         sandbox.add_lead_label(label)
 
@@ -67,5 +70,7 @@ def field_names(config: Config) -> Mapping[Kind, tuple[str, ...]]:
     if config.identity.group_id_field is not None:
         named["organizations"].append(config.identity.group_id_field)
     for kind in named:
-        named[kind] += [target for target in getattr(config.fields, kind).values() if target not in STANDARD[kind]]
+        written = [line.field for line in config.fields.lines(kind).values()]
+        written += [name for name in getattr(config.new_records, kind) if name != OWNER]
+        named[kind] += [name for name in written if name not in STANDARD[kind]]
     return {kind: tuple(dict.fromkeys(names)) for kind, names in named.items()}

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.mapping_line import NewRecords
 from pipedrive_cli.config.model import Privacy, Values
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
@@ -149,4 +150,6 @@ def meaning_of(config: Config) -> bytes:
     if config.privacy != Privacy():
         # Only where it is asked: files that were read before there was such a question stay known.
         chosen += (config.privacy,)
+    if config.new_records != NewRecords():
+        chosen += (config.new_records,)
     return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).digest()

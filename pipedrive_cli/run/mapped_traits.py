@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.config.mapping_line import MappingLine
+from pipedrive_cli.config.paths import is_path
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.events.lenient import as_list
-from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value, cause_of
+from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.run.advice import made_for_it
 from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.transform.mapping import split_path, trait_at, value_at
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
@@ -38,19 +41,24 @@ class MappedTraits:
     unfit: Counter[Trait] = field(default_factory=Counter)
     looked: Counter[Kind] = field(default_factory=Counter)
     _values: dict[Trait, Counter[str]] = field(default_factory=dict)
+    _mapped: dict[Kind, dict[str, MappingLine]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._mapped = {kind: self.config.fields.lines(kind) for kind in KINDS}
 
     def add_event(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
         """Counts what one event brings. Returns the mapped trait that each complaint is about, if any."""
         places: dict[str, Kind] = {}
         for kind, where, objects in _objects_of(event):
             places[where] = kind
-            mapped = getattr(self.config.fields, kind)
+            mapped = self._mapped[kind]
             for traits in objects:
-                if not traits:
+                if not traits and not any(map(is_path, mapped)):
                     continue
                 self.looked[kind] += 1
                 for trait in mapped:
-                    if not says_nothing(_value(traits, trait)):
+                    value = value_at(event, *split_path(trait)) if is_path(trait) else trait_at(traits, trait)
+                    if not says_nothing(value):
                         self.seen[kind, trait] += 1
         return [self._trait(complaint, places) for complaint in complaints]
 
@@ -69,7 +77,7 @@ class MappedTraits:
     def unused(self, dropped: Mapping[Kind, Mapping[str, int]]) -> Iterator[ConfigProblem]:
         """Mapped traits that no event has, with the unmapped one that was perhaps meant."""
         for kind in KINDS:
-            for trait in getattr(self.config.fields, kind) if self.looked[kind] else ():
+            for trait in self._mapped[kind] if self.looked[kind] else ():
                 if not self.seen[kind, trait]:
                     near = get_close_matches(trait, dropped.get(kind, {}), 1)
                     meant = f"did you mean {near[0]}? {dropped[kind][near[0]]:,} have that one" if near else None
@@ -87,7 +95,7 @@ class MappedTraits:
         return f"{fits}: {self._values_shown(trait)}. {remedy[0].upper()}{remedy[1:]}."
 
     def _target(self, kind: Kind, trait: str, account: Account | None) -> FieldTarget | None:
-        target = resolve_field(kind, getattr(self.config.fields, kind)[trait], account)
+        target = resolve_field(kind, self._mapped[kind][trait].field, account)
         return target if isinstance(target, FieldTarget) and target.type is not None else None
 
     def _values_shown(self, trait: Trait) -> str:
@@ -100,8 +108,8 @@ class MappedTraits:
         if where is None:
             return None
         for place, kind in places.items():
-            name = where.removeprefix(place)
-            if name != where and name in getattr(self.config.fields, kind):
+            name = where if is_path(where) else where.removeprefix(place)
+            if (name != where or is_path(where)) and name in self._mapped[kind]:
                 if complaint.code == "bad_value":
                     self.unfit[kind, name] += 1
                     values = self._values.setdefault((kind, name), Counter())
@@ -141,14 +149,6 @@ def _objects_of(event: Event) -> Iterator[TraitObjects]:
             yield "leads", "properties.", (event.properties,)
     if event.context_traits:
         yield "persons", "context.traits.", (event.context_traits,)
-
-
-def _value(traits: JsonObject, path: str) -> Value:
-    """The value that a mapping finds: along the dots, or under the whole path, as flattened exports write it."""
-    value: Value = traits
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return traits.get(path) if value is None else value
 
 
 def path_of(kind: Kind, trait: str) -> str:

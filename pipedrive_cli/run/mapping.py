@@ -20,6 +20,7 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
 from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.transform.targets import names_users
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 _NEEDS: dict[str, frozenset[Kind]] = {
@@ -48,6 +49,9 @@ class AccountView(Protocol):
 
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
         """Fetches what events of these kinds need, unless it is known. Raises KindStops, Failure or StopRun."""
+
+    async def learn_users(self) -> None:
+        """Fetches the account's users, unless they are known. Raises as `learn` does."""
 
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         """Fetches again what was kept from earlier about these kinds. Returns whether anything has changed."""
@@ -142,6 +146,8 @@ class RunMapping:
         for kind in sorted(kinds):
             try:
                 await self.view.learn(frozenset({kind}), labels=kind == "leads")
+                if self.view.account is not None and names_users(self.config, self.view.account, kind):
+                    await self.view.learn_users()
             except KindStops as stops:
                 self.courier.kinds_stopped.setdefault(stops.kind, stops)
 

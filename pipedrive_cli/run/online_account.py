@@ -71,6 +71,9 @@ class OnlineAccount:
     async def learn(self, kinds: frozenset[Kind], *, labels: bool) -> None:
         await self.knowledge.learn(kinds, labels=labels)
 
+    async def learn_users(self) -> None:
+        await self.knowledge.learn_users()
+
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         return await self.knowledge.renew(kinds)
 

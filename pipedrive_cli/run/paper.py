@@ -277,6 +277,9 @@ class NoAccount:
         if labels:
             self._note_once(lead_labels())
 
+    async def learn_users(self) -> None:
+        """Which fields hold users is not known either."""
+
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         del kinds  # nothing was known of them
         return False

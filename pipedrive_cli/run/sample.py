@@ -156,7 +156,7 @@ class Sample:
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
         found: dict[Kind, dict[str, int]] = {}
         for (kind, trait), count in sorted(self._dropped.items(), key=lambda item: (-item[1], item[0])):
-            if trait not in getattr(self.config.fields, kind):  # a wrong field of a mapping is reported elsewhere
+            if trait not in self.config.fields.lines(kind):  # a wrong field of a mapping is reported elsewhere
                 found.setdefault(kind, {})[trait] = count
         return found
 

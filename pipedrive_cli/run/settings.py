@@ -9,10 +9,11 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.brakes import Done
 from pipedrive_cli.delivery.effects import Constant, DeliverySettings
 from pipedrive_cli.delivery.precedence import PrecedenceRules
-from pipedrive_cli.model import Kind, Value
+from pipedrive_cli.model import KINDS, Kind, Value
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
+from pipedrive_cli.transform.constants import constants_of
 from pipedrive_cli.transform.transform import Transform
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
         rules,
         key_address,
         match_email=config.identity.match_email,
+        skip_unknown=config.identity.creating == "none",
         alias="merge" if config.identity.alias == "skip" else config.identity.alias,
         deleted=config.delivery.deleted,
         keep_products=config.products.existing == "keep",
+        new_records={kind: constants_of(config, account if account.fields else None, kind) for kind in KINDS},
         names=_names_by_address(account),
         constants={
             "leads": {

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pipedrive_cli.config.known_traits import ALWAYS_READ
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.setup.proposals import (
-    BUILT_IN,
     Proposal,
     TraitSeen,
     as_written,
@@ -139,7 +139,7 @@ def _setting_row(
 ) -> ChoiceRow:
     trait = known.get((kind, name))
     sampled = [path for each, path in known if each == kind]
-    if trait is not None or name in BUILT_IN[kind] or not sampled:
+    if trait is not None or name in ALWAYS_READ[kind] or not sampled:
         return named_row(trait or TraitSeen(kind, name, 0), field, choice.account, FROM_SETTINGS)
     placed = {row.trait.path for row in choice.rows_of(kind)}
     meant = near_trait(name, [path for path in sampled if path not in placed])

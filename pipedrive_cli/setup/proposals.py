@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any, Final, Literal, TypeAlias
 
+from pipedrive_cli.config.known_traits import ALWAYS_READ
+from pipedrive_cli.config.paths import is_path
 from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
 from pipedrive_cli.setup.new_fields import FieldNames, bare, guess_type
 from pipedrive_cli.text_forms import caseless_form
-from pipedrive_cli.transform.rules import LEAD_PROPERTIES, ORGANIZATION_TRAITS, PERSON_TRAITS, PRODUCT_PROPERTIES
 from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, FieldTarget, resolve_field
 
 Reason: TypeAlias = Literal["same name", "its values are the field's options", "usual name", "similar name"]
@@ -27,12 +28,6 @@ SHORTEST: Final = 3  # letters: shorter names are similar by chance
 FITTING: Final = 0.5  # the share of the sample's values that a field must take
 LONGEST_NAME: Final = 200  # characters of a trait: YAML would take 1,024, people cannot read that
 
-BUILT_IN: Final[dict[Kind, tuple[str, ...]]] = {
-    "persons": PERSON_TRAITS,
-    "organizations": ORGANIZATION_TRAITS,
-    "leads": LEAD_PROPERTIES,
-    "products": PRODUCT_PROPERTIES,
-}
 # Traits of the event specification -> Pipedrive's fields of another name.
 USUAL: Final[dict[Kind, dict[str, str]]] = {
     "persons": {"title": "job_title"},
@@ -154,6 +149,7 @@ def can_be_mapped(kind: Kind, path: str) -> bool:
         len(path) <= LONGEST_NAME
         and all(part.strip() for part in path.split("."))
         and path not in RESERVED_TRAITS[kind]
+        and not is_path(path)
         and not any("\ud800" <= character <= "\udfff" for character in path)
     )
 
@@ -294,7 +290,7 @@ def _rival(trait: TraitSeen, chosen: FieldCandidate, free: Sequence[FieldCandida
 def _without_field(proposal: Proposal, traits: Sequence[TraitSeen], names: FieldNames) -> Proposal:
     trait = proposal.trait
     better = [other.path for other in traits if other.kind == trait.kind and other.count >= 2 * trait.count]
-    slip = near_trait(trait.path, (*BUILT_IN[trait.kind], *better))
+    slip = near_trait(trait.path, (*ALWAYS_READ[trait.kind], *better))
     new_type = guess_type(trait.path, trait.values)
     if slip is not None or new_type is None:
         return replace(proposal, reason=None, slip_of=slip)

@@ -12,6 +12,7 @@ from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Label
 from pipedrive_cli.pipedrive.contacts import knows_country
 from pipedrive_cli.text_forms import caseless_form, label_form
+from pipedrive_cli.transform.constants import wrong_constants
 from pipedrive_cli.transform.targets import (
     ID_FIELDS,
     ID_TYPES,
@@ -23,6 +24,7 @@ from pipedrive_cli.transform.targets import (
     resolve_field,
 )
 
+MASKED_TYPES = ("varchar", "varchar_auto", "text")
 LISTED = 10  # names in one message at most
 MAKE_IT = "if it is to be a new field, `pipedrive-cli fields create` makes it"
 
@@ -44,6 +46,7 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
             ids[f"{kind}/{target.address}"] = name
     for kind in KINDS:
         problems += _line_problems(kind, config, account, ids)
+        problems += wrong_constants(config, account, kind)
     problems += _reading_problems(config)
     if account is not None:
         problems += [*_currency_problems(config, account), *_label_problems(config, account)]
@@ -51,18 +54,17 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
 
 
 def _line_problems(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
-    taken: dict[str, str] = {}
-    for trait, written in getattr(config.fields, kind).items():
-        path = f"fields.{kind}.{trait}"
+    for trait, line in config.fields.lines(kind).items():
+        path, written = f"fields.{kind}.{trait}", line.field
         target = resolve_field(kind, written, account)
         if isinstance(target, str):
             yield ConfigProblem(path, target, hint=_advice(kind, written, account))
         elif (owner := ids.get(f"{kind}/{target.address}")) is not None:
             message = f"{written} is the identity.{owner}; an event's trait would overwrite who the record is"
             yield ConfigProblem(path, message, hint="map the trait to a field of its own, or take this line out")
-        elif (other := taken.setdefault(target.address, trait)) != trait:
-            message = f"{written} is the field {target.name}, to which {other} is mapped already"
-            yield ConfigProblem(path, message, hint="keep one of the two, or give each a field of its own")
+        elif line.mask is not None and target.type not in {None, *MASKED_TYPES}:
+            message = f"a mask is 64 hexadecimal digits, and {target.name} is of type {target.type}"
+            yield ConfigProblem(f"{path}.mask", message, hint="name a field of type text (varchar), or leave mask out")
 
 
 def _advice(kind: Kind, written: str, account: Account | None) -> str:

@@ -22,7 +22,7 @@ def group(event: Event, rules: MappingRules) -> Transformed:
     changes = [_organization_change(event, organization, rules, notes)]
     person = person_of(event, rules)
     if person is not None:
-        may_create = rules.create_persons
+        may_create = rules.creating == "all"
         context = context_change(event, person, rules, notes, may_create=may_create)
         # The link is a value of its own, with the event's time; values from `context.traits` only fill blanks.
         changes.append(
@@ -41,9 +41,9 @@ def group(event: Event, rules: MappingRules) -> Transformed:
 
 
 def _organization_change(event: Event, organization: RecordName, rules: MappingRules, notes: Notes) -> Change:
-    traits = event.traits
+    traits = rules.organizations.wanted(event.traits)
     fields: dict[str, Any] = {}
-    rules.organizations.read(traits, "traits.", fields, notes)
+    rules.organizations.read(traits, "traits.", fields, notes, event)
     read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
     creation = read_add_time(traits, "traits.", rules, notes)

@@ -18,8 +18,8 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
         return without_person(event)
     notes = rules.notes()
     traits = _all_traits(event, rules)
-    fields, emails, phones, creation = read_traits(traits, "traits.", rules, notes)
-    change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation)
+    fields, emails, phones, creation = read_traits(traits, "traits.", event, rules, notes)
+    change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation, may_create=rules.creating != "none")
     return Transformed((change,), None, tuple(notes.complaints), tuple(notes.dropped))
 
 

@@ -7,13 +7,18 @@ collected in sets. Knows nothing of event types.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping, Set
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Mapping, Set
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from pipedrive_cli.config.mapping_line import MappingLine
+from pipedrive_cli.config.paths import SIGN, is_path, steps
 from pipedrive_cli.events.lenient import as_list
-from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Kind, Outcome
+from pipedrive_cli.events.whole import whole_event
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, Kind, Outcome
+from pipedrive_cli.pipedrive.moments import rfc3339
 from pipedrive_cli.pipedrive.values import (
     BROKEN,
     Converter,
@@ -23,9 +28,11 @@ from pipedrive_cli.pipedrive.values import (
     says_nothing,
     words_beside,
 )
+from pipedrive_cli.transform.long_form import HIDDEN, ValueMap, masked, to_masked_text, value_map
 from pipedrive_cli.transform.targets import FieldTarget
 
 MOST = 100  # complaints and dropped names of one event at most: a hostile line of 4 MiB could hold a million
+REFUSED: Final = object()  # in place of a value that does not fit its field
 DEEPEST = 5  # levels: deeper parts of dropped traits are not named, only the object that holds them
 
 _REPR = reprlib.Repr()
@@ -36,7 +43,7 @@ _REPR.maxlong = 40
 
 
 class MappedField(NamedTuple):
-    """One mapped trait. `money`: a value without a currency takes the event's. `nothing`: texts that say nothing."""
+    """One line. `money`: a value without a currency takes the event's. `nothing`: texts that say nothing."""
 
     path: str
     first: str  # the first part of the path
@@ -46,6 +53,16 @@ class MappedField(NamedTuple):
     money: bool
     name: str
     nothing: Set[str]
+    special: SpecialLine | None = None
+
+
+class SpecialLine(NamedTuple):
+    """What few lines have: a path of the whole event, a map, a mask, or other lines that go to the same field."""
+
+    of_event: bool
+    map: ValueMap | None
+    mask: bool
+    rivals: bool
 
 
 class Notes(msgspec.Struct):
@@ -71,7 +88,7 @@ class Notes(msgspec.Struct):
         """Counts a value that says nothing: it is left out as if it were blank."""
         self.count_problem("says_nothing", "a value that says nothing is left out", where, value)
 
-    def reject_value(self, where: str, value: Any, field: str, reason: Unfit) -> None:
+    def reject_value(self, where: str, value: Any, field: str, reason: Unfit | str) -> None:
         """Rejects the event because of a value that does not fit its field; the other fields are written."""
         if isinstance(reason, NoCurrency):
             self.reject("amount_without_currency", f"{field} {reason}", where, value)
@@ -103,9 +120,58 @@ def short(value: Any) -> str:
     return _REPR.repr(value)[:120]
 
 
-def _parts(path: str) -> tuple[str, tuple[str, ...]]:
-    first, *below = path.split(".")
+def _rows(section: MappingSection, nothing: Set[str]) -> tuple[MappedField, ...]:
+    aimed = Counter(target.address for _, target in section.lines.values())
+    return tuple(
+        MappedField(
+            path,
+            *split_path(path),
+            target.address,
+            _converter(line, target),
+            target.type == "monetary",
+            target.name,
+            words_beside(nothing, target.labels),
+            _special(path, line, rivals=aimed[target.address] > 1),
+        )
+        for path, (line, target) in section.lines.items()
+    )
+
+
+def _special(path: str, line: MappingLine, *, rivals: bool) -> SpecialLine | None:
+    special = SpecialLine(is_path(path), value_map(line), line.mask is not None, rivals)
+    return special if any(special) else None
+
+
+def _converter(line: MappingLine, target: FieldTarget) -> Converter:
+    if line.mask is not None:
+        return to_masked_text  # the field's limit is for what is sent, not for what is masked
+    return target.convert or as_it_is
+
+
+def split_path(path: str) -> tuple[str, tuple[str, ...]]:
+    """A trait's name or a path of the event, from the top down."""
+    first, *below = steps(path) if is_path(path) else path.split(".")
     return first, tuple(below)
+
+
+def trait_at(traits: Mapping[str, Any], path: str) -> Any:
+    """The value of a trait: along the dots, or under the whole name, as flattened exports write it."""
+    first, *below = path.split(".")
+    found = _descend(traits.get(first), tuple(below))
+    return traits.get(path) if found is None else found
+
+
+def value_at(event: Event, first: str, below: tuple[str, ...]) -> Any:
+    """The value of a path of the whole event; `$.timestamp` is the event's time as it counts everywhere."""
+    if first == "timestamp":
+        return None if event.time is None else rfc3339(event.time)
+    value = whole_event(event).get(first)
+    if not below or value is None:
+        return value
+    found = _descend(value, below)
+    if found is None and isinstance(value, dict):
+        found = value.get(".".join(below))  # flattened exports have names with dots
+    return found
 
 
 def _descend(value: Any, parts: tuple[str, ...]) -> Any:
@@ -125,45 +191,74 @@ def _with_currency(value: Any, currency: Any) -> Any:
     return given if not says_nothing(given.get("currency")) else {**given, "currency": currency}
 
 
-class FieldMap:
-    """The compiled section for one kind. `fixed` are traits that are used without any mapping."""
+class MappingSection(NamedTuple):
+    """One section of `fields:` before it is compiled: its lines with their targets, and what else is known of it.
 
-    def __init__(
-        self,
-        kind: Kind,
-        targets: Mapping[str, FieldTarget],
-        fixed: Iterable[str],
-        nothing: Set[str] = frozenset(),
-    ) -> None:
+    `fixed` are traits that are used without any mapping, `unwanted` those that are not to be sent.
+    """
+
+    lines: Mapping[str, tuple[MappingLine, FieldTarget]]
+    fixed: frozenset[str] = frozenset()
+    unwanted: frozenset[str] = frozenset()
+
+
+# Where the traits of each kind stand in a whole event, so that a path of one of them counts as known.
+_HOLDERS: dict[Kind, tuple[str, ...]] = {
+    "persons": ("traits.", "context.traits."),
+    "organizations": ("traits.",),
+    "leads": ("properties.",),
+    "products": ("properties.",),
+}
+
+
+class FieldMap:
+    """The compiled section for one kind."""
+
+    def __init__(self, kind: Kind, section: MappingSection, nothing: Set[str] = frozenset()) -> None:
         self.kind = kind
-        self.types: dict[str, str | None] = {target.address: target.type for target in targets.values()}
-        # In the order of the config: where two traits go to one field, the first wins.
-        self._rows = tuple(
-            MappedField(
-                path,
-                *_parts(path),
-                t.address,
-                t.convert or as_it_is,
-                t.type == "monetary",
-                t.name,
-                words_beside(nothing, t.labels),
-            )
-            for path, t in targets.items()
-        )
-        self._mapped = frozenset(targets)
-        self._known = frozenset(fixed) | self._mapped
+        self.types: dict[str, str | None] = {target.address: target.type for _, target in section.lines.values()}
+        # In the order of the config: where several lines go to one field, the first that says something counts.
+        self._rows = _rows(section, nothing)
+        self._of_event = any(row.special is not None and row.special.of_event for row in self._rows)
+        self._unwanted = section.unwanted
+        paths = [path.removeprefix(SIGN) for path in section.lines if is_path(path)]
+        by_path = {path.removeprefix(holder) for path in paths for holder in _HOLDERS[kind] if path.startswith(holder)}
+        self._mapped = frozenset(section.lines)
+        self._known = section.fixed | section.lines.keys() | section.unwanted | by_path
+
+    def wanted(self, traits: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The traits without those that the config does not want."""
+        if not self._unwanted or self._unwanted.isdisjoint(traits):
+            return traits
+        return {name: value for name, value in traits.items() if name not in self._unwanted}
+
+    @property
+    def of_event(self) -> bool:
+        """Whether an event can have values for this section without having any trait."""
+        return self._of_event
 
     def read(
-        self, traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes, currency: Any = None
+        self,
+        traits: Mapping[str, Any],
+        where: str,
+        fields: dict[str, Any],
+        notes: Notes,
+        event: Event,
+        currency: Any = None,
     ) -> None:
-        """Adds the values of mapped traits to `fields`, unless their field is set already.
+        """Adds the values of mapped traits and paths to `fields`, unless their field is set already.
 
         `where` is the prefix of names in complaints (`traits.`); `currency` is for amounts when `traits` have none.
         """
-        if not traits:
+        if not traits and not self._of_event:
             return
+        refused: set[str] = set()
         for row in self._rows:
-            path, first, below, address, convert, money, _, nothing = row
+            path, first, below, address, convert, money, _, nothing, special = row
+            if special is not None:
+                if address not in fields and address not in refused:
+                    self._read_special(row, special, traits, where, fields, notes, event, currency, refused)
+                continue
             value = traits.get(first)
             if below:
                 value = None if value is None else _descend(value, below)
@@ -177,13 +272,38 @@ class FieldMap:
             if notes.says_nothing(value, where + path, nothing):
                 continue
             fit = self._fit(value, traits.get("currency") or currency if money else None, row, where, notes)
-            if fit is not None:
-                fields[row.address] = fit
-        known = self._known
-        if not known.issuperset(traits):
-            for key, value in traits.items():
-                if key not in known and value is not None:
-                    self._drop(key, value, notes)
+            if fit is not None and fit is not REFUSED:
+                fields[address] = fit
+        if not self._known.issuperset(traits):
+            self._drop_unknown(traits, notes)
+
+    def _read_special(
+        self,
+        row: MappedField,
+        special: SpecialLine,
+        traits: Mapping[str, Any],
+        where: str,
+        fields: dict[str, Any],
+        notes: Notes,
+        event: Event,
+        currency: Any,
+        refused: set[str],
+    ) -> None:
+        """Reads one special line. What does not fit keeps the other lines of its field from being read."""
+        if special.of_event:
+            value, where = value_at(event, row.first, row.below), ""
+        else:
+            value = trait_at(traits, row.path)
+        if special.map is None or not special.map.names(value):  # words that say nothing yield to the map
+            if says_nothing(value, row.nothing) and not says_nothing(value):
+                notes.note_nothing(where + row.path, None if special.mask else value)
+            if says_nothing(value, row.nothing):
+                return
+        fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
+        if fit is REFUSED:
+            refused.add(row.address)
+        elif fit is not None:
+            fields[row.address] = fit
 
     def drop_unless_mapped(self, name: str, notes: Notes) -> None:
         """Counts a trait that is known, but not used in this event, unless a mapping names it."""
@@ -191,19 +311,32 @@ class FieldMap:
             notes.drop_trait(self.kind, name)
 
     def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
-        """The value converted for its field; None where it says nothing or, with a complaint, does not fit."""
-        if row.money:
-            value = _with_currency(value, currency)
-        elif type(value) is dict and (items := as_list(value)) is not None:
+        """The value for its field. None where it says nothing; REFUSED, with a complaint, where it does not fit."""
+        special, given = row.special, value
+        if type(value) is dict and not row.money and (items := as_list(value)) is not None:
             value = items
         try:
-            found = row.convert(value)
+            if special is not None and special.map is not None:
+                value = special.map.apply(value)
+                if value is None or says_nothing(value):
+                    return None
+            found = row.convert(_with_currency(value, currency) if row.money else value)
+            if special is not None and special.mask:
+                found = masked(found)
         except Unfit as reason:
-            notes.reject_value(where + row.path, value, row.name, reason)
-            return None
+            if special is not None and special.mask:
+                notes.reject_value(where + row.path, None, row.name, HIDDEN)
+            else:
+                notes.reject_value(where + row.path, given, row.name, reason)
+            return REFUSED
         if found is None:
-            notes.note_nothing(where + row.path, value)
+            notes.note_nothing(where + row.path, given)
         return found
+
+    def _drop_unknown(self, traits: Mapping[str, Any], notes: Notes) -> None:
+        for key, value in traits.items():
+            if key not in self._known and value is not None:
+                self._drop(key, value, notes)
 
     def _drop(self, key: str, value: Any, notes: Notes) -> None:
         """Adds unmapped traits to the notes, under the names that a mapping would use: nested ones with dots."""

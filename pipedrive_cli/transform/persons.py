@@ -46,18 +46,19 @@ def without_person(event: Event) -> Transformed:
 
 def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
     """The change of an event's person by its `context.traits`, which only fill blanks."""
-    fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", rules, notes)
+    fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", event, rules, notes)
     return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
 
 def read_traits(
-    traits: Mapping[str, Any], where: str, rules: MappingRules, notes: Notes
+    traits: Mapping[str, Any], where: str, event: Event, rules: MappingRules, notes: Notes
 ) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
     """Fields, emails, phones, and the fields that are only sent on creation."""
     fields: dict[str, Any] = {}
-    if not traits:
+    if not traits and not rules.persons.of_event:
         return fields, (), (), NOTHING
-    rules.persons.read(traits, where, fields, notes)
+    traits = rules.persons.wanted(traits)
+    rules.persons.read(traits, where, fields, notes, event)
     if (name := traits.get("name")) is not None:
         if (
             type(name) is str

@@ -12,6 +12,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.errors import ConfigProblem
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.transform.constants import OWNER
 from pipedrive_cli.transform.targets import ID_FIELDS, STANDARD, FieldTarget, bears, is_key, pinned_field, resolve_field
 
 Pins = Mapping[Kind, Mapping[str, str]]
@@ -61,6 +62,9 @@ def _names(config: Config) -> Iterator[tuple[Kind, str, str]]:
         if (name := getattr(config.identity, key)) is not None and not is_key(name):
             yield kind, f"identity.{key}", name
     for kind in KINDS:
-        for trait, name in getattr(config.fields, kind).items():
-            if not is_key(name) and name not in STANDARD[kind]:
-                yield kind, f"fields.{kind}.{trait}", name
+        for trait, line in config.fields.lines(kind).items():
+            if not is_key(line.field) and line.field not in STANDARD[kind]:
+                yield kind, f"fields.{kind}.{trait}", line.field
+        for name in getattr(config.new_records, kind):
+            if not is_key(name) and name not in STANDARD[kind] and name != OWNER:
+                yield kind, f"new_records.{kind}.{name}", name

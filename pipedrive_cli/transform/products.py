@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipedrive_cli.config.known_traits import CODES, ORDER_PROPERTIES
 from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Unfit, plain, says_nothing
 from pipedrive_cli.text_forms import names_nobody, visible
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
-from pipedrive_cli.transform.rules import CODES, ORDER_PROPERTIES, MappingRules
+from pipedrive_cli.transform.rules import MappingRules
 
 LONGEST = 255
 PLACEHOLDER = "an id that names nothing counts as missing"
@@ -64,12 +65,13 @@ def _product(
     rules: MappingRules,
     notes: Notes,
 ) -> Change | None:
+    item = mapped.wanted(item)
     named = _key_and_name(item, where, mapped, notes)
     if named is None:
         return None
     key, name = named
     fields: dict[str, Any] = {}
-    mapped.read(item, where, fields, notes, currency)
+    mapped.read(item, where, fields, notes, event, currency)
     if name is not None:
         fields.setdefault("name", name)
     if price := money(mapped, item, price_names, where, "price", currency, rules, notes):

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pipedrive_cli.config import Config, Values
+from pipedrive_cli.config.known_traits import (
+    LEAD_PROPERTIES,
+    ORDERED_PROPERTIES,
+    ORGANIZATION_TRAITS,
+    PERSON_TRAITS,
+    PRODUCT_PROPERTIES,
+)
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.contacts import email_address, email_form, phone_form, phone_number
 from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_reader
 from pipedrive_cli.transform.filters import Routes
-from pipedrive_cli.transform.mapping import FieldMap, Notes
+from pipedrive_cli.transform.mapping import FieldMap, MappingSection, Notes
 from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
-
-NAME_TRAITS = ("firstName", "firstname", "first_name", "lastName", "lastname", "last_name")
-PERSON_TRAITS = ("id", "userId", "previousId", "name", *NAME_TRAITS, "email", "phone", "visible_to", "add_time")
-ORGANIZATION_TRAITS = ("id", "groupId", "userId", "name", "visible_to", "add_time")
-AMOUNTS = ("revenue", "value", "total", "amount")
-LEAD_PROPERTIES = (*AMOUNTS, "currency", "expected_close_date", "label_ids", "visible_to")
-CODES = ("product_id", "productId", "sku")
-PRODUCT_PROPERTIES = (*CODES, "name", "price", "currency", "quantity")
-ORDERED_PROPERTIES = (*CODES, "name", "price", "amount", "value", "currency")
-ORDER_PROPERTIES = ("products", "currency")  # an order's own that are used; the others are counted as left out
+from pipedrive_cli.transform.title import Title
 
 
 class ContactForm(NamedTuple):
@@ -54,9 +52,9 @@ class MappingRules:
     integrations: tuple[str, ...]
     routes: Routes
     use_anonymous: bool
-    create_persons: bool
+    creating: Literal["all", "identify", "none"]
     alias_off: bool
-    title: str
+    title: Title
     lead_constants: dict[str, object]
     labels: Converter
     money: MoneyReader
@@ -73,21 +71,23 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
     """Prepares the rules, without the fields that `resolve_fields` finds wrong: the caller must refuse those."""
     reading = config.reading
     nothing = frozenset(reading.nothing)
-    products = targets(config, account, "products")
+    title = Title(config.leads.title)
+
+    def compiled(kind: Kind, fixed: Iterable[str]) -> FieldMap:
+        return FieldMap(kind, section(config, account, kind, fixed), nothing)
+
     return MappingRules(
-        persons=FieldMap("persons", targets(config, account, "persons"), PERSON_TRAITS, nothing),
-        organizations=FieldMap(
-            "organizations", targets(config, account, "organizations"), ORGANIZATION_TRAITS, nothing
-        ),
-        leads=FieldMap("leads", targets(config, account, "leads"), LEAD_PROPERTIES, nothing),
-        viewed=FieldMap("products", products, PRODUCT_PROPERTIES, nothing),
-        ordered=FieldMap("products", products, ORDERED_PROPERTIES, nothing),
+        persons=compiled("persons", PERSON_TRAITS),
+        organizations=compiled("organizations", ORGANIZATION_TRAITS),
+        leads=compiled("leads", (*LEAD_PROPERTIES, *title.properties)),
+        viewed=compiled("products", PRODUCT_PROPERTIES),
+        ordered=compiled("products", ORDERED_PROPERTIES),
         integrations=config.events.integrations,
         routes=Routes(config.events.include, config.events.exclude),
         use_anonymous=config.identity.anonymous == "use",
-        create_persons=config.identity.create_missing_persons,
+        creating=config.identity.creating,
         alias_off=config.identity.alias == "skip",
-        title=config.leads.title,
+        title=title,
         lead_constants=_lead_constants(config, account),
         labels=label_converter(account, reading),
         phones=ContactForm(phone_number, partial(phone_form, country=reading.country)),
@@ -97,13 +97,14 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
     )
 
 
-def targets(config: Config, account: Account | None, kind: Kind) -> dict[str, FieldTarget]:
-    """The resolved fields of one section, by trait."""
-    resolved = {
-        trait: resolve_field(kind, written, account, config.reading)
-        for trait, written in getattr(config.fields, kind).items()
-    }
-    return {trait: target for trait, target in resolved.items() if isinstance(target, FieldTarget)}
+def section(config: Config, account: Account | None, kind: Kind, fixed: Iterable[str]) -> MappingSection:
+    """One section with its resolved fields; `fixed` are the traits that need no mapping."""
+    lines = config.fields.lines(kind)
+    resolved = (
+        (trait, line, resolve_field(kind, line.field, account, config.reading)) for trait, line in lines.items()
+    )
+    found = {trait: (line, target) for trait, line, target in resolved if isinstance(target, FieldTarget)}
+    return MappingSection(found, frozenset(fixed), config.fields.unwanted(kind))
 
 
 def _lead_constants(config: Config, account: Account | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field
@@ -118,6 +119,14 @@ def resolve_field(kind: Kind, written: str, account: Account | None, reading: Va
     return _unknown(kind, written, fields)
 
 
+def names_users(config: Config, account: Account, kind: Kind) -> bool:
+    """Whether a value of this kind's mapping, or a constant of new records, stands for a user of the account."""
+    constants = getattr(config.new_records, kind)
+    written = [line.field for line in config.fields.lines(kind).values()] + list(constants)
+    targets = (resolve_field(kind, each, account) for each in written)
+    return "owner_id" in constants or any(isinstance(t, FieldTarget) and t.type == "user" for t in targets)
+
+
 def bears(field: Field, written: str) -> bool:
     """Whether the field has this name in Pipedrive now."""
     return label_form(field.name) == label_form(written)
@@ -169,8 +178,7 @@ def _standard(
 
 
 def _custom(field: Field, account: Account | None, reading: Values) -> FieldTarget:
-    currencies = None if account is None else account.currencies
-    return FieldTarget(field.address, field.name, field.type, converter(field, currencies, reading), _labels(field))
+    return FieldTarget(field.address, field.name, field.type, converter(field, account, reading), _labels(field))
 
 
 def _labels(field: Field) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pipedrive_cli.config.known_traits import AMOUNTS
 from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, Unfit, visible_to
@@ -13,7 +14,7 @@ from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.persons import context_change, person_of, without_person
 from pipedrive_cli.transform.products import order_completed, product_viewed
-from pipedrive_cli.transform.rules import AMOUNTS, MappingRules
+from pipedrive_cli.transform.rules import MappingRules
 
 NO_NAME = Complaint("missing_event_name", "the track event has no name", "event", outcome=Outcome.REJECTED)
 EXCLUDED = Complaint("event_excluded", "the config excludes this event (events.exclude)", outcome=Outcome.SKIPPED)
@@ -42,10 +43,10 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     if person is None:
         return without_person(event)
     notes = rules.notes()
-    properties = event.properties
+    properties = rules.leads.wanted(event.properties)
     fields: dict[str, Any] = {}
-    rules.leads.read(properties, "properties.", fields, notes)
-    fields.setdefault("title", rules.title.replace("{event}", name))
+    rules.leads.read(properties, "properties.", fields, notes, event)
+    fields.setdefault("title", rules.title.fill(event, name, event.properties, rules.nothing))
     value = _value(properties, rules, notes)
     if value is not None:
         fields["value"] = value
@@ -57,7 +58,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
         _convert(properties, "label_ids", rules.labels, fields, notes)
     for address, constant in rules.lead_constants.items():
         fields.setdefault(address, constant)
-    context = context_change(event, person, rules, notes, may_create=rules.create_persons)
+    context = context_change(event, person, rules, notes, may_create=rules.creating == "all")
     lead = Change(RecordName("leads", event.identity), event.time, Rank.OWN, fields, person=person)
     return Transformed((context, lead), None, tuple(notes.complaints), tuple(notes.dropped))
 

@@ -25,7 +25,13 @@ def test_the_example_needs_no_environment() -> None:
     """The example loads for a preview without the variable that its api_token names, and takes it where it is set."""
     config = load(EXAMPLE, {})
     assert config.pipedrive.api_token is None
-    assert config.fields.persons == {"role": "Role", "plan": "Plan", "address.city": "City"}
+    assert config.fields.persons == {
+        "role": "Role",
+        "Role": "Role",
+        "plan": "Plan",
+        "address.city": "City",
+        "$.context.campaign.source": "Source",
+    }
     assert load(EXAMPLE, {"PIPEDRIVE_API_TOKEN": "abc"}).pipedrive.api_token == Secret("abc")
 
 

@@ -60,7 +60,10 @@ ROWS = [
     ("events:\n  exclude: [a,\n    3]", "events.exclude[1]", 3, "must be text", "quotes"),
     ("leads:\n  visible_to: 2", "leads.visible_to", 2, "1, 3, 5 or 7", ""),
     ("leads:\n  default_currency: euro", "leads.default_currency", 2, "three letters", ""),
-    ('leads:\n  title: "{name}"', "leads.title", 2, "other braces", "{event}"),
+    ('leads:\n  title: "{ }"', "leads.title", 2, "without a name", "{event}"),
+    ('leads:\n  title: "{event"', "leads.title", 2, "a brace", "{event}"),
+    ('leads:\n  title: "{$.contxt.page}"', "leads.title", 2, "no contxt at its top", "$.context.page"),
+    ('leads:\n  title: "{context.page.url}"', "leads.title", 2, "part of the event", "{$.context.page.url}"),
     ("pipedrive:\n  plan: premum", "pipedrive.plan", 2, "one of lite, growth", "did you mean premium?"),
     ("pipedrive:\n  seats: 0100", "pipedrive.seats", 2, "leading zero", ""),
     ("pipedrive:\n  seats: !!python/name:os.system x", "pipedrive.seats", 2, "YAML tag", "leave the tag out"),
@@ -82,10 +85,64 @@ ROWS = [
     ("leads:\n  label_ids: ['a${']", "leads.label_ids[0]", 2, "without a variable's name", "$${"),
     # mappings
     ("fields:\n  persons: [role]", "fields.persons", 2, "trait: field", "role: Role"),
-    ("fields:\n  persons:\n    role:", "fields.persons.role", 3, "must be text", ""),
     ("fields:\n  persons:\n    role: ''", "fields.persons.role", 3, "blank", ""),
     ("fields:\n  persons: {a: {b: C}}", "fields.persons.a", 2, "not a section", "dots"),
-    ("fields:\n  persons:\n    a: X\n    b: X", "fields.persons.b", 4, "same field as a", "keep one of a and b"),
+    ("fields:\n  persons:\n    a: {map: {b: c}}", "fields.persons.a", 3, "names no field", "field: NAME"),
+    ("fields:\n  persons:\n    a: {field: X, mpa: 3}", "fields.persons.a.mpa", 3, "no key", "did you mean map?"),
+    ("fields:\n  persons:\n    a: {field: X,\n      mask: md5}", "fields.persons.a.mask", 4, "must be sha256", ""),
+    ("fields:\n  persons:\n    a: {field: X, other: never}", "fields.persons.a.other", 3, "drop, keep or reject", ""),
+    ("fields:\n  persons:\n    a: {field: X,\n      other: keep}", "fields.persons.a.other", 4, "without map", "map"),
+    ("fields:\n  persons:\n    a: {field: 3}", "fields.persons.a.field", 3, "must be text", ""),
+    ("fields:\n  persons:\n    a: {field: X, map: 3}", "fields.persons.a.map", 3, "lines of name: value", ""),
+    ("fields:\n  persons:\n    a: {field: X, map: {b: {}}}", "fields.persons.a.map.b", 3, "a single value", ""),
+    ("fields:\n  persons:\n    userId:", "fields.persons.userId", 3, "names the record", "take this line out"),
+    # paths of the event
+    ("fields:\n  leads:\n    $.contxt.ip: X", "fields.leads.$.contxt.ip", 3, "no contxt", "did you mean $.context.ip?"),
+    ("fields:\n  leads:\n    $.plan: X", "fields.leads.$.plan", 3, "no plan at its top", "$.properties.plan"),
+    ("fields:\n  leads:\n    $.timestamp.day: X", "fields.leads.$.timestamp.day", 3, "single value", "$.timestamp"),
+    ("fields:\n  leads:\n    $.context: X", "fields.leads.$.context", 3, "a whole object", "$.context.name"),
+    ("fields:\n  leads:\n    $.context..ip: X", "fields.leads.$.context..ip", 3, "a name is missing", ""),
+    ("fields:\n  leads:\n    $.properties.a[0]: X", "fields.leads.$.properties.a[0]", 3, "dots alone", "lists"),
+    ("fields:\n  leads:\n    $.context.ip:", "fields.leads.$.context.ip", 3, "without a field", "take this line out"),
+    ("fields:\n  leads:\n    context.ip: X", "fields.leads.context.ip", 3, "part of the event", "write $.context.ip"),
+    ("fields:\n  persons:\n    timestamp: X", "fields.persons.timestamp", 3, "part of the event", "$.timestamp"),
+    # masks that hide nothing
+    (
+        "fields:\n  persons:\n    a: {field: X, mask: sha256}\n    $.traits.a: Y",
+        "fields.persons.a.mask",
+        3,
+        "shown",
+        "",
+    ),
+    ("fields:\n  persons:\n    a.b: {field: X, mask: sha256}\n    a: Y", "fields.persons.a.b.mask", 3, "shown by", ""),
+    ("fields:\n  persons:\n    firstName: {field: X, mask: sha256}", "fields.persons.firstName.mask", 3, "shown", ""),
+    (
+        "fields:\n  persons:\n    $.traits.email: {field: X, mask: sha256}",
+        "fields.persons.$.traits.email.mask",
+        3,
+        "",
+        "",
+    ),
+    ("fields:\n  leads:\n    $.userId: {field: X, mask: sha256}", "fields.leads.$.userId.mask", 3, "reports", ""),
+    (
+        "fields:\n  leads:\n    a: {field: X, mask: sha256}\nleads: {title: '{a}'}",
+        "fields.leads.a.mask",
+        3,
+        "leads.title",
+        "",
+    ),
+    # what new records get
+    ("new_records:\n  persons: [Source]", "new_records.persons", 2, "name: value", "Source: Website"),
+    ("new_records:\n  persons:\n    Source:", "new_records.persons.Source", 3, "no value", ""),
+    ("new_records:\n  persons:\n    name: Ada", "new_records.persons.name", 3, "no config can set", "out"),
+    ("new_records: {leads: {owner_id: 3}}\nleads: {owner_id: 4}", "new_records.leads.owner_id", 1, "beside", "one"),
+    (
+        "identity:\n  create_persons: none\n  create_missing_persons: true",
+        "identity.create_missing_persons",
+        3,
+        "contradicts",
+        "old name",
+    ),
     ("fields:\n  persons:\n    email: Mail", "fields.persons.email", 3, "place of its own", "out"),
     ("fields:\n  leads:\n    owner_id: Owner", "fields.leads.owner_id", 3, "never taken", "out"),
     ("fields:\n  persons:\n    boss: owner_id", "fields.persons.boss", 3, "no mapping can set", "custom"),
@@ -130,7 +187,7 @@ def test_five_mistakes_are_five_problems(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(
         "pipedrive:\n  plan: gold\n  company_domian: acme\n"
-        "fields:\n  persons:\n    role: Role\n    rank: Role\n    yes: Agreed\n"
+        "fields:\n  persons:\n    role: Role\n    rank..x: Role\n    yes: Agreed\n"
         "delivery:\n  timeout: never\n"
     )
     with pytest.raises(ConfigProblems) as refusal:
@@ -138,7 +195,7 @@ def test_five_mistakes_are_five_problems(tmp_path: Path) -> None:
     assert [(problem.line, problem.path) for problem in refusal.value.problems] == [
         (2, "pipedrive.plan"),
         (3, "pipedrive.company_domian"),
-        (7, "fields.persons.rank"),
+        (7, "fields.persons.rank..x"),
         (8, "fields.persons"),
         (10, "delivery.timeout"),
     ]
@@ -148,7 +205,7 @@ def test_five_mistakes_are_five_problems(tmp_path: Path) -> None:
 
 def test_a_bad_row_hides_no_other_of_its_mapping() -> None:
     """A row that is no text does not keep the rules from being told about the rows beside it."""
-    found = problems_of("fields:\n  persons:\n    a: 1\n    email: Mail\n    b: X\n    c: X\n")
+    found = problems_of("fields:\n  persons:\n    a: 1\n    email: Mail\n    b: X\n    c..d: X\n")
     assert [problem.line for problem in found] == [3, 4, 6]
 
 

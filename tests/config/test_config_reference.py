@@ -11,8 +11,8 @@ import msgspec
 import yaml
 
 from pipedrive_cli.config import Config, reference, schema
+from pipedrive_cli.config.declaring import Section
 from pipedrive_cli.config.load import checked_config
-from pipedrive_cli.config.model import Section
 from pipedrive_cli.errors import ConfigProblem
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"

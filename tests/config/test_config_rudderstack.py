@@ -29,7 +29,7 @@ READ = Settings(
     api_token=Secret(CANARY),
     user_id_field="u" * 40,
     group_id_field="g" * 40,
-    create_missing_persons=False,
+    create_persons="none",
     maps={
         "persons": {"role": "r" * 40, "plan": "p" * 40},
         "organizations": {"industry": "i" * 40},
@@ -94,7 +94,9 @@ def test_a_placeholder_is_no_key(tmp_path: Path, placeholder: Any) -> None:
 
 def test_the_key_alone_is_enough(tmp_path: Path) -> None:
     """A destination that was never given a mapping."""
-    assert read_settings(written(tmp_path, {"config": {"apiToken": CANARY}})) == Settings(api_token=Secret(CANARY))
+    assert read_settings(written(tmp_path, {"config": {"apiToken": CANARY}})) == Settings(
+        Secret(CANARY), create_persons="none"
+    )
 
 
 ANYTHING = st.recursive(

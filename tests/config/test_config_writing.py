@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config, load
+from pipedrive_cli.config.paths import is_path, unmistakable
 from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
 from pipedrive_cli.config.writing import Draft, MappedTrait, yaml_key, yaml_of
 
@@ -17,8 +18,10 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 LETTERS = st.text("abcXYZ: #'\"{}[]&*!|>%@`,-?\n\t\\$~\u202e\u0085\u2028\ufeff\x00\U0001f600é", min_size=1, max_size=12)
 OWN = RESERVED_FIELDS["persons"] | RESERVED_EVERYWHERE
 MISLEADING = st.sampled_from(["yes", "null", "12", "1e3", "${HOME}", "$${x}", "<<", "=", "2026-01-01", "~", "a: b"])
-TRAITS = (NAMES | LETTERS | MISLEADING).filter(
-    lambda name: all(part.strip() for part in name.split(".")) and name not in RESERVED_TRAITS["persons"]
+TRAITS = (
+    (NAMES | LETTERS | MISLEADING)
+    .filter(lambda name: all(part.strip() for part in name.split(".")) and name not in RESERVED_TRAITS["persons"])
+    .filter(lambda name: not is_path(name))
 )
 FIELDS = (NAMES | LETTERS | MISLEADING).map(str.strip).filter(lambda name: bool(name) and name not in OWN)
 
@@ -40,7 +43,17 @@ def test_what_was_chosen_is_what_is_read(traits: list[str], fields: list[str]) -
     rows += [MappedTrait(field, trait, "a guess", active=False) for trait, field in chosen.items()]
     config = loaded(Draft(company_domain="acme", user_id_field=user, mapping={"persons": rows}))
     assert config.identity.user_id_field == user
-    assert config.fields.persons == chosen
+    assert config.fields.persons == {unmistakable("persons", trait): field for trait, field in chosen.items()}
+
+
+def test_a_trait_with_the_name_of_a_part_of_the_event_is_written_as_a_path() -> None:
+    """`timestamp` alone would be refused, as it reads like the event's own time."""
+    seen, page = MappedTrait("timestamp", "Seen at"), MappedTrait("context.page", "Page")
+    config = loaded(Draft(mapping={"leads": [seen], "persons": [page]}))
+    assert (config.fields.leads, config.fields.persons) == (
+        {"$.properties.timestamp": "Seen at"},
+        {"$.traits.context.page": "Page"},
+    )
 
 
 @given(NAMES | LETTERS)
@@ -58,7 +71,7 @@ def test_every_choice_is_read_back() -> None:
         seats=5,
         user_id_field="Our id",
         group_id_field="0123456789abcdef0123456789abcdef01234567",
-        create_missing_persons=False,
+        create_persons="none",
         dates="day first",
         decimals="comma",
         country="DE",
@@ -77,7 +90,7 @@ def test_every_choice_is_read_back() -> None:
     assert (config.pipedrive.plan, config.pipedrive.seats) == ("premium", 5)
     assert config.identity.user_id_field == "Our id"
     assert config.identity.group_id_field == "0123456789abcdef0123456789abcdef01234567"
-    assert not config.identity.create_missing_persons
+    assert config.identity.create_persons == "none"
     values = config.values
     assert (values.dates, values.decimals, values.currency, values.country) == ("day first", "comma", "EUR", "DE")
     fields = config.fields

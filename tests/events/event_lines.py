@@ -9,6 +9,7 @@ from typing import Any
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.reading import Reading, read_source
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.whole import whole_event
 from pipedrive_cli.model import Complaint, Event
 
 NOW = 1_800_000_000_000_000  # microseconds: January 2027, later than every event here
@@ -34,6 +35,11 @@ def line(**members: Any) -> bytes:
     """An identify of u1 as one line, changed by `members`; a member that is `...` is left out."""
     event = {"type": "identify", "messageId": "m1", "userId": "u1", "timestamp": MARCH} | members
     return json.dumps({name: value for name, value in event.items() if value is not ...}).encode()
+
+
+def content(event: Event | Complaint) -> tuple[Event | Complaint, Any]:
+    """The event and its whole object; a complaint as it is."""
+    return event, None if isinstance(event, Complaint) else whole_event(event)
 
 
 def decoded(**members: Any) -> Event | Complaint:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipedrive_cli.pipedrive.account import Field, Option
+from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.pipedrive.contacts import email_form, phone_form
 from pipedrive_cli.pipedrive.fields import TYPES, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
@@ -35,7 +35,7 @@ def field(field_type: str) -> Field:
 
 def convert(field: Field, value: Any, currencies: frozenset[str] | None = None) -> Any:
     """One value, by a converter made for it alone."""
-    return converter(field, currencies)(value)
+    return converter(field, Account(currencies=currencies))(value)
 
 
 FITS: list[tuple[str, Any, Any]] = [

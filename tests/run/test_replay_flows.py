@@ -160,6 +160,34 @@ def test_events_of_somebody_who_never_comes_are_rejected_at_the_end(scene: Scene
     assert summary.exit_code == 1
 
 
+def test_with_create_persons_none_only_known_persons_are_written(scene: Scene) -> None:
+    """Events of strangers are skipped, leads too, and no alias or late identify makes one of them."""
+    scene.run([identify("u1", name="Ann")])
+    scene.config = with_identity(with_delivery(lookahead=1), create_persons="none")
+    summary = scene.run(
+        [
+            identify("u2", name="B"),
+            track("u2", "Signed Up"),
+            group("u3", "g1", name="Acme"),
+            identify("u1", city="Rome"),
+        ]
+    )
+    assert outcomes(summary) == {"skipped": 2, "delivered": 2}
+    assert {problem.code for problem in summary.problems if problem.outcome == "skipped"} == {"person_unknown"}
+    assert (scene.names("persons"), scene.names("organizations"), scene.names("leads")) == (["Ann"], ["Acme"], [])
+    assert summary.exit_code == 0
+
+
+def test_with_create_persons_none_adoption_by_email_is_no_creation(scene: Scene) -> None:
+    """Somebody who is there without a user id becomes known, for the events before that one too."""
+    scene.sandbox.add_record("persons", {"name": "Ann", "emails": [{"value": "ann@example.com"}]})
+    scene.config = with_identity(with_delivery(lookahead=1), create_persons="none")
+    summary = scene.run([identify("u1", city="Rome"), identify("u1", email="ann@example.com")])
+    assert outcomes(summary) == {"delivered": 2}
+    (person,) = scene.contents()["persons"]
+    assert person["custom_fields"] == {"User id": "u1", "City": "Rome"}
+
+
 def test_the_newest_event_wins_whatever_the_order_of_files_and_runs(scene: Scene) -> None:
     """A late file with an older event does not bring an old value back."""
     scene.run([identify("u1", 20, name="New Name", role="new")])

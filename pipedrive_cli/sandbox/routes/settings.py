@@ -20,7 +20,7 @@ def _user(account: Account, number: int) -> JsonObject:
         "default_currency": options.default_currency,
         "locale": "en_US",
         "lang": 1,
-        "email": options.user_email if me else "another@sandbox.test",
+        "email": options.user_email if me else _email(number),
         "phone": None,
         "activated": True,
         "last_login": "2026-01-01 08:00:00",
@@ -39,6 +39,10 @@ def _user(account: Account, number: int) -> JsonObject:
     }
 
 
+def _email(number: int) -> str:
+    return "another@sandbox.test" if number == COLLEAGUE else f"user-{number}@sandbox.test"
+
+
 def _me(call: Call) -> Reply:
     options = call.account.options
     company = {
@@ -53,7 +57,7 @@ def _me(call: Call) -> Reply:
 
 
 def _users(call: Call) -> Reply:
-    return Reply([_user(call.account, number) for number in (ME, COLLEAGUE)])
+    return Reply([_user(call.account, number) for number in call.account.users])
 
 
 def _one_user(call: Call) -> Reply:
