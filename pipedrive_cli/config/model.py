@@ -135,8 +135,7 @@ class Identity(Section, frozen=True):
         Literal["name"] | None,
         config_key(
             "name: a new group takes over the one organization without a group id that has the same name. Several of "
-            "that name are told, and none is taken.",
-            examples=["name"],
+            "that name are told, and none is taken."
         ),
     ] = None
     company: Annotated[
@@ -146,7 +145,6 @@ class Identity(Section, frozen=True):
             "id as id and its name as name. The person is linked to it.",
             read=values.trait,
             words="a trait",
-            examples=["company"],
         ),
     ] = None
     match_email: Annotated[
@@ -226,8 +224,7 @@ class Fields(Section, frozen=True):
 
     def unwanted(self, kind: Kind) -> frozenset[str]:
         """The traits of a section that are null: not to be sent, and not to be missed."""
-        written: FieldMap = getattr(self, kind)
-        return frozenset(trait for trait, line in written.items() if line is None)
+        return frozenset(trait for trait, line in getattr(self, kind).items() if line is None)
 
 
 class Values(Section, frozen=True):
