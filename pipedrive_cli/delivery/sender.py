@@ -12,7 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from pipedrive_cli.delivery.budget import Day, Pace, Sending, Spending, seconds_until_asking
 from pipedrive_cli.delivery.effects import Refusal
@@ -158,18 +158,17 @@ class Sender:
                     attempt += 1
                     self._live_figures.trouble = _trouble(call, outcome)
                     await self._sleep(after)
-                case SlowDown(after):
+                case SlowDown() | ComeBack():
                     self._live_figures.trouble = _trouble(call, outcome)
-                    self._slow_down(after)
-                case ComeBack(after, reason):
-                    self._live_figures.trouble = _trouble(call, outcome)
-                    self._come_back(after, in_words(reason, self.names))
+                    self._hold_back(verdict)
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
                 case InDoubt(reason, refused, blocked):
                     raise Doubt(reason, None if refused is None else self._readable(refused), blocked=blocked)
                 case Gone():
                     raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
+                case Refused("firewall") if call.endpoint.search:
+                    await self._send_probe(call)
                 case Refused():
                     self._refused(call, self._readable(verdict))
                 case GiveUp(reason):
@@ -177,6 +176,15 @@ class Sender:
                     if isinstance(outcome, NoAnswer):
                         self._note_silence()
                     raise Failure("gave_up", reason if call.label in reason else f"{call.label}: {reason}")
+
+    async def _send_probe(self, call: Call) -> NoReturn:
+        """A firewall has refused a search, which holds what somebody has written. Is it that, or this client?"""
+        await self.send(me())  # shut out, too: this stops the run
+        raise Failure(
+            "firewall_content",
+            f"a firewall refused {call.label} with a page (HTTP 403), and let the next request through: "
+            "it dislikes what is searched for",
+        )
 
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
@@ -243,6 +251,12 @@ class Sender:
         self._live_figures.tokens_left_today = None if left is None or left > ENDLESS else left
         self._live_figures.requests_allowed = self._pace.limit
         self._unanswered = 0
+
+    def _hold_back(self, verdict: SlowDown | ComeBack) -> None:
+        if isinstance(verdict, SlowDown):
+            self._slow_down(verdict.after)
+        else:
+            self._come_back(verdict.after, in_words(verdict.reason, self.names))
 
     def _slow_down(self, after: float) -> None:
         now = asyncio.get_running_loop().time()

@@ -4,7 +4,7 @@
     permission@KIND  403, the user may not touch the kind           payment      402 for everything
     off@KIND         415, the feature is switched off                key-dies#N  401 once N requests were answered
     forbidden@KIND:KEY=VALUE    403 for a body of that kind that has this value under this key
-    content:TEXT                a firewall's page with status 403 for a body that holds this text
+    content:TEXT                a firewall's page with status 403 for a body or a query that holds this text
 
 KIND is persons, organizations, products, leads or fields; several are separated by commas.
 """
@@ -70,7 +70,8 @@ def _standing(text: str) -> Standing:
 
 def blocks(standing: list[Standing], request: Request) -> bool:
     """Whether a firewall dislikes what a request holds."""
-    return any(rule.name == "content" and rule.text.encode() in request.body for rule in standing)
+    said = [request.body.decode("utf-8", "replace"), *(value for _, value in request.query)]
+    return any(rule.name == "content" and any(rule.text in text for text in said) for rule in standing)
 
 
 def check(standing: list[Standing], endpoint: Endpoint, account: Account, answered: int, body: bytes = b"") -> None:

@@ -82,3 +82,16 @@ def test_a_page_after_the_work_was_done_makes_no_twin(tmp_path: Path) -> None:
     scene.faults("html403-after@POST /api/v2/persons#1")
     assert outcomes(scene.run([identify("u1", 1, name="Ann")])) == {"delivered": 1}
     assert scene.names("persons") == ["Ann"]
+
+
+@pytest.mark.parametrize("others", [0, 3000])
+def test_a_search_for_what_the_firewall_dislikes_is_not_the_client_shut_out(tmp_path: Path, others: int) -> None:
+    """The user id itself looks like an attack: that one is named, among few persons and among too many to list."""
+    scene = Scene(tmp_path)
+    for number in range(others):
+        scene.sandbox.add_record("persons", {"name": f"Other {number}"})
+    scene.refusals(f"content:{ATTACK}")
+    bad = identify(ATTACK, 50, name="Bea")
+    summary = scene.run([*crowd(4), bad])
+    assert outcomes(summary) == {"delivered": 4, "failed": 1}
+    assert told(summary) == [("firewall_content", bad["messageId"])]
