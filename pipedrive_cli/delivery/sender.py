@@ -164,6 +164,7 @@ class Sender:
                 case DaySpent(resume_in):
                     await self._day_spent(resume_in)
                 case InDoubt(reason, refused, blocked):
+                    self._note_silence(outcome)
                     raise Doubt(reason, None if refused is None else self._readable(refused), blocked=blocked)
                 case Gone():
                     raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
@@ -173,8 +174,7 @@ class Sender:
                     self._refused(call, self._readable(verdict))
                 case GiveUp(reason):
                     reason = in_words(reason, self.names)
-                    if isinstance(outcome, NoAnswer):
-                        self._note_silence()
+                    self._note_silence(outcome)
                     raise Failure("gave_up", reason if call.label in reason else f"{call.label}: {reason}")
 
     async def _send_probe(self, call: Call) -> NoReturn:
@@ -379,13 +379,15 @@ class Sender:
                 raise _as_refusal(refused)
         self._go_on()
 
-    def _note_silence(self) -> None:
-        """A call was given up without any answer; after some in a row Pipedrive counts as unreachable."""
+    def _note_silence(self, outcome: Answer | NoAnswer) -> None:
+        """A call is not sent again. After some in a row without any answer Pipedrive counts as unreachable."""
+        if isinstance(outcome, Answer):
+            return
         self._unanswered += 1
         if self._unanswered >= UNREACHABLE_AFTER:
             self.stop(
                 StopRun(
-                    f"Pipedrive did not answer {self._unanswered} calls in a row, each of them tried again and again",
+                    f"Pipedrive did not answer {self._unanswered} calls in a row",
                     code="unreachable",
                     exit_code=EXIT_STOPPED,
                     hint="check the network and pipedrive.base_url, then run again to continue",

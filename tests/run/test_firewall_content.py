@@ -54,8 +54,8 @@ def test_a_disliked_fold_is_not_taken_apart(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.run([identify("bad", 1, name="Bea")])
     scene.refusals(f"content:{ATTACK}")
-    summary = scene.run([identify("bad", n, role=ATTACK if n == 4 else f"r{n}", city=f"c{n}") for n in range(2, 7)])
-    assert len(scene.writes) == 1 or summary.events.failed == 5
+    summary = scene.run([identify("bad", n, role=ATTACK if n == 6 else f"r{n}", city=f"c{n}") for n in range(2, 7)])
+    assert (len(scene.writes), outcomes(summary)) == (1, {"failed": 5})
 
 
 def test_five_disliked_records_in_a_row_stop_the_run(tmp_path: Path) -> None:

@@ -240,3 +240,16 @@ def test_a_token_that_is_refused_is_not_shown(tmp_path: Path) -> None:
 def _begin_a_new_day(scene: Scene) -> None:
     scene.sandbox._limits._left = 10_000
     scene.sandbox._limits._spent_up = False
+
+
+def test_a_server_that_falls_silent_ends_the_run_within_minutes(tmp_path: Path) -> None:
+    """Ten creations in a row that nobody answers: exit code 4, nothing is guessed, and the next run completes it."""
+    scene = Scene(tmp_path)
+    scene.faults("silence-after@POST *#3-999,silence-before@GET /api/v2/persons#2-999")
+    people = crowd(40)
+    summary = scene.run(people)
+    assert (summary.exit_code, summary.reason) == (4, "unreachable")
+    assert summary.seconds < 120
+    scene.faults("")
+    assert scene.run(people).exit_code == 0
+    assert len(scene.contents()["persons"]) == 40
