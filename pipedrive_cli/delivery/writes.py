@@ -8,6 +8,7 @@ ends with what Pipedrive showed, or with the error that says why not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -158,9 +159,10 @@ class Writes:
         """At the end of a run: settles what can be settled, and warns of creations that came late after all."""
         await self.doubts.settle_ripe()
         for kind, resent in list(self._resent.items()):
-            # As long as it took to believe that they were not there.
-            async with self.doubts.waiting_for_late(kind, resent.left):
-                await self.doubts.look_again(kind, resent.departure)
+            # As long as it took to believe that they were not there, unless somebody ends the run before.
+            with contextlib.suppress(StopRun):
+                async with self.doubts.waiting_for_late(kind, resent.left):
+                    await self.doubts.look_again(kind, resent.departure)
             for key in sorted(resent.keys):
                 self.directory.warn_of_twins(kind, key)
         self._resent = {}

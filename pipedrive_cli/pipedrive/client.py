@@ -13,6 +13,7 @@ import asyncio
 import importlib.util
 import ipaddress
 import json
+import re
 import ssl
 import sys
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ KEEPALIVE_SECONDS = 4.0
 # 500 records of an account with many fields are a few MiB.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 TEXT_CHARACTERS = 300
+_HUGE = re.compile(rb"[0-9]{19}")
 
 # With one of these nothing was sent; after any other exception Pipedrive may have received the request.
 _NOT_SENT = (
@@ -244,8 +246,19 @@ async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
     except (msgspec.DecodeError, RecursionError):
         body = None
     if isinstance(body, dict):
-        return body, ""
+        return (_bounded(body) if _HUGE.search(content) else body), ""
     return None, content[: 4 * TEXT_CHARACTERS].decode("utf-8", "replace")[:TEXT_CHARACTERS]
+
+
+def _bounded(value: Any) -> Any:
+    """JSON without whole numbers that fit nowhere: beyond 64 bits they become floating point numbers, or null."""
+    if isinstance(value, dict):
+        return {key: _bounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_bounded(inner) for inner in value]
+    if not isinstance(value, int) or -(2**63) <= value < 2**63:
+        return value
+    return float(value) if abs(value) < 10**300 else None
 
 
 def _no_answer(problem: Exception, base: str, proxy: Proxy | None) -> NoAnswer:

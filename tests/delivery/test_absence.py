@@ -171,12 +171,15 @@ def test_what_somebody_in_between_says_of_a_creation_is_no_refusal(tmp_path: Pat
         once(scene, kind)
 
 
-@pytest.mark.parametrize("page", ["html400", "html403", "html404", "html422", "json400"])
-def test_what_somebody_in_between_says_of_a_merge_is_no_refusal(tmp_path: Path, page: str) -> None:
-    """The merge was done: it is neither lost nor repeated."""
+MERGED = ("html400-after", "html403-after", "html404-after", "json400-after", "reset-later=9", "html422-later=33")
+
+
+@pytest.mark.parametrize("fault", MERGED)
+def test_what_is_said_of_a_merge_that_is_done_at_some_time_is_no_refusal(tmp_path: Path, fault: str) -> None:
+    """By somebody in between, or by a connection that breaks: it is neither lost nor repeated."""
     scene = Scene(tmp_path)
     scene.run([identify("old", 1, name="Old"), identify("new", 2, name="New")])
-    scene.faults(f"{page}-after@PUT *#1")
+    scene.faults(f"{fault}@PUT *#1")
     assert outcomes(scene.run([alias("old", "new", 3)])) == {"delivered": 1}
     assert len([call for call in scene.writes if call.startswith("PUT")]) == 1
 
@@ -261,6 +264,21 @@ def test_the_very_first_lead_is_repeated_where_none_of_its_person_is_there(tmp_p
 
 
 # -- at the end
+
+
+@pytest.mark.parametrize("deadline", [3.0, 10.0, 44.0, 60.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_ends_the_waiting_and_leaves_the_doubt_to_the_next_run(
+    tmp_path: Path, kind: str, deadline: float
+) -> None:
+    """Whatever is waited for at that moment; the next run makes no twin."""
+    scene = Scene(tmp_path)
+    scene.faults(f"reset-later=20@POST {PATHS[kind]}#1,reset-before@POST {PATHS[kind]}#2")
+    summary = scene.run(ONE[kind], deadline=deadline)
+    assert summary.seconds <= deadline + 1
+    scene.faults("")
+    assert scene.run(ONE[kind]).exit_code == 0
+    once(scene, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

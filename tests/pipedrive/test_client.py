@@ -476,3 +476,14 @@ def test_the_date_is_pipedrives_clock_in_utc() -> None:
     assert http_date("Mon, 23 Nov 2026 12:00:00 +0200") == datetime(2026, 11, 23, 10, tzinfo=UTC)
     assert told({}, date="yesterday").date is None
     assert told({}).date is None
+
+
+def test_whole_numbers_beyond_64_bits_are_no_whole_numbers() -> None:
+    """Neither the journal nor arithmetic could hold them; what is small stays exact."""
+    numbers = [1, 2**63 - 1, -(2**63), 2**63, -(2**70), 10**30, 10**400]
+    content = json.dumps({"data": [{"n": numbers}]}).encode()
+    answer = send(POST, answering(200, content))
+    if answer.body is not None:  # a number may be too large for the decoder, too
+        assert answer.data == [{"n": [1, 2**63 - 1, -(2**63), 2.0**63, -(2.0**70), 1e30, None]}]
+    answer = send(POST, answering(200, json.dumps({"data": numbers[:-1]}).encode()))
+    assert [type(number) for number in answer.data] == [int, int, int, float, float, float]

@@ -29,7 +29,8 @@ CASES = int(os.environ.get("ANSWERS") or examples(120))
 LONGEST = 2 * 3600.0  # seconds of virtual time that a run of a dozen events may take, whatever is answered
 MOST_TOKENS = 3_000
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+HUGE = st.sampled_from([2**63, -(2**70), 10**30])
+SCALARS = HUGE | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
