@@ -7,15 +7,15 @@ its event is rejected. What the config gives, and Pipedrive refuses, costs no ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipedrive_cli.delivery.effects import DeliverySettings, Refusal
+from pipedrive_cli.delivery.effects import DeliverySettings, Refusal, Target
 from pipedrive_cli.delivery.fold import Difference, PendingChange
-from pipedrive_cli.delivery.outcomes import blame, inputs_of, refused_addresses
+from pipedrive_cli.delivery.outcomes import blame, blame_constant, inputs_of, refused_addresses
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.model import Complaint, Kind, Outcome
+from pipedrive_cli.model import Complaint, Kind, Outcome, Value
 
 FORBIDDABLE = ("visible_to", "owner_id")  # values that not every user may set: Pipedrive answers 403 to them
 
@@ -29,6 +29,8 @@ class LeftOut(msgspec.Struct, eq=False):
     complaints: list[tuple[PendingEvent, Complaint]]
     without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # values of changes: id(change), address
     dropped: set[str] = msgspec.field(default_factory=set)  # addresses that no event asked for
+    withheld: set[str] = msgspec.field(default_factory=set)  # addresses that the config gives to new records
+    event: PendingEvent | None = None  # that is told of the config's values
     trials: list[tuple[str, ...]] | None = None  # what to try without, one after the other; None: not thought of yet
     suspects: tuple[str, ...] = ()  # what it is tried without at present
     first: tuple[Difference, Refusal] | None = None  # what was refused with all of it
@@ -37,6 +39,8 @@ class LeftOut(msgspec.Struct, eq=False):
         """Leaves out what the config gives and Pipedrive has refused in this run."""
         constants = self.settings.constants.get(self.kind, {})
         refused = {address for kind, address in self.settings.refused_constants if kind == self.kind}
+        self.event = changes[0].event if changes else None
+        self.withheld |= refused
         self.without.update(
             (id(pending), address)
             for address in refused & constants.keys()
@@ -44,9 +48,18 @@ class LeftOut(msgspec.Struct, eq=False):
             if pending.change.fields.get(address) == constants[address].value
         )
 
-    def take(self, refusal: Refusal, difference: Difference) -> bool:
-        """Leaves out what a refusal is about. Returns whether that is anything: then it is tried again."""
+    def given(self, target: Target) -> dict[str, Value]:
+        """What the config gives to the record, should it be a new one."""
+        given = self.settings.new_records.get(self.kind, {}) if target.id is None else {}
+        return {address: value for address, value in given.items() if address not in self.withheld}
+
+    def take(self, refusal: Refusal, difference: Difference, given: Mapping[str, Value]) -> bool:
+        """Leaves out what a refusal is about. Returns whether that is anything: then it is tried again.
+
+        `given` is what the config gave to the record, which is not part of the difference.
+        """
         named = refused_addresses(refusal.fields, difference, self.settings.key_address.get(self.kind))
+        named += [a for a in given if a not in difference.body and a in refusal.fields]
         if named:
             for address in named:
                 self._blame(address, difference, refusal)
@@ -54,7 +67,7 @@ class LeftOut(msgspec.Struct, eq=False):
             return True
         if self.trials is None:
             self.first = difference, refusal
-            doubtful = self._doubtful(refusal, difference)
+            doubtful = self._doubtful(refusal, difference, given)
             self.trials = [(address,) for address in doubtful]
             if len(doubtful) > 1:
                 self.trials.append(tuple(doubtful))
@@ -65,10 +78,10 @@ class LeftOut(msgspec.Struct, eq=False):
         self._leave_out(self.suspects, difference if self.first is None else self.first[0])
         return True
 
-    def may_try_again(self, difference: Difference) -> bool:
+    def may_try_again(self, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Whether it is tried again should it be refused, without a value of the config's."""
         constants = self.settings.constants.get(self.kind, {})
-        return self.trials != [] and any(address in difference.body for address in constants)
+        return self.trials != [] and any(address in difference.body or address in given for address in constants)
 
     def taken(self) -> None:
         """The write was taken: what it was tried without was the reason of the refusal."""
@@ -77,15 +90,18 @@ class LeftOut(msgspec.Struct, eq=False):
                 self._blame(address, *self.first)
         self.suspects = ()
 
-    def _doubtful(self, refusal: Refusal, difference: Difference) -> list[str]:
+    def _doubtful(self, refusal: Refusal, difference: Difference, given: Mapping[str, Value]) -> list[str]:
         """The values that may be the reason of a refusal that names none."""
-        constants = self.settings.constants.get(self.kind, {})
-        ours = [a for a, constant in constants.items() if difference.body.get(a) == constant.value]
+        constants, sent = self.settings.constants.get(self.kind, {}), {**given, **difference.body}
+        ours = [address for address, constant in constants.items() if sent.get(address) == constant.value]
         forbidden = FORBIDDABLE if refusal.forbidden else ()
-        return list(dict.fromkeys([*(a for a in forbidden if a in difference.body), *ours]))
+        return list(dict.fromkeys([*(address for address in forbidden if address in sent), *ours]))
 
     def _leave_out(self, addresses: Iterable[str], difference: Difference) -> None:
         for address in addresses:
+            if address not in difference.body:
+                self.withheld.add(address)
+                continue
             asked = difference.asked_by.get(address, ())
             self.without.update((id(pending), value) for pending in asked for value in inputs_of(self.kind, address))
             self.dropped.update(() if asked else (address,))
@@ -97,7 +113,11 @@ class LeftOut(msgspec.Struct, eq=False):
                 asked = self.first[0].asked_by.get(address, ())
                 self.without.difference_update((id(p), value) for p in asked for value in inputs_of(self.kind, address))
                 self.dropped.discard(address)
+                self.withheld.discard(address)
         self.suspects = ()
 
     def _blame(self, address: str, difference: Difference, refusal: Refusal) -> None:
+        if address not in difference.body:
+            blame_constant(self.kind, address, refusal, self.settings, self.event, self.complaints)
+            return
         blame(self.kind, address, difference, refusal, self.settings, self.refused, self.complaints)

@@ -148,10 +148,8 @@ def blame(
     """
     constant = settings.constants.get(kind, {}).get(address)
     if constant is not None and difference.body[address] == constant.value:
-        settings.refused_constants.add((kind, address))
-        words = f"Pipedrive refuses `{constant.key}` of the config: {refusal.message}"
-        notice = Complaint("refused_setting", words, field=constant.key, value=repr(constant.value)[:80])
-        complaints.extend((pending.event, notice) for pending in difference.asked_by.get(address, ())[:1])
+        asked = difference.asked_by.get(address, ())
+        blame_constant(kind, address, refusal, settings, asked[0].event if asked else None, complaints)
         return
     field_name = settings.names.get(address, address)
     value = repr(difference.body[address])[:80]
@@ -159,6 +157,23 @@ def blame(
     for pending in difference.asked_by.get(address, ()):
         refused[id(pending)] = Outcome.REJECTED
         complaints.append((pending.event, complaint))
+
+
+def blame_constant(
+    kind: Kind,
+    address: str,
+    refusal: Refusal,
+    settings: DeliverySettings,
+    event: PendingEvent | None,
+    complaints: list[tuple[PendingEvent, Complaint]],
+) -> None:
+    """Notes that Pipedrive refuses what the config gives at `address`; `event` is the first that has met it."""
+    settings.refused_constants.add((kind, address))
+    constant = settings.constants.get(kind, {}).get(address)
+    if constant is not None and event is not None:
+        words = f"Pipedrive refuses `{constant.key}` of the config: {refusal.message}"
+        notice = Complaint("refused_setting", words, field=constant.key, value=repr(constant.value)[:80])
+        complaints.append((event, notice))
 
 
 def refused_addresses(fields: Sequence[str], difference: Difference, key_address: str | None) -> list[str]:

@@ -93,9 +93,10 @@ def upsert(
         if target.id is not None:
             yield from find_twins(job, target, difference, changes, settings)
         try:
-            tentative = attempt.left_out.may_try_again(difference)
+            given = attempt.left_out.given(target)
+            tentative = attempt.left_out.may_try_again(difference, given)
             action, shown = yield from _send(
-                job, target, candidates, difference, settings, links or {}, tentative=tentative
+                job, target, candidates, difference, given, links or {}, tentative=tentative
             )
         except Refusal as refusal:
             again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
@@ -147,7 +148,7 @@ def _after_refusal(
         link = _organization_link(difference, changes, attempt, doubted=True)
         if (yield link) != link.id:
             return True
-    if attempt.left_out.take(refusal, difference):
+    if attempt.left_out.take(refusal, difference, attempt.left_out.given(target)):
         return True
     if len({id(pending.event) for pending in changes}) > 1:
         yield from _write_one_by_one(job, target, changes, settings)
@@ -302,7 +303,7 @@ def _send(
     target: Target,
     candidates: Candidates,
     difference: Difference,
-    settings: DeliverySettings,
+    given: Values,
     links: Values,
     *,
     tentative: bool,
@@ -311,7 +312,7 @@ def _send(
     if job.kind == "products":
         _whole_prices(target, fields, {*target.state.fields, *difference.settled})
     if target.id is None:
-        fields = {**settings.new_records.get(job.kind, {}), **candidates.on_creation, **fields, **links}
+        fields = {**given, **candidates.on_creation, **fields, **links}
         call = create(job.kind, body_of(job.kind, fields))
         before = target.state
 

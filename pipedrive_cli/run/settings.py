@@ -13,7 +13,7 @@ from pipedrive_cli.model import KINDS, Kind, Value
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.fields import same as same_value
-from pipedrive_cli.transform.constants import constants_of
+from pipedrive_cli.transform.constants import constant_keys, constants_of
 from pipedrive_cli.transform.transform import Transform
 
 if TYPE_CHECKING:
@@ -65,12 +65,18 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
         keep_products=config.products.existing == "keep",
         new_records={kind: constants_of(config, account if account.fields else None, kind) for kind in KINDS},
         names=_names_by_address(account),
-        constants={
-            "leads": {
-                address: Constant(f"leads.{address}", value) for address, value in transform.lead_constants.items()
-            }
-        },
+        constants={kind: _constants(config, transform, account, kind) for kind in KINDS},
     )
+
+
+def _constants(config: Config, transform: Transform, account: Account, kind: Kind) -> dict[str, Constant]:
+    """What the config gives to records of a kind, by address: to new ones, and to leads."""
+    known = account if account.fields else None
+    keys = constant_keys(config, known, kind)
+    constants = {a: Constant(keys[a], value) for a, value in constants_of(config, known, kind).items()}
+    if kind == "leads":
+        constants |= {a: Constant(f"leads.{a}", value) for a, value in transform.lead_constants.items()}
+    return constants
 
 
 def day_budget(config: Config, *, sandbox: bool = False) -> Day:

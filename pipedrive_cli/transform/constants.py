@@ -20,6 +20,12 @@ def constants_of(config: Config, account: Account | None, kind: Kind) -> dict[st
     return {address: value for _, address, value in _resolved(config, account, kind) if address is not None}
 
 
+def constant_keys(config: Config, account: Account | None, kind: Kind) -> dict[str, str]:
+    """Address -> the config's key, for the same."""
+    resolved = _resolved(config, account, kind)
+    return {address: f"new_records.{kind}.{field}" for field, address, _ in resolved if address is not None}
+
+
 def wrong_constants(config: Config, account: Account | None, kind: Kind) -> Iterator[ConfigProblem]:
     """A problem for every field that the account does not have, and for every value that does not fit."""
     for field, address, value in _resolved(config, account, kind):

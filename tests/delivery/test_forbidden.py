@@ -9,7 +9,7 @@ import pytest
 
 from pipedrive_cli.config.model import Leads
 from pipedrive_cli.sandbox.wire import Request, Response, refusal
-from tests.harness import CONFIG, Event, Scene, alias, identify, outcomes, track, with_delivery
+from tests.harness import CONFIG, Event, Scene, alias, group, identify, outcomes, track, viewed, with_delivery
 
 ONE_WORKER = with_delivery(concurrency=1)
 
@@ -142,3 +142,31 @@ def test_merges_that_are_forbidden_do_not_stop_persons(tmp_path: Path, monkeypat
     monkeypatch.setattr(scene.sandbox, "_dispatch", dispatch)
     summary = scene.run([*(alias(f"old{n}", f"new{n}", 50 + n) for n in range(6)), identify("u9", 90, name="Zoe")])
     assert outcomes(summary) == {"rejected": 6, "delivered": 1}
+
+
+NEW_RECORDS = {
+    # kind: what the config gives to new ones, and what the account says to it
+    "persons": ({"visible_to": 7}, "forbidden@persons:visible_to=7"),
+    "organizations": ({"visible_to": 7}, "forbidden@organizations:visible_to=7"),
+    "products": ({"visible_to": 7}, "forbidden@products:visible_to=7"),
+}
+
+
+@pytest.mark.parametrize("kind", NEW_RECORDS)
+def test_what_new_records_get_and_the_account_refuses_costs_no_event(tmp_path: Path, kind: str) -> None:
+    """The config's key is named, the records are made without it, and it is not sent again."""
+    given, refusals = NEW_RECORDS[kind]
+    several: dict[str, list[Event]] = {
+        "persons": [identify(f"u{n}", n, name=f"N{n}") for n in range(20)],
+        "organizations": [group(None, f"g{n}", n, name=f"O{n}") for n in range(20)],
+        "products": [viewed("u1", f"p{n}", n, name=f"P{n}") for n in range(20)],
+    }
+    new_records = msgspec.structs.replace(CONFIG.new_records, **{kind: given})
+    scene = Scene(tmp_path, config=msgspec.structs.replace(ONE_WORKER, new_records=new_records))
+    scene.refusals(refusals)
+    summary = scene.run(several[kind])
+    assert (summary.exit_code, outcomes(summary)) == (0, {"delivered": 20})
+    (problem,) = summary.problems
+    (address,) = given
+    assert (problem.code, problem.examples[0].field) == ("refused_setting", f"new_records.{kind}.{address}")
+    assert (len(scene.names(kind)), len(scene.writes)) == (20, 21)
