@@ -30,6 +30,7 @@ from pipedrive_cli.cli.options import (
     Names,
     PlainCommand,
     Quiet,
+    Refill,
     Rejects,
     Reports,
     Results,
@@ -118,6 +119,7 @@ def replay(
         bool,
         typer.Option("--reread", help="Read files again that were found in a folder and read to their end before."),
     ] = False,
+    refill: Refill = False,
     expect: Annotated[
         str | None,
         typer.Option("--expect", metavar="PLAN", help="Send the plan that `preview --online` has named, or nothing."),
@@ -153,7 +155,9 @@ def replay(
     if dry_run:
         from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
 
-        return preview_events(config, sandbox=sandbox, state=state, as_json=as_json, verbose=verbose, **shared)
+        return preview_events(
+            config, sandbox=sandbox, refill=refill, state=state, as_json=as_json, verbose=verbose, **shared
+        )
     return replay_command.run_replay(
         config,
         RunOptions(
@@ -167,6 +171,7 @@ def replay(
             brakes=brakes(created=max_created, updated=max_updated, merged=max_merged, deleted=max_deleted),
             wait=wait,
             reread=reread,
+            refill=refill,
             expect=expect,
             **shared,
         ),
@@ -270,6 +275,7 @@ def preview(
             help="text, ndjson, http or curl: how requests are written.",
         ),
     ] = "text",
+    refill: Refill = False,
     summary: Annotated[bool, typer.Option("--summary", help="The counts alone.")] = False,
     state: State = None,
     limit: Limit = None,
@@ -291,6 +297,7 @@ def preview(
         sources=tuple(sources),
         online=online,
         sandbox=sandbox,
+        refill=refill,
         state=state,
         limit=limit,
         filters=filters,

@@ -80,6 +80,7 @@ Types = Annotated[
 ]
 Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
 Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
+Refill = Annotated[bool, typer.Option("--refill", help="Take up again events that were handled under another mapping.")]
 Rejects = Annotated[
     Path | None,
     typer.Option("--rejects", metavar="FILE", help="Write rejected and failed events here, to be mended and replayed."),

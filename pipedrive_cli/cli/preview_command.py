@@ -36,6 +36,7 @@ def preview_events(
     sources: tuple[str, ...],
     online: bool = False,
     sandbox: bool = False,
+    refill: bool = False,
     state: Path | None = None,
     limit: int | None = None,
     filters: Filters | None = None,
@@ -67,7 +68,7 @@ def preview_events(
     def show(request: PlannedRequest) -> None:
         _write(out, requests.render_request(request, style))
 
-    options = PreviewOptions(sources, online, sandbox, state, limit, filters or Filters())
+    options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters())
     job = Preview(
         config,
         str(config_file),

@@ -17,7 +17,7 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.outcomes import skip_deleted
+from pipedrive_cli.delivery.outcomes import left_as_it_is, only_again, skip_deleted
 from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank, comparable
 from pipedrive_cli.model import Complaint, Value
 
@@ -43,6 +43,9 @@ def handle_deleted(
         target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
         target.state = with_key(state_of(snapshot), job.key)
         return True
+    if only_again(changes):
+        yield left_as_it_is(job, target, changes)
+        return False
     if settings.deleted == "skip":
         yield skip_deleted(job, target, changes)
         return False

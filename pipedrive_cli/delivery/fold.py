@@ -26,6 +26,7 @@ from pipedrive_cli.delivery.precedence import (
     blank,
     comparable,
     is_settled,
+    ours,
     precedence,
     settled_forms,
 )
@@ -230,6 +231,7 @@ class Difference(msgspec.Struct):
     added: dict[str, list[str]] = {}
     contacts: dict[str, list[dict[str, Value]]] = {}  # emails, phones: all that the record then has
     asked_by: dict[str, tuple[PendingChange, ...]] = {}  # address in `body` -> who asks for it
+    kept: dict[str, tuple[PendingChange, ...]] = {}  # what somebody has changed since we wrote it -> who asked for it
 
 
 def needs_look(
@@ -261,6 +263,8 @@ def needs_look(
         ):
             continue  # superseded or a repetition, whatever is there
         if rules.existing != "overwrite" or candidate.rank < 0 or address.startswith("prices."):
+            return True
+        if field_state is not None and _comes_again(candidate):
             return True
     return False
 
@@ -320,6 +324,16 @@ def _decide_field(
         return  # it can only fill a blank, and nobody has looked: the record has a name, and this one is made of an id
     if candidate[:2] < precedence(kind, state, seen, address, rules):
         return  # superseded
+    if (
+        field_state is not None
+        and seen is not None
+        and _comes_again(candidate)
+        and not ours(kind, address, field_state, current, rules)
+        and not rules.same(kind, address, candidate.value, current)
+    ):
+        # A mapping that was changed must not undo what a person has put right since.
+        difference.kept[address] = candidate.changes
+        return
     settled = FieldState(candidate.rank, candidate.time, candidate.value)
     difference.settled[address] = settled
     if seen is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
@@ -327,6 +341,11 @@ def _decide_field(
         return
     difference.body[address] = candidate.value
     difference.asked_by[address] = candidate.changes
+
+
+def _comes_again(candidate: Candidate) -> bool:
+    """Whether all events behind it were handled before, under another mapping."""
+    return bool(candidate.changes) and all(pending.event.again for pending in candidate.changes)
 
 
 def _decide_contacts(
@@ -405,4 +424,5 @@ def without(difference: Difference, addresses: Iterable[str]) -> Difference:
         added={a: v for a, v in difference.added.items() if a not in gone},
         contacts={a: v for a, v in difference.contacts.items() if a not in gone},
         asked_by={a: p for a, p in difference.asked_by.items() if a not in gone},
+        kept=difference.kept,
     )

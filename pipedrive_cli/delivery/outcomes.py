@@ -5,7 +5,7 @@ Pure. Nothing here yields effects, or knows more of Pipedrive than what a refusa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Refusal, Target
@@ -91,6 +91,25 @@ def in_one(commits: Sequence[Commit]) -> Commit:
         pending_aliases=tuple(ended for commit in commits for ended in commit.pending_aliases),
         complaints=tuple(told for commit in commits for told in commit.complaints),
     )
+
+
+def only_again(changes: Sequence[PendingChange]) -> bool:
+    """Whether all of these are of events that were handled before: they bring values, and create nothing."""
+    return bool(changes) and all(pending.event.again for pending in changes)
+
+
+def left_as_it_is(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:
+    """Ends changes of events that come again for a record that is gone: its deletion stands."""
+    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
+    return end_all(job.kind, changes, pending_aliases, Outcome.UNCHANGED, None)
+
+
+def kept_by_people(difference: Difference, settings: DeliverySettings) -> Iterator[tuple[PendingEvent, Complaint]]:
+    """The notices about values that somebody has changed since, and that events which come again leave alone."""
+    for address, asked in difference.kept.items():
+        name = settings.names.get(address, address)
+        complaint = Complaint("changed_by_hand", "somebody has changed it in Pipedrive since: it stays", field=name)
+        yield from ((pending.event, complaint) for pending in asked)
 
 
 def outcomes_of(

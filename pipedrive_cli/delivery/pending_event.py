@@ -70,6 +70,7 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     open: int = 0  # its changes that have not ended, and its alias
     outcome: Outcome = Outcome.SKIPPED
     complaints: tuple[Complaint, ...] = ()
+    again: bool = False  # it was handled before, under another mapping: it brings values, and creates nothing
     records: tuple[EventRecord, ...] = ()  # what became of its changes; kept only where results are written
 
     @property

@@ -45,6 +45,9 @@ from pipedrive_cli.delivery.left_out import LeftOut
 from pipedrive_cli.delivery.outcomes import (
     depends_on,
     end_unknown,
+    kept_by_people,
+    left_as_it_is,
+    only_again,
     outcomes_of,
     reject_all,
 )
@@ -87,8 +90,9 @@ def upsert(
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
             difference = yield from _check_organization(difference, changes, attempt)
+        told = [*complaints, *kept_by_people(difference, settings)]
         if target.id is not None and not difference.body:
-            yield _commit(job, target, difference, None, "unchanged", changes, refused, complaints)
+            yield _commit(job, target, difference, None, "unchanged", changes, refused, told)
             return target.id
         if target.id is not None:
             yield from find_twins(job, target, difference, changes, settings)
@@ -108,7 +112,7 @@ def upsert(
         if action == "updated" and borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
             continue
-        yield _commit(job, target, difference, shown, action, changes, refused, complaints)
+        yield _commit(job, target, difference, shown, action, changes, refused, told)
         return target.id
 
 
@@ -287,6 +291,9 @@ def _end_missing(
     complaints: list[tuple[PendingEvent, Complaint]],
 ) -> SubPlan[bool]:
     """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
+    if only_again(changes):
+        yield left_as_it_is(job, target, changes)
+        return True
     if not target.was_deleted and not any(pending.change.may_create for pending in changes):
         if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
             yield end_unknown(job, target, changes, settings, complaints)

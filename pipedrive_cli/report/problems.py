@@ -160,6 +160,13 @@ _RECORDS: dict[str, Words] = {
     ),
     "refused": Words("Pipedrive refused the record", "Mend the event as Pipedrive's message says."),
     "gone": Words("the record is not in Pipedrive any more", "Run again: it is looked up anew."),
+    "other_mapping": Words(
+        "the event was handled under another mapping",
+        "`replay --refill` with the same sources takes such events up again, and fills what was added since.",
+    ),
+    "changed_by_hand": Words(
+        "somebody has changed the value since we wrote it", "It stays. To have the event's value, empty the field."
+    ),
     "deleted_in_pipedrive": Words(
         "the record was deleted in Pipedrive", "`delivery.deleted: recreate` in the config makes it anew."
     ),

@@ -31,6 +31,7 @@ from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, T
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.refill import HandledOtherwise, other_mapping
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
 
+_NO_KINDS: frozenset[Kind] = frozenset()
 READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
 CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 UNWRITTEN = 50_000  # outcomes that wait for a transaction, before they get one of their own
@@ -72,6 +74,8 @@ class Passing(Protocol):
     def to_read(self, source: Source) -> Source | None: ...
 
     def seen_torn(self, source: Source) -> bool: ...
+
+    def has_old_events(self, file: str) -> None: ...
 
 
 class Batches(Protocol):
@@ -104,6 +108,7 @@ class Intake:
     now: Callable[[], int]
     spool: Spool | None = None
     limit: int | None = None
+    otherwise: HandledOtherwise | None = None  # which known events were handled under another mapping
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read_source
     processes: Callable[[Source], int] = processes_for
@@ -253,17 +258,18 @@ class Intake:
         live_figures = self._run_log.live_figures
         filters = self.filters
         # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
+        otherwise = {} if self.otherwise is None else self.otherwise.lines([key for key in digests if key in known])
         events = [
-            None if key in known and not filters else entry.event(now)
+            None if key in known and not filters and key not in otherwise else entry.event(now)
             for entry, key in zip(batch, digests, strict=True)
         ]
         for entry, key, event in zip(batch, digests, events, strict=True):
-            if key and key in known:
-                if filters and not (isinstance(event, Event) and passes(event, filters)):
-                    live_figures.filtered += 1
-                    continue
-                live_figures.events_read += 1
-                self._run_log.end_known_event(entry.place, entry.identity or "")
+            kinds = (
+                kinds_of(event) & otherwise[key].keys() if key in otherwise and isinstance(event, Event) else _NO_KINDS
+            )
+            again = bool(kinds) and self._refills
+            if key in known and not again:
+                self._end_known(entry, event, other_mapping(otherwise[key], kinds) if kinds else ())
                 continue
             assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):
@@ -291,8 +297,26 @@ class Intake:
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            await self._add_event(entry, key, event)
+            await self._add_event(entry, key, event, again=again)
         return False
+
+    @property
+    def _refills(self) -> bool:
+        return self.otherwise is not None and self.otherwise.refill
+
+    def _end_known(self, entry: Entry, event: Event | Complaint | None, notices: Sequence[Complaint]) -> None:
+        """Ends an event that was handled before; `notices` say what it knows nothing of."""
+        if self.filters and not (isinstance(event, Event) and passes(event, self.filters)):
+            self._run_log.live_figures.filtered += 1
+            return
+        self._run_log.live_figures.events_read += 1
+        if notices:
+            told = PendingEvent(b"", EventOrigin(entry.identity or "", entry.place))
+            for notice in notices:
+                self._run_log.problem(notice, told)
+            if self.files is not None:
+                self.files.has_old_events(entry.place.file)
+        self._run_log.end_known_event(entry.place, entry.identity or "")
 
     def _limit_reached(self) -> bool:
         if self.limit is not None and self._counted >= self.limit:
@@ -300,9 +324,10 @@ class Intake:
         self._counted += 1
         return False
 
-    async def _add_event(self, entry: Entry, key: bytes, event: Event) -> None:
+    async def _add_event(self, entry: Entry, key: bytes, event: Event, *, again: bool = False) -> None:
         origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
         pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
+        pending.again = again
         if not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
@@ -320,6 +345,10 @@ class Intake:
 
     def _settle(self, pending: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
         """Puts what an event asks for into the backlog, or ends the event."""
+        if pending.again:
+            pending.add(Outcome.UNCHANGED)  # it was handled, whatever it brings now
+            if transformed.alias is not None:  # two persons are one already
+                transformed = msgspec.structs.replace(transformed, alias=None)
         self.changes += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1

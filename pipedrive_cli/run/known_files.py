@@ -33,17 +33,20 @@ _CHUNK = 1 << 20
 class KnownFiles:
     """What the journal knows of files, and what this run adds. `meaning` is a digest of the config's choices.
 
-    `whole` False: this run reads but a part of each file, so that none is passed over and none becomes known.
+    `whole` False: this run reads but a part of each file, so that none is passed over and none becomes known. `refill`:
+    files with events that were handled under another mapping are read; those are known by another digest.
     """
 
     journal: Journal
     meaning: bytes
     reread: bool = False
     whole: bool = True
+    refill: bool = False
     passed_over: int = 0
     _read: dict[str, KnownFile] = field(default_factory=dict)
     _moved: list[KnownFile] = field(default_factory=list)  # known under another name or date
     _unfinished: set[str] = field(default_factory=set)
+    _old: set[str] = field(default_factory=set)
     _torn: dict[str, bytes] = field(default_factory=dict)  # digests of files that break off
 
     def to_read(self, source: Source) -> Source | None:
@@ -57,8 +60,10 @@ class KnownFiles:
         try:
             status = source.path.stat()
             before = self.journal.known_file(source.name)
-            if before is not None and (before.meaning != self.meaning or self.reread):
+            if before is not None and not self._counts(before):
                 before = None
+            if before is not None and before.meaning == self.meaning:
+                self._old.add(source.name)
             if before is not None and (before.size, before.changed) == (status.st_size, status.st_mtime_ns):
                 self.passed_over += 1
                 return None
@@ -66,10 +71,11 @@ class KnownFiles:
         except OSError:
             return source  # reading it will say what is wrong
         known = KnownFile(source.name, status.st_size, status.st_mtime_ns, whole, lines, self.meaning)
-        if not self.reread and self.journal.known_content(whole, self.meaning):
-            self.passed_over += 1
-            self._moved.append(known)
-            return None
+        for meaning in () if self.reread else self._meanings:
+            if self.journal.known_content(whole, meaning):
+                self.passed_over += 1
+                self._moved.append(known._replace(meaning=meaning))
+                return None
         self._read[source.name] = known
         if before is not None and 0 < before.size < status.st_size and prefix == before.digest and before.lines:
             return replace(source, start=before.size, first_line=before.lines)
@@ -80,11 +86,24 @@ class KnownFiles:
             return source
         version = _version(item)
         known = KnownFile(source.name, item.size, 0, version, 0, self.meaning)
-        if not self.reread and self.journal.known_file(source.name) == known:
+        before = self.journal.known_file(source.name)
+        if before is not None and self._counts(before) and before._replace(meaning=known.meaning) == known:
             self.passed_over += 1
             return None
         self._read[source.name] = known
         return source
+
+    @property
+    def _meanings(self) -> tuple[bytes, ...]:
+        """The digests by which a file is known to have nothing left for this run."""
+        return (filled(self.meaning),) if self.refill else (filled(self.meaning), self.meaning)
+
+    def _counts(self, known: KnownFile) -> bool:
+        return not self.reread and known.meaning in self._meanings
+
+    def has_old_events(self, file: str) -> None:
+        """Events of this file were handled under another mapping, and were left so."""
+        self._old.add(file)
 
     def unfinished(self, file: str) -> None:
         """An event of this file failed or is pending: the file is to be read again."""
@@ -117,7 +136,9 @@ class KnownFiles:
         for name in complete:
             was_read = self._read.get(name)
             if was_read is not None and name not in self._unfinished:
-                self.journal.keep_file(was_read)
+                self.journal.keep_file(
+                    was_read if name in self._old else was_read._replace(meaning=filled(self.meaning))
+                )
 
     def _digests(self, source: Source, prefix_size: int) -> tuple[bytes, bytes, int]:
         """Digest of the whole, digest of its first bytes, and how many lines the whole has (0: packed, or unended)."""
@@ -140,6 +161,11 @@ class KnownFiles:
 
 def _version(item: CloudObject) -> bytes:
     return hashlib.blake2b(f"{item.url}\0{item.version}".encode(), digest_size=16).digest()
+
+
+def filled(meaning: bytes) -> bytes:
+    """The digest for files whose events were all handled under this mapping; the plain one says nothing of that."""
+    return hashlib.blake2b(meaning, digest_size=16).digest()
 
 
 def meaning_of(config: Config) -> bytes:

@@ -6,6 +6,7 @@ demands nothing of persons. A config that does not fit the account ends the run 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,6 +73,7 @@ class RunMapping:
     view: AccountView
     run_log: RunLog
     courier: Courier
+    prepared: Callable[[], None] | None = None  # called whenever the account and its pins are known better
     kinds: frozenset[Kind] = frozenset()  # that it is prepared for
     _transform: Transform | None = None
     _renewed: frozenset[Kind] = frozenset()  # kinds that were asked for again because a value did not fit
@@ -120,6 +122,8 @@ class RunMapping:
         raise_problems(self.config_file, problems)
         self._warn_of_moved()
         self.view.pin(config)
+        if self.prepared is not None:
+            self.prepared()
         transform = self._transform = compile_mapping(config, self.view.account)
         terms = delivery_settings(config, transform, self._known)
         self.courier.settings = terms

@@ -43,6 +43,7 @@ class RunOptions:
     brakes: Mapping[Done, int] = field(default_factory=dict)  # above those of the config
     wait: bool = False
     reread: bool = False
+    refill: bool = False  # events that were handled under another mapping are taken up again
     retry: bool = False  # no sources: the unfinished events that the journal keeps
     retry_run: str | None = None  # of this run alone
     rehearsal: bool = False  # in virtual time: what it reports has not happened

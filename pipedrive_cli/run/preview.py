@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
@@ -33,6 +34,7 @@ from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
 from pipedrive_cli.run.plan_name import PlanNaming
 from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
+from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 
@@ -49,6 +51,7 @@ class PreviewOptions:
     sources: tuple[str, ...]
     online: bool = False
     sandbox: bool = False
+    refill: bool = False
     state: Path | None = None
     limit: int | None = None
     filters: Filters = field(default_factory=Filters)
@@ -116,6 +119,9 @@ class Preview:
         desk = PaperDesk(view, labels, self.log, self.run_log)
         courier = Courier(desk, self.run_log, Backlog({} if journal is None else journal.aliases()))
         mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
+        otherwise = None
+        if journal is not None:
+            otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill)
         intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -123,6 +129,8 @@ class Preview:
             mapping=mapping,
             now=lambda: time.time_ns() // 1000,
             limit=self.options.limit,
+            otherwise=otherwise,
+            processes=(lambda _: 0) if otherwise is not None and otherwise.possible else processes_for,
         )
         session = Session(intake, mapping, courier, self.run_log)
         stopped = await session.run()

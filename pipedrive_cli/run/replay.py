@@ -23,12 +23,14 @@ from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
+from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import EventResults, LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import Outcome
@@ -43,7 +45,7 @@ from pipedrive_cli.report.standing_rejects import Since
 from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.report.written_file import READ, keep_apart
-from pipedrive_cli.run.account import AccountKnowledge
+from pipedrive_cli.run.account import AccountKnowledge, pins_of
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.journal_file import default_path, locked, named_journal
@@ -55,12 +57,14 @@ from pipedrive_cli.run.paper_pass import stop_before
 from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.preview_rows import PlannedRequest
+from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.unfinished import UnfinishedEvents, UnfinishedReading, chosen_run, input_left, sources_as_typed
 from pipedrive_cli.run.workers import Workers
+from pipedrive_cli.transform.fingerprint import mapping_by_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ class Replay:
             reading_started(self.live_figures, sources)
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
-        files = KnownFiles(journal, meaning_of(self.config), self.options.reread, whole)
+        files = KnownFiles(journal, meaning_of(self.config), self.options.reread, whole, self.options.refill)
         run = self._begin(journal)
         unfinished = UnfinishedEvents(
             spool=spool,
@@ -252,6 +256,14 @@ class Replay:
         desk = self._desk(sender, commits, run_log, brakes)
         courier = Courier(desk, run_log, Backlog(journal.aliases(), spool), crew=desk.writes.doubts.crew)
         mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
+        otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill, run=run)
+
+        def keep_mapping() -> None:
+            with journal.transaction():
+                note_mapping(journal, run, mapping_by_kind(self.config, pins_of(journal)))
+
+        keep_mapping()
+        mapping.prepared = keep_mapping
         intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -261,6 +273,8 @@ class Replay:
             spool=spool,
             limit=self.options.limit,
             files=files,
+            otherwise=otherwise,
+            processes=(lambda _: 0) if otherwise.possible else processes_for,
             read=read_source if kept is None else lambda _: kept,
         )
         workers = Workers(pace, self.config.delivery.concurrency)
@@ -296,7 +310,7 @@ class Replay:
         """Why nothing is sent: the plan is not the expected one. What is looked up for it serves the run."""
         asked, plan = self.options, PlanNaming()
         self.live_figures.phase = "comparing the plan"
-        look = PreviewOptions(asked.sources, online=True, limit=asked.limit, filters=asked.filters)
+        look = PreviewOptions(asked.sources, online=True, refill=asked.refill, limit=asked.limit, filters=asked.filters)
         await Preview(self.config, self.config_file, look, show=self.foresee, plan=plan).on(records)
         if asked.expect is None or plan.name == asked.expect:
             return None

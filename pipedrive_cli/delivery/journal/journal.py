@@ -78,6 +78,11 @@ class Journal:
             ) from error
         return cls(db, path, file)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For the modules of this folder, which ask questions of their own."""
+        return self._db
+
     def close(self) -> None:
         """Closes the file; what was committed stays."""
         self._db.close()
@@ -233,7 +238,7 @@ class Journal:
 
     def _with_outcome(self, digests: Sequence[bytes], outcomes: frozenset[int]) -> set[bytes]:
         found: set[bytes] = set()
-        for rows in _chunks(digests):
+        for rows in chunks(digests):
             marks = ",".join("?" * len(rows))
             query = f"SELECT digest, outcome FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
             found.update(row[0] for row in self._db.execute(query, rows) if row[1] in outcomes)
@@ -301,7 +306,7 @@ class Journal:
     def known(self, kind: Kind, keys: Sequence[str]) -> dict[str, int | str]:
         """key -> Pipedrive id, for the keys that our own writes or joins have established."""
         found: dict[str, int | str] = {}
-        for rows in _chunks(keys):
+        for rows in chunks(keys):
             marks = ",".join("?" * len(rows))
             query = f"SELECT key, id FROM names WHERE kind = ? AND key IN ({marks})"  # noqa: S608 - marks alone
             found.update(self._db.execute(query, (kind, *rows)).fetchall())
@@ -472,6 +477,7 @@ class Journal:
         ]
 
 
-def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Values in pieces, none longer than one question may have."""
     for start in range(0, len(values), _BATCH):
         yield values[start : start + _BATCH]

@@ -99,6 +99,12 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE writes ADD COLUMN floor INTEGER;  -- the highest id known before it left: what it makes has a higher one
     ALTER TABLE writes ADD COLUMN since REAL;     -- what it makes was added later than this, by Pipedrive's clock
     """,
+    """
+    -- The mapping of each run, by kind: which events know nothing of a field that was added since.
+    CREATE TABLE mappings (run INTEGER NOT NULL, kind TEXT NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (run, kind))
+        WITHOUT ROWID;
+    CREATE TABLE mapping_lines (fingerprint BLOB PRIMARY KEY, lines BLOB NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

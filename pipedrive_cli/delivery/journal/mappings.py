@@ -1,0 +1,50 @@
+"""The journal's memory of mappings: under which one each run has handled its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from pipedrive_cli.delivery.journal.journal import Journal, chunks
+from pipedrive_cli.model import Kind
+
+# A mapping by kind of record: its fingerprint, and its lines as people know them.
+ByKind: TypeAlias = Mapping[Kind, tuple[bytes, tuple[str, ...]]]
+
+
+def note_mapping(journal: Journal, run: int, mapping: ByKind) -> None:
+    """Keeps under which mapping a run handles its events; in a transaction."""
+    rows = [(run, kind, fingerprint) for kind, (fingerprint, _) in mapping.items()]
+    journal.connection.executemany("INSERT OR REPLACE INTO mappings VALUES (?, ?, ?)", rows)
+    lines = [(fingerprint, msgspec.msgpack.encode(lines)) for fingerprint, lines in mapping.values()]
+    journal.connection.executemany("INSERT OR IGNORE INTO mapping_lines VALUES (?, ?)", lines)
+
+
+def mappings(journal: Journal) -> dict[int, ByKind]:
+    """The mappings of all runs that have kept theirs, by the run's number."""
+    lines = {
+        fingerprint: msgspec.msgpack.decode(packed, type=tuple[str, ...])
+        for fingerprint, packed in journal.connection.execute("SELECT fingerprint, lines FROM mapping_lines")
+    }
+    found: dict[int, dict[Kind, tuple[bytes, tuple[str, ...]]]] = {}
+    for run, kind, fingerprint in journal.connection.execute("SELECT run, kind, fingerprint FROM mappings"):
+        found.setdefault(run, {})[kind] = (fingerprint, lines.get(fingerprint, ()))
+    return dict(found)
+
+
+def last_run(journal: Journal) -> int:
+    """The number of the newest run; 0 where there was none."""
+    (number,) = journal.connection.execute("SELECT coalesce(max(number), 0) FROM runs").fetchone()
+    return int(number)
+
+
+def runs_of(journal: Journal, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The numbers of the runs in which these events had their last outcomes."""
+    found: dict[bytes, int] = {}
+    for rows in chunks(digests):
+        marks = ",".join("?" * len(rows))
+        query = f"SELECT digest, run FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
+        found.update(journal.connection.execute(query, rows).fetchall())
+    return found

@@ -1,0 +1,71 @@
+"""Events that were handled under another mapping: how many there are, and which `--refill` takes up again.
+
+Who adds a field to the mapping wants the old events to fill it. The journal knows the run in which an event was
+handled, and the mapping of that run, kind by kind. A journal from before knows no mapping: all its events count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.mappings import last_run, mappings, runs_of
+from pipedrive_cli.model import Complaint, Kind, ProblemCode
+from pipedrive_cli.run.account import pins_of
+from pipedrive_cli.transform.fingerprint import mapping_by_kind
+
+OTHER_MAPPING: ProblemCode = "other_mapping"
+
+
+@dataclass(slots=True)
+class HandledOtherwise:
+    """What the journal knows of events that were handled under another mapping. `refill`: they are taken up again.
+
+    What differs is told as the lines of the mapping that such events know nothing of, by kind.
+    """
+
+    journal: Journal
+    refill: bool
+    _all: Mapping[Kind, tuple[str, ...]]  # what an event of an unknown mapping knows nothing of
+    _differing: Mapping[int, Mapping[Kind, tuple[str, ...]]]  # by run
+    possible: bool  # False: every event of the journal was handled under the present mapping
+
+    @classmethod
+    def of(cls, journal: Journal, config: Config, *, refill: bool, run: int = 0) -> HandledOtherwise:
+        """Compares the mappings of all earlier runs with the config's; `run` is the present one."""
+        now = mapping_by_kind(config, pins_of(journal))
+        known = mappings(journal)
+        differing: dict[int, Mapping[Kind, tuple[str, ...]]] = {
+            number: {
+                kind: tuple(line for line in now[kind].lines if line not in lines) or now[kind].lines
+                for kind, (fingerprint, lines) in then.items()
+                if now[kind].lines and fingerprint != now[kind].fingerprint
+            }
+            for number, then in known.items()
+        }
+        differing[run] = {}
+        every_line = {kind: mapping.lines for kind, mapping in now.items() if mapping.lines}
+        unknown = any(number not in known for number in range(1, run or last_run(journal) + 1))
+        return cls(journal, refill, every_line, differing, unknown or any(differing.values()))
+
+    def lines(self, digests: Sequence[bytes]) -> dict[bytes, Mapping[Kind, tuple[str, ...]]]:
+        """Of these known events those that were handled under another mapping, with what they know nothing of."""
+        if not (digests and self.possible):
+            return {}
+        found = {}
+        for digest, run in runs_of(self.journal, digests).items():
+            if differing := self._differing.get(run, self._all):
+                found[digest] = differing
+        return found
+
+
+def other_mapping(differing: Mapping[Kind, tuple[str, ...]], kinds: frozenset[Kind]) -> list[Complaint]:
+    """The notices about an event of these kinds that was handled under another mapping, one for each line of it."""
+    return [
+        Complaint(OTHER_MAPPING, f"it was handled before this line was in fields.{kind}", f"{kind}: {line}")
+        for kind, lines in differing.items()
+        if kind in kinds
+        for line in lines
+    ]
