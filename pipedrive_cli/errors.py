@@ -20,7 +20,8 @@ from pipedrive_cli.secret import without_keys
 
 # The codes of errors, which name why a command did not begin or a run stopped. Scripts match on them.
 StopCode: TypeAlias = Literal[
-    "usage", "config", "output", "port", "no_stdin", "no_runs", "no_such_run", "field_alike", "refused", "in_doubt",
+    "usage", "config", "output", "port", "no_stdin", "no_runs", "no_such_run", "not_known", "field_alike", "refused",
+    "in_doubt",
     "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",
     "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
     "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",

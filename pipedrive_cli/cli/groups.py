@@ -50,7 +50,7 @@ class ListsByDefault(TyperGroup):
 
 runs = typer.Typer(
     cls=ListsByDefault,
-    help="Past runs: list them, show one, forget old ones.",
+    help="Past runs: list them, show one, find an event, forget old ones.",
     rich_markup_mode=None,
     epilog=epilog("runs", "runs show", "runs show --html last-run.html"),
 )
@@ -85,6 +85,22 @@ def show_run(
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
     return runs_command.show_one_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
+
+
+@runs.command("events", cls=PlainCommand, epilog=epilog("runs events m-1003", "runs events --user u-17 --json"))
+def show_events(
+    message_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The message id of an event.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="ID", help="A user id: the record, its names, and what was written.")
+    ] = None,
+    state: State = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what became of an event, or what is known of a user: the record, its names, each field with its time."""
+    from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
+
+    return runs_command.show_known(message_id, user, state, config, as_json=as_json)
 
 
 @runs.command("prune", cls=PlainCommand, epilog=epilog("runs prune --keep 50 --older-than 90d"))

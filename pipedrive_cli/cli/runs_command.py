@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,6 +22,7 @@ from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import keep_apart, write_file
+from pipedrive_cli.run.event_history import EventKnown, RecordKnown, known_event, known_user
 from pipedrive_cli.run.past import (
     History,
     Past,
@@ -113,6 +116,54 @@ def show_one_run(
             passed_over=context.passed_over,
         )
     return 0
+
+
+@prints_errors()
+def show_known(
+    message_id: str | None, user: str | None, state: Path | None, config_file: Path | None, *, as_json: bool
+) -> int:
+    """Shows what the journal knows of one event, or of one user."""
+    if (message_id is None) == (user is None):
+        raise UserMistake("name a message id, or a user with --user", code="usage")
+    path = asyncio.run(find_journal(state, _config(config_file)))
+    known = known_event(path, message_id) if message_id is not None else known_user(path, user or "")
+    if known is None:
+        what = f"the event {message_id}" if message_id is not None else f"the user {user}"
+        raise UserMistake(
+            f"{path} knows nothing of {what}",
+            code="not_known",
+            hint="ids are compared exactly; another account has a journal of its own (--state, or a config with -c)",
+        )
+    if as_json:
+        print_json({"version": 1, "event" if message_id is not None else "user": known})
+    elif isinstance(known, EventKnown):
+        _show_event(known)
+    else:
+        _show_record(known)
+    return 0
+
+
+def _show_event(known: EventKnown) -> None:
+    run = f"run {known.run}" if known.run is not None else "a run that was forgotten"
+    rows = [("event", known.message_id), ("outcome", known.outcome), ("in", run)]
+    if known.waiting:
+        rows.append(("waits", "`pipedrive-cli retry` sends it again"))
+    show_table(("", ""), rows)
+
+
+def _show_record(known: RecordKnown) -> None:
+    show_table(("", ""), [("person", str(known.id)), ("names", ", ".join(known.names))])
+    for alias in known.aliases:
+        show_note(
+            f"{alias['previous']} is another name of {alias['current']} since {alias['time'] or 'some time'}",
+            file=sys.stdout,
+        )
+    rows = [(each.field, _value_words(each.value), each.time or "", each.source) for each in known.fields]
+    show_table(("field", "value", "time of the event (UTC)", "from"), rows)
+
+
+def _value_words(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def prune_old_runs(state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None) -> int:

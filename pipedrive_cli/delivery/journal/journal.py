@@ -29,10 +29,10 @@ from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
 from pipedrive_cli.pipedrive.contacts import email_form
 
 IN_MEMORY = Path(":memory:")
-_OUTCOMES = tuple(Outcome)  # a row has their number here
-_HANDLED = frozenset(map(_OUTCOMES.index, HANDLED))
-_OVER = _HANDLED | {_OUTCOMES.index(Outcome.SKIPPED)}
-_UNFINISHED = frozenset(map(_OUTCOMES.index, UNFINISHED))
+OUTCOMES = tuple(Outcome)  # a row has their number here
+_HANDLED = frozenset(map(OUTCOMES.index, HANDLED))
+_OVER = _HANDLED | {OUTCOMES.index(Outcome.SKIPPED)}
+_UNFINISHED = frozenset(map(OUTCOMES.index, UNFINISHED))
 _BATCH = 500  # variables in one SELECT
 
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
@@ -250,7 +250,7 @@ class Journal:
 
     def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
         """Keeps the outcomes of events in this run."""
-        rows = [(key, _OUTCOMES.index(outcome), run) for key, outcome in outcomes]
+        rows = [(key, OUTCOMES.index(outcome), run) for key, outcome in outcomes]
         self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
         over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
         self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)

@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipedrive_cli.delivery.journal.journal import Journal
+from pipedrive_cli.delivery.journal.journal import OUTCOMES, Journal
 from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER, is_there
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.model import Outcome
 
 
 @contextlib.contextmanager
@@ -45,6 +46,13 @@ def unfinished_runs(path: Path) -> frozenset[int]:
             "SELECT run FROM unfinished UNION SELECT run FROM writes WHERE state IN ('sent', 'doubt')"
         )
         return frozenset(row[0] for row in rows)
+
+
+def last_outcome(journal: Journal, digest: bytes) -> tuple[Outcome, int, bool] | None:
+    """An event's last outcome, the number of its run, and whether it waits for `retry`; None: never read."""
+    row = journal.connection.execute("SELECT outcome, run FROM events WHERE digest = ?", (digest,)).fetchone()
+    waits = journal.connection.execute("SELECT 1 FROM unfinished WHERE digest = ?", (digest,)).fetchone() is not None
+    return None if row is None else (OUTCOMES[row[0]], int(row[1]), waits)
 
 
 def forget_runs(path: Path, numbers: Iterable[int]) -> None:

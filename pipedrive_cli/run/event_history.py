@@ -1,0 +1,115 @@
+"""What the journal knows of one event or one user, for whoever is asked "why does the CRM say that?".
+
+Reads the journal alone; nobody is asked. What stands in Pipedrive may have been changed by people since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.past import last_outcome, reading
+from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.delivery.precedence import CONTEXT, LATEST, LOWEST, NO_TIME, FieldState
+from pipedrive_cli.model import Kind, Value
+from pipedrive_cli.pipedrive.moments import rfc3339
+from pipedrive_cli.run.account import Kept
+
+_CUSTOM = "custom_fields."
+
+
+class EventKnown(msgspec.Struct, frozen=True):
+    """One event: its last outcome, and the run that it had it in. `waiting`: `retry` sends it again."""
+
+    message_id: str
+    outcome: str
+    run: str | None  # None: that run was forgotten
+    started: str | None
+    waiting: bool
+
+
+class FieldKnown(msgspec.Struct, frozen=True):
+    """One field as this tool last wrote it: the value, and the time of the event that it came from (UTC)."""
+
+    field: str
+    value: Value
+    time: str | None
+    source: str  # an event of its own, group or track in passing, a name that was made, or Pipedrive itself
+
+
+class RecordKnown(msgspec.Struct, frozen=True):
+    """One record: its id in Pipedrive, all its names, and what this tool wrote into it."""
+
+    kind: Kind
+    id: int | str
+    names: tuple[str, ...]
+    aliases: tuple[dict[str, str | None], ...]  # previous, current, time
+    fields: tuple[FieldKnown, ...]
+
+
+def known_event(path: Path, message_id: str) -> EventKnown | None:
+    """What is known of an event; None: no run has read it, or none to its end. Raises UserMistake."""
+    with reading(path) as journal:
+        row = last_outcome(journal, digest(message_id))
+        if row is None:
+            return None
+        outcome, number, waiting = row
+        name, started = next(((name, at) for each, name, at, _ in journal.runs() if each == number), (None, None))
+        return EventKnown(message_id, outcome.value, name, started, waiting)
+
+
+def known_user(path: Path, user: str) -> RecordKnown | None:
+    """What is known of a user's person; None: no run has written one. Raises UserMistake."""
+    with reading(path) as journal:
+        steps = journal.aliases()
+        current = user
+        while (step := steps.get(current)) is not None:
+            current = step[0]
+        found = journal.known("persons", [user, current])
+        record = found.get(current, found.get(user))
+        if record is None:
+            return None
+        names = tuple(sorted({*journal.keys_of("persons", record), current}))
+        aliases = tuple(
+            {"previous": previous, "current": step[0], "time": _moment(step[1])}
+            for previous, step in sorted(steps.items())
+            if previous in names or step[0] in names
+        )
+        return RecordKnown("persons", record, names, aliases, tuple(_fields(journal, record)))
+
+
+def _fields(journal: Journal, record: int | str) -> Iterator[FieldKnown]:
+    state = journal.state("persons", record)
+    if state is None:
+        return
+    called = _field_names(journal)
+    for address, each in sorted(state.fields.items(), key=lambda item: called.get(item[0], item[0])):
+        yield FieldKnown(called.get(address, address), each.sent, _moment(each.time), _source(each))
+    for contacts, forms in sorted(state.added.items()):
+        yield FieldKnown(contacts, forms, None, "event")
+
+
+def _field_names(journal: Journal) -> Mapping[str, str]:
+    """The names of custom fields by address, as the journal keeps them for a day or longer."""
+    kept = journal.fact("fields persons", Kept)
+    return {} if kept is None else {f"{_CUSTOM}{field.key}": field.name for field in kept.fields if field.custom}
+
+
+def _source(state: FieldState) -> str:
+    if state.precedence == LOWEST:
+        return "Pipedrive itself"
+    if state.rank <= CONTEXT * 2:
+        return "a name that was made"
+    return "group or track" if state.rank <= CONTEXT // 2 else "event"
+
+
+def _moment(time: int | None) -> str | None:
+    if time is None or time <= NO_TIME:
+        return None
+    try:
+        return rfc3339(LATEST - time if time > LATEST // 2 else time)
+    except OverflowError:
+        return None
