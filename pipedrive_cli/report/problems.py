@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 # What is told of a mapping or an account, and of no event. `model` and `errors` have the other codes.
-NoticeCode: TypeAlias = Literal["unmapped_trait", "mapping_unused", "budget_short", "not_admin"]
+NoticeCode: TypeAlias = Literal["unmapped_trait", "mapping_unused", "budget_short", "not_admin", "id_field_unused"]
 
 
 class Words(NamedTuple):
@@ -188,6 +188,11 @@ _RECORDS: dict[str, Words] = {
     ),
     "field_moved": Words(
         "a field that the config names was renamed in Pipedrive, or made anew", "Write its present name in the config."
+    ),
+    "id_field_unused": Words(
+        "no record has an id in the field for ids",
+        "If earlier imports or another tool have written ids, name their field: with a wrong one every record is made "
+        "a second time. `preview --online` shows which; brakes stop a run that would.",
     ),
     "not_admin": Words(
         "the API token's user is no admin and may not see every record",

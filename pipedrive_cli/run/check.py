@@ -25,6 +25,7 @@ from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_gro
 from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_problems, warnings_of, with_pins
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.id_fields import unused_id_fields
 from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.transform.targets import names_users
 
@@ -164,16 +165,28 @@ class AccountCheck:
         kinds = configured_kinds(self.config)
         try:
             await self._learn(knowledge, kinds)
+            ids: dict[Kind, set[str]] = {}
             if sources:
                 sample = self._sample(sources)
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
                 kinds |= sample.kinds
+                ids = sample.ids
         finally:
             self._found = self._account(account, connection)
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
+        if not self.sandbox:
+            await self._look_for_ids(connection, knowledge.account, ids)
         self._mistakes += config_problems(self.config, knowledge.account, kinds)
         self._moved += warnings_of(self.config, knowledge.account, kinds)
+
+    async def _look_for_ids(self, connection: Connection, account: Account, ids: dict[Kind, set[str]]) -> None:
+        try:
+            self._others += await unused_id_fields(connection.send, self.config, account, ids)
+        except Failure as failure:
+            raise unreachable(failure) from failure
+        except (KindStops, Refusal):
+            return  # what the key may not read is told elsewhere
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
         await self._learn(knowledge, kinds)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -42,6 +43,7 @@ from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_SHOWN = 20
+IDS_KEPT = 1_000  # user and group ids, to see whether the account knows any
 NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
 EXAMPLES_KEPT = 20  # of each cause; those that differ are chosen from them
 UNMAPPED: NoticeCode = "unmapped_trait"
@@ -106,6 +108,7 @@ class Sample:
     _estimate: Estimate = field(default_factory=Estimate)
     _mapped: MappedTraits = field(init=False)
     _purposes: PurposesSeen = field(default_factory=PurposesSeen)
+    ids: dict[Kind, set[str]] = field(default_factory=lambda: {"persons": set(), "organizations": set()})
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
@@ -128,6 +131,7 @@ class Sample:
             if isinstance(event, Complaint):
                 self._count(entry, None, [(event, None)])
                 continue
+            self._note_ids(event)
             if not (kinds := kinds_of(event)) <= self.kinds:
                 self.kinds |= kinds
                 if learn is not None:
@@ -152,6 +156,12 @@ class Sample:
             purposes=self._purposes.found(),
             left=left,
         )
+
+    def _note_ids(self, event: Event) -> None:
+        for kind, key in (("persons", event.user_id), ("organizations", event.group_id)):
+            ids = self.ids[cast(Kind, kind)]
+            if key is not None and len(ids) < IDS_KEPT:
+                ids.add(key)
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
         found: dict[Kind, dict[str, int]] = {}
