@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose
 from pipedrive_cli.setup.proposals import as_written, wrong_id_field
 from pipedrive_cli.transform.targets import ID_FIELDS, resolve_field
 
+CASES = "cases"  # the folder for tests of the config, beside it
 NOTHING_SEEN = TraitsFound(0, True, frozenset(), (), 0)
 
 
@@ -131,10 +133,22 @@ class InitRun:
         result = InitResult(options.config_file, sources, made.missing, offline=options.offline)
         active = sum(row.active for rows in draft.mapping.values() for row in rows)
         result.show(None if key is None else key.secret, active)
+        self._write_case(sources, config, account)
         if made.stopped is not None:
             show_error(made.stopped)
             return made.stopped.exit_code
         return EXIT_OK
+
+    def _write_case(self, sources: tuple[str, ...], config: Config, account: Account | None) -> None:
+        """Writes the first case for `test`, beside the config; a case that is there already stays."""
+        if not sources or "-" in sources:
+            return
+        from pipedrive_cli.run.first_case import first_case  # noqa: PLC0415 - starts a sandbox, only where there are events
+
+        path = self.options.config_file.parent / CASES / "first.yaml"
+        if first_case(sources, config, str(self.options.config_file), account, path):
+            command = f"pipedrive-cli test {shlex.quote(str(path))}"
+            show_note(f"Wrote {path}: a first case for tests of this config, with values masked. `{command}` runs it.")
 
     def _may_write(self) -> None:
         """Asks before a config is replaced; raises UserMistake where nobody can be asked or the folder is missing."""

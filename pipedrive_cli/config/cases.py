@@ -59,6 +59,14 @@ def load_case(path: Path) -> Case:
     return case
 
 
+def given_text(fields: Mapping[Kind, Mapping[str, str]], events: Sequence[Row]) -> str:
+    """The text of a case with these fields and events, in which nothing is expected yet."""
+    types = {kind: dict(named) for kind, named in fields.items() if named}
+    given = ({"fields": types} if types else {}) | {"events": [dict(event) for event in events]}
+    block = yaml.safe_dump({"given": given}, allow_unicode=True, sort_keys=False, width=120)
+    return f"# A case for `pipedrive-cli test`: change it, add others beside it.\n{block}"
+
+
 def written_case(text: str, found: Expected) -> str:
     """The text of a case with `found` as what is expected; the rest stays as it is written."""
     problems: list[ConfigProblem] = []

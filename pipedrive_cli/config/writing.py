@@ -189,3 +189,5 @@ def _rest(draft: Draft) -> Iterator[str]:
     yield "  contacts: add # or replace: the newest event's emails and phones instead of those there are"
     yield "  existing: overwrite # or fill (blank fields alone), or newest (only if the event is newer)"
     yield "  leave_tokens: 10% # of the day's API tokens, for the company's other integrations"
+    yield "  # For imports from cron: a run that would write more stops before it writes. Choose what is usual."
+    yield "  # brakes: {created: 500, updated: 5000, merged: 20}"
