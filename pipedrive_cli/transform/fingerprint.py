@@ -34,7 +34,8 @@ def _mapping(config: Config, kind: Kind, keys: Mapping[str, str]) -> KindMapping
     lines: dict[str, Any] = getattr(config.fields, kind)
     named = {trait: _field_of(line) for trait, line in lines.items()}
     pinned = {name: keys[name] for name in sorted(set(named.values())) if name in keys}
-    content = (msgspec.to_builtins(lines), pinned, config.leads.default_currency)
+    values = msgspec.to_builtins(config.values)  # how texts are read touches every kind
+    content = (msgspec.to_builtins(lines), pinned, values, config.leads.default_currency)
     fingerprint = hashlib.blake2b(msgspec.json.encode(content, order="deterministic"), digest_size=16).digest()
     return KindMapping(fingerprint, tuple(f"{trait} -> {name}" for trait, name in named.items()))
 
