@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipedrive_cli.cli.options import PlainCommand, complete_run, completing, epilog
+from pipedrive_cli.cli.options import MaxDeleted, MaxTokens, MaxUpdated, PlainCommand, complete_run, completing, epilog
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -101,6 +101,33 @@ def show_events(
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
     return runs_command.show_known(message_id, user, state, config, as_json=as_json)
+
+
+@runs.command("undo", cls=PlainCommand, epilog=epilog("runs undo 7f3a --dry-run", "runs undo 7f3a --kinds leads"))
+def undo_run(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="Its name, or the beginning or end of it.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be undone and kept, and write nothing.")
+    ] = False,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kinds", metavar="KIND", help="Only this kind of record; may be given again."),
+    ] = None,
+    max_tokens: MaxTokens = None,
+    max_deleted: MaxDeleted = None,
+    max_updated: MaxUpdated = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    state: State = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take a run back: delete what it created, give back what it replaced, and keep what was touched since."""
+    from pipedrive_cli.cli.undo_command import UndoOptions, take_back  # noqa: PLC0415 - the other commands need none of it
+
+    options = UndoOptions(run, dry_run, tuple(kinds or ()), max_tokens, max_deleted, max_updated, yes, as_json)
+    return take_back(state, config or DEFAULT_CONFIG, options)
 
 
 @runs.command("prune", cls=PlainCommand, epilog=epilog("runs prune --keep 50 --older-than 90d"))

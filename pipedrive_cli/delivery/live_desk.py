@@ -15,6 +15,7 @@ from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Refusal, Snapshot, Write
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal.befores import Before, note_before
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.run_log import RunLog
@@ -22,7 +23,7 @@ from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import Kind, Values
+from pipedrive_cli.model import Kind, Value, Values
 
 
 @dataclass(slots=True)
@@ -78,6 +79,11 @@ class LiveDesk:
         await self.writes.settle_earlier(job)
 
     async def send(self, write: Write, written: Written) -> Values:
+        if write.action != "create":
+            before = self._before(write)
+            await self.commits.record(
+                lambda journal: note_before(journal, self.run_log.run, before, self.writes.doubts.clock.now())
+            )
         if not self.brakes:
             return await self.writes.send(write, written)
         self.brakes.begin(write.action)
@@ -86,6 +92,28 @@ class LiveDesk:
         except Refusal:
             self.brakes.take_back(write.action)
             raise
+
+    def _before(self, write: Write) -> Before:
+        """What a write replaces, as far as that is known without a request."""
+        body = write.call.body or {}
+        record: RecordId = body["merge_with_id"] if write.action == "merge" else write.call.id or 0
+        state = self.commits.journal.state(write.kind, record)
+        if write.action == "merge":
+            return Before(write.kind, record, state, {}, merged=True)
+        seen = write.before
+        if seen is None and (last := self.commits.journal.seen(write.kind, record)) is not None:
+            seen = last.values
+        values: dict[str, Value] = {}
+        unknown = []
+        for address in write.fields:
+            mine = None if state is None else state.fields.get(address)
+            if seen is not None:
+                values[address] = seen.get(address)
+            elif mine is not None:
+                values[address] = mine.sent if mine.seen is None else mine.seen
+            else:
+                unknown.append(address)
+        return Before(write.kind, record, state, values, tuple(unknown))
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         run = self.run_log.run

@@ -16,7 +16,7 @@ import msgspec
 
 from pipedrive_cli.model import Kind
 
-Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH"]
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 SEARCHES_PER_WINDOW = 10  # on every plan
 WINDOW_SECONDS = 2
@@ -77,8 +77,8 @@ class Endpoint:
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice is harmless. It is not for POST (creates twice) and merges (the loser is gone)."""
-        return self.method in {"GET", "PATCH"}
+        """Whether sending it twice is harmless: a deletion that was done answers 404. It is not for POST and merges."""
+        return self.method in {"GET", "PATCH", "DELETE"}
 
     @property
     def label(self) -> str:
@@ -96,6 +96,7 @@ class KindFacts:
     path: str
     create: Endpoint
     update: Endpoint
+    delete: Endpoint
     get: Endpoint
     list: Endpoint
     search: Endpoint
@@ -113,6 +114,7 @@ def _v2(kind: Kind, entity: str, key_search: str, **more: Any) -> KindFacts:
         path=path,
         create=Endpoint("POST", path, 5, kind),
         update=Endpoint("PATCH", f"{path}/{{id}}", 5, kind),
+        delete=Endpoint("DELETE", f"{path}/{{id}}", 3, kind),
         get=Endpoint("GET", f"{path}/{{id}}", 1, kind),
         list=Endpoint("GET", path, 10, kind),
         search=Endpoint("GET", f"{path}/search", 20, kind, search=True),
@@ -134,6 +136,7 @@ FACTS: Mapping[Kind, KindFacts] = {
         path="/api/v1/leads",
         create=Endpoint("POST", "/api/v1/leads", 10, "leads"),
         update=Endpoint("PATCH", "/api/v1/leads/{id}", 10, "leads"),
+        delete=Endpoint("DELETE", "/api/v1/leads/{id}", 6, "leads"),
         get=Endpoint("GET", "/api/v1/leads/{id}", 2, "leads"),
         list=Endpoint("GET", "/api/v1/leads", 20, "leads"),
         search=Endpoint("GET", "/api/v2/leads/search", 20, "leads", search=True),
@@ -152,17 +155,24 @@ LEAD_LABELS = Endpoint("GET", "/api/v1/leadLabels", 10, "leads")
 USERS = Endpoint("GET", "/api/v1/users", 20)
 CURRENCIES = Endpoint("GET", "/api/v1/currencies", 20)
 ME = Endpoint("GET", "/api/v1/users/me", 2)
+# What other people hang on records. None of these is ever written.
+OTHERS: Mapping[str, Endpoint] = {
+    "deals": Endpoint("GET", "/api/v2/deals", 10),
+    "activities": Endpoint("GET", "/api/v2/activities", 10),
+    "notes": Endpoint("GET", "/api/v1/notes", 20),
+}
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *(
         endpoint
         for facts in FACTS.values()
         for endpoint in (
-            *(facts.create, facts.update, facts.get, facts.list, facts.search),
+            *(facts.create, facts.update, facts.delete, facts.get, facts.list, facts.search),
             *(facts.list_fields, facts.create_field),
         )
     ),
     *(ARCHIVED_LEADS, MERGE, LEAD_LABELS, CURRENCIES, USERS, ME),
+    *OTHERS.values(),
 )
 
 
@@ -247,6 +257,21 @@ def listing(
     if cursor is not None:
         query["cursor"] = cursor
     return Call(FACTS[kind].list, query=query)
+
+
+def delete(kind: Kind, id: int | str) -> Call:  # noqa: A002  as above
+    """DELETE a record. Pipedrive keeps it for 30 days, in which a person can restore it."""
+    return Call(FACTS[kind].delete, id)
+
+
+def list_others(what: str, since: datetime, cursor: str | None = None, start: int = 0) -> Call:
+    """One page of `deals`, `activities` or `notes` that were made or changed since a moment."""
+    query = {"limit": str(MAX_PAGE), "updated_since": whole_seconds(since)}
+    if what == "notes":
+        query["start"] = str(start)
+    elif cursor is not None:
+        query["cursor"] = cursor
+    return Call(OTHERS[what], query=query)
 
 
 def list_leads(start: int = 0, archived: bool = False, *, newest_first: bool = False) -> Call:

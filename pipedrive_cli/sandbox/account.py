@@ -104,6 +104,7 @@ class Account:
     """One company's data, and the rules by which it changes."""
 
     def __init__(self, options: SandboxOptions, clock: Clock) -> None:
+        self.others: dict[str, list[JsonObject]] = {"deals": [], "activities": [], "notes": []}
         self.options = options
         self.clock = clock
         self.fields = FieldBook(options.seed, organization_details=options.organization_details)
@@ -116,6 +117,10 @@ class Account:
             self.add_lead_label(name, color)
 
     # What validation asks.
+
+    def add_other(self, what: str, row: JsonObject) -> None:
+        """A deal, an activity or a note of somebody, which hangs on the records that it names."""
+        self.others[what].append({"id": len(self.others[what]) + 1, "update_time": self.seconds(), **row})
 
     def exists(self, kind: str, record_id: object) -> bool:
         if kind == "users":

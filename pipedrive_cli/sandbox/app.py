@@ -215,6 +215,10 @@ class Sandbox:
         """
         return self.account.fields.add_custom(kind, name, field_type, options, self.account.seconds(), key).key
 
+    def add_other(self, what: str, **links: int | str) -> None:
+        """Somebody makes one of `deals`, `activities` or `notes`; `links` are its person_id, org_id or lead_id."""
+        self.account.add_other(what, dict(links))
+
     def custom_field(self, kind: str, name: str) -> tuple[str, dict[str, int]] | None:
         """A custom field's key and the ids of its options by label; None where no field is called so."""
         for key, field in self.account.fields["deals" if kind == "leads" else kind].custom.items():

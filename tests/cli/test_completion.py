@@ -51,7 +51,7 @@ def offered(line: str, folder: Path) -> list[str]:
         ("pipedrive-cli fields --j", ["--json"]),
         ("pipedrive-cli fields --json o", ["organizations"]),
         ("pipedrive-cli fields persons --c", ["--config"]),
-        ("pipedrive-cli runs ", ["list", "show", "events", "prune"]),
+        ("pipedrive-cli runs ", ["list", "show", "events", "undo", "prune"]),
         ("pipedrive-cli runs s", ["show"]),
         ("pipedrive-cli runs show ", []),
     ],

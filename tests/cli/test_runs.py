@@ -323,7 +323,7 @@ def test_the_shell_completes_commands_below_commands() -> None:
         "import sys; sys.argv[0] = 'pipedrive-cli'; from pipedrive_cli.cli import main; main()",
     ]
     ended = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
-    assert ended.stdout.split() == ["list", "show", "events", "prune"]
+    assert ended.stdout.split() == ["list", "show", "events", "undo", "prune"]
 
 
 def test_event_data_in_a_report_cannot_move_the_terminal(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_every_endpoint_is_complete_and_said_once() -> None:
     assert len(labels) == len(set(labels))
     for endpoint in ENDPOINTS:
         assert re.fullmatch(r"/api/v[12]/[A-Za-z]+(/\{id\})?(/[a-zA-Z]+)?", endpoint.path)
-        assert endpoint.tokens in {1, 2, 5, 10, 20, 40}
+        assert endpoint.tokens in {1, 2, 3, 5, 6, 10, 20, 40}
         assert endpoint.search == ("earch" in endpoint.path)
         assert endpoint.repeatable == (endpoint.method in {"GET", "PATCH"})
 
@@ -115,9 +115,9 @@ def test_every_call_of_the_tool_is_in_the_table() -> None:
 
 
 def test_v1_is_used_only_where_v2_has_nothing() -> None:
-    """Leads (but not their search), merges, labels, currencies and the user live in v1 alone."""
+    """Leads (but not their search), merges, labels, currencies, notes and the user live in v1 alone."""
     first = {endpoint.path.removeprefix("/api/v1").split("/")[1] for endpoint in ENDPOINTS if "/v1/" in endpoint.path}
-    assert first == {"leads", "persons", "leadLabels", "currencies", "users"}
+    assert first == {"leads", "persons", "leadLabels", "currencies", "users", "notes"}
     assert [endpoint for endpoint in ENDPOINTS if "/v1/persons" in endpoint.path] == [catalog.MERGE]
 
 

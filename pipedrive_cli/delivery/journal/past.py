@@ -63,7 +63,13 @@ def forget_runs(path: Path, numbers: Iterable[int]) -> None:
     rows = [(number,) for number in numbers]
     with _connected(path, "rw") as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for table, column in (("runs", "number"), ("counts", "run"), ("examples", "run"), ("created", "run")):
+        for table, column in (
+            ("runs", "number"),
+            ("counts", "run"),
+            ("examples", "run"),
+            ("created", "run"),
+            ("befores", "run"),
+        ):
             connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", rows)  # noqa: S608 - constants
         connection.execute("COMMIT")
 

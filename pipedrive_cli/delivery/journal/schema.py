@@ -105,6 +105,14 @@ MIGRATIONS: tuple[str, ...] = (
         WITHOUT ROWID;
     CREATE TABLE mapping_lines (fingerprint BLOB PRIMARY KEY, lines BLOB NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- What a run has replaced in records that were there: the values and the state before. For `runs undo`.
+    CREATE TABLE befores (
+        run INTEGER NOT NULL, kind TEXT NOT NULL, id NOT NULL, noted_at REAL NOT NULL, packed BLOB NOT NULL,
+        PRIMARY KEY (run, kind, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX befores_by_record ON befores (kind, id);
+    """,
 )
 
 

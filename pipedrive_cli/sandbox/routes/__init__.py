@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from pipedrive_cli.sandbox.endpoint import Endpoint
-from pipedrive_cli.sandbox.routes import crud, fields, leads, merge, retired, searches, settings
+from pipedrive_cli.sandbox.routes import crud, fields, leads, merge, others, retired, searches, settings
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *settings.ENDPOINTS,
@@ -15,6 +15,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *fields.ENDPOINTS,
     *searches.ENDPOINTS,
     *merge.ENDPOINTS,
+    *others.ENDPOINTS,
     *retired.ENDPOINTS,
 )
 

@@ -1,0 +1,110 @@
+"""The journal's memory of what a run has replaced: the values and the state that each record had before it.
+
+Of records that a run created nothing is kept: they go as a whole. Values are kept 30 days, as long as Pipedrive keeps
+what is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pipedrive_cli.delivery.journal.journal import Journal
+from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.model import Kind
+
+KEPT_DAYS = 30
+RecordNumber = int | str
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What one run has replaced in one record. `state` None: this tool had never written it.
+
+    `values` are those of the addresses that the run wrote, as far as they were known; None is a blank. `unknown` are
+    the addresses whose value nobody knew. `merged`: the run merged another person into it.
+    """
+
+    kind: Kind
+    id: RecordNumber
+    state: RecordState | None
+    values: dict[str, Any]
+    unknown: tuple[str, ...] = ()
+    merged: bool = False
+
+
+def note_before(journal: Journal, run: int, before: Before, now: float) -> None:
+    """Keeps what a write is about to replace, in a transaction; `now` is seconds since 1970.
+
+    What an earlier write of the run replaced stays.
+    """
+    if journal.connection.execute(
+        "SELECT 1 FROM created WHERE run = ? AND kind = ? AND id = ?", (run, before.kind, before.id)
+    ).fetchone():
+        return
+    if (known := before_of(journal, run, before.kind, before.id)) is not None:
+        values = {**before.values, **known.values}
+        unknown = {*known.unknown, *(each for each in before.unknown if each not in known.values)}
+        before = Before(
+            before.kind,
+            before.id,
+            known.state,
+            {address: value for address, value in values.items() if address not in unknown},
+            tuple(sorted(unknown)),
+            known.merged or before.merged,
+        )
+    row = (run, before.kind, before.id, now, msgspec.msgpack.encode(before))
+    journal.connection.execute("INSERT OR REPLACE INTO befores VALUES (?, ?, ?, ?, ?)", row)
+
+
+def before_of(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> Before | None:
+    """What a run has replaced in one record."""
+    row = journal.connection.execute(
+        "SELECT packed FROM befores WHERE run = ? AND kind = ? AND id = ?", (run, kind, record)
+    ).fetchone()
+    return None if row is None else msgspec.msgpack.decode(row[0], type=Before)
+
+
+def befores(journal: Journal, run: int) -> list[Before]:
+    """All that a run has replaced."""
+    rows = journal.connection.execute("SELECT packed FROM befores WHERE run = ? ORDER BY kind, id", (run,))
+    return [msgspec.msgpack.decode(row[0], type=Before) for row in rows]
+
+
+def later_runs(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> list[int]:
+    """The later runs that have written the same record, the next one first."""
+    query = "SELECT run FROM befores WHERE run > ? AND kind = ? AND id = ? ORDER BY run"
+    return [int(row[0]) for row in journal.connection.execute(query, (run, kind, record))]
+
+
+def replace_before(journal: Journal, run: int, before: Before) -> None:
+    """Puts another row in the place of one that is there."""
+    query = "UPDATE befores SET packed = ? WHERE run = ? AND kind = ? AND id = ?"
+    journal.connection.execute(query, (msgspec.msgpack.encode(before), run, before.kind, before.id))
+
+
+def forget_before(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> None:
+    """It was given back: there is nothing more to undo in this record."""
+    journal.connection.execute("DELETE FROM befores WHERE run = ? AND kind = ? AND id = ?", (run, kind, record))
+    journal.connection.execute("DELETE FROM created WHERE run = ? AND kind = ? AND id = ?", (run, kind, record))
+
+
+def forget_old_befores(journal: Journal, now: float) -> None:
+    """Forgets what is older than Pipedrive keeps deleted records; in a transaction. `now` is seconds since 1970."""
+    journal.connection.execute("DELETE FROM befores WHERE noted_at < ?", (now - KEPT_DAYS * 86_400,))
+
+
+def forget_outcomes(journal: Journal, run: int) -> int:
+    """The events of an undone run count as not handled. Returns how many."""
+    return journal.connection.execute("DELETE FROM events WHERE run = ?", (run,)).rowcount
+
+
+def give_state(
+    journal: Journal, kind: Kind, record: RecordNumber, state: RecordState | None, keys: Sequence[str]
+) -> None:
+    """Puts back what the journal knew of a record. `state` None: forgets it, and that `keys` name it."""
+    if state is None:
+        journal.forget_record(kind, record)
+        return
+    journal.save_record(kind, record, keys, state)

@@ -1,0 +1,213 @@
+"""`runs undo`: what a run created goes, what it replaced comes back, and what was touched since stays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipedrive_cli.delivery.journal import Journal
+from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
+from tests.harness import Event, Killed, Scene, group, identify, outcomes, track, viewed
+
+CONFIG = """\
+pipedrive: {{base_url: '{url}', api_token: {key}}}
+identity: {{user_id_field: User id, group_id_field: Group id}}
+fields:
+  persons: {{role: Role, city: City}}
+  organizations: {{industry: Branch}}
+  leads: {{rating: Rating}}
+  products: {{brand: Brand}}
+"""
+EVENTS = [
+    identify("u1", 1, name="Ada", role="CTO", email="ada@example.com"),
+    group("u1", "g1", 2, name="Acme", industry="IT"),
+    track("u1", "Asked", 3, rating="5"),
+    viewed("u1", "p1", 4, name="Bike", brand="Bianchi"),
+]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def undo(scene: Scene, run: str, *arguments: str) -> Ended:
+    config = scene.folder / "undo.yaml"
+    with served(scene.sandbox) as url:
+        config.write_text(CONFIG.format(url=url, key=CANARY))
+        return pipedrive_cli("runs", "undo", run, "-c", config, "--state", scene.state, *arguments)
+
+
+def undone(scene: Scene, run: str, *arguments: str) -> dict[str, Any]:
+    ended = undo(scene, run, "--yes", "--json", *arguments)
+    assert ended.code in {0, 1}, ended.err
+    found: dict[str, Any] = ended.json
+    return found
+
+
+def test_what_a_run_created_is_deleted_and_its_events_can_be_sent_again(scene: Scene) -> None:
+    """All four kinds; afterwards the replay is that of a first run."""
+    run = scene.run(EVENTS).run
+    found = undone(scene, run)
+    assert found["deleted"] == {"persons": 1, "organizations": 1, "products": 1, "leads": 1}
+    assert found["kept"] == [] and not any(scene.contents().values())
+    assert outcomes(scene.run(EVENTS)) == {"delivered": 4}
+    assert [len(rows) for rows in scene.contents().values()] == [1, 1, 1, 1]
+
+
+def test_what_a_run_replaced_comes_back_blanks_and_emails_too(scene: Scene) -> None:
+    """As if the run had not been: values, the blank that was there, and the list of emails."""
+    scene.run([identify("u1", 1, name="Ada", role="CTO", email="ada@example.com")])
+    before = scene.contents()
+    later = [identify("u1", 5, name="Ada L.", role="CEO", city="Cork", email="new@example.com")]
+    run = scene.run(later).run
+    assert scene.contents() != before
+    found = undone(scene, run)
+    assert (found["restored"]["persons"], found["kept"]) == (1, [])
+    assert scene.contents() == before
+    assert outcomes(scene.run(later)) == {"delivered": 1}
+    assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "CEO"
+
+
+def test_a_dry_run_shows_and_writes_nothing(scene: Scene) -> None:
+    """The same numbers, and the account and the journal as they were."""
+    run = scene.run(EVENTS).run
+    before = scene.contents()
+    ended = undo(scene, run, "--dry-run")
+    assert ended.code == 0 and "to delete" in ended.err
+    assert scene.contents() == before
+    assert outcomes(scene.run(EVENTS)) == {"duplicate": 4}
+
+
+def _by_hand(scene: Scene) -> None:
+    person = scene.sandbox.contents(ids=True)["persons"][0]["id"]
+    scene.sandbox.set_value("persons", person, scene.key("persons", "Role"), "by hand")
+
+
+def _a_deal(scene: Scene) -> None:
+    scene.sandbox.add_other("deals", person_id=scene.sandbox.contents(ids=True)["persons"][0]["id"])
+
+
+def _a_note(scene: Scene) -> None:
+    scene.sandbox.add_other("notes", person_id=scene.sandbox.contents(ids=True)["persons"][0]["id"])
+
+
+def _a_later_run(scene: Scene) -> None:
+    scene.run([identify("u1", 50, role="later")])
+
+
+@pytest.mark.parametrize(
+    ("touch", "code"),
+    [
+        (_by_hand, "changed_since"),
+        (_a_deal, "something_hangs_on_it"),
+        (_a_note, "something_hangs_on_it"),
+        (_a_later_run, "later_run"),
+    ],
+)
+def test_a_created_record_that_was_touched_since_stays(scene: Scene, touch: Callable[[Scene], None], code: str) -> None:
+    """A person's work on it, and a later run's, is not thrown away; exit code 1 says that something was kept."""
+    run = scene.run([identify("u1", 1, name="Ada", role="CTO")]).run
+    touch(scene)
+    found = undone(scene, run)
+    assert [(each["kind"], each["code"]) for each in found["kept"]] == [("persons", code)]
+    assert scene.names("persons") == ["Ada"]
+
+
+def test_a_value_that_somebody_changed_since_stays_and_the_others_come_back(scene: Scene) -> None:
+    """Field by field."""
+    scene.run([identify("u1", 1, name="Ada", role="old", city="old")])
+    run = scene.run([identify("u1", 5, role="new", city="new")]).run
+    _by_hand(scene)
+    found = undone(scene, run)
+    assert [(each["code"]) for each in found["kept"]] == ["changed_since"]
+    custom = scene.contents()["persons"][0]["custom_fields"]
+    assert (custom["Role"], custom["City"]) == ("by hand", "old")
+
+
+def test_undoing_hands_its_values_on_to_a_later_run(scene: Scene) -> None:
+    """Undo the middle one, then the later one: the value is the first run's."""
+    scene.run([identify("u1", 1, name="Ada", role="first")])
+    middle = scene.run([identify("u1", 5, role="middle")]).run
+    last = scene.run([identify("u1", 9, role="last")]).run
+    found = undone(scene, middle)
+    assert [each["code"] for each in found["kept"]] == ["later_run"]
+    assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "last"
+    undone(scene, last)
+    assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "first"
+
+
+def test_only_the_kinds_that_are_named_are_undone(scene: Scene) -> None:
+    """Wrong leads, right persons."""
+    run = scene.run(EVENTS).run
+    assert undone(scene, run, "--kinds", "leads")["deleted"]["leads"] == 1
+    assert scene.names("persons") == ["Ada"] and not scene.contents()["leads"]
+
+
+def test_a_brake_stops_an_undo_before_its_first_write(scene: Scene) -> None:
+    """Exit code 4; nothing was deleted."""
+    run = scene.run(EVENTS).run
+    assert undo(scene, run, "--yes", "--max-deleted", "2").code == 4
+    assert scene.names("persons") == ["Ada"]
+
+
+def test_nobody_to_ask_is_a_mistake(scene: Scene) -> None:
+    """A script says --yes."""
+    run = scene.run(EVENTS).run
+    assert undo(scene, run).code == 2
+    assert scene.names("persons") == ["Ada"]
+
+
+@contextmanager
+def dies_at(number: int) -> Iterator[None]:
+    """The process dies at the journal's transaction of that number."""
+    begun, real = [0], Journal.transaction
+
+    @contextmanager
+    def transaction(journal: Journal) -> Iterator[None]:
+        begun[0] += 1
+        if begun[0] == number:
+            raise Killed
+        with real(journal):
+            yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "transaction", transaction)
+        yield
+
+
+@pytest.mark.slow
+def test_an_undo_that_is_killed_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
+    """At every transaction: the end is the same."""
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        scene = Scene(folder)
+        scene.run([identify("u9", 1, name="Zoe", role="old")])
+        before = scene.contents()
+        events: list[Event] = [*EVENTS, identify("u9", 8, role="new")]
+        run = scene.run(events).run
+        try:
+            with dies_at(number):
+                undone(scene, run)
+        except ValueError:  # it died without a word
+            undone(scene, run)
+            assert scene.contents() == before
+            continue
+        assert scene.contents() == before
+        break
+
+
+def test_the_cost_is_that_of_deleting_and_writing_alone(scene: Scene) -> None:
+    """At most 3.2 tokens a record created, 6.2 a lead, 6 an update, and the looks at what hangs on records."""
+    events = [identify(f"u{n}", n, name=f"P{n}") for n in range(1, 101)]
+    run = scene.run(events).run
+    before = scene.sandbox.tokens_spent
+    undone(scene, run)
+    overhead = 2 + 10 + 10 + 10 + 20  # who it is, the fields, deals, activities, notes
+    assert scene.sandbox.tokens_spent - before <= 3.2 * 100 + overhead
