@@ -106,7 +106,7 @@ def test_every_endpoint_is_complete_and_said_once() -> None:
         assert re.fullmatch(r"/api/v[12]/[A-Za-z]+(/\{id\})?(/[a-zA-Z]+)?", endpoint.path)
         assert endpoint.tokens in {1, 2, 3, 5, 6, 10, 20, 40}
         assert endpoint.search == ("earch" in endpoint.path)
-        assert endpoint.repeatable == (endpoint.method in {"GET", "PATCH"})
+        assert endpoint.repeatable == (endpoint.method in {"GET", "PATCH", "DELETE"})
 
 
 def test_every_call_of_the_tool_is_in_the_table() -> None:
