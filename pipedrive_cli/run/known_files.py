@@ -22,6 +22,7 @@ from pipedrive_cli.config.mapping_line import NewRecords
 from pipedrive_cli.config.model import Privacy, Values
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
+from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file
 from pipedrive_cli.events.cloud import CloudObject
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
@@ -120,7 +121,7 @@ class KnownFiles:
                 now = None
         if now is not None:
             self._torn[source.name] = now
-        return now is not None and self.journal.torn_file(source.name) == now
+        return now is not None and torn_file(self.journal, source.name) == now
 
     def keep(self, complete: Iterable[str]) -> None:
         """Remembers the sources that were read to their end with nothing failed or pending; in a transaction.
@@ -128,7 +129,7 @@ class KnownFiles:
         Those that break off are remembered, too: as long as they do, that is told.
         """
         complete = list(complete)
-        self.journal.keep_torn_files(self._torn, complete)
+        keep_torn_files(self.journal, self._torn, complete)
         if not self.whole:
             return
         for known in self._moved:

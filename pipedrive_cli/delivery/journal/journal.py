@@ -291,16 +291,6 @@ class Journal:
         """Remembers a file that was read to its end."""
         self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", known)
 
-    def torn_file(self, path: str) -> bytes | None:
-        """The digest of the file at `path` when a run last saw it break off; None: none did, or it has an end now."""
-        row = self._db.execute("SELECT digest FROM torn_files WHERE path = ?", (path,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def keep_torn_files(self, torn: Mapping[str, bytes], ended: Iterable[str]) -> None:
-        """Remembers the digests of files that break off, by path, and forgets those that have an end now."""
-        self._db.executemany("DELETE FROM torn_files WHERE path = ?", [(path,) for path in ended])
-        self._db.executemany("INSERT OR REPLACE INTO torn_files VALUES (?, ?)", torn.items())
-
     # -- records
 
     def known(self, kind: Kind, keys: Sequence[str]) -> dict[str, int | str]:
