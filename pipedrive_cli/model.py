@@ -69,7 +69,9 @@ ComplaintCode: TypeAlias = Literal[
     "says_nothing", "placeholder_id",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed",
     # the record
-    "missing_name", "person_not_found", "person_unknown", "alias_unknown", "alias_same", "alias_gone",
+    "missing_name", "person_not_found", "person_unknown",
+    "organization_ambiguous", "organization_name_there", "recognised_by_name", "company_not_linked",
+    "alias_unknown", "alias_same", "alias_gone",
     "alias_reused", "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email",
     "made_anew", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",

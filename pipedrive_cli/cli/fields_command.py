@@ -6,22 +6,26 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from pipedrive_cli.cli.json_errors import prints_errors
-from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Field
 from pipedrive_cli.report.console import show_note
+from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.tables import show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.account import with_pins
 from pipedrive_cli.run.connection import connected, whose_key
 from pipedrive_cli.run.custom_fields import WantedField, create_fields, custom_fields, missing_fields, read_types
+from pipedrive_cli.run.new_options import WantedOptions, add_options, lacking_options
 
 
 @prints_errors()
@@ -42,13 +46,31 @@ def show_fields(config_file: Path, kind: str | None, *, as_json: bool) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `fields create` was asked for: types of fields, and with `options` what the events of `sources` need."""
+
+    types: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    options: bool = False
+
+
 @prints_errors()
-def make_fields(config_file: Path, types: Sequence[str], *, yes: bool, as_json: bool) -> int:
-    """Makes the fields that the config names and the account lacks, after somebody has agreed."""
+def make_fields(config_file: Path, asked: Asked, *, yes: bool, as_json: bool) -> int:
+    """Makes the fields that the config names and the account lacks, and options, after somebody has agreed."""
+    if asked.options != bool(asked.sources):
+        hint = "name the events: fields create exports/ --options"
+        raise UserMistake("--options and events belong together", code="usage", hint=hint)
     config = load(config_file, os.environ)
-    made = asyncio.run(_create(config, types, lambda wanted: yes or _ask_to_make(wanted)))
+    made = asyncio.run(_create(config, asked.types, lambda wanted: yes or _ask_to_make(wanted)))
+    added: list[WantedOptions] = []
+    if asked.options:
+        sources = resolve_sources(asked.sources, standard_input(), note=show_note)
+        added = asyncio.run(_add_options(config, sources, lambda wanted: yes or _ask_to_add(wanted)))
     if as_json:
-        print_json({"version": 1, "created": [{"kind": kind, **_plain(field)} for kind, field in made]})
+        created = [{"kind": kind, **_plain(field)} for kind, field in made]
+        options = [{"kind": w.kind, "name": w.field.name, "key": w.field.key, "options": list(w.labels)} for w in added]
+        print_json({"version": 1, "created": created, **({"options": options} if asked.options else {})})
     elif made:
         show_table(("of", "name", "key", "type"), [(kind, *_cells(field)[:3]) for kind, field in made])
     return 0
@@ -73,6 +95,34 @@ async def _create(
             show_note("nothing was made")
             return []
         return [(each.kind, await create_fields(connection, each)) for each in wanted]
+
+
+async def _add_options(
+    config: Config, sources: Sequence[Source], agreed: Callable[[Sequence[WantedOptions]], bool]
+) -> list[WantedOptions]:
+    async with connected(config) as connection:
+        pinned = with_pins(await whose_key(connection), config).pinned
+        wanted = await lacking_options(connection, config, sources, pinned)
+        if not wanted:
+            show_note("the fields have every option that these events need")
+            return []
+        if not agreed(wanted):
+            show_note("no option was made")
+            return []
+        for each in wanted:
+            await add_options(connection, each)
+    show_note(f"made {count(sum(len(each.labels) for each in wanted), 'option')}")
+    return wanted
+
+
+def _ask_to_add(wanted: Sequence[WantedOptions]) -> bool:
+    for each in wanted:
+        labels = ", ".join(f"{visible_text(label)} ({events:,})" for label, events in each.labels.items())
+        show_note(f"{each.kind}: {visible_text(each.field.name)} lacks {labels}")
+    number = count(sum(len(each.labels) for each in wanted), "option")
+    if not sys.stdin.isatty():
+        raise UserMistake(f"{number} would be made, and nobody is there to agree", code="usage", hint="add --yes")
+    return typer.confirm(f"Make {number} in Pipedrive?", err=True)
 
 
 def _ask_to_make(wanted: Sequence[WantedField]) -> bool:

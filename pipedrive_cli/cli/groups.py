@@ -174,8 +174,18 @@ def list_fields(
     return fields_command.show_fields(config or DEFAULT_CONFIG, kind, as_json=as_json)
 
 
-@fields.command("create", cls=PlainCommand, epilog=epilog("fields create", "fields create --type 'Plan=enum:Free,Pro'"))
+@fields.command(
+    "create",
+    cls=PlainCommand,
+    epilog=epilog("fields create", "fields create --type 'Plan=enum:Free,Pro'", "fields create exports/ --options"),
+)
 def create_fields(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE...]", help="With --options: the events that need them.")
+    ] = None,
+    options: Annotated[
+        bool, typer.Option("--options", help="Also make the options that the events need and a field lacks.")
+    ] = False,
     types: Annotated[
         list[str] | None,
         typer.Option(
@@ -191,4 +201,5 @@ def create_fields(
     """Make the fields that the config names and the account lacks. It looks first and makes nothing twice."""
     from pipedrive_cli.cli import fields_command  # noqa: PLC0415 - the other commands need none of it
 
-    return fields_command.make_fields(config or DEFAULT_CONFIG, types or (), yes=yes, as_json=as_json)
+    asked = fields_command.Asked(tuple(types or ()), tuple(sources or ()), options=options)
+    return fields_command.make_fields(config or DEFAULT_CONFIG, asked, yes=yes, as_json=as_json)

@@ -95,6 +95,7 @@ class InitRun:
         given = traits.read_maps(options.maps)
         if options.from_rudderstack is not None:
             self._settings = read_settings(options.from_rudderstack)
+            self._tell_of_strangers()
         self._may_write()
         address, key = self._address_and_key()
         access = None
@@ -149,6 +150,15 @@ class InitRun:
         if first_case(sources, config, str(self.options.config_file), account, path):
             command = f"pipedrive-cli test {shlex.quote(str(path))}"
             show_note(f"Wrote {path}: a first case for tests of this config, with values masked. `{command}` runs it.")
+
+    def _tell_of_strangers(self) -> None:
+        """Says what is taken over of `enableUserCreation`."""
+        if self._settings.create_persons == "none":
+            show_note(
+                "Note: RudderStack's settings do not switch enableUserCreation on, so that destination created nobody. "
+                "The config says the same (identity.create_persons: none): events of unknown persons are skipped. "
+                "Change it to all, or to identify, if persons are to be created."
+            )
 
     def _may_write(self) -> None:
         """Asks before a config is replaced; raises UserMistake where nobody can be asked or the folder is missing."""
@@ -256,8 +266,11 @@ class InitRun:
 
         proposed = (account.default_currency if account else None) or traits.NOTHING
         amounts = count(found.amounts_without_currency, "event")
-        show_note(f"{amounts} with an amount and no currency. Without one no value is sent.")
-        return self.conversation.ask_until("The currency that is meant (- for none)", read, proposed)
+        show_note(
+            f"{amounts} with an amount or price and no currency. Such events are rejected with it, unless the config "
+            "says which currency is meant, for every kind of record (values.currency)."
+        )
+        return self.conversation.ask_until("Currency of amounts without one (- for none)", read, proposed)
 
     def _make_fields(self, access: entry.Access, config: Config, choice: MappingChoice) -> CreatedFields:
         """Makes the fields that the account lacks, if somebody agrees."""

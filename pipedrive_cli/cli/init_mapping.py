@@ -20,7 +20,7 @@ from pipedrive_cli.report.tables import show_rows
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.setup.choosing import GIVEN, KEPT_OUT, ChoiceRow, MappingChoice, named_row, with_new_field
 from pipedrive_cli.setup.new_fields import guess_type
-from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, id_field, wrong_id_field
+from pipedrive_cli.setup.proposals import NEW_ID_FIELDS, Reason, id_field, wrong_id_field
 from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
@@ -30,6 +30,7 @@ VALUES_LENGTH = 28
 NAME_LENGTH = 40
 UNMAPPED_SHOWN = 25  # the most frequent traits of each kind
 NOTHING = "-"
+MERELY_ALIKE: Reason = "similar name"
 
 
 def read_maps(written: Iterable[str]) -> dict[Kind, dict[str, str]]:
@@ -81,7 +82,7 @@ def choose_id(conversation: Conversation, kind: Kind, given: str | None, account
     if there:
         question = f"Text field on {kind} that holds your {ID_OF[kind]}"
     else:
-        question = f"Text field on {kind} for your {ID_OF[kind]}; none seems to be there, this one can be made"
+        question = f"Text field on {kind} for your {ID_OF[kind]}; none seems to be there, one of any name can be made"
 
     def read(answer: str) -> str:
         if wrong := wrong_id_field(kind, answer, account):
@@ -100,7 +101,9 @@ def discuss(conversation: Conversation, choice: MappingChoice) -> None:
     if not choice.rows:
         return
     while True:
-        answer = conversation.ask_text("Enter takes the mapping as it is, a number changes that line, - maps nothing")
+        answer = conversation.ask_text(
+            "Enter takes the mapping as it is, a number changes or confirms that line, - maps nothing"
+        )
         if not answer:
             break
         if answer == NOTHING:
@@ -143,7 +146,8 @@ def accept_new(choice: MappingChoice) -> None:
 
 
 def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[MappedTrait]]:
-    """The lines of the mapping by kind. Unless `all_of_them` are active, unsure lines become comments."""
+    """The lines of the mapping by kind. Unless `all_of_them` are active, unsure lines become comments, and names that
+    are merely alike do in any case."""
     found: dict[Kind, list[MappedTrait]] = {}
     unmapped: Counter[Kind] = Counter()
     for row in choice.rows:
@@ -151,7 +155,9 @@ def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[Mappe
         seen = f"in {count(row.trait.count, 'event')}" if row.trait.count else "in no event looked at"
         if row.field is not None:
             words = [seen, row.why, *([f"a new field, {row.make}"] if row.make and row.why != "a new field" else [])]
-            kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), all_of_them or row.sure))
+            # A name that is merely alike is offered: whoever means it says so, by the number of its line.
+            active = row.sure or (all_of_them and row.why != MERELY_ALIKE)
+            kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), active))
         elif (new := row.proposal) is not None and new.new_name and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
             unmapped[row.trait.kind] += 1
             note = f"{seen}; no field yet ({new.new_type})"
@@ -228,7 +234,8 @@ def _cells(row: ChoiceRow, *, asked: bool) -> tuple[str, str, str, str, str]:
         VALUES_LENGTH,
     )
     name = visible_text(row.trait.path, NAME_LENGTH)
-    comment = "" if asked or row.sure or row.field is None else "left as a comment: "
+    taken = row.sure or row.field is None or (asked and row.why != MERELY_ALIKE)
+    comment = "" if taken else "left as a comment: "
     return name, f"{row.trait.count:,}", values, visible_text(row.field or NOTHING, NAME_LENGTH), comment + _remark(row)
 
 

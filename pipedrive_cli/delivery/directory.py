@@ -12,6 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -36,9 +37,13 @@ from pipedrive_cli.pipedrive.catalog import (
 )
 from pipedrive_cli.pipedrive.contacts import email_form
 from pipedrive_cli.pipedrive.pages import Pages
+from pipedrive_cli.text_forms import caseless_form
 
 # What is kept of a record's standard fields beside those that the config maps.
 _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
+
+
+NAMED: Final[frozenset[Kind]] = frozenset({"organizations", "products"})  # known by name where they have no key
 
 
 class WantedFields:
@@ -68,11 +73,13 @@ class WantedFields:
         return SeenRecord(int(data["id"]), self.key_of(kind, values), values.get("update_time"), kept)
 
     def key_of(self, kind: Kind, values: Values) -> str | None:
-        """The record key among a record's values; a product without a code is known by its name."""
+        """The record key among a record's values; a product without a code, or an organization without a group id, is
+        known by its name."""
         address = self._keys.get(kind)
         key = None if address is None else values.get(address)
-        if kind == "products" and (key is None or key == "") and values.get("name"):
-            key = name_key(values["name"])
+        if kind in NAMED and (key is None or key == "") and values.get("name"):
+            name = values["name"]
+            key = name_key(caseless_form(str(name)) if kind == "organizations" else name)
         return str(key) if isinstance(key, str | int | float) else None
 
 
@@ -175,6 +182,8 @@ class Directory:
         if effect.email is not None:
             return await self._by_email(effect.email)
         key = effect.key if effect.key is not None else name_key(effect.name)
+        if effect.unasked:
+            return tuple(self._journal.seen_ids(effect.kind, key))
         own = self._journal.known(effect.kind, [key]).get(key)
         if own is not None and own != effect.denied:
             return (int(own),)
@@ -183,7 +192,8 @@ class Directory:
             ids = await self._find(effect, key)
         if effect.denied is not None:
             ids = [record for record in ids if record != effect.denied]
-        self.warn_of_twins(effect.kind, key)
+        if effect.key is not None or effect.kind != "organizations":  # of one name there may well be several
+            self.warn_of_twins(effect.kind, key)
         return tuple(ids)
 
     async def _confirmed(self, kind: Kind, seen: Callable[[], list[int]]) -> list[int]:
@@ -378,7 +388,7 @@ class Directory:
 
     async def _look_up(self, effect: Find, key: str) -> list[int]:
         """Looks up by exact search. A GET verifies each hit, which may be in any custom field and in any case."""
-        by = "name" if effect.key is None and effect.kind == "products" else None
+        by = "name" if effect.key is None and effect.kind in NAMED else None
         term = effect.key if effect.key is not None else str(effect.name)
         pages, cursor = Pages(), None
         while True:

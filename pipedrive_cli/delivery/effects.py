@@ -22,7 +22,7 @@ RecordId: TypeAlias = int | str
 
 
 class Find(msgspec.Struct, frozen=True):
-    """Which living records bear this key (or exact name)? Answer: ids, oldest first.
+    """Which living records bear this key (or a name, among those without a key)? Answer: ids, oldest first.
 
     With `email`: which living persons have it that are nobody's, neither by a user id nor by what we know of them?
     `unasked`: what is known without a request will do.
@@ -197,6 +197,7 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     rules: PrecedenceRules
     key_address: Mapping[Kind, str | None]
     match_email: bool = True
+    match_organizations: bool = False  # by name
     skip_unknown: bool = False  # events by somebody unknown are skipped, not rejected
     alias: Literal["merge", "rekey", "skip"] = "merge"
     deleted: Literal["recreate", "skip"] = "recreate"

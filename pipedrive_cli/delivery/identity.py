@@ -35,7 +35,8 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.outcomes import in_one, reject_aliases, skip_deleted
+from pipedrive_cli.delivery.organizations import adopt_by_name, ambiguous
+from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
@@ -57,6 +58,7 @@ class Resolution:
     unsaved: list[PendingAlias] = field(default_factory=list)
     refused_aliases: list[PendingAlias] = field(default_factory=list)
     merged: bool = False
+    ambiguous: tuple[int, ...] = ()  # organizations of the job's name, where several have it
     _settled: Aliases = field(init=False)  # those that earlier windows or runs have settled
     _survivors: dict[int, int] = field(default_factory=dict)  # merged here: loser -> survivor
     _carriers: set[str] | None = None  # ids whose changes wait in this job, or those of a former id of theirs
@@ -302,6 +304,7 @@ class Resolution:
         elif record is None and self.job.name is not None:
             ids = yield Find(self.job.kind, name=self.job.name)
             record = ids[0] if ids else None
+            self.ambiguous = ids if len(ids) > 1 and self.job.kind == "organizations" else ()
         former = [key for key in self.job.keys if key != self.job.key]
         if not isinstance(record, int):
             return Target(None, RecordState(), unsaved_aliases=self.unsaved)
@@ -369,6 +372,9 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
     if resolution.refused_aliases:
         changes = yield from _deliver_refused(resolution, changes)
     target = yield from resolution.find_target()
+    if resolution.ambiguous:
+        yield end_all(job.kind, changes, (), Outcome.SKIPPED, ambiguous(resolution.ambiguous))
+        return None
     carried_over = target.state.carried_over or target.state.carried_contacts
     if not changes and target.id is None:
         if target.unsaved_aliases:  # the changes of their previous ids were rejected
@@ -386,6 +392,8 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
         target.state, target.was_deleted = recreated_state, True
     elif target.id is None and job.kind == "persons" and settings.match_email:
         yield from adopt(job, target, changes, settings)
+    elif target.id is None and job.kind == "organizations" and job.key is not None:
+        yield from adopt_by_name(job, target, changes, settings)
     return (yield from upsert(job, target, changes, settings))
 
 

@@ -277,9 +277,11 @@ def _resolve_link(
         return
     del candidates.fields["organization"]
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
+    told = outcome is Outcome.SKIPPED and link.value.key is None and link.value.name is not None
     for pending in link.changes:
         refused[id(pending)] = outcome
-        complaints.append((pending.event, depends_on(outcome, "its organization")))
+        if not told:  # the organization's own change has said why
+            complaints.append((pending.event, depends_on(outcome, "its organization")))
 
 
 def _end_missing(

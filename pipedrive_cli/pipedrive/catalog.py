@@ -6,7 +6,7 @@ field types. Costs, limits and names are from Pipedrive's OpenAPI files (v1 and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -102,6 +102,7 @@ class KindFacts:
     search: Endpoint
     list_fields: Endpoint
     create_field: Endpoint
+    create_options: Endpoint
     key_search: str  # the `fields` of a search by record key
     links: Mapping[str, str] = field(default_factory=dict)  # address -> body key
     creation_only: frozenset[str] = frozenset()  # body keys that an update refuses
@@ -120,6 +121,7 @@ def _v2(kind: Kind, entity: str, key_search: str, **more: Any) -> KindFacts:
         search=Endpoint("GET", f"{path}/search", 20, kind, search=True),
         list_fields=Endpoint("GET", f"/api/v2/{entity}Fields", 10, kind),
         create_field=Endpoint("POST", f"/api/v2/{entity}Fields", 5, kind),
+        create_options=Endpoint("POST", f"/api/v2/{entity}Fields/{{id}}/options", 5, kind),
         key_search=key_search,
         **more,
     )
@@ -142,6 +144,7 @@ FACTS: Mapping[Kind, KindFacts] = {
         search=Endpoint("GET", "/api/v2/leads/search", 20, "leads", search=True),
         list_fields=Endpoint("GET", "/api/v2/dealFields", 10, "leads"),
         create_field=Endpoint("POST", "/api/v2/dealFields", 5, "leads"),
+        create_options=Endpoint("POST", "/api/v2/dealFields/{id}/options", 5, "leads"),
         key_search="custom_fields",
         links={"organization": "organization_id", "person": "person_id"},
         creation_only=frozenset({"origin_id"}),
@@ -168,7 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         for facts in FACTS.values()
         for endpoint in (
             *(facts.create, facts.update, facts.delete, facts.get, facts.list, facts.search),
-            *(facts.list_fields, facts.create_field),
+            *(facts.list_fields, facts.create_field, facts.create_options),
         )
     ),
     *(ARCHIVED_LEADS, MERGE, LEAD_LABELS, CURRENCIES, USERS, ME),
@@ -186,6 +189,7 @@ class Call(msgspec.Struct, frozen=True):
     id: int | str | None = None
     query: Mapping[str, str] = {}
     body: Mapping[str, Any] | None = None
+    rows: Sequence[Mapping[str, Any]] | None = None  # a body that is a list, in place of an object
 
     @property
     def path(self) -> str:
@@ -313,6 +317,11 @@ def create_field(kind: Kind, name: str, type: str, options: Iterable[str] = ()) 
     if labels := [{"label": label} for label in options]:
         body["options"] = labels
     return Call(FACTS[kind].create_field, body=body)
+
+
+def create_options(kind: Kind, key: str, labels: Iterable[str]) -> Call:
+    """New options of a custom field of type enum or set; all of them or none."""
+    return Call(FACTS[kind].create_options, key, rows=[{"label": label} for label in labels])
 
 
 def me() -> Call:

@@ -16,7 +16,7 @@ import json
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -155,8 +155,8 @@ class Client:
         # Made by hand: `AsyncClient.build_request` takes 60 µs to merge URLs, headers and cookies, and a request that
         # is given its content instead of a stream takes 25 µs to find out its headers.
         content, headers = b"", self._headers
-        if call.body is not None:
-            content = _encoded(call.body)
+        if (sent := call.body if call.rows is None else call.rows) is not None:
+            content = _encoded(sent)
             length = b"%d" % len(content)
             headers = [*headers, (b"content-type", b"application/json"), (b"content-length", length)]
         stream = httpx.ByteStream(content)
@@ -223,7 +223,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes:
+def _encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:

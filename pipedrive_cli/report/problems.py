@@ -131,6 +131,19 @@ _RECORDS: dict[str, Words] = {
         "nobody in Pipedrive bears this user id, and no event may create a person",
         "So the config says (`identity.create_persons: none`); `identify` lets identify events create.",
     ),
+    "organization_ambiguous": Words(
+        "several organizations have the name, and none of them was taken",
+        "Give the right one its group id, or merge them in Pipedrive.",
+    ),
+    "organization_name_there": Words(
+        "an organization was made, and another one of that name and without a group id is there",
+        "`identity.match_organizations: name` takes it over instead; merge the two in Pipedrive.",
+    ),
+    "recognised_by_name": Words("an organization that was there was taken over, by its name"),
+    "company_not_linked": Words(
+        "the trait company names an organization, and the person is linked to none",
+        "`identity.company: company` links them; `company: null` in fields.persons says that you know.",
+    ),
     "alias_unknown": Words(
         "the alias names a previous person whom nobody knows", "If that person comes later, the alias is applied then."
     ),

@@ -26,6 +26,7 @@ from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_prob
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
+from pipedrive_cli.run.mapping import with_companies
 from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.transform.targets import names_users
 
@@ -91,7 +92,7 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
         kinds.add("leads")
     if "leads" in kinds:
         kinds.add("persons")
-    return frozenset(kinds)
+    return with_companies(config, frozenset(kinds))
 
 
 @dataclass(slots=True)
@@ -169,7 +170,7 @@ class AccountCheck:
             if sources:
                 sample = self._sample(sources)
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
-                kinds |= sample.kinds
+                kinds |= with_companies(self.config, sample.kinds)
                 ids = sample.ids
         finally:
             self._found = self._account(account, connection)
@@ -189,7 +190,7 @@ class AccountCheck:
             return  # what the key may not read is told elsewhere
 
     async def _learn_more(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> Account:
-        await self._learn(knowledge, kinds)
+        await self._learn(knowledge, with_companies(self.config, kinds))
         return knowledge.account
 
     async def _learn(self, knowledge: AccountKnowledge, kinds: frozenset[Kind]) -> None:

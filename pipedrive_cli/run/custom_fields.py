@@ -48,7 +48,7 @@ async def custom_fields(connection: Connection, kinds: Iterable[Kind]) -> dict[K
     """The custom fields of each kind; leads have those of deals. Raises StopRun where Pipedrive does not show them."""
     found: dict[Kind, tuple[Field, ...]] = {}
     for kind in kinds:
-        found[kind] = tuple(field for field in await _fields(connection, kind) if field.custom)
+        found[kind] = tuple(field for field in await fields_of(connection, kind) if field.custom)
     return found
 
 
@@ -64,7 +64,7 @@ async def missing_fields(
     near: list[str] = []
     for kind, names in field_names(config).items():
         lacking = [name for name in names if not is_key(name)]
-        fields = await _fields(connection, kind) if lacking else ()
+        fields = await fields_of(connection, kind) if lacking else ()
         account = Account(fields={kind: fields}, pinned=pinned or {})
         for name in lacking:
             alike = [field for field in fields if caseless_form(field.name) == caseless_form(name)]
@@ -88,7 +88,7 @@ async def create_fields(connection: Connection, wanted: WantedField) -> Field:
         answer = await connection.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
     except Doubt:
         # The field is there by now, or a second `fields create` finds it missing and makes it.
-        for field in await _fields(connection, wanted.kind):
+        for field in await fields_of(connection, wanted.kind):
             if field.custom and field.name == wanted.name:
                 return field
         raise StopRun(
@@ -142,7 +142,7 @@ def _bad_type(text: str, why: str, hint: str) -> UserMistake:
     return UserMistake(f"--type {text}: {why}", code="usage", hint=hint)
 
 
-async def _fields(connection: Connection, kind: Kind) -> tuple[Field, ...]:
+async def fields_of(connection: Connection, kind: Kind) -> tuple[Field, ...]:
     try:
         return await read_fields(connection.send, kind)
     except Failure as failure:

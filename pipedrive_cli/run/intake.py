@@ -283,7 +283,7 @@ class Intake:
                     self._end_denied(entry.place)
                     continue
                 body = None if self.spool is None else entry.body() if key else entry.raw
-                self._end_at_once(key, entry.identity or "", entry.place, body, event, cut=entry.cut)
+                self._end_at_once(key, entry.identity or "", entry.place, body, self.mapping.told(event), cut=entry.cut)
                 continue
             if filters and not passes(event, filters):
                 live_figures.filtered += 1

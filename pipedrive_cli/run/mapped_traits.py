@@ -49,7 +49,7 @@ class MappedTraits:
     def add_event(self, event: Event, complaints: Sequence[Complaint]) -> list[Trait | None]:
         """Counts what one event brings. Returns the mapped trait that each complaint is about, if any."""
         places: dict[str, Kind] = {}
-        for kind, where, objects in _objects_of(event):
+        for kind, where, objects in objects_of(event):
             places[where] = kind
             mapped = self._mapped[kind]
             for traits in objects:
@@ -130,7 +130,7 @@ def _remedy(target: FieldTarget) -> str:
     return "mend the values, or map the trait to a field of a fitting type"
 
 
-def _objects_of(event: Event) -> Iterator[TraitObjects]:
+def objects_of(event: Event) -> Iterator[TraitObjects]:
     """The kinds of record whose traits an event has, and the objects that hold these."""
     if event.type == "identify":
         yield "persons", "traits.", (event.traits,)

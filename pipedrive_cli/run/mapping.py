@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
-from pipedrive_cli.model import KINDS, Consent, Event, Kind, Transformed
+from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
@@ -40,6 +40,11 @@ def kinds_of(event: Event) -> frozenset[Kind]:
     if event.type == "track":
         return _PRODUCTS if caseless_form(event.name or "") in _PRODUCT_EVENTS else _LEADS
     return _NEEDS.get(event.type, _NOTHING)
+
+
+def with_companies(config: Config, kinds: frozenset[Kind]) -> frozenset[Kind]:
+    """These kinds, and organizations where events about persons name them (`identity.company`)."""
+    return kinds | {"organizations"} if config.identity.company is not None and "persons" in kinds else kinds
 
 
 class AccountView(Protocol):
@@ -87,6 +92,10 @@ class RunMapping:
         """Whether an event with this consent must not be sent, whatever it asks for."""
         return self._compiled.denies(consent)
 
+    def told(self, complaint: Complaint) -> Complaint:
+        """A complaint about an event that could not be decoded, as reports may show it."""
+        return self._compiled.told(complaint)
+
     @property
     def _compiled(self) -> Transform:
         if self._transform is None:  # for an event of a type that needs nothing of the account
@@ -105,6 +114,7 @@ class RunMapping:
     async def prepare(self, kinds: frozenset[Kind]) -> None:
         """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written."""
         config = self.config
+        kinds = with_companies(config, kinds)
         self.kinds |= kinds
         await self._learn(kinds)
         problems = config_problems(config, self._known, self.kinds)

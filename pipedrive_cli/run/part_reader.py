@@ -121,8 +121,8 @@ class PartReader:
             if isinstance(event, Complaint):
                 if bodies:
                     body = entry.body() if key else entry.raw
-                identity = entry.identity or ""
-                rows.append(ReadEvent(key, identity, entry.line, entry.index, body=body, refusal=event, cut=entry.cut))
+                identity, told = entry.identity or "", self._transform.told(event)
+                rows.append(ReadEvent(key, identity, entry.line, entry.index, body=body, refusal=told, cut=entry.cut))
                 continue
             kinds = kinds_of(event)
             if not kinds <= ready:

@@ -129,7 +129,7 @@ class Sample:
                 self._count(msgspec.structs.replace(entry, identity=None), None, [(DENIED, None)])
                 continue
             if isinstance(event, Complaint):
-                self._count(entry, None, [(event, None)])
+                self._count(entry, None, [(transform.told(event), None)])
                 continue
             self._note_ids(event)
             if not (kinds := kinds_of(event)) <= self.kinds:

@@ -59,6 +59,7 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
         rules,
         key_address,
         match_email=config.identity.match_email,
+        match_organizations=config.identity.match_organizations == "name",
         skip_unknown=config.identity.creating == "none",
         alias="merge" if config.identity.alias == "skip" else config.identity.alias,
         deleted=config.delivery.deleted,

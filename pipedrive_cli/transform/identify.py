@@ -7,6 +7,7 @@ from typing import Any
 
 from pipedrive_cli.model import Change, Event, Rank, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
+from pipedrive_cli.transform.company import UNLINKED, USUAL, company_changes
 from pipedrive_cli.transform.persons import person_of, read_traits, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
@@ -20,7 +21,14 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
     traits = _all_traits(event, rules)
     fields, emails, phones, creation = read_traits(traits, "traits.", event, rules, notes)
     change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation, may_create=rules.creating != "none")
-    return Transformed((change,), None, tuple(notes.complaints), tuple(notes.dropped))
+    changes: tuple[Change, ...] = (change,)
+    if rules.company is not None:
+        organization = company_changes(event, person, traits, rules.company, notes, may_create=change.may_create)
+        # The organization first, so that it is there for the link.
+        changes = (*organization[:1], change, *organization[1:])
+    elif rules.tells_company and not says_nothing(traits.get(USUAL)):
+        notes.count_problem("company_not_linked", UNLINKED, f"traits.{USUAL}")
+    return Transformed(changes, None, tuple(notes.complaints), tuple(notes.dropped))
 
 
 def _all_traits(event: Event, rules: MappingRules) -> Mapping[str, Any]:

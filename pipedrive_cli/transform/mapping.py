@@ -109,6 +109,11 @@ class Notes(msgspec.Struct):
         if len(self.dropped) < MOST:
             self.dropped.append((kind, name))
 
+    def use_trait(self, kind: Kind, name: str) -> None:
+        """Takes back that no mapping names a trait: something else reads it."""
+        if (kind, name) in self.dropped:
+            self.dropped.remove((kind, name))
+
     def _add(self, complaint: Complaint) -> None:
         # No doubles: a bad currency of an order would be reported for each of its products.
         if len(self.complaints) < MOST and complaint not in self.complaints:

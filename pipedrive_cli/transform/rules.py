@@ -20,6 +20,7 @@ from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.contacts import email_address, email_form, phone_form, phone_number
 from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_reader
+from pipedrive_cli.transform.company import USUAL
 from pipedrive_cli.transform.filters import Routes
 from pipedrive_cli.transform.mapping import FieldMap, MappingSection, Notes
 from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
@@ -45,6 +46,8 @@ class MappingRules:
     """
 
     persons: FieldMap
+    company: str | None
+    tells_company: bool  # whether an event that names a company is told that nothing is linked
     organizations: FieldMap
     leads: FieldMap
     viewed: FieldMap
@@ -77,11 +80,13 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
         return FieldMap(kind, section(config, account, kind, fixed), nothing)
 
     return MappingRules(
-        persons=compiled("persons", PERSON_TRAITS),
+        persons=compiled("persons", (*PERSON_TRAITS, *_company_traits(config))),
         organizations=compiled("organizations", ORGANIZATION_TRAITS),
         leads=compiled("leads", (*LEAD_PROPERTIES, *title.properties)),
         viewed=compiled("products", PRODUCT_PROPERTIES),
         ordered=compiled("products", ORDERED_PROPERTIES),
+        company=config.identity.company,
+        tells_company=not any(trait.partition(".")[0] == USUAL for trait in config.fields.persons),
         integrations=config.events.integrations,
         routes=Routes(config.events.include, config.events.exclude),
         use_anonymous=config.identity.anonymous == "use",
@@ -95,6 +100,11 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
         reading=reading,
         nothing=nothing,
     )
+
+
+def _company_traits(config: Config) -> tuple[str, ...]:
+    company = config.identity.company
+    return () if company is None else (f"{company}.id", f"{company}.name")
 
 
 def section(config: Config, account: Account | None, kind: Kind, fixed: Iterable[str]) -> MappingSection:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.model import Complaint, Consent, Event, Kind, Outcome, Transformed
+from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Outcome, Transformed
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
@@ -53,6 +53,7 @@ class Transform:
     def __init__(self, config: Config, account: Account | None) -> None:
         self._rules = compile_rules(config, account)
         self._consent = consent_rules(config)
+        self._masks = any(line.mask for kind in KINDS for line in config.fields.lines(kind).values())
         self.user_id_address = _address("persons", config.identity.user_id_field, account)
         self.group_id_address = _address("organizations", config.identity.group_id_field, account)
         rules = self._rules
@@ -78,6 +79,10 @@ class Transform:
     def denies(self, consent: Consent | None) -> bool:
         """Whether an event with this consent must not be sent."""
         return self._consent.denies(consent)
+
+    def told(self, complaint: Complaint) -> Complaint:
+        """A complaint about an event that could not be decoded, without the value if the config masks any."""
+        return msgspec.structs.replace(complaint, value=None) if self._masks and complaint.value else complaint
 
     def transform(self, event: Event) -> Transformed:
         """The changes that one event asks for. Consent is checked before all that the config says."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -200,3 +202,39 @@ def test_events_reach_fields_that_were_made(tmp_path: Path) -> None:
         ended = pipedrive_cli("replay", file, "-c", config, "--state", tmp_path / "j.sqlite")
     assert ended.code == 0, ended.err
     assert sandbox.contents()["persons"][0]["custom_fields"] == {"Our id": "u", "Role": "CTO"}
+
+
+def test_options_that_events_need_are_made_once(tmp_path: Path) -> None:
+    """Each once, however it is spelled; what a map says, and every item of a list; what says nothing is no option."""
+    sandbox = empty()
+    sandbox.add_field("persons", name="Our id")
+    sandbox.add_field("persons", name="Plan", field_type="enum", options=("Pro",))
+    sandbox.add_field("persons", name="Tags", field_type="set", options=("a",))
+    traits: list[dict[str, Any]] = [
+        {"plan": "pro", "tags": ["a", "new one"]},
+        {"plan": "Gold", "tags": "a, b"},
+        {"plan": "Gold ", "tags": "n/a"},
+        {"plan": "", "tags": None},
+    ]
+    events = tmp_path / "events.ndjson"
+    events.write_text(
+        "".join(
+            json.dumps({"type": "identify", "userId": f"u{n}", "traits": each}) + "\n" for n, each in enumerate(traits)
+        )
+    )
+    mapping = "  persons:\n    plan: {field: Plan, map: {Gold: Golden}, other: keep}\n    tags: Tags\n"
+    with served(sandbox) as url:
+        config = written_config(tmp_path, f"{account(url)}identity: {{user_id_field: Our id}}\nfields:\n{mapping}")
+        refused = pipedrive_cli("fields", "create", events, "--options", "-c", config)
+        made = pipedrive_cli("fields", "create", events, "--options", "-c", config, "--yes", "--json")
+        again = pipedrive_cli("fields", "create", events, "--options", "-c", config, "--yes", "--json")
+        alone = pipedrive_cli("fields", "create", "--options", "-c", config)
+        assert pipedrive_cli("check", events, "-c", config).code == 0
+    assert (refused.code, "Golden (2)" in refused.err, alone.code) == (2, True, 2)
+    assert sorted((row["name"], row["options"]) for row in made.json["options"]) == [
+        ("Plan", ["Golden"]),
+        ("Tags", ["new one", "b"]),
+    ]
+    assert again.json["options"] == []
+    options = {field.name: field.options for field in sandbox.account.fields["persons"].custom.values()}
+    assert [option.label for option in (options["Tags"] or {}).values()] == ["a", "new one", "b"]

@@ -135,7 +135,8 @@ def test_somebody_is_asked_for_what_is_needed(folder: Path, url: str, sandbox: S
     config = load(folder / "config.yaml", {})
     assert config.pipedrive.api_token_file == token
     assert config.fields.persons["shoeSize"] == "Shoe size"
-    assert config.fields.organizations == {"emplyees": "Employees"}
+    assert config.fields.organizations == {}  # a name that is merely alike is offered, and not taken on Enter
+    assert "# emplyees: Employees" in (folder / "config.yaml").read_text(encoding="utf-8")
     assert config.values.currency == "EUR"
     assert "RudderStack group id" in names(sandbox, "organizations")
     assert "config.yaml is in order." in ended.out
@@ -271,7 +272,8 @@ def test_rudderstacks_settings_are_taken_over(folder: Path, url: str, sandbox: S
     assert ended.code == 0, ended.err
     config = load(folder / "config.yaml", {})
     assert (config.identity.user_id_field, config.identity.group_id_field) == ("Our id", "RudderStack group id")
-    assert not config.identity.create_missing_persons
+    assert config.identity.create_persons == "none"
+    assert "that destination created nobody" in ended.err
     assert config.fields.persons["role"] == "Role"
     assert "was emplyees meant?" in ended.err
     assert "gone" in ended.err

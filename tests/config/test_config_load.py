@@ -31,6 +31,7 @@ def test_the_example_needs_no_environment() -> None:
         "plan": "Plan",
         "address.city": "City",
         "$.context.campaign.source": "Source",
+        "company": None,
     }
     assert load(EXAMPLE, {"PIPEDRIVE_API_TOKEN": "abc"}).pipedrive.api_token == Secret("abc")
 

@@ -113,6 +113,10 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX befores_by_record ON befores (kind, id);
     """,
+    """
+    -- Organizations without a group id are known by their names: they are listed once more, with these.
+    DELETE FROM facts WHERE name = 'listing organizations';
+    """,
 )
 
 
