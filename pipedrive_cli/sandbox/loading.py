@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipedrive_cli.sandbox.account import DEFAULTS, Account
+from pipedrive_cli.sandbox.bodies import free_price
 from pipedrive_cli.sandbox.fields import Field, FieldSet, Option
 from pipedrive_cli.sandbox.records import Record
 from pipedrive_cli.sandbox.wire import JsonObject
@@ -72,13 +73,19 @@ def _record(account: Account, kind: str, row: Mapping[str, Any]) -> Record:
     if kind == "leads":
         given, custom = _parted(given, account.fields[kind])
     else:
-        custom = {key: value for key, value in (row.get("custom_fields") or {}).items() if value is not None}
+        shown = row.get("custom_fields")
+        shown = shown if isinstance(shown, Mapping) else {}
+        custom = {key: value for key, value in shown.items() if value is not None}
     values.update(given)
+    for name, key in (("emails", "value"), ("phones", "value"), ("prices", "currency"), ("label_ids", None)):
+        if name in values:
+            values[name] = _entries(values[name], key)
     for name in ("name", "title"):
         if name in values and not isinstance(values[name], str):
             values[name] = ""
     if kind == "products":
-        values["prices"] = [{key: v for key, v in price.items() if key != "product_id"} for price in values["prices"]]
+        prices = values["prices"] or [free_price(account.options.default_currency)]
+        values["prices"] = [{key: v for key, v in price.items() if key != "product_id"} for price in prices]
     now = account.clock.now().timestamp()
     record_id = row["id"] if kind == "leads" else number
     return Record(
@@ -106,10 +113,18 @@ def _joined(field: Field, parts: JsonObject) -> Any:
     return parts if len(parts) > 1 or field.type in {"monetary", "address", "daterange", "time", "timerange"} else value
 
 
+def _entries(listed: object, key: str | None) -> list[Any]:
+    """The entries of a list that can be some: an id, or with `key` an object that has a text there."""
+    entries = listed if isinstance(listed, list) else []
+    if key is None:
+        return [entry for entry in entries if isinstance(entry, int | str)]
+    return [entry for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get(key), str)]
+
+
 def _moment(text: object, otherwise: float) -> float:
     """Seconds since 1970 of a time as v1 or v2 writes it."""
     try:
         moment = datetime.fromisoformat(str(text))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return otherwise
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
