@@ -29,6 +29,7 @@ import msgspec
 _CODES_BY_FIELD = frozenset(
     {"bad_value", "refused_value", "refused_setting", "amount_without_currency", "says_nothing", "placeholder_id"}
     | {"other_mapping", "changed_by_hand"}
+    | {"zone_left_out"}
 )
 # What is wrong with a file as a whole: each file is one problem. No event is counted for it.
 FILE_PROBLEMS = frozenset(
@@ -67,7 +68,7 @@ ComplaintCode: TypeAlias = Literal[
     "consent_denied", "consent_ignored", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
     "says_nothing", "placeholder_id",
-    "products_missing", "bad_product", "bad_product_id", "product_unnamed",
+    "products_missing", "bad_product", "bad_product_id", "product_unnamed", "zone_left_out",
     # the record
     "missing_name", "person_not_found", "person_unknown",
     "organization_ambiguous", "organization_name_there", "recognised_by_name", "company_not_linked",
@@ -76,6 +77,7 @@ ComplaintCode: TypeAlias = Literal[
     "made_anew", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
     "other_mapping", "changed_by_hand",
+    "field_read_only",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",
 ]  # fmt: skip

@@ -31,6 +31,7 @@ from pipedrive_cli.delivery.precedence import (
     settled_forms,
 )
 from pipedrive_cli.model import Change, Contact, Kind, Rank, Value, Values
+from pipedrive_cli.pipedrive.bodies import contact_rows
 from pipedrive_cli.pipedrive.moments import rfc3339
 
 NAME_INPUTS = ("name", "first_name", "last_name")
@@ -364,7 +365,8 @@ def _decide_contacts(
     country = rules.country
     settled = set(state.added.get(name, ()))
     known = settled_forms(name, settled, country)
-    present = list(difference.body.get(name) or (seen.get(name) if seen is not None else None) or ())
+    # What older journals know of a record may have blank rows.
+    present = contact_rows(difference.body.get(name) or (seen.get(name) if seen is not None else None))
     there = {comparable(name, str(item.get("value", "")), country) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[PendingChange] = []

@@ -27,6 +27,7 @@ class Field(msgspec.Struct, frozen=True):
     type: str
     custom: bool = True
     options: tuple[Option, ...] = ()
+    writable: bool = True  # False: Pipedrive fills the field in itself, and refuses whoever writes it
 
     @property
     def address(self) -> str:

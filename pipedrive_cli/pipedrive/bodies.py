@@ -15,13 +15,13 @@ from pipedrive_cli.pipedrive.catalog import FACTS
 
 CUSTOM = "custom_fields."
 PRICE = "prices."
+CONTACTS = frozenset({"emails", "phones"})
 
 # The keys with which a price can be written; answers also have product_id.
 _PRICE_KEYS = ("currency", "price", "cost", "direct_cost", "notes")
 _NAME_PARTS = frozenset({"first_name", "last_name"})
 _LEAD_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _HIGHEST_ID = 2**63 - 1
-_CONTACTS = frozenset({"emails", "phones"})
 # What a key of an answer must be, where anything else says nothing.
 _SHAPES: Mapping[str, type] = {"update_time": str, "add_time": str, "origin_id": str}
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
@@ -46,7 +46,7 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
                 custom[address.removeprefix(CUSTOM)] = value
         elif address.startswith(PRICE):
             prices.append(_price_row(address.removeprefix(PRICE), value))
-        elif address in {"emails", "phones"}:
+        elif address in CONTACTS:
             body[address] = [_contact_row(contact) for contact in value]
         else:
             body[facts.links.get(address, address)] = value
@@ -93,8 +93,8 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
             values.update({f"{CUSTOM}{name}": inner for name, inner in custom.items() if inner is not None})
         elif key == "prices":
             values.update(_prices(value if isinstance(value, list) else ()))
-        elif kind == "persons" and key in _CONTACTS:
-            values[key] = [row for row in (value if isinstance(value, list) else ()) if _is_contact(row)]
+        elif kind == "persons" and key in CONTACTS:
+            values[key] = contact_rows(value)
         elif key in _SHAPES and not isinstance(value, _SHAPES[key]):
             continue
         elif facts.flat and key == "visible_to" and isinstance(value, str) and value.isdecimal():
@@ -119,6 +119,11 @@ def id_of(kind: Kind, record: object) -> int | str | None:
 def rows_of(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The records of a list in an answer: what has no id is none."""
     return [row for row in rows if id_of(kind, row) is not None]
+
+
+def contact_rows(shown: object) -> list[Mapping[str, Any]]:
+    """The emails or phones of an answer that are any. Pipedrive shows blank ones where a person has none."""
+    return [row for row in (shown if isinstance(shown, list) else ()) if _is_contact(row)]
 
 
 def _contact_row(contact: Contact | Mapping[str, Any]) -> dict[str, Any]:

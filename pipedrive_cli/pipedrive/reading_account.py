@@ -99,6 +99,7 @@ def _field(item: Mapping[str, Any]) -> Field:
             for option in (options if isinstance(options, list) else ())
             if id_of("persons", option) is not None
         ),
+        writable=item.get("is_writable") is not False,  # in live answers, and in no published type
     )
 
 

@@ -111,6 +111,10 @@ _EVENTS: dict[str, Words] = {
         "an id that names nobody counts as missing",
         "A program wrote it where it knew no id, for many people alike. See what fills this place in your events.",
     ),
+    "zone_left_out": Words(
+        "a lead's time of day is sent without its time zone",
+        "Pipedrive reads it in the time zone of the key's user: send the time as it is there.",
+    ),
     "products_missing": Words(
         "the order has no products", "`properties.products` must be a list with something in it."
     ),
@@ -198,6 +202,10 @@ _RECORDS: dict[str, Words] = {
     "budget_short": Words(
         "a replay may cost more API tokens than are left for today",
         "It stops when they are spent and goes on when run again, or with `--wait`; `rehearse` foretells the days.",
+    ),
+    "field_read_only": Words(
+        "a mapped field cannot be written, and its values are left out; the rest is sent",
+        "Pipedrive fills the field in itself: map the trait to another field, or take its line out.",
     ),
     "field_moved": Words(
         "a field that the config names was renamed in Pipedrive, or made anew", "Write its present name in the config."

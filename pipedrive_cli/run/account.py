@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -19,13 +19,15 @@ from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account, Field, Label, User
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels, read_users
 from pipedrive_cli.run.journal_file import default_path
-from pipedrive_cli.transform.fitting import resolve_fields
+from pipedrive_cli.transform.fitting import read_only, resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins
 
 DAY = 86_400.0
 PINS = "pinned fields"
 USERS = "users"
 FIELD_MOVED: Final = "field_moved"
+FIELD_READ_ONLY: Final = "field_read_only"
+WarningCode: TypeAlias = Literal["field_moved", "field_read_only"]
 
 
 class Kept(msgspec.Struct):
@@ -161,18 +163,25 @@ def with_pins(account: Account, config: Config) -> Account:
         return msgspec.structs.replace(account, pinned=pins_of(journal))
 
 
-def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:
-    """What in the config is outdated, though it works: fields that were renamed in Pipedrive, or made anew."""
-    return [warning for warning in moved(config, account) if _concerns(warning.path, kinds)]
+def warnings_of(config: Config, account: Account, kinds: frozenset[Kind]) -> dict[WarningCode, list[ConfigProblem]]:
+    """What in the config is not as it should be, though it works: fields that were renamed in Pipedrive, or made anew,
+    and fields that nobody can write.
+    """
+    found: dict[WarningCode, Iterable[ConfigProblem]] = {
+        FIELD_MOVED: moved(config, account),
+        FIELD_READ_ONLY: read_only(config, account),
+    }
+    return {code: [each for each in warnings if _concerns(each.path, kinds)] for code, warnings in found.items()}
 
 
-def told_moved(
+def told_warnings(
     config: Config, file: str, account: Account, kinds: frozenset[Kind]
 ) -> Iterator[tuple[Complaint, Place]]:
     """The same warnings as a run's report has them, with their places in the config's file."""
-    for warning in with_lines(Path(file), warnings_of(config, account, kinds)):
-        words = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
-        yield Complaint(FIELD_MOVED, words, warning.path), Place(file, warning.line or 1)
+    for code, warnings in warnings_of(config, account, kinds).items():
+        for warning in with_lines(Path(file), warnings):
+            words = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
+            yield Complaint(code, words, warning.path), Place(file, warning.line or 1)
 
 
 def config_problems(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:

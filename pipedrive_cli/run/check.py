@@ -22,7 +22,7 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
-from pipedrive_cli.run.account import FIELD_MOVED, AccountKnowledge, config_problems, warnings_of, with_pins
+from pipedrive_cli.run.account import AccountKnowledge, WarningCode, config_problems, warnings_of, with_pins
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
@@ -109,7 +109,7 @@ class AccountCheck:
     _obstacles: list[ProblemGroup] = field(default_factory=list)
     _others: list[ProblemGroup] = field(default_factory=list)
     _mistakes: list[ConfigProblem] = field(default_factory=list)
-    _moved: list[ConfigProblem] = field(default_factory=list)
+    _warnings: dict[WarningCode, list[ConfigProblem]] = field(default_factory=dict)
     _exit_code: int = EXIT_OK
     _found: AccountFound | None = None
     _events: SampleFound | None = None
@@ -143,7 +143,8 @@ class AccountCheck:
         of_events = EXIT_OK if self._events is None else self._events.exit_code
         exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else of_events)
         unused = () if self._events is None else self._events.warnings
-        groups = [*self._of_config(self._moved, FIELD_MOVED), *self._of_config(unused, UNUSED)]
+        groups = [group for code, told in self._warnings.items() for group in self._of_config(told, code)]
+        groups += self._of_config(unused, UNUSED)
         warnings = tuple(sorted(groups, key=lambda group: group.examples[0].line or 0))
         return Checked(tuple(obstacles), warnings, tuple(self._others), exit_code, self._found, unchecked, self._events)
 
@@ -179,7 +180,7 @@ class AccountCheck:
         if not self.sandbox:
             await self._look_for_ids(connection, knowledge.account, ids)
         self._mistakes += config_problems(self.config, knowledge.account, kinds)
-        self._moved += warnings_of(self.config, knowledge.account, kinds)
+        self._warnings = warnings_of(self.config, knowledge.account, kinds)
 
     async def _look_for_ids(self, connection: Connection, account: Account, ids: dict[Kind, set[str]]) -> None:
         try:

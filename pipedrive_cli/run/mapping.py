@@ -18,7 +18,7 @@ from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Transformed
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.run.account import config_problems, raise_problems, told_moved
+from pipedrive_cli.run.account import config_problems, raise_problems, told_warnings
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.targets import names_users
@@ -82,7 +82,7 @@ class RunMapping:
     kinds: frozenset[Kind] = frozenset()  # that it is prepared for
     _transform: Transform | None = None
     _renewed: frozenset[Kind] = frozenset()  # kinds that were asked for again because a value did not fit
-    _moved: set[str] = field(default_factory=set)  # paths of the config that were warned of
+    _warned: set[tuple[str, str]] = field(default_factory=set)  # code and path of the config
 
     def transform(self, event: Event) -> Transformed:
         """What one event asks for; its kinds have been prepared."""
@@ -130,7 +130,7 @@ class RunMapping:
                 hint="`pipedrive-cli check` lists every problem; run again to continue",
             )
         raise_problems(self.config_file, problems)
-        self._warn_of_moved()
+        self._warn()
         self.view.pin(config)
         if self.prepared is not None:
             self.prepared()
@@ -165,9 +165,9 @@ class RunMapping:
             except KindStops as stops:
                 self.courier.kinds_stopped.setdefault(stops.kind, stops)
 
-    def _warn_of_moved(self) -> None:
-        """Warns of fields that are no longer called as in the config, once in a run of each."""
-        for complaint, place in told_moved(self.config, self.config_file, self._known, self.kinds):
-            if complaint.field not in self._moved:
-                self._moved.add(complaint.field or "")
+    def _warn(self) -> None:
+        """Warns of fields that have another name than in the config, or cannot be written; of each once in a run."""
+        for complaint, place in told_warnings(self.config, self.config_file, self._known, self.kinds):
+            if (warned := (complaint.code, complaint.field or "")) not in self._warned:
+                self._warned.add(warned)
                 self.run_log.problem(complaint, PendingEvent(b"", EventOrigin("", place)))

@@ -163,11 +163,13 @@ def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
         target = resolve_field(kind, key, account)
         if isinstance(target, FieldTarget) and target.type in {"enum", "set"} and target.convert is None:
             continue  # its options are unknown, so nobody can say which values fit
+        if isinstance(target, FieldTarget) and not target.writable:
+            continue
         if isinstance(target, FieldTarget) and key not in RESERVED_FIELDS[kind] | {"visible_to", "label_ids"}:
             names = tuple(dict.fromkeys(filter(None, (bare(key), bare(shown.get(key, ""))))))
             found.append(FieldCandidate(key, names, target, frozenset(), custom=False))
     for field in fields:
-        if not field.custom:
+        if not field.custom or not field.writable:
             continue
         written = as_written(kind, field.key, field.name, account)
         target = resolve_field(kind, written, account)
@@ -189,7 +191,7 @@ def as_written(kind: Kind, key: str, name: str, account: Account | None) -> str:
 def id_field(kind: Kind, account: Account | None) -> tuple[str, bool]:
     """The custom field for a kind's ids, as a config writes it; and whether the account has that field already."""
     fields = () if account is None else account.fields.get(kind, ())
-    custom = [field for field in fields if field.custom and field.type in ID_TYPES]
+    custom = [field for field in fields if field.custom and field.writable and field.type in ID_TYPES]
     for usual in USUAL_ID_FIELDS[kind]:
         named = [field for field in custom if bare(field.name) == usual]
         if len(named) == 1:

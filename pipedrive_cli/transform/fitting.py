@@ -53,6 +53,19 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
     return problems
 
 
+def read_only(config: Config, account: Account) -> Iterator[ConfigProblem]:
+    """A warning for every line of the mapping whose field Pipedrive lets nobody write: its values are left out."""
+    for kind in KINDS:
+        for trait, written in getattr(config.fields, kind).items():
+            target = resolve_field(kind, written, account)
+            if isinstance(target, FieldTarget) and not target.writable:
+                yield ConfigProblem(
+                    f"fields.{kind}.{trait}",
+                    f"the field {target.name} of {kind} cannot be written: its values are left out",
+                    hint="map the trait to another field, or take this line out",
+                )
+
+
 def _line_problems(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
     for trait, line in config.fields.lines(kind).items():
         path, written = f"fields.{kind}.{trait}", line.field
@@ -93,6 +106,8 @@ def _no_id_field(target: FieldTarget) -> str | None:
         return f"{target.name} is a field of Pipedrive's own; ids need a custom field of type text"
     if target.type is not None and target.type not in ID_TYPES:
         return f"{target.name} is of type {target.type}; ids need a custom field of type text (varchar)"
+    if not target.writable:
+        return f"{target.name} cannot be written; ids need a custom field of type text that can"
     return None
 
 
@@ -100,7 +115,7 @@ def _id_advice(kind: Kind, account: Account | None) -> str:
     """The hint that names the fields that could hold ids; Pipedrive cannot change a field's type."""
     fields = () if account is None else account.fields.get(kind, ())
     named = Counter(field.name.strip() for field in fields)
-    fitting = [f.name for f in fields if f.custom and f.type in ID_TYPES and named[f.name.strip()] == 1]
+    fitting = [f.name for f in fields if f.custom and f.writable and f.type in ID_TYPES and named[f.name.strip()] == 1]
     make = "name a field that is not there yet, and `pipedrive-cli fields create` makes it"
     return f"of that type there are {listed(fitting)}; or {make}" if fitting else make
 

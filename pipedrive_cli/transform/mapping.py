@@ -35,6 +35,8 @@ MOST = 100  # complaints and dropped names of one event at most: a hostile line 
 REFUSED: Final = object()  # in place of a value that does not fit its field
 DEEPEST = 5  # levels: deeper parts of dropped traits are not named, only the object that holds them
 
+ZONE = frozenset({"timezone_name", "timezone_id"})
+
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 60
 _REPR.maxlist = _REPR.maxdict = 3
@@ -221,9 +223,10 @@ class FieldMap:
 
     def __init__(self, kind: Kind, section: MappingSection, nothing: Set[str] = frozenset()) -> None:
         self.kind = kind
-        self.types: dict[str, str | None] = {target.address: target.type for _, target in section.lines.values()}
+        written = {trait: line for trait, line in section.lines.items() if line[1].writable}
+        self.types: dict[str, str | None] = {target.address: target.type for _, target in written.values()}
         # In the order of the config: where several lines go to one field, the first that says something counts.
-        self._rows = _rows(section, nothing)
+        self._rows = _rows(section._replace(lines=written), nothing)
         self._of_event = any(row.special is not None and row.special.of_event for row in self._rows)
         self._unwanted = section.unwanted
         paths = [path.removeprefix(SIGN) for path in section.lines if is_path(path)]
@@ -336,7 +339,16 @@ class FieldMap:
             return REFUSED
         if found is None:
             notes.note_nothing(where + row.path, given)
-        return found
+        return self._without_zone(found, where + row.path, notes) if self.kind == "leads" else found
+
+    def _without_zone(self, fit: Any, where: str, notes: Notes) -> Any:
+        """Leads are written by v1, which has no place for a time's zone: it reads the time in the user's own."""
+        if not isinstance(fit, Mapping) or ZONE.isdisjoint(fit):
+            return fit
+        zone = next((fit[name] for name in sorted(ZONE) if fit.get(name)), None)
+        if not says_nothing(zone):
+            notes.count_problem("zone_left_out", f"a lead's time has no zone: {short(zone)} is left out", where)
+        return {name: part for name, part in fit.items() if name not in ZONE}
 
     def _drop_unknown(self, traits: Mapping[str, Any], notes: Notes) -> None:
         for key, value in traits.items():

@@ -76,13 +76,17 @@ ID_FIELDS: Final[tuple[tuple[Kind, str], ...]] = (("persons", "user_id_field"), 
 
 @dataclass(frozen=True, slots=True)
 class FieldTarget:
-    """One resolved field. `type` and `convert` are None where the account is unknown: values are not converted."""
+    """One resolved field. `type` and `convert` are None where the account is unknown: values are not converted.
+
+    Not `writable`: Pipedrive refuses every value for it.
+    """
 
     address: str
     name: str  # the name that people see
     type: str | None = None
     convert: Converter | None = None
     labels: tuple[str, ...] = ()  # of its options
+    writable: bool = True
 
 
 def is_key(written: str) -> bool:
@@ -164,21 +168,23 @@ def _standard(
     known = next((field for field in fields or () if not field.custom and field.key in codes), None)
     if fields is not None and known is None and key in SYNCED:
         return f"the account has no {key}: Pipedrive has that field only where contacts are synced; use a custom field"
+    writable = known is None or known.writable
     if value_type == "lead_labels":
         names = () if account is None else tuple(label.name for label in account.lead_labels or ())
-        return FieldTarget(key, key, value_type, label_converter(account, reading), names)
+        return FieldTarget(key, key, value_type, label_converter(account, reading), names, writable)
     if value_type in {"enum", "set"} and (known is None or not known.options):
-        return FieldTarget(key, key, value_type)
+        return FieldTarget(key, key, value_type, writable=writable)
     if value_type == "visible_to_text":
         to_number = converter(Field(key, key, "visible_to", custom=False))
-        return FieldTarget(key, key, "visible_to", lambda value: str(to_number(value)))
+        return FieldTarget(key, key, "visible_to", lambda value: str(to_number(value)), writable=writable)
     options = () if known is None else known.options
     field = Field(key, key, value_type, custom=False, options=options)
-    return FieldTarget(key, key, value_type, converter(field, None, reading), _labels(field))
+    return FieldTarget(key, key, value_type, converter(field, None, reading), _labels(field), writable)
 
 
 def _custom(field: Field, account: Account | None, reading: Values) -> FieldTarget:
-    return FieldTarget(field.address, field.name, field.type, converter(field, account, reading), _labels(field))
+    fit = converter(field, account, reading)
+    return FieldTarget(field.address, field.name, field.type, fit, _labels(field), field.writable)
 
 
 def _labels(field: Field) -> tuple[str, ...]:

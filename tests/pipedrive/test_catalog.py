@@ -287,3 +287,9 @@ def test_what_is_written_is_what_is_read(kind: Kind, plain: dict[str, int], cust
     """An answer that shows a body's values gives back the addresses it was made of."""
     fields = {**plain, **{f"custom_fields.{key}": value for key, value in custom.items()}}
     assert values_of(kind, body_of(kind, fields)) == fields
+
+
+def test_blank_rows_of_contacts_are_none() -> None:
+    """Pipedrive shows such where a person has no email; they are nobody's, and nothing stumbles over them."""
+    rows = [None, {}, {"value": ""}, {"value": None, "primary": True}, "x", {"value": " "}, {"value": "a@b.test"}]
+    assert values_of("persons", {"emails": rows, "phones": "none"}) == {"emails": [{"value": "a@b.test"}], "phones": []}
