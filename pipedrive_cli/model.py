@@ -29,7 +29,7 @@ import msgspec
 _CODES_BY_FIELD = frozenset(
     {"bad_value", "refused_value", "refused_setting", "amount_without_currency", "says_nothing", "placeholder_id"}
     | {"other_mapping", "changed_by_hand"}
-    | {"zone_left_out"}
+    | {"zone_left_out", "field_refused"}
 )
 # What is wrong with a file as a whole: each file is one problem. No event is counted for it.
 FILE_PROBLEMS = frozenset(
@@ -77,7 +77,7 @@ ComplaintCode: TypeAlias = Literal[
     "made_anew", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
     "other_mapping", "changed_by_hand",
-    "field_read_only",
+    "field_read_only", "field_refused", "account_changed",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from pipedrive_cli.delivery.effects import (
 from pipedrive_cli.delivery.fold import Difference, PendingChange
 from pipedrive_cli.delivery.precedence import comparable
 from pipedrive_cli.model import Complaint, Values
+from pipedrive_cli.pipedrive.bodies import contact_rows
 
 
 def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
@@ -86,4 +87,4 @@ def _note_twins(
 
 def _emails_of(values: Values) -> frozenset[str]:
     """A person's emails in the form in which they are compared."""
-    return frozenset(comparable("emails", str(item.get("value", ""))) for item in values.get("emails") or ())
+    return frozenset(comparable("emails", str(item.get("value", ""))) for item in contact_rows(values.get("emails")))

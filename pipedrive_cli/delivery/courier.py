@@ -41,11 +41,12 @@ from pipedrive_cli.delivery.links import check_link
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
 from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventRecord, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules
+from pipedrive_cli.delivery.refused_fields import AccountWatch
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, RecordName
+from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, RecordName, Values
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
@@ -104,6 +105,7 @@ class Courier:
     input_cut: bool = False  # the input was not read to its end: what waits for the rest of it is pending
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     crew: Crew = field(default_factory=Crew)
+    account: AccountWatch | None = None  # None: nobody can tell whether the account has changed
     _window: Window | None = None  # that is being delivered
     _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
     _checked: dict[tuple[Kind, RecordId], asyncio.Future[JobEnd]] = field(default_factory=dict)  # records linked to
@@ -242,7 +244,7 @@ class Courier:
                 await self._lock(delivery, kind, record)
                 return await self.desk.fetch(kind, record, mapped=mapped)
             case Write():
-                return await self.desk.send(effect, delivery.written)
+                return await self._send(effect, delivery)
             case Commit():
                 await self._save(effect, delivery)
             case ResolveLink(name):
@@ -256,6 +258,35 @@ class Courier:
             case CheckLink():
                 return await self._check_link(effect)
         return None
+
+    async def _send(self, write: Write, delivery: _Delivery) -> Values:
+        try:
+            shown = await self.desk.send(write, delivery.written)
+        except Refusal as refusal:
+            if not refusal.gone and write.action != "merge":
+                await self._look_for_cause(write, refusal)
+            raise
+        self.settings.refused_fields.note_success(write.kind, write.fields)
+        return shown
+
+    async def _look_for_cause(self, write: Write, refusal: Refusal) -> None:
+        """A refused value may be nobody's fault: the account may have changed, or the field cannot be written at all.
+
+        Raises Failure where the account has changed: the event waits for a run that knows the account as it is.
+        """
+        kind, names = write.kind, self.settings.names
+        changed = frozenset[str]() if self.account is None else await self.account.changed_fields(kind)
+        if stale := [address for address in refusal.fields or write.fields if address in changed]:
+            fields = ", ".join(names.get(address, address) for address in stale)
+            raise Failure("account_changed", f"{fields} has changed in Pipedrive while the run was under way")
+        for address in refusal.fields:
+            if address == self.settings.key_address.get(kind):
+                continue
+            given_up = self.settings.refused_fields.note_refusal(
+                kind, address, write.fields.get(address), refusal.message
+            )
+            if given_up and self.account is not None:
+                self.account.give_up_field(kind, address, refusal.message)
 
     async def _may_adopt(self, claim: Claim) -> bool:
         """Whether nobody with an older event of this window is to have the person."""

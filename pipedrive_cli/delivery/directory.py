@@ -9,7 +9,7 @@ listing that was not finished. *Not found* is an answer; whatever prevents a loo
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -30,7 +30,6 @@ from pipedrive_cli.pipedrive.catalog import (
     MAX_LISTED_IDS,
     MAX_PAGE,
     Call,
-    find_email,
     find_exact,
     get,
     listing,
@@ -390,24 +389,29 @@ class Directory:
         """Looks up by exact search. A GET verifies each hit, which may be in any custom field and in any case."""
         by = "name" if effect.key is None and effect.kind in NAMED else None
         term = effect.key if effect.key is not None else str(effect.name)
+        async for item in self._hits(effect.kind, term, by):
+            await self._verify(effect.kind, item)
+        found = self._journal.seen_ids(effect.kind, key)
+        if not found:
+            self._absent.add((effect.kind, key))
+        return found
+
+    async def _hits(self, kind: Kind, term: str, by: str | None) -> AsyncIterator[JsonObject]:
+        """What an exact search finds. A page of it may be short or empty, and not be the last."""
         pages, cursor = Pages(), None
         while True:
-            call = find_exact(effect.kind, term, by, cursor)
+            call = find_exact(kind, term, by, cursor)
             answer = await self._send(call)
-            hits = _items(effect.kind, answer)
+            hits = _items(kind, answer)
             for item in hits:
-                await self._verify(effect.kind, item)
+                yield item
             cursor = answer.next_cursor
             if cursor is None and not answer.names_next and len(hits) >= MAX_PAGE:
                 raise Failure("look_up_failed", f"{call.label} was answered with a full page that names no next one")
             if pages.stuck(cursor, (item["id"] for item in hits)):
                 raise Failure("look_up_failed", f"{call.label} does not move on: its pages repeat themselves")
             if cursor is None:
-                break
-        found = self._journal.seen_ids(effect.kind, key)
-        if not found:
-            self._absent.add((effect.kind, key))
-        return found
+                return
 
     async def _verify(self, kind: Kind, hit: JsonObject) -> None:
         """Reads a search hit. That is part of the cost of a look-up."""
@@ -425,9 +429,8 @@ class Directory:
             return tuple(self._journal.free_by_email(email))
         if len(email) > LONGEST_TERM:
             return ()
-        answer = await self._send(find_email(email))
         wanted = email_form(email)
-        for item in _items("persons", answer):
+        async for item in self._hits("persons", email, "email"):
             emails = item.get("emails")
             if wanted in {email_form(str(e)) for e in (emails if isinstance(emails, list) else ())}:
                 await self._verify("persons", item)

@@ -15,6 +15,7 @@ from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
+from pipedrive_cli.delivery.refused_fields import RefusedFields
 from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
 
@@ -207,6 +208,7 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     constants: Mapping[Kind, Mapping[str, Constant]] = msgspec.field(default_factory=dict)  # by address
     # Addresses of constants that Pipedrive has refused in this run: they are not sent again.
     refused_constants: set[tuple[Kind, str]] = msgspec.field(default_factory=set)
+    refused_fields: RefusedFields = msgspec.field(default_factory=RefusedFields)  # learnt in this run
     look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from pipedrive_cli.delivery.effects import DeliverySettings, Refusal, Target
-from pipedrive_cli.delivery.fold import Difference, PendingChange
+from pipedrive_cli.delivery.fold import Candidates, Difference, PendingChange
 from pipedrive_cli.delivery.outcomes import blame, blame_constant, inputs_of, refused_addresses
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import Complaint, Kind, Outcome, Value
@@ -47,6 +47,22 @@ class LeftOut(msgspec.Struct, eq=False):
             for pending in changes
             if pending.change.fields.get(address) == constants[address].value
         )
+
+    def take_given_up(self, candidates: Candidates) -> None:
+        """Leaves out the fields that Pipedrive has refused of every record; the rest of the events is sent."""
+        for address, candidate in list(candidates.fields.items()):
+            if not self.settings.refused_fields.given_up(self.kind, address, candidate.value):
+                continue
+            self.dropped.add(address)
+            del candidates.fields[address]
+            told = Complaint(
+                "field_refused",
+                "Pipedrive refuses this field of every record: its values are left out",
+                field=self.settings.names.get(address, address),
+            )
+            for pending in candidate.changes:
+                if (pending.event, told) not in self.complaints:
+                    self.complaints.append((pending.event, told))
 
     def given(self, target: Target) -> dict[str, Value]:
         """What the config gives to the record, should it be a new one."""

@@ -79,6 +79,7 @@ def upsert(
     refused, complaints = attempt.refused, attempt.complaints
     while True:
         candidates = collect_candidates(job.kind, changes, settings.rules, attempt.left_out.without)
+        attempt.left_out.take_given_up(candidates)
         organization = candidates.fields.get("organization")
         if organization is not None:
             yield from _resolve_link(job, candidates, refused, complaints)

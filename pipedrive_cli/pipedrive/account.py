@@ -68,3 +68,23 @@ class Account(msgspec.Struct, frozen=True):
     lead_labels: tuple[Label, ...] | None = None
     users: tuple[User, ...] | None = None
     pinned: Mapping[Kind, Mapping[str, str]] = {}
+
+
+def changed_addresses(kind: Kind, before: Account, after: Account) -> frozenset[str]:
+    """The addresses of a kind whose values of yesterday may be refused today: gone, of another type or other options.
+
+    A currency that is gone concerns the prices in it, and every amount; other lead labels, the labels of leads.
+    """
+    now = {field.address: field for field in after.fields.get(kind, ())}
+    old = before.fields.get(kind, ())
+    changed = {field.address for field in old if not _takes_the_same(field, now.get(field.address))}
+    if gone := (before.currencies or frozenset()) - (after.currencies or frozenset()):
+        changed |= {"value", *(field.address for field in old if field.type == "monetary")}
+        changed |= {f"prices.{code}" for code in gone}
+    if kind == "leads" and before.lead_labels != after.lead_labels:
+        changed.add("label_ids")
+    return frozenset(changed)
+
+
+def _takes_the_same(before: Field, after: Field | None) -> bool:
+    return after is not None and msgspec.structs.replace(after, name=before.name) == before

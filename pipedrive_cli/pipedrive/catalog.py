@@ -295,11 +295,6 @@ def find_exact(kind: Kind, term: str, by: str | None = None, cursor: str | None 
     return Call(FACTS[kind].search, query=query if cursor is None else {**query, "cursor": cursor})
 
 
-def find_email(email: str) -> Call:
-    """Search for the persons that have this email address."""
-    return find_exact("persons", email, by="email")
-
-
 def merge(loser: int, survivor: int) -> Call:
     """Merge two persons. The id in the path is the loser's; a merge cannot be undone."""
     return Call(MERGE, loser, body={"merge_with_id": survivor})

@@ -207,6 +207,14 @@ _RECORDS: dict[str, Words] = {
         "a mapped field cannot be written, and its values are left out; the rest is sent",
         "Pipedrive fills the field in itself: map the trait to another field, or take its line out.",
     ),
+    "field_refused": Words(
+        "Pipedrive refuses a field of every record; its values are left out, and the rest is sent",
+        "Map the trait to a field that can be written, or take its line out.",
+    ),
+    "account_changed": Words(
+        "a field, its options or a currency has changed in Pipedrive while the run was under way",
+        "Run again: its values are read anew for the account as it is now.",
+    ),
     "field_moved": Words(
         "a field that the config names was renamed in Pipedrive, or made anew", "Write its present name in the config."
     ),

@@ -19,7 +19,7 @@ from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account, Field, Label, User
 from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels, read_users
 from pipedrive_cli.run.journal_file import default_path
-from pipedrive_cli.transform.fitting import read_only, resolve_fields
+from pipedrive_cli.transform.fitting import lines_of, read_only, resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins
 
 DAY = 86_400.0
@@ -102,6 +102,20 @@ class AccountKnowledge:
             return False
         return self.account != before
 
+    async def reread(self, kind: Kind) -> None:
+        """Fetches what is known about this kind again, however fresh it is: an answer seems to contradict it."""
+        if self.journal is None:
+            return
+        names = {f"fields {kind}"}
+        names |= {"currencies"} if kind in {"leads", "products"} else set()
+        names |= {"lead labels"} if kind == "leads" and self.account.lead_labels is not None else set()
+        before = self.account
+        self._from_journal -= names
+        try:
+            await self._learn_anew(frozenset({kind}), names, self.journal)
+        except KindStops:
+            self.account = before  # as in `renew`
+
     async def _learn_anew(self, kinds: frozenset[Kind], stale: set[str], journal: Journal) -> None:
         before = self.account
         with journal.transaction():
@@ -182,6 +196,18 @@ def told_warnings(
         for warning in with_lines(Path(file), warnings):
             words = f"{warning.message}; {warning.hint}" if warning.hint else warning.message
             yield Complaint(code, words, warning.path), Place(file, warning.line or 1)
+
+
+def told_refused(
+    config: Config, file: str, account: Account, kind: Kind, address: str, words: str
+) -> Iterator[tuple[Complaint, Place]]:
+    """What a run's report says of a field that Pipedrive refuses of every record, for each line that names it."""
+    problems = [
+        ConfigProblem(path, f"Pipedrive refuses the field {name} of every record and says: {words}")
+        for path, name in lines_of(config, account, kind, address)
+    ]
+    for problem in with_lines(Path(file), problems):
+        yield Complaint(FIELD_READ_ONLY, problem.message, problem.path), Place(file, problem.line or 1)
 
 
 def config_problems(config: Config, account: Account, kinds: frozenset[Kind]) -> list[ConfigProblem]:

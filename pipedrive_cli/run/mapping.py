@@ -6,9 +6,12 @@ demands nothing of persons. A config that does not fit the account ends the run 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.courier import Courier
@@ -17,8 +20,8 @@ from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import EXIT_USAGE, StopRun
 from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Transformed
-from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.run.account import config_problems, raise_problems, told_warnings
+from pipedrive_cli.pipedrive.account import Account, changed_addresses
+from pipedrive_cli.run.account import config_problems, raise_problems, told_refused, told_warnings
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.targets import names_users
@@ -33,6 +36,9 @@ _PRODUCT_EVENTS = frozenset({"product viewed", "order completed"})
 _PRODUCTS: frozenset[Kind] = frozenset({"products"})
 _LEADS: frozenset[Kind] = frozenset({"persons", "leads"})
 _NOTHING: frozenset[Kind] = frozenset()
+
+
+REREAD_AFTER: Final = 600.0  # seconds after which a refusal makes the account be read again
 
 
 def kinds_of(event: Event) -> frozenset[Kind]:
@@ -62,6 +68,9 @@ class AccountView(Protocol):
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         """Fetches again what was kept from earlier about these kinds. Returns whether anything has changed."""
 
+    async def reread(self, kind: Kind) -> None:
+        """Fetches again what is known about this kind, however fresh it is."""
+
     def forget(self) -> None:
         """Drops what was kept from earlier, for it does not fit."""
 
@@ -81,6 +90,10 @@ class RunMapping:
     prepared: Callable[[], None] | None = None  # called whenever the account and its pins are known better
     kinds: frozenset[Kind] = frozenset()  # that it is prepared for
     _transform: Transform | None = None
+    _reread: dict[Kind, float] = field(default_factory=dict)  # loop time of the last reading after a refusal
+    _changed: set[tuple[Kind, str]] = field(default_factory=set)  # fields that are others than when events were read
+    _unfit: StopRun | None = None  # the config does not fit the account as it was found by that reading
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one job at a time asks about the account
     _renewed: frozenset[Kind] = frozenset()  # kinds that were asked for again because a value did not fit
     _warned: set[tuple[str, str]] = field(default_factory=set)  # code and path of the config
 
@@ -135,8 +148,9 @@ class RunMapping:
         if self.prepared is not None:
             self.prepared()
         transform = self._transform = compile_mapping(config, self.view.account)
-        terms = delivery_settings(config, transform, self._known)
-        self.courier.settings = terms
+        refused = self.courier.settings.refused_fields
+        terms = msgspec.structs.replace(delivery_settings(config, transform, self._known), refused_fields=refused)
+        self.courier.settings, self.courier.account = terms, self
         addresses = {kind: transform.addresses(kind) for kind in KINDS}
         self.courier.desk.equip(terms, addresses, field_names_of(self._known))
 
@@ -150,6 +164,30 @@ class RunMapping:
         if renewed:
             await self.prepare(kinds)
         return renewed
+
+    async def changed_fields(self, kind: Kind) -> frozenset[str]:
+        """As `AccountWatch` says it."""
+        async with self._turn:
+            if self._unfit is not None:
+                raise self._unfit
+            now = asyncio.get_running_loop().time()
+            if (read := self._reread.get(kind)) is None or now - read >= REREAD_AFTER:
+                before = self._known
+                await self.view.reread(kind)
+                self._reread[kind] = now
+                if self._known != before:
+                    self._changed |= {(kind, address) for address in changed_addresses(kind, before, self._known)}
+                    try:
+                        await self.prepare(frozenset({kind}))
+                    except StopRun as unfit:
+                        self._unfit = unfit
+                        raise
+        return frozenset(address for of, address in self._changed if of == kind)
+
+    def give_up_field(self, kind: Kind, address: str, words: str) -> None:
+        """As `AccountWatch` says it. The lines of the config that name the field are told."""
+        for complaint, place in told_refused(self.config, self.config_file, self._known, kind, address, words):
+            self.run_log.problem(complaint, PendingEvent(b"", EventOrigin("", place)))
 
     @property
     def _known(self) -> Account:

@@ -77,6 +77,9 @@ class OnlineAccount:
     async def renew(self, kinds: frozenset[Kind]) -> bool:
         return await self.knowledge.renew(kinds)
 
+    async def reread(self, kind: Kind) -> None:
+        await self.knowledge.reread(kind)
+
     def forget(self) -> None:
         self.knowledge.forget()
 

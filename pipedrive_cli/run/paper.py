@@ -284,6 +284,9 @@ class NoAccount:
         del kinds  # nothing was known of them
         return False
 
+    async def reread(self, kind: Kind) -> None:
+        """Nobody refuses anything here."""
+
     def forget(self) -> None:
         """Nothing is kept."""
 

@@ -130,6 +130,12 @@ class Account:
         store = self.stores[kind]
         return store.get(record_id) is not None or (self.options.dead_links == "take" and record_id in store.records)
 
+    def found_by_search(self, kind: str, record_id: RecordId) -> bool:
+        """Whether a search shows a record that its index knows: a deleted one may be shown long after its end."""
+        record = self.stores[kind].records[record_id]
+        now = self.clock.now().timestamp()
+        return not record.deleted or kind == "organizations" or now - record.updated < self.options.dead_found_for
+
     def has_currency(self, code: object) -> bool:
         return code in self.options.currencies
 
@@ -166,7 +172,8 @@ class Account:
 
     def delete(self, kind: str, record: Record) -> None:
         self.stores[kind].delete(record, self._moment(kind))
-        self.index.put(kind, record.id, None)
+        if not self.options.search_keeps_dead:
+            self.index.put(kind, record.id, None)
 
     def merge(self, kind: str, loser: Record, survivor: Record) -> None:
         """The loser's values fill the survivor's blanks; what hung on the loser hangs on the survivor."""

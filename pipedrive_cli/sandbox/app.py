@@ -238,6 +238,26 @@ class Sandbox:
         """Deletes a living record. Raises `ValueError` where there is none."""
         webapp.delete_record(self.account, kind, record_id)
 
+    def merge_records(self, kind: str, loser: RecordId, survivor: RecordId) -> None:
+        """Merges two persons or organizations: the first goes. Raises `ValueError` where one is not there."""
+        webapp.merge_records(self.account, kind, loser, survivor)
+
+    def archive_lead(self, record_id: RecordId) -> None:
+        """Archives a lead. Raises `ValueError` where there is none."""
+        webapp.archive_lead(self.account, record_id)
+
+    def delete_field(self, kind: str, key: str) -> None:
+        """Deletes a custom field; kinds as for `add_field`."""
+        webapp.delete_field(self.account, kind, key)
+
+    def delete_option(self, kind: str, key: str, label: str) -> None:
+        """Takes an option out of a custom field, and out of the records that have it."""
+        webapp.delete_option(self.account, kind, key, label)
+
+    def lock_field(self, kind: str, key: str) -> None:
+        """From now on nobody can write this field."""
+        webapp.lock_field(self.account, kind, key)
+
     # What another account holds, in the form of that account's own answers.
 
     def load_fields(self, kind: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -69,10 +69,11 @@ class Field:
     description: str | None = None
     add_time: int = 0
     mandatory: bool = False
+    writable: bool = True
     ui: JsonObject = field(default_factory=lambda: {"add_visible_flag": False, "details_visible_flag": True})
 
-    def view(self, include: Iterable[str] = ()) -> JsonObject:
-        """As the v2 fields API shows it."""
+    def view(self, include: Iterable[str] = (), *, with_writable: bool = True) -> JsonObject:
+        """As the v2 fields API shows it. `with_writable`: with `is_writable`, which no published type has."""
         shown: JsonObject = {
             "field_name": self.name,
             "field_code": self.key,
@@ -89,6 +90,8 @@ class Field:
             "required_fields": {"enabled": self.mandatory},
         }
         shown.update((name, more[name]) for name in include)
+        if with_writable:
+            shown["is_writable"] = self.writable
         return shown
 
     def _subfields(self) -> list[JsonObject] | None:
@@ -233,6 +236,7 @@ class FieldBook:
 
     def _add_system(self, kind: str, key: str, name: str, field_type: str, labels: tuple[str, ...] = ()) -> None:
         new = Field(self.new_number(), key, name, field_type, custom=False, mandatory=key in {"name", "title"})
+        new.writable = key not in _FILLED_IN
         if field_type in {"enum", "set"}:
             new.options = {}
             for label in labels:
@@ -241,6 +245,7 @@ class FieldBook:
         self.sets[kind].put(new)
 
 
+_FILLED_IN = frozenset({"id", "update_time", "picture_id"})  # by Pipedrive itself
 ORGANIZATION_DETAILS = frozenset({"website", "linkedin", "industry", "annual_revenue", "employee_count"})
 
 _LABELS = ("Customer", "Hot lead", "Warm lead", "Cold lead")

@@ -43,7 +43,7 @@ def gather(
 def _one(field: Field, parts: dict[str, Any], before: Any, context: Context) -> Any:
     value = parts.get("value")
     if "value" in parts and value in (None, ""):
-        return None
+        return nested(field, None, context)
     if isinstance(value, dict | list):
         raise Wrong(field.key, "must be a plain value; leads take custom fields flat")
     kind = field.type

@@ -32,6 +32,7 @@ def load_fields(account: Account, kind: str, rows: Iterable[Mapping[str, Any]]) 
             str(row.get("field_type") or "varchar"),
             custom=custom,
             mandatory=old is not None and old.mandatory,
+            writable=row.get("is_writable") is not False,
         )
         options = row.get("options")
         if options or new.type in {"enum", "set"}:

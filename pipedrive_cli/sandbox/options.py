@@ -86,6 +86,9 @@ class SandboxOptions:
     person_post_status: Literal[200, 201] = 200
     field_search: Literal["plain", "items"] = "plain"  # the two shapes the documentation gives itemSearch/field
     longest_term: int = 255
+    tells_writable: bool = True  # lists of fields say which can be written; False: only a refusal does
+    search_keeps_dead: bool = True  # searches find deleted organizations for ever, and others for a while
+    dead_found_for: float = 600.0  # that while; then their place in a page stays empty
 
     _zones: tuple[tzinfo, tzinfo] = field(init=False, repr=False, compare=False)
 

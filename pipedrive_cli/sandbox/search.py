@@ -1,7 +1,7 @@
 """The search index, which trails the records by a few seconds, as Pipedrive's does.
 
 Every write puts a snapshot of what can be searched into a queue; a search first takes in what has become old
-enough. Deleted records are found until then, and new ones are not.
+enough. Until then new records are not found. Deleted ones stay in it, unless they are taken out.
 """
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ def is_time(value: object) -> bool:
 
 def nested(field: Field, value: Any, relations: Relations) -> Any:
     """A value as v2 takes it, ready to keep; None clears. Raises `Wrong`."""
+    if not field.writable:
+        raise _wrong(field, "The field cannot be written")
     if value is None:
         return None
     check = _NESTED.get(field.type)  # a loaded account may have types that nobody here knows the rules of

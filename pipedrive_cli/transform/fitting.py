@@ -66,6 +66,14 @@ def read_only(config: Config, account: Account) -> Iterator[ConfigProblem]:
                 )
 
 
+def lines_of(config: Config, account: Account, kind: Kind, address: str) -> Iterator[tuple[str, str]]:
+    """The lines of the mapping that write this field: each line's path in the config, and the field's name."""
+    for trait, written in getattr(config.fields, kind).items():
+        target = resolve_field(kind, written, account)
+        if isinstance(target, FieldTarget) and target.address == address:
+            yield f"fields.{kind}.{trait}", target.name
+
+
 def _line_problems(kind: Kind, config: Config, account: Account | None, ids: dict[str, str]) -> Iterator[ConfigProblem]:
     for trait, line in config.fields.lines(kind).items():
         path, written = f"fields.{kind}.{trait}", line.field

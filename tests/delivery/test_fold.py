@@ -450,6 +450,6 @@ def test_a_blank_entry_among_emails_is_no_contact_and_never_goes_back() -> None:
     """Also where an older journal knows the record with it."""
     world = Pretend().run(identify("e1", "a", 1, emails=["a@x"]))
     for values in world.records["persons"].values():
-        values["emails"] = [None, {"value": "", "primary": False}, *values["emails"]]
+        values["emails"] = [{"value": " "}, {"value": "", "primary": False}, *values["emails"]]
     world.run(identify("e2", "a", 2, emails=["b@x"]))
     assert world.emails() == ["a@x", "b@x"]

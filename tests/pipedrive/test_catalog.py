@@ -73,7 +73,7 @@ CALLS: list[tuple[Call, str, int, Any]] = [
         None,
     ),
     (
-        catalog.find_email("a+b@c.d"),
+        catalog.find_exact("persons", "a+b@c.d", "email"),
         "GET /api/v2/persons/search?term=a%2Bb%40c.d&fields=email&exact_match=true&limit=500",
         20,
         None,

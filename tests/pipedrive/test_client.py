@@ -77,7 +77,7 @@ def test_a_write_is_one_exact_request() -> None:
 def test_a_read_has_a_query_and_no_body() -> None:
     """A GET carries its query percent-encoded, and neither body nor content type."""
     route = respx.get(host="acme.pipedrive.com", path="/api/v2/persons/search").respond(200, json={"data": {}})
-    send(catalog.find_email("a+b@c.d"))
+    send(catalog.find_exact("persons", "a+b@c.d", "email"))
     request = route.calls.last.request
     assert request.url.raw_path.endswith(b"?term=a%2Bb%40c.d&fields=email&exact_match=true&limit=500")
     assert request.content == b""

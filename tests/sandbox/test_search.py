@@ -29,7 +29,7 @@ def test_exact_matches_mind_the_whole_value_but_not_the_case() -> None:
 
 def test_new_and_changed_records_are_found_only_after_the_lag() -> None:
     """The index trails writes by search_lag: new records are not found yet, deleted ones still are."""
-    desk = Desk(SandboxOptions(plan="unlimited", search_lag=3.0))
+    desk = Desk(SandboxOptions(plan="unlimited", search_lag=3.0, search_keeps_dead=False))
     key = desk.sandbox.add_field("persons", name="User id")
     desk.person(custom_fields={key: "u1"})
     query = {"term": "u1", "entity_type": "person", "field": key}
@@ -139,3 +139,25 @@ def test_searches_are_paged() -> None:
     ids = [row["item"]["id"] for page in (first, second) for row in page.data["items"]]
     assert ids == [1, 2, 3, 4, 5]
     assert second.json["additional_data"]["next_cursor"] is None
+
+
+def test_searches_find_deleted_organizations_for_ever_and_persons_for_a_while() -> None:
+    """Nothing in a hit tells. Later a person's place stays empty: the page is short, and not said to be the last."""
+    desk = Desk(SandboxOptions(plan="unlimited", search_lag=0, dead_found_for=60.0))
+    desk.post("/api/v2/organizations", {"name": "Jane Ltd"})
+    for _ in range(2):
+        desk.person()
+    for path in ("organizations/1", "persons/1"):
+        desk.send("DELETE", f"/api/v2/{path}")
+    desk.clock.advance(59)
+    assert _ids(desk, "/api/v2/persons/search", term="jane") == [1, 2]
+    desk.clock.advance(2)
+    for _ in range(3):
+        assert _ids(desk, "/api/v2/organizations/search", term="jane") == [1]
+        desk.clock.advance(86_400)
+    first = desk.get("/api/v2/persons/search", term="jane", limit=1)
+    assert first.data["items"] == []
+    cursor = first.json["additional_data"]["next_cursor"]
+    second = desk.get("/api/v2/persons/search", term="jane", limit=1, cursor=cursor)
+    assert [row["item"]["id"] for row in second.data["items"]] == [2]
+    assert desk.get("/api/v2/persons/1").data["is_deleted"] is True

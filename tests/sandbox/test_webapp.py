@@ -95,3 +95,40 @@ def test_fields_of_one_name_are_told_apart() -> None:
     keys = [desk.sandbox.add_field("persons", name="Role") for _ in range(2)]
     desk.person(custom_fields={keys[0]: "a", keys[1]: "b"})
     assert desk.sandbox.contents()["persons"][0]["custom_fields"] == {"Role": "a", "Role #2": "b"}
+
+
+def test_people_merge_archive_and_change_the_fields() -> None:
+    """What they do is seen by the API, and what they cannot do is an error."""
+    desk = Desk()
+    role = desk.sandbox.add_field("persons", name="Role", field_type="enum", options=["Buyer", "Seller"])
+    city = desk.sandbox.add_field("persons", name="City")
+    chosen = {option["label"]: option["id"] for option in desk.get(f"/api/v2/personFields/{role}").data["options"]}
+    one, two = (desk.person(custom_fields={role: chosen[label], city: "x"}) for label in ("Buyer", "Seller"))
+    lead = desk.sandbox.add_record("leads", {"title": "L", "person_id": one})
+    desk.sandbox.archive_lead(lead)
+    assert desk.get(f"/v1/leads/{lead}").data["is_archived"] is True
+    desk.sandbox.merge_records("persons", one, two)
+    assert desk.get(f"/api/v2/persons/{one}").data["is_deleted"] is True
+    desk.sandbox.delete_option("persons", role, "Seller")
+    assert desk.get(f"/api/v2/persons/{two}").data["custom_fields"][role] is None
+    desk.sandbox.delete_field("persons", city)
+    assert "custom_fields" in desk.patch(f"/api/v2/persons/{two}", {"custom_fields": {city: "y"}}).error
+    with pytest.raises(ValueError, match="not found"):
+        desk.sandbox.merge_records("persons", one, two)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_field_that_nobody_can_write_refuses_every_value(told: bool) -> None:
+    """In v2 and in v1; the list of fields tells, unless it is to be silent as the published types are."""
+    desk = Desk(SandboxOptions(plan="unlimited", tells_writable=told))
+    score = desk.sandbox.add_field("persons", name="Score")
+    rating = desk.sandbox.add_field("deals", name="Rating")
+    person = desk.person(custom_fields={score: "1"})
+    desk.sandbox.lock_field("persons", score)
+    desk.sandbox.lock_field("deals", rating)
+    for value in ("2", None):
+        assert score in desk.patch(f"/api/v2/persons/{person}", {"custom_fields": {score: value}}).error
+    assert rating in desk.post("/v1/leads", {"title": "L", "person_id": person, rating: "5"}).error
+    rows = {row["field_code"]: row for row in desk.get("/api/v2/personFields").data}
+    assert rows[score].get("is_writable") is (False if told else None)
+    assert rows["name"].get("is_writable") is (True if told else None)

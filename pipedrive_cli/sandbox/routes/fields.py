@@ -37,7 +37,8 @@ def _listed(kind: str) -> Callable[[Call], Reply]:
         rows = [field for field in call.account.fields[kind].by_key.values() if field.number > after]
         page = rows[:limit]
         following = encode_cursor({"id": page[-1].number}) if len(rows) > limit else None
-        return Reply([field.view(include) for field in page], {"next_cursor": following})
+        told = call.account.options.tells_writable
+        return Reply([field.view(include, with_writable=told) for field in page], {"next_cursor": following})
 
     return answer
 
@@ -57,7 +58,11 @@ def _own(kind: str, call: Call) -> Field:
 
 
 def _got(kind: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(_found(kind, call).view(_namespaces(kind, call)))
+    def answer(call: Call) -> Reply:
+        told = call.account.options.tells_writable
+        return Reply(_found(kind, call).view(_namespaces(kind, call), with_writable=told))
+
+    return answer
 
 
 def _label(value: Any, path: str) -> str:

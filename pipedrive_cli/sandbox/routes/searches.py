@@ -58,14 +58,24 @@ def _hits(account: Account, kind: str, parts: Iterable[str], term: str, *, exact
     return sorted(found.items(), key=lambda hit: hit[1].number)
 
 
-def _page(call: Call, rows: list[Any], maximum: int = 500) -> tuple[list[Any], JsonObject]:
+def _page(
+    call: Call, rows: list[Any], shown: Callable[[Any], bool], maximum: int = 500
+) -> tuple[list[Any], JsonObject]:
+    """A page of those rows that are `shown`: one that lacks some may be short or empty, and not be the last."""
     limit = limit_of(call.query, maximum)
     cursor = decode_cursor(call.query)
     start = 0 if cursor is None else cursor.get("start")
     if not isinstance(start, int) or start < 0:
         raise bad_cursor()
-    following = encode_cursor({"start": start + limit}) if len(rows) > start + limit else None
-    return rows[start : start + limit], {"next_cursor": following}
+    page = rows[start : start + limit]
+    kept = [row for row in page if shown(row)]
+    more = len(rows) > start + limit or len(kept) < len(page)
+    return kept, {"next_cursor": encode_cursor({"start": start + limit}) if more else None}
+
+
+def _alive(account: Account, kind: str) -> Callable[[Any], bool]:
+    """Whether a search shows the record at the head of a row."""
+    return lambda row: account.found_by_search(kind, row[0])
 
 
 def _searched(kind: str) -> Callable[[Call], Reply]:
@@ -81,7 +91,7 @@ def _searched(kind: str) -> Callable[[Call], Reply]:
             if number is not None:
                 store = call.account.stores[kind]
                 hits = [hit for hit in hits if store.records[hit[0]].values[key] == number]
-        page, more = _page(call, hits)
+        page, more = _page(call, hits, _alive(call.account, kind))
         rows = [_row(call.account, kind, hit, query.get("include_fields", "")) for hit in page]
         if kind == "products":
             for row in rows:
@@ -169,7 +179,7 @@ def _item_search(call: Call) -> Reply:
             kind = ITEM_TYPES[name]
             for hit in _hits(call.account, kind, parts, term, exact=exact):
                 rows.append((kind, hit))
-    page, more = _page(call, rows, 100)
+    page, more = _page(call, rows, lambda row: call.account.found_by_search(row[0], row[1][0]), 100)
     items = [_row(call.account, kind, hit, query.get("include_fields", "")) for kind, hit in page]
     return Reply({"items": items, "related_items": []}, more)
 
@@ -184,7 +194,7 @@ def _field_search(call: Call) -> Reply:
     name = choice(query, "entity_type", (*ITEM_TYPES, "deal", "project"), "")
     key = query["field"]
     if name in {"deal", "project"}:
-        page, more = _page(call, [])
+        page, more = _page(call, [], bool)
         return Reply(page, more)
     kind = ITEM_TYPES[name]
     field = call.account.fields[kind].by_key.get(key)
@@ -197,7 +207,7 @@ def _field_search(call: Call) -> Reply:
         text = next((text for text in document.of_field(key) if _fits(text, term, match)), None)
         if text is not None:
             rows.append((record_id, document, text))
-    page, more = _page(call, rows)
+    page, more = _page(call, rows, _alive(call.account, kind))
     if call.account.options.field_search == "items":
         return Reply([_row(call.account, kind, (found, document)) for found, document, _ in page], more)
     return Reply([{"id": found, key: text} for found, _, text in page], more)
