@@ -56,8 +56,8 @@ def resolve_fields(config: Config, account: Account | None) -> list[ConfigProble
 def read_only(config: Config, account: Account) -> Iterator[ConfigProblem]:
     """A warning for every line of the mapping whose field Pipedrive lets nobody write: its values are left out."""
     for kind in KINDS:
-        for trait, written in getattr(config.fields, kind).items():
-            target = resolve_field(kind, written, account)
+        for trait, line in config.fields.lines(kind).items():
+            target = resolve_field(kind, line.field, account)
             if isinstance(target, FieldTarget) and not target.writable:
                 yield ConfigProblem(
                     f"fields.{kind}.{trait}",
@@ -68,8 +68,8 @@ def read_only(config: Config, account: Account) -> Iterator[ConfigProblem]:
 
 def lines_of(config: Config, account: Account, kind: Kind, address: str) -> Iterator[tuple[str, str]]:
     """The lines of the mapping that write this field: each line's path in the config, and the field's name."""
-    for trait, written in getattr(config.fields, kind).items():
-        target = resolve_field(kind, written, account)
+    for trait, line in config.fields.lines(kind).items():
+        target = resolve_field(kind, line.field, account)
         if isinstance(target, FieldTarget) and target.address == address:
             yield f"fields.{kind}.{trait}", target.name
 
