@@ -80,6 +80,7 @@ ComplaintCode: TypeAlias = Literal[
     "field_read_only", "field_refused", "account_changed",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",
+    "own_clock_wrong",
 ]  # fmt: skip
 # Pipedrive's own word for a refusal (`feature_capping_deals`, `ERR_...`), or `http_<status>` where it has none.
 PipedriveCode = NewType("PipedriveCode", str)

@@ -41,6 +41,8 @@ from pipedrive_cli.pipedrive.catalog import Call, me
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
 ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
+EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # no answer to this program is older, whatever its date says
+AGREED = 60.0  # seconds by which two clocks may differ that are right
 UNREACHABLE_AFTER = 10  # calls in a row that nobody answered
 MOST_ASKED = 86_400.0  # seconds: whatever a server says, after a day it is asked again
 
@@ -64,12 +66,15 @@ class ServerClock:
         self._wall = wall
         self._offset: float | None = None  # seconds from the loop's time to Pipedrive's
         self._ours: float | None = None  # the same to this machine's
+        self._latest: float | None = None  # the greatest of all offsets
         self._shown = math.inf  # the newest time that Pipedrive gave to a record that we wrote
 
     def note_answer(self, call: Call, answer: Answer) -> None:
         """Takes the time from an answer, and the one that a write has left in its record."""
         if (date := answer.date) is not None:
             self._offset = date.timestamp() - asyncio.get_running_loop().time()
+            if date >= EARLIEST:
+                self._latest = self._offset if self._latest is None else max(self._latest, self._offset)
         if call.method != "GET" and isinstance(answer.data, Mapping):
             shown = _moment(answer.data.get("update_time"))
             if shown is not None:
@@ -85,6 +90,21 @@ class ServerClock:
         if self._ours is None:
             self._ours = self._wall() - loop_time
         return self._ours + loop_time
+
+    def latest(self) -> float:
+        """The time in seconds since 1970 that no event is later than: Pipedrive's, ours until it has been heard.
+
+        One answer of somebody between with an older date changes nothing. Where both clocks agree it is the later one:
+        a `Date` has whole seconds, and was on its way.
+        """
+        if self._latest is None:
+            return self.ours()
+        heard = asyncio.get_running_loop().time() + self._latest + 1
+        return max(heard, self.ours()) if abs(self.ours() - heard) < AGREED else heard
+
+    def ahead(self) -> float:
+        """How many seconds this machine's clock is ahead of Pipedrive's; 0 until that has been heard."""
+        return 0.0 if self._latest is None else self.ours() - asyncio.get_running_loop().time() - self._latest
 
     def oldest(self) -> float:
         """A time in seconds since 1970 that is not later than now, though a clock be wrong: the oldest we know."""

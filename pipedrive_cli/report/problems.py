@@ -78,6 +78,10 @@ _EVENTS: dict[str, Words] = {
     "clock_ahead": Words(
         "the event's time lay in the future and was cut back", "A device's clock was wrong; nothing is lost."
     ),
+    "own_clock_wrong": Words(
+        "this machine's clock is wrong",
+        "Events are dated by Pipedrive's clock. Set this one: ages such as `--since 24h` and `--older-than` go by it.",
+    ),
     "unreadable_time": Words(
         "a time of the event cannot be read", "Write times as 2026-03-01T12:00:00Z; the event's next best time counts."
     ),

@@ -5,7 +5,6 @@ Sends GETs alone, writes nothing anywhere, and goes on after a problem, so that 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from pipedrive_cli.run.connection import Connection, connected, unreachable, who
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
 from pipedrive_cli.run.mapping import with_companies
+from pipedrive_cli.run.results import clock_wrong
 from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.transform.targets import names_users
 
@@ -163,18 +163,21 @@ class AccountCheck:
     async def _look(self, connection: Connection, sources: list[Source]) -> None:
         account = await whose_key(connection)
         account = account if self.sandbox else with_pins(account, self.config)
-        knowledge = AccountKnowledge(account, None, connection.send, time.time())
+        knowledge = AccountKnowledge(account, None, connection.send, connection.clock.latest())
         kinds = configured_kinds(self.config)
         try:
             await self._learn(knowledge, kinds)
             ids: dict[Kind, set[str]] = {}
             if sources:
                 sample = self._sample(sources)
+                sample.now = connection.clock.latest
                 self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
                 kinds |= with_companies(self.config, sample.kinds)
                 ids = sample.ids
         finally:
             self._found = self._account(account, connection)
+        if (wrong := clock_wrong(connection.clock.ahead())) is not None:
+            self._others.append(problem_group(wrong.code, None, 1, message=wrong.message))
         if account.admin is False:
             self._others.append(problem_group("not_admin", None, 1))
         if not self.sandbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipedrive_cli.config import Config, base_address, credentials
 from pipedrive_cli.delivery.budget import Day, Pace
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
@@ -90,6 +91,7 @@ class Connection:
 
     sender: Sender
     limits: ToldLimits
+    clock: ServerClock
 
     @property
     def send(self) -> Send:
@@ -116,7 +118,7 @@ async def connected(
     Without a `day` no tokens are reserved: a reserve is for runs, and must not stop a search for what is wrong.
     """
     client, limit = (to_sandbox if sandbox else to_account)(config)
-    limits = ToldLimits()
+    limits, clock = ToldLimits(), ServerClock(time.time)
     sender = Sender(
         client,
         Pace(limit),
@@ -125,10 +127,10 @@ async def connected(
         max_attempts=min(MOST_ATTEMPTS, config.delivery.max_attempts),
         jitter=random.random,
         max_tokens=max_tokens,
-        observers=(limits,),
+        observers=(limits, clock),
     )
     try:
-        yield Connection(sender, limits)
+        yield Connection(sender, limits, clock)
     finally:
         await client.aclose()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.sender import ServerClock
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.model import Kind, Values
 from pipedrive_cli.pipedrive.account import Account
@@ -61,6 +61,7 @@ class OnlineAccount:
     directory: Directory
     journal: Journal
     certain: bool = True
+    clock: ServerClock | None = None
 
     # -- the account
 
@@ -157,7 +158,7 @@ async def looking(
             state = default_path(company)
         with contextlib.closing(scratch(state)) as journal, journal.in_use():
             journal.bind(company, account.company_name)
-            knowledge = AccountKnowledge(account, journal, only.send, time.time())
+            knowledge = AccountKnowledge(account, journal, only.send, connection.clock.latest())
             directory = Directory(
                 GroupCommits(journal, pause=0.0),
                 only.send,
@@ -166,4 +167,4 @@ async def looking(
                 now=asyncio.get_running_loop().time,
                 warn=warn,
             )
-            yield OnlineAccount(knowledge, directory, journal)
+            yield OnlineAccount(knowledge, directory, journal, clock=connection.clock)

@@ -35,7 +35,7 @@ from pipedrive_cli.run.paper import NoAccount, PaperDesk
 from pipedrive_cli.run.plan_name import PlanNaming
 from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
 from pipedrive_cli.run.refill import HandledOtherwise
-from pipedrive_cli.run.results import new_run_name, summary_of, twin_records
+from pipedrive_cli.run.results import clock_wrong, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ class Preview:
         """The run itself, at a paper desk. `view` is both the account and its records."""
         sources = resolve_sources(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
         reading_started(self.live_figures, sources)
+        clock = None if isinstance(view, NoAccount) else view.clock
+        if clock is not None and (wrong := clock_wrong(clock.ahead())) is not None:
+            self.run_log.problem(wrong)
         desk = PaperDesk(view, labels, self.log, self.run_log)
         courier = Courier(desk, self.run_log, Backlog({} if journal is None else journal.aliases()))
         mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
@@ -127,7 +130,7 @@ class Preview:
             filters=self.options.filters,
             window=self.config.delivery.lookahead,
             mapping=mapping,
-            now=lambda: time.time_ns() // 1000,
+            now=lambda: int((time.time() if clock is None else clock.latest()) * 1_000_000),
             limit=self.options.limit,
             otherwise=otherwise,
             processes=(lambda _: 0) if otherwise is not None and otherwise.possible else processes_for,

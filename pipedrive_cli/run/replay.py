@@ -59,7 +59,7 @@ from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_fo
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.preview_rows import PlannedRequest
 from pipedrive_cli.run.refill import HandledOtherwise
-from pipedrive_cli.run.results import cut_short, new_run_name, summary_of, twin_records
+from pipedrive_cli.run.results import clock_wrong, cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
@@ -215,7 +215,11 @@ class Replay:
                 f"{account.user_name or 'The user of this key'} is no admin: records that this user cannot see "
                 "count as absent, and would be created a second time"
             )
-        return AccountKnowledge(account, None, sender.send, time.time())
+        return AccountKnowledge(account, None, sender.send, self._now() / 1_000_000)
+
+    def _now(self) -> int:
+        """In microseconds since 1970. The clock of a rehearsal's sandbox is made up."""
+        return int((time.time() if self.options.rehearsal else self._clock.latest()) * 1_000_000)
 
     async def _deliver(
         self,
@@ -252,6 +256,8 @@ class Replay:
             max_failures=self.options.max_failures,
         )
         run_log = RunLog(run, self.live_figures, observer=unfinished, results=self.results)
+        if not self.options.rehearsal and (wrong := clock_wrong(self._clock.ahead())) is not None:
+            run_log.problem(wrong)
         commits = GroupCommits(journal)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
@@ -270,7 +276,7 @@ class Replay:
             filters=self.options.filters,
             window=self.config.delivery.lookahead,
             mapping=mapping,
-            now=lambda: time.time_ns() // 1000,
+            now=self._now,
             spool=spool,
             limit=self.options.limit,
             files=files,

@@ -25,6 +25,8 @@ from pipedrive_cli.report.summary import (
     worst_first,
 )
 
+DAY = 86_400.0
+
 
 def new_run_name(started: datetime) -> str:
     """A run's name: when it began in UTC, and a suffix that tells it from others of that second."""
@@ -35,6 +37,15 @@ def twin_records(kind: Kind, key: str, ids: Sequence[int]) -> Complaint:
     """The warning about several records with one key."""
     listed = ", ".join(str(record) for record in ids[:10])
     return Complaint("twin_records", f"{kind} {listed} all bear {key!r}; the oldest, {ids[0]}, is taken", value=key)
+
+
+def clock_wrong(ahead: float) -> Complaint | None:
+    """The warning about this machine's clock, which is `ahead` seconds ahead of Pipedrive's; None for up to a day."""
+    days = round(abs(ahead) / DAY)
+    if abs(ahead) <= DAY:
+        return None
+    way = "ahead of" if ahead > 0 else "behind"
+    return Complaint("own_clock_wrong", f"this machine's clock is {days:,} day{'s' * (days != 1)} {way} Pipedrive's")
 
 
 def summary_of(

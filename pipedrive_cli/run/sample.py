@@ -89,7 +89,7 @@ class Sample:
     """One sample. `kinds` are the kinds of record that the events are about.
 
     `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up. `seen_torn`
-    is as `left_file` needs it.
+    is as `left_file` needs it. `now` is in seconds since 1970: no event is later.
     """
 
     config: Config
@@ -98,6 +98,7 @@ class Sample:
     most: int | None = None
     config_file: str | None = None
     seen_torn: Callable[[Source], bool] = lambda _: False
+    now: Callable[[], float] = time.time
     _read: int = 0
     _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -118,7 +119,7 @@ class Sample:
         """Reads the sample. `learn` is called for the account again when events are about kinds it did not show
         yet."""
         transform = compile_mapping(self.config, account)
-        now = time.time_ns() // 1000
+        now = int(self.now() * 1_000_000)
         for entry in self._first:
             self._read += 1
             event = entry.event(now)
