@@ -425,6 +425,9 @@ def check(
     ] = None,
     config: ConfigFile = Path("config.yaml"),
     sandbox: Sandboxed = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at the config, and at events, without the account: needs no key.")
+    ] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, from the beginnings of files.")
     ] = False,
@@ -434,12 +437,20 @@ def check(
 ) -> int:
     """Say before a run what would fail in it.
 
-    The config, the API token, the account, and the events of SOURCE... if any. It writes nothing.
+    The config, the API token, the account, and the events of SOURCE... if any. It writes nothing. Without a key it ends
+    with exit code 2, unless --offline is given.
     """
     from pipedrive_cli.cli import check_command  # noqa: PLC0415 - the other commands need none of it
 
     return check_command.run_check(
-        config, sources or (), sandbox=sandbox, every=every, as_json=as_json, quiet=quiet, verbose=verbose
+        config,
+        sources or (),
+        sandbox=sandbox,
+        offline=offline,
+        every=every,
+        as_json=as_json,
+        quiet=quiet,
+        verbose=verbose,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
-from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError
+from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError, UserMistake
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.safe_text import visible_text
@@ -27,14 +27,24 @@ LINES_NAMED = 10  # lines of the config that must be changed
 
 
 def run_check(
-    config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool, as_json: bool, quiet: bool, verbose: bool
+    config_file: Path,
+    sources: Sequence[str],
+    *,
+    sandbox: bool,
+    offline: bool,
+    every: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> int:
     """Checks, shows the result, and returns the exit code. Raises UserMistake for missing sources.
 
     `every`: all events are read, however many there are.
     """
     with errors_as_json(as_json, stopped_check):
-        checked = _checked(config_file, sources, sandbox=sandbox, every=every)
+        if offline and sandbox:
+            raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
+        checked = _checked(config_file, sources, sandbox=sandbox, offline=offline, every=every)
     if as_json:
         print_json(_object(checked))
         if checked.unchecked is not None:
@@ -62,9 +72,9 @@ def _object(checked: Checked) -> dict[str, object]:
     }
 
 
-def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every: bool) -> Checked:
+def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, offline: bool, every: bool) -> Checked:
     try:
-        config = load(config_file, os.environ, sandbox=sandbox)
+        config = load(config_file, os.environ, sandbox=sandbox or offline)
     except ConfigProblems as error:
         return Checked(problems_of_stop(error), exit_code=EXIT_USAGE, unchecked="the config comes first")
     for warning in notes(config):
@@ -77,6 +87,7 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, every:
         stdin=standard_input(),
         note=show_note,
         most=None if every else ENOUGH,
+        offline=offline,
     )
     return asyncio.run(job.run())
 
@@ -140,7 +151,7 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
     if not checked.ok:
         return []
     if checked.unchecked:
-        return ["Give the API token as said above, then check again: only the account knows its fields."]
+        return [f"`pipedrive-cli check {named}{config}` without --offline asks the account: it alone knows its fields."]
     if sandbox:
         return [f"`pipedrive-cli rehearse {named}{config}` plays the whole run and says what it costs."]
     if not sources:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 import traceback
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from pipedrive_cli.cli.interrupts import Terminated
+from pipedrive_cli.cli.interrupts import signal_of
 from pipedrive_cli.errors import PipedriveCliError, ToolFault, UserMistake, interrupted
 
 OURS = Path(__file__).parent.parent
@@ -38,10 +37,8 @@ def error_of(exception: BaseException) -> PipedriveCliError | None:
             return next((error for error in errors if not isinstance(error, ToolFault)), errors[0])
         case PipedriveCliError():
             return exception
-        case Terminated():
-            return interrupted(signal.SIGTERM)
         case KeyboardInterrupt() | typer.Abort():
-            return interrupted(signal.SIGINT)
+            return interrupted(signal_of(exception))
         case typer.Exit() | SystemExit() | BrokenPipeError():
             return None
         case OSError() if exception.errno in OUTPUT_LOST:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import typer
 
+from pipedrive_cli.cli.interrupts import signal_of
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import Config, load
-from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.errors import UserMistake, interrupted
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Field
@@ -62,11 +63,19 @@ def make_fields(config_file: Path, asked: Asked, *, yes: bool, as_json: bool) ->
         hint = "name the events: fields create exports/ --options"
         raise UserMistake("--options and events belong together", code="usage", hint=hint)
     config = load(config_file, os.environ)
-    made = asyncio.run(_create(config, asked.types, lambda wanted: yes or _ask_to_make(wanted)))
+    made: list[tuple[Kind, Field]] = []
     added: list[WantedOptions] = []
-    if asked.options:
-        sources = resolve_sources(asked.sources, standard_input(), note=show_note)
-        added = asyncio.run(_add_options(config, sources, lambda wanted: yes or _ask_to_add(wanted)))
+    try:
+        asyncio.run(_create(config, asked.types, lambda wanted: yes or _ask_to_make(wanted), made))
+        if asked.options:
+            sources = resolve_sources(asked.sources, standard_input(), note=show_note)
+            asyncio.run(_add_options(config, sources, lambda wanted: yes or _ask_to_add(wanted), added))
+    except (KeyboardInterrupt, typer.Abort) as interrupt:
+        names = ", ".join(
+            [f"{kind} {field.name}" for kind, field in made] + [f"options of {w.field.name}" for w in added]
+        )
+        told = f"had been made in Pipedrive: {names}" if names else "nothing was made"
+        raise interrupted(signal_of(interrupt), told) from interrupt
     if as_json:
         created = [{"kind": kind, **_plain(field)} for kind, field in made]
         options = [{"kind": w.kind, "name": w.field.name, "key": w.field.key, "options": list(w.labels)} for w in added]
@@ -82,37 +91,45 @@ async def _read(config: Config, kinds: Sequence[Kind]) -> dict[Kind, tuple[Field
 
 
 async def _create(
-    config: Config, types: Sequence[str], agreed: Callable[[Sequence[WantedField]], bool]
-) -> list[tuple[Kind, Field]]:
+    config: Config,
+    types: Sequence[str],
+    agreed: Callable[[Sequence[WantedField]], bool],
+    made: list[tuple[Kind, Field]],
+) -> None:
+    """Makes what is missing, and adds it to `made` field by field."""
     written = read_types(types, config)
     async with connected(config) as connection:
         pinned = with_pins(await whose_key(connection), config).pinned
         wanted = await missing_fields(connection, config, written, pinned)
         if not wanted:
             show_note("the account has every field that the config names")
-            return []
-        if not agreed(wanted):
+        elif not agreed(wanted):
             show_note("nothing was made")
-            return []
-        return [(each.kind, await create_fields(connection, each)) for each in wanted]
+        else:
+            for each in wanted:
+                made.append((each.kind, await create_fields(connection, each)))
 
 
 async def _add_options(
-    config: Config, sources: Sequence[Source], agreed: Callable[[Sequence[WantedOptions]], bool]
-) -> list[WantedOptions]:
+    config: Config,
+    sources: Sequence[Source],
+    agreed: Callable[[Sequence[WantedOptions]], bool],
+    added: list[WantedOptions],
+) -> None:
+    """Makes the options that the events need, and adds them to `added` field by field."""
     async with connected(config) as connection:
         pinned = with_pins(await whose_key(connection), config).pinned
         wanted = await lacking_options(connection, config, sources, pinned)
         if not wanted:
             show_note("the fields have every option that these events need")
-            return []
+            return
         if not agreed(wanted):
             show_note("no option was made")
-            return []
+            return
         for each in wanted:
             await add_options(connection, each)
+            added.append(each)
     show_note(f"made {count(sum(len(each.labels) for each in wanted), 'option')}")
-    return wanted
 
 
 def _ask_to_add(wanted: Sequence[WantedOptions]) -> bool:

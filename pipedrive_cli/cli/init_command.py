@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipedrive_cli.cli import init_account as entry
 from pipedrive_cli.cli import init_mapping as traits
 from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
-from pipedrive_cli.cli.interrupts import Terminated
+from pipedrive_cli.cli.interrupts import signal_of
 from pipedrive_cli.cli.printing import standard_input
 from pipedrive_cli.config import Config, PlanName, values
 from pipedrive_cli.config.load import checked_config
@@ -73,7 +72,7 @@ def run_init(options: Options) -> int:
         return job.run()
     except (KeyboardInterrupt, typer.Abort) as interrupt:
         show_note("")  # the cursor stands behind a question
-        number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
+        number = signal_of(interrupt)
         made = f"; {count(job.made, 'field')} had been made in Pipedrive, and will be found there" if job.made else ""
         raise interrupted(number, "the config is written" if job.written else f"no config was written{made}") from None
 

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.check_command import show_checked
@@ -45,9 +45,9 @@ class InitResult:
     def _checked(self, key: Secret | None) -> Checked:
         known = {} if key is None else {TOKEN_VARIABLE: key.reveal()}
         config = load(self.config_file, {**os.environ, **known}, sandbox=self.offline)
-        job = AccountCheck(config, str(self.config_file), self._events, note=show_note, most=ENOUGH)
-        checked = asyncio.run(job.run())
-        return replace(checked, unchecked="--offline: nobody was asked") if self.offline else checked
+        events, offline = self._events, self.offline
+        job = AccountCheck(config, str(self.config_file), events, note=show_note, most=ENOUGH, offline=offline)
+        return asyncio.run(job.run())
 
     @property
     def _events(self) -> tuple[str, ...]:

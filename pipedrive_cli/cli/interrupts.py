@@ -23,6 +23,11 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends what is under way as Ctrl-C does."""
 
 
+def signal_of(interrupt: BaseException) -> int:
+    """The number of the signal that raised KeyboardInterrupt, or what became of it."""
+    return signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
+
+
 class _Noted:
     """The signals that came while nobody could act on them."""
 

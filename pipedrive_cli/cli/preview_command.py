@@ -51,6 +51,11 @@ def preview_events(
         raise UserMistake(
             f"--format {form}: there is no such format", code="usage", hint=f"one of {', '.join(requests.FORMS)}"
         )
+    if chosen != "text" and (counts_only or as_json):
+        other = "--json" if as_json else "--summary"
+        raise UserMistake(
+            f"--format {form} and {other}: the one writes requests, the other the counts alone", code="usage"
+        )
     if online and sandbox:
         raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
     config = load(config_file, os.environ, sandbox=not online)

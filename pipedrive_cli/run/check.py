@@ -32,6 +32,7 @@ from pipedrive_cli.transform.targets import names_users
 
 UNUSED: NoticeCode = "mapping_unused"
 BUDGET: NoticeCode = "budget_short"
+WITHOUT_ACCOUNT = "`--offline` looks at the config alone"
 NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
 
@@ -97,7 +98,8 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
 
 @dataclass(slots=True)
 class AccountCheck:
-    """One check. `note` shows people something while it works; `most` is how many events are read, None: all."""
+    """One check. `note` shows people something while it works; `most` is how many events are read, None: all.
+    With `offline` the account is not asked."""
 
     config: Config
     config_file: str
@@ -106,6 +108,7 @@ class AccountCheck:
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
     most: int | None = ENOUGH
+    offline: bool = False
     _obstacles: list[ProblemGroup] = field(default_factory=list)
     _others: list[ProblemGroup] = field(default_factory=list)
     _mistakes: list[ConfigProblem] = field(default_factory=list)
@@ -117,17 +120,24 @@ class AccountCheck:
     async def run(self) -> Checked:
         """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
         sources = resolve_sources(self.sources, self.stdin, note=self.note) if self.sources else []
+        if self.offline:
+            return await self._looked_at(sources, "--offline: nobody was asked")
         unchecked: str | None = None
         try:
             async with connected(self.config, sandbox=self.sandbox) as connection:
                 await self._look(connection, sources)
         except UserMistake as mistake:
-            if mistake.code in NO_ACCOUNT:
-                unchecked = f"{mistake.message}: {mistake.hint}" if mistake.hint else mistake.message
-            else:
-                self._stop(mistake.code, mistake.message, mistake.hint, mistake.exit_code)
+            hint = WITHOUT_ACCOUNT if mistake.code in NO_ACCOUNT else mistake.hint
+            hint = f"{mistake.hint}. {hint}" if mistake.hint and hint != mistake.hint else hint
+            self._stop(mistake.code, mistake.message, hint, mistake.exit_code)
+            unchecked = mistake.message
         except StopRun as stop:
             self._stop(stop.code, stop.message, stop.hint, stop.exit_code)
+            unchecked = stop.message
+        return await self._looked_at(sources, unchecked if self._found is None else None)
+
+    async def _looked_at(self, sources: list[Source], unchecked: str | None) -> Checked:
+        """What was found, once the events were looked at too."""
         if self._events is None and sources:
             self._events = await self._sample(sources).read(None)
         if self._events is not None:

@@ -150,17 +150,38 @@ def test_a_permission_that_is_missing_is_an_obstacle(tmp_path: Path) -> None:
     assert "kind_refused" in {problem["code"] for problem in ended.json["problems"]}
 
 
-def test_without_a_key_it_says_what_was_not_checked(tmp_path: Path) -> None:
-    """The config alone is in order or not; that the account was not looked at stands where people look."""
-    config = written_config(tmp_path, f"pipedrive: {{company_domain: acme}}\n{IDENTITY}")
+@pytest.mark.parametrize("account", ["{company_domain: acme}", "{}", "{company_domain: acme, api_token: '${NOT_SET}'}"])
+def test_without_a_key_a_gate_is_shut(tmp_path: Path, account: str) -> None:
+    """Exit code 2 with what to do, in JSON too, which says what was not looked at."""
+    config = written_config(tmp_path, f"pipedrive: {account}\n{IDENTITY}")
     ended = pipedrive_cli("check", "-c", config)
+    assert ended.code == 2
+    assert "--offline" in ended.out or "NOT_SET" in ended.out
+    ended = pipedrive_cli("check", "-c", config, "--json")
+    assert (ended.code, ended.json["ok"], ended.json["account"]) == (2, False, None)
+    assert ended.json["unchecked"]
+    assert len(ended.json["problems"]) == 1
+
+
+def test_offline_the_config_alone_is_looked_at(tmp_path: Path) -> None:
+    """No key is needed, and that the account was not looked at stands where people and programs look."""
+    config = written_config(tmp_path, f"pipedrive: {{company_domain: acme, api_token: '${{NOT_SET}}'}}\n{IDENTITY}")
+    ended = pipedrive_cli("check", "-c", config, "--offline")
     assert ended.code == 0
     assert "not checked" in ended.out
-    assert "PIPEDRIVE_API_TOKEN" in ended.out
-    ended = pipedrive_cli("check", "-c", config, "--json")
-    assert (ended.json["ok"], ended.json["problems"], ended.json["account"]) == (True, [], None)
-    assert "PIPEDRIVE_API_TOKEN" in ended.json["unchecked"]
+    ended = pipedrive_cli("check", "-c", config, "--offline", "--json")
+    assert (ended.code, ended.json["ok"], ended.json["problems"], ended.json["account"]) == (0, True, [], None)
+    assert "--offline" in ended.json["unchecked"]
     assert "not checked" in ended.err
+    assert pipedrive_cli("check", "-c", config, "--offline", "--sandbox").code == 2
+
+
+def test_an_account_that_does_not_answer_was_not_looked_at(tmp_path: Path) -> None:
+    """`unchecked` says so, beside the problem."""
+    config = "pipedrive: {base_url: 'http://127.0.0.1:1', api_token: k}\ndelivery: {max_attempts: 1}\n"
+    ended = pipedrive_cli("check", "-c", written_config(tmp_path, config), "--json")
+    assert (ended.code, ended.json["ok"]) == (4, False)
+    assert "cannot be reached" in ended.json["unchecked"]
 
 
 def test_mistakes_of_the_file_itself_are_told_like_the_others(tmp_path: Path) -> None:

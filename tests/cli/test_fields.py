@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from pipedrive_cli.cli import fields_command
+from pipedrive_cli.run.custom_fields import create_fields
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 
 from .desk_for_commands import CANARY, Stream, account, event_file, pipedrive_cli, served, written_config
@@ -238,3 +242,26 @@ def test_options_that_events_need_are_made_once(tmp_path: Path) -> None:
     assert again.json["options"] == []
     options = {field.name: field.options for field in sandbox.account.fields["persons"].custom.values()}
     assert [option.label for option in (options["Tags"] or {}).values()] == ["a", "new one", "b"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_says_what_had_been_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    """After the first of several fields: its name, in the JSON object too; it is found there the next time."""
+    sandbox = empty()
+    real = create_fields
+
+    async def interrupted_at_the_second(connection: Any, wanted: Any) -> Any:
+        if names(sandbox, "persons"):
+            signal.raise_signal(number)
+            await asyncio.sleep(0)  # where asyncio lets an interruption in
+        return await real(connection, wanted)
+
+    monkeypatch.setattr(fields_command, "create_fields", interrupted_at_the_second)
+    with served(sandbox) as url:
+        config = written_config(tmp_path, account(url) + NAMED)
+        ended = pipedrive_cli("fields", "create", "-c", config, "--yes", "--json")
+    assert (ended.code, ended.json["exit_code"]) == (code, code)
+    ((name, _),) = names(sandbox, "persons")
+    assert f"interrupted: had been made in Pipedrive: persons {name}" in ended.json["problems"][0]["message"]

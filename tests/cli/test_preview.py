@@ -166,3 +166,12 @@ def test_a_terminal_gets_colours_and_no_color_takes_them_away(tmp_path: Path, mo
     assert "\x1b[32mcreate or update\x1b[0m" in pipedrive_cli("preview", events, "-c", config, terminal=True).out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[32m" not in pipedrive_cli("preview", events, "-c", config, terminal=True).out
+
+
+@pytest.mark.parametrize("form", ["ndjson", "http", "curl"])
+@pytest.mark.parametrize("other", ["--json", "--summary"])
+def test_a_format_of_requests_that_are_not_shown_is_refused(tmp_path: Path, form: str, other: str) -> None:
+    """Whoever asks for both is told that there would be none."""
+    ended = pipedrive_cli("preview", event_file(tmp_path), "-c", tmp_path / "none.yaml", "--format", form, other)
+    assert ended.code == 2
+    assert f"--format {form} and {other}" in ended.err
