@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.journal.rows import (
     SeenRecord,
     UnfinishedEvent,
 )
-from pipedrive_cli.delivery.journal.schema import USE_NEWER, NewerJournalError, is_there, migrate, must_be_in_place
+from pipedrive_cli.delivery.journal.schema import USE_NEWER, FileInPlace, NewerJournalError, is_there, migrate
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
@@ -48,7 +48,7 @@ class Journal:
         """`file` is what was opened at `path`; None: nobody else can take it away."""
         self._db = connection
         self.path = path
-        self._file = file
+        self._place = FileInPlace(path, file)
 
     @classmethod
     def open(cls, path: Path = IN_MEMORY) -> Journal:
@@ -108,7 +108,7 @@ class Journal:
 
         So it does when somebody has deleted, moved or replaced the file: what is written would be seen by nobody.
         """
-        must_be_in_place(self.path, self._file)
+        self._place.check(self._db)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

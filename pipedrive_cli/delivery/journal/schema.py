@@ -5,6 +5,7 @@ Each migration and the version number that says it ran are one transaction. A mi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -141,25 +142,58 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def must_be_in_place(path: Path, opened: os.stat_result | None) -> None:
-    """Raises StopRun where `path` does not lead to the file any more that was opened there (None: nothing can happen).
+class FileInPlace:
+    """Whether the journal's path leads to the file that was opened there. `opened` None: nothing can happen to it.
 
     SQLite would go on writing into a file that nobody sees.
     """
-    if opened is None:
-        return
+
+    def __init__(self, path: Path, opened: os.stat_result | None) -> None:
+        self._path = path
+        self._opened = opened
+        self._taken: StopRun | None = None
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Raises StopRun where the file was taken away, the same one ever after.
+
+        Where nothing stands in its place, all that it holds is written there again for the next run.
+        """
+        if self._taken is None and self._opened is not None:
+            self._taken = self._missing(connection, self._opened)
+        if self._taken is not None:
+            raise self._taken
+
+    def _missing(self, connection: sqlite3.Connection, opened: os.stat_result) -> StopRun | None:
+        try:
+            if os.path.samestat(self._path.stat(), opened):
+                return None
+            what, hint = "was replaced by another file", "bring it back from a copy if there is one"
+        except OSError:
+            what, hint = "is gone", "without it the account's records are looked up anew"
+            if _written_again(connection, self._path):
+                what, hint = "was gone, and was written again", "the same command goes on from there"
+        return StopRun(
+            f"the journal {self._path} {what} while the run went on",
+            code="journal",
+            hint=f"keep whatever cleans up away from it, then run again: {hint}",
+        )
+
+
+def _written_again(connection: sqlite3.Connection, path: Path) -> bool:
+    beside = path.with_name(f".{path.name}.again")
     try:
-        if os.path.samestat(path.stat(), opened):
-            return
-        what = "was replaced by another file"
-    except OSError:
-        what = "is gone"
-    raise StopRun(
-        f"the journal {path} {what} while the run went on: what the run did is recorded nowhere",
-        code="journal",
-        hint="bring the file back from a copy if there is one, and keep whatever cleans up away from it; "
-        "then run again: without it the account's records are looked up anew",
-    )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with contextlib.closing(sqlite3.connect(beside)) as copy:
+            connection.backup(copy)
+        os.link(beside, path)  # unlike a renaming, it takes the place of no journal that a new run has begun
+    except (OSError, sqlite3.Error):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return True
 
 
 def migrate(connection: sqlite3.Connection) -> None:
