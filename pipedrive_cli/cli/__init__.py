@@ -8,14 +8,15 @@ import sys
 
 from pipedrive_cli import __version__
 from pipedrive_cli.cli.interrupts import note_signals
-from pipedrive_cli.report.safe_stdout import put
 
 RARELY = 100_000  # new objects between two garbage collections
 
 
 def main() -> None:
     """The console script `pipedrive-cli`."""
-    note_signals()
+    note_signals()  # before anything else is loaded
+    from pipedrive_cli.report.safe_stdout import put  # noqa: PLC0415 - see above
+
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process: output is dropped
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))

@@ -69,7 +69,7 @@ class RejectsWriter:
 
     def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
         """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
-        self._place = place_of("--rejects", path)
+        self._place = place_of("--rejects", path, kept=True)
         keep_apart([("--rejects", path)], [(source, READ) for source in inputs])
         self.path = path
         self.count = 0

@@ -18,8 +18,11 @@ READ = "file is read in this run"  # what a source is, for `keep_apart`
 OURS_TO_READ = 0o600  # events are personal data
 
 
-def place_of(option: str, path: Path) -> Path:
-    """Where the file is written, links followed. Raises UserMistake where that cannot be done."""
+def place_of(option: str, path: Path, *, kept: bool = False) -> Path:
+    """Where the file is written, links followed. Raises UserMistake where that cannot be done.
+
+    `kept`: what stands in it is read, too.
+    """
     try:
         place = Path(os.path.realpath(path))
         there = path.stat()
@@ -32,6 +35,8 @@ def place_of(option: str, path: Path) -> Path:
             raise _refused(option, path, "that is no regular file", "Name a file; links are followed.")
         if any(os.path.samestat(there, stream) for stream in _standard_streams()):
             raise _refused(option, path, "what the command prints goes into that file", "Name another file.")
+        if kept and not os.access(place, os.R_OK):
+            raise _refused(option, path, "what stands in it may not be read", "Name another file.")
     if not place.parent.is_dir():
         raise _refused(
             option, path, "its folder does not exist", "Create the folder, or name a file in one that exists."
