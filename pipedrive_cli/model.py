@@ -65,7 +65,7 @@ ComplaintCode: TypeAlias = Literal[
     "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "missing_group_id",
     "missing_previous_id", "bad_user_id", "bad_anonymous_id", "bad_group_id", "bad_previous_id", "bad_external_id",
     "key_too_long", "bad_traits", "bad_properties", "bad_context", "clock_ahead", "unreadable_time",
-    "consent_denied", "consent_ignored", "anonymous_only", "type_not_supported", "integrations_off",
+    "consent_denied", "consent_ignored", "suppressed", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
     "says_nothing", "placeholder_id",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed", "zone_left_out",

@@ -136,4 +136,8 @@ def with_absolute_paths(config: Config, path: Path) -> Config:
     token_file = config.pipedrive.api_token_file
     if token_file is not None:
         config = with_pipedrive(config, api_token_file=folder / token_file)
+    suppress = config.privacy.suppress
+    if suppress is not None:
+        privacy = msgspec.structs.replace(config.privacy, suppress=folder / suppress)
+        config = msgspec.structs.replace(config, privacy=privacy)
     return config if config.state is None else msgspec.structs.replace(config, state=folder / config.state)

@@ -312,6 +312,17 @@ class ConsentAsked(Section, frozen=True):
 class Privacy(Section, frozen=True):
     """Other people's rights."""
 
+    suppress: Annotated[
+        Path | None,
+        config_key(
+            "A file of user ids and emails whose events are not sent, one a line, or RudderStack's regulations as "
+            "NDJSON. Relative to the config file.",
+            read=values.path,
+            words="a path",
+            examples=["suppressed.txt"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None
     consent: ConsentAsked = ConsentAsked()
 
 

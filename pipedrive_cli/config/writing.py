@@ -174,6 +174,7 @@ def _privacy(draft: Draft) -> Iterator[str]:
     yield f"    purposes: [{purposes}] # the ones that Pipedrive stands for; events that refuse them are skipped"
     yield f"    require: {draft.require} # one refused purpose is enough; or any: only if all of them are refused"
     yield "    unknown: send # or skip: events that say nothing of it"
+    yield "  # suppress: suppressed.txt # a file of user ids and emails, one a line, whose events are not sent"
 
 
 def _rest(draft: Draft) -> Iterator[str]:

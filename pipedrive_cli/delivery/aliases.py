@@ -45,6 +45,10 @@ class Aliases:
         """Whether this id is a former id."""
         return key in self._steps
 
+    def former_ids(self) -> Iterable[str]:
+        """All former ids."""
+        return self._steps.keys()
+
     def copy(self) -> Aliases:
         """The same aliases, to be linked and cut apart from these."""
         return Aliases(self._steps)

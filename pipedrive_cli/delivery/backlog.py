@@ -74,6 +74,22 @@ class SpooledChange(msgspec.Struct, eq=False, gc=False):
     at: int | bytes
 
 
+class LaidChange(msgspec.Struct, frozen=True, gc=False):
+    """A change of `record` that is in the store already, before anybody knows whether it is to be delivered."""
+
+    record: RecordName
+    at: int
+
+
+class LaidTransformed(msgspec.Struct, frozen=True, gc=False):
+    """`Transformed` of which what can be kept in the store is kept there."""
+
+    changes: tuple[Change | PackedChange | LaidChange, ...]
+    alias: Alias | None
+    complaints: tuple[Complaint, ...]
+    dropped: tuple[tuple[Kind, str], ...]
+
+
 UNDER_WAY: Final = object()
 Waiting: TypeAlias = PendingChange | SpooledChange  # of depth 0 until the job is made: then all aliases are known
 
@@ -148,7 +164,20 @@ class Backlog:
         """How many records wait."""
         return len({id(group) for group in self._groups.values()}) + len(self._leads)
 
-    def add(self, transformed: Transformed | PackedTransformed, event: PendingEvent) -> Complaint | None:
+    def lay(self, transformed: Transformed | PackedTransformed) -> LaidTransformed:
+        """Puts the changes of an event into the store; `add` takes the result once the event is to be delivered."""
+        changes = tuple([self._laid(change) for change in transformed.changes])
+        return LaidTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
+
+    def _laid(self, change: Change | PackedChange) -> Change | PackedChange | LaidChange:
+        if self._store is None:
+            return change
+        at = self._store.add(change.change) if isinstance(change, PackedChange) else self._store.lay(change)
+        return change if at is None else LaidChange(change.record, at)
+
+    def add(
+        self, transformed: Transformed | PackedTransformed | LaidTransformed, event: PendingEvent
+    ) -> Complaint | None:
         """Adds what one event asks for. If its alias is refused, nothing is added, and the reason is returned."""
         if transformed.alias is not None and (refused := self.refusal(transformed.alias)) is not None:
             return refused
@@ -180,6 +209,10 @@ class Backlog:
     def canonical(self, key: str) -> str:
         """The present key of the person that `key` names."""
         return self._aliases.canonical(key)
+
+    def former_ids(self) -> Iterable[str]:
+        """All ids that are other names of somebody by now."""
+        return self._aliases.former_ids()
 
     def node_of(self, name: RecordName) -> Node:
         """The name under which the backlog has a record."""
@@ -233,9 +266,11 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change | PackedChange, event: PendingEvent) -> None:
+    def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent) -> None:
         waiting: Waiting
-        if isinstance(change, PackedChange):
+        if isinstance(change, LaidChange):
+            waiting = SpooledChange(event, change.at)
+        elif isinstance(change, PackedChange):
             waiting = SpooledChange(event, change.change if self._store is None else self._store.add(change.change))
         else:
             at = None if self._store is None else self._store.lay(change)

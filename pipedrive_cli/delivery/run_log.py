@@ -90,6 +90,7 @@ class RunLog:
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
+    _dropped: list[bytes] = field(default_factory=list)
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
     _figures_written: Counter[str] = field(default_factory=Counter)
@@ -166,6 +167,11 @@ class RunLog:
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
         self.count("outcome", Outcome.DUPLICATE.value)
 
+    def drop_kept(self, digest: bytes) -> None:
+        """An event must not be sent any more: what the journal keeps of it for `retry` goes."""
+        if self.journaled and digest:
+            self._dropped.append(digest)
+
     def write_to(self, journal: Journal) -> None:
         """Writes what was collected into the open transaction."""
         self._requests()
@@ -173,7 +179,9 @@ class RunLog:
             journal.count(self.run, what, counts)
         journal.add_examples(self.run, self._examples)
         journal.settle_events(self.run, self._ended)
-        self._counts, self._examples, self._ended = {}, [], []
+        if self._dropped:
+            journal.drop_unfinished(self._dropped)
+        self._counts, self._examples, self._ended, self._dropped = {}, [], [], []
 
     def _requests(self) -> None:
         live_figures = self.live_figures

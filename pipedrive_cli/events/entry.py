@@ -9,6 +9,7 @@ import msgspec
 from pipedrive_cli.events.consent import consent_in
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
 from pipedrive_cli.events.lenient import dumps
+from pipedrive_cli.events.people import People, people_in
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.whole import with_shared
 from pipedrive_cli.model import Complaint, Consent, Event, Place
@@ -52,6 +53,10 @@ class Entry(msgspec.Struct):
     def consent(self) -> Consent | None:
         """The consent of the event's user, which is read from refused entries, too."""
         return consent_in(self.raw, None if self.defaults is None else self.defaults.context)
+
+    def people(self) -> People:
+        """The people whom a refused entry names, as far as it can be read."""
+        return people_in(self.raw, None if self.defaults is None else self.defaults.context)
 
     def body(self) -> bytes:
         """The event as JSON that can be read without its file: `raw`, completed with the batch's `defaults`.

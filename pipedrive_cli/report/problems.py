@@ -89,6 +89,9 @@ _EVENTS: dict[str, Words] = {
         "the event has only an anonymous id", "To import such events set `identity.anonymous: use` in the config."
     ),
     "consent_denied": Words("the user has refused consent", "See `privacy.consent` in the config."),
+    "suppressed": Words(
+        "the user asked not to be sent, or to be forgotten", "See `privacy.suppress` in the config, and `forget`."
+    ),
     "consent_ignored": Words(
         "the event says what its user consents to, and nobody asks",
         "Name the purposes that Pipedrive stands for under `privacy.consent`, or refused events are sent.",

@@ -5,14 +5,18 @@ Sends GETs alone, writes nothing anywhere, and goes on after a problem, so that 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.journal.past import reading
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
 from pipedrive_cli.events.source import Source, resolve_sources
@@ -25,9 +29,12 @@ from pipedrive_cli.run.account import AccountKnowledge, WarningCode, config_prob
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
+from pipedrive_cli.run.journal_file import default_path, named_journal
 from pipedrive_cli.run.mapping import with_companies
 from pipedrive_cli.run.results import clock_wrong
 from pipedrive_cli.run.sample import Sample, SampleFound
+from pipedrive_cli.run.suppression import suppressed_people, suppression_list
+from pipedrive_cli.transform.suppression import SuppressionList
 from pipedrive_cli.transform.targets import names_users
 
 UNUSED: NoticeCode = "mapping_unused"
@@ -114,11 +121,13 @@ class AccountCheck:
     _mistakes: list[ConfigProblem] = field(default_factory=list)
     _warnings: dict[WarningCode, list[ConfigProblem]] = field(default_factory=dict)
     _exit_code: int = EXIT_OK
+    _listed: SuppressionList = field(default_factory=SuppressionList)
     _found: AccountFound | None = None
     _events: SampleFound | None = None
 
     async def run(self) -> Checked:
         """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
+        self._listed = suppression_list(self.config)
         sources = resolve_sources(self.sources, self.stdin, note=self.note) if self.sources else []
         if self.offline:
             return await self._looked_at(sources, "--offline: nobody was asked")
@@ -139,14 +148,23 @@ class AccountCheck:
     async def _looked_at(self, sources: list[Source], unchecked: str | None) -> Checked:
         """What was found, once the events were looked at too."""
         if self._events is None and sources:
-            self._events = await self._sample(sources).read(None)
+            state = named_journal(None, self.config, sandbox=self.sandbox)
+            with self._sample(sources, state) as sample:
+                self._events = await sample.read(None)
         if self._events is not None:
             self._mistakes += self._events.mistakes
             self._others += [*self._budget(self._events), *self._events.problems]
         return self._checked(unchecked)
 
-    def _sample(self, sources: list[Source]) -> Sample:
-        return Sample(self.config, sources, most=self.most, config_file=self.config_file)
+    @contextlib.contextmanager
+    def _sample(self, sources: list[Source], state: Path | None) -> Iterator[Sample]:
+        """A sample of the events. `state` is the journal that remembers who is suppressed, where there is one."""
+        with contextlib.ExitStack() as stack:
+            journal = None if state is None or not state.exists() else stack.enter_context(reading(state))
+            aliases = {} if journal is None else journal.aliases()
+            people = suppressed_people(self._listed, journal, Backlog(aliases), keep=False)
+            suppression = None if people is None else people.suppression
+            yield Sample(self.config, sources, most=self.most, config_file=self.config_file, suppression=suppression)
 
     def _checked(self, unchecked: str | None) -> Checked:
         obstacles = [*self._obstacles, *self._of_config(self._mistakes, "config")]
@@ -179,9 +197,13 @@ class AccountCheck:
             await self._learn(knowledge, kinds)
             ids: dict[Kind, set[str]] = {}
             if sources:
-                sample = self._sample(sources)
-                sample.now = connection.clock.latest
-                self._events = await sample.read(knowledge.account, lambda kinds: self._learn_more(knowledge, kinds))
+                state = named_journal(None, self.config, sandbox=self.sandbox)
+                if state is None and not self.sandbox:
+                    state = default_path(account.company_id or 0)
+                with self._sample(sources, state) as sample:
+                    sample.now = connection.clock.latest
+                    learn = partial(self._learn_more, knowledge)
+                    self._events = await sample.read(knowledge.account, learn)
                 kinds |= with_companies(self.config, sample.kinds)
                 ids = sample.ids
         finally:

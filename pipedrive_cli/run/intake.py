@@ -7,17 +7,14 @@ nothing of persons.
 
 from __future__ import annotations
 
-import asyncio
-import queue
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Backlog
+from pipedrive_cli.delivery.backlog import Backlog, LaidTransformed
 from pipedrive_cli.delivery.desk import Desk
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
@@ -25,9 +22,11 @@ from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import processes_for
+from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.reading import Reading, read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
+from pipedrive_cli.run.batches import Batch, Batches, batches_of
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
 from pipedrive_cli.run.options import Filters
@@ -35,19 +34,17 @@ from pipedrive_cli.run.refill import HandledOtherwise, other_mapping
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
+from pipedrive_cli.transform.suppression import SUPPRESSED
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.part_reader import ReadEvent
     from pipedrive_cli.run.shared_reading import ReadingProcesses  # a small input needs none
     from pipedrive_cli.run.spool import Spool
-
-Batch: TypeAlias = "Sequence[Entry] | Sequence[ReadEvent]"  # of one kind
+    from pipedrive_cli.run.suppression import SuppressedPeople
 
 _NO_KINDS: frozenset[Kind] = frozenset()
-READ_AHEAD = 64  # batches that a thread has read, and nobody has used yet
 CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 UNWRITTEN = 50_000  # outcomes that wait for a transaction, before they get one of their own
-SILENCE = 1.0  # seconds without a line after which a pipe counts as silent
 
 
 def passes(event: Event, filters: Filters) -> bool:
@@ -78,27 +75,12 @@ class Passing(Protocol):
     def has_old_events(self, file: str) -> None: ...
 
 
-class Batches(Protocol):
-    """A reading: of entries, or of read events where another process has read and transformed them."""
-
-    source: Source
-    whole: bool
-    complete: bool
-    left: Entry | None
-    torn: bool
-
-    @property
-    def bytes_read(self) -> int: ...
-
-    def batches(self) -> Iterator[Batch]: ...
-
-
 @dataclass(slots=True)
 class Intake:
     """Reads events into the backlog. `mapping` transforms them, and is prepared for their kinds first.
 
     `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` is how many
-    processes beside this one read a source.
+    processes beside this one read a source. `suppressed` None: nobody is.
     """
 
     sources: Sequence[Source]
@@ -112,6 +94,7 @@ class Intake:
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read_source
     processes: Callable[[Source], int] = processes_for
+    suppressed: SuppressedPeople | None = None
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     complete: bool = False  # the whole input was read
     waiting: int = 0  # events of the present window
@@ -141,6 +124,7 @@ class Intake:
             async for _ in self._windows():
                 yield
         finally:
+            self._release()  # the last window; and where the run ends early, everything read has an outcome
             if self._processes is not None:
                 self._processes.close()
 
@@ -165,6 +149,7 @@ class Intake:
                     return
                 silent = pipe and not batch and self.waiting > 0
                 if silent or full(self.window, self.waiting, self.changes):
+                    self._release()
                     yield
                     self._next_window()
                     if self._desk.stopped is not None:
@@ -190,11 +175,12 @@ class Intake:
                 self._processes = ReadingProcesses(number)
             return self._processes
 
-        return SharedReading(source, started, self.mapping, self.now, bodies=self.spool is not None)
+        bodies, people = self.spool is not None, self.suppressed is not None
+        return SharedReading(source, started, self.mapping, self.now, bodies=bodies, people=people)
 
     async def _batches_of(self, reading: Batches) -> AsyncIterator[Batch]:
         """Entries in batches, none larger than the window has room for; an empty one when a pipe is silent."""
-        async for batch in _batches(reading):
+        async for batch in batches_of(reading):
             if not batch:
                 yield batch
             while batch:
@@ -240,14 +226,19 @@ class Intake:
             if row.digest in known:
                 self._run_log.end_known_event(place, row.message_id)
                 continue
+            if self._is_suppressed(row.people):
+                self._end_silently(row.digest, place, SUPPRESSED)
+                continue
             if row.refusal is not None and row.refusal.code == DENIED.code:
-                self._end_denied(place)
+                self._end_silently(row.digest, place, DENIED)
                 continue
             if row.transformed is None:
-                self._end_at_once(row.digest, row.message_id, place, row.body, row.refusal, cut=row.cut)
+                self._refuse(row.digest, row.message_id, place, row.body, row.refusal, row.people, cut=row.cut)
                 continue
             pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
-            if self._is_first(pending):
+            if row.people is not None:
+                self._hold(pending, row.people, row.transformed)
+            elif self._is_first(pending):
                 self._settle(pending, row.transformed)
 
     async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
@@ -279,25 +270,28 @@ class Intake:
                 if self._limit_reached():
                     return True
                 live_figures.events_read += 1
-                if key and self.mapping.denies(entry.consent()):
-                    self._end_denied(entry.place)
+                people = None if self.suppressed is None else entry.people()
+                if (no := self._said_no(entry, event, people)) is not None:
+                    self._end_silently(key, entry.place, no)
                     continue
                 body = None if self.spool is None else entry.body() if key else entry.raw
-                self._end_at_once(key, entry.identity or "", entry.place, body, self.mapping.told(event), cut=entry.cut)
+                told = self.mapping.told(event)
+                self._refuse(key, entry.identity or "", entry.place, body, told, people, cut=entry.cut)
                 continue
             if filters and not passes(event, filters):
                 live_figures.filtered += 1
                 continue
             if self._limit_reached():
                 return True
-            if self.mapping.denies(event.consent):
+            people = None if self.suppressed is None else people_of(event)
+            if (no := self._said_no(entry, event, people)) is not None:
                 live_figures.events_read += 1
-                self._end_denied(entry.place)
+                self._end_silently(key, entry.place, no)
                 continue
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            await self._add_event(entry, key, event, again=again)
+            await self._add_event(entry, key, event, people, again=again)
         return False
 
     @property
@@ -324,32 +318,73 @@ class Intake:
         self._counted += 1
         return False
 
-    async def _add_event(self, entry: Entry, key: bytes, event: Event, *, again: bool = False) -> None:
+    async def _add_event(
+        self, entry: Entry, key: bytes, event: Event, people: People | None, *, again: bool = False
+    ) -> None:
         origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
         pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
         pending.again = again
-        if not self._is_first(pending):
+        if people is None and not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
         if transformed.misfit and await self._renewed(event, pending):
             transformed = self.mapping.transform(event)
-        self._settle(pending, transformed)
+        if people is None:
+            self._settle(pending, transformed)
+        else:
+            self._hold(pending, people, transformed)
 
     def _is_first(self, pending: PendingEvent) -> bool:
         """Whether no copy of this event is under way."""
         self.waiting += 1
+        return self._is_no_copy(pending)
+
+    def _is_no_copy(self, pending: PendingEvent) -> bool:
         first = self._under_way.get(pending.digest)
         if first is not None:
             self._copies.append((pending, first))
         return first is None
 
-    def _settle(self, pending: PendingEvent, transformed: Transformed | PackedTransformed) -> None:
+    # -- people who are not to be sent
+
+    def _said_no(self, entry: Entry, event: Event | Complaint, people: People | None) -> Complaint | None:
+        """Why nothing may be done for an event of these people and nothing kept of it, or None."""
+        if self._is_suppressed(people):
+            return SUPPRESSED
+        if isinstance(event, Complaint):
+            return DENIED if entry.identity is not None and self.mapping.denies(entry.consent()) else None
+        return DENIED if self.mapping.denies(event.consent) else None
+
+    def _is_suppressed(self, people: People | None) -> bool:
+        """Whether an event of these people is suppressed, whatever else the window tells."""
+        return people is not None and self.suppressed is not None and self.suppressed.suppression.add(people)
+
+    def _hold(self, pending: PendingEvent, people: People, transformed: Transformed | PackedTransformed) -> None:
+        """Keeps what an event asks for until its window was read."""
+        self.waiting += 1
+        self.changes += len(transformed.changes)
+        if self.suppressed is not None:
+            self.suppressed.hold(pending, people, self._backlog.lay(transformed))
+
+    def _release(self) -> None:
+        """Ends the held events that are suppressed, and goes on with the others, in the order of the input."""
+        for each, suppressed in () if self.suppressed is None else self.suppressed.judged():
+            pending = each.pending
+            if suppressed:
+                self._end_silently(pending.digest, pending.place, SUPPRESSED)
+            elif each.asked is None:
+                self._end_refused(pending, each.why)
+            elif self._is_no_copy(pending):
+                self._settle(pending, each.asked)
+
+    def _settle(self, pending: PendingEvent, transformed: Transformed | PackedTransformed | LaidTransformed) -> None:
         """Puts what an event asks for into the backlog, or ends the event."""
         if pending.again:
             pending.add(Outcome.UNCHANGED)  # it was handled, whatever it brings now
             if transformed.alias is not None:  # two persons are one already
                 transformed = msgspec.structs.replace(transformed, alias=None)
-        self.changes += len(transformed.changes)
+        if not isinstance(transformed, LaidTransformed):  # that was counted when it was held back
+            self.changes += len(transformed.changes)
         for dropped in transformed.dropped:
             self.dropped[dropped] += 1
         if transformed.complaints:
@@ -377,66 +412,38 @@ class Intake:
             return PendingEvent(key, origin)
         return PendingEvent(key, spool.add_origin(msgspec.structs.replace(origin, body=spool.add(body))), spool)
 
-    def _end_denied(self, place: Place) -> None:
-        """Ends an event whose user refused consent: nothing is kept of it but its place."""
-        self._end_at_once(b"", "", place, None, DENIED)
+    def _end_silently(self, key: bytes, place: Place, why: Complaint) -> None:
+        """Ends an event of somebody who said no: nothing is kept of it but its place, and what was kept goes."""
+        self._run_log.drop_kept(key)
+        pending = PendingEvent(b"", EventOrigin("", place))
+        pending.refuse(why)
+        self._run_log.end_event(pending)
 
-    def _end_at_once(
-        self, key: bytes, identity: str, place: Place, body: bytes | None, why: Complaint | None, *, cut: bool = False
+    def _refuse(
+        self,
+        key: bytes,
+        identity: str,
+        place: Place,
+        body: bytes | None,
+        why: Complaint | None,
+        people: People | None,
+        *,
+        cut: bool,
     ) -> None:
+        """Rejects an event that cannot be used; who is suppressed may show later in its window."""
         at = None if self.spool is None or body is None else self.spool.add(body)
         pending = PendingEvent(key, EventOrigin(identity, place, body=at, cut=cut))
-        pending.refuse(why or Complaint("bad_json", "the line holds no event"))
-        self._run_log.end_event(pending)
+        if people is not None and self.suppressed is not None:
+            self.waiting += 1  # millions of bad lines must not fill memory
+            self.suppressed.hold(pending, people, None, why)
+            return
+        self._end_refused(pending, why)
         if self.spool is not None and at is not None:
             self.spool.drop_from(at)
 
-
-async def _batches(reading: Batches) -> AsyncIterator[Batch]:
-    """Entries in batches; an empty one when none came for a while. Files are read here, pipes and clouds in threads."""
-    source = reading.source
-    if source.size is not None and source.cloud is None:
-        for batch in reading.batches():
-            yield batch
-            await asyncio.sleep(0)
-        return
-    async for batch in _pumped(reading.batches()):
-        yield batch
-
-
-async def _pumped(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
-    """What a thread of its own has read: a pipe may give a line an hour, and each counts at once."""
-    waiting: queue.Queue[Batch | None] = queue.Queue(maxsize=READ_AHEAD)  # None is the end
-    loop = asyncio.get_running_loop()
-    trouble: list[Exception] = []
-
-    def pump() -> None:
-        try:
-            for batch in batches:
-                if batch:
-                    waiting.put(batch)
-        except Exception as error:  # noqa: BLE001 - whoever takes the entries is told: an early end is no end
-            trouble.append(error)
-        finally:
-            waiting.put(None)
-
-    # A daemon: a read that waits for a pipe must not keep the process alive after the run has ended.
-    threading.Thread(target=pump, name="pipe", daemon=True).start()
-    while True:
-        try:
-            batch = waiting.get_nowait()
-        except queue.Empty:
-            try:
-                # In the loop's own executor, so that a clock of virtual time stands still until a line is there.
-                batch = await loop.run_in_executor(None, waiting.get, True, SILENCE)
-            except queue.Empty:
-                yield []
-                continue
-        if batch is None:
-            if trouble:
-                raise trouble[0]
-            return
-        yield batch
+    def _end_refused(self, pending: PendingEvent, why: Complaint | None) -> None:
+        pending.refuse(why or Complaint("bad_json", "the line holds no event"))
+        self._run_log.end_event(pending)
 
 
 def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.mapping_line import NewRecords
-from pipedrive_cli.config.model import Privacy, Values
+from pipedrive_cli.config.model import ConsentAsked, Values
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file
@@ -169,14 +169,19 @@ def filled(meaning: bytes) -> bytes:
     return hashlib.blake2b(meaning, digest_size=16).digest()
 
 
-def meaning_of(config: Config) -> bytes:
-    """A digest of what the config makes of events: with another one, files must be read again."""
+def meaning_of(config: Config, suppressed: bytes = b"") -> bytes:
+    """A digest of what the config makes of events: with another one, files must be read again.
+
+    `suppressed` is a digest of what the list of `privacy.suppress` says: its content counts, and not its place.
+    """
     chosen: tuple[object, ...] = (config.identity, config.fields, config.events, config.leads, config.products)
     if config.values != Values():
         chosen += (config.values,)
-    if config.privacy != Privacy():
+    if config.privacy.consent != ConsentAsked():
         # Only where it is asked: files that were read before there was such a question stay known.
-        chosen += (config.privacy,)
+        chosen += ({"consent": config.privacy.consent},)
+    if suppressed:
+        chosen += (suppressed,)
     if config.new_records != NewRecords():
         chosen += (config.new_records,)
     return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).digest()

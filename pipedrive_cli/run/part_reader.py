@@ -20,6 +20,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import FilePart, part_of, same_file
+from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, Place
@@ -33,12 +34,15 @@ LENGTH: Final = 8  # bytes that say how many follow
 
 
 class MappingBrief(NamedTuple):
-    """What a process must know before it gets parts. `bodies`: the bytes of events are wanted, too."""
+    """What a process must know before it gets parts. `bodies`: the bytes of events are wanted, too; `people`: the
+    people whom they name.
+    """
 
     config: Config
     account: Account | None
     kinds: frozenset[Kind]  # that the mapping is prepared for
     bodies: bool
+    people: bool = False
 
 
 class PartTask(NamedTuple):
@@ -63,6 +67,7 @@ class ReadEvent(msgspec.Struct, gc=False, array_like=True):
     transformed: PackedTransformed | None = None
     refusal: Complaint | None = None
     cut: bool = False
+    people: People | None = None
 
     def place(self, file: str, first_line: int) -> Place:
         """The place of the entry in the input."""
@@ -114,15 +119,20 @@ class PartReader:
         misfits: frozenset[Kind] = frozenset()
         for entry, event in zip(batch, [entry.event(now) for entry in batch], strict=True):
             key, body = b"" if entry.identity is None else digest(entry.identity), None
+            people: People | None = None
+            if self._brief.people:
+                people = entry.people() if isinstance(event, Complaint) else people_of(event)
             if key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
                 # The digest tells whether it was delivered before; nothing keeps it.
-                rows.append(ReadEvent(key, "", entry.line, entry.index, refusal=DENIED))
+                rows.append(ReadEvent(key, "", entry.line, entry.index, refusal=DENIED, people=people))
                 continue
             if isinstance(event, Complaint):
                 if bodies:
                     body = entry.body() if key else entry.raw
                 identity, told = entry.identity or "", self._transform.told(event)
-                rows.append(ReadEvent(key, identity, entry.line, entry.index, body=body, refusal=told, cut=entry.cut))
+                rows.append(
+                    ReadEvent(key, identity, entry.line, entry.index, None, None, body, None, told, entry.cut, people),
+                )
                 continue
             kinds = kinds_of(event)
             if not kinds <= ready:
@@ -135,7 +145,15 @@ class PartReader:
             user = event.user_id or event.anonymous_id
             rows.append(
                 ReadEvent(
-                    key, event.identity, entry.line, entry.index, user, event.time, body, pack_transformed(asked)
+                    key,
+                    event.identity,
+                    entry.line,
+                    entry.index,
+                    user,
+                    event.time,
+                    body,
+                    pack_transformed(asked),
+                    people=people,
                 ),
             )
         return misfits

@@ -37,6 +37,7 @@ from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
 from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
+from pipedrive_cli.run.suppression import suppressed_people, suppression_list
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.online_account import OnlineAccount
@@ -114,6 +115,7 @@ class Preview:
 
     async def _through(self, view: NoAccount | OnlineAccount, labels: Labels, journal: Journal | None) -> Summary:
         """The run itself, at a paper desk. `view` is both the account and its records."""
+        listed = suppression_list(self.config)
         sources = resolve_sources(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
         reading_started(self.live_figures, sources)
         clock = None if isinstance(view, NoAccount) else view.clock
@@ -134,6 +136,7 @@ class Preview:
             limit=self.options.limit,
             otherwise=otherwise,
             processes=(lambda _: 0) if otherwise is not None and otherwise.possible else processes_for,
+            suppressed=suppressed_people(listed, journal, courier.backlog, keep=False),
         )
         session = Session(intake, mapping, courier, self.run_log)
         stopped = await session.run()

@@ -63,9 +63,11 @@ from pipedrive_cli.run.results import clock_wrong, cut_short, new_run_name, summ
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
+from pipedrive_cli.run.suppression import digest_of, suppressed_people, suppression_list
 from pipedrive_cli.run.unfinished import UnfinishedEvents, UnfinishedReading, chosen_run, input_left, sources_as_typed
 from pipedrive_cli.run.workers import Workers
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
+from pipedrive_cli.transform.suppression import SuppressionList
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Replay:
     _name: str = ""  # given when it begins
     _sender: Sender | None = None
     _stop_early: StopRun | None = None
+    _suppressed: SuppressionList = field(default_factory=SuppressionList)
     _clock: ServerClock = field(default_factory=lambda: ServerClock(time.time))
     _timeline: Timeline | None = None  # begins when delivery begins
 
@@ -122,6 +125,7 @@ class Replay:
         self._name = self.live_figures.run = new_run_name(self._started)
         self.live_figures.events_wanted = self.options.limit
         since = self.options.filters.since
+        self._suppressed = suppression_list(self.config)
         try:
             sources = resolve_sources(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
         except StopRun as stop:  # a cloud that cannot be reached
@@ -242,7 +246,8 @@ class Replay:
             reading_started(self.live_figures, sources)
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
-        files = KnownFiles(journal, meaning_of(self.config), self.options.reread, whole, self.options.refill)
+        meaning = meaning_of(self.config, digest_of(self._suppressed) if self._suppressed else b"")
+        files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
         run = self._begin(journal)
         unfinished = UnfinishedEvents(
             spool=spool,
@@ -283,6 +288,7 @@ class Replay:
             otherwise=otherwise,
             processes=(lambda _: 0) if otherwise.possible else processes_for,
             read=read_source if kept is None else lambda _: kept,
+            suppressed=suppressed_people(self._suppressed, journal, courier.backlog),
         )
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)

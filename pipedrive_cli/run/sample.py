@@ -19,6 +19,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProblem
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
@@ -34,12 +35,13 @@ from pipedrive_cli.report.summary import (
 )
 from pipedrive_cli.run.advice import mapping_advice
 from pipedrive_cli.run.estimate import Cost, Estimate
-from pipedrive_cli.run.first_events import FirstEvents
+from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
+from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 TRAITS_SHOWN = 20
@@ -90,6 +92,7 @@ class Sample:
 
     `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up. `seen_torn`
     is as `left_file` needs it. `now` is in seconds since 1970: no event is later.
+    `suppression` None: nobody is suppressed.
     """
 
     config: Config
@@ -99,6 +102,7 @@ class Sample:
     config_file: str | None = None
     seen_torn: Callable[[Source], bool] = lambda _: False
     now: Callable[[], float] = time.time
+    suppression: Suppression | None = None
     _read: int = 0
     _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -120,8 +124,11 @@ class Sample:
         yet."""
         transform = compile_mapping(self.config, account)
         now = int(self.now() * 1_000_000)
-        for entry in self._first:
+        for entry, suppressed in self._judged(now):
             self._read += 1
+            if suppressed:
+                self._count(msgspec.structs.replace(entry, identity=None), None, [(SUPPRESSED, None)])
+                continue
             event = entry.event(now)
             consent = event.consent if isinstance(event, Event) else entry.consent()
             self._purposes.add(consent)
@@ -163,6 +170,29 @@ class Sample:
             ids = self.ids[cast(Kind, kind)]
             if key is not None and len(ids) < IDS_KEPT:
                 ids.add(key)
+
+    def _judged(self, now: int) -> Iterator[tuple[Entry, bool]]:
+        """The entries of the sample, and whether each is suppressed: judged by windows, as a run does."""
+        if self.suppression is None:
+            yield from ((entry, False) for entry in self._first)
+            return
+        held: list[tuple[Entry, People, bool]] = []
+        for entry in self._first:
+            event = entry.event(now)
+            people = entry.people() if isinstance(event, Complaint) else people_of(event)
+            held.append((entry, people, self.suppression.add(people)))
+            if len(held) >= min(self.config.delivery.lookahead, ENOUGH):
+                yield from self._judge(self.suppression, held)
+                held = []
+        yield from self._judge(self.suppression, held)
+
+    def _judge(
+        self, suppression: Suppression, held: Sequence[tuple[Entry, People, bool]]
+    ) -> Iterator[tuple[Entry, bool]]:
+        suppression.judge()
+        for entry, people, suppressed in held:
+            yield entry, suppressed or suppression.holds_back(people)
+        suppression.next_window()
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
         found: dict[Kind, dict[str, int]] = {}

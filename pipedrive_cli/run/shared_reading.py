@@ -152,7 +152,8 @@ def _received(stream: IO[bytes]) -> bytes | None:
 class SharedReading:
     """A reading of a large file whose parts are read here or by processes; `batches` are of entries or of read events.
 
-    Its attributes are those of a `Reading`. `bodies`: the bytes of events are wanted, too.
+    Its attributes are those of a `Reading`. `bodies`: the bytes of events are wanted, too; `people`: the people whom
+    they name.
     """
 
     def __init__(
@@ -163,6 +164,7 @@ class SharedReading:
         now: Callable[[], int],
         *,
         bodies: bool,
+        people: bool = False,
     ) -> None:
         self.source = source
         self.whole = True
@@ -173,6 +175,7 @@ class SharedReading:
         self._mapping = mapping
         self._now = now
         self._bodies = bodies
+        self._people = people
         self._line = source.first_line  # lines before the present part
         self._bytes_before = 0
         self._here: Reading | None = None  # of the present part
@@ -228,7 +231,7 @@ class SharedReading:
         """Gives the processes these parts, and the mapping as it is now."""
         assert self.source.path is not None  # noqa: S101 - a plain file has one
         config = msgspec.structs.replace(self._mapping.config, pipedrive=Pipedrive())  # secrets stay here
-        brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies)
+        brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies, self._people)
         now, identity = self._now(), identity_of(file)
         self._processes().give(brief, [PartTask(self.source.path, identity, part, now) for part in parts])
 

@@ -143,7 +143,7 @@ def test_a_window_is_not_cut_short_by_a_slow_store(
     scene: Scene, s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silence is what a pipe falls into; here it would send the same record twice."""
-    monkeypatch.setattr("pipedrive_cli.run.intake.SILENCE", 0.0)
+    monkeypatch.setattr("pipedrive_cli.run.batches.SILENCE", 0.0)
     monkeypatch.setattr(cloud, "BLOCK", 5_000)
     s3.put(f"{bucket}/a.json", lines([identify("u1", name=f"Ann {number}") for number in range(1500)]))
     assert outcomes(scene.run(f"s3://{bucket}/a.json")) == {"delivered": 1500}

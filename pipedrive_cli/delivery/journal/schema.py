@@ -118,6 +118,11 @@ MIGRATIONS: tuple[str, ...] = (
     -- Organizations without a group id are known by their names: they are listed once more, with these.
     DELETE FROM facts WHERE name = 'listing organizations';
     """,
+    """
+    -- Names of people who must not be sent, as salted hashes. `because` is the hash of the email that an id came with:
+    -- it counts as long as that email is suppressed. Of a name that was forgotten it is the name's own hash.
+    CREATE TABLE suppressed (name BLOB NOT NULL, because BLOB NOT NULL, PRIMARY KEY (name, because)) WITHOUT ROWID;
+    """,
 )
 
 

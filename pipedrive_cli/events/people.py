@@ -1,0 +1,117 @@
+"""The people whom an event names: its ids of users, and the emails in their traits. Pure.
+
+Whoever asked not to be sent is found by these, in every kind of event. Emails are those of the trait `email`, which is
+the person's own; an address in another trait may be anybody's. Who is suppressed is decided in
+`transform/suppression.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pipedrive_cli.model import Event
+
+_NO_NAMES: Final[tuple[str, ...]] = ()
+_PERSON_IDS: Final = ("pipedrivePersonId", "pipedrivePreviousId", "pipedriveCurrentId")
+# In text that is no JSON: the value of a key that names a user, and whatever looks like an email.
+_QUOTED_ID: Final = re.compile(r'"(?:user|anonymous|previous)_?[iI]d"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(\d+))')
+_EMAIL: Final = re.compile(r"[^\s\"'<>,;:()\\]+@[^\s\"'<>,;:()\\]+")
+
+
+class People(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The people of one event. `emails` are as they are written; `pipedrive_ids` are Pipedrive's own, of persons.
+
+    `user` is the user id, or the anonymous id of an event without one. `others` are the anonymous id beside it, and
+    further ids of an event that cannot be decoded.
+    """
+
+    user: str | None = None
+    previous: str | None = None
+    others: tuple[str, ...] = _NO_NAMES
+    emails: tuple[str, ...] = _NO_NAMES
+    pipedrive_ids: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All user, previous and anonymous ids."""
+        named = _NO_NAMES if self.user is None else (self.user,)
+        return (*named, *self.others) if self.previous is None else (*named, self.previous, *self.others)
+
+
+class _Wire(msgspec.Struct, rename="camel"):
+    user_id: Any = None
+    anonymous_id: Any = None
+    previous_id: Any = None
+    traits: Any = None
+    context: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(_Wire).decode
+
+
+def people_of(event: Event) -> People:
+    """The people of a well-formed event."""
+    user, anonymous = event.user_id, event.anonymous_id
+    others = _NO_NAMES if anonymous is None or user is None else (anonymous,)
+    emails = _NO_NAMES
+    if "email" in event.traits:
+        emails = tuple(_emails(event.traits["email"]))
+    if "email" in event.context_traits:
+        emails += tuple(each for each in _emails(event.context_traits["email"]) if each not in emails)
+    ids = tuple(event.ids[name] for name in _PERSON_IDS if name in event.ids) if event.ids else ()
+    return People(anonymous if user is None else user, event.previous_id, others, emails, ids)
+
+
+def people_in(raw: bytes, defaults: object) -> People:
+    """The people in the bytes of an event that is refused, as far as they can be read.
+
+    `defaults` is the context that the batch gives its events, or None. Of bytes that are no JSON object, the values of
+    keys that name users count, and whatever looks like an email.
+    """
+    try:
+        wire = _decode(raw)
+    except (ValueError, RecursionError):
+        return _people_in_text(raw.decode("utf-8", "replace"))
+    context = wire.context if isinstance(wire.context, Mapping) else {}
+    shared = defaults if isinstance(defaults, Mapping) else {}
+    traits = [each for each in (wire.traits, context.get("traits"), shared.get("traits")) if isinstance(each, Mapping)]
+    inner = [each.get(name) for each in traits for name in ("userId", "id")]
+    previous = [each.get("previousId") for each in traits]
+    ids = [text for value in (wire.user_id, wire.anonymous_id, *inner) for text in _ids(value)]
+    former = [text for value in (wire.previous_id, *previous) for text in _ids(value)]
+    emails = [email for each in traits for email in _emails(each.get("email"))]
+    return People(None, None, tuple(dict.fromkeys([*ids, *former])), tuple(dict.fromkeys(emails)))
+
+
+def _people_in_text(text: str) -> People:
+    ids = [quoted or digits for quoted, digits in _QUOTED_ID.findall(text)]
+    return People(None, None, tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(_EMAIL.findall(text))))
+
+
+def _ids(value: object) -> Iterator[str]:
+    """The ids in a value that should be one: what is refused as an id may still name somebody."""
+    if isinstance(value, str):
+        if value.strip():
+            yield value.strip()
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int | float):
+        yield str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _ids(each) if not isinstance(each, Mapping | list) else ()
+    elif isinstance(value, list):
+        for each in value:
+            yield from _ids(each) if not isinstance(each, Mapping | list) else ()
+
+
+def _emails(value: object) -> Iterator[str]:
+    """The addresses in the trait `email`: text, Pipedrive's form, or a list of either."""
+    for each in value if isinstance(value, list) else (value,):
+        email = each.get("value") if isinstance(each, Mapping) else each
+        if isinstance(email, str) and email.strip():
+            yield email
