@@ -15,6 +15,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.backlog import Backlog, LaidTransformed
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import name_hash
+from pipedrive_cli.delivery.journal.suppressed import ids_by_email, kept_names, suppress
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.people import People
@@ -110,10 +111,9 @@ class SuppressedPeople:
             return
         with self.journal.transaction():
             salt = self._salt = salt_of(self.journal)
-            self.journal.suppress(
-                (name_hash(salt, "id", name), name_hash(salt, "email", email))
-                for name, email in met.items()
-                if name not in self._kept
+            new = [(name, email) for name, email in met.items() if name not in self._kept]
+            suppress(
+                self.journal, [(name_hash(salt, "id", name), name_hash(salt, "email", email)) for name, email in new]
             )
         self._kept.update(met)
 
@@ -122,7 +122,7 @@ def suppressed_people(
     listed: SuppressionList, journal: Journal | None, backlog: Backlog, *, keep: bool = True
 ) -> SuppressedPeople | None:
     """Who is suppressed in a run with this list and journal; None: nobody. Without `keep` nothing is remembered."""
-    rows = [] if journal is None else journal.suppressed()
+    rows = [] if journal is None else kept_names(journal)
     if not listed and not rows:
         return None
     salt = None if journal is None else journal.fact(SALT, bytes)
@@ -144,7 +144,7 @@ def suppressed_people(
         None if journal is None else lambda person: journal.keys_of("persons", person),
     )
     if journal is not None and listed.emails:
-        for name, email in journal.ids_by_email(sorted(listed.emails)):
+        for name, email in ids_by_email(journal, sorted(listed.emails)):
             suppression.meet(name, email)
     return SuppressedPeople(suppression, journal if keep else None)
 

@@ -262,6 +262,10 @@ class Journal:
             [(row[0], run, *row[1:]) for row in rows],
         )
 
+    def drop_unfinished(self, digests: Iterable[bytes]) -> None:
+        """Forgets the bodies of events that `retry` must not send any more."""
+        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(each,) for each in digests])
+
     def unfinished(self, run: int | None = None) -> list[UnfinishedEvent]:
         """Unfinished events of all runs or of one, without their bodies, in the order of their files."""
         where, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
@@ -352,32 +356,6 @@ class Journal:
     def add_alias(self, previous: str, current: str, time: int | None) -> None:
         """From `time` on, `previous` is another name of `current`. What is stored already stays."""
         self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (previous, current, time))
-
-    # -- people who must not be sent
-
-    def suppressed(self) -> list[tuple[bytes, bytes]]:
-        """(hash of a name, hash of the name because of which it is suppressed) of all that were ever kept."""
-        return self._db.execute("SELECT name, because FROM suppressed").fetchall()
-
-    def suppress(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keeps such rows."""
-        self._db.executemany("INSERT OR IGNORE INTO suppressed VALUES (?, ?)", rows)
-
-    def drop_unfinished(self, digests: Iterable[bytes]) -> None:
-        """Forgets the bodies of events that `retry` must not send any more."""
-        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(each,) for each in digests])
-
-    def ids_by_email(self, emails: Sequence[str]) -> list[tuple[str, str]]:
-        """(user id, email) of every person who was seen with one of these emails, in the form that `see` keeps."""
-        found: list[tuple[str, str]] = []
-        for rows in _chunks(emails):
-            marks = ",".join("?" * len(rows))
-            named = "SELECT n.key, e.email FROM seen_emails e JOIN names n ON n.kind = 'persons' AND n.id = e.id"
-            shown = "SELECT s.key, e.email FROM seen_emails e JOIN seen s ON s.kind = 'persons' AND s.id = e.id"
-            for query in (named, shown):
-                pairs = self._db.execute(f"{query} WHERE e.email IN ({marks})", rows)
-                found.extend((key, email) for key, email in pairs if key is not None)
-        return found
 
     # -- the directory's rows
 
