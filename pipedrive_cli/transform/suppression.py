@@ -17,7 +17,7 @@ import msgspec
 
 from pipedrive_cli.events.people import People
 from pipedrive_cli.model import Complaint, JsonObject, Outcome
-from pipedrive_cli.pipedrive.sameness import email_form
+from pipedrive_cli.pipedrive.contacts import email_form
 
 SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Outcome.SKIPPED)
 VERDICTS_KEPT: Final = 200_000  # answers of `remembered`; hostile input may have a new id in every event
