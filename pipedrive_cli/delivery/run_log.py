@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.suppressed import drop_unfinished
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import FILE_PROBLEMS, Complaint, Kind, Outcome, Place, cause_of
 
@@ -180,7 +181,7 @@ class RunLog:
         journal.add_examples(self.run, self._examples)
         journal.settle_events(self.run, self._ended)
         if self._dropped:
-            journal.drop_unfinished(self._dropped)
+            drop_unfinished(journal, self._dropped)
         self._counts, self._examples, self._ended, self._dropped = {}, [], [], []
 
     def _requests(self) -> None:

@@ -262,10 +262,6 @@ class Journal:
             [(row[0], run, *row[1:]) for row in rows],
         )
 
-    def drop_unfinished(self, digests: Iterable[bytes]) -> None:
-        """Forgets the bodies of events that `retry` must not send any more."""
-        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", [(each,) for each in digests])
-
     def unfinished(self, run: int | None = None) -> list[UnfinishedEvent]:
         """Unfinished events of all runs or of one, without their bodies, in the order of their files."""
         where, values = ("", ()) if run is None else (" WHERE run = ?", (run,))

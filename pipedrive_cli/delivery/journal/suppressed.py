@@ -17,6 +17,11 @@ def suppress(journal: Journal, rows: Iterable[tuple[bytes, bytes]]) -> None:
     journal.connection.executemany("INSERT OR IGNORE INTO suppressed VALUES (?, ?)", rows)
 
 
+def drop_unfinished(journal: Journal, digests: Iterable[bytes]) -> None:
+    """Forgets the bodies of events that `retry` must not send any more; in a transaction."""
+    journal.connection.executemany("DELETE FROM unfinished WHERE digest = ?", [(each,) for each in digests])
+
+
 def ids_by_email(journal: Journal, emails: Sequence[str]) -> list[tuple[str, str]]:
     """(user id, email) of every person who was seen with one of these emails, in the form that `see` keeps."""
     found: list[tuple[str, str]] = []
