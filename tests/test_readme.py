@@ -191,6 +191,8 @@ def test_the_token_costs_are_those_in_the_code() -> None:
         "read one person, organization or product by Pipedrive's id": persons.get.tokens,
         "read one lead by Pipedrive's id": leads.get.tokens,
         "merge two persons": MERGE.tokens,
+        "delete a person": persons.delete.tokens,
+        "delete a lead": leads.delete.tokens,
         "list the custom fields of one kind": persons.list_fields.tokens,
         "list the lead labels": LEAD_LABELS.tokens,
         "list the currencies": CURRENCIES.tokens,

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipedrive_cli import __version__
-from pipedrive_cli.cli import groups, init_options, sandbox_options
+from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options
 from pipedrive_cli.cli.options import (
     PLANS,
     RUN_CODES,
@@ -30,6 +30,7 @@ from pipedrive_cli.cli.options import (
     Names,
     PlainCommand,
     Quiet,
+    Redacted,
     Refill,
     Rejects,
     Reports,
@@ -50,7 +51,20 @@ from pipedrive_cli.cli.options import (
 )
 from pipedrive_cli.report.safe_stdout import put
 
-ORDER = ["init", "check", "preview", "rehearse", "replay", "retry", "test", "runs", "fields", "sandbox", "schema"]
+ORDER = [
+    "init",
+    "check",
+    "preview",
+    "rehearse",
+    "replay",
+    "retry",
+    "test",
+    "runs",
+    "forget",
+    "fields",
+    "sandbox",
+    "schema",
+]
 
 
 class InOrderOfUse(TyperGroup):
@@ -127,6 +141,7 @@ def replay(
     rejects: Rejects = None,
     results: Results = None,
     report: Reports = None,
+    redact: Redacted = False,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
     max_failures: MaxFailures = None,
@@ -156,7 +171,14 @@ def replay(
         from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
 
         return preview_events(
-            config, sandbox=sandbox, refill=refill, state=state, as_json=as_json, verbose=verbose, **shared
+            config,
+            sandbox=sandbox,
+            refill=refill,
+            state=state,
+            as_json=as_json,
+            verbose=verbose,
+            redact=redact,
+            **shared,
         )
     return replay_command.run_replay(
         config,
@@ -181,6 +203,7 @@ def replay(
             verbose=verbose,
             reports=tuple(report or ()),
             json_log=log_format is LogFormat.json,
+            redact=redact,
             metrics=metrics,
         ),
     )
@@ -201,6 +224,7 @@ def retry(
     rejects: Rejects = None,
     results: Results = None,
     report: Reports = None,
+    redact: Redacted = False,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
     max_failures: MaxFailures = None,
@@ -245,6 +269,7 @@ def retry(
             verbose=verbose,
             reports=tuple(report or ()),
             json_log=log_format is LogFormat.json,
+            redact=redact,
             metrics=metrics,
         ),
     )
@@ -284,6 +309,7 @@ def preview(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
+    redact: Redacted = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> int:
@@ -305,6 +331,7 @@ def preview(
         counts_only=summary,
         as_json=as_json,
         verbose=verbose,
+        redact=redact,
     )
 
 
@@ -343,6 +370,7 @@ def rehearse(
     user: Users = None,
     rejects: Rejects = None,
     report: Reports = None,
+    redact: Redacted = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -377,6 +405,7 @@ def rehearse(
             verbose=verbose,
             reports=tuple(report or ()),
             json_log=log_format is LogFormat.json,
+            redact=redact,
         ),
     )
 
@@ -417,44 +446,13 @@ def schema() -> int:
     return 0
 
 
-@app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "check exports/ -c config.yaml --json"))
-def check(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SOURCE...]", help="Events to look at too: files, folders, globs, or -."),
-    ] = None,
-    config: ConfigFile = Path("config.yaml"),
-    sandbox: Sandboxed = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Look at the config, and at events, without the account: needs no key.")
-    ] = False,
-    every: Annotated[
-        bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, from the beginnings of files.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object.")] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
-    """Say before a run what would fail in it.
-
-    The config, the API token, the account, and the events of SOURCE... if any. It writes nothing. Without a key it ends
-    with exit code 2, unless --offline is given.
-    """
-    from pipedrive_cli.cli import check_command  # noqa: PLC0415 - the other commands need none of it
-
-    return check_command.run_check(
-        config,
-        sources or (),
-        sandbox=sandbox,
-        offline=offline,
-        every=every,
-        as_json=as_json,
-        quiet=quiet,
-        verbose=verbose,
-    )
-
-
+app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "check exports/ -c config.yaml --json"))(
+    check_options.check
+)
 app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_options.init)
+app.command(cls=PlainCommand, epilog=epilog("forget u-1003 --dry-run", "forget ann@acme.example --yes"))(
+    forget_options.forget
+)
 app.command(cls=PlainCommand, epilog=epilog("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))(
     sandbox_options.sandbox
 )

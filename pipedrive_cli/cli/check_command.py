@@ -6,9 +6,11 @@ import asyncio
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
+from pipedrive_cli.cli.output import new_redactor
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError, UserMistake
@@ -36,6 +38,7 @@ def run_check(
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    redact: bool = False,
 ) -> int:
     """Checks, shows the result, and returns the exit code. Raises UserMistake for missing sources.
 
@@ -44,7 +47,7 @@ def run_check(
     with errors_as_json(as_json, stopped_check):
         if offline and sandbox:
             raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
-        checked = _checked(config_file, sources, sandbox=sandbox, offline=offline, every=every)
+        checked = _checked(config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact)
     if as_json:
         print_json(_object(checked))
         if checked.unchecked is not None:
@@ -72,7 +75,9 @@ def _object(checked: Checked) -> dict[str, object]:
     }
 
 
-def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, offline: bool, every: bool) -> Checked:
+def _checked(
+    config_file: Path, sources: Sequence[str], *, sandbox: bool, offline: bool, every: bool, redact: bool
+) -> Checked:
     try:
         config = load(config_file, os.environ, sandbox=sandbox or offline)
     except ConfigProblems as error:
@@ -89,7 +94,16 @@ def _checked(config_file: Path, sources: Sequence[str], *, sandbox: bool, offlin
         most=None if every else ENOUGH,
         offline=offline,
     )
-    return asyncio.run(job.run())
+    checked = asyncio.run(job.run())
+    if not (redact or config.report.redact):
+        return checked
+    redactor = new_redactor()
+    return replace(
+        checked,
+        obstacles=tuple(map(redactor.problem, checked.obstacles)),
+        warnings=tuple(map(redactor.problem, checked.warnings)),
+        others=tuple(map(redactor.problem, checked.others)),
+    )
 
 
 def show_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:

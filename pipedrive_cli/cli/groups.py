@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipedrive_cli.cli.options import MaxDeleted, MaxTokens, MaxUpdated, PlainCommand, complete_run, completing, epilog
+from pipedrive_cli.cli.options import (
+    MaxDeleted,
+    MaxTokens,
+    MaxUpdated,
+    PlainCommand,
+    Redacted,
+    complete_run,
+    completing,
+    epilog,
+)
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -79,12 +88,15 @@ def show_run(
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")] = None,
     records: Annotated[bool, typer.Option("--records", help="Show the records it created, with links.")] = False,
+    redact: Redacted = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every known example of a problem.")] = False,
 ) -> int:
     """Show a run's report as it was at its end."""
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
-    return runs_command.show_one_run(run, state, config, as_json=as_json, page=html, records=records, verbose=verbose)
+    return runs_command.show_one_run(
+        run, state, config, as_json=as_json, page=html, records=records, verbose=verbose, redact=redact
+    )
 
 
 @runs.command("events", cls=PlainCommand, epilog=epilog("runs events m-1003", "runs events --user u-17 --json"))

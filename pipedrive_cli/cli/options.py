@@ -89,6 +89,9 @@ Results = Annotated[
     Path | None,
     typer.Option("--results", metavar="FILE", help="Write one line of JSON for each event here: what became of it."),
 ]
+Redacted = Annotated[
+    bool, typer.Option("--redact", help="Show users and values as short hashes: in reports, the log and here.")
+]
 Reports = Annotated[
     list[Path] | None,
     typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),

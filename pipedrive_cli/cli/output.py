@@ -6,17 +6,20 @@ The result goes to stdout, everything else to stderr: text and a live view for p
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from pipedrive_cli.cli.printing import print_json
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.live_view import LiveView
 from pipedrive_cli.report.log import JsonLog, LogView
+from pipedrive_cli.report.redact import Redactor
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.run.replay import Finished
 
@@ -31,12 +34,18 @@ class OutputOptions:
     reports: tuple[Path, ...] = ()
     json_log: bool = False
     metrics: Path | None = None
+    redact: bool = False
 
     @property
     def files(self) -> tuple[tuple[str, Path], ...]:
         """The files that are written after the run, with their options."""
         metrics = () if self.metrics is None else (("--metrics", self.metrics),)
         return (*(("--report", report) for report in dict.fromkeys(self.reports)), *metrics)
+
+
+def new_redactor() -> Redactor:
+    """A redactor for one report, whose hashes nobody else can make."""
+    return Redactor(secrets.token_bytes(16))
 
 
 class View(Protocol):
@@ -52,11 +61,26 @@ class Output:
         self._options = options
         self._log = JsonLog() if options.json_log else None
         self._view: LiveView | LogView | None = None
+        self._redactor = new_redactor() if options.redact else None
+
+    def follow(self, config: Config) -> None:
+        """From here on the output is as the config says, too."""
+        if config.report.redact and self._redactor is None:
+            self._redactor = new_redactor()
+
+    def redacted(self, finished: Finished) -> Finished:
+        """What is shown and written of a finished run: without people, where that is asked for."""
+        if self._redactor is None:
+            return finished
+        summary, context = self._redactor.summary(finished.summary), self._redactor.context(finished.context)
+        return replace(finished, summary=summary, context=context)
 
     def note(self, text: str) -> None:
         """Shows a message for people, above the live view if there is one; nothing when quiet."""
         if self._options.quiet:
             return
+        if self._redactor is not None:
+            text = self._redactor.text(text)
         if self._view is not None:
             self._view.note(text)
         elif self._log is not None:

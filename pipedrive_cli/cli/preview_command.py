@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,11 +20,12 @@ from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
+from pipedrive_cli.report.redact import Redactor
 from pipedrive_cli.report.summary import EXAMPLES, Summary
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
-from pipedrive_cli.run.preview_rows import PlannedRequest
+from pipedrive_cli.run.preview_rows import PlannedRequest, redacted_request
 from pipedrive_cli.secret import without_secrets
 
 OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
@@ -44,6 +46,7 @@ def preview_events(
     counts_only: bool = False,
     as_json: bool = False,
     verbose: bool = False,
+    redact: bool = False,
 ) -> int:
     """Previews, writes the requests (or only the counts) to stdout, and returns the exit code."""
     chosen = next((known for known in requests.FORMS if known == form), None)
@@ -60,6 +63,7 @@ def preview_events(
         raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
     config = load(config_file, os.environ, sandbox=not online)
     counts_only = counts_only or as_json
+    redactor = Redactor(secrets.token_bytes(16)) if redact or config.report.redact else None
     names: dict[str, str] = {}
     out = sys.stdout
     style = requests.Style(
@@ -71,7 +75,8 @@ def preview_events(
     )
 
     def show(request: PlannedRequest) -> None:
-        _write(out, requests.render_request(request, style))
+        shown = request if redactor is None else redacted_request(request, redactor)
+        _write(out, requests.render_request(shown, style))
 
     options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters())
     job = Preview(
@@ -91,6 +96,8 @@ def preview_events(
     out.buffer.flush()
     if job.plan is not None:
         keep(job.plan, plans_folder())
+    if redactor is not None:
+        summary = redactor.summary(summary)
     _show_summary(
         summary,
         out if counts_only or chosen == "text" else sys.stderr,

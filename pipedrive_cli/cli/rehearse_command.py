@@ -48,9 +48,10 @@ def run_rehearsal(
         rehearsed = _rehearsed(config_file, options, choice, output_options, output)
     means = describe_forecast(rehearsed)
     ignorance = [describe_known(rehearsed)] if rehearsed.looked is None else []
-    output.show_result(rehearsed.finished, more=["", *means, *ignorance])
+    finished = output.redacted(rehearsed.finished)
+    output.show_result(finished, more=["", *means, *ignorance])
     for report in output_options.reports:
-        write_report(report, rehearsed.finished, [describe_known(rehearsed), *means])
+        write_report(report, finished, [describe_known(rehearsed), *means])
     return rehearsed.finished.summary.exit_code
 
 
@@ -64,6 +65,7 @@ def _rehearsed(
             "--max-tokens is what a look at the account may cost, and without --online there is none", code="usage"
         )
     config = load(config_file, os.environ, sandbox=not choice.online)
+    output.follow(config)
     for report in output_options.reports:
         check_report(report)
     for warning in notes(config):

@@ -38,6 +38,7 @@ def run_replay(config_file: Path, options: RunOptions, output_options: OutputOpt
         writing_metrics(output_options.metrics, output.note) as found,
     ):
         config = load(config_file, os.environ, sandbox=options.sandbox)
+        output.follow(config)
         for report in output_options.reports:
             check_report(report)
         for warning in notes(config):
@@ -54,6 +55,7 @@ def run_replay(config_file: Path, options: RunOptions, output_options: OutputOpt
         collect_rarely()
         finished = asyncio.run(_with_signals(job))
         found.summary = finished.summary
+        finished = output.redacted(finished)
     output.show_result(finished)
     # Last: a report file that cannot be written ends the command, and the report must be shown all the same.
     for report in output_options.reports:

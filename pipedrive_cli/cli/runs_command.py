@@ -13,11 +13,13 @@ import msgspec
 
 from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
+from pipedrive_cli.cli.output import new_redactor
 from pipedrive_cli.cli.printing import print_bytes, print_json
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
+from pipedrive_cli.report.redact import Redactor
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
@@ -89,11 +91,16 @@ def show_one_run(
     page: Path | None,
     records: bool,
     verbose: bool,
+    redact: bool = False,
 ) -> int:
     """Shows the report of a run, or the records that it created; of the latest run if none is named."""
     past, config = _past(state, config_file)
     run = chosen_runs(past, wanted)
     context = run_context_of(past, run)
+    redactor = new_redactor() if redact or (config is not None and config.report.redact) else None
+    if redactor is not None:
+        run = msgspec.structs.replace(run, summary=redactor.summary(run.summary))
+        context = redactor.context(context)
     if page is not None:
         from pipedrive_cli.report.html import render_page  # noqa: PLC0415 - only for those who ask for a page
 
@@ -103,7 +110,7 @@ def show_one_run(
         write_file("--html", page, bytes_without_secrets(render_page(run.summary, context).encode()))
         show_note(f"wrote {page}")
     if records:
-        _show_records(past, run, config, as_json=as_json)
+        _show_records(past, run, config, redactor, as_json=as_json)
     elif as_json:
         print_bytes(to_json(run.summary))
     elif page is None:
@@ -229,8 +236,10 @@ def _row(run: Past) -> RunRow:
     )
 
 
-def _show_records(past: History, run: Past, config: Config | None, *, as_json: bool) -> None:
+def _show_records(past: History, run: Past, config: Config | None, redactor: Redactor | None, *, as_json: bool) -> None:
     rows = created(past, run, config)
+    if redactor is not None:
+        rows = tuple(msgspec.structs.replace(row, key=row.key and redactor.hash(row.key)) for row in rows)
     if as_json:
         print_json({"version": 1, "run": run.name, "records": rows})
         return

@@ -11,6 +11,7 @@ import msgspec
 from pipedrive_cli.config import values
 from pipedrive_cli.config.declaring import DURATION, TEXT_OR_NULL, WAIT_WORDS, Section, config_key
 from pipedrive_cli.config.mapping_line import FIELD_SCHEMA, NO_LINES, FieldMap, MappingLine, NewRecords
+from pipedrive_cli.config.privacy import Privacy, ReportAsked
 from pipedrive_cli.config.values import Reserve
 from pipedrive_cli.model import Kind
 from pipedrive_cli.secret import Secret
@@ -284,48 +285,6 @@ class Events(Section, frozen=True):
     ] = ("Pipedrive", "Actions Pipedrive")
 
 
-class ConsentAsked(Section, frozen=True):
-    """Whose events are sent, where events say what their users consent to."""
-
-    purposes: Annotated[
-        tuple[str, ...],
-        config_key(
-            "The purposes that Pipedrive stands for, as the events name them: ids of RudderStack's consent management "
-            "or Segment's categories, compared exactly. Empty: nobody is asked, and a report counts what is ignored. "
-            "An event that was delivered before is a duplicate, whatever it says.",
-            examples=[["Sales", "C0003"]],
-        ),
-    ] = ()
-    require: Annotated[
-        Literal["all", "any"],
-        config_key(
-            "all: one refused purpose is enough to skip an event. any: only if all of them are refused. An event of "
-            "RudderStack's that names a strategy of its own counts by that."
-        ),
-    ] = "all"
-    unknown: Annotated[
-        Literal["send", "skip"],
-        config_key("What becomes of events that say nothing, and of purposes that Segment's object does not name."),
-    ] = "send"
-
-
-class Privacy(Section, frozen=True):
-    """Other people's rights."""
-
-    suppress: Annotated[
-        Path | None,
-        config_key(
-            "A file of user ids and emails whose events are not sent, one a line, or RudderStack's regulations as "
-            "NDJSON. Relative to the config file.",
-            read=values.path,
-            words="a path",
-            examples=["suppressed.txt"],
-            schema=TEXT_OR_NULL,
-        ),
-    ] = None
-    consent: ConsentAsked = ConsentAsked()
-
-
 class Leads(Section, frozen=True):
     """What every new lead gets."""
 
@@ -472,6 +431,7 @@ class Config(Section, frozen=True):
     leads: Leads = Leads()
     products: Products = Products()
     delivery: Delivery = Delivery()
+    report: ReportAsked = ReportAsked()
     state: Annotated[
         Path | None,
         config_key(

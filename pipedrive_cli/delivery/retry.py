@@ -220,7 +220,7 @@ def backoff(attempt: int, jitter: float) -> float:
 def _complete(call: Call, answer: Answer) -> bool:
     """Whether a success brings what was asked for. A look-up without a result must not read as "nothing there"."""
     data, kind = answer.data, call.endpoint.kind
-    if call.method == "PATCH":
+    if call.method in {"PATCH", "DELETE"}:
         return True
     if call.endpoint in _CREATIONS and kind is not None:
         return id_of(kind, data) is not None

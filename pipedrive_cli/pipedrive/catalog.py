@@ -152,6 +152,11 @@ FACTS: Mapping[Kind, KindFacts] = {
     ),
 }
 
+# How many deals hang on a person, among the `include_fields` of a GET.
+DEALS_OF_PERSON = (
+    *("open_deals_count", "closed_deals_count"),
+    *("participant_open_deals_count", "participant_closed_deals_count"),
+)
 ARCHIVED_LEADS = Endpoint("GET", "/api/v1/leads/archived", 40, "leads")
 MERGE = Endpoint("PUT", "/api/v1/persons/{id}/merge", 40, "persons")
 LEAD_LABELS = Endpoint("GET", "/api/v1/leadLabels", 10, "leads")
@@ -228,9 +233,20 @@ def update(kind: Kind, id: int | str, body: Mapping[str, Any]) -> Call:  # noqa:
     return Call(facts.update, id, body={key: value for key, value in body.items() if key not in facts.creation_only})
 
 
-def get(kind: Kind, id: int | str, custom_fields: Iterable[str] = ()) -> Call:  # noqa: A002  as above
-    """GET one record. Products and leads always come whole: their endpoints cannot select fields."""
+def get(
+    kind: Kind,
+    id: int | str,  # noqa: A002  as above
+    custom_fields: Iterable[str] = (),
+    *,
+    include: Iterable[str] = (),
+) -> Call:
+    """GET one record. Products and leads always come whole: their endpoints cannot select fields.
+
+    `include` are further fields of persons and organizations, which come only where they are asked for.
+    """
     query = _listed(custom_fields) if kind in {"persons", "organizations"} else {}
+    if named := ",".join(include):
+        query["include_fields"] = named
     return Call(FACTS[kind].get, id, query)
 
 
@@ -278,11 +294,18 @@ def list_others(what: str, since: datetime, cursor: str | None = None, start: in
     return Call(OTHERS[what], query=query)
 
 
-def list_leads(start: int = 0, archived: bool = False, *, newest_first: bool = False) -> Call:
-    """One page of leads that are archived, or of those that are not; `next_start` gives the next page."""
+def list_leads(
+    start: int = 0, archived: bool = False, *, newest_first: bool = False, person: int | None = None
+) -> Call:
+    """One page of leads that are archived, or of those that are not; `next_start` gives the next page.
+
+    `person`: of this person alone.
+    """
     query = {"limit": str(MAX_PAGE), "start": str(start)}
     if newest_first:
         query["sort"] = "add_time DESC"
+    if person is not None:
+        query["person_id"] = str(person)
     return Call(ARCHIVED_LEADS if archived else FACTS["leads"].list, query=query)
 
 

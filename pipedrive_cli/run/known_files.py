@@ -19,7 +19,8 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.mapping_line import NewRecords
-from pipedrive_cli.config.model import ConsentAsked, Values
+from pipedrive_cli.config.model import Values
+from pipedrive_cli.config.privacy import ConsentAsked
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file

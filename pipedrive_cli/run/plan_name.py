@@ -153,6 +153,13 @@ def keep(plan: PlanNaming, folder: Path) -> None:
             old.unlink(missing_ok=True)
 
 
+def drop_plans(folder: Path) -> None:
+    """Deletes all plans that are kept: they name people."""
+    with contextlib.suppress(OSError):
+        for plan in folder.glob("*.plan"):
+            plan.unlink(missing_ok=True)
+
+
 def kept_rows(name: str, folder: Path) -> list[PlanRow] | None:
     """The rows of a plan that was kept; None: it is not there, or cannot be read."""
     try:

@@ -6,15 +6,18 @@ Ids that nobody knows yet are negative numbers while plans are driven; here they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import RecordId, Write
-from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Kind, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
+from pipedrive_cli.report.redact import Redactor
 
 Action: TypeAlias = Literal["create", "update", "create or update", "merge", "look up"]
 
@@ -99,6 +102,29 @@ class RequestLog:
         self.count(call)
         if self.show is not None:
             self.show(PlannedRequest(call, "look up"))
+
+
+def redacted_request(request: PlannedRequest, redactor: Redactor) -> PlannedRequest:
+    """The request without people: method, path, keys and cost stay, names and values become short hashes."""
+    call = request.call
+    number = redactor.text(call.id) if isinstance(call.id, str) else call.id
+    query = {key: redactor.hash(value) if key == "term" else value for key, value in call.query.items()}
+    body = None if call.body is None else redactor.value(call.body)
+    events = tuple(
+        PendingEvent(b"", EventOrigin(redactor.hash(event.message_id), event.place)) for event in request.events
+    )
+    fields = tuple(
+        FieldChange(each.name, redactor.value(each.new), redactor.value(each.old), each.known)
+        for each in request.fields
+    )
+    return replace(
+        request,
+        call=msgspec.structs.replace(call, id=number, query=query, body=body),
+        record=redactor.text(request.record),
+        events=events,
+        note=None if request.note is None else redactor.text(request.note),
+        fields=fields,
+    )
 
 
 def label(kind: Kind, key: str | None, name: str | None = None) -> str:

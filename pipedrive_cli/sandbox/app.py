@@ -234,6 +234,10 @@ class Sandbox:
         """Sets one value, by its key in a body or by a custom field's key. Raises `ValueError` for a bad one."""
         webapp.set_value(self.account, kind, record_id, key, value)
 
+    def add_deal(self, kind: str, record_id: RecordId) -> None:
+        """A deal hangs on a person or organization from here on."""
+        webapp.add_deal(self.account, kind, record_id)
+
     def delete_record(self, kind: str, record_id: RecordId) -> None:
         """Deletes a living record. Raises `ValueError` where there is none."""
         webapp.delete_record(self.account, kind, record_id)

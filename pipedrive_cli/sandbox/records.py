@@ -32,6 +32,7 @@ class Record:
     updated: float
     custom: JsonObject = field(default_factory=dict)
     deleted: bool = False
+    deals: int = 0  # open deals that hang on it
 
 
 class Store:

@@ -46,7 +46,7 @@ def v2_view(
         options = account.fields[kind].by_key["label_ids"].options or {}
         shown["labels"] = [{"id": i, "label": options[i].label} for i in record.values["label_ids"] if i in options]
     for name in extra:
-        shown[name] = 0 if name.endswith("_count") else None
+        shown[name] = record.deals if name == "open_deals_count" else 0 if name.endswith("_count") else None
     return shown
 
 

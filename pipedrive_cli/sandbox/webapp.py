@@ -26,6 +26,10 @@ def set_value(account: Account, kind: str, record_id: RecordId, key: str, value:
     _do(account, "PATCH", f"{_path(kind)}/{record_id}", body)
 
 
+def add_deal(account: Account, kind: str, record_id: RecordId) -> None:
+    account.stores[kind].records[record_id].deals += 1
+
+
 def delete_record(account: Account, kind: str, record_id: RecordId) -> None:
     _do(account, "DELETE", f"{_path(kind)}/{record_id}", None)
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.model import ConsentAsked, Privacy
+from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.report.html import render_page
 from pipedrive_cli.report.summary import to_json
 from tests.cli.desk_for_commands import pipedrive_cli, written_config

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipedrive_cli.config.model import ConsentAsked, Privacy
+from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_cli.config.model import ConsentAsked, Fields, Privacy
+from pipedrive_cli.config.model import Fields
+from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.events import parts
 from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
 from pipedrive_cli.events.source import Source

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.model import Privacy
+from pipedrive_cli.config.privacy import Privacy
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.html import render_page
 from pipedrive_cli.report.summary import to_json

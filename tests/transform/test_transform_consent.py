@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.model import ConsentAsked, Privacy
+from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.events.consent import consent_in, consent_of
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.transform.consent import ConsentRules, PurposesSeen

@@ -123,6 +123,10 @@ MIGRATIONS: tuple[str, ...] = (
     -- it counts as long as that email is suppressed. Of a name that was forgotten it is the name's own hash.
     CREATE TABLE suppressed (name BLOB NOT NULL, because BLOB NOT NULL, PRIMARY KEY (name, because)) WITHOUT ROWID;
     """,
+    """
+    -- Records of people who were forgotten, until they are deleted from Pipedrive.
+    CREATE TABLE to_delete (kind TEXT NOT NULL, id NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+    """,
 )
 
 
