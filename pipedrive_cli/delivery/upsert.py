@@ -91,9 +91,10 @@ def upsert(
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
             difference = yield from _check_organization(difference, changes, attempt)
-        told = [*complaints, *kept_by_people(difference, settings)]
         if target.id is not None and not difference.body:
-            yield _commit(job, target, difference, None, "unchanged", changes, refused, told)
+            yield _commit(
+                job, target, difference, None, "unchanged", changes, refused, _all_told(attempt, difference, settings)
+            )
             return target.id
         if target.id is not None:
             yield from find_twins(job, target, difference, changes, settings)
@@ -113,6 +114,7 @@ def upsert(
         if action == "updated" and borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
             continue
+        told = _all_told(attempt, difference, settings)
         yield _commit(job, target, difference, shown, action, changes, refused, told)
         return target.id
 
@@ -129,6 +131,12 @@ class _Attempt:
         self.gone = False  # the record was found to be gone once
         self.mended = False  # `mend` has changed something
         self.doubted = False  # the organization was looked at again, after a refusal
+
+
+def _all_told(
+    attempt: _Attempt, difference: Difference, settings: DeliverySettings
+) -> list[tuple[PendingEvent, Complaint]]:
+    return [*attempt.complaints, *kept_by_people(difference, settings)]
 
 
 def _after_refusal(

@@ -227,8 +227,7 @@ _RECORDS: dict[str, Words] = {
     ),
     "id_field_unused": Words(
         "no record has an id in the field for ids",
-        "If earlier imports or another tool have written ids, name their field: with a wrong one every record is made "
-        "a second time. `preview --online` shows which; brakes stop a run that would.",
+        "If ids were written before, name their field: with a wrong one every record is made twice.",
     ),
     "not_admin": Words(
         "the API token's user is no admin and may not see every record",
