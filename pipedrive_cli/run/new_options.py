@@ -12,7 +12,7 @@ from pipedrive_cli.config.mapping_line import MappingLine
 from pipedrive_cli.config.paths import is_path
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
-from pipedrive_cli.errors import StopRun
+from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Value
 from pipedrive_cli.pipedrive.account import Account, Field
@@ -81,10 +81,9 @@ async def lacking_options(
     ]
     for each in wanted:
         if len(each.labels) > MOST:
-            raise StopRun(
+            raise UserMistake(
                 f"the field {each.field.name} of {each.kind} would get {len(each.labels):,} new options",
                 code="usage",
-                exit_code=2,
                 hint="so many different values are text: map the trait to a field of type text",
             )
     return wanted
