@@ -75,7 +75,7 @@ def people_in(raw: bytes, defaults: object) -> People:
     try:
         wire = _decode(raw)
     except (ValueError, RecursionError):
-        return _people_in_text(raw.decode("utf-8", "replace"))
+        return people_in_text(raw.decode("utf-8", "replace"))
     context = wire.context if isinstance(wire.context, Mapping) else {}
     shared = defaults if isinstance(defaults, Mapping) else {}
     traits = [each for each in (wire.traits, context.get("traits"), shared.get("traits")) if isinstance(each, Mapping)]
@@ -87,7 +87,8 @@ def people_in(raw: bytes, defaults: object) -> People:
     return People(None, None, tuple(dict.fromkeys([*ids, *former])), tuple(dict.fromkeys(emails)))
 
 
-def _people_in_text(text: str) -> People:
+def people_in_text(text: str) -> People:
+    """The people in text that is no JSON: the values of keys that name users, and whatever looks like an email."""
     ids = [quoted or digits for quoted, digits in _QUOTED_ID.findall(text)]
     return People(None, None, tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(_EMAIL.findall(text))))
 

@@ -18,6 +18,7 @@ import msgspec
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import decode_head, entries
+from pipedrive_cli.events.people import People, people_in_text
 from pipedrive_cli.model import Consent
 
 PIECE: Final = 16 * 1024 * 1024  # bytes; a longer line is none of ours, and is kept in pieces
@@ -29,12 +30,14 @@ KEYS_AT_MOST: Final = 500_000  # of lines that are known again; an event beyond 
 class Since:
     """What has become of events since they were rejected.
 
-    `handled` says which digests need nothing any more, `denies` whether a user refused consent, and `finished` are the
-    files that this run has read to their end: of a line there that is no event nothing else tells that it was mended.
+    `handled` says which digests need nothing any more, `denies` whether a user refused consent, `suppresses` whether
+    somebody asked not to be sent, and `finished` are the files that this run has read to their end: of a line there
+    that is no event nothing else tells that it was mended.
     """
 
     handled: Callable[[Sequence[bytes]], set[bytes]]
     denies: Callable[[Consent | None], bool]
+    suppresses: Callable[[People], bool]
     finished: Collection[str]
 
 
@@ -101,9 +104,11 @@ class StandingRejects:
             return True
         if line.events:
             return not all(
-                key in handled or since.denies(event.consent())
+                key in handled or since.denies(event.consent()) or since.suppresses(event.people())
                 for key, event in zip(line.keys, line.events, strict=True)
             )
+        if since.suppresses(people_in_text(line.raw.decode("utf-8", "replace").replace('\\"', '"'))):
+            return False
         return not (line.keys and line.file in since.finished)
 
     def _lines(self) -> Iterator[_Line]:

@@ -226,7 +226,7 @@ class Intake:
             if row.digest in known:
                 self._run_log.end_known_event(place, row.message_id)
                 continue
-            if self._is_suppressed(row.people):
+            if self.suppresses(row.people):
                 self._end_silently(row.digest, place, SUPPRESSED)
                 continue
             if row.refusal is not None and row.refusal.code == DENIED.code:
@@ -349,13 +349,13 @@ class Intake:
 
     def _said_no(self, entry: Entry, event: Event | Complaint, people: People | None) -> Complaint | None:
         """Why nothing may be done for an event of these people and nothing kept of it, or None."""
-        if self._is_suppressed(people):
+        if self.suppresses(people):
             return SUPPRESSED
         if isinstance(event, Complaint):
             return DENIED if entry.identity is not None and self.mapping.denies(entry.consent()) else None
         return DENIED if self.mapping.denies(event.consent) else None
 
-    def _is_suppressed(self, people: People | None) -> bool:
+    def suppresses(self, people: People | None) -> bool:
         """Whether an event of these people is suppressed, whatever else the window tells."""
         return people is not None and self.suppressed is not None and self.suppressed.suppression.add(people)
 

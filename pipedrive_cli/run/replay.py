@@ -335,7 +335,7 @@ class Replay:
         """Records what is left once the session is over. Returns the rejects file, and why the run stopped early."""
         journal, intake = commits.journal, session.intake
         # A rehearsal handles nothing: what stands in the rejects file is still to be mended.
-        since = None if self.options.rehearsal else Since(journal.over, session.mapping.denies, intake.finished)
+        since = Since(journal.over, session.mapping.denies, intake.suppresses, intake.finished)
         try:
             commits.flush()
             session.lost_track = session.lost_track or commits.failed
@@ -343,7 +343,7 @@ class Replay:
                 session.run_log.write_to(journal)
         finally:
             # Before the files count as read: after a kill here, the next run writes the same rejects again.
-            rejects_file = unfinished.close(since)
+            rejects_file = unfinished.close(None if self.options.rehearsal else since)
         files = unfinished.files
         if unfinished.lost is not None:
             stopped, files = stopped or unfinished.lost, None

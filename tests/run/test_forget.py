@@ -127,12 +127,18 @@ def test_pipedrives_id_of_whoever_is_forgotten_is_suppressed(scene: Scene) -> No
 
 def test_nothing_happens_without_consent_or_in_a_dry_run(scene: Scene) -> None:
     """Both show what is found; neither writes to Pipedrive or to the journal."""
-    before = strings(scene)
+    before = rows(scene)
     for found in (forgotten(scene, "u-gone", dry_run=True), forgotten(scene, "u-gone", agree=lambda _: False)):
         assert (len(found.persons), len(found.leads), found.exit_code) == (1, 1, 0)
         assert {call for call in scene.sent if not call.startswith("GET ")} == set()
         assert found.sources
-    assert strings(scene) == before
+    assert rows(scene) == before
+
+
+def rows(scene: Scene) -> list[str]:
+    """All that the journal holds, save what it keeps of the account's fields for a day."""
+    with sqlite3.connect(scene.state) as db:
+        return [line for line in db.iterdump() if 'INTO "facts"' not in line]
 
 
 def test_a_person_with_deals_stays_and_is_named(scene: Scene) -> None:

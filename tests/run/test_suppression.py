@@ -144,6 +144,19 @@ def test_a_rejects_file_is_judged_as_any_file(tmp_path: Path) -> None:
     assert not rejects.exists()
 
 
+def test_what_stands_in_a_rejects_file_goes(tmp_path: Path) -> None:
+    """An earlier run has written it there; so it does of a line that was no JSON. What is of others stays."""
+    scene = Scene(tmp_path)
+    rejects = tmp_path / "bad.rejects.ndjson"
+    torn = b'{"type": "identify", "userId": "u-gone", "traits": {"name": "Gonda Goner"'
+    scene.run(lines([ordered("u1", [], 1), *hers()]) + torn + b"\n", rejects=rejects)
+    assert rejects.read_bytes().count(b"u-gone") >= 3
+    scene.config = suppressing(tmp_path, "u-gone")
+    scene.run([identify("u2", 1, name="Bo")], rejects=rejects)
+    assert b"u-gone" not in rejects.read_bytes()
+    assert b'"u1"' in rejects.read_bytes()
+
+
 def test_a_changed_list_counts_for_files_that_are_known(tmp_path: Path) -> None:
     """Its content does, not its comments or its place; a person who is off the list again is sent."""
     folder = tmp_path / "exports"
