@@ -21,10 +21,12 @@ from tests.harness import (
     group,
     identify,
     killed_after,
+    ordered,
     outcomes,
     track,
     viewed,
     with_delivery,
+    with_identity,
 )
 
 PATHS = {
@@ -79,6 +81,29 @@ def test_a_commit_after_the_trouble_is_waited_for(tmp_path: Path, kind: str, fau
     assert scene.run(ONE[kind]).exit_code == 0
     once(scene, kind)
     assert scene.writes.count(f"POST {PATHS[kind]}") == 1
+
+
+BY_NAME: dict[str, list[Event]] = {
+    "organizations": [
+        identify(f"u{n}", n, name=f"N{n}", company={"name": name}) for n, name in enumerate(["Acme", "ACME"])
+    ],
+    "products": [ordered("u1", [{"name": "Chair", "price": 1}], 1, currency="EUR")],
+}
+
+
+@pytest.mark.parametrize("fault", ["reset-after", "reset-before", "reset-later=9", "html422-later=20"])
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_what_is_known_by_its_name_alone_is_found_by_it(tmp_path: Path, kind: str, fault: str) -> None:
+    """An organization without a group id, a product without a code: one of it, in the same run and after a kill."""
+    for name in ("same run", "next run"):
+        folder = tmp_path / name
+        folder.mkdir()
+        scene = Scene(folder, config=with_identity(company="company"))
+        scene.faults(f"{fault}@POST {PATHS[kind]}#1")
+        if name == "next run":
+            killed_after_the_post(scene, kind, BY_NAME[kind])
+        assert scene.run(BY_NAME[kind]).exit_code == 0
+        once(scene, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
