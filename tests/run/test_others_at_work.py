@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
@@ -321,14 +322,14 @@ class OthersAtWork(RuleBasedStateMachine):
     def _completed(self) -> None:
         self.scene.config = with_delivery()
         self._run(self.events)  # settles what is in doubt, which no preview can foretell
-        for act in (creates("persons", None), edits("Role", 0), deletes("persons", 1), deletes("organizations", 0)):
+        for act in (creates("persons", None), edits("Role", 0)):
             self._act(act)
         self.events += self._last_events()
         foretold = self._previewed()
         last = self._run(self.events)
         note(f"foretold {outcomes(foretold)} {foretold.records}, done {outcomes(last)} {last.records}")
         assert outcomes(foretold) == outcomes(last)
-        assert foretold.records == last.records
+        assert _written(foretold) == _written(last)
         assert set(outcomes(last)) <= {"delivered", "unchanged", "duplicate", "skipped", "rejected"}
         again = self._run(self.events)
         assert self.scene.writes == []
@@ -359,17 +360,22 @@ class OthersAtWork(RuleBasedStateMachine):
     def _nothing_is_lost(self) -> None:
         """Each value that no hand has touched is that of the newest delivered event that says it."""
         wanted: dict[tuple[str, str], tuple[str, str]] = {}
+        open_to: set[tuple[str, str]] = set()
         for event in self._handled():
-            if event["type"] != "identify" or event["userId"].startswith("old-"):
+            if event["type"] != "identify":
                 continue
             for trait, name in (("role", "Role"), ("city", "City")):
                 if trait in event["traits"]:
-                    place, said = (event["userId"], name), (event["timestamp"], event["traits"][trait])
+                    user = event["userId"]
+                    if user.startswith("old-"):  # said after the alias it counts as the person's own, else below it
+                        open_to.add((user.removeprefix("old-"), name))
+                        continue
+                    place, said = (user, name), (event["timestamp"], event["traits"][trait])
                     wanted[place] = max(wanted.get(place, said), said)
         persons = self.scene.contents()["persons"]
         held = {str(row["custom_fields"].get("User id")): row["custom_fields"] for row in persons}
         for (user, name), (_, value) in wanted.items():
-            if (user, name) not in self.others.touched:
+            if (user, name) not in self.others.touched | open_to:
                 assert held[user].get(name) == value, (user, name)
 
     def _handled(self) -> list[Event]:
@@ -377,6 +383,15 @@ class OthersAtWork(RuleBasedStateMachine):
         with contextlib.closing(Journal.open(self.scene.state)) as journal:
             keys = {digest(event["messageId"]): event for event in self.events}
             return [keys[key] for key in journal.handled(list(keys))]
+
+
+def _written(summary: Summary) -> dict[str, int]:
+    """How many records of each kind are written.
+
+    Not told apart: what is made anew, since a preview reads no record that is known only to see whether it lives.
+    """
+    kinds = msgspec.structs.asdict(summary.records)
+    return {kind: counts.created + counts.updated for kind, counts in kinds.items()}
 
 
 OthersAtWork.TestCase.settings = settings(
