@@ -31,6 +31,8 @@ _CODES_BY_FIELD = frozenset(
     | {"other_mapping", "changed_by_hand"}
     | {"zone_left_out", "field_refused"}
 )
+# Those with these by their value, which is one of a few names.
+_CODES_BY_VALUE = frozenset({"type_not_supported", "other_format"})
 # What is wrong with a file as a whole: each file is one problem. No event is counted for it.
 FILE_PROBLEMS = frozenset(
     {"not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken", "cut_off"}
@@ -64,7 +66,8 @@ ComplaintCode: TypeAlias = Literal[
     # the event and its values
     "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "missing_group_id",
     "missing_previous_id", "bad_user_id", "bad_anonymous_id", "bad_group_id", "bad_previous_id", "bad_external_id",
-    "key_too_long", "bad_traits", "bad_properties", "bad_context", "clock_ahead", "unreadable_time",
+    "key_too_long", "same_id_other_content", "bad_traits", "bad_properties", "bad_context", "clock_ahead",
+    "unreadable_time",
     "consent_denied", "consent_ignored", "suppressed", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
     "says_nothing", "placeholder_id",
@@ -97,10 +100,15 @@ class Complaint(msgspec.Struct, frozen=True, gc=False, array_like=True):
     outcome: Outcome | None = None
 
 
-def cause_of(code: str, field: str | None, file: str | None = None) -> str | None:
-    """The field or file, where problems of this code are grouped by it, else None. List indexes are written as `[]`."""
+def cause_of(code: str, field: str | None, file: str | None = None, value: str | None = None) -> str | None:
+    """The field, value or file, where problems of this code are grouped by it, else None.
+
+    List indexes are written as `[]`.
+    """
     if code in FILE_PROBLEMS:
         return file
+    if code in _CODES_BY_VALUE:
+        return value
     return _LIST_INDEX.sub("[]", field) if code in _CODES_BY_FIELD and field else None
 
 

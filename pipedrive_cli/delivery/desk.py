@@ -81,6 +81,9 @@ class Desk(Protocol):
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events were handled before, in this run or an earlier one."""
 
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Checksums of what these events said when they were handled, of those of which it is known."""
+
     def kinds_in_doubt(self) -> frozenset[Kind]:
         """The kinds of record of which an earlier run has left writes in doubt."""
 

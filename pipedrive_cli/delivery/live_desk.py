@@ -16,6 +16,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Refusal, Snapshot, Write
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.befores import Before, note_before
+from pipedrive_cli.delivery.journal.contents import contents_of
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.run_log import RunLog
@@ -152,6 +153,9 @@ class LiveDesk:
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self.commits.journal.handled(digests)
+
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        return contents_of(self.commits.journal, digests)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset(write.kind for write in self.commits.journal.open_writes())

@@ -72,6 +72,7 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     complaints: tuple[Complaint, ...] = ()
     again: bool = False  # it was handled before, under another mapping: it brings values, and creates nothing
     records: tuple[EventRecord, ...] = ()  # what became of its changes; kept only where results are written
+    content: int = 0  # a checksum of what it says; 0: not known
 
     @property
     def origin(self) -> EventOrigin:

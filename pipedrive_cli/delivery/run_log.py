@@ -92,6 +92,7 @@ class RunLog:
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _dropped: list[bytes] = field(default_factory=list)
+    _contents: dict[bytes, int] = field(default_factory=dict)  # of these events
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
     _figures_written: Counter[str] = field(default_factory=Counter)
@@ -121,7 +122,7 @@ class RunLog:
         ended = outcome.value if outcome is not None else ""
         if outcome is not Outcome.SKIPPED:
             self.live_figures.problems[complaint.code] += 1
-        cause = cause_of(complaint.code, complaint.field, None if event is None else event.place.file)
+        cause = cause_of(complaint.code, complaint.field, None if event is None else event.place.file, complaint.value)
         if complaint.code in FILE_PROBLEMS:
             self._files += 1
             cause = cause if self._files <= FILES_NAMED else None
@@ -151,7 +152,7 @@ class RunLog:
         self.live_figures.outcomes[event.outcome] += 1
         self.count("outcome", event.outcome.value)
         if event.complaints:
-            causes = {(c.code, cause_of(c.code, c.field)): c for c in reversed(event.complaints)}
+            causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
                 self.problem(complaint, event, complaint.outcome)
         if self.observer is not None:
@@ -160,6 +161,8 @@ class RunLog:
             self.results.add_event(event)
         if self.journaled and event.digest:
             self._ended.append((event.digest, event.outcome))
+            if event.content:
+                self._contents[event.digest] = event.content
 
     def end_known_event(self, place: Place, message_id: str) -> None:
         """An event that was handled before came again: the journal keeps the outcome that it has."""
@@ -179,10 +182,11 @@ class RunLog:
         for what, counts in self._counts.items():
             journal.count(self.run, what, counts)
         journal.add_examples(self.run, self._examples)
-        journal.settle_events(self.run, self._ended)
+        journal.settle_events(self.run, self._ended, self._contents)
         if self._dropped:
             drop_unfinished(journal, self._dropped)
         self._counts, self._examples, self._ended, self._dropped = {}, [], [], []
+        self._contents = {}
 
     def _requests(self) -> None:
         live_figures = self.live_figures

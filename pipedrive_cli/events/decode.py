@@ -18,9 +18,10 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
+from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
-from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventText, EventType
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventText, EventType, Outcome
 from pipedrive_cli.text_forms import names_nobody, visible
 from pipedrive_cli.timestamps import read_time
 
@@ -32,6 +33,8 @@ _TYPES: Final[dict[str, EventType]] = {
     "page": "page",
     "screen": "screen",
 }
+# Types of RudderStack (record, merge, audiencelist) and Segment (delete) that are no calls about a person or a group.
+_NOT_FOR_US: Final = frozenset({"record", "merge", "delete", "audiencelist"})
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
 )
@@ -124,6 +127,8 @@ def decode_event(
             _apply_defaults(defaults, wire)
         event = _event(wire, identity, now, own)
     except EventRefused as refused:
+        if refused.complaint.code == "unknown_type" and (kind := maker_in(raw)) is not None:
+            return kind.refusal()
         return refused.complaint
     event.text = EventText(raw, None if defaults is None else defaults.shared())
     return event
@@ -246,7 +251,11 @@ def _consent(context: Context) -> Consent | None:
 def _type(value: Any) -> EventType:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise EventRefused(refusal("missing_type", "the event has no type", "type"))
-    kind = _TYPES.get(value.strip().lower()) if isinstance(value, str) else None
+    name = value.strip().lower() if isinstance(value, str) else ""
+    kind = _TYPES.get(name)
+    if name in _NOT_FOR_US:
+        skipped = Complaint("type_not_supported", f"{name} events are not sent", "type", name, Outcome.SKIPPED)
+        raise EventRefused(skipped)
     if kind is None:
         known = ", ".join(_TYPES)
         raise EventRefused(refusal("unknown_type", f"the event's type is none of {known}", "type", value))

@@ -8,6 +8,7 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_in
 from pipedrive_cli.events.decode import Defaults, Own, Wire, decode_event
+from pipedrive_cli.events.identity import content_of
 from pipedrive_cli.events.lenient import dumps
 from pipedrive_cli.events.people import People, people_in
 from pipedrive_cli.events.refusal import refusal
@@ -49,6 +50,10 @@ class Entry(msgspec.Struct):
         return decode_event(
             self.raw, identity=self.identity, now=now, defaults=self.defaults, own=self.own, wire=self.wire
         )
+
+    def content_of(self, event: Event) -> int:
+        """A checksum of what its event says; 0 where it was mended, for it is meant to say something else."""
+        return 0 if self.own is not None else content_of(event)
 
     def consent(self) -> Consent | None:
         """The consent of the event's user, which is read from refused entries, too."""

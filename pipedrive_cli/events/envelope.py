@@ -27,7 +27,7 @@ import msgspec
 from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.foreign import Foreign, maker_of
+from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.lenient import loads
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
@@ -100,7 +100,6 @@ def decode_whole(raw: bytes | str) -> Head | Whole:
         return decode_head(raw)
 
 
-_decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_defaults: Final = msgspec.json.Decoder(Defaults).decode
 _decode_job: Final = msgspec.json.Decoder(_Job).decode
@@ -124,7 +123,7 @@ def entries(raw: bytes, head: Head | Whole, file: str, line: int) -> Iterator[En
     elif _present(head.payload):
         yield from _payload(raw, bytes(head.payload), file, line)
     elif head.type is None and (kind := maker_in(raw)) is not None:
-        yield Entry(file, line, raw, refusal=_other_format(kind))
+        yield Entry(file, line, raw, refusal=kind.refusal())
     else:
         yield _event(raw, head, file, line)
 
@@ -205,21 +204,6 @@ def may_hold_events(text: bytes) -> bool:
 def unreadable(raw: bytes, file: str, line: int) -> Entry:
     """The entry of a line that nobody can read, with a refusal that says why."""
     return Entry(file, line, raw, refusal=_diagnosis(raw))
-
-
-def maker_in(raw: bytes) -> Foreign | None:
-    """Which other program has written this JSON object; None where nothing tells."""
-    try:
-        members = _decode_members(raw)
-        properties = members.get("properties")
-        inner = _decode_members(properties) if properties is not None and _is_object(properties) else {}
-    except (ValueError, RecursionError):
-        return None
-    return maker_of(members, inner)
-
-
-def _other_format(kind: Foreign) -> Complaint:
-    return refusal("other_format", f"the line is of {kind.what}: {kind.advice_for(None)}")
 
 
 def is_plain(head: Head | Whole) -> bool:

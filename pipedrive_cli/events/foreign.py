@@ -11,6 +11,10 @@ import shlex
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+import msgspec
+
+from pipedrive_cli.model import Complaint, Outcome
+
 LOOK: Final = 1 << 16  # bytes of a file's text that show what it is
 _LINES: Final = 200  # of these
 BAD_LINES: Final = 20  # so many bad lines at a file's start, and not one event, are no slips of somebody who edits
@@ -25,6 +29,11 @@ class Foreign(NamedTuple):
     def advice_for(self, name: str | None) -> str:
         """The advice with the file's name, quoted for a shell; None: it has none (standard input, an object)."""
         return self.advice if name is None else self.advice.replace("FILE", shlex.quote(name))
+
+    def refusal(self) -> Complaint:
+        """The complaint about one line that is of this kind."""
+        message = f"the line is of {self.what}: {self.advice_for(None)}"
+        return Complaint("other_format", message, None, self.what, Outcome.REJECTED)
 
 
 _CONVERT: Final = "export the events from the program that wrote it, as NDJSON: one JSON object a line"
@@ -267,6 +276,20 @@ _LAYOUTS: Final = (
         "replay the object storage export (rudder-logs, segment-logs) of the same source",
     ),
 )
+
+
+_decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def maker_in(raw: bytes) -> Foreign | None:
+    """Which other program has written this JSON object; None where nothing tells."""
+    try:
+        members = _decode_members(raw)
+        properties = members.get("properties", b"")
+        inner = _decode_members(properties) if bytes(properties).startswith(b"{") else {}
+    except (ValueError, RecursionError):
+        return None
+    return maker_of(members, inner)
 
 
 def maker_of(keys: Iterable[str], properties: Iterable[str] = ()) -> Foreign | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, refusal
+from pipedrive_cli.model import Complaint, Event
 
 _NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")  # differ between copies
 
 _decode_any: Final = msgspec.json.Decoder().decode
+_encode_said: Final = msgspec.msgpack.Encoder(order="deterministic", enc_hook=repr).encode
 _encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -25,6 +28,29 @@ def message_identity(message_id: Any) -> str | None:
     else:
         return None
     return text if 0 < len(text) <= KEY_LIMIT else None
+
+
+OTHER_CONTENT: Final = Complaint(
+    "same_id_other_content", "another event with this message id came before, and this one was taken for its copy"
+)
+
+
+def content_of(event: Event) -> int:
+    """A checksum of what an event says, never 0: two events of one id that differ in it are no copies.
+
+    What servers add, and what the layouts of files write differently, is left out.
+    """
+    said = (
+        event.type,
+        event.user_id,
+        event.anonymous_id,
+        event.group_id,
+        event.previous_id,
+        event.name,
+        event.traits,
+        event.properties,
+    )
+    return crc32(_encode_said(said)) or 1
 
 
 def hashed_identity(raw: bytes) -> str:

@@ -16,14 +16,13 @@ from pipedrive_cli.events.envelope import (
     decode_whole,
     entries,
     is_plain,
-    maker_in,
     may_hold_events,
     salvaged,
     several_values,
     too_long,
     unreadable,
 )
-from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
+from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text, maker_in
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
 from pipedrive_cli.events.refusal import refusal

@@ -96,7 +96,11 @@ _EVENTS: dict[str, Words] = {
         "the event says what its user consents to, and nobody asks",
         "Name the purposes that Pipedrive stands for under `privacy.consent`, or refused events are sent.",
     ),
-    "type_not_supported": Words("page and screen events are not sent"),
+    "type_not_supported": Words("events of this type are not sent"),
+    "same_id_other_content": Words(
+        "an event bears the message id of another one, and was taken for its copy",
+        "What wrote the file gives one id to different events. Give each its own `messageId`, or none; then replay it.",
+    ),
     "integrations_off": Words(
         "the event's own `integrations` leave Pipedrive out", "`events.integrations: []` in the config ignores that."
     ),

@@ -178,7 +178,7 @@ def problem_groups(
     """All groups of a run, worst first, from the numbers by cause and the examples."""
     kept: dict[Cause, list[Example]] = {}
     for code, outcome, example in examples:
-        kept.setdefault((code, outcome, cause_of(code, example.field, example.file)), []).append(example)
+        kept.setdefault((code, outcome, cause_of(code, example.field, example.file, example.value)), []).append(example)
     return worst_first(
         problem_group(code, outcome, count, found, message=heading(code, where, found))
         for (code, outcome, where), count, found in (

@@ -17,7 +17,7 @@ Scene: TypeAlias = Literal["account", "sandbox", "foretold"]
 _MEANING: dict[Outcome, str] = {
     Outcome.DELIVERED: "written to Pipedrive",
     Outcome.UNCHANGED: "Pipedrive had it, or something newer; nothing was sent",
-    Outcome.DUPLICATE: "handled before",
+    Outcome.DUPLICATE: "copies of events that were handled",
     Outcome.SKIPPED: "not for Pipedrive",
     Outcome.REJECTED: "will not work as it is",
     Outcome.FAILED: "gave up after several attempts",

@@ -8,7 +8,7 @@ nothing of persons.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -21,6 +21,7 @@ from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.identity import OTHER_CONTENT
 from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.reading import Reading, read_source
@@ -29,9 +30,8 @@ from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, T
 from pipedrive_cli.run.batches import Batch, Batches, batches_of
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping, kinds_of
-from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.refill import HandledOtherwise, other_mapping
-from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
 from pipedrive_cli.transform.suppression import SUPPRESSED
@@ -45,19 +45,7 @@ if TYPE_CHECKING:
 _NO_KINDS: frozenset[Kind] = frozenset()
 CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 UNWRITTEN = 50_000  # outcomes that wait for a transaction, before they get one of their own
-
-
-def passes(event: Event, filters: Filters) -> bool:
-    """Whether the filter options let this event through; without a time it is in no time range."""
-    if filters.since is not None and (event.time is None or event.time < filters.since):
-        return False
-    if filters.until is not None and (event.time is None or event.time >= filters.until):
-        return False
-    if filters.types and event.type not in filters.types:
-        return False
-    if filters.names and caseless_form(event.name or "") not in filters.names:
-        return False
-    return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
+COMPARED = 1_000  # events of a file that were handled before and are held against what they said then
 
 
 def full(window: int, events: int, changes: int) -> bool:
@@ -104,6 +92,7 @@ class Intake:
     _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
     _copies: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
     _counted: int = 0
+    _compared: int = 0  # known events of the present file of which it was asked what they said
     _processes: ReadingProcesses | None = None
 
     @property
@@ -137,6 +126,7 @@ class Intake:
                 self._run_log.live_figures.files_passed_over += 1
                 continue
             reading = self._reading(source)
+            self._compared = 0
             self._run_log.live_figures.file = source.name
             before = self._run_log.live_figures.bytes_read
             pipe = source.size is None
@@ -219,12 +209,14 @@ class Intake:
         """Adds what another process has read, of an input without filters or limit."""
         known = self._desk.handled([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
+        contents = self._contents([row.digest for row in rows if row.digest in known])
         file = reading.source.name
         self._run_log.live_figures.events_read += len(rows)
         for row in rows:
             place = Place(file, row.line, row.index)
             if row.digest in known:
                 self._run_log.end_known_event(place, row.message_id)
+                self._compare(row.content, contents.get(row.digest, 0), row.message_id, place)
                 continue
             if self.suppresses(row.people):
                 self._end_silently(row.digest, place, SUPPRESSED)
@@ -236,6 +228,7 @@ class Intake:
                 self._refuse(row.digest, row.message_id, place, row.body, row.refusal, row.people, cut=row.cut)
                 continue
             pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
+            pending.content = row.content
             if row.people is not None:
                 self._hold(pending, row.people, row.transformed)
             elif self._is_first(pending):
@@ -245,13 +238,14 @@ class Intake:
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
         known = self._desk.handled([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
+        contents = self._contents([d for d in digests if d in known])
         now = self.now()
         live_figures = self._run_log.live_figures
         filters = self.filters
         # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
         otherwise = {} if self.otherwise is None else self.otherwise.lines([key for key in digests if key in known])
         events = [
-            None if key in known and not filters and key not in otherwise else entry.event(now)
+            None if key in known and not filters and key not in otherwise and key not in contents else entry.event(now)
             for entry, key in zip(batch, digests, strict=True)
         ]
         for entry, key, event in zip(batch, digests, events, strict=True):
@@ -261,6 +255,8 @@ class Intake:
             again = bool(kinds) and self._refills
             if key in known and not again:
                 self._end_known(entry, event, other_mapping(otherwise[key], kinds) if kinds else ())
+                if key in contents and isinstance(event, Event) and self._may_be_told(event):
+                    self._compare(entry.content_of(event), contents[key], event.identity, entry.place)
                 continue
             assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):
@@ -324,6 +320,7 @@ class Intake:
         origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
         pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
         pending.again = again
+        pending.content = entry.content_of(event)
         if people is None and not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
@@ -343,7 +340,23 @@ class Intake:
         first = self._under_way.get(pending.digest)
         if first is not None:
             self._copies.append((pending, first))
+            self._compare(pending.content, first.content, pending.message_id, pending.place)
         return first is None
+
+    def _contents(self, known: Sequence[bytes]) -> Mapping[bytes, int]:
+        """What events said that were handled before: of the first of each file. All ids of an exporter are alike."""
+        # Where there is a list of people who are not to be sent, nothing is told of what may be theirs.
+        chosen = known[: max(0, COMPARED - self._compared)] if self.suppressed is None else ()
+        self._compared += len(chosen)
+        return self._desk.contents(chosen) if chosen else {}
+
+    def _may_be_told(self, event: Event) -> bool:
+        return passes(event, self.filters) and not self.mapping.denies(event.consent)
+
+    def _compare(self, content: int, before: int, message_id: str, place: Place) -> None:
+        """Notices a copy that says something else than the event before it. It is taken for a copy all the same."""
+        if content and before and content != before:
+            self._run_log.problem(OTHER_CONTENT, PendingEvent(b"", EventOrigin(message_id, place)))
 
     # -- people who are not to be sent
 

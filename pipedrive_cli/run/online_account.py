@@ -13,6 +13,7 @@ from pipedrive_cli.delivery.budget import Day
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.effects import DeliverySettings, Find, RecordId, Snapshot
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal.contents import contents_of
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
@@ -121,6 +122,9 @@ class OnlineAccount:
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self.journal.handled(digests)
+
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        return contents_of(self.journal, digests)
 
     def input_over(self) -> None:
         """Nothing to do: a record that was not found is certainly not there."""

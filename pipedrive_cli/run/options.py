@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipedrive_cli.delivery.brakes import Done
+from pipedrive_cli.model import Event
 from pipedrive_cli.report.wording import Scene
+from pipedrive_cli.text_forms import caseless_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,19 @@ class Filters:
 
     def __bool__(self) -> bool:
         return bool(self.since is not None or self.until is not None or self.types or self.names or self.users)
+
+
+def passes(event: Event, filters: Filters) -> bool:
+    """Whether the filter options let this event through; without a time it is in no time range."""
+    if filters.since is not None and (event.time is None or event.time < filters.since):
+        return False
+    if filters.until is not None and (event.time is None or event.time >= filters.until):
+        return False
+    if filters.types and event.type not in filters.types:
+        return False
+    if filters.names and caseless_form(event.name or "") not in filters.names:
+        return False
+    return not filters.users or not filters.users.isdisjoint({event.user_id, event.anonymous_id})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write, name_key
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.contents import contents_of
 from pipedrive_cli.delivery.journal.rows import SeenRecord
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState, blank
@@ -34,6 +35,7 @@ from pipedrive_cli.pipedrive.catalog import (
 )
 from pipedrive_cli.run.preview_rows import Labels, RequestLog, label, planned_request
 
+CONTENTS_KEPT = 100_000  # events: copies that differ are noticed among so many
 _CONTACTS = frozenset({"emails", "phones"})
 
 
@@ -63,6 +65,9 @@ class AccountRecords(Protocol):
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events an earlier run has handled."""
 
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Checksums of what these events said, of those of which it is known."""
+
     def input_over(self) -> None:
         """The input is over: nothing more comes that a record could wait for."""
 
@@ -89,6 +94,7 @@ class PaperDesk:
     _gone: dict[tuple[Kind, RecordId], RecordId | None] = field(default_factory=dict)  # -> the survivor of a merge
     _lost: dict[tuple[Kind, str], RecordState | None] = field(default_factory=dict)  # None: it is there again
     _handled: set[bytes] = field(default_factory=set)
+    _contents: dict[bytes, int] = field(default_factory=dict)  # of the first of these
 
     def stop(self, why: StopRun) -> None:
         self.stopped = self.stopped or why
@@ -105,6 +111,10 @@ class PaperDesk:
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return self._handled.intersection(digests) | self.records.handled(digests)
+
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        own = {key: self._contents[key] for key in digests if key in self._contents}
+        return self.records.contents(digests) | own
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
@@ -225,6 +235,8 @@ class PaperDesk:
         for event in events:
             if event.digest and event.outcome in HANDLED:
                 self._handled.add(event.digest)
+                if event.content and len(self._contents) < CONTENTS_KEPT:
+                    self._contents[event.digest] = event.content
             self.run_log.end_event(event)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
@@ -334,6 +346,9 @@ class NoAccount:
 
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         return set() if self.journal is None else self.journal.handled(digests)
+
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        return {} if self.journal is None else contents_of(self.journal, digests)
 
     def input_over(self) -> None:
         self._over = True

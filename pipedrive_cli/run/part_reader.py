@@ -68,6 +68,7 @@ class ReadEvent(msgspec.Struct, gc=False, array_like=True):
     refusal: Complaint | None = None
     cut: bool = False
     people: People | None = None
+    content: int = 0  # a checksum of what the event says; 0: not known
 
     def place(self, file: str, first_line: int) -> Place:
         """The place of the entry in the input."""
@@ -154,6 +155,7 @@ class PartReader:
                     body,
                     pack_transformed(asked),
                     people=people,
+                    content=entry.content_of(event),
                 ),
             )
         return misfits

@@ -231,7 +231,7 @@ class Sample:
         # An event that has one problem twice (in two products of an order) counts once.
         causes: dict[Cause, Complaint] = {}
         for complaint, trait in complaints:
-            where = cause_of(complaint.code, complaint.field)
+            where = cause_of(complaint.code, complaint.field, entry.file, complaint.value)
             causes.setdefault((complaint.code, complaint.outcome, where, trait), complaint)
         for cause, complaint in causes.items():
             self._causes[cause] += 1

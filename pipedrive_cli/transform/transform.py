@@ -29,9 +29,14 @@ HANDLERS: Final[dict[str, Callable[[Event, MappingRules], Transformed]]] = {
     "alias": alias,
     "track": track,
 }
-NOT_SUPPORTED = Transformed(
-    complaints=(Complaint("type_not_supported", "events of this type are not sent", "type", outcome=Outcome.SKIPPED),)
-)
+NOT_SUPPORTED = {
+    name: Transformed(
+        complaints=(
+            Complaint("type_not_supported", f"{name} events are not sent", "type", name, outcome=Outcome.SKIPPED),
+        )
+    )
+    for name in ("page", "screen")
+}
 OFF = Transformed(
     complaints=(
         Complaint("integrations_off", "the event's integrations leave us out", "integrations", outcome=Outcome.SKIPPED),
@@ -91,7 +96,7 @@ class Transform:
             return REFUSED
         handler = HANDLERS.get(event.type)
         if handler is None:
-            result = NOT_SUPPORTED
+            result = NOT_SUPPORTED[event.type]
         elif event.integrations is not None and not passes_integrations(event.integrations, rules.integrations):
             result = OFF
         else:

@@ -273,7 +273,7 @@ def test_unmapped_traits_are_shown_by_kind_as_after_a_run(tmp_path: Path) -> Non
     assert "Traits that are in no mapping\n  persons: shoe (2), Role (1)\n" in shown
     assert "no mapping names Role. Did you mean role? Upper and lower case count." in shown
     assert "no mapping names shoe" not in shown
-    assert "Skipped\n  1 × page and screen events are not sent\n" in shown
+    assert "Skipped\n  1 × events of this type are not sent: page\n" in shown
     assert "Problems" not in shown
 
 
@@ -338,3 +338,18 @@ def test_neither_events_nor_the_account_can_move_the_terminal(
         ended = pipedrive_cli("check", event_file(tmp_path, *events), "-c", config, terminal=terminal)
     assert "\x1b" not in ended.out + ended.err
     assert "[bold]x" in ended.out
+
+
+def test_files_are_judged_as_a_replay_judges_them(tmp_path: Path) -> None:
+    """A found file that cannot be read is exit code 1, one that is named 4; also with --quiet."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(b"PK\x03\x04rest")
+    event_file(folder, {"type": "identify", "messageId": "1", "userId": "u"}, "{broken", name="b.ndjson")
+    config = written_config(tmp_path, f"{IDENTITY}state: {tmp_path / 'journal.sqlite'}\n")
+    for source, code in ((folder, 1), (folder / "a.json", 4)):
+        ended = pipedrive_cli("check", source, "-c", config, "--json")
+        assert (ended.code, ended.json["problems"][0]["code"]) == (code, "not_events")
+        assert ended.json["problems"][0]["message"].startswith(f"{folder / 'a.json'}: a ZIP archive")
+    shown = pipedrive_cli("check", folder, "-c", config, "--quiet").out
+    assert "1 file could not be read to the end" in " ".join(shown.split())

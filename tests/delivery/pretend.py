@@ -305,6 +305,9 @@ class Pretend:
     def handled(self, digests: Sequence[bytes]) -> set[bytes]:
         raise AssertionError("`run` knows which events were handled")
 
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        raise AssertionError("`run` knows what events said")
+
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset()
 

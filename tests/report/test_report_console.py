@@ -147,7 +147,7 @@ def test_what_is_skipped_is_no_problem() -> None:
     )
     assert "Problems" not in shown
     words = " ".join(shown.split())
-    assert "Skipped 1,200 × page and screen events are not sent 3 × the event has only an anonymous id. To im" in words
+    assert "Skipped 1,200 × events of this type are not sent 3 × the event has only an anonymous id. To im" in words
 
 
 def test_a_rehearsal_speaks_of_what_would_be() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.model import Event, Outcome
-from pipedrive_cli.run.intake import passes
 from pipedrive_cli.run.mapping import kinds_of
-from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.spool import Spool
 from tests.harness import Scene, identify, lines, track, with_delivery
 
@@ -92,9 +91,11 @@ def test_bad_lines_take_no_room_however_many_there_are(tmp_path: Path, monkeypat
     places: list[int] = []
     settle, add = Journal.settle_events, Spool.add
 
-    def settling(journal: Journal, run: int, ended: Sequence[tuple[bytes, Outcome]]) -> None:
+    def settling(
+        journal: Journal, run: int, ended: Sequence[tuple[bytes, Outcome]], contents: Mapping[bytes, int]
+    ) -> None:
         written.append(len(ended))
-        settle(journal, run, ended)
+        settle(journal, run, ended, contents)
 
     def adding(spool: Spool, piece: bytes) -> int:
         places.append(add(spool, piece))

@@ -41,6 +41,9 @@ _T = TypeVar("_T")
 Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
 
 
+NO_CONTENTS: Mapping[bytes, int] = {}
+
+
 class Journal:
     """One account's memory. Open it with `Journal.open`; it is used from one thread."""
 
@@ -248,10 +251,12 @@ class Journal:
         """Which of these events need nothing any more: handled, or skipped when they were last read."""
         return self._with_outcome(digests, _OVER)
 
-    def settle_events(self, run: int, outcomes: Iterable[tuple[bytes, Outcome]]) -> None:
-        """Keeps the outcomes of events in this run."""
-        rows = [(key, OUTCOMES.index(outcome), run) for key, outcome in outcomes]
-        self._db.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", rows)
+    def settle_events(
+        self, run: int, outcomes: Iterable[tuple[bytes, Outcome]], contents: Mapping[bytes, int] = NO_CONTENTS
+    ) -> None:
+        """Keeps the outcomes of events in this run; `contents` are checksums of what they said, where known."""
+        rows = [(key, OUTCOMES.index(outcome), run, contents.get(key)) for key, outcome in outcomes]
+        self._db.executemany("INSERT OR REPLACE INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?)", rows)
         over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
         self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)
 

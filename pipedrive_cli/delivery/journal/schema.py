@@ -127,6 +127,9 @@ MIGRATIONS: tuple[str, ...] = (
     -- Records of people who were forgotten, until they are deleted from Pipedrive.
     CREATE TABLE to_delete (kind TEXT NOT NULL, id NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE events ADD COLUMN content INTEGER;  -- a checksum of what the event said; NULL: not known
+    """,
 )
 
 
