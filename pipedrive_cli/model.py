@@ -75,6 +75,7 @@ ComplaintCode: TypeAlias = Literal[
     # the record
     "missing_name", "person_not_found", "person_unknown",
     "organization_ambiguous", "organization_name_there", "recognised_by_name", "company_not_linked",
+    "recognised_by_email",
     "alias_unknown", "alias_same", "alias_gone",
     "alias_reused", "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email",
     "made_anew", "depends_on",

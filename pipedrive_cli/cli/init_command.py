@@ -32,6 +32,7 @@ from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
+from pipedrive_cli.run.organizations_there import organizations_there
 from pipedrive_cli.run.traits import TraitsFound, look
 from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose
 from pipedrive_cli.setup.proposals import as_written, wrong_id_field
@@ -121,6 +122,9 @@ class InitRun:
             user_id_field=ids["persons"],
             group_id_field=ids["organizations"],
             create_persons=self._settings.create_persons,
+            match_organizations=None
+            if access is None
+            else self._ask_by_name(access, found, account, ids["organizations"]),
             currency=currency or self._ask_currency(found, account),
             purposes=self._settings.purposes,
             require=self._settings.require,
@@ -255,6 +259,27 @@ class InitRun:
             traits.discuss(self.conversation, choice)
         else:
             traits.show_choice(choice, asked=False)
+
+    def _ask_by_name(
+        self, access: entry.Access, found: TraitsFound, account: Account | None, field: str | None
+    ) -> str | None:
+        """Says how many organizations of the events are there by name, and asks whether groups take them over."""
+        if not found.organizations or account is None:
+            return None
+        config = entry.configured(access.address, access.key)
+        there = asyncio.run(organizations_there(config, account, field, found.organizations))
+        if not there.once and not there.several:
+            return None
+        some = "" if there.whole else f" of the first {count(there.looked_at, 'organization')} that were looked at"
+        several = f"; {there.several:,} names are borne by several, and none of those is taken" if there.several else ""
+        show_note(
+            f"{count(there.once, 'organization')} of your {len(found.organizations):,} groups can be recognised by name"
+            f"{some}{several}."
+        )
+        if not there.once or not self.conversation.live:
+            return None
+        asked = "Shall groups take over organizations that are there, by their names (identity.match_organizations)?"
+        return "name" if self.conversation.confirm(asked) else None
 
     def _ask_currency(self, found: TraitsFound, account: Account | None) -> str | None:
         if not found.amounts_without_currency or not self.conversation.live:

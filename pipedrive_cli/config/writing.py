@@ -53,6 +53,7 @@ class Draft:
     user_id_field: str | None = None
     group_id_field: str | None = None
     create_persons: str = "all"
+    match_organizations: str | None = None
     dates: DateOrder = "iso"
     decimals: str = "point"
     currency: str | None = None
@@ -131,6 +132,9 @@ def _identity(draft: Draft) -> Iterator[str]:
         else:
             yield f"  {name}: {value(written_as)} # on {of}"
     yield f"  create_persons: {draft.create_persons} # all, identify or none: which events may create a person"
+    by_name = draft.match_organizations or "null"
+    yield f"  match_organizations: {by_name} # or name: groups take over organizations by name"
+    yield "  # company: company # the trait of identify events that names the person's organization"
     yield "  match_email: true # take over the one person who has the same email and no user id yet"
     yield "  anonymous: skip # or use: the anonymous id stands in for a missing user id"
     yield "  alias: merge # or rekey, or skip; a merge cannot be undone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.bearer import borne_key
@@ -23,6 +24,8 @@ from pipedrive_cli.delivery.fold import Difference, PendingChange
 from pipedrive_cli.delivery.precedence import comparable
 from pipedrive_cli.model import Complaint, Values
 from pipedrive_cli.pipedrive.bodies import contact_rows
+
+RECOGNISED: Final = Complaint("recognised_by_email", "a person with this email was there, and was taken over")
 
 
 def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
@@ -52,6 +55,8 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
     elif any(claims):
         target.id, target.state, target.found = free[0].id, free[0].state, True
         target.values, target.age = free[0].values, free[0].age
+        bearer = next((pending for pending in changes if pending.change.emails), changes[0])
+        target.notices.append((bearer.event, RECOGNISED))
 
 
 def find_twins(

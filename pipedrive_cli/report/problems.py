@@ -154,6 +154,7 @@ _RECORDS: dict[str, Words] = {
         "an organization was made, and another one of that name and without a group id is there",
         "`identity.match_organizations: name` takes it over instead; merge the two in Pipedrive.",
     ),
+    "recognised_by_email": Words("a person who was there was taken over, by the email address"),
     "recognised_by_name": Words("an organization that was there was taken over, by its name"),
     "company_not_linked": Words(
         "the trait company names an organization, and the person is linked to none",

@@ -17,11 +17,13 @@ from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.setup.proposals import TraitSeen
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.mapping import short
 from pipedrive_cli.transform.transform import compile_mapping
 
 TRAITS_KEPT = 500  # hostile events could bring a new name each; the frequent ones stay
 VALUES_KEPT = 25
+NAMES_KEPT = 20_000  # of organizations
 TEXT_KEPT = 300  # characters: enough to see that a short text field does not hold it
 ITEMS_KEPT = 20  # of a list or object
 
@@ -40,6 +42,7 @@ class TraitsFound:
     kinds: frozenset[Kind]
     seen: tuple[TraitSeen, ...]
     amounts_without_currency: int
+    organizations: frozenset[str] = frozenset()  # names that group events give, in the form in which they are compared
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     now = time.time_ns() // 1000
     traits, objects = _TraitCounts(), _TraitCounts()
     kinds: set[Kind] = set()
+    named: set[str] = set()
     events, bare_amounts = 0, 0
     first = FirstEvents(sources, at_most)
     for entry in first:
@@ -80,6 +84,8 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
         transformed = transform.transform(event)
         if transformed.changes:
             kinds |= kinds_of(event)
+        if event.type == "group" and isinstance(name := event.traits.get("name"), str) and len(named) < NAMES_KEPT:
+            named.add(caseless_form(name))
         bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
         for kind, path in dict.fromkeys(transformed.dropped):
             traits.add_value((kind, path), _value(event, kind, path))
@@ -89,7 +95,8 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     traits.forget_rare()
     seen = [*traits.seen(whole=False), *objects.seen(whole=True)]
     seen.sort(key=lambda trait: (KINDS.index(trait.kind), -trait.count, trait.path))
-    return TraitsFound(events, first.whole, frozenset(kinds), tuple(seen), bare_amounts)
+    named.discard("")
+    return TraitsFound(events, first.whole, frozenset(kinds), tuple(seen), bare_amounts, frozenset(named))
 
 
 def _value(event: Event, kind: Kind, path: str) -> Value:

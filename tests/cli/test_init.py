@@ -314,3 +314,20 @@ def test_a_slip_in_map_is_no_new_field(folder: Path, url: str, monkeypatch: pyte
     ended = pipedrive_cli("init", "--base-url", url, "--map", "persons.emial=email", "--create-fields")
     assert ended.code == 2
     assert "persons.emial=email: no mapping sets that field" in ended.err
+
+
+def test_organizations_that_are_there_are_counted_and_asked_for(
+    folder: Path, url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, without regard to case; whoever says yes has groups take them over."""
+    monkeypatch.setenv("PIPEDRIVE_API_TOKEN", CANARY)
+    for name in ("ORG", "Twice", "twice", "Other"):
+        sandbox.add_record("organizations", {"name": name})
+    twice = {**GROUP, "messageId": "g-2", "groupId": "g-2", "traits": {"name": "Twice"}}
+    source = event_file(folder, GROUP, twice)
+    silent = pipedrive_cli("init", source, "--base-url", url, "--yes")
+    assert "1 organization of your 2 groups can be recognised by name; 1 names are borne by several" in silent.err
+    assert load(folder / "config.yaml", {}).identity.match_organizations is None
+    ended = answered("", "", "", "", "y", "n", arguments=(source, "--base-url", url, "--force"))
+    assert ended.code in {0, 2}, ended.err
+    assert load(folder / "config.yaml", {}).identity.match_organizations == "name"
