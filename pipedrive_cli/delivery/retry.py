@@ -200,7 +200,7 @@ def decide_retry(call: Call, outcome: Answer | NoAnswer, attempt: int, *, max_at
     if status == 429 and (call.endpoint.repeatable or outcome.refuses or _names_limits(outcome)):
         return _limited(call, outcome)
     if 400 <= status < 500 and status != 408:
-        if not outcome.refuses and (not call.endpoint.repeatable or (status == 403 and call.method != "GET")):
+        if not outcome.refuses and (not call.endpoint.repeatable or (status == 403 and call.method == "PATCH")):
             reason = f"{call.label} was answered {status} by somebody in between: {_words(outcome)}"
             return InDoubt(reason, blocked=status == 403)
         return _refused(call, outcome, attempt, max_attempts, jitter)

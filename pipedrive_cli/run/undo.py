@@ -27,6 +27,7 @@ from pipedrive_cli.delivery.journal.befores import (
     later_runs,
     replace_before,
 )
+from pipedrive_cli.delivery.retry import Doubt
 from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back, undo_creation, undo_update
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
@@ -115,6 +116,9 @@ class Undoing:
                     await self.send(delete(undone.kind, undone.id))
                 elif undone.body:
                     await self.send(update(undone.kind, undone.id, body_back(undone.kind, undone.body)))
+            except Doubt as blocked:  # a firewall's page: nothing was written, and nobody knows more
+                note(KeptRecord(undone.kind, undone.id, "refused", str(blocked)))
+                continue
             except Refusal as refused:
                 if not refused.gone:
                     note(KeptRecord(undone.kind, undone.id, "refused", refused.message))

@@ -204,6 +204,8 @@ TABLE: list[tuple[Call, Answer | NoAnswer, Verdict | Is]] = [
     ),
     *((call, answer(400, {}), Again(0.5)) for call in (PATCH, GET, LIST)),
     (PATCH, answer(403, None), Is(InDoubt)),
+    (catalog.delete("persons", 7), answer(403, None), forbidden("firewall", "http_403", NO_REASON)),
+    (catalog.delete("persons", 7), answer(404, None), Again(0.5)),
     (GET, answer(403, {"message": "Forbidden"}), forbidden("firewall", "http_403", "no reason given")),
     # What asks for more than two minutes is not slept for.
     (GET, answer(503, None, retry_after="121"), Is(ComeBack)),
