@@ -6,6 +6,7 @@ the same text by the same one. What a mapping reads gets a value that fits its f
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,9 +69,12 @@ def _one_of_each(sources: Sequence[str]) -> Iterator[dict[str, Any]]:
         if not isinstance(event, Event) or event.type not in {"identify", "group", "alias", "track"}:
             continue
         sort = (event.type, event.name)
-        if sort not in seen and len(seen) < KINDS_KEPT:
+        if sort in seen or len(seen) == KINDS_KEPT:
+            continue
+        with contextlib.suppress(msgspec.DecodeError):  # what is not quite JSON is read by others, and no example
+            row = msgspec.json.decode(entry.body(), type=dict[str, Any])
             seen.add(sort)
-            yield msgspec.json.decode(entry.body(), type=dict[str, Any])
+            yield row
 
 
 def _types(config: Config, account: Account | None) -> Iterator[tuple[tuple[Kind, str], str]]:

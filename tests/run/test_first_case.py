@@ -54,6 +54,16 @@ def test_the_case_holds_nothing_of_the_events_and_passes(tmp_path: Path) -> None
     assert run_case(case, MAPPED, "config.yaml").differences == []
 
 
+def test_an_event_that_is_not_quite_json_is_no_example(tmp_path: Path) -> None:
+    """NaN, as Python SDKs write it: the next one of that type is taken."""
+    source = tmp_path / "events.ndjson"
+    odd = b'{"type":"identify","messageId":"m","userId":"odd-user","traits":{"score":NaN}}\n'
+    source.write_bytes(odd + lines([identify("plain-user", 1, name="Ada")]))
+    path = tmp_path / "first.yaml"
+    assert first_case([str(source)], MAPPED, "config.yaml", ACCOUNT, path)
+    assert "score" not in path.read_text() and "identify" in path.read_text()
+
+
 def test_a_case_that_is_there_stays(tmp_path: Path) -> None:
     """Somebody may have changed it."""
     path = written(tmp_path)
