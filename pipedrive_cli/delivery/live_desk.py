@@ -132,7 +132,7 @@ class LiveDesk:
                 journal.see(commit.kind, [written.shown])
             for pending_alias in commit.aliases:
                 if pending_alias.previous is not None and pending_alias.current is not None:
-                    journal.add_alias(pending_alias.previous, pending_alias.current, pending_alias.alias.time)
+                    journal.add_alias(pending_alias.previous, pending_alias.current, pending_alias.alias.time, run)
             # A commit without a record does not settle a write that is in doubt.
             if written.number is not None and commit.id is not None:
                 journal.move_write(written.number, "done")

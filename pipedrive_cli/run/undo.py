@@ -21,6 +21,7 @@ from pipedrive_cli.delivery.journal.befores import (
     Before,
     before_of,
     befores,
+    forget_aliases,
     forget_before,
     forget_outcomes,
     give_state,
@@ -127,6 +128,7 @@ class Undoing:
                 self._record(undone)
         with self.journal.transaction():
             forget_outcomes(self.journal, self.run)
+            forget_aliases(self.journal, self.run)
 
     def _record(self, undone: Undone) -> None:
         """What the journal knows of the record afterwards; in a transaction."""

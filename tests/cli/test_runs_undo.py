@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
-from tests.harness import Event, Killed, Scene, group, identify, outcomes, track, viewed
+from tests.harness import Event, Killed, Scene, alias, group, identify, outcomes, track, viewed
 
 CONFIG = """\
 pipedrive: {{base_url: '{url}', api_token: {key}}}
@@ -72,6 +72,20 @@ def test_what_a_run_replaced_comes_back_blanks_and_emails_too(scene: Scene) -> N
     assert scene.contents() == before
     assert outcomes(scene.run(later)) == {"delivered": 1}
     assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "CEO"
+
+
+def test_the_links_of_an_undone_run_are_gone_and_those_of_merges_stay(scene: Scene) -> None:
+    """An alias is read again as it was the first time; two persons that were merged stay one."""
+    unknown = [identify("u1", 1, name="Ada"), alias("nobody", "u1", 2)]
+    first = scene.run(unknown)
+    undone(scene, first.run)
+    assert outcomes(scene.run(unknown)) == outcomes(first)
+    scene.run([identify("old", 3, name="Ada B.")])
+    merging = [alias("old", "u1", 4)]
+    merged = scene.run(merging).run
+    found = undone(scene, merged)
+    assert (found["merges"], [each["code"] for each in found["kept"]]) == (1, ["merged"])
+    assert outcomes(scene.run(merging)) == {"duplicate": 1}
 
 
 def test_a_dry_run_shows_and_writes_nothing(scene: Scene) -> None:

@@ -100,6 +100,14 @@ def forget_outcomes(journal: Journal, run: int) -> int:
     return journal.connection.execute("DELETE FROM events WHERE run = ?", (run,)).rowcount
 
 
+def forget_aliases(journal: Journal, run: int) -> None:
+    """The links of an undone run are no links any more, save those of merges, which nothing undoes."""
+    joined = {key for before in befores(journal, run) if before.merged for key in journal.keys_of("persons", before.id)}
+    found = journal.connection.execute("SELECT previous FROM aliases WHERE run = ?", (run,)).fetchall()
+    rows = [(previous,) for (previous,) in found if previous not in joined]
+    journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", rows)
+
+
 def give_state(
     journal: Journal, kind: Kind, record: RecordNumber, state: RecordState | None, keys: Sequence[str]
 ) -> None:

@@ -354,9 +354,9 @@ class Journal:
         rows = self._db.execute("SELECT previous, current, time FROM aliases")
         return {previous: (current, time) for previous, current, time in rows}
 
-    def add_alias(self, previous: str, current: str, time: int | None) -> None:
+    def add_alias(self, previous: str, current: str, time: int | None, run: int | None = None) -> None:
         """From `time` on, `previous` is another name of `current`. What is stored already stays."""
-        self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (previous, current, time))
+        self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?, ?)", (previous, current, time, run))
 
     # -- the directory's rows
 

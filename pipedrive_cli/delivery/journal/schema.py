@@ -130,6 +130,9 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE events ADD COLUMN content INTEGER;  -- a checksum of what the event said; NULL: not known
     """,
+    """
+    ALTER TABLE aliases ADD COLUMN run INTEGER;  -- the run that has brought it, for `runs undo`; NULL: not known
+    """,
 )
 
 
