@@ -28,7 +28,7 @@ import msgspec
 # Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
 _CODES_BY_FIELD = frozenset(
     {"bad_value", "refused_value", "refused_setting", "amount_without_currency", "says_nothing", "placeholder_id"}
-    | {"other_mapping", "changed_by_hand"}
+    | {"other_mapping", "changed_by_hand", "overwritten"}
     | {"zone_left_out", "field_refused"}
 )
 # Those with these by their value, which is one of a few names.
@@ -70,7 +70,7 @@ ComplaintCode: TypeAlias = Literal[
     "unreadable_time",
     "consent_denied", "consent_ignored", "suppressed", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
-    "says_nothing", "placeholder_id",
+    "says_nothing", "placeholder_id", "overwritten", "too_late",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed", "zone_left_out",
     # the record
     "missing_name", "person_not_found", "person_unknown",
@@ -188,6 +188,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fallback_name: str | None = None  # a name made from an id: never replaces a name
     person: RecordName | None = None  # leads: the lead's person
     may_create: bool = True  # False: the record must exist or come from another event of the input
+    mended: bool = False  # its event comes from a rejects file: what can no longer be sent is told
 
 
 class Alias(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -277,5 +278,6 @@ class Event(msgspec.Struct, gc=False):
     clock_ahead: bool = False  # the event's own time was later than receivedAt or now, and was cut back
     unreadable_times: tuple[str, ...] = ()  # fields whose time could not be read: `("timestamp",)`
     consent: Consent | None = None
+    mended: bool = False  # it comes from a rejects file
     nobody: tuple[tuple[str, str], ...] = ()  # ids that count as missing, as (field, text): `("userId", "undefined")`
     text: EventText | None = None

@@ -81,6 +81,7 @@ class Write(msgspec.Struct, frozen=True):
     fields: Values = msgspec.field(default_factory=dict)  # what the body holds, by address
     before: Values | None = None  # the values it replaces, as far as they are known
     tentative: bool = False  # should it be refused, it is sent again with less
+    overwrites: tuple[str, ...] = ()  # addresses at which the record shows values that others wrote
     picture: Callable[[], JsonObject] | None = None  # for the journal: what finishes it after a crash
 
 
@@ -209,6 +210,7 @@ class DeliverySettings(msgspec.Struct, frozen=True):
     # Addresses of constants that Pipedrive has refused in this run: they are not sent again.
     refused_constants: set[tuple[Kind, str]] = msgspec.field(default_factory=set)
     refused_fields: RefusedFields = msgspec.field(default_factory=RefusedFields)  # learnt in this run
+    labels: Mapping[tuple[Kind, str], Mapping[str, str]] = msgspec.field(default_factory=dict)  # of options, by id
     look_after: float = 60.0  # seconds after which lists that are replaced whole are read again
 
 

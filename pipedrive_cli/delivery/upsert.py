@@ -42,6 +42,7 @@ from pipedrive_cli.delivery.fold import (
     without,
 )
 from pipedrive_cli.delivery.left_out import LeftOut
+from pipedrive_cli.delivery.notices import overwritten, tell_overwritten, tell_too_late
 from pipedrive_cli.delivery.outcomes import (
     depends_on,
     end_unknown,
@@ -98,11 +99,13 @@ def upsert(
             return target.id
         if target.id is not None:
             yield from find_twins(job, target, difference, changes, settings)
+        replaced = overwritten(target, difference, job.kind, settings)
+        gone = tell_overwritten(replaced, target.values, difference, settings)
         try:
             given = attempt.left_out.given(target)
             tentative = attempt.left_out.may_try_again(difference, given)
             action, shown = yield from _send(
-                job, target, candidates, difference, given, links or {}, tentative=tentative
+                job, target, candidates, difference, given, links or {}, replaced, tentative=tentative
             )
         except Refusal as refusal:
             again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
@@ -114,7 +117,7 @@ def upsert(
         if action == "updated" and borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
             continue
-        told = _all_told(attempt, difference, settings)
+        told = [*_all_told(attempt, difference, settings), *gone]
         yield _commit(job, target, difference, shown, action, changes, refused, told)
         return target.id
 
@@ -323,6 +326,7 @@ def _send(
     difference: Difference,
     given: Values,
     links: Values,
+    replaced: tuple[str, ...],
     *,
     tentative: bool,
 ) -> SubPlan[tuple[Literal["created", "updated"], Values | None]]:
@@ -346,7 +350,15 @@ def _send(
         return "created", shown
     call = update(job.kind, target.id, body_of(job.kind, fields))
     shown = yield Write(
-        call, job.kind, "update", job, key=job.key, fields=fields, before=target.values, tentative=tentative
+        call,
+        job.kind,
+        "update",
+        job,
+        key=job.key,
+        fields=fields,
+        before=target.values,
+        tentative=tentative,
+        overwrites=replaced,
     )
     # A success that shows no record leaves open what the record has now, which is not that it has nothing.
     return "updated", shown or None
@@ -413,6 +425,10 @@ def _commit(
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
     keys = target.former_keys if named is None else [named, *target.former_keys]
     partial = None if action == "created" else difference  # a creation delivers every change
+    ended = outcomes_of(changes, partial, refused, unchanged=action == "unchanged")
+    if action != "created":
+        late, told = tell_too_late(ended)
+        ended, complaints = tuple(late), [*complaints, *told]
     quiet = action == "unchanged" and not target.merged
     alias_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
     return Commit(
@@ -422,7 +438,7 @@ def _commit(
         state=target.state,
         action=action,
         aliases=saved_aliases,
-        changes=outcomes_of(changes, partial, refused, unchanged=action == "unchanged"),
+        changes=ended,
         pending_aliases=tuple((pending_alias, alias_outcome) for pending_alias in saved_aliases),
         complaints=(*complaints, *notices),
     )

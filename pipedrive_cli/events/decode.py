@@ -230,6 +230,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         ahead,
         unreadable,
         _consent(context) if context is not None else None,
+        own is not None,
         tuple(nobody),
     )
 

@@ -118,6 +118,10 @@ _EVENTS: dict[str, Words] = {
     "says_nothing": Words(
         "a value that says nothing was left out", "`values.nothing` in the config lists such texts; [] sends them all."
     ),
+    "too_late": Words("a time of creation came after the record was made", "Pipedrive takes it on creation alone."),
+    "overwritten": Words(
+        "a value that others had written was overwritten", "`delivery.existing: fill` in the config leaves such values."
+    ),
     "placeholder_id": Words(
         "an id that names nobody counts as missing",
         "A program wrote it where it knew no id, for many people alike. See what fills this place in your events.",

@@ -51,7 +51,7 @@ class ShownEvent(Protocol):
 
 
 class ShownChange(Protocol):
-    """One field of a write; `old` has a meaning only if it is `known`."""
+    """One field of a write; `old` has a meaning only if it is `known`. `labels` are those of options, by id."""
 
     @property
     def name(self) -> str: ...
@@ -61,6 +61,10 @@ class ShownChange(Protocol):
     def old(self) -> Any: ...
     @property
     def known(self) -> bool: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def overwrites(self) -> bool: ...
 
 
 class ShownRequest(Protocol):
@@ -225,22 +229,40 @@ def _text(request: ShownRequest, style: Style) -> str:
 
 
 def _change(change: ShownChange) -> str:
-    new = _value(change.new)
-    return f"{_value(change.old)} -> {new}" if change.known else new
+    new = _value(change.new, change.labels)
+    if not change.known:
+        return new
+    others = " (overwrites what others wrote)" if change.overwrites else ""
+    return f"{_value(change.old, change.labels)} -> {new}{others}"
 
 
-def _value(value: Any) -> str:
-    """A value as people write it: text as it is, lists of emails or phones as their addresses."""
+def _value(value: Any, labels: Mapping[str, str]) -> str:
+    """A value as people write it: text as it is, options by label and id, lists of emails or phones as addresses."""
     if value is None or value in ("", []):
         return "(blank)"
+    if labels and (named := _options(value, labels)) is not None:
+        return visible_text(named, VALUE_LIMIT)
     if isinstance(value, str):
-        return visible_text(value, VALUE_LIMIT)
+        # A text that reads like no value is put in quotes: `Head of Sales -> null` would read like clearing.
+        shown = visible_text(value, VALUE_LIMIT)
+        return f'"{shown}"' if value.strip().casefold() in _LIKE_NOTHING else shown
     if isinstance(value, list) and all(isinstance(item, Mapping) and "value" in item for item in value):
         return visible_text(", ".join(str(item["value"]) for item in value), VALUE_LIMIT)
     if isinstance(value, Mapping) and "currency" in value:
         amount = next((value[name] for name in ("amount", "price", "value") if name in value), "")
         return visible_text(f"{amount} {value['currency']}", VALUE_LIMIT)
     return visible_text(json_text(_plain_data(value)), VALUE_LIMIT)
+
+
+_LIKE_NOTHING = frozenset({"", "null", "none", "nil", "undefined", "(blank)", "blank", "nan", "n/a", "-"})
+
+
+def _options(value: Any, labels: Mapping[str, str]) -> str | None:
+    """One or several options as `Pro (32)`; None where the value is none of them."""
+    items = value if isinstance(value, list | tuple) else [value]
+    ids = [item.get("id") if isinstance(item, Mapping) else item for item in items]
+    named = [f"{labels[str(number)]} ({number})" for number in ids if str(number) in labels]
+    return ", ".join(named) if len(named) == len(items) else None
 
 
 def _plain_data(value: Any) -> Any:

@@ -88,7 +88,7 @@ class PaperDesk:
     log: RequestLog
     run_log: RunLog
     stopped: StopRun | None = None
-    _names: Mapping[str, str] = field(default_factory=dict)  # of fields, by address
+    _settings: DeliverySettings | None = None  # once the mapping is compiled
     _ids: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
     _made: dict[tuple[Kind, RecordId], _Made] = field(default_factory=dict)
     _gone: dict[tuple[Kind, RecordId], RecordId | None] = field(default_factory=dict)  # -> the survivor of a merge
@@ -103,7 +103,7 @@ class PaperDesk:
         self, settings: DeliverySettings, addresses: Mapping[Kind, frozenset[str]], names: Mapping[str, str]
     ) -> None:
         self.log.names.update(names)
-        self._names = settings.names
+        self._settings = settings
         self.records.equip(settings, addresses)
 
     async def prepare(self, window: Window) -> None:
@@ -168,7 +168,7 @@ class PaperDesk:
         self.log.count(write.call)
         if self.log.show is not None or self.log.plan is not None:
             certain = self.records.certain
-            request = planned_request(write, job, before, self.labels, self._names, certain=certain)
+            request = planned_request(write, job, before, self.labels, self._settings, certain=certain)
             for take in (self.log.show, self.log.plan):
                 if take is not None:
                     take(request)

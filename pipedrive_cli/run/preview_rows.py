@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from pipedrive_cli.delivery.backlog import Job
-from pipedrive_cli.delivery.effects import RecordId, Write
+from pipedrive_cli.delivery.effects import DeliverySettings, RecordId, Write
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Kind, Value, Values
@@ -32,12 +32,17 @@ _LINKS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of a write. `old` only counts where `known`: then the present value was read."""
+    """One field of a write. `old` only counts where `known`: then the present value was read.
+
+    `labels` are those of the field's options, by id; `overwrites`: `old` is what others wrote.
+    """
 
     name: str
     new: Value
     old: Value = None
     known: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    overwrites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +189,13 @@ def planned_request(
     job: Job,
     before: Values | None,
     labels: Labels,
-    names: Mapping[str, str],
+    settings: DeliverySettings | None,
     *,
     certain: bool,
 ) -> PlannedRequest:
     """The row of a write. `certain`: the account was asked, so that what is not there is to be created.
 
-    `before` are the record's values as last seen, None where nobody has; `names` the fields' names by address.
+    `before` are the record's values as last seen, None where nobody has; `settings` have the names of fields.
     """
     call, unknown = labels.put(write.call, write.kind)
     action: Action = write.action
@@ -217,15 +222,19 @@ def planned_request(
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {write.call.id}",
         events=tuple(sorted(events, key=_place)),
         note=note,
-        fields=_fields(write, before, labels, names),
+        fields=_fields(write, before, labels, settings),
         irreversible=write.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
     )
 
 
-def _fields(write: Write, before: Values | None, labels: Labels, names: Mapping[str, str]) -> tuple[FieldChange, ...]:
+def _fields(
+    write: Write, before: Values | None, labels: Labels, settings: DeliverySettings | None
+) -> tuple[FieldChange, ...]:
     if write.action == "merge":
         return ()
     update = write.action == "update"
+    names = {} if settings is None else settings.names
+    options = {} if settings is None else settings.labels
     rows = []
     for address, value in write.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
@@ -237,6 +246,8 @@ def _fields(write: Write, before: Values | None, labels: Labels, names: Mapping[
                 labels.words(kind, value) if linked else value,
                 old=before.get(address) if update and before is not None else None,
                 known=update and before is not None,
+                labels=options.get((write.kind, address), {}),
+                overwrites=address in write.overwrites,
             )
         )
     return tuple(rows)

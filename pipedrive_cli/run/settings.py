@@ -33,6 +33,19 @@ def _names_by_address(account: Account) -> dict[str, str]:
     return {address: called.pop() for address, called in names.items() if len(called) == 1}
 
 
+def _labels_by_address(account: Account) -> dict[tuple[Kind, str], dict[str, str]]:
+    """The labels of the options of each field, by id as text."""
+    labels: dict[tuple[Kind, str], dict[str, str]] = {
+        (kind, field.address): {str(option.id): option.label for option in field.options}
+        for kind, fields in account.fields.items()
+        for field in fields
+        if field.options
+    }
+    if account.lead_labels:
+        labels["leads", "label_ids"] = {label.id: label.name for label in account.lead_labels}
+    return labels
+
+
 def delivery_settings(config: Config, transform: Transform, account: Account) -> DeliverySettings:
     """What the mapping, compiled for this account, means for plans; an empty account gives fields no names."""
 
@@ -67,6 +80,7 @@ def delivery_settings(config: Config, transform: Transform, account: Account) ->
         new_records={kind: constants_of(config, account if account.fields else None, kind) for kind in KINDS},
         names=_names_by_address(account),
         constants={kind: _constants(config, transform, account, kind) for kind in KINDS},
+        labels=_labels_by_address(account),
     )
 
 

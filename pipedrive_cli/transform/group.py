@@ -47,4 +47,4 @@ def _organization_change(event: Event, organization: RecordName, rules: MappingR
     read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
     creation = read_add_time(traits, "traits.", rules, notes)
-    return Change(organization, event.time, Rank.OWN, fields, on_creation=creation)
+    return Change(organization, event.time, Rank.OWN, fields, on_creation=creation, mended=event.mended)

@@ -20,7 +20,17 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
     notes = rules.notes()
     traits = _all_traits(event, rules)
     fields, emails, phones, creation = read_traits(traits, "traits.", event, rules, notes)
-    change = Change(person, event.time, Rank.OWN, fields, emails, phones, creation, may_create=rules.creating != "none")
+    change = Change(
+        person,
+        event.time,
+        Rank.OWN,
+        fields,
+        emails,
+        phones,
+        creation,
+        may_create=rules.creating != "none",
+        mended=event.mended,
+    )
     changes: tuple[Change, ...] = (change,)
     if rules.company is not None:
         organization = company_changes(event, person, traits, rules.company, notes, may_create=change.may_create)

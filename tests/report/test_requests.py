@@ -158,3 +158,24 @@ def test_the_key_is_a_variable_in_every_format() -> None:
             PlannedRequest(listing("persons"), "look up"), Style(form, BASE, oauth=True)
         )
         assert "PIPEDRIVE_API_TOKEN" in head(Style(form, BASE))
+
+
+def test_a_change_shows_labels_beside_ids_and_what_it_overwrites() -> None:
+    """A text that reads like no value is in quotes, so that nobody takes it for clearing."""
+    options = {"31": "Free", "32": "Pro"}
+    text = written(
+        "text",
+        update("persons", 7, {"name": "Ann"}),
+        action="update",
+        fields=(
+            FieldChange("Role", "null", old="Head of Sales", known=True, overwrites=True),
+            FieldChange("Plan", 32, old=31, known=True, labels=options),
+            FieldChange("Tags", [31, 32], labels=options),
+            FieldChange("City", "Oslo", old=None, known=True),
+        ),
+    )
+    shown = [" ".join(line.split()) for line in text.splitlines()]
+    assert 'Role Head of Sales -> "null" (overwrites what others wrote)' in shown
+    assert "Plan Free (31) -> Pro (32)" in shown
+    assert "Tags Free (31), Pro (32)" in shown
+    assert "City (blank) -> Oslo" in shown

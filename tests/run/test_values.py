@@ -196,3 +196,39 @@ def test_a_time_that_was_never_set_says_nothing(scene: Scene) -> None:
 def test_an_option_is_found_in_any_composition_and_with_any_space(scene: Scene, tier: str) -> None:
     """Labels are compared as people read them."""
     assert outcomes(scene.run([identify("u1", name="Ada", tier=tier)])) == {"delivered": 1}
+
+
+def test_a_time_of_creation_that_comes_too_late_is_told_as_such(scene: Scene) -> None:
+    """Mended in the rejects file it arrives no more: skipped and said, not unchanged, and the same again."""
+    made = identify("u1", name="Ada", add_time="the day before yesterday")
+    summary = scene.run([made])
+    assert outcomes(summary) == {"rejected": 1}
+    assert "not later" in (summary.problems[0].examples[0].message or "")
+    mended = made | {"traits": {"name": "Ada", "add_time": "2020-05-05"}}
+    mended["_pipedrive_cli"] = {"identity": made["messageId"], "code": "bad_value", "field": "traits.add_time"}
+    for _ in range(2):
+        summary = scene.run([mended])
+        assert outcomes(summary) == {"skipped": 1}
+        assert [told.code for told in summary.problems] == ["too_late"]
+    # Whatever else has been mended arrives.
+    mended["traits"]["role"] = "CTO"
+    summary = scene.run([mended])
+    assert outcomes(summary) == {"delivered": 1}
+    assert [told.code for told in summary.problems] == ["too_late"]
+
+
+def test_values_that_others_had_written_are_counted_by_field_when_they_go(scene: Scene) -> None:
+    """Not what is filled in, nor what this tool wrote itself."""
+    key = scene.key("persons", "Role")
+    ada = scene.sandbox.add_record(
+        "persons", {"name": "Ada by hand", "emails": [{"value": "ada@example.com"}], "custom_fields": {key: "Boss"}}
+    )
+    summary = scene.run([identify("u1", 1, name="Ada", email="ada@example.com", role="CEO", city="Oslo")])
+    told = {
+        group.examples[0].field: group.examples[0].value for group in summary.problems if group.code == "overwritten"
+    }
+    assert told == {"Name": "'Ada by hand'", "Role": "'Boss'"}
+    assert outcomes(summary) == {"delivered": 1}
+    assert problems(scene.run([identify("u1", 2, role="CTO")])) == {}
+    scene.sandbox.set_value("persons", ada, key, "Head of Sales")
+    assert problems(scene.run([identify("u1", 3, role="Adviser")], reread=True)).keys() <= {"overwritten"}
