@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, duration_words
 from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
 from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.reading_needs import ReadingProposal
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
 PURPOSES_SHOWN, PURPOSE_LENGTH = 5, 40
@@ -246,6 +247,13 @@ def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, s
     return rows
 
 
+def _settings(needed: ReadingProposal) -> Iterator[tuple[str, object]]:
+    """The settings of `values` that are proposed, by key."""
+    for line in needed.lines:
+        name = line.partition(":")[0]
+        yield name, getattr(needed.values, name)
+
+
 def _plain(found: SampleFound) -> dict[str, object]:
     """The events in the object for `--json`."""
     return {
@@ -257,6 +265,7 @@ def _plain(found: SampleFound) -> dict[str, object]:
         "skipped": found.skipped,
         "consent": {purpose: {"events": n, "refused": refused} for purpose, (n, refused) in found.purposes.items()},
         "dropped_traits": found.dropped,
+        "values": None if found.reading is None else dict(_settings(found.reading)),
         "tokens_at_most": None if found.cost is None else found.cost.tokens,
         "records_at_most": {} if found.cost is None else found.cost.records,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -33,6 +33,8 @@ from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
 from pipedrive_cli.run.organizations_there import organizations_there
+from pipedrive_cli.run.reading_needs import ReadingProposal
+from pipedrive_cli.run.sample import Sample
 from pipedrive_cli.run.traits import TraitsFound, look
 from pipedrive_cli.setup.choosing import MappingChoice, Maps, choose
 from pipedrive_cli.setup.proposals import as_written, wrong_id_field
@@ -132,6 +134,11 @@ class InitRun:
         )
         text = yaml_of(draft)
         config = _read_back(text, options.config_file)
+        needed = _reading_needs(config, account, sources)
+        if needed is not None:
+            draft = _with_reading(draft, needed)
+            text = yaml_of(draft)
+            config = _read_back(text, options.config_file)
         made = CreatedFields(()) if access is None else self._make_fields(access, config, choice)
         self._write(text, key)
         result = InitResult(options.config_file, sources, made.missing, offline=options.offline)
@@ -359,6 +366,31 @@ def _path_for_config(config_file: Path, file: Path) -> str:
     """The file's path for the config: relative if the file is in the config's folder."""
     folder, absolute = config_file.absolute().parent, file.absolute()
     return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
+
+
+def _reading_needs(config: Config, account: Account | None, sources: Sequence[str]) -> ReadingProposal | None:
+    """The settings of `values` that the events need under this config. Standard input cannot be read twice."""
+    if not sources or "-" in sources:
+        return None
+    return asyncio.run(Sample(config, resolve_sources(sources)).read(account)).reading
+
+
+def _with_reading(draft: Draft, needed: ReadingProposal) -> Draft:
+    """The draft with the settings that are sure; says what they are. The currency is asked for, not guessed."""
+    values = needed.values
+    dates = "iso" if needed.either_order else values.dates
+    draft = replace(draft, dates=dates, decimals=values.decimals, nothing=values.nothing)
+    lines = [line for line in needed.lines if not line.startswith("currency") and not needed.either_order]
+    if lines:
+        show_note(
+            f"{needed.fitting:,} of {needed.misfits:,} values that would not fit do, with {', '.join(lines)}: "
+            "that stands under values."
+        )
+    if needed.either_order:
+        show_note(
+            "Note: dates such as 03/04/2026 do not tell which comes first: set values.dates to day or month first."
+        )
+    return draft
 
 
 def _read_back(text: str, file: Path) -> Config:

@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from pipedrive_cli.config.model import Values
 from pipedrive_cli.config.paths import unmistakable
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.model import Kind
@@ -28,6 +29,9 @@ ABOUT: Final[dict[Kind, str]] = {
     "products": "properties of products",
 }
 ORDER: Final[tuple[Kind, ...]] = ("persons", "organizations", "leads", "products")
+
+
+NOTHING: Final = Values().nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Draft:
     group_id_field: str | None = None
     create_persons: str = "all"
     match_organizations: str | None = None
+    nothing: Sequence[str] = NOTHING
     dates: DateOrder = "iso"
     decimals: str = "point"
     currency: str | None = None
@@ -163,6 +168,8 @@ def _note(row: MappedTrait) -> str:
 
 def _values(draft: Draft) -> Iterator[str]:
     yield "values: # how texts in events are read"
+    words = ", ".join(yaml.dump(word, default_style='"', allow_unicode=True).strip() for word in draft.nothing)
+    yield f"  nothing: [{words}] # texts that say nothing; [] sends them all"
     yield f"  dates: {draft.dates} # iso, day first or month first: how 03/04/2026 is read"
     yield f"  decimals: {draft.decimals} # point reads 1,200.50 and comma 1.200,50"
     currency = "null" if draft.currency is None else value(draft.currency)

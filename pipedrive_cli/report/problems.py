@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 # What is told of a mapping or an account, and of no event. `model` and `errors` have the other codes.
-NoticeCode: TypeAlias = Literal["unmapped_trait", "mapping_unused", "budget_short", "not_admin", "id_field_unused"]
+NoticeCode: TypeAlias = Literal[
+    "unmapped_trait", "reading_advised", "mapping_unused", "budget_short", "not_admin", "id_field_unused"
+]
 
 
 class Words(NamedTuple):
@@ -215,6 +217,9 @@ _RECORDS: dict[str, Words] = {
     ),
     "unmapped_trait": Words("no mapping names the trait"),
     "mapping_unused": Words("a mapped trait is in no event", "See how your events spell it, or take its line out."),
+    "reading_advised": Words(
+        "settings of `values` would make more values fit", "Write them under `values:` in the config."
+    ),
     "budget_short": Words(
         "a replay may cost more API tokens than are left for today",
         "It stops when they are spent and goes on when run again, or with `--wait`; `rehearse` foretells the days.",

@@ -24,7 +24,7 @@ from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.report.problems import NoticeCode
-from pipedrive_cli.report.summary import ProblemGroup, config_group, problem_group
+from pipedrive_cli.report.summary import Example, ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import AccountKnowledge, WarningCode, config_problems, warnings_of, with_pins
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
 from pipedrive_cli.run.first_events import ENOUGH
@@ -40,6 +40,7 @@ from pipedrive_cli.transform.targets import names_users
 UNUSED: NoticeCode = "mapping_unused"
 BUDGET: NoticeCode = "budget_short"
 WITHOUT_ACCOUNT = "`--offline` looks at the config alone"
+READING: NoticeCode = "reading_advised"
 NO_ACCOUNT = frozenset({"no_account", "no_credentials"})
 
 
@@ -171,7 +172,8 @@ class AccountCheck:
         of_events = EXIT_OK if self._events is None else self._events.exit_code
         exit_code = self._exit_code or (EXIT_USAGE if self._mistakes else of_events)
         unused = () if self._events is None else self._events.warnings
-        groups = [group for code, told in self._warnings.items() for group in self._of_config(told, code)]
+        groups = [*self._reading()]
+        groups += [group for code, told in self._warnings.items() for group in self._of_config(told, code)]
         groups += self._of_config(unused, UNUSED)
         warnings = tuple(sorted(groups, key=lambda group: group.examples[0].line or 0))
         return Checked(tuple(obstacles), warnings, tuple(self._others), exit_code, self._found, unchecked, self._events)
@@ -180,6 +182,21 @@ class AccountCheck:
         """Problems of the config, in the order of its lines."""
         placed = sorted(with_lines(Path(self.config_file), problems), key=lambda problem: problem.line or 0)
         return [config_group(self.config_file, problem, code) for problem in placed]
+
+    def _reading(self) -> Iterator[ProblemGroup]:
+        """The settings of `values` that the events need."""
+        needed = None if self._events is None else self._events.reading
+        if needed is None:
+            return
+        lines = ", ".join(f"`{line}`" for line in needed.lines)
+        message = f"{needed.fitting:,} of {needed.misfits:,} values that do not fit would, with {lines}"
+        hint = "Write that under `values:` in the config."
+        if needed.either_order:
+            hint += " Or month first: nothing in these events tells which it is."
+        if needed.changed:
+            hint += f" {needed.changed:,} events that fit now would then be read otherwise."
+        example = Example(file=self.config_file, line=None, message_id=None, field="values")
+        yield problem_group(READING, None, needed.fitting, (example,), message=message, hint=hint)
 
     def _budget(self, events: SampleFound) -> Iterator[ProblemGroup]:
         """What the events may cost, where that is more than a run may spend today."""

@@ -39,6 +39,7 @@ from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
+from pipedrive_cli.run.reading_needs import ReadingNeeds, ReadingProposal
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
@@ -85,6 +86,8 @@ class SampleFound:
             return EXIT_STOPPED
         return EXIT_PARTIAL if self.rejected or any(each.verdict == "told" for each in self.left) else EXIT_OK
 
+    reading: ReadingProposal | None = None  # settings of `values` under which more would fit
+
 
 @dataclass(slots=True)
 class Sample:
@@ -114,9 +117,11 @@ class Sample:
     _mapped: MappedTraits = field(init=False)
     _purposes: PurposesSeen = field(default_factory=PurposesSeen)
     ids: dict[Kind, set[str]] = field(default_factory=lambda: {"persons": set(), "organizations": set()})
+    _reading: ReadingNeeds = field(init=False)
 
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
+        self._reading = ReadingNeeds(self.config)
         self._first = FirstEvents(self.sources, self.most)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:
@@ -163,6 +168,7 @@ class Sample:
             warnings=tuple(self._mapped.unused(dropped)),
             purposes=self._purposes.found(),
             left=left,
+            reading=self._reading.propose(account),
         )
 
     def _note_ids(self, event: Event) -> None:
@@ -213,6 +219,7 @@ class Sample:
         self._by_kind[name] += 1
         transformed = transform.transform(event)
         self._estimate.add_event(transformed)
+        self._reading.add(event, transformed)
         self._dropped.update(transformed.dropped)
         if len(self._dropped) > NAMES_KEPT:
             self._dropped = Counter(dict(self._dropped.most_common(NAMES_KEPT // 2)))
