@@ -34,6 +34,7 @@ from pipedrive_cli.cli.options import (
     Refill,
     Rejects,
     Reports,
+    Reread,
     Results,
     Sandboxed,
     Since,
@@ -129,10 +130,7 @@ def replay(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
-    reread: Annotated[
-        bool,
-        typer.Option("--reread", help="Read files again that were found in a folder and read to their end before."),
-    ] = False,
+    reread: Reread = False,
     refill: Refill = False,
     expect: Annotated[
         str | None,
@@ -175,6 +173,7 @@ def replay(
             sandbox=sandbox,
             refill=refill,
             state=state,
+            reread=reread,
             as_json=as_json,
             verbose=verbose,
             redact=redact,
@@ -310,6 +309,7 @@ def preview(
     event: Names = None,
     user: Users = None,
     redact: Redacted = False,
+    reread: Reread = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> int:
@@ -329,6 +329,7 @@ def preview(
         filters=filters,
         form=form,
         counts_only=summary,
+        reread=reread,
         as_json=as_json,
         verbose=verbose,
         redact=redact,

@@ -92,6 +92,9 @@ Results = Annotated[
 Redacted = Annotated[
     bool, typer.Option("--redact", help="Show users and values as short hashes: in reports, the log and here.")
 ]
+Reread = Annotated[
+    bool, typer.Option("--reread", help="Read files again that were found in a folder and read to their end before.")
+]
 Reports = Annotated[
     list[Path] | None,
     typer.Option("--report", metavar="FILE", help="Write the report here too: .json or .html. May be given again."),

@@ -44,6 +44,7 @@ def preview_events(
     filters: Filters | None = None,
     form: str = "text",
     counts_only: bool = False,
+    reread: bool = False,
     as_json: bool = False,
     verbose: bool = False,
     redact: bool = False,
@@ -78,7 +79,7 @@ def preview_events(
         shown = request if redactor is None else redacted_request(request, redactor)
         _write(out, requests.render_request(shown, style))
 
-    options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters())
+    options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters(), reread)
     job = Preview(
         config,
         str(config_file),
@@ -104,6 +105,7 @@ def preview_events(
         as_json=as_json,
         verbose=verbose,
         advice=_advice(summary, online=online, sandbox=sandbox),
+        passed_over=job.live_figures.files_passed_over,
     )
     return summary.exit_code
 
@@ -116,14 +118,16 @@ def _advice(summary: Summary, *, online: bool, sandbox: bool) -> tuple[str, ...]
     return () if online or sandbox else (OFFLINE,)
 
 
-def _show_summary(summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str]) -> None:
+def _show_summary(
+    summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str], passed_over: int
+) -> None:
     if as_json:
         print_json(summary)
         return
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
 
     examples = EXAMPLES if verbose else EXAMPLES_SHOWN
-    show_summary(summary, file=file, scene="foretold", examples=examples, advice=advice)
+    show_summary(summary, file=file, scene="foretold", examples=examples, advice=advice, passed_over=passed_over)
 
 
 @contextlib.contextmanager

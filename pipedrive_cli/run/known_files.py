@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,9 +25,11 @@ from pipedrive_cli.config.privacy import ConsentAsked
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file
-from pipedrive_cli.events.cloud import CloudObject
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
+
+if TYPE_CHECKING:
+    from pipedrive_cli.events.cloud import CloudObject  # few read from one
 
 _CHUNK = 1 << 20
 

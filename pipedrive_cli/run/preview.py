@@ -29,15 +29,16 @@ from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.journal_file import named_journal
+from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
-from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
 from pipedrive_cli.run.plan_name import PlanNaming
 from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
 from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
-from pipedrive_cli.run.suppression import suppressed_people, suppression_list
+from pipedrive_cli.run.suppression import digest_of, suppressed_people, suppression_list
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.online_account import OnlineAccount
@@ -56,6 +57,19 @@ class PreviewOptions:
     state: Path | None = None
     limit: int | None = None
     filters: Filters = field(default_factory=Filters)
+    reread: bool = False
+
+    @classmethod
+    def of(cls, asked: RunOptions) -> PreviewOptions:
+        """The look at the account that comes before a run of these options."""
+        return cls(
+            asked.sources,
+            online=True,
+            refill=asked.refill,
+            limit=asked.limit,
+            filters=asked.filters,
+            reread=asked.reread,
+        )
 
 
 @dataclass(slots=True)
@@ -124,11 +138,16 @@ class Preview:
         desk = PaperDesk(view, labels, self.log, self.run_log)
         courier = Courier(desk, self.run_log, Backlog({} if journal is None else journal.aliases()))
         mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
-        otherwise = None
+        otherwise = files = None
         if journal is not None:
+            whole = not self.options.filters and self.options.limit is None
+            meaning = meaning_of(self.config, digest_of(listed) if listed else b"")
+            # What a replay passes over is passed over here.
+            files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
             otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill)
         intake = Intake(
             sources=sources,
+            files=files,
             filters=self.options.filters,
             window=self.config.delivery.lookahead,
             mapping=mapping,

@@ -323,7 +323,7 @@ class Replay:
         """Why nothing is sent: the plan is not the expected one. What is looked up for it serves the run."""
         asked, plan = self.options, PlanNaming()
         self.live_figures.phase = "comparing the plan"
-        look = PreviewOptions(asked.sources, online=True, refill=asked.refill, limit=asked.limit, filters=asked.filters)
+        look = PreviewOptions.of(asked)
         await Preview(self.config, self.config_file, look, show=self.foresee, plan=plan).on(records)
         if asked.expect is None or plan.name == asked.expect:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.report.wording import next_steps
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.options import Filters
+from pipedrive_cli.run.preview import Preview, PreviewOptions
 from tests.harness import CONFIG, Event, Scene, identify, lines, outcomes, with_delivery, with_identity
 
 
@@ -277,3 +279,22 @@ def test_a_file_that_vanishes_on_the_way_is_nobodys_traceback(tmp_path: Path) ->
     """It is handed on to be read, where what is wrong with it is said."""
     gone = Source("gone", named=False, size=5, path=tmp_path / "gone.ndjson")
     assert KnownFiles(Journal.open(), b"").to_read(gone) is gone
+
+
+def previewed(cron: Cron, **more: Any) -> tuple[Summary, int]:
+    """What a preview of the folder says, and how many files it has passed over."""
+    options = PreviewOptions((str(cron.folder),), state=cron.scene.state, **more)
+    job = Preview(cron.scene.config, "config.yaml", options)
+    return asyncio.run(job.run()), job.live_figures.files_passed_over
+
+
+def test_a_preview_passes_over_what_a_replay_passes_over(cron: Cron) -> None:
+    """Its numbers are those of the replay that comes; with --reread, of a replay with --reread."""
+    cron.put("a.ndjson", [*people("u1"), {"type": "identify", "messageId": "m-bad"}])
+    cron.run()
+    cron.put("b.ndjson", people("u2"))
+    summary, passed_over = previewed(cron)
+    assert (outcomes(summary), passed_over) == ({"delivered": 1}, 1)
+    summary, passed_over = previewed(cron, reread=True)
+    assert (outcomes(summary), passed_over) == ({"duplicate": 1, "rejected": 1, "delivered": 1}, 0)
+    assert outcomes(cron.run()) == {"delivered": 1}
