@@ -66,7 +66,7 @@ def email_form(value: str) -> str:
 
 def phone_number(written: str) -> str:
     """A phone number as it came, without what cannot be seen."""
-    return visible(written)
+    return written.strip() if written.isascii() else visible(written)
 
 
 def phone_form(value: str, country: str | None = None) -> str:
