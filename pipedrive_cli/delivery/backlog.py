@@ -156,6 +156,8 @@ class Backlog:
 
     def __init__(self, aliases: Mapping[str, Step], store: ChangeStore | None = None) -> None:
         self._aliases = Aliases(aliases)
+        self._earlier = aliases  # settled by earlier runs, or rejected by them as of somebody unknown
+        self._again: set[str] = set()  # those of them that an event of this run has named again
         self._store = store
         self._groups: dict[Node, Group] = {}
         self._leads: list[Waiting] = []
@@ -253,6 +255,10 @@ class Backlog:
         previous, current = alias.previous.key, alias.current.key
         if previous is None or current is None:
             return None  # named by Pipedrive's ids: only a look-up tells whether both are one person
+        known = self._earlier.get(previous)
+        if known is not None and known[0] == current and previous not in self._again:
+            self._again.add(previous)
+            return None  # perhaps it was rejected, as of somebody unknown: then it is so again
         if self.canonical(previous) == self.canonical(current):
             return Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
         if previous in self._aliases:
@@ -382,6 +388,6 @@ class Backlog:
         return pending._replace(depth=depth) if depth else pending
 
 
-def _by_time(pending: PendingChange) -> int:
+def _by_time(pending: PendingChange) -> tuple[int, int]:
     time = pending.change.time
-    return NO_TIME if time is None else time
+    return (NO_TIME if time is None else time, pending.event.number)

@@ -73,4 +73,4 @@ def _ages(changes: Iterable[PendingChange], emails: frozenset[str]) -> Iterator[
 
 
 def _age(pending: PendingChange) -> Age:
-    return (time_of(pending.change), 0)
+    return (time_of(pending.change), pending.event.number)

@@ -26,6 +26,7 @@ from pipedrive_cli.delivery.effects import (
     Fetch,
     Find,
     Forget,
+    IsVisitor,
     LoadDeleted,
     RecordId,
     Refusal,
@@ -44,6 +45,7 @@ from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.delivery.refused_fields import AccountWatch
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
+from pipedrive_cli.delivery.visitors import Visitors
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, RecordName, Values
@@ -106,6 +108,7 @@ class Courier:
     kinds_stopped: dict[Kind, KindStops] = field(default_factory=dict)
     crew: Crew = field(default_factory=Crew)
     account: AccountWatch | None = None  # None: nobody can tell whether the account has changed
+    visitors: Visitors = field(default_factory=Visitors)
     _window: Window | None = None  # that is being delivered
     _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
     _checked: dict[tuple[Kind, RecordId], asyncio.Future[JobEnd]] = field(default_factory=dict)  # records linked to
@@ -235,8 +238,6 @@ class Courier:
                 if effect.denied is not None:
                     delivery.unlock(effect.kind, effect.denied)
                 return await self.desk.find(effect)
-            case Claim():
-                return await self._may_adopt(effect)
             case Cached(kind, record):
                 await self._lock(delivery, kind, record)
                 return self.desk.cached(kind, record)
@@ -247,17 +248,28 @@ class Courier:
                 return await self._send(effect, delivery)
             case Commit():
                 await self._save(effect, delivery)
-            case ResolveLink(name):
-                return await self._linked(name)
             case Forget():
                 await self.desk.forget(effect)
             case LoadDeleted(kind, key):
                 return self.desk.load_deleted(kind, key)
-            case Wait():
-                return await self._wait(effect, delivery)
+            case _:
+                return await self._answer_about_others(effect, delivery)
+        return None
+
+    async def _answer_about_others(self, effect: Effect, delivery: _Delivery) -> object:
+        """The answer to what only the courier knows: what is with other jobs, and with the rest of the input."""
+        match effect:
+            case Claim():
+                return await self._may_adopt(effect)
+            case ResolveLink(name):
+                return await self._linked(name)
             case CheckLink():
                 return await self._check_link(effect)
-        return None
+            case IsVisitor(key):
+                return key in self.visitors
+            case Wait():
+                return await self._wait(effect, delivery)
+        raise TypeError(f"no desk knows {effect!r}")
 
     async def _send(self, write: Write, delivery: _Delivery) -> Values:
         try:

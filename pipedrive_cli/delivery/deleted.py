@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
@@ -18,7 +20,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import left_as_it_is, only_again, skip_deleted
-from pipedrive_cli.delivery.precedence import FieldState, RecordState, blank, comparable
+from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
 from pipedrive_cli.model import Complaint, Value
 
 
@@ -30,11 +32,13 @@ def handle_deleted(
     It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
     """
     assert target.id is not None  # noqa: S101 - only a record that was there can be lost
-    carried_over = {a: FieldState(h.rank, h.time, h.sent) for a, h in target.state.fields.items() if not blank(h.sent)}
+    carried_over = {
+        a: msgspec.structs.replace(h, seen=None) for a, h in target.state.fields.items() if not blank(h.sent)
+    }
     recreated_state = RecordState(
         inputs=target.state.inputs,
         carried_over=target.state.carried_over | carried_over,
-        carried_contacts=target.state.carried_contacts | _contacts_to_return(target),
+        carried_contacts=target.state.carried_contacts | _contacts_to_return(target, settings.rules.country),
     )
     yield Forget(job.kind, target.id, job.key, recreated_state)
     found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
@@ -54,7 +58,7 @@ def handle_deleted(
     return True
 
 
-def _contacts_to_return(target: Target) -> dict[str, list[dict[str, Value]]]:
+def _contacts_to_return(target: Target, country: str | None) -> dict[str, list[dict[str, Value]]]:
     """The emails and phones that a deleted record had when it was last seen, else when we last settled one of them.
 
     Each as it was written, never in the form for comparing: that is no number to be called.
@@ -63,9 +67,11 @@ def _contacts_to_return(target: Target) -> dict[str, list[dict[str, Value]]]:
         return dict(target.state.contacts)
     returned: dict[str, list[dict[str, Value]]] = {}
     for name in ("emails", "phones"):
-        written = {comparable(name, str(item.get("value"))): item for item in target.state.contacts.get(name, ())}
+        written = {
+            comparable(name, str(item.get("value")), country): item for item in target.state.contacts.get(name, ())
+        }
         shown = [item for item in target.values.get(name) or () if not blank(item.get("value"))]
-        returned[name] = [written.get(comparable(name, str(item["value"])), item) for item in shown]
+        returned[name] = [written.get(comparable(name, str(item["value"]), country), item) for item in shown]
     return returned
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write
-from pipedrive_cli.delivery.journal.rows import SeenRecord
+from pipedrive_cli.delivery.journal.rows import Recalled, SeenRecord
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.window import Window
@@ -78,8 +78,11 @@ class Desk(Protocol):
     async def end_events(self, events: Sequence[PendingEvent]) -> None:
         """Makes the outcomes of events durable whose records are not delivered any more."""
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these events were handled before, in this run or an earlier one."""
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        """Which of these events were handled before, in this run or an earlier one, and the numbers of others."""
+
+    def last_number(self) -> int:
+        """The number of the event that earlier runs have numbered last."""
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Checksums of what these events said when they were handled, of those of which it is known."""

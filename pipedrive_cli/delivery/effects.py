@@ -125,6 +125,12 @@ class Wait(msgspec.Struct, frozen=True):
     pending_aliases: tuple[PendingAlias, ...] = ()
 
 
+class IsVisitor(msgspec.Struct, frozen=True):
+    """Is this the anonymous id of an event that was skipped in this run? Answer: a boolean."""
+
+    key: str
+
+
 class ResolveLink(msgspec.Struct, frozen=True):
     """Which record does a link name? Answer: its id; or the outcome that kept it away; or None, it is not there."""
 
@@ -146,7 +152,7 @@ class CheckLink(msgspec.Struct, frozen=True):
 
 
 Effect: TypeAlias = (
-    Find | Claim | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | ResolveLink | CheckLink
+    Find | Claim | Cached | Fetch | Write | Commit | Forget | LoadDeleted | Wait | IsVisitor | ResolveLink | CheckLink
 )
 _T = TypeVar("_T")
 SubPlan: TypeAlias = Generator[Effect, Any, _T]  # a stretch of a plan, which returns `_T` to the plan

@@ -21,6 +21,7 @@ from pipedrive_cli.delivery.precedence import (
     LOWEST,
     NO_TIME,
     FieldState,
+    Precedence,
     PrecedenceRules,
     RecordState,
     blank,
@@ -52,11 +53,20 @@ class Candidate(NamedTuple):
 
     rank: int
     time: int
+    number: int
     value: Value
     changes: tuple[PendingChange, ...]
 
+    @property
+    def precedence(self) -> Precedence:
+        return (self.rank, self.time, self.number)
 
-_Best: TypeAlias = tuple[int, int, Value, PendingChange]  # rank, time, value, and the change that asks for it
+    def settled(self) -> FieldState:
+        """The state of a field that gets this value."""
+        return FieldState(self.rank, self.time, self.value, None, self.number)
+
+
+_Best: TypeAlias = tuple[int, int, int, Value, PendingChange]  # precedence, value, and the change that asks for it
 
 
 class Candidates(msgspec.Struct):
@@ -81,7 +91,7 @@ def collect_candidates(
     born: Change | None = None  # the oldest change that says when the record began
     for pending in changes:
         change = pending.change
-        time = NO_TIME if change.time is None else change.time
+        time, number = NO_TIME if change.time is None else change.time, pending.event.number
         rank = (0 if change.rank is Rank.OWN else CONTEXT) - pending.depth
         for address, value in change.fields.items():
             if without and (id(pending), address) in without:
@@ -89,22 +99,22 @@ def collect_candidates(
             into = inputs if address in NAME_INPUTS else best
             other = into.get(address)
             if other is None or rank > other[0] or (rank == other[0] and time >= other[1]):
-                into[address] = (rank, time, value, pending)
+                into[address] = (rank, time, number, value, pending)
         if change.oldest:
             oldest_first = NO_TIME if time == NO_TIME else LATEST - time
             for address, value in change.oldest.items():
                 if without and (id(pending), address) in without:
                     continue
-                _keep(best, address, (rank, oldest_first, value, pending))
+                _keep(best, address, (rank, oldest_first, -number, value, pending))
         if change.fallback_name:
-            _keep(best, "name", (FALLBACK, time, change.fallback_name, pending))
+            _keep(best, "name", (FALLBACK, time, number, change.fallback_name, pending))
         if change.emails or change.phones:
             _collect_contacts(candidates, best, inputs, pending, rank, time, rules, without)
         if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < time_of(born)):
             born = change
-    candidates.fields = {a: Candidate(rank, time, value, (p,)) for a, (rank, time, value, p) in best.items()}
+    candidates.fields = {a: Candidate(*found[:4], (found[4],)) for a, found in best.items()}
     if inputs is not best:
-        candidates.inputs = {a: Candidate(rank, time, value, (p,)) for a, (rank, time, value, p) in inputs.items()}
+        candidates.inputs = {a: Candidate(*found[:4], (found[4],)) for a, found in inputs.items()}
     if born is not None:
         candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(time_of(born))}
     return candidates
@@ -113,7 +123,7 @@ def collect_candidates(
 def _keep(into: dict[str, _Best], address: str, new: _Best) -> None:
     """Keeps the better one; of equal precedence the later one."""
     other = into.get(address)
-    if other is None or new[:2] >= other[:2]:
+    if other is None or new[:3] >= other[:3]:
         into[address] = new
 
 
@@ -131,9 +141,9 @@ def _collect_contacts(
         if not contacts or (without and (id(pending), name) in without):
             continue
         if name == "emails":
-            _keep(inputs, FALLBACK_EMAIL, (rank, time, contacts[0].value, pending))
+            _keep(inputs, FALLBACK_EMAIL, (rank, time, pending.event.number, contacts[0].value, pending))
         if rules.contacts == "replace":
-            _keep(best, name, (rank, time, contact_list(name, contacts, rules.country), pending))
+            _keep(best, name, (rank, time, pending.event.number, contact_list(name, contacts, rules.country), pending))
         else:
             candidates.contacts.setdefault(name, []).extend([(contact, pending) for contact in contacts])
 
@@ -141,7 +151,11 @@ def _collect_contacts(
 def keep_better(into: dict[str, Candidate], address: str, candidate: Candidate, *, first: bool = False) -> None:
     """Keeps the better one; of equal precedence the later one, or with `first` the one that is there."""
     best = into.get(address)
-    if best is None or candidate[:2] > best[:2] or (candidate[:2] == best[:2] and not first):
+    if (
+        best is None
+        or candidate.precedence > best.precedence
+        or (candidate.precedence == best.precedence and not first)
+    ):
         into[address] = candidate
 
 
@@ -182,8 +196,8 @@ def display_name(
         asked: dict[str, tuple[PendingChange, ...]] = {}
         for address, candidate in candidates.inputs.items():
             field_state = state.inputs.get(address)
-            if field_state is None or candidate[:2] >= field_state.precedence:
-                changed[address] = FieldState(candidate.rank, candidate.time, candidate.value)
+            if field_state is None or candidate.precedence >= field_state.precedence:
+                changed[address] = candidate.settled()
                 asked[address] = candidate.changes
         inputs = {**state.inputs, **changed}
         if (derived := _person_name(inputs)) is not None:
@@ -195,15 +209,15 @@ def display_name(
         return None, changed
     if kind == "organizations" and not rules.name_fallback:
         return None, changed
-    return Candidate(FALLBACK - _LEVEL, NO_TIME, key, ()), changed
+    return Candidate(FALLBACK - _LEVEL, NO_TIME, 0, key, ()), changed
 
 
-def _person_name(inputs: Mapping[str, FieldState]) -> tuple[int, int, str] | None:
+def _person_name(inputs: Mapping[str, FieldState]) -> tuple[int, int, int, str] | None:
     full = inputs.get("name")
     names = [name for name in (inputs.get("first_name"), inputs.get("last_name")) if name is not None]
     newest = max((name.precedence for name in names), default=None)
     if full is not None and (newest is None or full.precedence >= newest):
-        return (full.rank, full.time, full.sent)
+        return (*full.precedence, full.sent)
     if newest is None:
         return None
     return (*newest, " ".join(str(name.sent) for name in names))
@@ -211,12 +225,12 @@ def _person_name(inputs: Mapping[str, FieldState]) -> tuple[int, int, str] | Non
 
 def _fallback_name(
     inputs: Mapping[str, FieldState], rules: PrecedenceRules, key: str | None
-) -> tuple[int, int, str] | None:
+) -> tuple[int, int, int, str] | None:
     for level, source in enumerate(rules.name_fallback):
         if source == "email" and (email := inputs.get(FALLBACK_EMAIL)) is not None:
-            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.sent)
+            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.number, email.sent)
         if source == "user_id" and key is not None:
-            return (FALLBACK - level * _LEVEL, NO_TIME, key)
+            return (FALLBACK - level * _LEVEL, NO_TIME, 0, key)
     return None
 
 
@@ -260,7 +274,8 @@ def needs_look(
         if field_state is None and candidate.rank <= FALLBACK // 2:
             continue  # a record that is there has a name, and it is not ours
         if field_state is not None and (
-            candidate[:2] < field_state.precedence or rules.same(kind, address, candidate.value, field_state.sent)
+            candidate.precedence < field_state.precedence
+            or rules.same(kind, address, candidate.value, field_state.sent)
         ):
             continue  # superseded or a repetition, whatever is there
         if rules.existing != "overwrite" or candidate.rank < 0 or address.startswith("prices."):
@@ -287,7 +302,7 @@ def compute_difference(
     difference = Difference()
     best = dict(candidates.fields)
     for address, field_state in state.carried_over.items():
-        keep_better(best, address, Candidate(field_state.rank, field_state.time, field_state.sent, ()), first=True)
+        keep_better(best, address, Candidate(*field_state.precedence, field_state.sent, ()), first=True)
     name, difference.inputs = display_name(kind, state, candidates, rules, key)
     if name is not None:
         keep_better(best, "name", name)
@@ -317,13 +332,13 @@ def _decide_field(
     field_state = state.fields.get(address)
     if field_state is not None and rules.same(kind, address, candidate.value, field_state.sent):
         # It repeats what we last wrote: nothing to write, even where a person has corrected the field since.
-        rank, time = max(candidate[:2], field_state.precedence)
-        difference.settled[address] = FieldState(rank, time, field_state.sent, field_state.seen)
+        rank, time, number = max(candidate.precedence, field_state.precedence)
+        difference.settled[address] = FieldState(rank, time, field_state.sent, field_state.seen, number)
         return
     current = seen.get(address) if seen is not None else None
     if seen is None and field_state is None and candidate.rank < 0:
         return  # it can only fill a blank, and nobody has looked: the record has a name, and this one is made of an id
-    if candidate[:2] < precedence(kind, state, seen, address, rules):
+    if candidate.precedence < precedence(kind, state, seen, address, rules):
         return  # superseded
     if (
         field_state is not None
@@ -335,7 +350,7 @@ def _decide_field(
         # A mapping that was changed must not undo what a person has put right since.
         difference.kept[address] = candidate.changes
         return
-    settled = FieldState(candidate.rank, candidate.time, candidate.value)
+    settled = candidate.settled()
     difference.settled[address] = settled
     if seen is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
         settled.seen = current
@@ -399,12 +414,12 @@ def settled_state(
     """The record's state once `difference` is written; `shown` is what Pipedrive's answer showed, by address."""
     fields = dict(state.fields)
     if created and shown is not None:
-        fields.update({a: FieldState(*LOWEST, shown[a]) for a in _FILLED_IN if not blank(shown.get(a))})
+        fields.update({a: FieldState(*LOWEST[:2], shown[a]) for a in _FILLED_IN if not blank(shown.get(a))})
     for address, field_state in difference.settled.items():
         seen = field_state.seen
         if address in difference.body and shown is not None and shown.get(address) != field_state.sent:
             seen = shown.get(address)
-        fields[address] = FieldState(field_state.rank, field_state.time, field_state.sent, seen)
+        fields[address] = msgspec.structs.replace(field_state, seen=seen)
     return msgspec.structs.replace(
         state,
         fields=fields,

@@ -22,6 +22,7 @@ from pipedrive_cli.delivery.effects import (
     DeliverySettings,
     Fetch,
     Find,
+    IsVisitor,
     LoadDeleted,
     Plan,
     RecordId,
@@ -36,7 +37,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.organizations import adopt_by_name, ambiguous
-from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted
+from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted, skip_visitors
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
@@ -143,7 +144,12 @@ class Resolution:
                 break
             waiting = unknown  # a settled alias may have given another alias's previous id a record
         if waiting and (yield Wait(self.job, (), tuple(waiting))):
-            self._ended.append(reject_aliases(waiting, "alias_unknown", UNKNOWN))
+            strangers: list[PendingAlias] = []
+            visitors: list[PendingAlias] = []
+            for pending_alias in waiting:
+                key = pending_alias.previous
+                (visitors if key is not None and (yield IsVisitor(key)) else strangers).append(pending_alias)
+            self._ended += [skip_visitors(visitors), reject_aliases(strangers, "alias_unknown", UNKNOWN)]
         if self._ended:
             yield in_one(self._ended)
 

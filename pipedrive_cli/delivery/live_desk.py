@@ -17,6 +17,7 @@ from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forge
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.befores import Before, note_before
 from pipedrive_cli.delivery.journal.contents import contents_of
+from pipedrive_cli.delivery.journal.rows import Recalled
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.run_log import RunLog
@@ -52,6 +53,8 @@ class LiveDesk:
         self.sender.names = names
 
     async def prepare(self, window: Window) -> None:
+        # Before anything is written for these events: after a kill they keep their numbers.
+        await self.commits.record(self.run_log.write_to)
         await asyncio.gather(*(self._prepare(kind, window) for kind in KEYED))
         if window.has_leads:
             await self.directory.leads.take_over()
@@ -151,8 +154,11 @@ class LiveDesk:
 
         await self.commits.record(record)
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        return self.commits.journal.handled(digests)
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        return self.commits.journal.recall(digests)
+
+    def last_number(self) -> int:
+        return self.commits.journal.last_number()
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         return contents_of(self.commits.journal, digests)

@@ -81,6 +81,19 @@ def reject_aliases(pending_aliases: Sequence[PendingAlias], code: ProblemCode, m
     )
 
 
+def skip_visitors(pending_aliases: Sequence[PendingAlias]) -> Commit:
+    """Skips aliases whose previous id is a visitor's: as the visitor's events were skipped, so are these."""
+    words = "the previous id is that of a visitor whose events were skipped"
+    complaint = Complaint("anonymous_only", words, field="previousId", outcome=Outcome.SKIPPED)
+    return Commit(
+        "persons",
+        None,
+        refused_aliases=tuple(pending_aliases),
+        pending_aliases=tuple((alias, Outcome.SKIPPED) for alias in pending_aliases),
+        complaints=tuple((alias.event, complaint) for alias in pending_aliases),
+    )
+
+
 def in_one(commits: Sequence[Commit]) -> Commit:
     """Outcomes of aliases as one commit: ten thousand aliases of one person must not wait ten thousand times."""
     return Commit(

@@ -67,10 +67,12 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     digest: bytes
     stored_origin: EventOrigin | int
     store: ChangeStore | None = None
+    number: int = 0  # in the order in which the journal first read its events
     open: int = 0  # its changes that have not ended, and its alias
     outcome: Outcome = Outcome.SKIPPED
     complaints: tuple[Complaint, ...] = ()
     again: bool = False  # it was handled before, under another mapping: it brings values, and creates nothing
+    visitor: str | None = None  # its anonymous id, where it asks for nothing
     records: tuple[EventRecord, ...] = ()  # what became of its changes; kept only where results are written
     content: int = 0  # a checksum of what it says; 0: not known
 

@@ -1,7 +1,9 @@
 """Which value wins: the precedence of every value, and what is kept of a record to know it. Pure.
 
-Every value that ever stood in a field has a *precedence*, a pair (rank, time); the greater one wins, whatever the order
-in which files, runs and windows bring them:
+Every value that ever stood in a field has a *precedence*, (rank, time, number); the greater one wins, whatever the
+order in which files, runs and windows bring them. The number is its event's, in the order in which the journal first
+read the events: so of equal times the same value wins on every run. It is 0 where no numbered event has brought the
+value. Rank and time:
 
 ======================  ==================  =============================================================
 value                   rank                time
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -39,9 +41,12 @@ DEEPEST = DEPTHS - 1  # aliases that a rank can count
 FILL = 1_000
 CONTEXT = -1_000
 FALLBACK = -1_000_000
-LOWEST = (2 * FALLBACK, FOREIGN)
+LOWEST = (2 * FALLBACK, FOREIGN, 0)
 LATEST = 1 << 62  # `oldest` fields hold LATEST - time, so that the oldest event wins
 _AGES = 1 << 60  # microseconds: farther from 1970 than any date
+
+
+Precedence: TypeAlias = tuple[int, int, int]  # rank, time, number
 
 
 class FieldState(msgspec.Struct, array_like=True):
@@ -51,10 +56,11 @@ class FieldState(msgspec.Struct, array_like=True):
     time: int
     sent: Value
     seen: Value = None
+    number: int = 0
 
     @property
-    def precedence(self) -> tuple[int, int]:
-        return (self.rank, self.time)
+    def precedence(self) -> Precedence:
+        return (self.rank, self.time, self.number)
 
 
 class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_contacts": "owed_contacts"}):
@@ -105,9 +111,7 @@ def blank(value: Value) -> bool:
     return not value and (value is None or value in ("", [], {}))
 
 
-def precedence(
-    kind: Kind, state: RecordState, seen: Values | None, address: str, rules: PrecedenceRules
-) -> tuple[int, int]:
+def precedence(kind: Kind, state: RecordState, seen: Values | None, address: str, rules: PrecedenceRules) -> Precedence:
     """The precedence of the value that is in the field now; `seen` as in `fold.compute_difference`."""
     field_state = state.fields.get(address)
     current = None if seen is None else seen.get(address)
@@ -126,7 +130,7 @@ def precedence(
         and rules.same(kind, address, carried_over.seen, current)
     ):
         return LOWEST  # a merge has carried over what the former record showed, and a better value is due
-    foreign = (state.foreign_rank + (FILL if rules.existing == "fill" else 0), foreign_time(state, rules))
+    foreign = (state.foreign_rank + (FILL if rules.existing == "fill" else 0), foreign_time(state, rules), 0)
     return foreign if field_state is None else max(foreign, field_state.precedence)
 
 
@@ -161,7 +165,7 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Precedenc
         # What an alias has lowered stays below all values of the current id, however early the next alias was.
         depth = -field_state.rank % DEPTHS
         lower = depth < DEEPEST and (time <= cut or depth != 0)
-        return FieldState(field_state.rank - lower, field_state.time, field_state.sent, field_state.seen)
+        return msgspec.structs.replace(field_state, rank=field_state.rank - lower)
 
     return msgspec.structs.replace(
         state,
@@ -191,17 +195,18 @@ def merged_state(
         fallback = field_state is not None and field_state.rank <= FALLBACK // 2
         if field_state and fallback and ours("persons", address, field_state, value, rules):
             continue  # a fallback is made again from the inputs of both, and what Pipedrive filled in is nobody's value
-        rank, time = precedence("persons", former, former_shown, address, rules)
+        best = precedence("persons", former, former_shown, address, rules)
         due = former.carried_over.get(address)
-        if due is not None and (blank(value) or due.precedence > (rank, time)):
-            rank, time, value = due.rank, due.time, due.sent
+        if due is not None and (blank(value) or due.precedence > best):
+            best, value = due.precedence, due.sent
         if (
             address not in ("emails", "phones")
             and not blank(value)
-            and (rank, time) >= precedence("persons", survivor, survivor_shown, address, rules)
-            and (address not in carried_over or (rank, time) > carried_over[address].precedence)
+            and best >= precedence("persons", survivor, survivor_shown, address, rules)
+            and (address not in carried_over or best > carried_over[address].precedence)
         ):
-            carried_over[address] = FieldState(rank, time, value, former_shown.get(address))
+            rank, time, number = best
+            carried_over[address] = FieldState(rank, time, value, former_shown.get(address), number)
     contacts = {
         name: [
             *survivor.carried_contacts.get(name, ()),

@@ -8,6 +8,7 @@ truth.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -86,6 +87,7 @@ class RunLog:
     observer: EventObserver | None = None
     journaled: bool = True
     results: EventResults | None = None
+    last_number: int = 0  # of the events that were numbered, in this run and earlier ones
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
@@ -93,14 +95,24 @@ class RunLog:
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _dropped: list[bytes] = field(default_factory=list)
     _contents: dict[bytes, int] = field(default_factory=dict)  # of these events
+    _numbered: dict[bytes, int] = field(default_factory=dict)  # the journal does not have these numbers yet
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
     _figures_written: Counter[str] = field(default_factory=Counter)
 
     @property
     def unwritten(self) -> int:
-        """How many outcomes wait for the next transaction."""
-        return len(self._ended)
+        """How many outcomes and numbers wait for the next transaction."""
+        return len(self._ended) + len(self._numbered)
+
+    def number(self, key: bytes, known: Mapping[bytes, int]) -> int:
+        """An event's number: the one that it was given when it was first read. `known` are those of earlier events."""
+        number = known.get(key, self._numbered.get(key))
+        if number is None:
+            self.last_number = number = self.last_number + 1
+            if self.journaled and key:
+                self._numbered[key] = number
+        return number
 
     def count(self, what: str, name: str, n: int = 1) -> None:
         """Adds to what the run has counted under one heading."""
@@ -182,10 +194,12 @@ class RunLog:
         for what, counts in self._counts.items():
             journal.count(self.run, what, counts)
         journal.add_examples(self.run, self._examples)
+        if self._numbered:
+            journal.number_events(self.run, self._numbered, self.last_number)
         journal.settle_events(self.run, self._ended, self._contents)
         if self._dropped:
             drop_unfinished(journal, self._dropped)
-        self._counts, self._examples, self._ended, self._dropped = {}, [], [], []
+        self._counts, self._examples, self._ended, self._dropped, self._numbered = {}, [], [], [], {}
         self._contents = {}
 
     def _requests(self) -> None:

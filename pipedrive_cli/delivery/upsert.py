@@ -53,7 +53,7 @@ from pipedrive_cli.delivery.outcomes import (
     reject_all,
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import FieldState, blank, is_placeholder_price
+from pipedrive_cli.delivery.precedence import blank, is_placeholder_price
 from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
@@ -199,7 +199,7 @@ def _check_organization(
         return without(difference, ("organization",))
     settled = difference.settled["organization"]
     difference.body["organization"] = found
-    difference.settled["organization"] = FieldState(settled.rank, settled.time, found)
+    difference.settled["organization"] = msgspec.structs.replace(settled, sent=found, seen=None)
     return difference
 
 
@@ -423,7 +423,10 @@ def _commit(
         note_made_anew(job, target, changes)
     notices, target.notices = tuple(target.notices), []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = target.former_keys if named is None else [named, *target.former_keys]
+    keys = {*target.former_keys, *(alias.previous for alias in saved_aliases if alias.previous is not None)}
+    if job.steps:  # whoever came late under a former id is known by it from here on
+        keys.update(key for p in changes if (key := p.change.record.key) is not None and job.canonical(key) == job.key)
+    keys.update(() if named is None else (named,))
     partial = None if action == "created" else difference  # a creation delivers every change
     ended = outcomes_of(changes, partial, refused, unchanged=action == "unchanged")
     if action != "created":
@@ -434,7 +437,7 @@ def _commit(
     return Commit(
         job.kind,
         target.id,
-        keys=tuple(sorted(set(keys))),
+        keys=tuple(sorted(keys)),
         state=target.state,
         action=action,
         aliases=saved_aliases,

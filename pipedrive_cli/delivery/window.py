@@ -95,7 +95,9 @@ class Window:
 
 def _event_copy(event: PendingEvent, copies: dict[int, PendingEvent]) -> PendingEvent:
     if (copy := copies.get(id(event))) is None:
-        copy = PendingEvent(b"", event.stored_origin, event.store, event.open, event.outcome, again=event.again)
+        copy = PendingEvent(
+            b"", event.stored_origin, event.store, event.number, event.open, event.outcome, again=event.again
+        )
         copies[id(event)] = copy
     return copy
 

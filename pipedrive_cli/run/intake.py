@@ -207,7 +207,7 @@ class Intake:
 
     def _add_read_events(self, rows: Sequence[ReadEvent], reading: Batches) -> None:
         """Adds what another process has read, of an input without filters or limit."""
-        known = self._desk.handled([row.digest for row in rows if row.digest])
+        known, numbers = self._desk.recall([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
         contents = self._contents([row.digest for row in rows if row.digest in known])
         file = reading.source.name
@@ -225,10 +225,12 @@ class Intake:
                 self._end_silently(row.digest, place, DENIED)
                 continue
             if row.transformed is None:
+                self._run_log.number(row.digest, numbers)
                 self._refuse(row.digest, row.message_id, place, row.body, row.refusal, row.people, cut=row.cut)
                 continue
             pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
             pending.content = row.content
+            pending.number, pending.visitor = self._run_log.number(row.digest, numbers), row.visitor
             if row.people is not None:
                 self._hold(pending, row.people, row.transformed)
             elif self._is_first(pending):
@@ -236,7 +238,7 @@ class Intake:
 
     async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
-        known = self._desk.handled([d for d in digests if d])
+        known, numbers = self._desk.recall([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
         contents = self._contents([d for d in digests if d in known])
         now = self.now()
@@ -271,6 +273,7 @@ class Intake:
                     self._end_silently(key, entry.place, no)
                     continue
                 body = None if self.spool is None else entry.body() if key else entry.raw
+                self._run_log.number(key, numbers)
                 told = self.mapping.told(event)
                 self._refuse(key, entry.identity or "", entry.place, body, told, people, cut=entry.cut)
                 continue
@@ -287,7 +290,8 @@ class Intake:
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            await self._add_event(entry, key, event, people, again=again)
+            number = self._run_log.number(key, numbers)
+            await self._add_event(entry, key, event, people, number, again=again)
         return False
 
     @property
@@ -315,17 +319,18 @@ class Intake:
         return False
 
     async def _add_event(
-        self, entry: Entry, key: bytes, event: Event, people: People | None, *, again: bool = False
+        self, entry: Entry, key: bytes, event: Event, people: People | None, number: int, *, again: bool = False
     ) -> None:
         origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
         pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
-        pending.again = again
+        pending.again, pending.number = again, number
         pending.content = entry.content_of(event)
         if people is None and not self._is_first(pending):
             return
         transformed = self.mapping.transform(event)
         if transformed.misfit and await self._renewed(event, pending):
             transformed = self.mapping.transform(event)
+        pending.visitor = None if transformed.changes else event.anonymous_id
         if people is None:
             self._settle(pending, transformed)
         else:
@@ -407,6 +412,8 @@ class Intake:
             pending.refuse(refusal)
         if pending.open == 0:
             self._run_log.end_event(pending)
+            if pending.visitor is not None and pending.outcome is Outcome.SKIPPED and self.mapping.skips_visitors:
+                self.mapping.courier.visitors.add(pending.visitor)
         else:
             self._under_way[pending.digest] = pending
 

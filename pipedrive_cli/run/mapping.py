@@ -110,6 +110,11 @@ class RunMapping:
         return self._compiled.told(complaint)
 
     @property
+    def skips_visitors(self) -> bool:
+        """Whether events that have an anonymous id alone are skipped."""
+        return self.config.identity.anonymous == "skip"
+
+    @property
     def _compiled(self) -> Transform:
         if self._transform is None:  # for an event of a type that needs nothing of the account
             self._transform = compile_mapping(self.config, self.view.account)

@@ -14,6 +14,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.effects import DeliverySettings, Find, RecordId, Snapshot
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.contents import contents_of
+from pipedrive_cli.delivery.journal.rows import Recalled
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.retry import Failure
@@ -120,8 +121,11 @@ class OnlineAccount:
         seen = self.journal.seen(kind, record)
         return None if seen is None else seen.values
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        return self.journal.handled(digests)
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        return self.journal.recall(digests)
+
+    def last_number(self) -> int:
+        return self.journal.last_number()
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         return contents_of(self.journal, digests)

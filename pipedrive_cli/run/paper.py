@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write, name_key
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.contents import contents_of
-from pipedrive_cli.delivery.journal.rows import SeenRecord
+from pipedrive_cli.delivery.journal.rows import Recalled, SeenRecord
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState, blank
 from pipedrive_cli.delivery.run_log import RunLog
@@ -62,8 +62,11 @@ class AccountRecords(Protocol):
     def last_seen(self, kind: Kind, record: RecordId) -> Values | None:
         """What the record showed when this preview, or an earlier run, last saw it."""
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these events an earlier run has handled."""
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        """Which of these events an earlier run has handled, and the numbers of others that it has read."""
+
+    def last_number(self) -> int:
+        """The number of the event that earlier runs have numbered last."""
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Checksums of what these events said, of those of which it is known."""
@@ -109,8 +112,12 @@ class PaperDesk:
     async def prepare(self, window: Window) -> None:
         await self.records.prepare(window)
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        return self._handled.intersection(digests) | self.records.handled(digests)
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        handled, numbers = self.records.recall(digests)
+        return Recalled(self._handled.intersection(digests) | handled, numbers)
+
+    def last_number(self) -> int:
+        return self.records.last_number()
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         own = {key: self._contents[key] for key in digests if key in self._contents}
@@ -344,8 +351,11 @@ class NoAccount:
         seen = None if self.journal is None else self.journal.seen(kind, record)
         return None if seen is None else seen.values
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        return set() if self.journal is None else self.journal.handled(digests)
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        return Recalled(set(), {}) if self.journal is None else self.journal.recall(digests)
+
+    def last_number(self) -> int:
+        return 0 if self.journal is None else self.journal.last_number()
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         return {} if self.journal is None else contents_of(self.journal, digests)

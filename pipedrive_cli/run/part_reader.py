@@ -69,6 +69,7 @@ class ReadEvent(msgspec.Struct, gc=False, array_like=True):
     cut: bool = False
     people: People | None = None
     content: int = 0  # a checksum of what the event says; 0: not known
+    visitor: str | None = None  # the event's anonymous id, where it asks for nothing
 
     def place(self, file: str, first_line: int) -> Place:
         """The place of the entry in the input."""
@@ -144,20 +145,20 @@ class PartReader:
             if bodies:
                 body = entry.body()
             user = event.user_id or event.anonymous_id
-            rows.append(
-                ReadEvent(
-                    key,
-                    event.identity,
-                    entry.line,
-                    entry.index,
-                    user,
-                    event.time,
-                    body,
-                    pack_transformed(asked),
-                    people=people,
-                    content=entry.content_of(event),
-                ),
+            row = ReadEvent(
+                key,
+                event.identity,
+                entry.line,
+                entry.index,
+                user,
+                event.time,
+                body,
+                pack_transformed(asked),
+                people=people,
+                content=entry.content_of(event),
             )
+            row.visitor = None if asked.changes else event.anonymous_id
+            rows.append(row)
         return misfits
 
 

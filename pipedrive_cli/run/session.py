@@ -50,6 +50,7 @@ class Session:
         """Returns why the run stopped early, or None."""
         intake, courier = self.intake, self.courier
         desk, backlog = courier.desk, courier.backlog
+        self.run_log.last_number = desk.last_number()
         try:
             await self._settle_doubts()
             if self.stop_at_once is not None and (other_plan := await self.stop_at_once()) is not None:

@@ -10,6 +10,9 @@ OFF = Complaint("alias_off", "the config skips alias events (identity.alias)", o
 NO_PREVIOUS = Complaint(
     "missing_previous_id", "the alias event names no previous id", "previousId", outcome=Outcome.REJECTED
 )
+VISITOR = Complaint(
+    "anonymous_only", "the previous id is the event's own anonymous id", "previousId", outcome=Outcome.SKIPPED
+)
 SAME = Complaint("alias_same", "previous and current id are the same", "previousId", outcome=Outcome.SKIPPED)
 
 
@@ -26,6 +29,8 @@ def alias(event: Event, rules: MappingRules) -> Transformed:
         return without_person(event)
     if previous.key is None and previous.pipedrive_id is None:
         return Transformed(complaints=(NO_PREVIOUS,))
+    if previous.pipedrive_id is None and previous.key == event.anonymous_id and not rules.use_anonymous:
+        return Transformed(complaints=(VISITOR,))
     if previous == current or (previous.key == current.key and previous.key is not None):
         return Transformed(complaints=(SAME,))
     notes = rules.notes()

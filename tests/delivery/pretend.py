@@ -28,6 +28,7 @@ from pipedrive_cli.delivery.effects import (
     name_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.journal.rows import Recalled
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
@@ -231,6 +232,7 @@ class Pretend:
     states: dict[tuple[Kind, RecordId], bytes] = field(default_factory=dict)
     aliases: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)  # of events, in the order in which they were first read
     complaints: dict[str, list[str]] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     looks: int = 0
@@ -271,6 +273,7 @@ class Pretend:
             if self.outcomes.get(event.identity) in {Outcome.DELIVERED, Outcome.UNCHANGED}:
                 continue
             case = PendingEvent(b"", EventOrigin(event.identity, Place("pretend", 1)))
+            case.number = self.numbers.setdefault(event.identity, len(self.numbers) + 1)
             open_cases.append(case)
             refused = backlog.add(event.asks, case)
             if refused is not None:
@@ -302,11 +305,14 @@ class Pretend:
     async def prepare(self, window: Window) -> None:
         pass
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
         raise AssertionError("`run` knows which events were handled")
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         raise AssertionError("`run` knows what events said")
+
+    def last_number(self) -> int:
+        return len(self.numbers)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
         return frozenset()

@@ -80,8 +80,10 @@ def test_how_far_a_value_ranks_below_the_present_ids(
 
 
 def test_refused_aliases_ask_for_nothing() -> None:
-    """Neither their changes nor their link are taken up; why is told."""
+    """Neither their changes nor their link are taken up; why is told. What an earlier run has linked is looked at once:
+    it may have been rejected, as of somebody unknown."""
     backlog = Backlog({"a": ("b", 1)})
+    assert backlog.refusal(alias("e0", "a", "b", 2).asks.alias or pytest.fail()) is None
     for event, code in (
         (alias("e1", "a", "b", 2), "alias_same"),
         (alias("e2", "b", "a", 2), "alias_same"),

@@ -240,7 +240,7 @@ def test_only_delivered_and_unchanged_make_a_later_copy_a_duplicate() -> None:
     keys = {outcome: digest(outcome.value) for outcome in Outcome}
     with journal.transaction():
         journal.settle_events(1, [(key, outcome) for outcome, key in keys.items()])
-    assert journal.handled(list(keys.values())) == {keys[Outcome.DELIVERED], keys[Outcome.UNCHANGED]}
+    assert journal.recall(list(keys.values())).handled == {keys[Outcome.DELIVERED], keys[Outcome.UNCHANGED]}
     journal.close()
 
 
@@ -254,7 +254,7 @@ def test_the_last_outcome_of_an_event_counts() -> None:
     assert [event.digest for event in journal.unfinished()] == [key]
     with journal.transaction():
         journal.settle_events(2, [(key, Outcome.DELIVERED)])
-    assert journal.handled([key]) == {key}
+    assert journal.recall([key]).handled == {key}
     assert journal.unfinished() == []
     journal.close()
 
@@ -267,7 +267,7 @@ def test_thousands_of_events_are_found_again(tmp_path: Path) -> None:
         journal.settle_events(1, [(key, Outcome.DELIVERED) for key in keys[:-1]])
     journal.close()
     journal = Journal.open(tmp_path / "j")
-    assert journal.handled(keys) == set(keys[:-1])
+    assert journal.recall(keys).handled == set(keys[:-1])
     journal.close()
 
 

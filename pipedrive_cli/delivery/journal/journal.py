@@ -19,6 +19,7 @@ from pipedrive_cli.delivery.journal.rows import (
     Departure,
     KnownFile,
     OpenWrite,
+    Recalled,
     SeenRecord,
     UnfinishedEvent,
 )
@@ -33,6 +34,7 @@ OUTCOMES = tuple(Outcome)  # a row has their number here
 _HANDLED = frozenset(map(OUTCOMES.index, HANDLED))
 _OVER = _HANDLED | {OUTCOMES.index(Outcome.SKIPPED)}
 _UNFINISHED = frozenset(map(OUTCOMES.index, UNFINISHED))
+_PENDING = OUTCOMES.index(Outcome.PENDING)
 _BATCH = 500  # variables in one SELECT
 
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
@@ -235,9 +237,31 @@ class Journal:
 
     # -- events
 
-    def handled(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these events were delivered or found unchanged before: only those make a later copy a duplicate."""
-        return self._with_outcome(digests, _HANDLED)
+    def recall(self, digests: Sequence[bytes]) -> Recalled:
+        """Which of these events were delivered or found unchanged before: only those make a later copy a duplicate.
+
+        And the numbers of those that were read before.
+        """
+        handled: set[bytes] = set()
+        numbers: dict[bytes, int] = {}
+        for rows in chunks(digests):
+            marks = ",".join("?" * len(rows))
+            query = f"SELECT digest, outcome, number FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
+            for key, outcome, number in self._db.execute(query, rows):
+                numbers[key] = number
+                if outcome in _HANDLED:
+                    handled.add(key)
+        return Recalled(handled, numbers)
+
+    def last_number(self) -> int:
+        """The number of the event that was numbered last."""
+        return self.fact("events numbered", int) or 0
+
+    def number_events(self, run: int, numbers: Mapping[bytes, int], last: int) -> None:
+        """Notes the numbers of events that were never read before; they are pending. `last`: the last one given."""
+        rows = [(key, _PENDING, run, number) for key, number in numbers.items()]
+        self._db.executemany("INSERT OR IGNORE INTO events (digest, outcome, run, number) VALUES (?, ?, ?, ?)", rows)
+        self.set_fact("events numbered", last)
 
     def _with_outcome(self, digests: Sequence[bytes], outcomes: frozenset[int]) -> set[bytes]:
         found: set[bytes] = set()
@@ -256,7 +280,11 @@ class Journal:
     ) -> None:
         """Keeps the outcomes of events in this run; `contents` are checksums of what they said, where known."""
         rows = [(key, OUTCOMES.index(outcome), run, contents.get(key)) for key, outcome in outcomes]
-        self._db.executemany("INSERT OR REPLACE INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, run = excluded.run, content = excluded.content",
+            rows,
+        )
         over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
         self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)
 

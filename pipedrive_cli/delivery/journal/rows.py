@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from pipedrive_cli.model import JsonObject, Kind, Value
@@ -31,6 +32,13 @@ class SeenRecord(NamedTuple):
     key: str | None
     updated: str | None
     values: dict[str, Value]
+
+
+class Recalled(NamedTuple):
+    """What is known of some events: which were handled, and the numbers of others that were read before."""
+
+    handled: Set[bytes]
+    numbers: Mapping[bytes, int]
 
 
 class KnownFile(NamedTuple):

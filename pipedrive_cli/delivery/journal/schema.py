@@ -133,6 +133,10 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE aliases ADD COLUMN run INTEGER;  -- the run that has brought it, for `runs undo`; NULL: not known
     """,
+    """
+    -- The place of an event in the order in which this journal first read its events; 0: an older pipedrive-cli did.
+    ALTER TABLE events ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 
