@@ -34,6 +34,7 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
     Two that do are left alone: nobody can tell which it is. They are noticed.
     """
     emails = dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails)
+    wanted = {comparable("emails", email) for email in emails}
     matches: set[int] = set()
     for email in emails:
         matches.update((yield Find(job.kind, email=email)))
@@ -43,7 +44,9 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
         if snapshot.state is not None and snapshot.state.key is not None:
             continue  # another job has just adopted it; or it is ours, and somebody emptied its user id
         values = snapshot.values if snapshot.shown else (yield Fetch(job.kind, record))
-        if values is not None and borne_key(job.kind, values, settings) is None:
+        if values is None or borne_key(job.kind, values, settings) is not None:
+            continue
+        if not wanted.isdisjoint(_emails_of(values)):  # a search may still find an email that somebody has removed
             state = with_key(state_of(snapshot), None)
             free.append(Target(record, state, values, snapshot.age if snapshot.shown else 0.0, found=True))
     claims = []

@@ -49,6 +49,11 @@ class Aliases:
         """All former ids."""
         return self._steps.keys()
 
+    def follows(self, previous: str, current: str) -> bool:
+        """Whether an alias leads from `previous` to `current` directly."""
+        step = self._steps.get(previous)
+        return step is not None and step[0] == current
+
     def copy(self) -> Aliases:
         """The same aliases, to be linked and cut apart from these."""
         return Aliases(self._steps)

@@ -151,13 +151,15 @@ class Group(msgspec.Struct, eq=False, gc=False):
 class Backlog:
     """Changes that wait. `aliases` are those settled earlier: previous -> (current, time).
 
-    `store` keeps the changes until their record is delivered; None: they stay in memory.
+    `unknown` are previous ids of aliases that were rejected, as nobody bore them. `store` keeps the changes until their
+    record is delivered; None: they stay in memory.
     """
 
-    def __init__(self, aliases: Mapping[str, Step], store: ChangeStore | None = None) -> None:
+    def __init__(
+        self, aliases: Mapping[str, Step], store: ChangeStore | None = None, unknown: Iterable[str] = ()
+    ) -> None:
         self._aliases = Aliases(aliases)
-        self._earlier = aliases  # settled by earlier runs, or rejected by them as of somebody unknown
-        self._again: set[str] = set()  # those of them that an event of this run has named again
+        self._unknown = set(unknown)
         self._store = store
         self._groups: dict[Node, Group] = {}
         self._leads: list[Waiting] = []
@@ -255,10 +257,9 @@ class Backlog:
         previous, current = alias.previous.key, alias.current.key
         if previous is None or current is None:
             return None  # named by Pipedrive's ids: only a look-up tells whether both are one person
-        known = self._earlier.get(previous)
-        if known is not None and known[0] == current and previous not in self._again:
-            self._again.add(previous)
-            return None  # perhaps it was rejected, as of somebody unknown: then it is so again
+        if previous in self._unknown and self._aliases.follows(previous, current):
+            self._unknown.discard(previous)
+            return None  # it was rejected by an earlier run, and perhaps is so again
         if self.canonical(previous) == self.canonical(current):
             return Complaint("alias_same", "both ids name the same person already", outcome=Outcome.SKIPPED)
         if previous in self._aliases:

@@ -95,6 +95,7 @@ class Commit(msgspec.Struct, frozen=True):
     action: Literal["created", "updated", "unchanged", "merged"] | None = None
     merged: int | None = None  # the loser of a merge, now another name of `id`
     aliases: tuple[PendingAlias, ...] = ()
+    unknown_aliases: tuple[PendingAlias, ...] = ()  # rejected; their links are kept for whoever comes late
     changes: tuple[tuple[PendingChange, Outcome], ...] = ()
     pending_aliases: tuple[tuple[PendingAlias, Outcome], ...] = ()
     refused_aliases: tuple[PendingAlias, ...] = ()  # aliases that were refused: their ids name two persons again

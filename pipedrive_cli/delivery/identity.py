@@ -123,7 +123,7 @@ class Resolution:
             return _conflict(f"record {named} bears the id {bears}, not {key}")
         if named in self.job.contested and blank(bears):
             return _conflict(f"the input names record {named} by another id than {key}, too")
-        if key is not None and (other := (yield from self.find_key(key))) not in {None, named}:
+        if key is not None and bears != key and (other := (yield from self._bearer(key))) not in {None, named}:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
@@ -131,6 +131,16 @@ class Resolution:
         if not blank(bears) and key is None:
             self.job.key = str(bears)
         return None
+
+    def _bearer(self, key: str) -> SubPlan[int | None]:
+        """The record that is known by `key`, if it is there and was not given another key."""
+        record = yield from self.find_key(key)
+        if record is None:
+            return None
+        snapshot: Snapshot = yield Cached(self.job.kind, record, key)
+        values = snapshot.values if snapshot.shown else (yield Fetch(self.job.kind, record))
+        borne = borne_key(self.job.kind, values, self.settings)
+        return record if values is not None and (borne is None or self.job.is_named(borne)) else None
 
     def settle_aliases(self) -> SubPlan[None]:
         """Carries out the aliases: two persons that exist are merged, one alone gets the new id."""

@@ -133,9 +133,11 @@ class LiveDesk:
                     journal.note_created(run, commit.kind, commit.id, commit.keys[0] if commit.keys else None)
             if written.shown is not None:
                 journal.see(commit.kind, [written.shown])
-            for pending_alias in commit.aliases:
-                if pending_alias.previous is not None and pending_alias.current is not None:
-                    journal.add_alias(pending_alias.previous, pending_alias.current, pending_alias.alias.time, run)
+            for aliases, unknown in ((commit.aliases, False), (commit.unknown_aliases, True)):
+                for pending_alias in aliases:
+                    previous, current = pending_alias.previous, pending_alias.current
+                    if previous is not None and current is not None:
+                        journal.add_alias(previous, current, pending_alias.alias.time, run, unknown=unknown)
             # A commit without a record does not settle a write that is in doubt.
             if written.number is not None and commit.id is not None:
                 journal.move_write(written.number, "done")

@@ -74,7 +74,7 @@ def reject_aliases(pending_aliases: Sequence[PendingAlias], code: ProblemCode, m
     return Commit(
         "persons",
         None,
-        aliases=kept,
+        unknown_aliases=kept,
         refused_aliases=() if kept else tuple(pending_aliases),
         pending_aliases=tuple((alias, Outcome.REJECTED) for alias in pending_aliases),
         complaints=told,
@@ -100,6 +100,7 @@ def in_one(commits: Sequence[Commit]) -> Commit:
         commits[0].kind,
         None,
         aliases=tuple(alias for commit in commits for alias in commit.aliases),
+        unknown_aliases=tuple(alias for commit in commits for alias in commit.unknown_aliases),
         refused_aliases=tuple(alias for commit in commits for alias in commit.refused_aliases),
         pending_aliases=tuple(ended for commit in commits for ended in commit.pending_aliases),
         complaints=tuple(told for commit in commits for told in commit.complaints),

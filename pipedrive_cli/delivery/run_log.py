@@ -187,6 +187,7 @@ class RunLog:
         """An event must not be sent any more: what the journal keeps of it for `retry` goes."""
         if self.journaled and digest:
             self._dropped.append(digest)
+            self._numbered.pop(digest, None)
 
     def write_to(self, journal: Journal) -> None:
         """Writes what was collected into the open transaction."""

@@ -136,7 +136,8 @@ class Preview:
         if clock is not None and (wrong := clock_wrong(clock.ahead())) is not None:
             self.run_log.problem(wrong)
         desk = PaperDesk(view, labels, self.log, self.run_log)
-        courier = Courier(desk, self.run_log, Backlog({} if journal is None else journal.aliases()))
+        known = Backlog({}) if journal is None else Backlog(journal.aliases(), unknown=journal.unknown_aliases())
+        courier = Courier(desk, self.run_log, known)
         mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
         otherwise = files = None
         if journal is not None:

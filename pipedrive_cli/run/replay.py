@@ -266,7 +266,9 @@ class Replay:
         commits = GroupCommits(journal)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
-        courier = Courier(desk, run_log, Backlog(journal.aliases(), spool), crew=desk.writes.doubts.crew)
+        courier = Courier(
+            desk, run_log, Backlog(journal.aliases(), spool, journal.unknown_aliases()), crew=desk.writes.doubts.crew
+        )
         mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
         otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill, run=run)
 

@@ -232,6 +232,7 @@ class Pretend:
     states: dict[tuple[Kind, RecordId], bytes] = field(default_factory=dict)
     aliases: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)  # previous ids of aliases that were rejected as unknown
     numbers: dict[str, int] = field(default_factory=dict)  # of events, in the order in which they were first read
     complaints: dict[str, list[str]] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
@@ -265,7 +266,7 @@ class Pretend:
 
     async def _run(self, events: Iterable[Said], lookahead: int) -> None:
         self.fresh.clear()
-        backlog = Backlog(dict(self.aliases))
+        backlog = Backlog(dict(self.aliases), unknown=self.unknown)
         courier = Courier(self, RunLog(0, LiveFigures()), backlog, self.terms)
         open_cases: list[PendingEvent] = []
         waiting = 0
@@ -434,7 +435,11 @@ class Pretend:
                 self.names[save.kind, key] = save.id
                 if save.action == "created":
                     self.gone.pop((save.kind, key), None)
-        for pending_alias in save.aliases:
+        for pending_alias in (*save.aliases, *save.unknown_aliases):
+            if pending_alias.previous is not None:
+                (self.unknown.add if pending_alias in save.unknown_aliases else self.unknown.discard)(
+                    pending_alias.previous
+                )
             if pending_alias.previous is not None and pending_alias.current is not None:
                 self.aliases.setdefault(pending_alias.previous, (pending_alias.current, pending_alias.alias.time))
         for case in [

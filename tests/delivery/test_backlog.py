@@ -80,9 +80,9 @@ def test_how_far_a_value_ranks_below_the_present_ids(
 
 
 def test_refused_aliases_ask_for_nothing() -> None:
-    """Neither their changes nor their link are taken up; why is told. What an earlier run has linked is looked at once:
-    it may have been rejected, as of somebody unknown."""
-    backlog = Backlog({"a": ("b", 1)})
+    """Neither their changes nor their link are taken up; why is told. One that an earlier run has rejected, as of
+    somebody unknown, is looked at again."""
+    backlog = Backlog({"a": ("b", 1)}, unknown=["a"])
     assert backlog.refusal(alias("e0", "a", "b", 2).asks.alias or pytest.fail()) is None
     for event, code in (
         (alias("e1", "a", "b", 2), "alias_same"),

@@ -119,7 +119,7 @@ def test_a_broken_journal_is_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(Journal, "handled"), (Directory, "cached")], ids=["reading events", "in a job"]
+    ("where", "name"), [(Journal, "recall"), (Directory, "cached")], ids=["reading events", "in a job"]
 )
 def test_a_disk_that_fails_at_a_look_is_no_traceback(tmp_path: Path, where: type, name: str) -> None:
     """Wherever in a run it happens: exit code 4, and the journal's path in the message."""

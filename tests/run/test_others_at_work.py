@@ -382,7 +382,7 @@ class OthersAtWork(RuleBasedStateMachine):
         """The events that runs have called delivered or unchanged."""
         with contextlib.closing(Journal.open(self.scene.state)) as journal:
             keys = {digest(event["messageId"]): event for event in self.events}
-            return [keys[key] for key in journal.recall(list(keys).handled)]
+            return [keys[key] for key in journal.recall(list(keys)).handled]
 
 
 def _written(summary: Summary) -> dict[str, int]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipedrive_cli.run import connection
 from pipedrive_cli.sandbox import SandboxTransport
 from tests.harness import Event, Scene, alias, group, identify, outcomes, track, viewed, with_delivery
+from tests.run.test_preview import previewed
 
 ADA, BO = "Ada Holm", "Bo Lind"
 
@@ -154,6 +156,35 @@ def test_a_lead_goes_to_whoever_bears_the_id_now(scene: Scene) -> None:
     assert outcomes(scene.run([track("u-1", "Demo", 9)])) == {"delivered": 1}
     (lead,) = scene.contents()["leads"]
     assert lead["person"]["name"] == BO
+
+
+def test_pipedrives_id_beside_an_id_that_was_moved(scene: Scene) -> None:
+    """The event names the record that bears its user id now: what the journal knew of that id is no conflict."""
+    ids = met(scene)
+    rekey(scene, ids[ADA], "u-9")
+    rekey(scene, ids[BO], "u-1")
+    named = {"context": {"externalId": [{"id": ids[BO], "type": "pipedrivePersonId"}]}}
+    assert outcomes(scene.run([identify("u-1", 9, role="of u-1") | named])) == {"delivered": 1}
+    assert people(scene) == {ADA: ("u-9", None), BO: ("u-1", "of u-1")}
+
+
+@pytest.mark.parametrize("what", ["swapped", "moved", "emptied", "deleted"])
+def test_a_preview_foretells_it(scene: Scene, what: str) -> None:
+    """What people did is met alike by a look at the account and by the run."""
+    ids = met(scene)
+    if what == "deleted":
+        scene.sandbox.delete_record("persons", ids[ADA])
+    else:
+        rekey(scene, ids[ADA], {"swapped": "u-2", "moved": "u-9", "emptied": None}[what])
+    if what == "swapped":
+        rekey(scene, ids[BO], "u-1")
+    events = [identify("u-1", 9, role="r"), track("u-1", "Demo", 10), identify("u-2", 11, city="Rome")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "to_account", lambda _: scene._connect())
+        seen = previewed(scene.folder, events, scene.config, online=True, state=scene.state).summary
+    summary = scene.run(events)
+    assert (seen.records, seen.events) == (summary.records, summary.events)
+    assert [(p.code, p.count) for p in seen.problems] == [(p.code, p.count) for p in summary.problems]
 
 
 def test_organizations_and_products_follow_their_keys(scene: Scene) -> None:

@@ -128,6 +128,17 @@ def test_a_journal_from_before_has_no_numbers(scene: Scene) -> None:
 # -- aliases
 
 
+def test_a_link_of_an_older_journal_counts_as_settled(scene: Scene) -> None:
+    """It does not tell which aliases were rejected: none of them is looked at again."""
+    scene.run([identify("new", 1, name="Ada"), alias("old", "new", 2)])
+    journal = Journal.open(scene.state)
+    with journal.transaction():
+        journal._db.execute("UPDATE aliases SET unknown = 0")
+    journal.close()
+    summary = scene.run([alias("old", "new", 3)])
+    assert [(problem.code, problem.outcome) for problem in summary.problems] == [("alias_same", "skipped")]
+
+
 def anonymous(name: str | None = None, time: int = 1, **more: Any) -> Event:
     """A track event of somebody without a user id."""
     return event("track", time, anonymousId="anon-1", event=name or "Viewed Pricing", properties={}, **more)

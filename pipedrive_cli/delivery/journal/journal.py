@@ -20,14 +20,13 @@ from pipedrive_cli.delivery.journal.rows import (
     KnownFile,
     OpenWrite,
     Recalled,
-    SeenRecord,
     UnfinishedEvent,
 )
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, FileInPlace, NewerJournalError, is_there, migrate
+from pipedrive_cli.delivery.journal.seen import SeenRows
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
-from pipedrive_cli.pipedrive.contacts import email_form
 
 IN_MEMORY = Path(":memory:")
 OUTCOMES = tuple(Outcome)  # a row has their number here
@@ -46,12 +45,12 @@ Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
 NO_CONTENTS: Mapping[bytes, int] = {}
 
 
-class Journal:
+class Journal(SeenRows):
     """One account's memory. Open it with `Journal.open`; it is used from one thread."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, file: os.stat_result | None = None) -> None:
         """`file` is what was opened at `path`; None: nobody else can take it away."""
-        self._db = connection
+        super().__init__(connection)
         self.path = path
         self._place = FileInPlace(path, file)
 
@@ -382,68 +381,22 @@ class Journal:
         rows = self._db.execute("SELECT previous, current, time FROM aliases")
         return {previous: (current, time) for previous, current, time in rows}
 
-    def add_alias(self, previous: str, current: str, time: int | None, run: int | None = None) -> None:
-        """From `time` on, `previous` is another name of `current`. What is stored already stays."""
-        self._db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?, ?)", (previous, current, time, run))
+    def add_alias(
+        self, previous: str, current: str, time: int | None, run: int | None = None, *, unknown: bool = False
+    ) -> None:
+        """From `time` on, `previous` is another name of `current`. What is stored already stays.
 
-    # -- the directory's rows
-
-    def see(self, kind: Kind, records: Iterable[SeenRecord]) -> None:
-        """Keeps records as they were shown, replacing what was seen before."""
-        for record in records:
-            self._db.execute(
-                "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
-                (kind, record.id, record.key, record.updated, _encode(record.values)),
-            )
-            if kind == "persons":
-                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record.id,))
-                emails = {email_form(str(e.get("value", ""))) for e in record.values.get("emails") or ()}
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO seen_emails VALUES (?, ?)", [(email, record.id) for email in emails if email]
-                )
-
-    def unsee(self, kind: Kind, ids: Iterable[int | str]) -> None:
-        """Forgets records that are no longer there."""
-        for record in ids:
-            self._db.execute("DELETE FROM seen WHERE kind = ? AND id = ?", (kind, record))
-            if kind == "persons":
-                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record,))
-
-    def seen(self, kind: Kind, record: int | str) -> SeenRecord | None:
-        """One record as it was last shown."""
-        row = self._db.execute(
-            "SELECT id, key, updated, shown FROM seen WHERE kind = ? AND id = ?", (kind, record)
-        ).fetchone()
-        return None if row is None else SeenRecord(row[0], row[1], row[2], msgspec.msgpack.decode(row[3]))
-
-    def records(self, kind: Kind) -> Iterator[SeenRecord]:
-        """Every record known: as it was last shown, or with its key alone."""
-        rows = self._db.execute(
-            "SELECT id, key, updated, shown FROM seen WHERE kind = ?1 UNION ALL "
-            "SELECT id, min(key), NULL, NULL FROM names "
-            "WHERE kind = ?1 AND id NOT IN (SELECT id FROM seen WHERE kind = ?1) GROUP BY id",
-            (kind,),
-        )
-        for record, key, updated, shown in rows:
-            yield SeenRecord(record, key, updated, {} if shown is None else msgspec.msgpack.decode(shown))
-
-    def seen_ids(self, kind: Kind, key: str) -> list[Any]:
-        """Ids of all seen records with this key, oldest first."""
-        rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))
-        return [row[0] for row in rows]
-
-    def free_by_email(self, email: str) -> list[int]:
-        """Ids of the seen persons that have this email and are nobody's, oldest first.
-
-        They show no record key, and no key of ours names them.
+        `unknown`: nobody has borne the previous id yet.
         """
-        query = (
-            "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
-            "WHERE found.email = ? AND coalesce(seen.key, '') = '' "
-            "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
-            "ORDER BY found.id"
+        self._db.execute(
+            "INSERT INTO aliases (previous, current, time, run, unknown) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET unknown = min(unknown, excluded.unknown) WHERE current = excluded.current",
+            (previous, current, time, run, unknown),
         )
-        return [row[0] for row in self._db.execute(query, (email_form(email),))]
+
+    def unknown_aliases(self) -> frozenset[str]:
+        """The previous ids that nobody had borne when their aliases were read."""
+        return frozenset(row[0] for row in self._db.execute("SELECT previous FROM aliases WHERE unknown"))
 
     # -- writes that cannot be repeated
 

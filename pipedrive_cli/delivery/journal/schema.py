@@ -137,6 +137,10 @@ MIGRATIONS: tuple[str, ...] = (
     -- The place of an event in the order in which this journal first read its events; 0: an older pipedrive-cli did.
     ALTER TABLE events ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- 1: the alias was rejected, for nobody bore its previous id; its link is kept for whoever comes late.
+    ALTER TABLE aliases ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -1,0 +1,82 @@
+"""The part of the journal that the directory uses: records as listings and answers showed them.
+
+As in `journal`, reads are immediate, and writes happen inside its `transaction()`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from pipedrive_cli.delivery.journal.rows import SeenRecord
+from pipedrive_cli.model import Kind
+from pipedrive_cli.pipedrive.contacts import email_form
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class SeenRows:
+    """What was seen of the account's records."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def see(self, kind: Kind, records: Iterable[SeenRecord]) -> None:
+        """Keeps records as they were shown, replacing what was seen before."""
+        for record in records:
+            self._db.execute(
+                "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
+                (kind, record.id, record.key, record.updated, _encode(record.values)),
+            )
+            if kind == "persons":
+                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record.id,))
+                emails = {email_form(str(e.get("value", ""))) for e in record.values.get("emails") or ()}
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO seen_emails VALUES (?, ?)", [(email, record.id) for email in emails if email]
+                )
+
+    def unsee(self, kind: Kind, ids: Iterable[int | str]) -> None:
+        """Forgets records that are no longer there."""
+        for record in ids:
+            self._db.execute("DELETE FROM seen WHERE kind = ? AND id = ?", (kind, record))
+            if kind == "persons":
+                self._db.execute("DELETE FROM seen_emails WHERE id = ?", (record,))
+
+    def seen(self, kind: Kind, record: int | str) -> SeenRecord | None:
+        """One record as it was last shown."""
+        row = self._db.execute(
+            "SELECT id, key, updated, shown FROM seen WHERE kind = ? AND id = ?", (kind, record)
+        ).fetchone()
+        return None if row is None else SeenRecord(row[0], row[1], row[2], msgspec.msgpack.decode(row[3]))
+
+    def records(self, kind: Kind) -> Iterator[SeenRecord]:
+        """Every record known: as it was last shown, or with its key alone."""
+        rows = self._db.execute(
+            "SELECT id, key, updated, shown FROM seen WHERE kind = ?1 UNION ALL "
+            "SELECT id, min(key), NULL, NULL FROM names "
+            "WHERE kind = ?1 AND id NOT IN (SELECT id FROM seen WHERE kind = ?1) GROUP BY id",
+            (kind,),
+        )
+        for record, key, updated, shown in rows:
+            yield SeenRecord(record, key, updated, {} if shown is None else msgspec.msgpack.decode(shown))
+
+    def seen_ids(self, kind: Kind, key: str) -> list[Any]:
+        """Ids of all seen records with this key, oldest first."""
+        rows = self._db.execute("SELECT id FROM seen WHERE kind = ? AND key = ? ORDER BY id", (kind, key))
+        return [row[0] for row in rows]
+
+    def free_by_email(self, email: str) -> list[int]:
+        """Ids of the seen persons that have this email and are nobody's, oldest first.
+
+        They show no record key, and no key of ours names them.
+        """
+        query = (
+            "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
+            "WHERE found.email = ? AND coalesce(seen.key, '') = '' "
+            "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
+            "ORDER BY found.id"
+        )
+        return [row[0] for row in self._db.execute(query, (email_form(email),))]
