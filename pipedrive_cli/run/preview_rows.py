@@ -136,6 +136,8 @@ def label(kind: Kind, key: str | None, name: str | None = None) -> str:
     """What a record is called as long as its id is unknown."""
     if kind == "products":
         return f"product {key}" if key is not None else f"product named {name}"
+    if kind == "organizations" and key is None:
+        return f"organization named {name}"
     who = {"persons": "person of user", "organizations": "organization of group", "leads": "lead of event"}[kind]
     return f"{who} {key}"
 

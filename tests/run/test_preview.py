@@ -28,7 +28,7 @@ from pipedrive_cli.run import connection
 from pipedrive_cli.run.online_account import OnlyLooks
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.preview import Preview, PreviewOptions
-from pipedrive_cli.run.preview_rows import PlannedRequest
+from pipedrive_cli.run.preview_rows import PlannedRequest, label
 from pipedrive_cli.secret import Secret
 from tests.cli.desk_for_commands import served
 from tests.examples import examples
@@ -398,3 +398,9 @@ def test_what_is_shown_is_the_same_in_every_process(tmp_path: Path) -> None:
     ]
     assert b"old-0, old-1" in shown[0]
     assert shown[0] == shown[1] == shown[2]
+
+
+def test_an_organization_without_an_id_is_called_by_its_name() -> None:
+    """As a product without a code is."""
+    assert label("organizations", None, "acme") == "organization named acme"
+    assert label("organizations", "g1") == "organization of group g1"
