@@ -348,8 +348,8 @@ def test_files_are_judged_as_a_replay_judges_them(tmp_path: Path) -> None:
     event_file(folder, {"type": "identify", "messageId": "1", "userId": "u"}, "{broken", name="b.ndjson")
     config = written_config(tmp_path, f"{IDENTITY}state: {tmp_path / 'journal.sqlite'}\n")
     for source, code in ((folder, 1), (folder / "a.json", 4)):
-        ended = pipedrive_cli("check", source, "-c", config, "--json")
+        ended = pipedrive_cli("check", source, "-c", config, "--offline", "--json")
         assert (ended.code, ended.json["problems"][0]["code"]) == (code, "not_events")
         assert ended.json["problems"][0]["message"].startswith(f"{folder / 'a.json'}: a ZIP archive")
-    shown = pipedrive_cli("check", folder, "-c", config, "--quiet").out
+    shown = pipedrive_cli("check", folder, "-c", config, "--offline", "--quiet").out
     assert "1 file could not be read to the end" in " ".join(shown.split())
