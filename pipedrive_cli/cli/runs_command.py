@@ -165,8 +165,8 @@ def _show_record(known: RecordKnown) -> None:
             f"{alias['previous']} is another name of {alias['current']} since {alias['time'] or 'some time'}",
             file=sys.stdout,
         )
-    rows = [(each.field, _value_words(each.value), each.time or "", each.source) for each in known.fields]
-    show_table(("field", "value", "time of the event (UTC)", "from"), rows)
+    rows = [(e.field, _value_words(e.value), e.time or "", e.event or "", e.source) for e in known.fields]
+    show_table(("field", "value", "time of the event (UTC)", "event", "from"), rows)
 
 
 def _value_words(value: Any) -> str:

@@ -5,13 +5,14 @@ Reads the journal alone; nobody is asked. What stands in Pipedrive may have been
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.past import last_outcome, reading
+from pipedrive_cli.delivery.journal.past import digests_of, last_outcome, reading
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.precedence import CONTEXT, LATEST, LOWEST, NO_TIME, FieldState
 from pipedrive_cli.model import Kind, Value
@@ -19,6 +20,7 @@ from pipedrive_cli.pipedrive.moments import rfc3339
 from pipedrive_cli.run.account import Kept
 
 _CUSTOM = "custom_fields."
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 class EventKnown(msgspec.Struct, frozen=True):
@@ -37,6 +39,7 @@ class FieldKnown(msgspec.Struct, frozen=True):
     field: str
     value: Value
     time: str | None
+    event: str | None  # the digest of the event, which `runs events` takes too; None: not known
     source: str  # an event of its own, group or track in passing, a name that was made, or Pipedrive itself
 
 
@@ -54,6 +57,8 @@ def known_event(path: Path, message_id: str) -> EventKnown | None:
     """What is known of an event; None: no run has read it, or none to its end. Raises UserMistake."""
     with reading(path) as journal:
         row = last_outcome(journal, digest(message_id))
+        if row is None and _DIGEST.fullmatch(message_id):
+            row = last_outcome(journal, bytes.fromhex(message_id))
         if row is None:
             return None
         outcome, number, waiting = row
@@ -86,10 +91,13 @@ def _fields(journal: Journal, record: int | str) -> Iterator[FieldKnown]:
     if state is None:
         return
     called = _field_names(journal)
+    events = digests_of(journal, [each.number for each in state.fields.values() if each.number])
     for address, each in sorted(state.fields.items(), key=lambda item: called.get(item[0], item[0])):
-        yield FieldKnown(called.get(address, address), each.sent, _moment(each.time), _source(each))
+        yield FieldKnown(
+            called.get(address, address), each.sent, _moment(each.time), events.get(each.number), _source(each)
+        )
     for contacts, forms in sorted(state.added.items()):
-        yield FieldKnown(contacts, forms, None, "event")
+        yield FieldKnown(contacts, forms, None, None, "event")
 
 
 def _field_names(journal: Journal) -> Mapping[str, str]:

@@ -47,6 +47,8 @@ def test_a_user_has_a_record_names_and_fields_with_the_times_of_their_events(tmp
     fields = {field["field"]: field for field in known["fields"]}
     assert (fields["City"]["value"], fields["City"]["time"]) == ("Cork", "2024-03-01T12:00:04Z")
     assert fields["Role"]["value"] == "CTO"
+    event = asked(scene, fields["City"]["event"], "--json").json["event"]
+    assert (event["outcome"], event["waiting"]) == ("delivered", False)
     shown = asked(scene, "--user", "u1").out
     assert "City" in shown and "old is another name of u1 since 2024-03-01T12:00:09Z" in shown
 

@@ -55,6 +55,13 @@ def last_outcome(journal: Journal, digest: bytes) -> tuple[Outcome, int, bool] |
     return None if row is None else (OUTCOMES[row[0]], int(row[1]), waits)
 
 
+def digests_of(journal: Journal, numbers: Iterable[int]) -> dict[int, str]:
+    """The digests of events in hexadecimal, by the numbers under which the journal first read them."""
+    marks = ",".join(str(int(number)) for number in sorted(set(numbers)))
+    rows = journal.connection.execute(f"SELECT number, digest FROM events WHERE number IN ({marks})")  # noqa: S608 - numbers alone
+    return {number: digest.hex() for number, digest in rows}
+
+
 def forget_runs(path: Path, numbers: Iterable[int]) -> None:
     """Forgets summaries, counts and examples of these runs. Lock the journal first. Never name the newest run.
 
