@@ -399,15 +399,15 @@ def _time(wire: Wire, now: int, own: Own | None) -> tuple[int | None, bool, tupl
 
 
 def _apply_defaults(defaults: Defaults, wire: Wire) -> None:
-    if wire.received_at is None:
+    if unsaid(wire.received_at):
         wire.received_at = defaults.received_at
-    if wire.integrations is None:
+    if unsaid(wire.integrations):
         wire.integrations = defaults.integrations
     if defaults.context is None:
         return
     if (shared := _context(defaults.context)) is None:
         return
-    if wire.context is None:
+    if unsaid(wire.context):
         wire.context = shared
         return
     for name in Context.__struct_fields__:

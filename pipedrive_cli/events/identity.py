@@ -50,7 +50,10 @@ def content_of(event: Event) -> int:
         event.traits,
         event.properties,
     )
-    return crc32(_encode_said(said)) or 1
+    try:
+        return crc32(_encode_said(said)) or 1
+    except (OverflowError, UnicodeEncodeError):  # a number of more than 64 bits, half a surrogate pair
+        return crc32(repr(said).encode("utf-8", "backslashreplace")) or 1
 
 
 def hashed_identity(raw: bytes) -> str:

@@ -345,9 +345,14 @@ class Journal(SeenRows):
         return None if row is None else _decode_state(row[0])
 
     def save_record(self, kind: Kind, record: int | str, keys: Iterable[str], state: RecordState) -> None:
-        """Remembers a record's state and that all `keys` name it."""
+        """Remembers a record's state and that all `keys` name it.
+
+        A former id that names another record is not taken from that: its alias may have failed, and be tried again.
+        """
         self._db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (kind, record, _encode(state)))
-        self._db.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", [(kind, key, record) for key in keys])
+        for key in keys:
+            how = "REPLACE" if state.key in {None, key} else "IGNORE"
+            self._db.execute(f"INSERT OR {how} INTO names VALUES (?, ?, ?)", (kind, key, record))  # noqa: S608 - two words
 
     def note_created(self, run: int, kind: Kind, record: int | str, key: str | None) -> None:
         """For `runs show --records`."""
