@@ -141,7 +141,7 @@ class AccountKnowledge:
 
     async def _kept(self, name: str, kind: Kind | None) -> Kept:
         kept = self.journal.fact(name, Kept) if self.journal is not None else None
-        if kept is not None and 0 <= self.now - kept.at < DAY:
+        if kept is not None and abs(self.now - kept.at) < DAY:
             self._from_journal.add(name)
             return kept
         if kind is not None:
