@@ -284,24 +284,22 @@ def delete(kind: Kind, id: int | str) -> Call:  # noqa: A002  as above
     return Call(FACTS[kind].delete, id)
 
 
-def list_others(what: str, since: datetime, cursor: str | None = None, start: int = 0) -> Call:
-    """One page of `deals`, `activities` or `notes` that were made or changed since a moment."""
+def list_others(what: str, since: datetime, place: str | int | None = None) -> Call:
+    """One page of `deals`, `activities` or `notes` that were made or changed since a moment; notes have a start."""
     query = {"limit": str(MAX_PAGE), "updated_since": whole_seconds(since)}
-    if what == "notes":
-        query["start"] = str(start)
-    elif cursor is not None:
-        query["cursor"] = cursor
+    if place is not None:
+        query["start" if what == "notes" else "cursor"] = str(place)
     return Call(OTHERS[what], query=query)
 
 
 def list_leads(
-    start: int = 0, archived: bool = False, *, newest_first: bool = False, person: int | None = None
+    start: int | None = 0, archived: bool = False, *, newest_first: bool = False, person: int | None = None
 ) -> Call:
     """One page of leads that are archived, or of those that are not; `next_start` gives the next page.
 
     `person`: of this person alone.
     """
-    query = {"limit": str(MAX_PAGE), "start": str(start)}
+    query = {"limit": str(MAX_PAGE), "start": str(start or 0)}
     if newest_first:
         query["sort"] = "add_time DESC"
     if person is not None:

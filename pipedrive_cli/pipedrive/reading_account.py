@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field, Label, Option, User
-from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import id_of
-from pipedrive_cli.pipedrive.catalog import MAX_PAGE, Call, currencies, lead_labels, list_fields, me, users
-from pipedrive_cli.pipedrive.pages import Pages
-
-Send: TypeAlias = Callable[[Call], Awaitable[Answer]]
+from pipedrive_cli.pipedrive.catalog import currencies, lead_labels, list_fields, me, users
+from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
 
 
 async def read_me(send: Send) -> Account:
@@ -46,24 +43,10 @@ async def read_fields(send: Send, kind: Kind) -> tuple[Field, ...]:
     Raises StopRun where the list does not move on, or may go on behind a full page that does not say so.
     """
     fields: dict[str, Field] = {}
-    pages, cursor = Pages(), None
-    while True:
-        call = list_fields(kind, cursor)
-        answer = await send(call)
-        if not answer.names_next and len(answer.rows or ()) >= MAX_PAGE:
-            answer = await send(call)  # it may have lost that on its way
-        found = [_field(item) for item in answer.rows or () if _text(item.get("field_code"))]
+    async for rows in read_pages(send, lambda cursor: list_fields(kind, cursor)):
+        found = [_field(item) for item in rows if _text(item.get("field_code"))]
         fields |= {field.key: field for field in found}
-        cursor = answer.next_cursor
-        cut = not answer.names_next and len(answer.rows or ()) >= MAX_PAGE
-        if cut or pages.stuck(cursor, (field.key for field in found)):
-            raise StopRun(
-                f"Pipedrive's list of fields cannot be read to its end: {call.label} does not move on",
-                code="look_up_failed",
-                hint="run again later to continue; nothing was guessed",
-            )
-        if cursor is None:
-            return tuple(fields.values())
+    return tuple(fields.values())
 
 
 async def read_currencies(send: Send) -> frozenset[str]:

@@ -17,7 +17,8 @@ from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.errors import ConfigProblem, ConfigProblems
 from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account, Field, Label, User
-from pipedrive_cli.pipedrive.reading_account import Send, read_currencies, read_fields, read_lead_labels, read_users
+from pipedrive_cli.pipedrive.reading_account import read_currencies, read_fields, read_lead_labels, read_users
+from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.run.journal_file import default_path
 from pipedrive_cli.transform.fitting import lines_of, read_only, resolve_fields
 from pipedrive_cli.transform.pins import Pins, moved, pins

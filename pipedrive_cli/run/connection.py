@@ -25,7 +25,8 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, Call
 from pipedrive_cli.pipedrive.client import Client
-from pipedrive_cli.pipedrive.reading_account import Send, read_me
+from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.run.embedded import ADDRESS, embedded_sandbox
 from pipedrive_cli.run.journal_file import state_folder
 from pipedrive_cli.secret import Secret

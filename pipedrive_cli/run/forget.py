@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,7 @@ from pipedrive_cli.events.people import people_in
 from pipedrive_cli.model import JsonObject, Kind
 from pipedrive_cli.pipedrive.catalog import DEALS_OF_PERSON, Call, delete, find_exact, get, list_leads, listing
 from pipedrive_cli.pipedrive.contacts import email_form
-from pipedrive_cli.pipedrive.reading_account import Send
+from pipedrive_cli.pipedrive.reading_lists import Row, Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import connected, unreachable, whose_key
 from pipedrive_cli.run.journal_file import default_path, locked
@@ -243,14 +244,8 @@ class _Search:
         over = max(each.sent_at + (each.patience or LONGEST_PATIENCE) for each in left) + self.settle
         await asyncio.sleep(max(0.0, min(over - time.time(), LONGEST_PATIENCE + self.settle)))
         since = datetime.fromtimestamp(min(each.sent_at for each in left), UTC) - SKEW
-        cursor: str | None = None
-        while True:
-            answer = await self.send(listing("persons", cursor, updated_since=since))
-            for row in answer.data if isinstance(answer.data, list) else ():
-                if isinstance(row, Mapping) and self._id_of(row) in people.ids:
-                    people.persons.add(int(row["id"]))
-            if (cursor := answer.next_cursor) is None:
-                return
+        async for rows in read_pages(self.send, lambda cursor: listing("persons", cursor, updated_since=since)):
+            people.persons.update(int(row["id"]) for row in rows if self._id_of(row) in people.ids)
 
     async def _by_id(self, people: PeopleKnown, name: str) -> None:
         self._searched.add(name)
@@ -277,15 +272,8 @@ class _Search:
         elif bearers - people.persons:
             people.shared.add(email)
 
-    async def _hits(self, call: Callable[[str | None], Call]) -> list[JsonObject]:
-        hits: list[JsonObject] = []
-        cursor: str | None = None
-        while True:
-            answer = await self.send(call(cursor))
-            items = answer.data.get("items") if isinstance(answer.data, Mapping) else None
-            hits += [each["item"] for each in items or () if isinstance(each, Mapping) and "item" in each]
-            if (cursor := answer.next_cursor) is None:
-                return hits
+    async def _hits(self, call: Callable[[str | None], Call]) -> list[Row]:
+        return [hit async for hits in read_pages(self.send, call) for hit in hits]
 
     async def _person(self, person: int) -> JsonObject | None:
         """A person as Pipedrive shows it, with the number of its deals; None where it is gone."""
@@ -316,11 +304,10 @@ class _Search:
     async def _read_leads(self, people: PeopleKnown, person: int) -> None:
         """The leads of a person: those that this tool made are deleted with it."""
         for archived in (False, True):
-            start: int | None = 0
-            while start is not None:
-                answer = await self.send(list_leads(start, archived, person=person))
-                for row in answer.data if isinstance(answer.data, list) else ():
-                    if not isinstance(row, Mapping) or row.get("person_id") != person:
+            of_person = partial(list_leads, archived=archived, person=person)
+            async for rows in read_pages(self.send, of_person):
+                for row in rows:
+                    if row.get("person_id") != person:
                         continue
                     lead = str(row["id"])
                     if row.get("origin_id") or self.journal.keys_of("leads", lead):
@@ -329,7 +316,6 @@ class _Search:
                     else:
                         why = "it was not made by this tool: delete it in Pipedrive if it is to go"
                         self.found.kept.append(RecordLeft("leads", lead, "not_ours", why))
-                start = answer.next_start
 
     def _id_of(self, row: JsonObject) -> str | None:
         """The user id that a person bears."""

@@ -13,7 +13,7 @@ from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.bodies import rows_of, values_of
 from pipedrive_cli.pipedrive.catalog import listing
-from pipedrive_cli.pipedrive.reading_account import Send
+from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import ProblemGroup, problem_group
 from pipedrive_cli.transform.targets import ID_FIELDS, FieldTarget, resolve_field

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.brakes import BrakeCounter, Done
@@ -24,17 +27,15 @@ from pipedrive_cli.delivery.journal.befores import (
     forget_aliases,
     forget_before,
     forget_outcomes,
-    give_state,
-    later_runs,
+    later_befores,
     replace_before,
 )
 from pipedrive_cli.delivery.retry import Doubt
 from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back, undo_creation, undo_update
-from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
 from pipedrive_cli.pipedrive.bodies import body_back, id_of, values_of
 from pipedrive_cli.pipedrive.catalog import delete, get, list_leads, list_others, listing, update
-from pipedrive_cli.pipedrive.reading_account import Send
+from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.settings import delivery_settings
 from pipedrive_cli.transform.transform import compile_mapping
@@ -136,26 +137,22 @@ class Undoing:
         if undone.delete:
             self.journal.forget_record(undone.kind, undone.id)
         elif before is not None:
-            for later in later_runs(self.journal, self.run, undone.kind, undone.id):
-                self._hand_on(later, undone)
-                break
+            self._hand_on(undone)
             state = self.journal.state(undone.kind, undone.id)
             given = state_given_back(state, before.state, (*undone.body, *undone.settled))
-            give_state(self.journal, undone.kind, undone.id, given, self.journal.keys_of(undone.kind, undone.id))
+            if given is None:
+                self.journal.forget_record(undone.kind, undone.id)
+            else:
+                self.journal.save_record(undone.kind, undone.id, (), given)
         forget_before(self.journal, self.run, undone.kind, undone.id)
 
-    def _hand_on(self, later: int, undone: Undone) -> None:
-        then = before_of(self.journal, later, undone.kind, undone.id)
-        if then is None or not undone.handed_on:
-            return
-        values = {**then.values, **undone.handed_on}
-        replace_before(
-            self.journal,
-            later,
-            Before(
-                then.kind, then.id, then.state, values, tuple(a for a in then.unknown if a not in values), then.merged
-            ),
-        )
+    def _hand_on(self, undone: Undone) -> None:
+        """Each value before goes to the next run that has replaced this run's."""
+        waiting = dict(undone.handed_on)
+        for number, then in later_befores(self.journal, self.run, undone.kind, undone.id):
+            given = {address: waiting.pop(address) for address in then.values if address in waiting}
+            if given:
+                replace_before(self.journal, number, msgspec.structs.replace(then, values={**then.values, **given}))
 
     # -- what is there
 
@@ -170,7 +167,7 @@ class Undoing:
             self.journal.state(kind, record),
             self._settings.rules,
             changed=updated is None or updated > self.ended + SKEW,
-            later=bool(later_runs(self.journal, self.run, kind, record)),
+            later=bool(later_befores(self.journal, self.run, kind, record)),
             hangs=hangs,
         )
 
@@ -182,10 +179,9 @@ class Undoing:
             undone.kept.append(KeptRecord(before.kind, before.id, "merged"))
             return undone
         later: dict[str, bool] = {}
-        for number in later_runs(self.journal, self.run, before.kind, before.id):
-            then = before_of(self.journal, number, before.kind, before.id)
-            for address in (*then.values, *then.unknown) if then is not None else ():
-                later.setdefault(address, then is not None and address in then.values)
+        for _, then in later_befores(self.journal, self.run, before.kind, before.id):
+            for address in (*then.values, *then.unknown):
+                later.setdefault(address, address in then.values)
         return undo_update(
             before.kind, before.id, shown, state, before.values, before.unknown, self._settings.rules, later=later
         )
@@ -204,13 +200,11 @@ class Undoing:
     async def _leads(self, wanted: set[int | str]) -> dict[int | str, Values]:
         """The leads, newest first, down to the run's beginning; those that are not listed are read one by one."""
         found: dict[int | str, Values] = {}
-        start: int | None = 0
-        while start is not None:
-            answer = await self.send(list_leads(start, newest_first=True))
-            rows = answer.rows or []
+        async for rows in read_pages(self.send, partial(list_leads, newest_first=True)):
             self._take("leads", rows, found)
             oldest = _moment(rows[-1].get("add_time")) if rows else None
-            start = None if oldest is None or oldest < self.began - SKEW else answer.next_start
+            if oldest is None or oldest < self.began - SKEW:
+                break
         for record in wanted - found.keys():
             with contextlib.suppress(Refusal):  # it is gone
                 answer = await self.send(get("leads", record))
@@ -229,27 +223,16 @@ class Undoing:
     async def _look_at_others(self) -> None:
         """What people have hung on records since the run began: listed, not asked for one by one."""
         for what in OTHERS:
-            async for row in self._others(what):
-                self._deals = self._deals or what == "deals"
+            async for rows in read_pages(self.send, partial(list_others, what, self.began - SKEW)):
+                self._deals = self._deals or (what == "deals" and bool(rows))
                 for link, kind in _LINKS.items():
-                    linked = row.get(link)
-                    linked = linked.get("value") if isinstance(linked, Mapping) else linked
-                    if isinstance(linked, int | str):
-                        self._hangs[kind].add(linked)
+                    self._hangs[kind].update(linked for row in rows if (linked := _linked(row.get(link))) is not None)
 
-    async def _others(self, what: str) -> AsyncIterator[Mapping[str, object]]:
-        cursor, start = None, 0
-        while True:
-            answer = await self.send(list_others(what, self.began - SKEW, cursor, start))
-            for row in answer.rows or ():
-                yield row
-            following = answer.next_start if what == "notes" else None
-            next_cursor = None if what == "notes" else answer.next_cursor
-            if following is None and next_cursor is None:
-                return
-            if (next_cursor is not None and next_cursor == cursor) or (following is not None and following <= start):
-                raise StopRun(f"the list of {what} does not move on", code="look_up_failed", hint="run it again later")
-            cursor, start = next_cursor, following or 0
+
+def _linked(value: object) -> int | str | None:
+    """The id of a linked record; v1 shows some as an object."""
+    shown = value.get("value") if isinstance(value, Mapping) else value
+    return shown if isinstance(shown, int | str) else None
 
 
 def _moment(text: object) -> datetime | None:

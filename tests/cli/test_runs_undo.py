@@ -156,6 +156,19 @@ def test_undoing_hands_its_values_on_to_a_later_run(scene: Scene) -> None:
     assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "first"
 
 
+def test_values_are_handed_on_to_the_run_that_replaced_them(scene: Scene) -> None:
+    """A run between that wrote another field of the record has nothing to do with it."""
+    scene.run([identify("u1", 1, name="Ada", role="first")])
+    middle = scene.run([identify("u1", 5, role="middle")]).run
+    between = scene.run([identify("u1", 7, city="Cork")]).run
+    last = scene.run([identify("u1", 9, role="last")]).run
+    undone(scene, middle)
+    assert undone(scene, between)["kept"] == []
+    undone(scene, last)
+    custom = scene.contents()["persons"][0]["custom_fields"]
+    assert custom["Role"] == "first" and custom.get("City") is None
+
+
 def test_only_the_kinds_that_are_named_are_undone(scene: Scene) -> None:
     """Wrong leads, right persons."""
     run = scene.run(EVENTS).run

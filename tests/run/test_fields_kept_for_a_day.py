@@ -11,7 +11,8 @@ from pipedrive_cli.config.model import Fields, Leads
 from pipedrive_cli.delivery.retry import KindStops
 from pipedrive_cli.model import Kind, PipedriveCode
 from pipedrive_cli.pipedrive.account import Field
-from pipedrive_cli.pipedrive.reading_account import Send, read_fields
+from pipedrive_cli.pipedrive.reading_account import read_fields
+from pipedrive_cli.pipedrive.reading_lists import Send
 from tests.harness import CONFIG, Scene, group, identify, outcomes, track
 
 PERSON_FIELDS, LABELS = "GET /api/v2/personFields", "GET /api/v1/leadLabels"

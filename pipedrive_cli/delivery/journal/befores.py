@@ -6,7 +6,6 @@ what is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -72,10 +71,11 @@ def befores(journal: Journal, run: int) -> list[Before]:
     return [msgspec.msgpack.decode(row[0], type=Before) for row in rows]
 
 
-def later_runs(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> list[int]:
-    """The later runs that have written the same record, the next one first."""
-    query = "SELECT run FROM befores WHERE run > ? AND kind = ? AND id = ? ORDER BY run"
-    return [int(row[0]) for row in journal.connection.execute(query, (run, kind, record))]
+def later_befores(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> list[tuple[int, Before]]:
+    """What later runs have replaced in the same record, by the run's number, the next one first."""
+    query = "SELECT run, packed FROM befores WHERE run > ? AND kind = ? AND id = ? ORDER BY run"
+    rows = journal.connection.execute(query, (run, kind, record))
+    return [(int(number), msgspec.msgpack.decode(packed, type=Before)) for number, packed in rows]
 
 
 def replace_before(journal: Journal, run: int, before: Before) -> None:
@@ -106,13 +106,3 @@ def forget_aliases(journal: Journal, run: int) -> None:
     found = journal.connection.execute("SELECT previous FROM aliases WHERE run = ?", (run,)).fetchall()
     rows = [(previous,) for (previous,) in found if previous not in joined]
     journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", rows)
-
-
-def give_state(
-    journal: Journal, kind: Kind, record: RecordNumber, state: RecordState | None, keys: Sequence[str]
-) -> None:
-    """Puts back what the journal knew of a record. `state` None: forgets it, and that `keys` name it."""
-    if state is None:
-        journal.forget_record(kind, record)
-        return
-    journal.save_record(kind, record, keys, state)
