@@ -6,6 +6,10 @@ that what was looked up serves the run.
 
 from __future__ import annotations
 
+import copy
+
+import msgspec
+
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
@@ -29,7 +33,8 @@ async def stop_before(
         desk,
         desk.run_log,
         backlog,
-        courier.settings,
+        # Nothing is refused on paper, and that says nothing about Pipedrive.
+        msgspec.structs.replace(courier.settings, refused_fields=copy.deepcopy(courier.settings.refused_fields)),
         input_over=courier.input_over,
         input_cut=courier.input_cut,
         kinds_stopped=dict(courier.kinds_stopped),

@@ -166,6 +166,14 @@ def test_a_field_that_only_refusals_tell_of_is_learnt(tmp_path: Path, same: bool
     assert problems["field_refused"].count == 50
 
 
+def test_a_field_is_learnt_under_a_brake_too(tmp_path: Path) -> None:
+    """The window on paper is refused nothing: that says nothing about Pipedrive."""
+    scene = Scene(tmp_path, options(tells_writable=False), config=with_delivery(concurrency=1))
+    scene.sandbox.lock_field("persons", scene.key("persons", "Role"))
+    events = [identify(f"u{n}", name=f"N{n}", role=f"r{n}") for n in range(30)]
+    assert outcomes(scene.run(events, brakes={"created": 1_000})) == {"rejected": 10, "delivered": 20}
+
+
 def test_a_field_that_takes_some_values_is_never_given_up(tmp_path: Path) -> None:
     """However many bad ones follow each other, a good one is written."""
     scene = Scene(tmp_path, config=with_delivery(concurrency=1))
