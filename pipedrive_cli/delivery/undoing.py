@@ -119,19 +119,20 @@ def state_given_back(state: RecordState | None, before: RecordState | None, give
     """What the journal knows of a record once `given` addresses hold again what they held before the run."""
     if state is None:
         return before
+    known = RecordState() if before is None else before
     fields: dict[str, FieldState] = dict(state.fields)
     for address in given:
         fields.pop(address, None)
-        if before is not None and address in before.fields:
-            fields[address] = before.fields[address]
-    contacts = [name for name in ("emails", "phones") if name in given]
-    added = {name: forms for name, forms in state.added.items() if name not in contacts}
-    if before is not None:
-        added.update({name: before.added[name] for name in contacts if name in before.added})
-    inputs = state.inputs if "name" not in given else ({} if before is None else before.inputs)
+        if address in known.fields:
+            fields[address] = known.fields[address]
+    added = {name: forms for name, forms in state.added.items() if name not in given}
+    added |= {name: forms for name, forms in known.added.items() if name in given}
+    contacts = {name: items for name, items in state.contacts.items() if name not in given}
+    contacts |= {name: items for name, items in known.contacts.items() if name in given}
+    inputs = state.inputs if "name" not in given else known.inputs
     if before is None and not fields:
         return None
-    return msgspec.structs.replace(state, fields=fields, added=added, inputs=inputs)
+    return msgspec.structs.replace(state, fields=fields, added=added, contacts=contacts, inputs=inputs)
 
 
 def _all_ours(kind: Kind, shown: Values, state: RecordState, rules: PrecedenceRules) -> bool:

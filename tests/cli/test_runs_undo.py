@@ -74,6 +74,17 @@ def test_what_a_run_replaced_comes_back_blanks_and_emails_too(scene: Scene) -> N
     assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "CEO"
 
 
+def test_a_record_that_is_made_anew_gets_no_email_of_an_undone_run(scene: Scene) -> None:
+    """What was taken back is not known as the record's own any more."""
+    scene.run([identify("u1", 1, name="Ada", email="ada@example.com")])
+    run = scene.run([identify("u1", 5, email="new@example.com")]).run
+    undone(scene, run)
+    scene.sandbox.delete_record("persons", scene.sandbox.contents(ids=True)["persons"][0]["id"])
+    scene.run([identify("u1", 9, role="CEO")])
+    (person,) = scene.contents()["persons"]
+    assert [email["value"] for email in person["emails"]] == ["ada@example.com"]
+
+
 def test_the_links_of_an_undone_run_are_gone_and_those_of_merges_stay(scene: Scene) -> None:
     """An alias is read again as it was the first time; two persons that were merged stay one."""
     unknown = [identify("u1", 1, name="Ada"), alias("nobody", "u1", 2)]
