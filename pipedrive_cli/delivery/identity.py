@@ -38,7 +38,7 @@ from pipedrive_cli.delivery.effects import (
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.organizations import adopt_by_name, ambiguous
 from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted, skip_visitors
-from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, blank, merged_state, under_former_id
+from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
@@ -116,20 +116,19 @@ class Resolution:
                 value=str(named),
                 outcome=Outcome.REJECTED,
             )
-        address = self.settings.key_address.get(self.job.kind)
-        bears = None if address is None else values.get(address)
+        bears = borne_key(self.job.kind, values, self.settings)
         key = self.job.key
-        if key is not None and not blank(bears) and str(bears) not in {key, *self.job.keys}:
+        if key is not None and bears is not None and bears not in {key, *self.job.keys}:
             return _conflict(f"record {named} bears the id {bears}, not {key}")
-        if named in self.job.contested and blank(bears):
+        if named in self.job.contested and bears is None:
             return _conflict(f"the input names record {named} by another id than {key}, too")
         if key is not None and bears != key and (other := (yield from self._bearer(key))) not in {None, named}:
             return _conflict(f"{key} is record {other}, not {named}")
         if key is not None:
             self.found[key] = named
         self.values[named] = (values, snapshot.age if snapshot.shown else 0.0)
-        if not blank(bears) and key is None:
-            self.job.key = str(bears)
+        if bears is not None and key is None:
+            self.job.key = bears
         return None
 
     def _bearer(self, key: str) -> SubPlan[int | None]:
@@ -326,10 +325,8 @@ class Resolution:
             return Target(None, RecordState(), unsaved_aliases=self.unsaved)
         state = yield from self._state(record)
         values, age = self.values.get(record, (None, 0.0))
-        address = self.settings.key_address.get(self.job.kind)
-        if values is not None and address is not None:
-            borne = values.get(address)
-            state = with_key(state, None if borne is None else str(borne))
+        if values is not None and self.settings.key_address.get(self.job.kind) is not None:
+            state = with_key(state, borne_key(self.job.kind, values, self.settings))
         elif state.key is None and not self.unsaved:
             state = with_key(state, self.job.key)  # it was found by its key
         return Target(

@@ -22,6 +22,7 @@ from pipedrive_cli.delivery.effects import (
     DeliverySettings,
     Fetch,
     Plan,
+    RecordId,
     Refusal,
     ResolveLink,
     SubPlan,
@@ -53,7 +54,7 @@ from pipedrive_cli.delivery.outcomes import (
     reject_all,
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import blank, is_placeholder_price
+from pipedrive_cli.delivery.precedence import is_placeholder_price
 from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
@@ -97,7 +98,8 @@ def upsert(
                 job, target, difference, None, "unchanged", changes, refused, _all_told(attempt, difference, settings)
             )
             return target.id
-        if target.id is not None:
+        if target.id is not None and target.id != attempt.twins_of:
+            attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
         replaced = overwritten(target, difference, job.kind, settings)
         gone = tell_overwritten(replaced, target.values, difference, settings)
@@ -131,6 +133,7 @@ class _Attempt:
         self.left_out = LeftOut(kind, settings, self.refused, self.complaints)
         self.left_out.begin(changes)
         self.organization: RecordName | int | None = None  # the one that is linked to, as its event names it
+        self.twins_of: RecordId | None = None  # the record whose twins were looked for
         self.gone = False  # the record was found to be gone once
         self.mended = False  # `mend` has changed something
         self.doubted = False  # the organization was looked at again, after a refusal
@@ -245,7 +248,9 @@ def _read(
     values = yield Fetch(job.kind, target.id, mapped=True)
     if values is None:
         return (yield from handle_deleted(job, target, changes, settings))
-    note_values(target, values, settings.key_address.get(job.kind))
+    target.values, target.age = values, 0.0
+    if settings.key_address.get(job.kind) is not None:
+        target.state = with_key(target.state, borne_key(job.kind, values, settings))
     return True
 
 
@@ -463,11 +468,3 @@ def _write_one_by_one(job: Job, target: Target, changes: Sequence[PendingChange]
     elif aside:
         yield reject_all(job, target, (), "depends_on", "every event of the previous id was rejected")
     return target.id
-
-
-def note_values(target: Target, values: Values, key_address: str | None) -> None:
-    """Notes what the record has just shown: its values, and the record key that it bears."""
-    target.values, target.age = values, 0.0
-    if key_address is not None:
-        borne = values.get(key_address)
-        target.state = with_key(target.state, None if blank(borne) else str(borne))

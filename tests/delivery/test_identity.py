@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from pipedrive_cli.delivery.effects import Refusal, Write
+from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.model import Outcome
 
 from .pretend import PLAN, ROLE, USER, Pretend, identify, terms
@@ -153,3 +156,26 @@ def test_two_emails_of_two_people_adopt_neither() -> None:
     world.put("persons", 8, emails=["b@x"])
     world.run(identify("e1", "a", 1, emails=["a@x", "b@x"]))
     assert len(world.records["persons"]) == 3
+
+
+def test_twins_are_told_of_once_however_often_the_write_is_refused() -> None:
+    """Each refusal costs the value that it names, and no second search."""
+
+    def refuse(write: Write) -> Refusal | None:
+        return next((Refusal("refused_value", "no", (a,)) for a in (ROLE, PLAN) if a in write.fields), None)
+
+    world = Pretend(refuse=refuse)
+    world.put("persons", 5, **{USER: "u1"})
+    world.put("persons", 6, emails=["t@x.org"])
+    world.run(identify("e1", "u1", 10, emails=["t@x.org"], role="x", plan="y"))
+    assert world.complaints["e1"].count("twin_by_email") == 1
+    assert world.emails(world.records["persons"][5]) == ["t@x.org"]
+
+
+def test_a_user_id_that_somebody_emptied_is_none() -> None:
+    """Pipedrive shows an emptied text as ""."""
+    world = Pretend()
+    world.put("persons", 7, **{USER: ""})
+    world.run(identify("e1", None, 1, pipedrive_id=7, role="r"))
+    (state,) = world.states.values()
+    assert msgspec.msgpack.decode(state, type=RecordState).key is None
