@@ -140,7 +140,6 @@ class Directory:
                 found += seen[:1]
                 unknown += () if seen else (key,)
         progress.waiting, progress.ahead = len(unknown), ReadAhead(partial(self._ids_of, kind, keys, ids))
-        progress.named = frozenset(ids)
         unread = progress.unread(found, ids)
         if not unknown and not unread:
             return

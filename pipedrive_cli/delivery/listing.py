@@ -91,7 +91,6 @@ class Progress:
     fresh_at: float | None = None  # loop seconds at which all that was listed was true
     ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tuple))
     waiting: int = 0  # unknown keys of this window that are not located yet
-    named: frozenset[int] = frozenset()  # records of this window that its events name by Pipedrive's id
     listed: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of the page that listed it
     read: dict[int, float] = field(default_factory=dict)  # id -> loop seconds of its own reading
     pages: Pages = field(default_factory=Pages)
@@ -168,7 +167,6 @@ class Progress:
         if not listed.complete:
             listed.credit = self.listing.credit  # it may have grown while the page was under way
         self.listing = listed
-        self.note_read(self.named.intersection(ids), at)
         # Only these are certainly there: what earlier runs have seen may be deleted, though the journal has it.
         self.listed.update(dict.fromkeys(ids, at))
         if listed.complete:

@@ -134,7 +134,9 @@ class RunLog:
         ended = outcome.value if outcome is not None else ""
         if outcome is not Outcome.SKIPPED:
             self.live_figures.problems[complaint.code] += 1
-        cause = cause_of(complaint.code, complaint.field, None if event is None else event.place.file, complaint.value)
+        # The place is on the disk: it is read where it counts.
+        file = event.place.file if event is not None and complaint.code in FILE_PROBLEMS else None
+        cause = cause_of(complaint.code, complaint.field, file, complaint.value)
         if complaint.code in FILE_PROBLEMS:
             self._files += 1
             cause = cause if self._files <= FILES_NAMED else None

@@ -8,6 +8,7 @@ trouble ends the plan from outside, and its open changes with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -85,9 +86,13 @@ def upsert(
         organization = candidates.fields.get("organization")
         if organization is not None:
             yield from _resolve_link(job, candidates, refused, complaints)
-        if target.id is not None and not (yield from _look(job, target, changes, candidates, settings, attempt)):
-            return None
-        difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
+        if target.id is None:
+            difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
+        else:
+            decided = yield from _decide(job, target, changes, candidates, settings, attempt)
+            if decided is None:
+                return None
+            difference = decided
         if target.id is None and (yield from _end_missing(job, target, changes, difference, settings, complaints)):
             return None
         if "organization" in difference.body:
@@ -206,52 +211,48 @@ def _check_organization(
     return difference
 
 
-def _look(
+def _decide(
     job: Job,
     target: Target,
     changes: Sequence[PendingChange],
     candidates: Candidates,
     settings: DeliverySettings,
     attempt: _Attempt,
-) -> SubPlan[bool]:
-    """Reads the record where that decides, and sees to it that it is the right one. False: the changes have ended."""
-    if not (yield from _read(job, target, changes, candidates, settings, attempt.left_out.dropped)):
-        return False
-    return (yield from follow_key(job, target, changes, settings, attempt.complaints))
-
-
-def _read(
-    job: Job,
-    target: Target,
-    changes: Sequence[PendingChange],
-    candidates: Candidates,
-    settings: DeliverySettings,
-    dropped: set[str],
-) -> SubPlan[bool]:
-    """Reads the record where its present values decide. False: it is gone, and is not to be created again.
+) -> SubPlan[Difference | None]:
+    """What to write, from the record as it is; reads it where that decides. None: the changes have ended.
 
     One that was not seen in this run is always read before it is written: somebody may have given it to another user.
     """
     assert target.id is not None  # noqa: S101 - only a record that is there can be read
+    compute = partial(_difference_of, job, target, changes, candidates, settings, attempt.left_out.dropped)
     look = needs_look(job.kind, target.state, candidates, settings.rules, _known_as(job))
+    seen = None if look and target.values is None else compute()
+    record = target.id
+    if seen is None or _is_to_be_read(target, seen, settings, look=look):
+        seen = None
+        values = yield Fetch(job.kind, record, mapped=True)
+        if values is None:
+            if not (yield from handle_deleted(job, target, changes, settings)):
+                return None
+        else:
+            target.values, target.age = values, 0.0
+            if settings.key_address.get(job.kind) is not None:
+                target.state = with_key(target.state, borne_key(job.kind, values, settings))
+    if not (yield from follow_key(job, target, changes, settings, attempt.complaints)):
+        return None
+    return compute() if seen is None or target.id != record else seen
+
+
+def _is_to_be_read(target: Target, difference: Difference, settings: DeliverySettings, *, look: bool) -> bool:
+    """Whether the record must be read before this is written.
+
+    A listing's values are good enough to see that nothing is to be written, however long a run takes.
+    """
     if target.values is None:
-        if not look and not _difference_of(job, target, changes, candidates, settings, dropped).body:
-            return True
-    elif not look:
-        return True
-    else:
-        # A listing's values are good enough to see that nothing is to be written, however long a run takes.
-        old = target.age > settings.look_after
-        body = _difference_of(job, target, changes, candidates, settings, dropped).body if old else ()
-        if not any(address in REPLACED_WHOLE or address.startswith("prices.") for address in body):
-            return True
-    values = yield Fetch(job.kind, target.id, mapped=True)
-    if values is None:
-        return (yield from handle_deleted(job, target, changes, settings))
-    target.values, target.age = values, 0.0
-    if settings.key_address.get(job.kind) is not None:
-        target.state = with_key(target.state, borne_key(job.kind, values, settings))
-    return True
+        return bool(difference.body)
+    if not look or target.age <= settings.look_after:
+        return False
+    return any(address in REPLACED_WHOLE or address.startswith("prices.") for address in difference.body)
 
 
 def _difference_of(
