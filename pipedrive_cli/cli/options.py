@@ -11,8 +11,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipedrive_cli.cli.endings import error_of
-
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
 nothing was sent; 3 the key was refused; 4 stopped early, run again; 5 another run is under way; 130 or 143 interrupted,
@@ -153,13 +151,6 @@ class PlainCommand(TyperCommand):
 
     Typer writes `{SOURCE...}...` and `<list[str]>`; older versions of it do neither.
     """
-
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command. A signal that it does not handle becomes an error, before Typer makes less of it."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            raise error_of(interrupt) or interrupt from interrupt
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]

@@ -323,6 +323,8 @@ def _lives(process: Path) -> bool:
 
 MOMENTS = {
     "while it is loaded": None,
+    "while the commands are read": "typer.core.TyperGroup.make_context",
+    "while a command's options are read": "typer.core.TyperCommand.make_context",
     "while the config is read": "pipedrive_cli.cli.{module}.load",
     "while events are decoded": "pipedrive_cli.run.intake.Intake._add_entries",
     "while sources are resolved": "pipedrive_cli.{sources}.resolve_sources",
