@@ -2,22 +2,19 @@
 
 # No `from __future__ import annotations`: Typer would evaluate each one at every start, for every command.
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from pipedrive_cli import __version__
 from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options
-from pipedrive_cli.cli.endings import error_of
 from pipedrive_cli.cli.options import (
     PLANS,
     RUN_CODES,
     AsJson,
+    Commands,
     ConfigFile,
     Deadline,
     Limit,
@@ -54,49 +51,6 @@ from pipedrive_cli.cli.options import (
     epilog,
 )
 from pipedrive_cli.report.safe_stdout import put
-
-ORDER = [
-    "init",
-    "check",
-    "preview",
-    "rehearse",
-    "replay",
-    "retry",
-    "test",
-    "runs",
-    "forget",
-    "fields",
-    "sandbox",
-    "schema",
-]
-
-
-class Commands(TyperGroup):
-    """All commands; help lists them in the order in which people need them.
-
-    A signal becomes an error here, while the command line is read as while a command runs: Typer would make an exit
-    code of its own of it, the same for Ctrl-C and SIGTERM, and nobody would be told.
-    """
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=ORDER.index)
-
-    def make_context(self, *args: Any, **named_args: Any) -> Any:
-        with _signals_as_errors():
-            return super().make_context(*args, **named_args)
-
-    def invoke(self, ctx: Any) -> Any:
-        with _signals_as_errors():
-            return super().invoke(ctx)
-
-
-@contextlib.contextmanager
-def _signals_as_errors() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        raise error_of(interrupt) or interrupt from interrupt
-
 
 app = typer.Typer(
     cls=Commands,

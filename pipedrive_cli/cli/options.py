@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from pipedrive_cli.cli.endings import error_of
 
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
@@ -157,6 +160,49 @@ class PlainCommand(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         return _PYTHON_TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))
+
+
+ORDER = [
+    "init",
+    "check",
+    "preview",
+    "rehearse",
+    "replay",
+    "retry",
+    "test",
+    "runs",
+    "forget",
+    "fields",
+    "sandbox",
+    "schema",
+]
+
+
+class Commands(TyperGroup):
+    """All commands; help lists them in the order in which people need them.
+
+    A signal becomes an error here, while the command line is read as while a command runs: Typer would make an exit
+    code of its own of it, the same for Ctrl-C and SIGTERM, and nobody would be told.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def make_context(self, *args: Any, **named_args: Any) -> Any:
+        with _signals_as_errors():
+            return super().make_context(*args, **named_args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _signals_as_errors():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _signals_as_errors() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise error_of(interrupt) or interrupt from interrupt
 
 
 def _argument(found: re.Match[str]) -> str:
