@@ -29,6 +29,10 @@ from pipedrive_cli.run.preview_rows import PlannedRequest, redacted_request
 from pipedrive_cli.secret import without_secrets
 
 OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
+NOTHING_KNOWN = (
+    "Offline nobody knows what the account's fields take, nor what earlier runs sent: `--online` compares, and may find"
+    " more to reject and less to send."
+)
 
 
 @prints_errors(stopped_check)
@@ -104,18 +108,18 @@ def preview_events(
         out if counts_only or chosen == "text" else sys.stderr,
         as_json=as_json,
         verbose=verbose,
-        advice=_advice(summary, online=online, sandbox=sandbox),
+        advice=_advice(summary, online=online, sandbox=sandbox, knows_past=job.knows_past),
         passed_over=job.live_figures.files_passed_over,
     )
     return summary.exit_code
 
 
-def _advice(summary: Summary, *, online: bool, sandbox: bool) -> tuple[str, ...]:
+def _advice(summary: Summary, *, online: bool, sandbox: bool, knows_past: bool) -> tuple[str, ...]:
     if summary.plan is not msgspec.UNSET:
         return (
             f"The plan is {summary.plan}. `replay --expect {summary.plan}` with the same sources sends it or nothing.",
         )
-    return () if online or sandbox else (OFFLINE,)
+    return () if online or sandbox else (OFFLINE if knows_past else NOTHING_KNOWN,)
 
 
 def _show_summary(

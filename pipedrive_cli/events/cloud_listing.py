@@ -7,7 +7,7 @@ otherwise it is listed flat, a thousand objects at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
@@ -29,9 +29,10 @@ class CloudListing:
     _stores: dict[str, ObjectStore] = field(default_factory=dict)
     _walked: int = 0
 
-    def objects(self, url: str) -> tuple[bool, list[CloudObject]]:
+    def objects(self, url: str, passed_over: Callable[[str], None]) -> tuple[bool, list[CloudObject]]:
         """The objects by name, and whether the URL names that very object.
 
+        `passed_over` is called with the URL of what lies below a prefix and does not go by the name of an event file.
         Raises FileNotFoundError for an object or prefix that is not there, `UserMistake` for what cannot be read
         (another kind of URL, no package, no credentials, no bucket), and `StopRun` when the store cannot be reached.
         """
@@ -49,6 +50,8 @@ class CloudListing:
             everything = True
             if _is_events(item, path):
                 found.append(item)
+            elif not _is_hidden(item, path) and not is_rejects_file(item.path):
+                passed_over(item.url)
         if not everything and "/" in path and not self.left_out:
             raise FileNotFoundError(url)  # stores have no empty folders
         return False, sorted(found, key=_by_name)
@@ -129,8 +132,11 @@ def _fits(name: str, pattern: str) -> bool:
 
 def _is_events(item: CloudObject, folder: str) -> bool:
     """Whether an object below a folder is an event file and no part of its path is hidden."""
-    *folders, name = item.path[len(folder) :].strip("/").split("/")
-    return is_event_file(name) and not any(part.startswith(".") for part in folders)
+    return is_event_file(item.path.rpartition("/")[2]) and not _is_hidden(item, folder)
+
+
+def _is_hidden(item: CloudObject, folder: str) -> bool:
+    return any(part.startswith(".") for part in item.path[len(folder) :].strip("/").split("/"))
 
 
 def _by_name(item: CloudObject) -> list[str]:

@@ -5,6 +5,8 @@ it, or in .gz or .zst alone (but not in .tar.gz, .csv.zst and the like). Folders
 hidden files and folders, and our own rejects files, are left out. A glob yields every file that it matches, except
 hidden files and rejects files that it does not ask for. A file that the user names is read whatever its name.
 
+Other files of a folder, and folders behind links, are not read; a sentence counts them and names the first.
+
 What is found and is no file (a pipe, a device, a link to nothing) or may not be read is a source that says so; nobody
 opens it. A pipe that the user names is read.
 """
@@ -39,6 +41,30 @@ SIBLINGS: Final = 10_000  # names that are looked through for the one that was m
 ALIKE: Final = 0.75  # how much alike two names must be, from 0 to 1
 
 _GLOB: Final = re.compile(r"[*?\[]")
+
+
+@dataclass(slots=True)
+class _Others:
+    """What lies in a folder and does not go by the name of an event file: how many, and the first by name."""
+
+    number: int = 0
+    first: str = ""
+
+    def add(self, name: str) -> None:
+        """`name` is a path or a URL."""
+        self.number += 1
+        self.first = min(self.first, name) if self.first else name
+
+    def sentence(self, argument: str) -> str:
+        counted = (
+            f"1 entry of {printable_name(argument)} was"
+            if self.number == 1
+            else (f"{self.number:,} entries of {printable_name(argument)} were")
+        )
+        return (
+            f"{counted} not read (first: {printable_name(self.first)}), being links to folders or without the name of "
+            "an event file; to have them read, name them outright"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +125,9 @@ def resolve_sources(
     missing: list[str] = []
     for argument in arguments:
         before = (left_out.folders, left_out.files)
+        others = _Others()
         try:
-            sources = list(_sources(argument, stdin, left_out, clouds))
+            sources = list(_sources(argument, stdin, left_out, others, clouds))
         except (FileNotFoundError, NotADirectoryError):
             missing.append(argument)
             continue
@@ -108,6 +135,8 @@ def resolve_sources(
             _refuse(argument, error)
         if not sources and before == (left_out.folders, left_out.files):
             note(f"no event files in {printable_name(argument)}")
+        if others.number:
+            note(others.sentence(argument))
         for source in sources:
             key = source.name if source.path is None else os.path.normcase(_real(source.path))
             earlier = found.setdefault(key, source)
@@ -127,32 +156,32 @@ def resolve_sources(
 
 
 def _sources(
-    argument: str, stdin: BinaryIO | None, left_out: DaysLeftOut, clouds: Callable[[], CloudListing]
+    argument: str, stdin: BinaryIO | None, left_out: DaysLeftOut, others: _Others, clouds: Callable[[], CloudListing]
 ) -> Iterator[Source]:
     if argument == STDIN:
         if stdin is None:
             raise UserMistake("`-` stands for standard input, and there is none here", code="no_stdin")
         yield Source("-", named=True, size=None, stream=stdin)
     elif is_url(argument):
-        named, objects = clouds().objects(printable_name(argument))
+        named, objects = clouds().objects(printable_name(argument), others.add)
         yield from (Source(printable_name(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
     elif not os.path.lexists(argument) and _GLOB.search(argument):
-        yield from _globbed(argument, left_out)
+        yield from _globbed(argument, left_out, others)
     else:
-        yield from _walked(Path(argument), left_out.for_argument(_names(argument)), named=True)
+        yield from _walked(Path(argument), left_out.for_argument(_names(argument)), others, named=True)
 
 
-def _globbed(pattern: str, left_out: DaysLeftOut) -> Iterator[Source]:
+def _globbed(pattern: str, left_out: DaysLeftOut, others: _Others) -> Iterator[Source]:
     wants_rejects = "reject" in Path(pattern).name.lower()
     days = left_out.for_argument(_names(_GLOB.split(pattern, maxsplit=1)[0]))
     for match in sorted(glob.glob(pattern, recursive=True), key=_by_name):  # noqa: PTH207 - takes absolute patterns too
         if wants_rejects or not is_rejects_file(match):
-            yield from _found(Path(match), days)
+            yield from _found(Path(match), days, others)
 
 
-def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
+def _walked(path: Path, days: DaysLeftOut, others: _Others, *, named: bool) -> Iterator[Source]:
     """The file at `path`, or the event files of the folder there. Raises FileNotFoundError."""
     status = path.stat()
     if not S_ISDIR(status.st_mode):
@@ -171,17 +200,17 @@ def _walked(path: Path, days: DaysLeftOut, *, named: bool) -> Iterator[Source]:
     if not named and days.leaves_out_folder(_names(path)):
         return
     refused: list[OSError] = []
-    for file in sorted(_event_files(path, days, refused.append), key=_by_name):
-        yield from _found(file, days)
+    for file in sorted(_event_files(path, days, others, refused.append), key=_by_name):
+        yield from _found(file, days, others)
     for error in refused:
         if named and error.filename in (path, str(path)):
             _refuse(path, error)
         yield _unreadable(Path(error.filename), f"the folder cannot be listed: {error.strerror or error}")
 
 
-def _found(path: Path, days: DaysLeftOut) -> Iterator[Source]:
+def _found(path: Path, days: DaysLeftOut, others: _Others) -> Iterator[Source]:
     try:
-        yield from _walked(path, days, named=False)
+        yield from _walked(path, days, others, named=False)
     except FileNotFoundError:
         if path.is_symlink():
             yield _passed_over(path, "a link to nothing")
@@ -210,12 +239,21 @@ def _kind(mode: int) -> str:
     return next((kind for holds, kind in kinds.items() if holds(mode)), "something else")
 
 
-def _event_files(folder: Path, days: DaysLeftOut, refused: Callable[[OSError], None]) -> Iterator[Path]:
+def _event_files(
+    folder: Path, days: DaysLeftOut, others: _Others, refused: Callable[[OSError], None]
+) -> Iterator[Path]:
     """A folder that cannot be listed must not pass for an empty one: `refused` is told of it."""
     for parent, folders, files in os.walk(folder, onerror=refused):
         visible = (name for name in folders if not name.startswith("."))
         folders[:] = (name for name in visible if not (days.active and days.leaves_out_folder([*_names(parent), name])))
-        yield from (Path(parent, name) for name in files if is_event_file(name))
+        for name in folders:
+            if os.path.islink(path := os.path.join(parent, name)):  # noqa: PTH114, PTH118 - asked for every folder
+                others.add(path)
+        for name in files:
+            if is_event_file(name):
+                yield Path(parent, name)
+            elif not name.startswith(".") and not is_rejects_file(name):
+                others.add(str(Path(parent, name)))
 
 
 def _refuse(path: str | Path, error: OSError) -> NoReturn:

@@ -91,6 +91,7 @@ class Preview:
     run_log: RunLog = field(init=False)
     log: RequestLog = field(init=False)
     names: dict[str, str] = field(default_factory=dict)  # of custom fields, by key, as soon as they are known
+    knows_past: bool = field(init=False, default=False)  # there is a journal of earlier runs
 
     def __post_init__(self) -> None:
         self.run_log = RunLog(0, self.live_figures, journaled=False)
@@ -141,6 +142,7 @@ class Preview:
         mapping = RunMapping(self.config, self.config_file, view, self.run_log, courier)
         otherwise = files = None
         if journal is not None:
+            self.knows_past = True
             whole = not self.options.filters and self.options.limit is None
             meaning = meaning_of(self.config, digest_of(listed) if listed else b"")
             # What a replay passes over is passed over here.

@@ -126,6 +126,20 @@ def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
         resolve_sources([""])
 
 
+def test_what_a_folder_holds_besides_is_counted_and_its_first_is_named(
+    exports: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A link to a folder, too, whose files nobody reads; hidden files and our own rejects are no news."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "z.ndjson").write_bytes(line())
+    (exports / "linked").symlink_to(elsewhere)
+    notes: list[str] = []
+    sources = resolve_sources([str(exports)], note=notes.append)
+    assert not any("z.ndjson" in source.name for source in sources)
+    (note,) = notes
+    assert note.startswith(f"3 entries of {exports} were not read (first: {exports / 'backup.tar.gz'}), being links")
+
+
 def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp_path: Path) -> None:
     """A cron job that finds nothing new has nothing to complain about."""
     notes: list[str] = []
