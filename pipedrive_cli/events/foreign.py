@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -139,6 +139,7 @@ def _unpacked_first(advice: str, packer: str) -> str:
 # -- text that is no event lines
 
 _MEMBER: Final = re.compile(rb'"(?:[^"\\]|\\.){0,200}"\s*:')
+_OPENS: Final = re.compile(rb"""[{\[]\s*(?:["'{\[}\]]|\Z)""")  # JSON, or nearly
 _OPENS_LIST: Final = re.compile(rb'"((?:[^"\\]|\\.){1,200})"\s*:\s*\[\Z')
 _NAME: Final = rb'(?:"[^",;\t]{0,80}"|[A-Za-z_$][\w .$()/-]{0,80})'
 _HEADER: Final = re.compile(rb"%s(?:,%s)+|%s(?:;%s)+|%s(?:\t%s)+|%s(?:\|%s)+" % ((_NAME,) * 8))
@@ -172,6 +173,10 @@ _LOGS: Final = Foreign(
 )
 _PROSE: Final = Foreign("text, but not lines of JSON", _CONVERT)
 _BROKEN: Final = Foreign("lines that look like JSON and are not", "see its first line: what wrote it writes no JSON")
+_UNTYPED: Final = Foreign(
+    "lines of JSON of which none has a `type`",
+    "events have one (identify, group, alias, track): see what wrote the file, or take it out of the folder",
+)
 _PRETTY: Final = "one JSON document over many lines"
 
 
@@ -192,14 +197,14 @@ def kind_of_text(text: bytes, *, whole: bool = True) -> Foreign | None:
     if len(lines) > 1 and (pretty := _pretty(lines)) is not None:
         return pretty
     if b"\0" in text[:LOOK] or not _is_text(text[:LOOK]):
-        return None if any(line.startswith((b"{", b"[")) for line in lines) else _BINARY
+        return None if any(map(_OPENS.match, lines)) else _BINARY
     if not whole and len(lines) == 1:
         return None
     if _LOG.match(first):
         return _LOGS
     if _HEADER.fullmatch(first):
         return _CSV
-    if not any(line.startswith((b"{", b"[")) for line in lines):
+    if not any(map(_OPENS.match, lines)):
         return _PROSE
     return _BROKEN if len(lines) >= BAD_LINES else None
 
@@ -290,6 +295,20 @@ def maker_in(raw: bytes) -> Foreign | None:
     except (ValueError, RecursionError):
         return None
     return maker_of(members, inner)
+
+
+def kind_of_objects(raws: Sequence[bytes]) -> Foreign | None:
+    """What a file is whose first lines are these JSON objects; None: some are events, or they are too few to tell."""
+    if len(raws) < BAD_LINES or any(_member_names(raw) & {"type", "Type"} for raw in raws):
+        return None
+    return maker_in(raws[0]) or _UNTYPED
+
+
+def _member_names(raw: bytes) -> frozenset[str]:
+    try:
+        return frozenset(_decode_members(raw))
+    except (ValueError, RecursionError):
+        return frozenset({"type"})  # who knows
 
 
 def maker_of(keys: Iterable[str], properties: Iterable[str] = ()) -> Foreign | None:

@@ -22,7 +22,7 @@ from pipedrive_cli.events.envelope import (
     too_long,
     unreadable,
 )
-from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text, maker_in
+from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_objects, kind_of_text, maker_in
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
 from pipedrive_cli.events.refusal import refusal
@@ -231,6 +231,8 @@ class Reading:
     def _foreign(self, batch: list[Entry]) -> Foreign | None:
         """What the source is, if its first entries show that it holds no events."""
         refusals = [entry.refusal for entry in batch if entry.refusal is not None]
+        if not refusals and self.source.size is not None:
+            return kind_of_objects([entry.raw for entry in batch])
         if len(refusals) < len(batch) or (self.source.size is None and len(batch) < ENOUGH):
             return None  # of a pipe the first lines may come alone
         codes = {refused.code for refused in refusals}

@@ -166,6 +166,16 @@ def test_bad_lines_before_the_first_event_are_no_other_kind() -> None:
     assert [entry.refusal is None for entry in found] == [False] * 5 + [True]
 
 
+def test_lines_of_json_without_a_type_are_one_problem_and_not_one_each() -> None:
+    """A log of a program's own in JSON; a few such lines, or one event among them, and each is told for itself."""
+    log = b'{"level": "info", "msg": "started"}\n'
+    found = reading(log * 50, named=False)
+    assert list(found) == []
+    assert left_code(found) == "not_events"
+    assert len(list(reading(log * 5))) == 5
+    assert len(list(reading(log * 50 + line() + b"\n"))) == 51
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_can_be_looked_at(data: bytes, whole: bool) -> None:
     """Whatever a file begins with, the look at it raises nothing."""
