@@ -1,6 +1,7 @@
 """The journal's tables, and how an older journal becomes a newer one.
 
-Each migration and the version number that says it ran are one transaction. A migration is never changed once it landed.
+What is missing and the version number that says it ran are one transaction: a new journal waits for its disk once, and
+one that cannot be brought up to date stays as it was. A migration is never changed once it landed.
 """
 
 from __future__ import annotations
@@ -231,5 +232,5 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise NewerJournalError(
             f"it was written by a newer pipedrive-cli (journal version {version}, this one knows {len(MIGRATIONS)})"
         )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
+    if missing := MIGRATIONS[version:]:
+        connection.executescript(f"BEGIN; {';'.join(missing)}; PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;")
