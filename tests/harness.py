@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.report.summary import Summary
@@ -194,7 +196,7 @@ class Scene:
         already = len(self.sandbox.requests)
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Journal, "open", _without_waiting_for_the_disk)
+                patch.setattr(Journal, "open", without_waiting_for_the_disk)
                 finished = virtual_time.run(self.last.run())
         finally:
             self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
@@ -234,13 +236,22 @@ def _new_journal() -> bytes:
         return path.read_bytes()
 
 
-def _without_waiting_for_the_disk(path: Path) -> Journal:
+@cache
+def _new_in_memory() -> Journal:
+    """As above, for journals in memory."""
+    return _open()
+
+
+def without_waiting_for_the_disk(path: Path = IN_MEMORY) -> Journal:
     """No test loses power, and thousands of runs would wait for minutes. So would they for the tables to be made."""
-    if path.parent.is_dir() and not path.exists():
-        path.touch(mode=0o600)
+    if path == IN_MEMORY:
+        database = sqlite3.connect(path, isolation_level=None)
+        _new_in_memory().connection.backup(database)
+        return Journal(database, path)
+    if path.is_file() and path.stat().st_size == 0:  # whoever locked it has made it
         path.write_bytes(_new_journal())
     journal = _open(path)
-    journal._db.execute("PRAGMA synchronous = OFF")
+    journal.connection.execute("PRAGMA synchronous = OFF")
     return journal
 
 
