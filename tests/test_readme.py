@@ -6,11 +6,8 @@ drift apart from what they tell.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +27,7 @@ from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.report.metrics import RUN, Ended, exposition
 from pipedrive_cli.report.problems import PROBLEMS
 from pipedrive_cli.report.summary import Summary
+from tests.cli.desk_for_commands import pipedrive_cli
 from tests.report.report_scenes import eventful
 
 ROOT = Path(__file__).parent.parent
@@ -227,18 +225,14 @@ def said(command: str) -> str:
     """What a command line prints that ends well, or with rejected events, and complains of nothing."""
     words = shlex.split(command)
     assert words.pop(0) == "pipedrive-cli"
-    ran = subprocess.run(
-        [sys.executable, "-m", "pipedrive_cli", *words],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1", "PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode in {errors.EXIT_OK, errors.EXIT_PARTIAL}
-    assert ran.stderr == ""
-    return ran.stdout.rstrip("\n") + "\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for name, value in {"COLUMNS": "96", "NO_COLOR": "1"}.items():
+            patch.setenv(name, value)
+        ran = pipedrive_cli(*words)
+    assert ran.code in {errors.EXIT_OK, errors.EXIT_PARTIAL}
+    assert ran.err == ""
+    return ran.out.rstrip("\n") + "\n"
 
 
 def shape(output: str) -> list[str]:
