@@ -8,8 +8,8 @@ from hypothesis import settings
 
 # A change is judged by the same examples as the one before, and not by how busy the machine is. `long` looks for new
 # ones: tests/benchmarks/bench_properties.py runs it.
-settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=10)
-settings.register_profile("full", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=8)
+settings.register_profile("full", derandomize=True, database=None, deadline=None, max_examples=30)
 settings.register_profile("long", derandomize=False, print_blob=True, deadline=None, max_examples=2_000)
 
 
@@ -18,6 +18,6 @@ def choose(*, quick: bool) -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("quick" if quick else "full"))
 
 
-def examples(full: int) -> int:
-    """`full` examples in the profile of that name; as much fewer or more in another as its own number is."""
-    return max(1, full * settings().max_examples // 100)
+def examples(percent: int) -> int:
+    """So many per cent of the examples that a property gets in this profile: for those that need more, or cost more."""
+    return max(1, percent * settings().max_examples // 100)

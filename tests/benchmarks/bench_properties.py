@@ -1,4 +1,4 @@
-"""The tests that generate their cases, with twenty times as many, and others in every run.
+"""The tests that generate their cases, with some sixty times as many, and others in every run.
 
 `python tests/benchmarks/bench_properties.py [PYTEST ARGUMENT...]`: some fifteen minutes on two cores; with a file or
 `-k any_order` less. What fails prints a line that repeats it (`@reproduce_failure`). Where HYPOTHESIS_PROFILE names
