@@ -8,19 +8,49 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 # Zero width characters and marks of direction, embeddings, invisible operators, the byte order mark, the soft hyphen.
 INVISIBLE: Final = frozenset(
     chr(code)
-    for code in (0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x206A))
-) | {"\ufeff"}
+    for code in (
+        *(0x00AD, 0x061C, 0x180E, 0xFEFF),
+        *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070)),
+    )
+)
 _NOTHING: Final = dict.fromkeys(map(ord, INVISIBLE))
 
 
 def visible(text: str) -> str:
     """The text without characters that cannot be seen, trimmed."""
     return text.strip() if text.isascii() else text.translate(_NOTHING).strip()
+
+
+def key_text(value: Any) -> str | None:
+    """A key (an id that an event names somebody by) as text, which may be empty: visible text, or a whole number's
+    digits. None for what can be no key. Everybody who compares ids must read them so.
+    """
+    if type(value) is str:
+        return visible(value)
+    if type(value) is int:
+        return str(value)
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
+        return str(int(value))  # 42.0 is how some exporters write 42
+    return None
+
+
+_EXACT_FLOAT: Final = 2**53  # above it floats skip whole numbers
+
+
+def pipedrive_id(value: Any) -> int | None:
+    """One of Pipedrive's own ids, a whole number from 1 on or its digits; None for what is none."""
+    digits = key_text(value)
+    if digits is None or not digits.isdecimal() or len(digits) > _LONGEST_ID:
+        return None
+    return number if 0 < (number := int(digits)) < 1 << 63 else None
+
+
+_LONGEST_ID: Final = 19  # digits
 
 
 def label_form(text: str) -> str:

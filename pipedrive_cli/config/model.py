@@ -208,7 +208,8 @@ class Fields(Section, frozen=True):
     products: Annotated[
         FieldMap,
         config_key(
-            "Properties of products in Product Viewed and Order Completed.",
+            "Properties of products in Product Viewed and Order Completed. The quantity of a Product Viewed is the "
+            "product's unit, that of the oldest event, unless a line goes to unit.",
             examples=[{"brand": "Brand"}],
             schema=FIELD_SCHEMA,
         ),

@@ -1,7 +1,8 @@
 """Reads the consent of an event's user, in RudderStack's form, in Segment's, or in both. Pure.
 
 RudderStack: ``context.consentManagement: {provider, allowedConsentIds, deniedConsentIds, resolutionStrategy}``.
-Segment: ``context.consent: {categoryPreferences: {Name: true | false}}``. Anything in another form is ignored. Which
+Segment: ``context.consent: {categoryPreferences: {Name: true | false}}``. A refusal that a program has made a text or
+a number of (`"false"`, `0`) is one. Anything in another form is ignored. Which
 events are skipped is decided in `transform/consent.py`, by the config.
 """
 
@@ -40,7 +41,8 @@ def consent_of(management: object, segment: object) -> Consent | None:
     preferences = segment.get("categoryPreferences") if isinstance(segment, dict) else None
     categories: dict[str, bool] | None = None
     if isinstance(preferences, dict):
-        categories = {name: granted for name, granted in preferences.items() if isinstance(granted, bool)}
+        said = ((name, _granted(written)) for name, written in preferences.items())
+        categories = {name: granted for name, granted in said if granted is not None}
     if denied is None and categories is None:
         return None
     return Consent(denied, allowed, strategy, categories)
@@ -72,3 +74,11 @@ def _lenient_context(raw: bytes) -> object:
 
 def _ids(value: object) -> frozenset[str]:
     return frozenset(each for each in as_list(value) or () if isinstance(each, str))
+
+
+def _granted(written: object) -> bool | None:
+    """Whether a purpose is granted, also as 1 and 0 or as text; None where nothing is said that can be read."""
+    return _GRANTED.get(str(written).strip().casefold()) if isinstance(written, bool | int | str) else None
+
+
+_GRANTED: Final = {"true": True, "1": True, "false": False, "0": False}

@@ -22,7 +22,7 @@ from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventText, EventType, Outcome
-from pipedrive_cli.text_forms import names_nobody, visible
+from pipedrive_cli.text_forms import key_text, names_nobody, pipedrive_id
 from pipedrive_cli.timestamps import read_time
 
 _TYPES: Final[dict[str, EventType]] = {
@@ -38,7 +38,6 @@ _NOT_FOR_US: Final = frozenset({"record", "merge", "delete", "audiencelist"})
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
 )
-_EXACT_FLOAT: Final = 2**53  # above it floats skip whole numbers
 _NONE: Final[Mapping[str, Any]] = {}
 
 
@@ -279,13 +278,8 @@ def _key(value: Any, field: str, code: ComplaintCode, nobody: list[tuple[str, st
     """The key that `value` holds; None where there is none. One that names nobody is noted with its field."""
     if value is None:
         return None
-    if type(value) is str:
-        text = visible(value)
-    elif type(value) is int:
-        text = str(value)
-    elif type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
-        text = str(int(value))  # 42.0 is how some exporters write 42
-    else:
+    text = key_text(value)
+    if text is None:
         raise EventRefused(refusal(code, f"{field} must be text or a whole number", field, value))
     if len(text) > KEY_LIMIT:
         raise EventRefused(refusal("key_too_long", f"{field} is longer than {KEY_LIMIT} characters", field, text))
@@ -354,14 +348,11 @@ def _pipedrive_ids(external: Any) -> dict[str, int]:
         if not isinstance(kind, str) or kind not in _PIPEDRIVE_IDS:
             continue
         value = entry.get("id")
-        if isinstance(value, str):
-            value = int(value) if len(value) < 20 and value.strip().isdecimal() else value
-        elif isinstance(value, float):
-            value = int(value) if value.is_integer() and abs(value) < _EXACT_FLOAT else value
-        if type(value) is not int or not 0 < value < 1 << 63:
+        number = pipedrive_id(value)
+        if number is None:
             message = f"{kind} must be one of Pipedrive's ids, a whole number"
             raise EventRefused(refusal("bad_external_id", message, "context.externalId", value))
-        ids[kind] = value
+        ids[kind] = number
     return ids
 
 

@@ -13,7 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pipedrive_cli.events.depth import too_deep
+from pipedrive_cli.events.lenient import as_list, loads
 from pipedrive_cli.model import Event
+from pipedrive_cli.text_forms import key_text, pipedrive_id
 
 _NO_NAMES: Final[tuple[str, ...]] = ()
 _PERSON_IDS: Final = ("pipedrivePersonId", "pipedrivePreviousId", "pipedriveCurrentId")
@@ -72,9 +75,8 @@ def people_in(raw: bytes, defaults: object) -> People:
     `defaults` is the context that the batch gives its events, or None. Of bytes that are no JSON object, the values of
     keys that name users count, and whatever looks like an email.
     """
-    try:
-        wire = _decode(raw)
-    except (ValueError, RecursionError):
+    wire = _wire(raw)
+    if wire is None:
         return people_in_text(raw.decode("utf-8", "replace"))
     context = wire.context if isinstance(wire.context, Mapping) else {}
     shared = defaults if isinstance(defaults, Mapping) else {}
@@ -84,7 +86,27 @@ def people_in(raw: bytes, defaults: object) -> People:
     ids = [text for value in (wire.user_id, wire.anonymous_id, *inner) for text in _ids(value)]
     former = [text for value in (wire.previous_id, *previous) for text in _ids(value)]
     emails = [email for each in traits for email in _emails(each.get("email"))]
-    return People(None, None, tuple(dict.fromkeys([*ids, *former])), tuple(dict.fromkeys(emails)))
+    external = [*_person_ids(context.get("externalId")), *_person_ids(shared.get("externalId"))]
+    return People(
+        None, None, tuple(dict.fromkeys([*ids, *former])), tuple(dict.fromkeys(emails)), tuple(dict.fromkeys(external))
+    )
+
+
+def _wire(raw: bytes) -> _Wire | None:
+    try:
+        return _decode(raw)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        event = None if too_deep(raw) else loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict):
+        return None
+    return _Wire(**{name: event.get(key) for name, key in zip(_Wire.__struct_fields__, _KEYS, strict=True)})
+
+
+_KEYS: Final = _Wire.__struct_encode_fields__
 
 
 def people_in_text(text: str) -> People:
@@ -95,24 +117,23 @@ def people_in_text(text: str) -> People:
 
 def _ids(value: object) -> Iterator[str]:
     """The ids in a value that should be one: what is refused as an id may still name somebody."""
-    if isinstance(value, str):
-        if value.strip():
-            yield value.strip()
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int | float):
-        yield str(int(value) if isinstance(value, float) and value.is_integer() else value)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _ids(each) if not isinstance(each, Mapping | list) else ()
-    elif isinstance(value, list):
-        for each in value:
-            yield from _ids(each) if not isinstance(each, Mapping | list) else ()
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else (value,)
+    yield from filter(None, map(key_text, inner))
+
+
+def _person_ids(external: object) -> Iterator[int]:
+    """Pipedrive's ids of persons among the ids that an event has from elsewhere."""
+    for each in as_list(external) or ():
+        if isinstance(each, Mapping) and each.get("type") in _PERSON_IDS:
+            number = pipedrive_id(each.get("id"))
+            if number is not None:
+                yield number
 
 
 def _emails(value: object) -> Iterator[str]:
-    """The addresses in the trait `email`: text, Pipedrive's form, or a list of either."""
-    for each in value if isinstance(value, list) else (value,):
+    """The addresses in the trait `email`: text, Pipedrive's form, or a list of either, as PHP writes lists too."""
+    items = as_list(value)
+    for each in (value,) if items is None else items:
         email = each.get("value") if isinstance(each, Mapping) else each
         if isinstance(email, str) and email.strip():
             yield email

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from pipedrive_cli.pipedrive.values import Unfit
 from pipedrive_cli.text_forms import visible
 
-_USUAL: Final = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}@[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,24}")
+_USUAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24}")
 _ADDRESS: Final = re.compile(
     r"(?P<local>[^\s@<>()\[\]{},;:\\\"]{1,64})@(?P<domain>[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*)"
 )
@@ -28,12 +28,13 @@ _EXTENSION: Final = re.compile(
     r"(?:[,;]?\s*(?:;ext=|ext(?:ension)?[.:=]?|x|#|durchwahl|dw\.?|poste|int(?:erno)?\.?)\s*)([0-9]{1,8})\s*$"
 )
 _BEFORE: Final = re.compile(r"^[^\W\d_]+[.:\s]*(?=[+(0-9])")  # `tel:`, `Mobile: `
+_PLAIN_PHONE: Final = re.compile(r"\+[0-9]+")  # its own form, as most are
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
 
 
 def email_address(written: str) -> str:
     """The one address in a text, as it is written there. Raises Unfit where there is none, or more than one."""
-    text = written if written.isascii() and _USUAL.fullmatch(written) else _bare_address(written)
+    text = written if _USUAL.fullmatch(written) is not None else _bare_address(written)
     if not text:
         raise Unfit("takes one email address such as ada@example.com")
     return text
@@ -59,8 +60,8 @@ def _bare_address(written: str) -> str | None:
 
 def email_form(value: str) -> str:
     """The form in which emails are compared: the address in a text without case; of no address the text itself."""
-    if value.isascii() and _USUAL.fullmatch(value):
-        return value
+    if _USUAL.fullmatch(value) is not None:
+        return value.lower()
     return unicodedata.normalize("NFC", _bare_address(value) or visible(value)).casefold()
 
 
@@ -74,6 +75,8 @@ def phone_form(value: str, country: str | None = None) -> str:
 
     `country` (two letters) completes numbers that have no country code. A text that is no number is compared as text.
     """
+    if country is None and _PLAIN_PHONE.fullmatch(value) is not None:
+        return value
     text = visible(value).casefold()
     number = _BEFORE.sub("", text)
     extension = ""

@@ -15,11 +15,12 @@ ALIKE = 0.7  # how much alike two names must be for one to be a slip of the othe
 
 def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | None) -> str | None:
     """A sentence or two for people; None where there is nothing to say."""
+    known = (*ALWAYS_READ[kind], *config.fields.lines(kind))
+    if trait in known:  # no slip: of several such traits, this event had another one
+        return None
     parent, _, leaf = trait.rpartition(".")
     leaves = {
-        name.rpartition(".")[2]: name
-        for name in (*ALWAYS_READ[kind], *config.fields.lines(kind))
-        if name.rpartition(".")[0].casefold() == parent.casefold()
+        name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0].casefold() == parent.casefold()
     }
     # The same letters are surer than similar ones, and a field of that name is surer than a slip.
     if (same := next((name for name in leaves if _bare(name) == _bare(leaf)), None)) is not None:

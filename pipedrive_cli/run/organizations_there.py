@@ -12,6 +12,7 @@ from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.bodies import values_of
 from pipedrive_cli.pipedrive.catalog import listing
+from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.run.connection import connected, unreachable
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
@@ -50,7 +51,7 @@ async def organizations_there(
                 values = values_of("organizations", row) if isinstance(row, Mapping) else {}
                 looked_at += 1
                 name = caseless_form(str(values.get("name") or ""))
-                if name in names and (address is None or values.get(address) in {None, ""}):
+                if name in names and (address is None or says_nothing(values.get(address))):
                     found[name] += 1
             cursor = answer.next_cursor
             if cursor is None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pipedrive_cli.model import Change, Event, JsonObject, Rank, RecordName
 from pipedrive_cli.pipedrive.values import Unfit, plain
-from pipedrive_cli.text_forms import caseless_form, names_nobody
+from pipedrive_cli.text_forms import caseless_form, names_nobody, visible
 from pipedrive_cli.transform.mapping import Notes, trait_at
 
 LONGEST: Final = 255
@@ -44,7 +44,8 @@ def company_changes(
 
 
 def _key(value: Any, where: str, notes: Notes) -> str | None:
-    key = _text(value, where, notes)
+    written = _text(value, where, notes)
+    key = None if written is None else visible(written) or None
     if key is not None and names_nobody(key):
         notes.count_problem("placeholder_id", "an id that names nothing counts as missing", where, value)
         return None

@@ -18,6 +18,7 @@ import msgspec
 from pipedrive_cli.events.people import People
 from pipedrive_cli.model import Complaint, JsonObject, Outcome
 from pipedrive_cli.pipedrive.contacts import email_form
+from pipedrive_cli.text_forms import key_text, visible
 
 SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Outcome.SKIPPED)
 VERDICTS_KEPT: Final = 200_000  # answers of `remembered`; hostile input may have a new id in every event
@@ -52,7 +53,7 @@ def read_list(lines: Iterable[str]) -> SuppressionList:
     ids: dict[str, None] = {}
     emails: dict[str, None] = {}
     for number, written in enumerate(lines, start=1):
-        line = written.strip()
+        line = visible(written)
         if not line or line.startswith("#"):
             continue
         if line.startswith("{"):
@@ -106,9 +107,7 @@ def _people_of_regulation(regulation: JsonObject) -> list[tuple[str | None, str 
 
 
 def _text(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value).strip() or None
+    return key_text(value) or None
 
 
 @dataclass(slots=True)

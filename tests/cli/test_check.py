@@ -261,6 +261,14 @@ def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path:
     ]
 
 
+def test_a_known_trait_that_was_left_out_is_no_slip(tmp_path: Path) -> None:
+    """A `sku` beside a `product_id`, an amount behind another: what is known is not proposed in its own place."""
+    properties = {"product_id": "p", "sku": "s", "name": "Bike"}
+    file = event_file(tmp_path, {"type": "track", "event": "Product Viewed", "userId": "u", "properties": properties})
+    (told,) = checked(tmp_path, furnished(), IDENTITY, file, "--json").json["problems"]
+    assert (told["message"], told["hint"]) == ("products: no mapping names sku", None)
+
+
 def test_unmapped_traits_are_shown_by_kind_as_after_a_run(tmp_path: Path) -> None:
     """A line for each kind, the most frequent first; below it only what there is to advise."""
     file = event_file(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.pipedrive import contacts
 from pipedrive_cli.pipedrive.contacts import (
     email_address,
     email_form,
@@ -57,7 +58,7 @@ def test_what_cannot_be_seen_is_no_part_of_an_address(sign: str) -> None:
         "a@example.com;b@example.com",
         "a@example.com, Bo <b@example.com>", "Ada Holm ada@example.com", "{{email}}",
         "{{user}}@example.com", "Ada <>",
-        "ada@-example.com", "ada@example.com-",
+        "ada@-example.com", "ada@example.com-", "x@x-.de", "x@-x.de", "x@x.-y.de", "x@x.y-.de", "x@x..de",
     ],
 )  # fmt: skip
 def test_what_is_no_address_or_more_than_one_is_refused(written: str) -> None:
@@ -75,6 +76,20 @@ def test_a_cleaned_address_is_clean_and_compared_alike(written: str) -> None:
         return
     assert email_address(address) == address
     assert email_form(written) == email_form(address)
+
+
+@given(st.text(alphabet="aA1.-_+@"))
+def test_the_quick_way_for_an_email_is_the_long_way(written: str) -> None:
+    """What the pattern of usual addresses takes is an address by all the rules, with the same form."""
+    if contacts._USUAL.fullmatch(written) is not None:
+        assert contacts._bare_address(written) == written
+        assert email_form(written) == written.casefold()
+
+
+@given(st.text(alphabet="+0123456789", max_size=9).map("+{}".format), st.sampled_from(["", " ", "\u200b"]))
+def test_the_quick_way_for_a_phone_is_the_long_way(written: str, around: str) -> None:
+    """A number of + and digits has the form that it has with something around it, which is looked at closely."""
+    assert phone_form(written) == phone_form(f"{around}{written}\u200b")
 
 
 SAME_PHONES = [

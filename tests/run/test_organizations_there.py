@@ -48,6 +48,12 @@ def test_a_group_takes_over_the_one_organization_of_its_name(scene: Scene, writt
     assert scene.run([group("u1", "g1", name=written)]).events.unchanged == 1
 
 
+def test_an_id_of_a_company_is_read_like_that_of_a_group(scene: Scene) -> None:
+    """Without what cannot be seen: else the account would have the organization twice."""
+    scene.run([group("u1", "g1", name="Acme"), identify("u2", company={"id": "\ufeffg1\u200b", "name": "Acme"})])
+    assert (organizations(scene), links(scene)) == ({"Acme": "g1"}, {"u1": "Acme", "u2": "Acme"})
+
+
 def test_several_organizations_of_one_name_are_told_and_none_is_taken(scene: Scene) -> None:
     """Neither by a group, which makes its own, nor by a person's company, which then is no link."""
     for _ in range(2):

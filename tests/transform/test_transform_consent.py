@@ -90,13 +90,18 @@ def test_allowed_ids_are_not_read() -> None:
         ({"ads": False}, "all", "send", False),
         ({}, "all", "skip", True),
         ({"sales": "no", "crm": True}, "all", "send", False),
+        ({"sales": "False", "crm": True}, "all", "send", True),
+        ({"sales": 0, "crm": "1"}, "all", "send", True),
         ({"Sales": False, " sales": False}, "all", "send", False),
     ],
 )
 def test_segments_categories_must_be_opted_in(
     categories: dict[str, Any], require: str, unknown: str, refused: bool
 ) -> None:
-    """A category that the object does not name counts by `unknown`; names are compared exactly."""
+    """A category that the object does not name counts by `unknown`; names are compared exactly.
+
+    A refusal is one also as text or as a number.
+    """
     rules = ConsentRules(BOTH, all_needed=require == "all", send_unknown=unknown == "send")
     assert denied(rules, None, categories) is refused
 

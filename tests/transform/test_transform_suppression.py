@@ -45,6 +45,16 @@ def test_what_is_cancelled_later_is_off_the_list() -> None:
     assert not read_list(lines)
 
 
+@given(st.sampled_from(["u1", "42", 42, 42.0]), st.sampled_from(["", " ", "\u200b", "\ufeff", "\u2060 "]))
+def test_the_list_and_the_events_read_an_id_alike(written: Any, around: str) -> None:
+    """In every form of the list, whatever stands around the id that cannot be seen, and a number as its digits."""
+    shown = f"{around}{written}{around}" if isinstance(written, str) else written
+    event = people_of(decoded(userId=str(written) if isinstance(written, str) else int(written)))
+    for line in (str(shown), json.dumps({"userId": shown}), json.dumps({"subjectIds": [shown]})):
+        if not (isinstance(written, float) and line == str(shown)):
+            assert Suppression(read_list([line])).add(event)
+
+
 @pytest.mark.parametrize("line", ['{"userId": "u1"', '{"regulationType": "suppress"}', '{"users": []}'])
 def test_a_line_that_names_nobody_is_no_list(line: str) -> None:
     """Whoever it should have named would be sent; the message does not repeat it."""
@@ -63,6 +73,8 @@ def decoded(**event: Any) -> Event:
 NAMED: dict[str, dict[str, Any]] = {
     "user id": {"userId": "u1"},
     "user id of the traits": {"traits": {"id": "u1"}},
+    "user id with what cannot be seen": {"userId": "\ufeffu1\u200b"},
+    "previous id with what cannot be seen": {"type": "alias", "userId": "x", "previousId": "u\u200b1"},
     "anonymous id beside another": {"userId": "x", "anonymousId": "u1"},
     "anonymous id alone": {"anonymousId": "u1"},
     "previous id": {"type": "alias", "userId": "x", "previousId": "u1"},
@@ -72,6 +84,11 @@ NAMED: dict[str, dict[str, Any]] = {
         "userId": "x", "traits": {"email": "x@x.test"}, "context": {"traits": {"email": "ann@acme.test"}},
     },
     "one of several emails": {"userId": "x", "traits": {"email": ["x@x.test", {"value": "Ann@acme.test"}]}},
+    "emails as PHP writes lists": {"userId": "x", "traits": {"email": {"0": "x@x.test", "2": "Ann@acme.test"}}},
+    "emails as PHP writes lists, in Pipedrive's form": {
+        "userId": "x", "context": {"traits": {"email": {"1": {"value": "Ann <Ann@acme.test>"}}}},
+    },
+    "email with what cannot be seen": {"userId": "x", "traits": {"email": "mailto:ann\u200b@acme.test"}},
     "a user id that is the email": {"userId": "Ann@Acme.test"},
     "context.traits of a group": {
         "type": "group", "groupId": "g", "userId": "x", "context": {"traits": {"email": "ann@acme.test"}},
@@ -110,6 +127,7 @@ def test_others_are_not_suppressed(event: dict[str, Any]) -> None:
     [
         b'{"type": "identify", "userId": "u1", "traits": {"na',
         b'{"userId" : "x", "traits": {"email": "Ann@acme.test", "a": NaN}}',
+        b'{"userId": {"a": NaN}, "traits": {"email": {"0": "x@x.test", "1": "Ann@\\u0061cme.test"}}}',
         b'{"anonymousId":"u1"',
         b'[{"user_id": "u1"}',
     ],
@@ -166,6 +184,8 @@ def test_a_person_is_known_by_pipedrives_id() -> None:
     """An event may name nobody but Pipedrive's record: whose that is the journal knows, or remembers."""
     rules = Suppression(LISTED, None, persons=lambda number: ["u1"] if number == 46 else [])
     assert judged(rules, [People(None, None, (), (), (46,)), People(None, None, (), (), (47,))]) == [True, False]
+    refused = {"userId": [], "context": {"externalId": {"0": {"type": "pipedrivePersonId", "id": "46"}}}}
+    assert rules.add(people_in(json.dumps(refused).encode(), None))
     kept = Suppression(SuppressionList(), lambda kind, name: (kind, name) == ("pipedrive_id", "46"))
     assert judged(kept, [People(None, None, (), (), (46,))]) == [True]
 
