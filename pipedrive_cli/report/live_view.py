@@ -1,6 +1,9 @@
 """The live view of a run: a few lines that redraw themselves on a terminal, and plain lines where there is none.
 
-Decides nothing: figures and sentences come from `progress`, and `safe_text` makes event data harmless.
+No row is cut without an ellipsis: what a narrow terminal has no room for goes into further rows, and a low one leaves
+out what matters least.
+
+Decides nothing else: figures and sentences come from `progress`, and `safe_text` makes event data harmless.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from pipedrive_cli.report.terminal import MESSAGE_LIMIT, console_for, is_termina
 
 LINE_EVERY = 5.0  # seconds between two lines of progress in a log
 BAR = range(10, 61)  # columns
+LABEL = 9  # columns
+FILE_AT_LEAST = 20  # columns of its name beside the phase
 HOUR_SHOWN = 60.0  # with fewer seconds left the hour of the end is not shown
 _STYLES = {"waiting": "yellow", "problems": "yellow", "repeated": "yellow"}
 
@@ -122,35 +127,70 @@ class LiveView:
         self._drawn = width, []
 
     def _rows(self, figures: progress.Figures, now: float) -> list[Text]:
+        """All rows, none wider or more than the terminal has room for; a last one of `…` where some gave way."""
         room = max(1, self._console.width - 1)  # some terminals begin a new row after a full one
+        head = self._head(now, room)
+        if figures.settled is not None and figures.read is not None:
+            head += self._bar(figures, figures.settled, figures.read, room)
+        lines = progress.lines(self._live_figures, figures)
+        folded = [(line.weight, self._folded(line, room)) for line in lines]
+        height = max(1, self._console.height - 1 - len(head))
+        kept = folded
+        while sum(len(rows) for _, rows in kept) + (kept is not folded) > height and kept:
+            least = min(weight for weight, _ in kept)
+            last = max(place for place, (weight, _) in enumerate(kept) if weight == least)
+            kept = kept[:last] + kept[last + 1 :]
+        rows = head + [row for _, rows in kept for row in rows]
+        if kept is not folded:
+            rows.append(self._text("…", "dim"))
+        for row in rows:
+            row.no_wrap = True
+            row.truncate(room, overflow="ellipsis")
+        return rows
+
+    def _head(self, now: float, room: int) -> list[Text]:
+        """The phase, how long the run takes already, and the file: on a row of its own where one is too short."""
         phase, file = progress.progress_headline(self._live_figures)
         head = joined_words(
             self._text(visible_text(phase), "bold"), self._text(f"  {progress.countdown(now - self._began)}", "dim")
         )
-        if file:
-            head.append_text(self._text("  " + visible_text(file, max(20, room - head.cell_len - 2)), style="dim"))
-        rows = [head]
-        if figures.settled is not None and figures.read is not None:
-            rows.append(self._bar(figures, figures.settled, figures.read, room))
-        for label, text in progress.lines(self._live_figures, figures):
-            rows.append(joined_words(self._text(f"{label:<9}", _STYLES.get(label, "dim")), self._text(text)))
-        for row in rows:
-            row.no_wrap, row.overflow = True, "crop"
-            row.truncate(room, overflow="crop")
-        return rows
+        if not file:
+            return [head]
+        shown = self._text(visible_text(file), "dim")
+        if head.cell_len + 2 + min(shown.cell_len, FILE_AT_LEAST) > room:
+            return [head, shown]
+        return [joined_words(head, Text("  "), shown)]
 
-    def _bar(self, figures: progress.Figures, settled: float, read: float, room: int) -> Text:
+    def _folded(self, line: progress.Line, room: int) -> list[Text]:
+        """The line's rows: no part is cut, and as many of them stand side by side as there is room for."""
+        columns = max(1, room - LABEL)
+        texts: list[Text] = []
+        for part in line.parts:
+            text = self._text(part)
+            if texts and texts[-1].cell_len + len(progress.BETWEEN) + text.cell_len <= columns:
+                texts[-1] = joined_words(texts[-1], self._text(progress.BETWEEN), text)
+            else:
+                texts += text.wrap(self._console, columns, overflow="fold")
+        label = self._text(f"{line.label:<{LABEL}}", _STYLES.get(line.label, "dim"))
+        return [joined_words(Text(" " * LABEL) if number else label, text) for number, text in enumerate(texts)]
+
+    def _bar(self, figures: progress.Figures, settled: float, read: float, room: int) -> list[Text]:
         """The bar of done, read and remaining input, in three different signs, for terminals without colours."""
-        left = self._text(f" {settled:4.0%}  {progress.time_left_words(figures, _hour_of_end(figures))}")
-        columns = min(max(room - left.cell_len, BAR.start), BAR.stop - 1)
+        share, left = f" {settled:4.0%}", progress.time_left_words(figures, _hour_of_end(figures))
+        beside = self._text(f"{share}  {left}" if left else share)
+        if beside.cell_len + BAR.start > room:
+            beside = self._text(share)
+        columns = min(max(room - beside.cell_len, 1), BAR.stop - 1)
         done = int(columns * settled)
         known = max(done, int(columns * read)) - done
-        return joined_words(
+        bar = joined_words(
             self._text("━" * done, "green"),
             self._text("─" * known),
             self._text("┈" * (columns - done - known), "dim"),
-            left,
+            beside,
         )
+        below = left and left not in beside.plain
+        return [bar, *(self._text(left).wrap(self._console, room, overflow="fold") if below else ())]
 
     def _text(self, text: str, style: str = "") -> Text:
         return Text(fit_encoding(text, self._console.encoding), style=style)

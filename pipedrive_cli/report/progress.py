@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
@@ -18,6 +18,7 @@ SAMPLE_EVERY = 0.5
 FORECAST_FROM = 0.05  # the share that must be done before the cost of the rest is estimated
 PROBLEMS_SHOWN = 4  # kinds of problem; the report has them all
 ENDPOINTS_SHOWN = 3
+BETWEEN = " · "  # the parts of one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ class Figures:
     doubt_seconds: float | None = None
 
 
+class _Sample(NamedTuple):
+    """One moment of a run. `worked` is the time up to it in which there was something to do but wait for doubts."""
+
+    time: float
+    worked: float
+    requests: int
+    done: float
+
+
 class Meter:
     """Measures a run by its live figures: call `measure` now and then, with the event loop's time in seconds.
 
@@ -46,51 +56,59 @@ class Meter:
     def __init__(self, live_figures: LiveFigures, *, virtual: bool = False) -> None:
         self._live_figures = live_figures
         self._virtual = virtual
-        self._samples: deque[tuple[float, int, float]] = deque()  # time, requests, work done
+        self._samples: deque[_Sample] = deque()
         self._in_records = False
+        self._last: float | None = None
+        self._stood = 0.0  # seconds in which nothing could be done but wait for writes in doubt
 
     def measure(self, now: float) -> Figures:
         """The figures of this moment; remembers the moment, to compute rates from it later."""
         live_figures = self._live_figures
         settled = _settled(live_figures)
         done, to_do = _work(live_figures, settled)
+        if live_figures.in_doubt and not live_figures.in_flight and self._last is not None:
+            self._stood += now - self._last
+        self._last = now
+        worked = now - self._stood
         if self._in_records != bool(live_figures.records_planned):  # until now reading was measured, not writing
             self._in_records = True
-            self._samples = deque((time, sent, 0.0) for time, sent, _ in self._samples)
+            self._samples = deque(sample._replace(done=0.0) for sample in self._samples)
         requests = live_figures.requests.total()
-        if not self._samples or now - self._samples[-1][0] >= SAMPLE_EVERY:
-            self._samples.append((now, requests, done))
-        while now - self._samples[0][0] > PACE_WINDOW:
+        if not self._samples or now - self._samples[-1].time >= SAMPLE_EVERY:
+            self._samples.append(_Sample(now, worked, requests, done))
+        while worked - self._samples[0].worked > PACE_WINDOW:
             self._samples.popleft()
         waiting = None
         if live_figures.waiting_until is not None and live_figures.waiting_until > now:
             waiting = live_figures.waiting_until - now
+        doubt = max((until - now for _, until in live_figures.in_doubt.values() if until > now), default=None)
+        left = None if to_do is None else self._seconds_left(worked, done, to_do, waiting or 0.0)
+        if to_do is not None and live_figures.in_doubt and to_do <= len(live_figures.in_doubt):
+            left = doubt  # nothing else is left to do
+        elif left is not None and doubt is not None:
+            left = max(left, doubt)
         return Figures(
             read=_read(live_figures),
             settled=settled,
             requests_per_second=None if self._virtual else self._rate(now, requests),
-            seconds_left=None if to_do is None else self._seconds_left(now, done, to_do, waiting or 0.0),
+            seconds_left=left,
             tokens_to_come=None if to_do is None else _tokens_to_come(live_figures.tokens_spent, done, to_do),
             waiting_seconds=waiting,
-            doubt_seconds=max(
-                (until - now for _, until in live_figures.in_doubt.values() if until > now), default=None
-            ),
+            doubt_seconds=doubt,
         )
 
     def _rate(self, now: float, requests: int) -> float:
-        since, before, _ = next(
-            (sample for sample in self._samples if now - sample[0] <= RATE_WINDOW), (now, requests, 0.0)
-        )
-        return (requests - before) / (now - since) if now > since else 0.0
+        since = next((sample for sample in self._samples if now - sample.time <= RATE_WINDOW), None)
+        return (requests - since.requests) / (now - since.time) if since is not None and now > since.time else 0.0
 
-    def _seconds_left(self, now: float, done: float, to_do: float, waiting: float) -> float | None:
+    def _seconds_left(self, worked: float, done: float, to_do: float, waiting: float) -> float | None:
         # From the last moment before there was any progress, so that reading does not count as slow writing.
-        before = self._samples[0][2]
-        since = max(time for time, _, work in self._samples if work == before)
+        before = self._samples[0].done
+        since = max(sample.worked for sample in self._samples if sample.done == before)
         gained = done - before
-        if gained <= 0 or now - since < 2.0:  # too short to measure
+        if gained <= 0 or worked - since < 2.0:  # too short to measure
             return None
-        return to_do * (now - since) / gained + waiting
+        return to_do * (worked - since) / gained + waiting
 
 
 def progress_headline(live_figures: LiveFigures) -> tuple[str, str]:
@@ -109,30 +127,42 @@ def time_left_words(figures: Figures, ends: str | None = None) -> str:
     return f"about {duration_words(max(1.0, figures.seconds_left))} left{until}"
 
 
-def lines(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
-    """The lines below the bar: labels and texts. A line with a blank label continues the one above."""
-    shown = [("events", " · ".join([*_amounts(live_figures), *_outcomes(live_figures)]))]
+class Line(NamedTuple):
+    """A line below the bar: a label, and parts that a narrow terminal shows in several rows.
+
+    A blank label continues the line above. `weight` says what gives way on a low terminal: the smallest first.
+    """
+
+    label: str
+    parts: tuple[str, ...]
+    weight: int
+
+    @property
+    def text(self) -> str:
+        """The whole line without its label."""
+        return BETWEEN.join(self.parts)
+
+
+def lines(live_figures: LiveFigures, figures: Figures) -> list[Line]:
+    """The lines below the bar."""
+    shown = [Line("events", (*_amounts(live_figures), *_outcomes(live_figures)), 9)]
     records: Counter[str] = Counter()
     for (_, action), number in live_figures.records.items():
         records[action] += number
     if live_figures.backlog_records or records:
         done = [f"{number:,} {action}" for action, number in records.items() if number]
-        shown.append(("records", " · ".join([f"{live_figures.backlog_records:,} to write", *done])))
-    shown.append(("requests", _requests(live_figures, figures)))
+        shown.append(Line("records", (f"{live_figures.backlog_records:,} to write", *done), 6))
+    shown.append(Line("requests", _requests(live_figures, figures), 3))
     shown += _tokens(live_figures, figures)
     shown += _problems(live_figures)
     if live_figures.retried:
-        why = "" if live_figures.trouble is None else f" · last: {_short(visible_text(live_figures.trouble))}"
-        shown.append(("repeated", f"{live_figures.retried:,}{why}"))
+        why = () if live_figures.trouble is None else (f"last: {_short(visible_text(live_figures.trouble))}",)
+        shown.append(Line("repeated", (f"{live_figures.retried:,}", *why), 2))
     if figures.waiting_seconds is not None:
-        shown.append(
-            (
-                "waiting",
-                f"{visible_text(live_figures.waiting_for or 'Pipedrive')}: {countdown(figures.waiting_seconds)}",
-            )
-        )
+        what = visible_text(live_figures.waiting_for or "Pipedrive")
+        shown.append(Line("waiting", (f"{what}: {countdown(figures.waiting_seconds)}",), 8))
     if live_figures.in_doubt:
-        shown.append(("in doubt", _in_doubt(live_figures, figures)))
+        shown.append(Line("in doubt", (_in_doubt(live_figures, figures),), 7))
     return shown
 
 
@@ -155,11 +185,11 @@ def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = Non
     if time_left := time_left_words(figures, ends):
         done.append(time_left)
     rows: list[tuple[str, str]] = []
-    for label, text in lines(live_figures, figures):
-        if label:
-            rows.append((label, text))
+    for line in lines(live_figures, figures):
+        if line.label:
+            rows.append((line.label, line.text))
         else:
-            rows[-1] = (rows[-1][0], f"{rows[-1][1]} · {text}")
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}{BETWEEN}{line.text}")
     phase = visible_text(live_figures.phase)
     head = f"{phase}: {', '.join(done)}; " if done else f"{phase}: "
     return head + "; ".join(f"{label}: {text}" for label, text in rows)
@@ -215,33 +245,33 @@ def _outcomes(live_figures: LiveFigures) -> list[str]:
     ]
 
 
-def _requests(live_figures: LiveFigures, figures: Figures) -> str:
-    counts = [f"{live_figures.requests.total():,} sent", f"{live_figures.in_flight} in flight"]
+def _requests(live_figures: LiveFigures, figures: Figures) -> tuple[str, ...]:
+    counts = f"{live_figures.requests.total():,} sent", f"{live_figures.in_flight} in flight"
     if figures.requests_per_second is None:
-        return " · ".join(counts)
+        return counts
     limit = "" if live_figures.requests_allowed is None else f" (limit {live_figures.requests_allowed:,} in 2 s)"
-    return " · ".join([f"{figures.requests_per_second:.1f}/s{limit}", *counts])
+    return f"{figures.requests_per_second:.1f}/s{limit}", *counts
 
 
-def _tokens(live_figures: LiveFigures, figures: Figures) -> list[tuple[str, str]]:
+def _tokens(live_figures: LiveFigures, figures: Figures) -> list[Line]:
     parts = [f"{live_figures.tokens_spent:,} spent"]
     if figures.tokens_to_come:
         parts.append(f"about {figures.tokens_to_come:,} to come")
     if live_figures.tokens_left_today is not None:
         parts.append(f"{live_figures.tokens_left_today:,} left today")
-    rows = [("tokens", " · ".join(parts))]
+    rows = [Line("tokens", tuple(parts), 5)]
     if len(live_figures.tokens) > 1:
         dearest = live_figures.tokens.most_common(ENDPOINTS_SHOWN)
-        rows.append(("", " · ".join(f"{tokens:,} {_short(endpoint)}" for endpoint, tokens in dearest)))
+        rows.append(Line("", tuple(f"{tokens:,} {_short(endpoint)}" for endpoint, tokens in dearest), 1))
     return rows
 
 
-def _problems(live_figures: LiveFigures) -> list[tuple[str, str]]:
+def _problems(live_figures: LiveFigures) -> list[Line]:
     named = [f"{number:,} × {words_for(code).message}" for code, number in live_figures.problems.most_common()]
     shown = named[:PROBLEMS_SHOWN]
     if len(named) > PROBLEMS_SHOWN:
         shown.append(f"and {count(len(named) - PROBLEMS_SHOWN, 'other kind')} of problem")
-    return [("" if number else "problems", text) for number, text in enumerate(shown)]
+    return [Line("" if number else "problems", (text,), 4) for number, text in enumerate(shown)]
 
 
 def _short(text: str) -> str:

@@ -31,20 +31,35 @@ def busy() -> LiveFigures:
     return live_figures
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("columns", [25, 40, 80, 200])
 def test_the_live_view_draws_over_itself_and_vanishes(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fits the terminal, shows each figure, and leaves the cursor where the report begins."""
+    """It fits the terminal, shows every figure whole at any width, and leaves the cursor where the report begins."""
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "50")
+    live_figures = busy()
+    live_figures.outcomes.update({outcome: 1_234 for outcome in Outcome})
     stream = Terminal()
-    with LiveView(busy(), lambda: 40.0, file=stream) as view:
+    with LiveView(live_figures, lambda: 40.0, file=stream) as view:
         view.refresh()
         shown = stream.getvalue()
         view.note("[bold] careful \x1b[2J")
-    for part in ("50%", "9 delivered", "1 × the event names", "1:00", "\\x1b]0;x\\x07[bold].ndjson"):
-        assert part in shown or columns < 80
+    words = " ".join(CONTROL.sub("", shown).split())
+    for part in ("50%", *(f"1,234 {each.value}" for each in Outcome if each is not Outcome.DELIVERED), "anonymous id"):
+        assert part in words
+    assert ("\\x1b]0;x\\x07[bold].ndjson" in words) or columns <= 40
     assert max(cell_len(line) for line in re.split("[\r\n]+", CONTROL.sub("", shown))) < columns
     assert "[bold] careful \\x1b[2J" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[2K")
+
+
+def test_on_a_low_terminal_the_least_important_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcomes and what is waited for stay; an ellipsis says that there is more."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "6")
+    stream = Terminal()
+    with LiveView(busy(), lambda: 40.0, file=stream):
+        rows = CONTROL.sub("", stream.getvalue()).lstrip("\r").split("\n")
+    assert [row.split()[0] for row in rows] == ["writing", rows[1].split()[0], "events", "waiting", "…"]
 
 
 def test_a_log_gets_a_plain_line_every_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

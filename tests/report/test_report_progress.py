@@ -6,8 +6,13 @@ import pytest
 
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
-from pipedrive_cli.report.progress import Meter, countdown, lines, one_line, sample, time_left_words
+from pipedrive_cli.report.progress import Figures, Meter, countdown, lines, one_line, sample, time_left_words
 from pipedrive_cli.report.wording import data_size, duration_words
+
+
+def shown(live_figures: LiveFigures, figures: Figures) -> dict[str, str]:
+    """The lines below the bar, by label."""
+    return {line.label: line.text for line in lines(live_figures, figures)}
 
 
 def steady(seconds: int, *, bytes_total: int | None = 10_000) -> tuple[LiveFigures, Meter]:
@@ -37,7 +42,7 @@ def test_virtual_time_has_no_rate_and_no_limit() -> None:
     """What is sent in a second of real time says nothing of a limit in virtual time."""
     live_figures, _ = steady(20)
     figures = Meter(live_figures, virtual=True).measure(20.0)
-    assert dict(lines(live_figures, figures))["requests"] == "400 sent · 0 in flight"
+    assert shown(live_figures, figures)["requests"] == "400 sent · 0 in flight"
     assert sample(live_figures, figures)["requests"]["per_second"] is None
 
 
@@ -47,7 +52,7 @@ def test_nobody_foretells_the_end_of_a_pipe() -> None:
     figures = meter.measure(20.0)
     assert figures.settled is figures.read is figures.seconds_left is None
     assert figures.requests_per_second == pytest.approx(20.0)
-    assert lines(live_figures, figures)[0] == ("events", "200 read (2.0 kB) · 200 delivered")
+    assert shown(live_figures, figures)["events"] == "200 read (2.0 kB) · 200 delivered"
     assert time_left_words(figures) == ""
 
 
@@ -69,7 +74,7 @@ def test_a_wait_counts_down_and_delays_the_end() -> None:
     live_figures.waiting_for, live_figures.waiting_until = "tomorrow's budget\x1b[2J", 3_800.0
     figures = meter.measure(20.0)
     assert figures.seconds_left == pytest.approx(3_860.0)
-    assert ("waiting", "tomorrow's budget\\x1b[2J: 1:03:00") in lines(live_figures, figures)
+    assert shown(live_figures, figures)["waiting"] == "tomorrow's budget\\x1b[2J: 1:03:00"
     assert Meter(live_figures).measure(9_999.0).waiting_seconds is None
 
 
@@ -153,11 +158,28 @@ def test_reading_is_no_part_of_the_writings_pace() -> None:
     assert meter.measure(50.0).seconds_left == pytest.approx(10.0)
 
 
+def test_waiting_for_doubts_is_no_slow_work() -> None:
+    """The time left is that of the wait, and does not grow while nothing can be done; the pace is that of before."""
+    live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=100, events_planned=100)
+    live_figures.records_planned = live_figures.backlog_records = 100
+    meter = Meter(live_figures)
+    for second in range(11):
+        meter.measure(float(second))
+        live_figures.backlog_records = 100 - 5 * second
+    live_figures.in_doubt[1] = "person of user u1", 60.0
+    left = [meter.measure(float(second)).seconds_left for second in range(11, 60)]
+    assert left[0] == pytest.approx(49.0)
+    assert all(seconds == pytest.approx(max(11.0, 60.0 - 11 - n), abs=2.0) for n, seconds in enumerate(left))
+    live_figures.backlog_records = 1
+    assert meter.measure(59.0).seconds_left == pytest.approx(1.0)
+
+
 def test_of_many_kinds_of_problem_the_most_frequent_are_shown() -> None:
     """Each on a row of its own; a small terminal has room for more than these."""
     live_figures = LiveFigures()
     live_figures.problems.update({f"code_{n}": 9 - n for n in range(6)})
-    rows = [text for label, text in lines(live_figures, Meter(live_figures).measure(0.0)) if label in ("problems", "")]
+    found = lines(live_figures, Meter(live_figures).measure(0.0))
+    rows = [line.text for line in found if line.label in ("problems", "")]
     assert rows == ["9 × code 0", "8 × code 1", "7 × code 2", "6 × code 3", "and 2 other kinds of problem"]
 
 
