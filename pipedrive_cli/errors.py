@@ -20,8 +20,8 @@ from pipedrive_cli.secret import without_keys
 
 # The codes of errors, which name why a command did not begin or a run stopped. Scripts match on them.
 StopCode: TypeAlias = Literal[
-    "usage", "config", "output", "port", "no_stdin", "no_runs", "no_such_run", "not_known", "field_alike", "refused",
-    "in_doubt",
+    "usage", "config", "case", "output", "port", "no_stdin", "no_runs", "no_such_run", "not_known", "field_alike",
+    "refused", "in_doubt",
     "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",
     "suppress_file", "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
     "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",
@@ -81,12 +81,12 @@ class ConfigProblem:
 
 
 class ConfigProblems(UserMistake):
-    """Every mistake of a config file."""
+    """Every mistake of a config file, or of a case of its tests, which is written in the same way."""
 
-    def __init__(self, file: str, problems: list[ConfigProblem]) -> None:
+    def __init__(self, file: str, problems: list[ConfigProblem], *, what: Literal["config", "case"] = "config") -> None:
         count = len(problems)
         file = without_keys(file)
-        super().__init__(f"{file}: {count} problem{'' if count == 1 else 's'}", code="config")
+        super().__init__(f"{file}: {count} problem{'' if count == 1 else 's'}", code=what)
         self.file = file
         self.problems = [_without_keys(problem) for problem in problems]
 

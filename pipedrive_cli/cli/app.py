@@ -49,6 +49,7 @@ from pipedrive_cli.cli.options import (
     complete_run,
     completing,
     epilog,
+    typed_options,
 )
 from pipedrive_cli.report.safe_stdout import put
 
@@ -171,6 +172,7 @@ def replay(
             reread=reread,
             refill=refill,
             expect=expect,
+            typed=typed_options(),
             **shared,
         ),
         output.OutputOptions(
@@ -238,6 +240,7 @@ def retry(
             max_failures=max_failures,
             brakes=brakes(created=max_created, updated=max_updated, merged=max_merged, deleted=max_deleted),
             wait=wait,
+            typed=typed_options(),
         ),
         output.OutputOptions(
             as_json=as_json,
@@ -375,6 +378,7 @@ def rehearse(
             rejects=rejects,
             max_tokens=max_tokens,
             wait=True,
+            typed=typed_options(),
         ),
         rehearse_command.PricePlanChoice(plan, seats, latency, online),
         output.OutputOptions(

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
-from pipedrive_cli.cli.output import new_redactor
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError, UserMistake
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
+from pipedrive_cli.report.redact import redactor_if
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
-from pipedrive_cli.report.wording import count, duration_words
+from pipedrive_cli.report.wording import count, duration_words, first_of
 from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.reading_needs import ReadingProposal
@@ -96,9 +96,8 @@ def _checked(
         offline=offline,
     )
     checked = asyncio.run(job.run())
-    if not (redact or config.report.redact):
+    if (redactor := redactor_if(redact or config.report.redact)) is None:
         return checked
-    redactor = new_redactor()
     return replace(
         checked,
         obstacles=tuple(map(redactor.problem, checked.obstacles)),
@@ -135,7 +134,7 @@ def _verdict(checked: Checked, config_file: Path) -> str:
     mistakes = [problem for problem in checked.obstacles if problem.code == "config"]
     if mistakes:
         lines = sorted({example.line for problem in mistakes for example in problem.examples if example.line})
-        listed = ", ".join(map(str, lines[:LINES_NAMED])) + (", ..." if len(lines) > LINES_NAMED else "")
+        listed = first_of([str(line) for line in lines], LINES_NAMED)
         where = f", line {listed}," if lines else ""  # with many problems their lines have scrolled away
         return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
@@ -224,9 +223,9 @@ def _events(found: SampleFound) -> list[tuple[str, str]]:
     outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
     purposes = [
         f"{visible_text(purpose, PURPOSE_LENGTH)} refused by {refused:,} of {named:,}"
-        for purpose, (named, refused) in list(found.purposes.items())[:PURPOSES_SHOWN]
+        for purpose, (named, refused) in found.purposes.items()
     ]
-    consent = [("consent", ", ".join(purposes) + ("" if len(found.purposes) <= PURPOSES_SHOWN else ", ..."))]
+    consent = [("consent", first_of(purposes, PURPOSES_SHOWN))]
     return [("read", f"{found.read:,}{where}"), *kinds, *outcomes, *(consent if purposes else [])]
 
 

@@ -157,7 +157,12 @@ class InitRun:
         from pipedrive_cli.run.first_case import first_case  # noqa: PLC0415 - starts a sandbox, only where there are events
 
         path = self.options.config_file.parent / CASES / "first.yaml"
-        if first_case(sources, config, str(self.options.config_file), account, path):
+        try:
+            written = first_case(sources, config, str(self.options.config_file), account, path)
+        except UserMistake as mistake:  # the config stands, and can be used without a case
+            show_note(f"Note: no first case for tests of this config was written. {mistake.message}.")
+            return
+        if written:
             command = f"pipedrive-cli test {shlex.quote(str(path))}"
             show_note(f"Wrote {path}: a first case for tests of this config, with values masked. `{command}` runs it.")
 

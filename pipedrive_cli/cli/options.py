@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pipedrive_cli.cli.endings import error_of
+from pipedrive_cli.report.safe_text import encodable
 
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
@@ -149,6 +152,26 @@ _BRACKETED = re.compile(r"^[{\[]+([A-Z]+(?:\.\.\.)?)[}\]]+(?:\.\.\.)?$")
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?str\]?>")
 
 
+_typed: ContextVar[str] = ContextVar("typed", default="")
+
+
+def typed_options() -> str:
+    """The options of the command that runs, as one would type them; the arguments are not among them."""
+    return _typed.get()
+
+
+def _options_of(ctx: Any) -> str:
+    words: list[str] = []
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name)
+        if parameter.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+            continue
+        name, value = max(parameter.opts, key=len), ctx.params[parameter.name]
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [name] if parameter.is_flag else [name, shlex.quote(encodable(str(each)))]
+    return " ".join(words)
+
+
 class PlainCommand(TyperCommand):
     """A command whose help has arguments as people write them: without Python's types, and each bracket once.
 
@@ -157,6 +180,10 @@ class PlainCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [_BRACKETED.sub(_argument, piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def invoke(self, ctx: Any) -> Any:
+        _typed.set(_options_of(ctx))
+        return super().invoke(ctx)
 
     def get_help(self, ctx: Any) -> str:
         return _PYTHON_TYPE.sub(lambda found: " " * len(found[0]), super().get_help(ctx))

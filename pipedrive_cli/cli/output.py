@@ -6,7 +6,6 @@ The result goes to stdout, everything else to stderr: text and a live view for p
 from __future__ import annotations
 
 import contextlib
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.live_view import LiveView
 from pipedrive_cli.report.log import JsonLog, LogView
-from pipedrive_cli.report.redact import Redactor
+from pipedrive_cli.report.redact import redactor_if
 from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.run.replay import Finished
 
@@ -43,11 +42,6 @@ class OutputOptions:
         return (*(("--report", report) for report in dict.fromkeys(self.reports)), *metrics)
 
 
-def new_redactor() -> Redactor:
-    """A redactor for one report, whose hashes nobody else can make."""
-    return Redactor(secrets.token_bytes(16))
-
-
 class View(Protocol):
     """A view of a run's progress, which is drawn or written on `refresh`."""
 
@@ -61,12 +55,11 @@ class Output:
         self._options = options
         self._log = JsonLog() if options.json_log else None
         self._view: LiveView | LogView | None = None
-        self._redactor = new_redactor() if options.redact else None
+        self._redactor = redactor_if(options.redact)
 
     def follow(self, config: Config) -> None:
         """From here on the output is as the config says, too."""
-        if config.report.redact and self._redactor is None:
-            self._redactor = new_redactor()
+        self._redactor = self._redactor or redactor_if(config.report.redact)
 
     def redacted(self, finished: Finished) -> Finished:
         """What is shown and written of a finished run: without people, where that is asked for."""

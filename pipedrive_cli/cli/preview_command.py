@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report import requests
-from pipedrive_cli.report.redact import Redactor
+from pipedrive_cli.report.redact import redactor_if
 from pipedrive_cli.report.summary import EXAMPLES, Summary
 from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
@@ -68,7 +67,7 @@ def preview_events(
         raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
     config = load(config_file, os.environ, sandbox=not online)
     counts_only = counts_only or as_json
-    redactor = Redactor(secrets.token_bytes(16)) if redact or config.report.redact else None
+    redactor = redactor_if(redact or config.report.redact)
     names: dict[str, str] = {}
     out = sys.stdout
     style = requests.Style(

@@ -133,7 +133,7 @@ def describe_forecast(rehearsed: Rehearsed) -> list[str]:
     on_seats = f" with {count(limits.seats or 1, 'seat')}" if limits.daily_tokens is None else ""
     lines = [
         f"On the plan {limits.plan}{on_seats}, with {rehearsed.day_budget:,} API tokens a day, it would take "
-        f"{duration_words(summary.seconds)} ({summary.seconds / 3600:.1f} hours)."
+        f"{duration_words(summary.seconds)}."
     ]
     if len(days) > 1:
         lines.append(

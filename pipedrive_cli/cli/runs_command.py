@@ -13,13 +13,12 @@ import msgspec
 
 from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
-from pipedrive_cli.cli.output import new_redactor
 from pipedrive_cli.cli.printing import print_bytes, print_json
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
-from pipedrive_cli.report.redact import Redactor
+from pipedrive_cli.report.redact import Redactor, redactor_if
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
@@ -73,6 +72,7 @@ def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: boo
             row.started[:16].replace("T", " "),
             row.status if row.ended else "no report",
             row.events.read,
+            row.events.rejected,
             row.records_created,
             row.tokens,
         )
@@ -97,7 +97,7 @@ def show_one_run(
     past, config = _past(state, config_file)
     run = chosen_runs(past, wanted)
     context = run_context_of(past, run)
-    redactor = new_redactor() if redact or (config is not None and config.report.redact) else None
+    redactor = redactor_if(redact or (config is not None and config.report.redact))
     if redactor is not None:
         run = msgspec.structs.replace(run, summary=redactor.summary(run.summary))
         context = redactor.context(context)

@@ -49,13 +49,22 @@ def load_case(path: Path) -> Case:
     """The case in a file. Raises ConfigProblems with every mistake, each with its line."""
     problems: list[ConfigProblem] = []
     text = read_text(path, problems)
-    root = None if text is None else parse(text, problems)
+    if text is None:
+        raise ConfigProblems(str(path), problems, what="case")
+    return case_of(text, path)
+
+
+def case_of(text: str, path: Path) -> Case:
+    """The case of this text; `path` is where it stands. Raises ConfigProblems."""
+    problems: list[ConfigProblem] = []
+    root = parse(text, problems)
     reader = _Reader(problems)
     case = None
     if not problems:
         case = reader.case(path, root or Node({}, 1, 1))
     if problems or case is None:
-        raise ConfigProblems(str(path), sorted(problems, key=lambda problem: (problem.line or 0, problem.path)))
+        problems.sort(key=lambda problem: (problem.line or 0, problem.path))
+        raise ConfigProblems(str(path), problems, what="case")
     return case
 
 

@@ -15,21 +15,25 @@ from rich.table import Table
 from rich.text import Text
 
 from pipedrive_cli.errors import ConfigProblems, PipedriveCliError
-from pipedrive_cli.model import Kind, Outcome
+from pipedrive_cli.model import FILE_PROBLEMS, Kind, Outcome
 from pipedrive_cli.report import wording
-from pipedrive_cli.report.summary import Example, ProblemGroup, Summary, mismatch, worst_first
+from pipedrive_cli.report.summary import EXAMPLES, Example, ProblemGroup, Summary, mismatch, worst_first
 from pipedrive_cli.report.terminal import (
     MESSAGE_LIMIT,
     advice_lines,
     console_for,
     indented,
+    is_terminal,
     joined_words,
+    line_count,
     safe,
     section_lines,
     show,
 )
 
 EXAMPLES_SHOWN = 3
+IN_FULL = 10  # problems; of the others each has a line
+LONG = 40  # lines of a report after which the headline has scrolled away, where no terminal says how many it shows
 
 STYLES: dict[Outcome | None, str] = {
     Outcome.DELIVERED: "green",
@@ -39,6 +43,7 @@ STYLES: dict[Outcome | None, str] = {
     Outcome.PENDING: "yellow",
     None: "yellow",
 }
+_IN_REJECTS = frozenset({Outcome.REJECTED, Outcome.FAILED})
 _HEADLINE_STYLES = {"complete": "bold green", "partial": "bold yellow", "stopped": "bold red"}
 
 
@@ -70,11 +75,14 @@ def show_summary(
     parts += section_lines("Records", _records(summary))
     parts += section_lines("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
     problems, skipped = wording.split_skipped(summary.problems)
-    parts += section_lines("Problems, worst first", *problem_lines(problems, examples))
+    rest = None if rejects is None else f"in {rejects}"
+    parts += section_lines("Problems, worst first", *problem_lines(problems, examples, rest=rest))
     parts += section_lines("Skipped", *(safe(wording.skipped(group), limit=MESSAGE_LIMIT) for group in skipped))
     parts += section_lines("Traits that are in no mapping", *trait_lines(summary.dropped_traits))
     steps = [*wording.next_steps(summary, rejects=rejects, resume_in=resume_in, scene=scene), *advice]
     parts += section_lines("What to do next", *(safe(f"• {step}", limit=MESSAGE_LIMIT) for step in steps))
+    if line_count(console, parts) > (console.height if is_terminal(console.file) else LONG):
+        parts += [Text(""), parts[0]]
     show(console, parts)
 
 
@@ -97,8 +105,10 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
         parts.append(joined_words(safe(place, limit=MESSAGE_LIMIT), safe(path, "bold"), message))
         parts += advice_lines(problem.hint)
     count = wording.count(len(error.problems), "problem")
-    parts.append(joined_words(Text("Error: ", "bold red"), Text(f"{count} in the config; nothing was sent.")))
-    parts += advice_lines("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
+    what = "the config; nothing was sent" if error.code == "config" else "the case; none was run"
+    parts.append(joined_words(Text("Error: ", "bold red"), Text(f"{count} in {what}.")))
+    if error.code == "config":
+        parts += advice_lines("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
     show(console_for(file or sys.stderr), parts)
 
 
@@ -159,24 +169,47 @@ def _endpoints(summary: Summary) -> RenderableType | None:
     return table
 
 
-def problem_lines(problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN) -> Iterator[RenderableType]:
-    """Every problem with its hint and some examples, worst first."""
-    for number, problem in enumerate(worst_first(problems)):
-        if number:
+def problem_lines(
+    problems: Iterable[ProblemGroup], examples: int = EXAMPLES_SHOWN, *, rest: str | None = None
+) -> Iterator[RenderableType]:
+    """The problems, worst first: the first with hints and some examples, the others with a line each.
+
+    Whoever asked for all examples gets all in full. `rest` says where the events are that are no example.
+    """
+    ordered = worst_first(problems)
+    # One that alone has a line would save none.
+    in_full = len(ordered) if examples >= EXAMPLES or len(ordered) == IN_FULL + 1 else IN_FULL
+    for place, problem in enumerate(ordered):
+        if 0 < place <= in_full:
             yield Text(" ")  # Rich gives an empty text no line
-        yield joined_words(
+        if place == in_full:
+            more = f"{wording.count(len(ordered) - in_full, 'more kind', 'more kinds')} of problem"
+            yield Text(f"{more}; --verbose shows what to do about each:", style="dim")
+        head = joined_words(
             Text(wording.problem_label(problem), STYLES.get(problem.outcome, "")),
             Text(f" {problem.count:,} × " if problem.count else " "),
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
             safe(f" ({problem.code})", "dim"),
         )
+        if place >= in_full:
+            first = [wording.place_words(each) for each in problem.examples[:1]]
+            yield indented(joined_words(head, *(safe(f"  {words}", "cyan") for words in first)), 2)
+            continue
+        yield head
         if problem.hint:
             yield indented(safe(problem.hint, limit=MESSAGE_LIMIT))
-        for example in problem.examples[:examples]:
+        shown = [example for example in problem.examples[:examples] if _says_more(example, problem)]
+        for example in shown:
             yield indented(_example(example, problem))
-        more = problem.count - min(examples, len(problem.examples))
-        if more and problem.examples[:examples]:
-            yield indented(Text(f"… and {more:,} more", style="dim"))
+        left = problem.count - min(examples, len(problem.examples))
+        if left and shown:
+            where = f" {rest}" if rest and problem.outcome in _IN_REJECTS else ""
+            yield indented(safe(f"… and {left:,} more{where}", "dim", limit=MESSAGE_LIMIT))
+
+
+def _says_more(example: Example, problem: ProblemGroup) -> bool:
+    """Whether an example has anything that the problem's own words do not have."""
+    return problem.code not in FILE_PROBLEMS or example.line is not None or (example.file or "") not in problem.message
 
 
 def _example(example: Example, problem: ProblemGroup) -> Text:
@@ -189,7 +222,7 @@ def _example(example: Example, problem: ProblemGroup) -> Text:
         line.append_text(safe(f"  {example.field}", "bold"))
     if example.value is not None and example.value not in (example.message or ""):
         line.append_text(safe(f" = {example.value}" if example.field is not None else f"  {example.value}"))
-    if example.message is not None and example.message != problem.message:
+    if example.message is not None and example.message not in problem.message:
         line.append_text(safe(f"  {example.message}", "dim", limit=MESSAGE_LIMIT))
     return line
 

@@ -53,6 +53,7 @@ def render_page(
         outcomes=outcomes,
         shares=[(part.name, part.number, _share(part.number, read)) for part in outcomes if read],
         problems=problems,
+        rejects=None if rejects is None else str(rejects),
         records=_records(summary),
         endpoints=wording.top_traits(endpoints, len(endpoints))[0],
         skipped=[wording.skipped(group) for group in skipped],

@@ -45,7 +45,7 @@ _LINES: dict[str, Words] = {
     "source_unreachable": Words(
         "the connection broke off while a file was read", "See to the network, then run again; what was read counts."
     ),
-    "input_unread": Words("reading broke off before the end", "The problems say why; run again to read the rest."),
+    "input_unread": Words("reading broke off before the end", "The problems say why."),
     "gzip_broken": Words("a gzip file is damaged or breaks off", "Fetch it again, then run again."),
     "zstd_broken": Words("a zstd file is damaged or breaks off", "Fetch it again, then run again."),
     "cut_off": Words(
@@ -78,7 +78,8 @@ _EVENTS: dict[str, Words] = {
     "bad_properties": Words("properties is no object", "`properties` must be `{name: value, ...}`."),
     "bad_context": Words("context is no object", "`context` must be `{...}`."),
     "clock_ahead": Words(
-        "the event's time lay in the future and was cut back", "A device's clock was wrong; nothing is lost."
+        "the event's time is later than it was received, or than now: that counts",
+        "A device's clock was wrong; nothing is lost.",
     ),
     "own_clock_wrong": Words(
         "this machine's clock is wrong",

@@ -10,7 +10,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.safe_text import visible_text
-from pipedrive_cli.report.wording import count, data_size, duration_words
+from pipedrive_cli.report.wording import count, data_size, duration_words, first_of
 
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
 PACE_WINDOW = 60.0  # the same for the time left; longer, because folded writes settle many events at once
@@ -168,15 +168,13 @@ def lines(live_figures: LiveFigures, figures: Figures) -> list[Line]:
 
 def _in_doubt(live_figures: LiveFigures, figures: Figures) -> str:
     """What is waited for, since its answer never came, and how long at most."""
-    records = list(live_figures.in_doubt.values())
-    named = visible_text(records[0][0], 40)
-    more = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
+    named = first_of([visible_text(name, 40) for name, _ in live_figures.in_doubt.values()], 1)
     left = (
         ""
         if figures.doubt_seconds is None or figures.doubt_seconds <= 0
         else f" (at most {countdown(figures.doubt_seconds)})"
     )
-    return f"{named}{more}: waiting to see whether it was done{left}"
+    return f"{named}: waiting to see whether it was done{left}"
 
 
 def one_line(live_figures: LiveFigures, figures: Figures, ends: str | None = None) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from pipedrive_cli.delivery.retry import in_words
 from pipedrive_cli.report.json_line import json_text
 from pipedrive_cli.report.safe_text import encodable, visible_text
+from pipedrive_cli.report.wording import first_of
 
 Form: TypeAlias = Literal["text", "ndjson", "http", "curl"]
 FORMS: tuple[Form, ...] = ("text", "ndjson", "http", "curl")
@@ -271,13 +272,10 @@ def _plain_data(value: Any) -> Any:
 
 def _places(events: Iterable[ShownEvent]) -> str:
     """`a.ndjson:3, a.ndjson:7 and 12 more`."""
-    shown = []
     all_events = list(events)
-    for event in all_events[:EVENTS_SHOWN]:
-        place = event.place
-        shown.append(f"{place.file}:{place.line}" + ("" if place.index is None else f"[{place.index}]"))
-    more = len(all_events) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+    places = [event.place for event in all_events[:EVENTS_SHOWN]]
+    shown = [f"{each.file}:{each.line}" + ("" if each.index is None else f"[{each.index}]") for each in places]
+    return first_of(shown, EVENTS_SHOWN, whole=len(all_events))
 
 
 def _tokens(tokens: int) -> str:

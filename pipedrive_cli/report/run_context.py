@@ -14,8 +14,9 @@ from pipedrive_cli.report.wording import Scene
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """All but `scene` may be missing. `started` is in UTC, `moments` are in the order of time.
 
-    `command` is as it was typed, without its options. `remarks` are sentences below the headline. `passed_over` is the
-    number of files that earlier runs had read. The company's name and the sources in the command are hostile text.
+    `command` is as it was typed, with its options before its sources. `remarks` are sentences below the headline.
+    `passed_over` is the number of files that earlier runs had read. The company's name and the sources in the command
+    are hostile text.
     """
 
     scene: Scene = "account"

@@ -48,9 +48,9 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
     show(console_for(sys.stderr), [table])
 
 
-def show_runs(rows: Iterable[tuple[str, str, str, int, int, int]]) -> None:
-    """Shows rows of (run, started in UTC, status, events read, records created, tokens spent), newest first."""
-    numbers = ("events", "created", "tokens")
+def show_runs(rows: Iterable[tuple[str, str, str, int, int, int, int]]) -> None:
+    """Shows rows of (run, started in UTC, status, events read and rejected, records created, tokens spent)."""
+    numbers = ("events", "rejected", "created", "tokens")
     table = _table(("run", "started (UTC)", "status", *numbers), numbers)
     for name, started, status, *counted in rows:
         cells: list[RenderableType] = [safe(name), safe(started), Text(status, _STATUS_STYLES.get(status, "yellow"))]

@@ -64,11 +64,19 @@ def is_terminal(file: IO[str]) -> bool:
 
 def show(console: Console, parts: Iterable[RenderableType]) -> None:
     """Lays the parts out in memory and writes them at once, for the stream's encoding and without trailing blanks."""
+    write(console.file, "".join(f"{line.rstrip()}\n" for line in _laid_out(console, parts)))
+
+
+def line_count(console: Console, parts: Iterable[RenderableType]) -> int:
+    """How many lines `show` would write."""
+    return len(_laid_out(console, parts))
+
+
+def _laid_out(console: Console, parts: Iterable[RenderableType]) -> list[str]:
     with console.capture() as captured:
         for part in parts:
             console.print(part)
-    lines = captured.get().removesuffix("\n").split("\n")
-    write(console.file, "".join(f"{line.rstrip()}\n" for line in lines))
+    return captured.get().removesuffix("\n").split("\n")
 
 
 def write(file: IO[str], text: str) -> None:

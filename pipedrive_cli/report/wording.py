@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -141,6 +141,8 @@ def next_steps(
         steps.append("Put the API token right, then run the same command again; what is done is not sent twice.")
     elif summary.status == "partial" and any(problem.code in FILE_PROBLEMS for problem in summary.problems):
         steps.append("Mend the files that were not read, or move them away; then run the same command again.")
+    elif summary.reason is not None and summary.reason not in _CURED_BY_REPEATING:
+        steps.append(_before_repeating(summary))
     elif not summary.input_complete:
         steps.append("Run the same command again to continue; what is done is not sent twice.")
     elif events.failed or events.pending:
@@ -149,6 +151,38 @@ def next_steps(
             "`pipedrive-cli retry` sends what is left; running the same command again does too."
         )
     return steps
+
+
+# What stops a run that the same command goes on from; whatever else stops one would do so again.
+_CURED_BY_REPEATING = frozenset(
+    {
+        "asked_to_wait",
+        "day_spent",
+        "deadline",
+        "firewall",
+        "input_left",
+        "interrupted",
+        "max_tokens",
+        "output",
+        "stopped",
+    }
+    | {"source_unreachable", "unreachable"}
+)
+
+
+def _before_repeating(summary: Summary) -> str:
+    """The next step after a stop that the same command would meet again."""
+    if summary.reason == "plan_changed":
+        return "Look at what `preview --online` shows now, and replay with the name that it ends with."
+    if summary.reason == "brake":
+        return (
+            "The same command would stop here again. See with `preview --online` whether so much is meant: raise the "
+            "brake, or mend the events or the config first."
+        )
+    unread = [problem for problem in summary.problems if problem.code in FILE_PROBLEMS]
+    if summary.reason == "input_unread" and all(problem.code != "source_unreachable" for problem in unread):
+        return "Mend or convert the file that was not read, or leave it out, before you replay; what is done is kept."
+    return "Put right what stopped the run, then run the same command again; what is done is not sent twice."
 
 
 def place_words(example: Example) -> str:
@@ -180,6 +214,20 @@ def problem_label(problem: ProblemGroup) -> str:
     if problem.code in FILE_PROBLEMS:
         return "not read"
     return problem.outcome.value if problem.outcome else "noticed"
+
+
+def whereabouts(problem: ProblemGroup, rejects: str | None) -> str:
+    """Where all events of a problem are of which a page shows some."""
+    every = f"All {problem.count:,} {'are' if problem.count > 1 else 'is'}"
+    if problem.outcome in {Outcome.REJECTED, Outcome.FAILED}:
+        return f"{every} in {rejects}." if rejects is not None else f"{every} in the file that --rejects FILE names."
+    return f"{every} in the file that --results FILE names."
+
+
+def first_of(items: Sequence[str], most: int, *, whole: int | None = None, between: str = ", ") -> str:
+    """`a, b and 3 more`: the first of some. `whole` is how many there are, where `items` are not all of them."""
+    more = (len(items) if whole is None else whole) - min(most, len(items))
+    return between.join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def top_traits(counts: dict[str, int], most: int = 10) -> tuple[list[tuple[str, int]], int]:

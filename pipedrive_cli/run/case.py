@@ -112,7 +112,7 @@ def _types(case: Case) -> dict[tuple[Kind, str], tuple[str, tuple[str, ...]]]:
             if field_type not in CREATABLE or (field_type in CHOICES) != bool(labels):
                 raise UserMistake(
                     f"{case.path}: given.fields.{kind}.{name}: there is no type {written}",
-                    code="config",
+                    code="case",
                     hint=f"types: {', '.join(CREATABLE)}; enum and set have options: enum:First,Second",
                 )
             types[kind, name] = (field_type, labels)
@@ -130,7 +130,7 @@ def _fill(sandbox: Sandbox, case: Case) -> None:
             try:
                 made = sandbox.add_record(kind, _body(sandbox, kind, row, ids, where))
             except ValueError as error:
-                raise UserMistake(f"{where}: {error}", code="config") from error
+                raise UserMistake(f"{where}: {error}", code="case") from error
             ids[kind, str(row.get("name", row.get("title")))] = made
     sandbox.index_now()
 
@@ -145,7 +145,7 @@ def _body(
         if (link := _LINKS.get(kind, {}).get(name)) is not None:
             key, other = link
             if (other, str(value)) not in ids:
-                raise UserMistake(f"{where}: no record in {other} is called {value}", code="config")
+                raise UserMistake(f"{where}: no record in {other} is called {value}", code="case")
             body[key] = ids[other, str(value)]
         elif name in _CONTACTS:
             body[name] = _contacts(value)

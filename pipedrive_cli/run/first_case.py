@@ -16,11 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.config.cases import given_text, load_case, written_case
+from pipedrive_cli.config.cases import case_of, given_text, written_case
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Event, Kind
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.case import run_case
 from pipedrive_cli.run.custom_fields import CHOICES, CREATABLE, TEXT
 from pipedrive_cli.run.first_events import FirstEvents
@@ -41,7 +42,7 @@ _FITTING: Final[Mapping[str, Any]] = {
 def first_case(sources: Sequence[str], config: Config, config_file: str, account: Account | None, path: Path) -> bool:
     """Writes the case, with what it comes to as what is expected. False: there is no event to make one of, or no room.
 
-    Raises UserMistake for sources that cannot be read.
+    Raises UserMistake for sources that cannot be read, and where the case cannot be written.
     """
     events = list(_one_of_each(sources))
     if not events or path.exists():
@@ -50,14 +51,15 @@ def first_case(sources: Sequence[str], config: Config, config_file: str, account
     types = {kind: {name: written for (of, name), written in fields.items() if of == kind} for kind in KINDS}
     mask = Mask(config, account)
     text = given_text(types, [mask.event(row) for row in events])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
     try:
-        found = run_case(load_case(path), config, config_file).found
+        found = run_case(case_of(text, path), config, config_file).found
     except UserMistake:  # the config fits no sandbox, and its mistakes are told by `check`
-        path.unlink()
         return False
-    path.write_text(written_case(text, found), encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserMistake(f"{path.parent}: no folder can be made there ({error.strerror})", code="output") from error
+    write_file("the first case", path, written_case(text, found).encode())
     return True
 
 

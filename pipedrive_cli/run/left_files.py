@@ -14,6 +14,7 @@ from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Place
+from pipedrive_cli.report.wording import first_of
 
 Verdict: TypeAlias = Literal["excused", "told", "stops"]
 
@@ -74,9 +75,8 @@ def stop_of(left: Iterable[LeftFile]) -> StopRun | None:
     files = [each.place.file for each in left if each.verdict == "stops"]
     if not files:
         return None
-    more = "" if len(files) == 1 else f" and {len(files) - 1:,} more"
     return StopRun(
-        f"{files[0]}{more} could not be read to the end",
+        f"{first_of(files, 1)} could not be read to the end",
         code="input_unread",
-        hint="see the problems below for the cause, and run again to read the rest",
+        hint="the report says why, and what to do about it",
     )

@@ -18,6 +18,7 @@ from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import says_nothing
+from pipedrive_cli.report.wording import first_of
 from pipedrive_cli.run.advice import made_for_it
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.mapping import split_path, trait_at, value_at
@@ -100,8 +101,8 @@ class MappedTraits:
 
     def _values_shown(self, trait: Trait) -> str:
         values = self._values.get(trait, Counter())
-        shown = ", ".join(f"{value} × {count:,}" for value, count in values.most_common(VALUES_SHOWN))
-        return shown + (" and others" if len(values) > VALUES_SHOWN else "")
+        shown = [f"{value} × {count:,}" for value, count in values.most_common(VALUES_SHOWN)]
+        return first_of(shown, VALUES_SHOWN, whole=len(values))
 
     def _trait(self, complaint: Complaint, places: Mapping[str, Kind]) -> Trait | None:
         where = cause_of(complaint.code, complaint.field)

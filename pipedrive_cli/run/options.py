@@ -9,6 +9,7 @@ from pathlib import Path
 from pipedrive_cli.delivery.brakes import Done
 from pipedrive_cli.model import Event
 from pipedrive_cli.report.wording import Scene
+from pipedrive_cli.secret import without_keys
 from pipedrive_cli.text_forms import caseless_form
 
 
@@ -62,6 +63,7 @@ class RunOptions:
     retry: bool = False  # no sources: the unfinished events that the journal keeps
     retry_run: str | None = None  # of this run alone
     rehearsal: bool = False  # in virtual time: what it reports has not happened
+    typed: str = ""  # the options, as somebody typed them
 
     @property
     def written(self) -> tuple[tuple[str, Path], ...]:
@@ -71,10 +73,9 @@ class RunOptions:
 
     @property
     def command(self) -> str:
-        """The command as it was typed, without sources and options."""
-        if self.retry:
-            return f"retry {self.retry_run or ''}".strip()
-        return "rehearse" if self.rehearsal else "replay"
+        """The command as it was typed, without its sources."""
+        name = f"retry {self.retry_run or ''}" if self.retry else "rehearse" if self.rehearsal else "replay"
+        return without_keys(f"{name.strip()} {self.typed}".strip())
 
     @property
     def scene(self) -> Scene:

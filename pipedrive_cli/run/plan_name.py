@@ -22,6 +22,7 @@ import msgspec
 
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Value
+from pipedrive_cli.report.wording import first_of
 from pipedrive_cli.run.preview_rows import PlannedRequest
 
 KEPT = 10  # plans in the cache folder
@@ -115,8 +116,7 @@ def changed(expected: str, plan: PlanNaming, before: list[PlanRow] | None) -> St
         message += "; what differs is not known, for that plan was not previewed here, or long ago"
     else:
         found = list(differences(before, plan.rows))
-        more = f"; and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-        message += f". {'; '.join(found[:SHOWN])}{more}"
+        message += f". {first_of(found, SHOWN, between='; ')}"
     return StopRun(
         message,
         code="plan_changed",

@@ -119,8 +119,7 @@ def redacted_request(request: PlannedRequest, redactor: Redactor) -> PlannedRequ
         PendingEvent(b"", EventOrigin(redactor.hash(event.message_id), event.place)) for event in request.events
     )
     fields = tuple(
-        FieldChange(each.name, redactor.value(each.new), redactor.value(each.old), each.known)
-        for each in request.fields
+        replace(each, new=redactor.value(each.new), old=redactor.value(each.old), labels={}) for each in request.fields
     )
     return replace(
         request,

@@ -43,7 +43,11 @@ OFF = Transformed(
     )
 )
 REFUSED = Transformed(complaints=(DENIED,))
-AHEAD = Complaint("clock_ahead", "the event's time lay in the future and was cut back", "timestamp")
+AHEAD = Complaint(
+    "clock_ahead",
+    "the event's time is later than it was received, or than now: that counts",
+    "timestamp",
+)
 PLACEHOLDER = "an id that names nobody counts as missing"
 UNREADABLE = "a time of the event could not be read; the next best one counts"
 

@@ -126,9 +126,10 @@ def test_the_results_are_json_and_junit(tmp_path: Path) -> None:
     ],
 )
 def test_a_case_that_makes_no_sense_is_a_mistake_with_its_place(tmp_path: Path, case: str, told: str) -> None:
-    """Exit code 2: nothing was compared."""
+    """Exit code 2: nothing was compared. It is told as a case's, not as the config's."""
     ended = with_case(tmp_path, case)
     assert ended.code == 2 and told in ended.err
+    assert "in the config" not in ended.err
 
 
 def test_events_may_lie_in_a_file_beside_the_case(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_reports_and_past_runs_show_nobody(tmp_path: Path) -> None:
     page, as_json = tmp_path / "run.html", tmp_path / "run.json"
     events = event_file(tmp_path, *EVENTS)
     asked: list[str | Path] = ["replay", events, "-c", config, "--sandbox", "--state", state, "--redact"]
+    asked += ["--user", "u-anneliese"]
     assert pipedrive_cli(*asked, "--report", page, "--report", as_json).code == 1
     for text in (page.read_text(), as_json.read_text()):
         assert "anneliese" not in text.lower()

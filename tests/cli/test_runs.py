@@ -148,7 +148,8 @@ def test_a_past_runs_page_is_the_one_it_had_at_its_end(tmp_path: Path) -> None:
     pipedrive_cli("runs", "show", name, "--html", later, "--state", journal)
     page = later.read_text(encoding="utf-8")
     assert page == at_its_end.read_text(encoding="utf-8")
-    for told in ("Events by outcome over the run", "embedded sandbox", f"pipedrive-cli replay {file}", "Sandbox"):
+    command = f"pipedrive-cli replay --config {config} --sandbox --state {journal} --report {at_its_end} {file}"
+    for told in ("Events by outcome over the run", "embedded sandbox", command, "Sandbox"):
         assert told in page
 
 

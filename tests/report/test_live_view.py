@@ -37,7 +37,7 @@ def test_the_live_view_draws_over_itself_and_vanishes(columns: int, monkeypatch:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("LINES", "50")
     live_figures = busy()
-    live_figures.outcomes.update({outcome: 1_234 for outcome in Outcome})
+    live_figures.outcomes.update(dict.fromkeys(Outcome, 1234))
     stream = Terminal()
     with LiveView(live_figures, lambda: 40.0, file=stream) as view:
         view.refresh()

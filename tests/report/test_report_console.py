@@ -14,7 +14,7 @@ from pipedrive_cli.errors import EXIT_CREDENTIALS, ConfigProblem, ConfigProblems
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.console import show_config_problems, show_error, show_note, show_summary
 from pipedrive_cli.report.safe_text import visible_text
-from pipedrive_cli.report.summary import EventCounts, Summary, problem_group
+from pipedrive_cli.report.summary import EventCounts, Example, Summary, problem_group
 
 from .report_scenes import HOSTILE, eventful, hostile
 from .terminals import Terminal
@@ -230,3 +230,36 @@ def test_a_note_is_one_line_of_text() -> None:
     stream = io.StringIO()
     show_note("key of [red]somebody[/red]\n", file=stream)
     assert stream.getvalue() == "key of [red]somebody[/red]\\n\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("day_spent", "Run the same command again to continue"),
+        ("brake", "The same command would stop here again"),
+        ("plan_changed", "Look at what `preview --online` shows now"),
+        ("input_unread", "Mend or convert the file"),
+        ("kind_refused", "Put right what stopped the run"),
+    ],
+)
+def test_nobody_is_told_to_repeat_what_would_stop_again(reason: str, said: str) -> None:
+    """After a stop that the same command would meet again, the next step is to see to its cause."""
+    summary = msgspec.structs.replace(stopped(), reason=reason, problems=(problem_group(reason, Outcome.PENDING, 6),))
+    steps = report(summary).split("What to do next")[1]
+    assert said in " ".join(steps.split())
+    assert steps.count("Run the same command again") == (reason == "day_spent")
+
+
+def test_a_long_report_repeats_its_headline_and_folds_what_comes_after_ten_problems() -> None:
+    """Hundreds of lines have scrolled the beginning away; of the eleventh problem on each has a line."""
+    groups = [
+        problem_group(f"code_{n:02}", Outcome.REJECTED, 99 - n, [Example("a", n, f"m{n}", None)]) for n in range(25)
+    ]
+    shown = report(msgspec.structs.replace(eventful(), problems=tuple(groups)))
+    headline = shown.split("\n\n")[0]
+    assert shown.endswith(f"\n\n{headline}\n")
+    assert "15 more kinds of problem" in shown
+    assert "\n    rejected 80 × code 19 (code_19)  a:19\n" in shown
+    assert shown.count("m9") == 1
+    assert "m19" not in shown
+    assert report(stopped()).count("Stopped after") == 1

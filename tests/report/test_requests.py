@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.model import Place
 from pipedrive_cli.pipedrive.catalog import Call, create, listing, merge, update
+from pipedrive_cli.report.redact import Redactor
 from pipedrive_cli.report.requests import FORMS, Form, Style, head, render_request
-from pipedrive_cli.run.preview_rows import FieldChange, PlannedRequest
+from pipedrive_cli.run.preview_rows import FieldChange, PlannedRequest, redacted_request
 
 BASE = "https://acme.pipedrive.com"
 EVIL = (
@@ -179,3 +180,12 @@ def test_a_change_shows_labels_beside_ids_and_what_it_overwrites() -> None:
     assert "Plan Free (31) -> Pro (32)" in shown
     assert "Tags Free (31), Pro (32)" in shown
     assert "City (blank) -> Oslo" in shown
+
+
+def test_a_redacted_change_still_tells_that_it_overwrites() -> None:
+    """Only people are hidden."""
+    change = FieldChange("Role", "Buyer", old="Head of Sales", known=True, overwrites=True)
+    request = PlannedRequest(update("persons", 7, {"name": "Ann"}), "update", fields=(change,))
+    shown = render_request(redacted_request(request, Redactor(b"salt")), Style("text", BASE))
+    assert "(overwrites what others wrote)" in shown
+    assert "Head" not in shown

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipedrive_cli.config.cases import load_case
 from pipedrive_cli.config.model import Fields
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.run.case import run_case
 from pipedrive_cli.run.first_case import Mask, first_case
@@ -70,6 +72,14 @@ def test_a_case_that_is_there_stays(tmp_path: Path) -> None:
     path.write_text("mine")
     assert not first_case([str(tmp_path / "events.ndjson")], MAPPED, "config.yaml", ACCOUNT, path)
     assert path.read_text() == "mine"
+
+
+def test_where_no_case_can_be_written_that_is_said(tmp_path: Path) -> None:
+    """A file stands in the folder's place: no fault of the tool."""
+    (tmp_path / "cases").write_text("mine")
+    with pytest.raises(UserMistake, match="cases: no folder can be made there"):
+        written(tmp_path)
+    assert (tmp_path / "cases").read_text() == "mine"
 
 
 _TEXTS = st.text(alphabet="QXZÄÖ漢\x1b@", min_size=5, max_size=12)  # of no word that a mask makes up
