@@ -1,9 +1,9 @@
-"""A new user may adopt the person that Pipedrive has by the same email, if that one is nobody's. Without I/O."""
+"""What may be adopted: a record that is nobody's, such as a person with a new user's email. Without I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.bearer import borne_key
@@ -38,28 +38,46 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
     matches: set[int] = set()
     for email in emails:
         matches.update((yield Find(job.kind, email=email)))
-    free: list[Target] = []
+    free: list[Free] = []
     for record in sorted(matches):  # in one order, for each is locked
-        snapshot: Snapshot = yield Cached(job.kind, record, None)
-        if snapshot.state is not None and snapshot.state.key is not None:
-            continue  # another job has just adopted it; or it is ours, and somebody emptied its user id
-        values = snapshot.values if snapshot.shown else (yield Fetch(job.kind, record))
-        if values is None or borne_key(job.kind, values, settings) is not None:
-            continue
-        if not wanted.isdisjoint(_emails_of(values)):  # a search may still find an email that somebody has removed
-            state = with_key(state_of(snapshot), None)
-            free.append(Target(record, state, values, snapshot.age if snapshot.shown else 0.0, found=True))
+        found = yield from read_if_free(job, record, settings)
+        # A search may still find an email that somebody has removed.
+        if found is not None and not wanted.isdisjoint(_emails_of(found.values)):
+            free.append(found)
     claims = []
     for found in free:
-        assert found.id is not None and found.values is not None  # noqa: S101 - it has just been read
         claims.append((yield Claim(job, found.id, _emails_of(found.values))))
     if len(free) > 1:
         _note_twins(target, changes, [found.id for found in free], "neither was taken")
     elif any(claims):
-        target.id, target.state, target.found = free[0].id, free[0].state, True
-        target.values, target.age = free[0].values, free[0].age
+        take_over(target, free[0])
         bearer = next((pending for pending in changes if pending.change.emails), changes[0])
         target.notices.append((bearer.event, RECOGNISED))
+
+
+class Free(NamedTuple):
+    """A record that is nobody's: it bears no key, and no key was ever given to it."""
+
+    id: int
+    values: Values
+    snapshot: Snapshot
+
+
+def read_if_free(job: Job, record: int, settings: DeliverySettings) -> SubPlan[Free | None]:
+    """The record, if it is still there and nobody's."""
+    snapshot: Snapshot = yield Cached(job.kind, record, None)
+    if snapshot.state is not None and snapshot.state.key is not None:
+        return None  # another job has just taken it; or it is ours, and somebody emptied its key
+    values = snapshot.values if snapshot.shown else (yield Fetch(job.kind, record))
+    if values is None or borne_key(job.kind, values, settings) is not None:
+        return None
+    return Free(record, values, snapshot)
+
+
+def take_over(target: Target, free: Free) -> None:
+    """From here on the job is about this record."""
+    target.id, target.state, target.found = free.id, with_key(state_of(free.snapshot), None), True
+    target.values, target.age = free.values, free.snapshot.age if free.snapshot.shown else 0.0
 
 
 def find_twins(

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
+from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Node, PendingAlias
 from pipedrive_cli.delivery.claims import Claims
 from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.desk import Desk, Written
@@ -113,7 +113,7 @@ class Courier:
     _awaited: dict[Group, asyncio.Future[JobEnd]] = field(default_factory=dict)  # jobs that others wait for
     _checked: dict[tuple[Kind, RecordId], asyncio.Future[JobEnd]] = field(default_factory=dict)  # records linked to
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)  # of the records of this window
-    _claims: Claims = field(default_factory=Claims)  # on persons found by email, in this window
+    _claims: Claims = field(default_factory=Claims)  # on records found by email or by name, in this window
     _under_way: dict[Group, Job] = field(default_factory=dict)  # that workers have taken
 
     async def deliver(self, window: Window, workers: int) -> None:
@@ -301,25 +301,33 @@ class Courier:
                 self.account.give_up_field(kind, address, refusal.message)
 
     async def _may_adopt(self, claim: Claim) -> bool:
-        """Whether nobody with an older event of this window is to have the person."""
-        age = self._claims.note(claim)
-        if age is None:
+        """Whether nobody else of this window is to have the record: by Pipedrive's id, or with an older event."""
+        age, kind = self._claims.note(claim), claim.job.kind
+        if age is None or self._is_named_by_others(claim):
             return False
-        if not self._claims.known and self._window is not None:
-            taken = ((group, job.changes) for group, job in self._under_way.items() if job.kind == "persons")
-            self._claims.learn([*taken, *self._window.waiting("persons")])
-        for group in self._claims.older(claim.emails, age):
-            if self._under_way.get(group) is not claim.job and await self._needs_person(group):
+        if not self._claims.knows(kind) and self._window is not None:
+            taken = ((group, job.changes) for group, job in self._under_way.items() if job.kind == kind)
+            self._claims.learn(kind, [*taken, *self._window.waiting(kind)])
+        for group in self._claims.older(claim, age):
+            if self._under_way.get(group) is not claim.job and await self._needs_record(group):
                 return False
         return True
 
-    async def _needs_person(self, group: Group) -> bool:
-        """Whether nobody in Pipedrive is known yet by the names of this group."""
+    def _is_named_by_others(self, claim: Claim) -> bool:
+        """Whether the input gives the record, by Pipedrive's id, to another key."""
+        node: Node = (claim.job.kind, "id", cast(int, claim.id))
+        group = None if self._window is None else self._window.group(node)
+        if group is None or self._under_way.get(group) is claim.job:
+            return False
+        return any(node[1] == "key" for node in group.nodes)
+
+    async def _needs_record(self, group: Group) -> bool:
+        """Whether nothing in Pipedrive is known yet by the names of this group."""
         if any(node[1] == "id" for node in group.nodes):
             return False
-        keys = sorted(self.backlog.keys_of(group))
-        for key in keys:
-            if self.desk.load_deleted("persons", key) is not None or await self.desk.find(Find("persons", key=key)):
+        for key in sorted(self.backlog.keys_of(group)):
+            deleted = self.desk.load_deleted(group.kind, key) is not None
+            if deleted or await self.desk.find(Find(group.kind, key=key)):
                 return False
         return True
 

@@ -41,14 +41,15 @@ class Find(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """May this job adopt the person that it found by email? Answer: a boolean.
+    """May this job adopt the record that it found by email or by name? Answer: a boolean.
 
-    The person is for whoever has the oldest event with one of its emails, among those of this window that need one.
+    The record is for whoever names it by Pipedrive's id, else for whoever has the oldest event with one of its `marks`,
+    among those of this window that need one.
     """
 
     job: Job
     id: RecordId
-    emails: frozenset[str]  # the person's, in the form in which they are compared
+    marks: frozenset[str]  # a person's emails or an organization's name, in the form in which they are compared
 
 
 class Cached(msgspec.Struct, frozen=True):

@@ -83,15 +83,13 @@ class LiveDesk:
         await self.writes.settle_earlier(job)
 
     async def send(self, write: Write, written: Written) -> Values:
-        if write.action != "create":
-            before = self._before(write)
-            await self.commits.record(
-                lambda journal: note_before(journal, self.run_log.run, before, self.writes.doubts.clock.now())
-            )
-        if not self.brakes:
-            return await self.writes.send(write, written)
-        self.brakes.begin(write.action)
+        self.brakes.begin(write.action)  # what a brake keeps back must leave no trace
         try:
+            if write.action != "create":
+                before = self._before(write)
+                await self.commits.record(
+                    lambda journal: note_before(journal, self.run_log.run, before, self.writes.doubts.clock.now())
+                )
             return await self.writes.send(write, written)
         except Refusal:
             self.brakes.take_back(write.action)

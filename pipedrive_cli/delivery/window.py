@@ -42,7 +42,8 @@ class Window:
     def _fill(self, backlog: Backlog, groups: dict[Node, Group], leads: list[Waiting]) -> None:
         self._backlog, self._groups, self._leads = backlog, groups, leads
         unique = {id(group): group for group in self._groups.values()}
-        self._records = sorted(unique.values(), key=lambda group: _ORDER[group.kind])
+        # What is known by its name comes first of its kind: what has a key may turn out to be the same.
+        self._records = sorted(unique.values(), key=lambda group: (_ORDER[group.kind], group.node[1] != "name"))
         # Taken from their ends, so that what is done takes no room.
         self._records.reverse()
         self._leads.reverse()

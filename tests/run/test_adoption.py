@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipedrive_cli import virtual_time
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import connection
 from tests.examples import examples
@@ -44,7 +45,8 @@ def foretold(scene: Scene, events: Iterable[Event]) -> Summary:
     """What a preview that looks at the account says of these events."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "to_account", lambda _: scene._connect())
-        return previewed(scene.folder, events, scene.config, online=True, state=scene.state).summary
+        asked: dict[str, Any] = {"online": True, "state": scene.state, "run": virtual_time.run}
+        return previewed(scene.folder, events, scene.config, **asked).summary
 
 
 TAKE_OVER = [

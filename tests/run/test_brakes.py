@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config.model import Brakes, Delivery
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.run import replay
 from tests.harness import CONFIG, Event, Scene, alias, group, identify, track, with_delivery
 
 
@@ -55,6 +57,21 @@ def test_updates_and_merges_have_brakes_of_their_own(tmp_path: Path, brake: str)
     assert scene.run(events, brakes={brake: 0}).reason == "brake"
     assert not scene.writes
     assert scene.run(events, brakes={brake: 1}).exit_code == 0
+
+
+def test_what_a_brake_keeps_back_is_not_noted_as_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops a write that leaves, where people have changed the account since it was counted on paper."""
+    scene = Scene(tmp_path)
+    scene.run(people(1))
+
+    async def counted_before(*_: object) -> None:
+        """The paper saw no update."""
+
+    monkeypatch.setattr(replay, "stop_before", counted_before)
+    assert scene.run([identify("u1", 9, name="D")], brakes={"updated": 0}).reason == "brake"
+    assert not scene.writes
+    with sqlite3.connect(scene.state) as journal:
+        assert journal.execute("SELECT count(*) FROM befores").fetchone() == (0,)
 
 
 def test_the_config_has_brakes_and_the_command_line_overrides_them(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from pipedrive_cli.report.summary import Summary
-from tests.harness import Scene, event, group, identify, outcomes, with_delivery, with_identity
+from tests.harness import Scene, event, group, identify, options, outcomes, with_delivery, with_identity
+from tests.run.test_adoption import foretold
 
 
 @pytest.fixture
@@ -29,6 +30,11 @@ def organizations(scene: Scene) -> dict[str, Any]:
         name = str(row["name"])
         found[name if name not in found else f"{name} again"] = row["custom_fields"].get("Group id")
     return found
+
+
+def rows(scene: Scene) -> list[dict[str, Any]]:
+    """The living organizations, with their ids."""
+    return scene.sandbox.contents(ids=True)["organizations"]
 
 
 def links(scene: Scene) -> dict[str, Any]:
@@ -72,6 +78,57 @@ def test_an_organization_that_bears_a_group_id_is_nobodys_by_name(scene: Scene) 
     scene.run([group(None, "g1", name="Acme")])
     scene.run([group(None, "g2", name="Acme"), group(None, "g3", name="acme")])
     assert sorted(row["custom_fields"]["Group id"] for row in scene.contents()["organizations"]) == ["g1", "g2", "g3"]
+
+
+@pytest.mark.parametrize("match", ["name", None], ids=["matched", "told"])
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("reverse", [False, True], ids=["name first", "id first"])
+def test_a_company_named_once_with_and_once_without_its_id_is_one(
+    tmp_path: Path, reverse: bool, workers: int, match: Literal["name"] | None
+) -> None:
+    """In one window, whichever is read first, however many records are under way; a preview foretells it."""
+    config = with_identity(match_organizations=match, company="company")
+    scene = Scene(tmp_path, options(latency=0.2), config=with_delivery(config, concurrency=workers))
+    events = [
+        identify("u1", 1, name="Ann", company="Q1 AG"),
+        identify("u2", 2, name="Bo", company={"id": 7, "name": "q1 ag"}),
+    ][:: -1 if reverse else 1]
+    seen = foretold(scene, events)
+    summary = scene.run(events)
+    assert (seen.records, seen.events) == (summary.records, summary.events)
+    assert ("organization_name_there" in told(seen)) == ("organization_name_there" in told(summary)) == (match is None)
+    assert sorted(organizations(scene).values(), key=str) == (["7"] if match else ["7", None])
+    assert set(links(scene).values()) == ({"Q1 AG"} if match else {"Q1 AG", "q1 ag"})
+    scene.run(events)
+    assert scene.writes == []
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=str)
+def test_of_two_groups_of_one_name_the_oldest_event_takes_the_organization(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Whichever is read first; who calls himself otherwise by now does not count."""
+    config = with_identity(match_organizations="name")
+    scene = Scene(tmp_path, options(latency=0.2), config=config)
+    scene.sandbox.add_record("organizations", {"name": "Acme"})
+    events = [
+        group(None, "g1", 30, name="Acme"),
+        group(None, "g2", 20, name="ACME"),
+        event("group", 40, groupId="g0", traits={"name": "Other"}),
+    ]
+    scene.run([events[n] for n in order])
+    assert {row["id"]: row["custom_fields"]["Group id"] for row in rows(scene) if row["id"] == 1} == {1: "g2"}
+    assert len(rows(scene)) == 3
+
+
+def test_an_organization_that_the_input_names_by_its_id_is_not_taken_by_name(tmp_path: Path) -> None:
+    """Whoever is read first: the id is the stronger word."""
+    scene = Scene(tmp_path, options(latency=0.2), config=with_identity(match_organizations="name"))
+    scene.sandbox.add_record("organizations", {"name": "Acme"})
+    named = {"context": {"externalId": [{"type": "pipedriveGroupId", "id": "1"}]}}
+    summary = scene.run([group(None, "g1", 1, name="Acme"), group(None, "g2", 2, industry="steel") | named])
+    assert outcomes(summary) == {"delivered": 2}
+    assert {row["id"]: row["custom_fields"]["Group id"] for row in rows(scene)} == {1: "g2", 2: "g1"}
 
 
 @pytest.mark.parametrize("lookahead", [1, 100])

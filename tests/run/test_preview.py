@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,21 @@ class Seen:
         return [(row.action, row.path) for row in self.writes]
 
 
-def previewed(folder: Path, events: Iterable[Event], config: Config = CONFIG, **options: Any) -> Seen:
-    """A preview of these events."""
+def previewed(
+    folder: Path,
+    events: Iterable[Event],
+    config: Config = CONFIG,
+    *,
+    run: Callable[[Coroutine[Any, Any, Summary]], Summary] = asyncio.run,
+    **options: Any,
+) -> Seen:
+    """A preview of these events. `run`: in virtual time, where nothing is served."""
     source = folder / "previewed.ndjson"
     source.write_bytes(lines(events))
     rows: list[PlannedRequest] = []
     config = msgspec.structs.replace(config, pipedrive=config.pipedrive if options.get("online") else ACCOUNT)
     job = Preview(config, "config.yaml", PreviewOptions((str(source),), **options), show=rows.append)
-    summary = asyncio.run(job.run())
-    return Seen(summary, rows)
+    return Seen(run(job.run()), rows)
 
 
 def online(scene: Scene, events: Iterable[Event], **options: Any) -> Seen:
@@ -97,8 +103,9 @@ def test_offline_and_in_the_sandbox_it_counts_what_a_replay_into_an_empty_accoun
     events = [event for event in ALL if event["type"] != "alias"]
     scene = Scene(tmp_path, config=config)
     replayed = scene.run(events)
-    for options in ({}, {"sandbox": True}):
-        seen = previewed(tmp_path, events, config, **options)
+    modes: tuple[dict[str, Any], ...] = ({}, {"sandbox": True})
+    for mode in modes:
+        seen = previewed(tmp_path, events, config, **mode)
         assert Counter(seen.summary.requests.by_endpoint) == Counter(replayed.requests.by_endpoint)
         assert seen.summary.tokens.spent == replayed.tokens.spent
         assert seen.summary.records == replayed.records
