@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.tables import show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.account import with_pins
-from pipedrive_cli.run.connection import connected, whose_key
+from pipedrive_cli.run.connection import Connection, connected, whose_key
 from pipedrive_cli.run.custom_fields import WantedField, create_fields, custom_fields, missing_fields, read_types
 from pipedrive_cli.run.new_options import WantedOptions, add_options, lacking_options
+from pipedrive_cli.transform.pins import Pins
 
 
 @prints_errors()
@@ -66,10 +67,7 @@ def make_fields(config_file: Path, asked: Asked, *, yes: bool, as_json: bool) ->
     made: list[tuple[Kind, Field]] = []
     added: list[WantedOptions] = []
     try:
-        asyncio.run(_create(config, asked.types, lambda wanted: yes or _ask_to_make(wanted), made))
-        if asked.options:
-            sources = resolve_sources(asked.sources, standard_input(), note=show_note)
-            asyncio.run(_add_options(config, sources, lambda wanted: yes or _ask_to_add(wanted), added))
+        asyncio.run(_create(config, asked, made, added, yes=yes))
     except (KeyboardInterrupt, typer.Abort) as interrupt:
         names = ", ".join(
             [f"{kind} {field.name}" for kind, field in made] + [f"options of {w.field.name}" for w in added]
@@ -80,8 +78,11 @@ def make_fields(config_file: Path, asked: Asked, *, yes: bool, as_json: bool) ->
         created = [{"kind": kind, **_plain(field)} for kind, field in made]
         options = [{"kind": w.kind, "name": w.field.name, "key": w.field.key, "options": list(w.labels)} for w in added]
         print_json({"version": 1, "created": created, **({"options": options} if asked.options else {})})
-    elif made:
+        return 0
+    if made:
         show_table(("of", "name", "key", "type"), [(kind, *_cells(field)[:3]) for kind, field in made])
+    if added:
+        show_table(("of", "name", "new options"), [(w.kind, w.field.name, ", ".join(w.labels)) for w in added])
     return 0
 
 
@@ -91,45 +92,43 @@ async def _read(config: Config, kinds: Sequence[Kind]) -> dict[Kind, tuple[Field
 
 
 async def _create(
-    config: Config,
-    types: Sequence[str],
-    agreed: Callable[[Sequence[WantedField]], bool],
-    made: list[tuple[Kind, Field]],
+    config: Config, asked: Asked, made: list[tuple[Kind, Field]], added: list[WantedOptions], *, yes: bool
 ) -> None:
-    """Makes what is missing, and adds it to `made` field by field."""
-    written = read_types(types, config)
+    """Makes what is missing, and adds it to `made` and `added` field by field."""
+    written = read_types(asked.types, config)
+    sources = resolve_sources(asked.sources, standard_input(), note=show_note) if asked.options else []
     async with connected(config) as connection:
         pinned = with_pins(await whose_key(connection), config).pinned
         wanted = await missing_fields(connection, config, written, pinned)
         if not wanted:
             show_note("the account has every field that the config names")
-        elif not agreed(wanted):
-            show_note("nothing was made")
+        elif not (yes or _ask_to_make(wanted)):
+            show_note("no field was made")
         else:
             for each in wanted:
                 made.append((each.kind, await create_fields(connection, each)))
+        if asked.options:
+            await _add_options(connection, config, sources, pinned, added, yes=yes)
 
 
 async def _add_options(
+    connection: Connection,
     config: Config,
     sources: Sequence[Source],
-    agreed: Callable[[Sequence[WantedOptions]], bool],
+    pinned: Pins,
     added: list[WantedOptions],
+    *,
+    yes: bool,
 ) -> None:
-    """Makes the options that the events need, and adds them to `added` field by field."""
-    async with connected(config) as connection:
-        pinned = with_pins(await whose_key(connection), config).pinned
-        wanted = await lacking_options(connection, config, sources, pinned)
-        if not wanted:
-            show_note("the fields have every option that these events need")
-            return
-        if not agreed(wanted):
-            show_note("no option was made")
-            return
+    wanted = await lacking_options(connection, config, sources, pinned)
+    if not wanted:
+        show_note("the fields have every option that these events need")
+    elif not (yes or _ask_to_add(wanted)):
+        show_note("no option was made")
+    else:
         for each in wanted:
             await add_options(connection, each)
             added.append(each)
-    show_note(f"made {count(sum(len(each.labels) for each in wanted), 'option')}")
 
 
 def _ask_to_add(wanted: Sequence[WantedOptions]) -> bool:

@@ -10,17 +10,18 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipedrive_cli.config import Config, base_address, credentials
 from pipedrive_cli.delivery.budget import Day, Pace
-from pipedrive_cli.delivery.retry import Failure
+from pipedrive_cli.delivery.effects import Refusal
+from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.sender import Sender, ServerClock
-from pipedrive_cli.errors import StopRun
+from pipedrive_cli.errors import StopCode, StopRun
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, Call
@@ -138,10 +139,22 @@ async def connected(
 
 async def whose_key(connection: Connection) -> Account:
     """The account without its fields. Raises StopRun, also where nobody answers."""
-    try:
+    with asking("Pipedrive does not say whose key this is", code="refused"):
         return await read_me(connection.send)
+
+
+@contextlib.contextmanager
+def asking(what: str, *, code: StopCode, hint: str | None = None) -> Iterator[None]:
+    """Ends a command that gets no answer from Pipedrive, or a refusal. `what` is the sentence that tells the latter.
+
+    Raises StopRun for all that `Sender.send` raises save Doubt, which only the writer of a write can settle.
+    """
+    try:
+        yield
     except Failure as failure:
         raise unreachable(failure) from failure
+    except (KindStops, Refusal) as refused:
+        raise StopRun(f"{what}: {refused}", code=code, hint=hint) from refused
 
 
 def unreachable(failure: Failure) -> StopRun:

@@ -5,9 +5,9 @@ What `init` needs of the account is here too: whose key it is, the fields to cho
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.effects import Refusal
@@ -15,17 +15,19 @@ from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
-from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, create_field
+from pipedrive_cli.pipedrive.answer import Answer
+from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, Call, create_field
 from pipedrive_cli.pipedrive.fields import TYPES
 from pipedrive_cli.pipedrive.reading_account import read_fields
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
+from pipedrive_cli.run.connection import Connection, asking, connected, unreachable, whose_key
 from pipedrive_cli.run.embedded import field_names
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.pins import Pins
 from pipedrive_cli.transform.targets import ID_TYPES, FieldTarget, is_key, resolve_field
 
 TEXT = "varchar"
+Found = TypeVar("Found")
 CHOICES = frozenset({"enum", "set"})
 # The types of field that Pipedrive lets the API make, as its reference lists them.
 CREATABLE = (
@@ -84,28 +86,36 @@ async def missing_fields(
 
 async def create_fields(connection: Connection, wanted: WantedField) -> Field:
     """Makes one field; without an answer, looks whether it was made. Raises StopRun where it could not be."""
+
+    async def made() -> Field | None:
+        fields = await fields_of(connection, wanted.kind)
+        return next((field for field in fields if field.custom and field.name == wanted.name), None)
+
+    call = create_field(wanted.kind, wanted.name, wanted.type, wanted.options)
+    hint = "making fields takes an admin's API token, and each plan has a limit of custom fields"
+    answer = await make_once(connection, call, f"the field {wanted.name} of {wanted.kind}", hint, made)
+    if isinstance(answer, Field):
+        return answer
+    data = answer.data if isinstance(answer.data, dict) else {}
+    return Field(str(data.get("field_code") or ""), wanted.name, wanted.type)
+
+
+async def make_once(
+    connection: Connection, call: Call, what: str, hint: str, made: Callable[[], Awaitable[Found | None]]
+) -> Answer | Found:
+    """Has Pipedrive make something; without an answer, what `made` finds of it. Raises StopRun where it is not made."""
     try:
-        answer = await connection.send(create_field(wanted.kind, wanted.name, wanted.type, wanted.options))
+        with asking(f"Pipedrive refused to make {what}", code="refused", hint=hint):
+            return await connection.send(call)
     except Doubt:
-        # The field is there by now, or a second `fields create` finds it missing and makes it.
-        for field in await fields_of(connection, wanted.kind):
-            if field.custom and field.name == wanted.name:
-                return field
+        # It is there by now, or the same command again finds it missing and makes it.
+        if (found := await made()) is not None:
+            return found
         raise StopRun(
-            f"Pipedrive did not say whether it made the field {wanted.name} of {wanted.kind}",
+            f"Pipedrive did not say whether it made {what}",
             code="in_doubt",
             hint="run the same command again: it looks first and makes nothing twice",
         ) from None
-    except Failure as failure:
-        raise unreachable(failure) from failure
-    except (Refusal, KindStops) as refused:
-        raise StopRun(
-            f"Pipedrive refused to make the field {wanted.name} of {wanted.kind}: {refused}",
-            code="refused",
-            hint="making fields takes an admin's API token, and each plan has a limit of custom fields",
-        ) from refused
-    data = answer.data if isinstance(answer.data, dict) else {}
-    return Field(str(data.get("field_code") or ""), wanted.name, wanted.type)
 
 
 def read_types(written: Sequence[str], config: Config) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -143,16 +153,10 @@ def _bad_type(text: str, why: str, hint: str) -> UserMistake:
 
 
 async def fields_of(connection: Connection, kind: Kind) -> tuple[Field, ...]:
-    try:
+    """All fields of a kind. Raises StopRun where Pipedrive does not show them."""
+    hint = "the API token's user may lack a permission, or the feature is off"
+    with asking(f"Pipedrive does not show the fields of {kind}", code="refused", hint=hint):
         return await read_fields(connection.send, kind)
-    except Failure as failure:
-        raise unreachable(failure) from failure
-    except (Refusal, KindStops) as refused:
-        raise StopRun(
-            f"Pipedrive does not show the fields of {kind}: {refused}",
-            code="refused",
-            hint="the API token's user may lack a permission, or the feature is off",
-        ) from refused
 
 
 TODAYS_PLANS = ("lite", "growth", "premium", "ultimate")  # the others are older names of limits that these have too
@@ -187,7 +191,7 @@ async def learn_account(config: Config, account: Account, kinds: Iterable[Kind])
     """The fields of these kinds. Raises StopRun where nobody answers."""
     refused: list[str] = []
     async with connected(config) as connection:
-        knowledge = AccountKnowledge(account, None, connection.send, time.time())
+        knowledge = AccountKnowledge(account, None, connection.send, connection.clock.now())
         for kind in kinds:
             try:
                 await knowledge.learn(frozenset({kind}), labels=False)

@@ -21,6 +21,7 @@ from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.report.wording import first_of
 from pipedrive_cli.run.advice import made_for_it
 from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.transform.long_form import value_map
 from pipedrive_cli.transform.mapping import split_path, trait_at, value_at
 from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
@@ -73,7 +74,9 @@ class MappedTraits:
                     message = f"not one of {count:,} values fits {described(target)}: {shown}"
                     better = made_for_it(kind, trait, account)
                     meant = None if better in (None, target.name) else f"map it to {better}, if that is meant; or "
-                    yield ConfigProblem(path_of(kind, trait), message, hint=f"{meant or ''}{_remedy(target)}")
+                    yield ConfigProblem(
+                        path_of(kind, trait), message, hint=f"{meant or ''}{self._remedy((kind, trait), target)}"
+                    )
 
     def unused(self, dropped: Mapping[Kind, Mapping[str, int]]) -> Iterator[ConfigProblem]:
         """Mapped traits that no event has, with the unmapped one that was perhaps meant."""
@@ -92,12 +95,26 @@ class MappedTraits:
             return None
         unfit, seen = self.unfit[trait], max(self.unfit[trait], self.seen[trait])
         fits = f"{unfit:,} of {seen:,} values do not fit {described(target)} ({place})"
-        remedy = _remedy(target)
+        remedy = self._remedy(trait, target)
         return f"{fits}: {self._values_shown(trait)}. {remedy[0].upper()}{remedy[1:]}."
 
     def _target(self, kind: Kind, trait: str, account: Account | None) -> FieldTarget | None:
         target = resolve_field(kind, self._mapped[kind][trait].field, account)
         return target if isinstance(target, FieldTarget) and target.type is not None else None
+
+    def _remedy(self, trait: Trait, target: FieldTarget) -> str:
+        line = self._mapped[trait[0]][trait[1]]
+        known = value_map(line)
+        values = self._values.get(trait, Counter())
+        if known is not None and line.other == "reject" and not all(known.names(each.strip("'\"")) for each in values):
+            return "add the values to the line's `map`, or say with `other` what becomes of them"
+        if target.type == "lead_labels":
+            return "add what is missing to the lead labels in Pipedrive, or mend the values"
+        if target.type in CHOICES:
+            return (
+                "`pipedrive-cli fields create SOURCE --options` makes the options that are missing; or mend the values"
+            )
+        return "mend the values, or map the trait to a field of a fitting type"
 
     def _values_shown(self, trait: Trait) -> str:
         values = self._values.get(trait, Counter())
@@ -123,12 +140,6 @@ class MappedTraits:
 def described(target: FieldTarget) -> str:
     """A field for people: `Age, a field of type double`."""
     return f"{target.name}, a field of type {target.type}"
-
-
-def _remedy(target: FieldTarget) -> str:
-    if target.type in CHOICES:
-        return "add what is missing to the field's options in Pipedrive, or mend the values"
-    return "mend the values, or map the trait to a field of a fitting type"
 
 
 def objects_of(event: Event) -> Iterator[TraitObjects]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.mapping_line import MappingLine
 from pipedrive_cli.config.paths import is_path
-from pipedrive_cli.delivery.effects import Refusal
-from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
-from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Value
 from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.pipedrive.catalog import create_options
 from pipedrive_cli.pipedrive.values import Converter, Unfit, plain, says_nothing
-from pipedrive_cli.run.connection import Connection, unreachable
-from pipedrive_cli.run.custom_fields import CHOICES, fields_of
+from pipedrive_cli.run.connection import Connection
+from pipedrive_cli.run.custom_fields import CHOICES, fields_of, make_once
 from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.mapped_traits import objects_of
 from pipedrive_cli.text_forms import label_form
@@ -64,7 +62,7 @@ async def lacking_options(
     found: dict[tuple[Kind, str], Counter[str]] = {}
     fields_by_key: dict[tuple[Kind, str], Field] = {}
     denies, nothing = compile_mapping(config).denies, frozenset(config.values.nothing)
-    now = time.time_ns() // 1000
+    now = int(connection.clock.latest() * 1_000_000)
     for entry in FirstEvents(sources, None):
         event = entry.event(now)
         if isinstance(event, Complaint) or denies(event.consent):
@@ -91,26 +89,15 @@ async def lacking_options(
 
 async def add_options(connection: Connection, wanted: WantedOptions) -> None:
     """Makes the options of one field; without an answer, looks whether they were made. Raises StopRun."""
-    where = f"options of {wanted.field.name} of {wanted.kind}"
-    try:
-        await connection.send(create_options(wanted.kind, wanted.field.key, wanted.labels))
-    except Doubt:
+
+    async def made() -> WantedOptions | None:
         fields = await fields_of(connection, wanted.kind)
         there = {option.label for field in fields if field.key == wanted.field.key for option in field.options}
-        if not wanted.labels.keys() <= there:
-            raise StopRun(
-                f"Pipedrive did not say whether it made the {where}",
-                code="in_doubt",
-                hint="run the same command again: it looks first and makes nothing twice",
-            ) from None
-    except Failure as failure:
-        raise unreachable(failure) from failure
-    except (Refusal, KindStops) as refused:
-        raise StopRun(
-            f"Pipedrive refused to make the {where}: {refused}",
-            code="refused",
-            hint="changing fields takes an admin's API token",
-        ) from refused
+        return wanted if wanted.labels.keys() <= there else None
+
+    call = create_options(wanted.kind, wanted.field.key, wanted.labels)
+    what = f"options of {wanted.field.name} of {wanted.kind}"
+    await make_once(connection, call, what, "changing fields takes an admin's API token", made)
 
 
 def _choices(kind: Kind, lines: dict[str, MappingLine], account: Account) -> Iterator[_Choice]:
@@ -130,11 +117,12 @@ def _value(choice: _Choice, event: Event, traits: object) -> Value:
 
 
 def _missing(choice: _Choice, value: Value, nothing: frozenset[str]) -> Iterator[str]:
-    """The labels in a value that are none of the field's options."""
+    """The labels in a value that are none of the field's options. What the line's map rejects asks for none."""
     if says_nothing(value, nothing):
         return
+    if choice.map is not None:
+        value = _mapped(choice.map, value)
     try:
-        value = value if choice.map is None else choice.map.apply(value)
         if value is None or says_nothing(value, nothing) or choice.convert(value) is not None:
             return
     except Unfit:
@@ -148,6 +136,16 @@ def _missing(choice: _Choice, value: Value, nothing: frozenset[str]) -> Iterator
             choice.convert(label)
         except Unfit:
             yield label
+
+
+def _mapped(known: ValueMap, value: Value) -> Value:
+    """What stands for a value, or for those items of a list that the map takes."""
+    kept = []
+    for item in value if isinstance(value, list) else [value]:
+        with contextlib.suppress(Unfit):
+            stands = known.apply(item)
+            kept += stands if isinstance(stands, list) else [] if stands is None else [stands]
+    return (kept or None) if isinstance(value, list) or len(kept) > 1 else kept[0] if kept else None
 
 
 def _listed(choice: _Choice, value: Value) -> bool:
