@@ -54,7 +54,7 @@ def run_forget(
             _show_plan(found, file=sys.stderr)
         return yes or conversation.confirm(_question(found), default=False)
 
-    found = asyncio.run(forget_people(config, str(config_file), options, agree))
+    found = asyncio.run(forget_people(config, options, agree))
     if as_json:
         print_json(_object(found))
     elif dry_run:
@@ -88,7 +88,7 @@ def _plan_rows(found: Forgetting) -> list[tuple[str, str]]:
     rows += [("kept", f"{_named(each.kind, each.id)}: {each.why}") for each in found.kept[:SHOWN]]
     if len(found.kept) > SHOWN:
         rows.append(("kept", f"{len(found.kept) - SHOWN} more"))
-    rows += [("not touched", each) for each in found.sources[:SHOWN]]
+    rows += [("not touched", each) for each in found.sources]
     return rows
 
 
@@ -98,8 +98,9 @@ def _show_done(found: Forgetting) -> None:
     show_note(f"deleted in Pipedrive: {deleted}; {count(rows, 'row')} of the journal wiped; later runs skip them")
     for each in found.kept:
         show_note(f"kept: {_named(each.kind, each.id)}: {each.why}")
-    listed = "" if not found.sources else f": {'; '.join(found.sources[:SHOWN])}"
-    show_note(f"{NOT_TOUCHED}{listed}")
+    show_note(NOT_TOUCHED + (":" if found.sources else ""))
+    for source in found.sources:  # all of them: somebody has to look at each
+        show_note(f"  {source}")
 
 
 def _named(kind: str, record: int | str | None) -> str:

@@ -150,13 +150,19 @@ def prune_runs(
     older_than: Annotated[
         str | None, typer.Option("--older-than", metavar="AGE", help="Forget only runs older than this: 90d, 12w.")
     ] = None,
+    undoable: Annotated[
+        bool, typer.Option("--undoable", help="Forget runs too that `runs undo` could still take back.")
+    ] = False,
     state: State = None,
     config: Config = None,
 ) -> int:
-    """Forget old runs' reports. What events came to stays known: nothing is sent twice because of this."""
+    """Forget old runs' reports. What events came to stays known: nothing is sent twice because of this.
+
+    Runs of the last 30 days that `runs undo` can take back are kept.
+    """
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
-    return runs_command.prune_old_runs(state, config, keep=keep, older_than=older_than)
+    return runs_command.prune_old_runs(state, config, keep=keep, older_than=older_than, undoable=undoable)
 
 
 fields = typer.Typer(

@@ -7,7 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -38,10 +38,14 @@ from pipedrive_cli.run.past import (
 from pipedrive_cli.secret import bytes_without_secrets
 
 DEFAULT_CONFIG = Path("config.yaml")
+_UNDONE = {"complete": "undone", "partial": "undone in part"}
 
 
 class RunRow(msgspec.Struct, frozen=True):
-    """One run in a list. `ended` is False if the run left no report; then the numbers are its last counts."""
+    """One run in a list. `ended` is False if the run left no report; then the numbers are its last counts.
+
+    `undone` is None for a run that was not undone, else whether something of it is left.
+    """
 
     run: str
     started: str  # 2026-11-23T09:15:02Z
@@ -52,6 +56,7 @@ class RunRow(msgspec.Struct, frozen=True):
     records_created: int
     tokens: int
     seconds: float
+    undone: Literal["complete", "partial"] | None = None
 
 
 @prints_errors()
@@ -70,7 +75,7 @@ def show_runs_list(state: Path | None, config_file: Path | None, *, as_json: boo
         (
             row.run,
             row.started[:16].replace("T", " "),
-            row.status if row.ended else "no report",
+            _UNDONE[row.undone] if row.undone is not None else row.status if row.ended else "no report",
             row.events.read,
             row.events.rejected,
             row.records_created,
@@ -116,6 +121,9 @@ def show_one_run(
     elif page is None:
         _show_company(past, state)
         show_note(f"run {run.name}")
+        if run.undone is not None:
+            left = "; something of it is left, see `runs undo --dry-run`" if run.undoable else ""
+            show_note(f"it was undone on {run.undone}{left}")
         show_summary(
             run.summary,
             examples=EXAMPLES if verbose else EXAMPLES_SHOWN,
@@ -173,7 +181,9 @@ def _value_words(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def prune_old_runs(state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None) -> int:
+def prune_old_runs(
+    state: Path | None, config_file: Path | None, *, keep: int | None, older_than: str | None, undoable: bool = False
+) -> int:
     """Forgets old runs, and says what it did."""
     age = seconds("--older-than", older_than)
     if keep is None and age is None:
@@ -181,12 +191,17 @@ def prune_old_runs(state: Path | None, config_file: Path | None, *, keep: int | 
             "nothing says which runs to forget", code="usage", hint="give --keep N, or --older-than 90d, or both"
         )
     path = asyncio.run(find_journal(state, _config(config_file)))
-    done = prune(path, keep=keep or 1, older_than=age, now=datetime.now(UTC))
+    done = prune(path, keep=keep or 1, older_than=age, now=datetime.now(UTC), undoable=undoable)
     show_note(f"{count(len(done.forgotten), 'run')} forgotten; what events came to is still known")
     if done.unfinished:
         show_note(
             f"{count(len(done.unfinished), 'old run')} kept, for something of them is unfinished "
             f"(`pipedrive-cli retry` sends it): {', '.join(done.unfinished)}"
+        )
+    if done.undoable:
+        show_note(
+            f"{count(len(done.undoable), 'run')} of the last 30 days kept, for `runs undo` can take them back; "
+            "with --undoable they are forgotten too"
         )
     return 0
 
@@ -233,6 +248,7 @@ def _row(run: Past) -> RunRow:
         records_created=sum(counts.created for counts in summary.records.by_kind().values()),
         tokens=summary.tokens.spent,
         seconds=summary.seconds,
+        undone=None if run.undone is None else "partial" if run.undoable else "complete",
     )
 
 

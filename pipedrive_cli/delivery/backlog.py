@@ -203,7 +203,7 @@ class Backlog:
         former: set[Node] = set() if pending_alias.previous is None else {("persons", "key", pending_alias.previous)}
         self._group(former | self._nodes(pending_alias.alias.current)).join(pending_alias)
 
-    def put_back(self, job: Job, changes: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
+    def put_back(self, changes: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
         """Puts back what must wait for the rest of the input."""
         for pending in changes:
             self._put(pending.change, pending.event)

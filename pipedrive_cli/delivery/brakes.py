@@ -25,6 +25,7 @@ class BrakeCounter:
     """The brakes of one run. `limits` are over all kinds of record; what is not in it has no limit."""
 
     limits: Mapping[Done, int]
+    look: str = "preview --online"  # what shows beforehand what would be written
     counted: Counter[Done] = field(default_factory=Counter)  # what was sent, and not refused
 
     def __bool__(self) -> bool:
@@ -35,7 +36,7 @@ class BrakeCounter:
         for done, limit in self.limits.items():
             total = self.counted[done] + more.get(done, 0)
             if total > limit:
-                return _too_many(done, total, limit)
+                return self._too_many(done, total, limit)
         return None
 
     def begin(self, action: str) -> None:
@@ -43,18 +44,17 @@ class BrakeCounter:
         done = COUNTS_AS[action]
         limit = self.limits.get(done)
         if limit is not None and self.counted[done] >= limit:
-            raise _too_many(done, limit + 1, limit)
+            raise self._too_many(done, limit + 1, limit)
         self.counted[done] += 1
 
     def take_back(self, action: str) -> None:
         """The write was refused: it does not count."""
         self.counted[COUNTS_AS[action]] -= 1
 
-
-def _too_many(done: Done, total: int, limit: int) -> StopRun:
-    records = "record" if total == 1 else "records"
-    return StopRun(
-        f"the brake: this run would have {done} at least {total:,} {records}, and {limit:,} are allowed",
-        code="brake",
-        hint=f"look at `preview --online`. If it is right, raise --max-{done} or delivery.brakes.{done}, and run again",
-    )
+    def _too_many(self, done: Done, total: int, limit: int) -> StopRun:
+        records, allowed = "record" if total == 1 else "records", "is" if limit == 1 else "are"
+        return StopRun(
+            f"the brake: this run would have {done} at least {total:,} {records}, and {limit:,} {allowed} allowed",
+            code="brake",
+            hint=f"look at `{self.look}`. If it is right, raise --max-{done} or delivery.brakes.{done}, and run again",
+        )

@@ -403,7 +403,7 @@ class Courier:
             return False
         delivery.waits = True
         delivery.ended.append(wait)
-        self.backlog.put_back(wait.job, wait.changes, wait.pending_aliases)
+        self.backlog.put_back(wait.changes, wait.pending_aliases)
         return False
 
     async def _give_up(

@@ -15,7 +15,7 @@ from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Refusal, Snapshot, Write
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
-from pipedrive_cli.delivery.journal.befores import Before, note_before
+from pipedrive_cli.delivery.journal.befores import Before, note_before, note_write
 from pipedrive_cli.delivery.journal.contents import contents_of
 from pipedrive_cli.delivery.journal.rows import Recalled
 from pipedrive_cli.delivery.pending_event import PendingEvent
@@ -118,9 +118,11 @@ class LiveDesk:
         return Before(write.kind, record, state, values, tuple(unknown))
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
-        run = self.run_log.run
+        run, now = self.run_log.run, self.writes.doubts.clock.now()
 
         def record(journal: Journal) -> None:
+            if commit.action is not None and commit.action != "unchanged":
+                note_write(journal, run, now)
             if commit.merged is not None and isinstance(commit.id, int):
                 journal.merge_records(commit.kind, commit.merged, commit.id)
             if commit.id is not None and commit.state is not None:

@@ -95,6 +95,7 @@ class RunLog:
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
     _dropped: list[bytes] = field(default_factory=list)
     _contents: dict[bytes, int] = field(default_factory=dict)  # of these events
+    _refilled: list[bytes] = field(default_factory=list)  # those of them that an earlier run had handled
     _numbered: dict[bytes, int] = field(default_factory=dict)  # the journal does not have these numbers yet
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
@@ -175,6 +176,8 @@ class RunLog:
             self.results.add_event(event)
         if self.journaled and event.digest:
             self._ended.append((event.digest, event.outcome))
+            if event.again:
+                self._refilled.append(event.digest)
             if event.content:
                 self._contents[event.digest] = event.content
 
@@ -199,11 +202,11 @@ class RunLog:
         journal.add_examples(self.run, self._examples)
         if self._numbered:
             journal.number_events(self.run, self._numbered, self.last_number)
-        journal.settle_events(self.run, self._ended, self._contents)
+        journal.settle_events(self.run, self._ended, self._contents, self._refilled)
         if self._dropped:
             drop_unfinished(journal, self._dropped)
         self._counts, self._examples, self._ended, self._dropped, self._numbered = {}, [], [], [], {}
-        self._contents = {}
+        self._contents, self._refilled = {}, []
 
     def _requests(self) -> None:
         live_figures = self.live_figures

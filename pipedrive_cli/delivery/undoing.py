@@ -6,18 +6,36 @@ run, a deal, an activity or a note hangs on it; what cannot be seen counts as th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.precedence import FieldState, PrecedenceRules, RecordState, blank, ours
+from pipedrive_cli.delivery.precedence import (
+    FieldState,
+    PrecedenceRules,
+    RecordState,
+    blank,
+    comparable,
+    ours,
+    settled_forms,
+)
 from pipedrive_cli.model import Kind, Value, Values
+from pipedrive_cli.pipedrive.bodies import contact_rows
 
 KeptWhy: TypeAlias = Literal[
-    "changed_since", "later_run", "something_hangs_on_it", "not_known_before", "merged", "not_seen", "refused"
+    "changed_since",
+    "later_run",
+    "something_hangs_on_it",
+    "not_known_before",
+    "merged",
+    "not_seen",
+    "refused",
+    "in_doubt",
 ]
+CONTACTS = ("emails", "phones")
+PRICE = "prices."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,7 @@ class KeptRecord:
     id: int | str
     why: KeptWhy
     field: str | None = None
+    message: str | None = None  # what Pipedrive said
 
 
 @dataclass(slots=True)
@@ -39,6 +58,7 @@ class Undone:
     delete: bool = False
     body: dict[str, Value] = field(default_factory=dict)
     settled: list[str] = field(default_factory=list)  # addresses that hold again, or still, what they held before
+    beside: dict[str, Value] = field(default_factory=dict)  # what must go with the body, as it is
     handed_on: dict[str, Value] = field(default_factory=dict)  # values before, which later runs replaced
     kept: list[KeptRecord] = field(default_factory=list)
 
@@ -81,15 +101,17 @@ def undo_update(
     record: int | str,
     shown: Values | None,
     state: RecordState | None,
+    then: RecordState | None,
     before: Mapping[str, Value],
     unknown: Sequence[str],
     rules: PrecedenceRules,
     *,
     later: Mapping[str, bool],
 ) -> Undone:
-    """What a record gets back that the run updated. `later` are the addresses that later runs wrote.
+    """What a record gets back that the run updated. `then` is its state before the run, `before` its values.
 
-    The value of `later` is whether that run replaced the one of this run: then the value before is handed on to it.
+    `later` are the addresses that later runs wrote, and whether the later run replaced the value of this run: then the
+    value before is handed on to it.
     """
     undone = Undone(kind, record)
     if shown is None:
@@ -108,11 +130,52 @@ def undo_update(
             undone.settled.append(address)
             continue
         mine = None if state is None else state.fields.get(address)
-        if address in {"emails", "phones"} or mine is None or ours(kind, address, mine, current, rules):
+        if address in CONTACTS:
+            back = contacts_back(address, current, value, state, then, rules)
+            if back == _plain(contact_rows(current)):
+                undone.settled.append(address)
+            else:
+                undone.body[address] = back
+        elif mine is None or ours(kind, address, mine, current, rules):
             undone.body[address] = value
         else:
             undone.kept.append(KeptRecord(kind, record, "changed_since", address))
+    if any(address.startswith(PRICE) for address in undone.body):  # a write replaces the prices of all currencies
+        undone.beside = {a: v for a, v in shown.items() if a.startswith(PRICE) and a not in undone.body}
     return undone
+
+
+def contacts_back(
+    name: str,
+    current: Value,
+    before: Value,
+    state: RecordState | None,
+    then: RecordState | None,
+    rules: PrecedenceRules,
+) -> list[dict[str, Value]]:
+    """The emails or phones that a person gets back: what the run added goes, and what it took away comes again.
+
+    What people have added since stays, and what they took away stays away.
+    """
+
+    def forms_of(rows: Iterable[Mapping[str, Value]]) -> list[str]:
+        return [comparable(name, str(row.get("value", "")), rules.country) for row in rows]
+
+    there, had = contact_rows(current), contact_rows(before)
+    sent = contact_rows(None if state is None else state.contacts.get(name))
+    if rules.contacts == "replace" and forms_of(there) == forms_of(sent):
+        return _plain(had)
+    known = settled_forms(name, () if state is None else state.added.get(name, ()), rules.country)
+    earlier = settled_forms(name, () if then is None else then.added.get(name, ()), rules.country)
+    brought = known - earlier - set(forms_of(had))
+    kept = [row for row, form in zip(there, forms_of(there), strict=True) if form not in brought]
+    away = {*forms_of(there), *forms_of(sent)}
+    kept += [row for row, form in zip(had, forms_of(had), strict=True) if form not in away]
+    return _plain(kept)
+
+
+def _plain(rows: Iterable[Mapping[str, Value]]) -> list[dict[str, Value]]:
+    return [{key: row[key] for key in ("value", "label", "primary") if row.get(key) is not None} for row in rows]
 
 
 def state_given_back(state: RecordState | None, before: RecordState | None, given: Sequence[str]) -> RecordState | None:

@@ -64,14 +64,17 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body that gives a record back what it had: as `body_of`, but None clears what we have written."""
-    body = body_of(kind, fields)
-    for address, value in fields.items():
-        if value is not None:
-            continue
+    facts = FACTS[kind]
+    blank = [address for address, value in fields.items() if value is None or value == []]
+    body = body_of(kind, {address: value for address, value in fields.items() if address not in blank})
+    for address in blank:
         if address.startswith(CUSTOM):
-            body.setdefault("custom_fields", {})[address.removeprefix(CUSTOM)] = None
+            custom = body if facts.flat else body.setdefault("custom_fields", {})
+            custom[address.removeprefix(CUSTOM)] = None
+        elif address.startswith(PRICE):
+            body.setdefault("prices", [])  # a row that is not in the list goes
         else:
-            body[FACTS[kind].links.get(address, address)] = [] if address in {"emails", "phones"} else None
+            body[facts.links.get(address, address)] = [] if address in CONTACTS else None
     return body
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -46,7 +45,7 @@ from pipedrive_cli.pipedrive.catalog import DEALS_OF_PERSON, Call, delete, find_
 from pipedrive_cli.pipedrive.contacts import email_form
 from pipedrive_cli.pipedrive.reading_lists import Row, Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.connection import connected, unreachable, whose_key
+from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import default_path, locked
 from pipedrive_cli.run.plan_name import drop_plans, plans_folder
 from pipedrive_cli.run.settings import brake_limits, day_budget
@@ -132,9 +131,7 @@ def names_meant(given: tuple[str, ...], file: Path | None) -> SuppressionList:
     return listed
 
 
-async def forget_people(
-    config: Config, config_file: str, options: ForgetOptions, agree: Callable[[Forgetting], bool]
-) -> Forgetting:
+async def forget_people(config: Config, options: ForgetOptions, agree: Callable[[Forgetting], bool]) -> Forgetting:
     """Forgets the people, once `agree` has seen what will be done. Raises UserMistake, StateHeld and ConfigProblems.
 
     What stops it early is in what it returns, together with what was done until then.
@@ -148,24 +145,20 @@ async def forget_people(
         found.journal = path
         with _journal(path, dry_run=options.dry_run) as journal:
             journal.must_be_of(account.company_id or 0, account.company_name)
-            knowledge = AccountKnowledge(account, journal, connection.send, time.time())
-            try:
+            knowledge = AccountKnowledge(account, journal, connection.send, connection.clock.now())
+            with asking(
+                "Pipedrive does not show what is to be forgotten",
+                code="look_up_failed",
+                hint="nothing was deleted; mend the key's permissions, then run again",
+            ):
                 await knowledge.learn(frozenset({"persons"}), labels=False)
                 key = compile_mapping(config, knowledge.account).user_id_address
-                search = _Search(connection.send, journal, key, config.delivery.settle, found)
+                search = _Search(connection.send, journal, key, config.delivery.settle, connection.clock.now, found)
                 people = await search.look(options.names)
                 found.sources = sources_of_runs(journal)
-                brake = BrakeCounter(brake_limits(config, options.brakes))
+                brake = BrakeCounter(brake_limits(config, options.brakes), look="forget --dry-run")
                 if (stop := brake.stop_before({"deleted": len(found.records)})) is not None:
                     raise stop
-            except Failure as failure:
-                raise unreachable(failure) from failure
-            except (KindStops, Refusal) as refused:
-                raise StopRun(
-                    f"Pipedrive does not show what is to be forgotten: {refused}",
-                    code="look_up_failed",
-                    hint="nothing was deleted; mend the key's permissions, then run again",
-                ) from refused
             if options.dry_run:
                 return found
             found.agreed = agree(found)
@@ -196,6 +189,7 @@ class _Search:
     journal: Journal
     key: str | None
     settle: float
+    now: Callable[[], float]  # Pipedrive's time, in seconds since 1970
     found: Forgetting
     _searched: set[str] = field(default_factory=set)
     _read: set[int] = field(default_factory=set)
@@ -210,9 +204,13 @@ class _Search:
             before = people.size()
             complete(self.journal, people)
             await self._add_unsettled(people)
-            for name in sorted(people.ids - self._searched):
+            ids, emails = people.ids - self._searched, (people.emails & names.emails) - self._searched
+            long_ids, long_emails = ({each for each in some if len(each) > LONGEST_TERM} for some in (ids, emails))
+            if long_ids or long_emails:
+                await self._by_listing(people, long_ids, long_emails)
+            for name in sorted(ids - long_ids):
                 await self._by_id(people, name)
-            for email in sorted((people.emails & names.emails) - self._searched):
+            for email in sorted(emails - long_emails):
                 await self._by_email(people, email)
             for person in sorted(people.persons - self._read):
                 await self._read_person(people, person)
@@ -242,14 +240,14 @@ class _Search:
             return
         left = [write.departure for write in open_writes]
         over = max(each.sent_at + (each.patience or LONGEST_PATIENCE) for each in left) + self.settle
-        await asyncio.sleep(max(0.0, min(over - time.time(), LONGEST_PATIENCE + self.settle)))
+        await asyncio.sleep(max(0.0, min(over - self.now(), LONGEST_PATIENCE + self.settle)))
         since = datetime.fromtimestamp(min(each.sent_at for each in left), UTC) - SKEW
         async for rows in read_pages(self.send, lambda cursor: listing("persons", cursor, updated_since=since)):
             people.persons.update(int(row["id"]) for row in rows if self._id_of(row) in people.ids)
 
     async def _by_id(self, people: PeopleKnown, name: str) -> None:
         self._searched.add(name)
-        if self.key is None or len(name) > LONGEST_TERM:
+        if self.key is None:
             return
         for hit in await self._hits(lambda cursor: find_exact("persons", name, None, cursor)):
             row = await self._person(int(hit["id"]))
@@ -257,20 +255,34 @@ class _Search:
                 people.persons.add(int(hit["id"]))
 
     async def _by_email(self, people: PeopleKnown, email: str) -> None:
-        """Whoever has this email alone; of several nobody can tell which is meant."""
         self._searched.add(email)
-        if len(email) > LONGEST_TERM:
-            return
         bearers: set[int] = set()
         for hit in await self._hits(lambda cursor: find_exact("persons", email, "email", cursor)):
             row = await self._person(int(hit["id"]))
-            shown = [] if row is None else row.get("emails") or []
-            if row is not None and email in {email_form(str(each.get("value", ""))) for each in shown}:
+            if row is not None and email in _emails_of(row):
                 bearers.add(int(hit["id"]))
+        self._add_bearers(people, email, bearers)
+
+    @staticmethod
+    def _add_bearers(people: PeopleKnown, email: str, bearers: set[int]) -> None:
+        """Whoever has this email alone; of several nobody can tell which is meant."""
         if len(bearers - people.persons) == 1 and not bearers & people.persons:
             people.persons.update(bearers)
         elif bearers - people.persons:
             people.shared.add(email)
+
+    async def _by_listing(self, people: PeopleKnown, names: Set[str], emails: Set[str]) -> None:
+        """Ids and emails that are too long for Pipedrive's search: all persons are listed for them, once."""
+        self._searched |= names | emails
+        bearers: dict[str, set[int]] = {email: set() for email in emails}
+        async for rows in read_pages(self.send, partial(listing, "persons")):
+            for row in rows:
+                if self._id_of(row) in names:
+                    people.persons.add(int(row["id"]))
+                for email in emails & _emails_of(row):
+                    bearers[email].add(int(row["id"]))
+        for email, persons in bearers.items():
+            self._add_bearers(people, email, persons)
 
     async def _hits(self, call: Callable[[str | None], Call]) -> list[Row]:
         return [hit async for hits in read_pages(self.send, call) for hit in hits]
@@ -317,13 +329,19 @@ class _Search:
                         why = "it was not made by this tool: delete it in Pipedrive if it is to go"
                         self.found.kept.append(RecordLeft("leads", lead, "not_ours", why))
 
-    def _id_of(self, row: JsonObject) -> str | None:
+    def _id_of(self, row: Row) -> str | None:
         """The user id that a person bears."""
         fields = row.get("custom_fields")
         if self.key is None or not isinstance(fields, Mapping):
             return None
         value = fields.get(self.key.removeprefix("custom_fields."))
         return value.strip() or None if isinstance(value, str) else None
+
+
+def _emails_of(row: Row) -> set[str]:
+    """The emails that a person shows, in the form in which they are compared."""
+    shown = row.get("emails")
+    return {email_form(str(each.get("value", ""))) for each in (shown if isinstance(shown, list) else ())}
 
 
 async def _carry_out(journal: Journal, send: Send, people: PeopleKnown, found: Forgetting) -> None:

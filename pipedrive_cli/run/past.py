@@ -12,6 +12,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.befores import KEPT_DAYS, can_be_undone, undone_at
 from pipedrive_cli.delivery.journal.past import forget_runs, journal_is_there, reading, unfinished_runs
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
@@ -34,7 +35,10 @@ PAGES: dict[Kind, str] = {
 
 
 class Past(msgspec.Struct, frozen=True):
-    """One run. `started` is ISO 8601 UTC; `ended` is False for one that died, or is still under way."""
+    """One run. `started` is ISO 8601 UTC; `ended` is False for one that died, or is still under way.
+
+    `undone` is when it was undone, ISO 8601 UTC; `undoable`: something of it can be taken back.
+    """
 
     number: int
     name: str
@@ -42,6 +46,8 @@ class Past(msgspec.Struct, frozen=True):
     ended: bool
     summary: Summary
     scene: Scene = "account"
+    undone: str | None = None
+    undoable: bool = False
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -95,7 +101,16 @@ def history(path: Path) -> History:
     with reading(path) as journal:
         owner = journal.fact("company", tuple[int, str])
         company = None if owner is None else owner[1] or str(owner[0])
-        return History(path, company, tuple(_past(journal, *row) for row in journal.runs()))
+        known = can_be_undone(journal)
+        runs = (_past(journal, *row) for row in journal.runs())
+        return History(
+            path,
+            company,
+            tuple(
+                msgspec.structs.replace(run, undone=undone_at(journal, run.number), undoable=run.number in known)
+                for run in runs
+            ),
+        )
 
 
 def run_names(path: Path | None) -> list[str]:
@@ -155,29 +170,40 @@ def created(past: History, run: Past, config: Config | None) -> tuple[Created, .
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Names of runs that were forgotten, and of those that were kept because something of them is unfinished."""
+    """Names of runs that were forgotten, and of those that were kept: something of them is unfinished, or `runs undo`
+    can still take them back.
+    """
 
     forgotten: tuple[str, ...]
     unfinished: tuple[str, ...]
+    undoable: tuple[str, ...] = ()
 
 
-def prune(path: Path, *, keep: int, older_than: float | None, now: datetime) -> Pruned:
+def prune(path: Path, *, keep: int, older_than: float | None, now: datetime, undoable: bool = False) -> Pruned:
     """Forgets runs beyond the newest `keep` (at least one) that are older than so many seconds, if that is given.
 
-    Raises StateHeld while a run is under way, and UserMistake.
+    Runs of the last 30 days that can be undone are forgotten with `undoable` alone. Raises StateHeld while a run is
+    under way, and UserMistake.
     """
     if not journal_is_there(path):
         raise UserMistake("there are no runs yet", code="no_runs")
     with locked(path):
         with reading(path) as journal:
             rows = journal.runs()[max(1, keep) :]
+            known = frozenset() if undoable else can_be_undone(journal)
         if older_than is not None:
             before = now - timedelta(seconds=older_than)
             rows = [row for row in rows if _moment(row[2]) < before]
         needed = unfinished_runs(path)
-        gone = [row for row in rows if row[0] not in needed]
+        young = now - timedelta(days=KEPT_DAYS)
+        to_undo = {row[0] for row in rows if row[0] in known and _moment(row[2]) > young} - needed
+        gone = [row for row in rows if row[0] not in needed | to_undo]
         forget_runs(path, [row[0] for row in gone])
-    return Pruned(tuple(row[1] for row in gone), tuple(row[1] for row in rows if row[0] in needed))
+    return Pruned(
+        tuple(row[1] for row in gone),
+        tuple(row[1] for row in rows if row[0] in needed),
+        tuple(row[1] for row in rows if row[0] in to_undo),
+    )
 
 
 def _moment(text: str) -> datetime:

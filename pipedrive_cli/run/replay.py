@@ -397,13 +397,14 @@ class Replay:
         with journal.transaction():
             while journal.has_run(self._name):  # runs that begin in one second may draw one name
                 self._name = self.live_figures.run = new_run_name(self._started)
-            forget_old_befores(journal, time.time())
+            forget_old_befores(journal, self._clock.now())
             return journal.begin_run(
                 self._name,
                 self._started.isoformat(),
                 sources_as_typed(self.options.sources),
                 command=self.options.command,
                 scene=self.options.scene,
+                at=self._clock.now(),
             )
 
     # -- what the run is given

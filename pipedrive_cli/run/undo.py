@@ -7,9 +7,10 @@ products: what links goes before what is linked to.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,8 +20,9 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.brakes import BrakeCounter, Done
 from pipedrive_cli.delivery.effects import DeliverySettings, Refusal
-from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.befores import (
+    KEPT_DAYS,
     Before,
     before_of,
     befores,
@@ -28,34 +30,46 @@ from pipedrive_cli.delivery.journal.befores import (
     forget_before,
     forget_outcomes,
     later_befores,
+    note_undone,
     replace_before,
+    undone_at,
+    written_between,
 )
-from pipedrive_cli.delivery.retry import Doubt
+from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back, undo_creation, undo_update
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
 from pipedrive_cli.pipedrive.bodies import body_back, id_of, values_of
 from pipedrive_cli.pipedrive.catalog import delete, get, list_leads, list_others, listing, update
 from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
+from pipedrive_cli.run.connection import asking
+from pipedrive_cli.run.past import Past
 from pipedrive_cli.run.settings import delivery_settings
 from pipedrive_cli.transform.transform import compile_mapping
 
 ORDER: tuple[Kind, ...] = ("leads", "persons", "organizations", "products")
 AT_ONCE = 100  # records that one list shows by their ids
+WORKERS = 8  # writes under way at once
 SKEW = timedelta(minutes=2)  # between the moments of Pipedrive's own clocks
 _LINKS: Mapping[str, Kind] = {"person_id": "persons", "org_id": "organizations", "lead_id": "leads"}
+_OWN_LINKS: Mapping[str, Kind] = {"person": "persons", "organization": "organizations"}  # by their addresses
 OTHERS = ("deals", "activities", "notes")
 
 
 @dataclass(slots=True)
 class UndoPlan:
-    """What undoing a run comes to, before anything is written."""
+    """What undoing a run comes to, before anything is written.
 
-    run: int
-    name: str
+    `forgotten` is how many records the run wrote of which the journal does not know any more what they held before.
+    `undone` is when the run was undone before, ISO 8601.
+    """
+
     todo: list[Undone] = field(default_factory=list)
     kept: list[KeptRecord] = field(default_factory=list)
     merges: int = 0
+    forgotten: int = 0
+    undone: str | None = None
 
     @property
     def deleted(self) -> dict[Kind, int]:
@@ -65,28 +79,68 @@ class UndoPlan:
     def restored(self) -> dict[Kind, int]:
         return dict(Counter(each.kind for each in self.todo if each.body))
 
+    @property
+    def empty(self) -> bool:
+        """Whether the journal knows nothing that the run wrote."""
+        return not (self.todo or self.kept)
+
+
+@dataclass(slots=True)
+class UndoResult:
+    """What an undo has done so far, and why it stopped early, if so."""
+
+    deleted: Counter[Kind] = field(default_factory=Counter)
+    restored: Counter[Kind] = field(default_factory=Counter)
+    refused: list[KeptRecord] = field(default_factory=list)
+    complete: bool = False
+    stopped: StopRun | None = None
+
+    @property
+    def records(self) -> int:
+        return self.deleted.total() + self.restored.total()
+
 
 @dataclass(slots=True)
 class Undoing:
-    """Undoes one run. `ended` is when the run's last write was answered, at the latest; it and `began` are UTC."""
+    """Undoes one run. `now` is Pipedrive's time in seconds since 1970."""
 
     config: Config
     journal: Journal
     account: AccountKnowledge
     send: Send
-    run: int
-    name: str
-    began: datetime
-    ended: datetime
+    run: Past
+    now: float
     kinds: frozenset[Kind] = frozenset(KINDS)
+    result: UndoResult = field(default_factory=UndoResult)
+    _began: datetime = field(init=False)  # Pipedrive's time of the run's first write at the earliest
+    _ended: datetime = field(init=False)  # and of its last one at the latest
     _settings: DeliverySettings | None = None
     _hangs: dict[Kind, set[int | str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
     _deals: bool = False  # deals were changed since: products may stand in them
 
+    def __post_init__(self) -> None:
+        span = written_between(self.journal, self.run.number)
+        if span is not None:
+            self._began, self._ended = (datetime.fromtimestamp(each, UTC) for each in span)
+        else:  # an older version's run: what this machine's clock said has to do
+            self._began = datetime.fromisoformat(self.run.started).astimezone(UTC)
+            self._ended = self._began + timedelta(seconds=self.run.summary.seconds)
+
     async def plan(self) -> UndoPlan:
-        """Looks at all that the run wrote. Raises as `Sender.send` does."""
-        made = [(kind, record) for kind, record, _ in self.journal.created(self.run) if kind in self.kinds]
-        changed = [before for before in befores(self.journal, self.run) if before.kind in self.kinds]
+        """Looks at all that the run wrote. Raises StopRun where that cannot be seen."""
+        hint = "nothing was undone; mend the permissions of the API token's user, then run again"
+        with asking("Pipedrive does not show what is to be undone", code="look_up_failed", hint=hint):
+            return await self._plan()
+
+    async def _plan(self) -> UndoPlan:
+        number = self.run.number
+        made = [(kind, record) for kind, record, _ in self.journal.created(number) if kind in self.kinds]
+        changed = [before for before in befores(self.journal, number) if before.kind in self.kinds]
+        plan = UndoPlan(merges=sum(each.merged for each in changed), undone=undone_at(self.journal, number))
+        if plan.undone is None and not befores(self.journal, number):
+            plan.forgotten = self._forgotten()
+        if not made and not changed:
+            return plan
         wanted: dict[Kind, list[int | str]] = {kind: [] for kind in ORDER}
         for kind, record in [*made, *((each.kind, each.id) for each in changed)]:
             wanted[kind].append(record)
@@ -94,65 +148,135 @@ class Undoing:
         self._settings = delivery_settings(
             self.config, compile_mapping(self.config, self.account.account), self.account.account
         )
+        made_of = {kind: {record for of, record in made if of == kind} for kind in ORDER}
         if made:
             await self._look_at_others()
-        plan = UndoPlan(self.run, self.name, merges=sum(each.merged for each in changed))
         for kind in ORDER:
-            shown = {} if not wanted[kind] else await self._shown(kind, wanted[kind])
-            found = [self._creation(kind, record, shown.get(record)) for of, record in made if of == kind]
+            shown: dict[int | str, Values] = {}
+            if made_of["organizations"] and kind == "persons":
+                await self._read_changed(kind, shown)
+            elif kind == "leads" and (made_of["persons"] or made_of["organizations"]):
+                await self._read_leads(shown, archived=False)
+                await self._read_leads(shown, archived=True)
+            await self._read(kind, wanted[kind], shown)
+            found = [self._creation(kind, record, shown.get(record)) for record in sorted(made_of[kind], key=str)]
             found += [self._update(before, shown.get(before.id)) for before in changed if before.kind == kind]
             for undone in found:
                 plan.kept += undone.kept
                 if undone.delete or undone.body or undone.settled or undone.handed_on:
                     plan.todo.append(undone)
+            self._note_links(shown, found)
         return plan
 
-    async def carry_out(self, plan: UndoPlan, brakes: BrakeCounter, note: Callable[[KeptRecord], None]) -> None:
-        """Writes what the plan says. Raises StopRun where a brake or the budget stops it: run it again to go on."""
+    def _forgotten(self) -> int:
+        """How many records the run updated, where what they held before was kept by no version, or not for so long."""
+        updated = sum(counts.updated for counts in self.run.summary.records.by_kind().values())
+        old = self.now - self._began.timestamp() > KEPT_DAYS * 86_400
+        return updated if old or written_between(self.journal, self.run.number) is None else 0
+
+    def _note_links(self, shown: Mapping[int | str, Values], found: Iterable[Undone]) -> None:
+        """What a record that stays is linked to cannot go, save where the undo takes that very link back."""
+        undone = {each.id: each for each in found}
+        for record, values in shown.items():
+            mine = undone.get(record)
+            if mine is not None and mine.delete:
+                continue
+            for address, kind in _OWN_LINKS.items():
+                link = _linked(values.get(address))
+                if link is not None and not (mine is not None and address in mine.body):
+                    self._hangs[kind].add(link)
+
+    async def carry_out(self, plan: UndoPlan, brakes: BrakeCounter) -> None:
+        """Writes what the plan says, into `result`. What stops it early is there too: run it again to go on."""
         counts: dict[Done, int] = {"deleted": sum(plan.deleted.values()), "updated": sum(plan.restored.values())}
         if (too_many := brakes.stop_before(counts)) is not None:
-            raise too_many
-        for undone in plan.todo:
-            try:
-                if undone.delete:
-                    await self.send(delete(undone.kind, undone.id))
-                elif undone.body:
-                    await self.send(update(undone.kind, undone.id, body_back(undone.kind, undone.body)))
-            except Doubt as blocked:  # a firewall's page: nothing was written, and nobody knows more
-                note(KeptRecord(undone.kind, undone.id, "refused", str(blocked)))
-                continue
-            except Refusal as refused:
-                if not refused.gone:
-                    note(KeptRecord(undone.kind, undone.id, "refused", refused.message))
-                    continue
+            self.result.stopped = too_many
+            return
+        commits = GroupCommits(self.journal)
+        run, now = self.run.number, f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        try:
             with self.journal.transaction():
-                self._record(undone)
-        with self.journal.transaction():
-            forget_outcomes(self.journal, self.run)
-            forget_aliases(self.journal, self.run)
+                note_undone(self.journal, run, now)
+            for kind in ORDER:
+                todo = iter([each for each in plan.todo if each.kind == kind])
+
+                async def work(todo: Iterable[Undone] = todo) -> None:
+                    for undone in todo:
+                        if self.result.stopped is None:
+                            await self._undo(undone, commits)
+
+                async with asyncio.TaskGroup() as workers:
+                    for _ in range(WORKERS):
+                        workers.create_task(work())
+            if self.result.stopped is None:
+                with self.journal.transaction():
+                    forget_outcomes(self.journal, run)
+                    forget_aliases(self.journal, run)
+                self.result.complete = True
+        except StopRun as stop:  # the journal
+            self.result.stopped = stop
+
+    async def _undo(self, undone: Undone, commits: GroupCommits) -> None:
+        """One record: in Pipedrive, then in the journal."""
+        kind, record = undone.kind, undone.id
+        try:
+            if undone.delete:
+                await self.send(delete(kind, record))
+            elif undone.body:
+                await self.send(update(kind, record, body_back(kind, {**undone.beside, **undone.body})))
+        except Refusal as refused:
+            if not refused.gone:
+                self.result.refused.append(KeptRecord(kind, record, "refused", message=refused.message))
+                return
+        except Doubt as blocked:  # a firewall's page: nothing was written, and nobody knows more
+            self.result.refused.append(KeptRecord(kind, record, "refused", message=str(blocked)))
+            return
+        except Failure as failure:
+            self.result.refused.append(KeptRecord(kind, record, "in_doubt", message=failure.message))
+            return
+        except KindStops as stop:
+            why = f"Pipedrive takes no change of {stop.kind}: {stop.message}"
+            hint = "mend the permissions of the API token's user, then run again to go on"
+            self.result.stopped = self.result.stopped or StopRun(why, code="kind_refused", hint=hint)
+            return
+        except StopRun as stop:
+            self.result.stopped = self.result.stopped or stop
+            return
+        try:
+            await commits.record(lambda _: self._record(undone))
+        except StopRun as stop:
+            self.result.stopped = self.result.stopped or stop
+            return
+        if undone.delete:
+            self.result.deleted[kind] += 1
+        elif undone.body:
+            self.result.restored[kind] += 1
 
     def _record(self, undone: Undone) -> None:
         """What the journal knows of the record afterwards; in a transaction."""
-        before = before_of(self.journal, self.run, undone.kind, undone.id)
+        run = self.run.number
+        before = before_of(self.journal, run, undone.kind, undone.id)
         if undone.delete:
             self.journal.forget_record(undone.kind, undone.id)
         elif before is not None:
-            self._hand_on(undone)
+            self._hand_on(undone, before)
             state = self.journal.state(undone.kind, undone.id)
             given = state_given_back(state, before.state, (*undone.body, *undone.settled))
             if given is None:
                 self.journal.forget_record(undone.kind, undone.id)
             else:
                 self.journal.save_record(undone.kind, undone.id, (), given)
-        forget_before(self.journal, self.run, undone.kind, undone.id)
+        forget_before(self.journal, run, undone.kind, undone.id)
 
-    def _hand_on(self, undone: Undone) -> None:
-        """Each value before goes to the next run that has replaced this run's."""
+    def _hand_on(self, undone: Undone, before: Before) -> None:
+        """Each value before goes to the next run that has replaced this run's, and the state with it."""
         waiting = dict(undone.handed_on)
-        for number, then in later_befores(self.journal, self.run, undone.kind, undone.id):
+        for number, then in later_befores(self.journal, self.run.number, undone.kind, undone.id):
             given = {address: waiting.pop(address) for address in then.values if address in waiting}
             if given:
-                replace_before(self.journal, number, msgspec.structs.replace(then, values={**then.values, **given}))
+                state = state_given_back(then.state, before.state, tuple(given))
+                handed = msgspec.structs.replace(then, values={**then.values, **given}, state=state)
+                replace_before(self.journal, number, handed)
 
     # -- what is there
 
@@ -166,8 +290,8 @@ class Undoing:
             shown,
             self.journal.state(kind, record),
             self._settings.rules,
-            changed=updated is None or updated > self.ended + SKEW,
-            later=bool(later_befores(self.journal, self.run, kind, record)),
+            changed=updated is None or updated > self._ended + SKEW,
+            later=bool(later_befores(self.journal, self.run.number, kind, record)),
             hangs=hangs,
         )
 
@@ -179,37 +303,48 @@ class Undoing:
             undone.kept.append(KeptRecord(before.kind, before.id, "merged"))
             return undone
         later: dict[str, bool] = {}
-        for _, then in later_befores(self.journal, self.run, before.kind, before.id):
+        for _, then in later_befores(self.journal, self.run.number, before.kind, before.id):
             for address in (*then.values, *then.unknown):
                 later.setdefault(address, address in then.values)
         return undo_update(
-            before.kind, before.id, shown, state, before.values, before.unknown, self._settings.rules, later=later
+            before.kind,
+            before.id,
+            shown,
+            state,
+            before.state,
+            before.values,
+            before.unknown,
+            self._settings.rules,
+            later=later,
         )
 
-    async def _shown(self, kind: Kind, wanted: Sequence[int | str]) -> dict[int | str, Values]:
-        """The records as they are now, by id; what is gone is missing."""
+    async def _read_changed(self, kind: Kind, found: dict[int | str, Values]) -> None:
+        """Those that were changed since the run began: they may have been linked to what it created."""
+        async for rows in read_pages(self.send, partial(listing, kind, updated_since=self._began - SKEW)):
+            self._take(kind, rows, found)
+
+    async def _read(self, kind: Kind, wanted: Sequence[int | str], found: dict[int | str, Values]) -> None:
+        """The records that are wanted as they are now, by id; what is gone is missing."""
         if kind == "leads":
-            return await self._leads(set(wanted))
-        found: dict[int | str, Values] = {}
-        ids = [record for record in dict.fromkeys(wanted) if isinstance(record, int)]
+            if wanted and not found:
+                await self._read_leads(found, archived=False)
+            for record in set(wanted) - found.keys():
+                with contextlib.suppress(Refusal):  # it is gone
+                    answer = await self.send(get("leads", record))
+                    self._take("leads", [answer.data] if isinstance(answer.data, Mapping) else [], found)
+            return
+        ids = [record for record in dict.fromkeys(wanted) if isinstance(record, int) and record not in found]
         for start in range(0, len(ids), AT_ONCE):
             answer = await self.send(listing(kind, ids=ids[start : start + AT_ONCE]))
             self._take(kind, answer.rows or (), found)
-        return found
 
-    async def _leads(self, wanted: set[int | str]) -> dict[int | str, Values]:
-        """The leads, newest first, down to the run's beginning; those that are not listed are read one by one."""
-        found: dict[int | str, Values] = {}
-        async for rows in read_pages(self.send, partial(list_leads, newest_first=True)):
+    async def _read_leads(self, found: dict[int | str, Values], *, archived: bool) -> None:
+        """The leads, newest first, down to the run's beginning."""
+        async for rows in read_pages(self.send, partial(list_leads, archived=archived, newest_first=True)):
             self._take("leads", rows, found)
             oldest = _moment(rows[-1].get("add_time")) if rows else None
-            if oldest is None or oldest < self.began - SKEW:
-                break
-        for record in wanted - found.keys():
-            with contextlib.suppress(Refusal):  # it is gone
-                answer = await self.send(get("leads", record))
-                self._take("leads", [answer.data] if isinstance(answer.data, Mapping) else [], found)
-        return found
+            if oldest is None or oldest < self._began - SKEW:
+                return
 
     def _take(self, kind: Kind, rows: Iterable[Mapping[str, object]], found: dict[int | str, Values]) -> None:
         for row in rows:
@@ -223,7 +358,7 @@ class Undoing:
     async def _look_at_others(self) -> None:
         """What people have hung on records since the run began: listed, not asked for one by one."""
         for what in OTHERS:
-            async for rows in read_pages(self.send, partial(list_others, what, self.began - SKEW)):
+            async for rows in read_pages(self.send, partial(list_others, what, self._began - SKEW)):
                 self._deals = self._deals or (what == "deals" and bool(rows))
                 for link, kind in _LINKS.items():
                     self._hangs[kind].update(linked for row in rows if (linked := _linked(row.get(link))) is not None)

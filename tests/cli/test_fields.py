@@ -265,3 +265,24 @@ def test_an_interruption_says_what_had_been_made(
     assert (ended.code, ended.json["exit_code"]) == (code, code)
     ((name, _),) = names(sandbox, "persons")
     assert f"interrupted: had been made in Pipedrive: persons {name}" in ended.json["problems"][0]["message"]
+
+
+def test_an_option_that_a_map_rejects_is_not_made_and_check_says_what_helps(tmp_path: Path) -> None:
+    """Nothing would come to it; what the map says is made, and shown."""
+    sandbox = empty()
+    sandbox.add_field("persons", name="Our id")
+    sandbox.add_field("persons", name="Plan", field_type="enum", options=("Pro",))
+    plans = ("gold", "gold", "silver", "pro")
+    events = event_file(
+        tmp_path, *({"type": "identify", "userId": f"u{n}", "traits": {"plan": plan}} for n, plan in enumerate(plans))
+    )
+    mapping = "fields: {persons: {plan: {field: Plan, map: {pro: Pro, silver: Silver}}}}\n"
+    with served(sandbox) as url:
+        config = written_config(tmp_path, f"{account(url)}identity: {{user_id_field: Our id}}\n{mapping}")
+        made = pipedrive_cli("fields", "create", events, "--options", "-c", config, "--yes")
+        checked = pipedrive_cli("check", events, "-c", config)
+    assert ("Silver" in made.out, "gold" in made.out) == (True, False)
+    (options,) = (field.options for field in sandbox.account.fields["persons"].custom.values() if field.name == "Plan")
+    assert [option.label for option in (options or {}).values()] == ["Pro", "Silver"]
+    assert [request.path for request in sandbox.requests].count("/api/v1/users/me") == 2, "once a command"
+    assert "add the values to the line's `map`" in checked.out

@@ -52,6 +52,7 @@ def test_runs_are_listed_newest_first_with_what_they_did(tmp_path: Path) -> None
     newest, oldest = listed["runs"]
     assert list(newest) == [
         "run", "started", "status", "ended", "exit_code", "events", "records_created", "tokens", "seconds",
+        "undone",
     ]  # fmt: skip
     assert (newest["status"], newest["events"]["duplicate"], newest["events"]["rejected"]) == ("partial", 1, 1)
     assert (oldest["status"], oldest["ended"], oldest["records_created"]) == ("complete", True, 1)

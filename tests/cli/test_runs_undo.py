@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from pipedrive_cli.cli.undo_command import WHY
 from pipedrive_cli.delivery.journal import Journal
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
 from tests.harness import Event, Killed, Scene, alias, group, identify, outcomes, track, viewed
+from tests.run.test_refill import mapped
 
 CONFIG = """\
 pipedrive: {{base_url: '{url}', api_token: {key}}}
@@ -96,7 +98,7 @@ def test_the_links_of_an_undone_run_are_gone_and_those_of_merges_stay(scene: Sce
     merged = scene.run(merging).run
     found = undone(scene, merged)
     assert (found["merges"], [each["code"] for each in found["kept"]]) == (1, ["merged"])
-    assert outcomes(scene.run(merging)) == {"duplicate": 1}
+    assert outcomes(scene.run(merging)) == {"skipped": 1}, "they are one already"
 
 
 def test_a_dry_run_shows_and_writes_nothing(scene: Scene) -> None:
@@ -104,7 +106,7 @@ def test_a_dry_run_shows_and_writes_nothing(scene: Scene) -> None:
     run = scene.run(EVENTS).run
     before = scene.contents()
     ended = undo(scene, run, "--dry-run")
-    assert ended.code == 0 and "to delete" in ended.err
+    assert ended.code == 0 and "to delete" in ended.out
     assert scene.contents() == before
     assert outcomes(scene.run(EVENTS)) == {"duplicate": 4}
 
@@ -126,12 +128,24 @@ def _a_later_run(scene: Scene) -> None:
     scene.run([identify("u1", 50, role="later")])
 
 
+def _a_later_lead(scene: Scene) -> None:
+    scene.run([track("u1", "Later", 60)])
+
+
+def _an_archived_lead_by_hand(scene: Scene) -> None:
+    person = scene.sandbox.contents(ids=True)["persons"][0]["id"]
+    lead = scene.sandbox.add_record("leads", {"title": "By hand", "person_id": person})
+    scene.sandbox.archive_lead(str(lead))
+
+
 @pytest.mark.parametrize(
     ("touch", "code"),
     [
         (_by_hand, "changed_since"),
         (_a_deal, "something_hangs_on_it"),
         (_a_note, "something_hangs_on_it"),
+        (_a_later_lead, "something_hangs_on_it"),
+        (_an_archived_lead_by_hand, "something_hangs_on_it"),
         (_a_later_run, "later_run"),
     ],
 )
@@ -142,6 +156,44 @@ def test_a_created_record_that_was_touched_since_stays(scene: Scene, touch: Call
     found = undone(scene, run)
     assert [(each["kind"], each["code"]) for each in found["kept"]] == [("persons", code)]
     assert scene.names("persons") == ["Ada"]
+
+
+def test_what_stays_keeps_what_it_is_linked_to(scene: Scene) -> None:
+    """A lead of the run that somebody works on keeps its person, and that person the organization."""
+    run = scene.run(EVENTS).run
+    lead = scene.sandbox.contents(ids=True)["leads"][0]["id"]
+    scene.sandbox.set_value("leads", lead, scene.key("deals", "Rating"), "by hand")
+    found = undone(scene, run)
+    assert sorted((each["kind"], each["code"]) for each in found["kept"]) == [
+        ("leads", "changed_since"),
+        ("organizations", "something_hangs_on_it"),
+        ("persons", "something_hangs_on_it"),
+    ]
+    assert found["deleted"] == {"persons": 0, "organizations": 0, "products": 1, "leads": 0}
+
+
+def test_an_organization_to_which_a_later_run_has_linked_somebody_stays(scene: Scene) -> None:
+    """The person is the later run's."""
+    run = scene.run([group(None, "g1", 1, name="Acme")]).run
+    scene.run([group("u5", "g1", 2) | {"context": {"traits": {"name": "Eve"}}}])
+    assert [each["code"] for each in undone(scene, run)["kept"]] == ["something_hangs_on_it"]
+    assert scene.names("organizations") == ["Acme"]
+
+
+def test_lists_that_a_write_replaces_keep_what_others_put_there(scene: Scene) -> None:
+    """An email and a price that people have added since stay; the run's own go."""
+    scene.run([identify("u1", 1, name="Ada", email="a@b.test"), viewed("u1", "p1", 2, price=1, currency="EUR")])
+    events = [identify("u1", 5, email="run@b.test"), viewed("u1", "p1", 6, price=2, currency="EUR")]
+    run = scene.run(events).run
+    person, product = (scene.sandbox.contents(ids=True)[kind][0] for kind in ("persons", "products"))
+    emails = [*person["emails"], {"value": "hand@b.test"}]
+    scene.sandbox.set_value("persons", person["id"], "emails", emails)
+    prices = [{"currency": "EUR", "price": 2}, {"currency": "GBP", "price": 9}]
+    scene.sandbox.set_value("products", product["id"], "prices", prices)
+    assert undone(scene, run)["kept"] == []
+    found = scene.contents()
+    assert [each["value"] for each in found["persons"][0]["emails"]] == ["a@b.test", "hand@b.test"]
+    assert {each["currency"]: each["price"] for each in found["products"][0]["prices"]} == {"EUR": 1, "GBP": 9}
 
 
 def test_a_value_that_somebody_changed_since_stays_and_the_others_come_back(scene: Scene) -> None:
@@ -165,6 +217,7 @@ def test_undoing_hands_its_values_on_to_a_later_run(scene: Scene) -> None:
     assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "last"
     undone(scene, last)
     assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "first"
+    assert outcomes(scene.run([identify("u1", 3, role="between")])) == {"delivered": 1}, "newer than what stands there"
 
 
 def test_values_are_handed_on_to_the_run_that_replaced_them(scene: Scene) -> None:
@@ -194,11 +247,65 @@ def test_a_brake_stops_an_undo_before_its_first_write(scene: Scene) -> None:
     assert scene.names("persons") == ["Ada"]
 
 
-def test_nobody_to_ask_is_a_mistake(scene: Scene) -> None:
+def test_nobody_to_ask_is_a_mistake_before_anything_is_asked_of_pipedrive(scene: Scene) -> None:
     """A script says --yes."""
     run = scene.run(EVENTS).run
-    assert undo(scene, run).code == 2
-    assert scene.names("persons") == ["Ada"]
+    before = len(scene.sandbox.requests)
+    assert (undo(scene, run).code, len(scene.sandbox.requests)) == (2, before)
+
+
+def test_a_run_that_was_undone_is_marked_and_undoing_it_again_says_so(scene: Scene) -> None:
+    """In the list of runs, and when somebody tries once more; a run that wrote nothing is no contradiction."""
+    run, nothing = scene.run(EVENTS).run, scene.run(EVENTS).run
+    assert "there is nothing to undo" in undo(scene, nothing, "--yes").out
+    told = undo(scene, run, "--yes").out
+    assert "Undone: 4 records deleted, 0 records given back what they had, 0 kept." in told
+    listed = pipedrive_cli("runs", "--json", "--state", scene.state).json["runs"]
+    assert {row["run"]: row["undone"] for row in listed} == {run: "complete", nothing: None}
+    again = undo(scene, run, "--yes")
+    assert (again.code, "was undone already" in again.out, "Undone" in again.out) == (0, True, False)
+    assert "undone on" in pipedrive_cli("runs", "show", run, "--state", scene.state).err
+
+
+@pytest.mark.parametrize(("fault", "code"), [("500-before", "in_doubt"), ("json400-before", "refused")])
+def test_a_record_that_pipedrive_does_not_delete_is_named(scene: Scene, fault: str, code: str) -> None:
+    """No fault of the tool; afterwards the same command does what is left."""
+    run = scene.run(EVENTS[:1]).run
+    scene.faults(f"{fault}@DELETE /api/v2/persons/{{id}}")
+    told = undo(scene, run, "--yes")
+    assert (told.code, f"stays: {WHY[code]} (" in told.err) == (1, True)
+    scene.faults("")
+    assert undone(scene, run)["deleted"]["persons"] == 1
+
+
+def test_an_undo_that_may_not_look_stops_with_a_sentence(scene: Scene) -> None:
+    """A permission that is missing."""
+    run = scene.run(EVENTS[:1]).run
+    scene.refusals("permission@persons")
+    assert undo(scene, run, "--yes").code == 4
+
+
+def test_an_undone_refill_leaves_its_events_handled_as_they_were(scene: Scene) -> None:
+    """A record that people have deleted since is not made anew by the next plain run; a refill takes them up again."""
+    scene.config = mapped(persons={"role": "Role"})
+    scene.run(EVENTS)
+    scene.config = mapped(persons={"role": "Role", "city": "City"})
+    run = scene.run([identify("u1", 1, name="Ada", city="Cork", message_id=EVENTS[0]["messageId"])], refill=True).run
+    assert undone(scene, run)["restored"]["persons"] == 1
+    scene.sandbox.delete_record("leads", scene.sandbox.contents(ids=True)["leads"][0]["id"])
+    assert outcomes(scene.run(EVENTS)) == {"duplicate": 4}
+    assert not scene.contents()["leads"]
+
+
+def test_runs_that_can_be_undone_are_not_pruned_unless_that_is_said(scene: Scene) -> None:
+    """For 30 days; an undo of one that was forgotten says so."""
+    run = scene.run(EVENTS[:1]).run
+    scene.run([])
+    prune = ("runs", "prune", "--keep", "1", "--state", scene.state)
+    assert "1 run of the last 30 days kept" in pipedrive_cli(*prune).err
+    assert len(pipedrive_cli("runs", "--json", "--state", scene.state).json["runs"]) == 2
+    pipedrive_cli(*prune, "--undoable")
+    assert "`runs prune` has forgotten" in undo(scene, run, "--yes").err
 
 
 @contextmanager
@@ -247,5 +354,5 @@ def test_the_cost_is_that_of_deleting_and_writing_alone(scene: Scene) -> None:
     run = scene.run(events).run
     before = scene.sandbox.tokens_spent
     undone(scene, run)
-    overhead = 2 + 10 + 10 + 10 + 20  # who it is, the fields, deals, activities, notes
+    overhead = 2 + 10 + 10 + 10 + 20 + 20 + 40  # who it is, the fields, deals, activities, notes, leads, archived ones
     assert scene.sandbox.tokens_spent - before <= 3.2 * 100 + overhead

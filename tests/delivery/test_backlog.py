@@ -103,7 +103,7 @@ def test_what_is_put_back_is_there_in_the_next_window() -> None:
         backlog.add(event.asks, case(event))
     ((job,), _) = everything(backlog)
     assert len(backlog) == 0
-    backlog.put_back(job, job.changes, job.pending_aliases)
+    backlog.put_back(job.changes, job.pending_aliases)
     late = identify("e3", "a", 1)
     backlog.add(late.asks, case(late))
     ((again,), _) = everything(backlog)

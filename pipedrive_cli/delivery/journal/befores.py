@@ -1,7 +1,7 @@
 """The journal's memory of what a run has replaced: the values and the state that each record had before it.
 
 Of records that a run created nothing is kept: they go as a whole. Values are kept 30 days, as long as Pipedrive keeps
-what is deleted.
+what is deleted. Here is also when a run wrote, by Pipedrive's clock, and whether it was undone.
 """
 
 from __future__ import annotations
@@ -95,9 +95,12 @@ def forget_old_befores(journal: Journal, now: float) -> None:
     journal.connection.execute("DELETE FROM befores WHERE noted_at < ?", (now - KEPT_DAYS * 86_400,))
 
 
-def forget_outcomes(journal: Journal, run: int) -> int:
-    """The events of an undone run count as not handled. Returns how many."""
-    return journal.connection.execute("DELETE FROM events WHERE run = ?", (run,)).rowcount
+def forget_outcomes(journal: Journal, run: int) -> None:
+    """The events of an undone run count as not handled. What it has refilled is handled as it was before it."""
+    journal.connection.execute(
+        "UPDATE events SET run = earlier, earlier = NULL WHERE run = ? AND earlier IS NOT NULL", (run,)
+    )
+    journal.connection.execute("DELETE FROM events WHERE run = ?", (run,))
 
 
 def forget_aliases(journal: Journal, run: int) -> None:
@@ -106,3 +109,33 @@ def forget_aliases(journal: Journal, run: int) -> None:
     found = journal.connection.execute("SELECT previous FROM aliases WHERE run = ?", (run,)).fetchall()
     rows = [(previous,) for (previous,) in found if previous not in joined]
     journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", rows)
+
+
+def note_write(journal: Journal, run: int, at: float) -> None:
+    """A write of the run was answered; `at` is Pipedrive's time in seconds since 1970."""
+    journal.connection.execute("UPDATE runs SET last_at = ? WHERE number = ?", (at, run))
+
+
+def written_between(journal: Journal, run: int) -> tuple[float, float] | None:
+    """From when to when a run may have written, by Pipedrive's clock; None where an older version has kept neither."""
+    query = "SELECT first_at, coalesce(last_at, first_at) FROM runs WHERE number = ? AND first_at IS NOT NULL"
+    row = journal.connection.execute(query, (run,)).fetchone()
+    return None if row is None else (float(row[0]), float(row[1]))
+
+
+def note_undone(journal: Journal, run: int, when: str) -> None:
+    """The run is being undone; `when` is ISO 8601 UTC."""
+    journal.connection.execute("UPDATE runs SET undone = ? WHERE number = ?", (when, run))
+
+
+def undone_at(journal: Journal, run: int) -> str | None:
+    """When the run was last undone, or None."""
+    row = journal.connection.execute("SELECT undone FROM runs WHERE number = ?", (run,)).fetchone()
+    return None if row is None else row[0]
+
+
+def can_be_undone(journal: Journal) -> frozenset[int]:
+    """Numbers of the runs of which something is known that `runs undo` could take back."""
+    written = "SELECT run FROM created UNION SELECT run FROM befores"
+    rows = journal.connection.execute(f"SELECT number FROM runs WHERE scene = 'account' AND number IN ({written})")  # noqa: S608 - constants
+    return frozenset(int(row[0]) for row in rows)

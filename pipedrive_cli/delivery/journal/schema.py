@@ -142,6 +142,14 @@ MIGRATIONS: tuple[str, ...] = (
     -- 1: the alias was rejected, for nobody bore its previous id; its link is kept for whoever comes late.
     ALTER TABLE aliases ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- For `runs undo`, by Pipedrive's clock (seconds since 1970): before a run's first write, and after its last one;
+    -- and when it was undone (ISO 8601 UTC). NULL: not known, not undone.
+    ALTER TABLE runs ADD COLUMN first_at REAL;
+    ALTER TABLE runs ADD COLUMN last_at REAL;
+    ALTER TABLE runs ADD COLUMN undone TEXT;
+    ALTER TABLE events ADD COLUMN earlier INTEGER;  -- the run that had handled it before a refill did; NULL: none
+    """,
 )
 
 
