@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.delivery.journal.mappings import note_refilled
 from pipedrive_cli.delivery.journal.suppressed import drop_unfinished
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.model import FILE_PROBLEMS, Complaint, Kind, Outcome, Place, cause_of
@@ -202,7 +203,9 @@ class RunLog:
         journal.add_examples(self.run, self._examples)
         if self._numbered:
             journal.number_events(self.run, self._numbered, self.last_number)
-        journal.settle_events(self.run, self._ended, self._contents, self._refilled)
+        if self._refilled:
+            note_refilled(journal, self._refilled)
+        journal.settle_events(self.run, self._ended, self._contents)
         if self._dropped:
             drop_unfinished(journal, self._dropped)
         self._counts, self._examples, self._ended, self._dropped, self._numbered = {}, [], [], [], {}

@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
-from pipedrive_cli.delivery.journal.befores import forget_old_befores
+from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
@@ -398,14 +398,15 @@ class Replay:
             while journal.has_run(self._name):  # runs that begin in one second may draw one name
                 self._name = self.live_figures.run = new_run_name(self._started)
             forget_old_befores(journal, self._clock.now())
-            return journal.begin_run(
+            number = journal.begin_run(
                 self._name,
                 self._started.isoformat(),
                 sources_as_typed(self.options.sources),
                 command=self.options.command,
                 scene=self.options.scene,
-                at=self._clock.now(),
             )
+            note_beginning(journal, number, self._clock.now())
+            return number
 
     # -- what the run is given
 

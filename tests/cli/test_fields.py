@@ -285,4 +285,4 @@ def test_an_option_that_a_map_rejects_is_not_made_and_check_says_what_helps(tmp_
     (options,) = (field.options for field in sandbox.account.fields["persons"].custom.values() if field.name == "Plan")
     assert [option.label for option in (options or {}).values()] == ["Pro", "Silver"]
     assert [request.path for request in sandbox.requests].count("/api/v1/users/me") == 2, "once a command"
-    assert "add the values to the line's `map`" in checked.out
+    assert "Add the values to the line's `map`" in checked.out

@@ -267,13 +267,13 @@ def test_a_run_that_was_undone_is_marked_and_undoing_it_again_says_so(scene: Sce
     assert "undone on" in pipedrive_cli("runs", "show", run, "--state", scene.state).err
 
 
-@pytest.mark.parametrize(("fault", "code"), [("500-before", "in_doubt"), ("json400-before", "refused")])
-def test_a_record_that_pipedrive_does_not_delete_is_named(scene: Scene, fault: str, code: str) -> None:
+@pytest.mark.parametrize("fault", ["500-before", "json400-before"])
+def test_a_record_that_pipedrive_does_not_delete_is_named(scene: Scene, fault: str) -> None:
     """No fault of the tool; afterwards the same command does what is left."""
     run = scene.run(EVENTS[:1]).run
     scene.faults(f"{fault}@DELETE /api/v2/persons/{{id}}")
     told = undo(scene, run, "--yes")
-    assert (told.code, f"stays: {WHY[code]} (" in told.err) == (1, True)
+    assert (told.code, f"stays: {WHY['in_doubt']} (" in told.err) == (1, True)
     scene.faults("")
     assert undone(scene, run)["deleted"]["persons"] == 1
 

@@ -111,6 +111,11 @@ def forget_aliases(journal: Journal, run: int) -> None:
     journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", rows)
 
 
+def note_beginning(journal: Journal, run: int, at: float) -> None:
+    """The run begins; `at` is Pipedrive's time in seconds since 1970."""
+    journal.connection.execute("UPDATE runs SET first_at = ? WHERE number = ?", (at, run))
+
+
 def note_write(journal: Journal, run: int, at: float) -> None:
     """A write of the run was answered; `at` is Pipedrive's time in seconds since 1970."""
     journal.connection.execute("UPDATE runs SET last_at = ? WHERE number = ?", (at, run))

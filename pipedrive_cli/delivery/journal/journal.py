@@ -171,22 +171,12 @@ class Journal(SeenRows):
     # -- runs
 
     def begin_run(
-        self,
-        name: str,
-        started: str,
-        sources: str = "",
-        *,
-        command: str = "",
-        scene: str = "account",
-        at: float | None = None,
+        self, name: str, started: str, sources: str = "", *, command: str = "", scene: str = "account"
     ) -> int:
-        """Notes that a run began; returns its number. `command` and `scene` are for its page.
-
-        `at` is the time by Pipedrive's clock, in seconds since 1970.
-        """
+        """Notes that a run began; returns its number. `command` and `scene` are for its page."""
         cursor = self._db.execute(
-            "INSERT INTO runs (name, started, sources, command, scene, first_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, started, sources, command, scene, at),
+            "INSERT INTO runs (name, started, sources, command, scene) VALUES (?, ?, ?, ?, ?)",
+            (name, started, sources, command, scene),
         )
         return int(cursor.lastrowid or 0)
 
@@ -285,18 +275,9 @@ class Journal(SeenRows):
         return self._with_outcome(digests, _OVER)
 
     def settle_events(
-        self,
-        run: int,
-        outcomes: Iterable[tuple[bytes, Outcome]],
-        contents: Mapping[bytes, int] = NO_CONTENTS,
-        refilled: Iterable[bytes] = (),
+        self, run: int, outcomes: Iterable[tuple[bytes, Outcome]], contents: Mapping[bytes, int] = NO_CONTENTS
     ) -> None:
-        """Keeps the outcomes of events in this run; `contents` are checksums of what they said, where known.
-
-        Of those that are `refilled` it is kept which run had handled them.
-        """
-        keys = [(key,) for key in refilled]
-        self._db.executemany("UPDATE events SET earlier = run WHERE digest = ?", keys)
+        """Keeps the outcomes of events in this run; `contents` are checksums of what they said, where known."""
         rows = [(key, OUTCOMES.index(outcome), run, contents.get(key)) for key, outcome in outcomes]
         self._db.executemany(
             "INSERT INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?) "

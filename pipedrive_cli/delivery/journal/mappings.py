@@ -48,3 +48,9 @@ def runs_of(journal: Journal, digests: Sequence[bytes]) -> dict[bytes, int]:
         query = f"SELECT digest, run FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
         found.update(journal.connection.execute(query, rows).fetchall())
     return found
+
+
+def note_refilled(journal: Journal, digests: Sequence[bytes]) -> None:
+    """Of events that are taken up again it is kept which run had handled them, in a transaction."""
+    rows = [(key,) for key in digests]
+    journal.connection.executemany("UPDATE events SET earlier = run WHERE digest = ?", rows)
