@@ -237,7 +237,7 @@ class Day:
         return (left is None or left >= tokens) and (not write or writes is None or writes >= 1)
 
     def spend(self, tokens: int, *, write: bool = False) -> Spending:
-        """A request is about to leave. Keep what this returns for `learn` or `lost`."""
+        """A request is about to leave. Keep what this returns for `learn`, `lost` or `unsent`."""
         return Spending(self._tokens.reserve(tokens), self._writes.reserve(1 if write else 0))
 
     def learn(self, headers: Mapping[str, str], spending: Spending) -> None:
@@ -251,6 +251,11 @@ class Day:
     def lost(self, spending: Spending) -> None:
         """No answer came: the tokens count as spent until the headers of another answer tell."""
         self.learn({}, spending)
+
+    def unsent(self, spending: Spending) -> None:
+        """The request did not reach Pipedrive: nothing is spent."""
+        self._tokens.give_back(spending.tokens)
+        self._writes.give_back(spending.writes)
 
     def found_spent(self) -> None:
         """Pipedrive says that the day's budget is used up."""
@@ -326,6 +331,12 @@ class _Meter:
             self.most = max(self.most, reported)
             while self._silent and self._silent[0][0] < reserved.serial:
                 self._uncounted -= self._silent.popleft()[1]
+
+    def give_back(self, reserved: _Reserved) -> None:
+        """What was reserved is not spent after all."""
+        if (amount := self._open.pop(reserved.serial, None)) is not None:
+            self.sent -= amount
+            self._uncounted -= amount
 
     def set(self, left: int | None) -> None:
         """Sets what is left, whatever was sent before."""

@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.mappings import note_refilled
 from pipedrive_cli.delivery.journal.suppressed import drop_unfinished
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.model import FILE_PROBLEMS, Complaint, Kind, Outcome, Place, cause_of
+from pipedrive_cli.model import FILE_PROBLEMS, UNSETTLED, Complaint, Kind, Outcome, Place, cause_of
 
 
 @dataclass(slots=True)
@@ -170,7 +170,9 @@ class RunLog:
         if event.complaints:
             causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
-                self.problem(complaint, event, complaint.outcome)
+                # An event has one outcome, the weightiest of its changes': its problems are told with that.
+                ended = event.outcome if event.outcome in UNSETTLED else complaint.outcome
+                self.problem(complaint, event, None if complaint.outcome is None else ended)
         if self.observer is not None:
             self.observer.note_ended(event)
         if self.results is not None:
@@ -218,7 +220,7 @@ class RunLog:
             ("token", live_figures.tokens, self._tokens_written),
         ):
             for label, n in counted.items():
-                if n > (before := written[label]):
+                if n != (before := written[label]):  # tokens of what never arrived are given back
                     self.count(what, label, n - before)
                     written[label] = n
         now = {
@@ -229,6 +231,6 @@ class RunLog:
             "passed_over": live_figures.files_passed_over,
         }
         for name, n in now.items():
-            if n > self._figures_written[name]:
+            if n != self._figures_written[name]:
                 self.count("run", name, n - self._figures_written[name])
                 self._figures_written[name] = n

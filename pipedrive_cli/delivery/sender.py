@@ -170,7 +170,7 @@ class Sender:
             outcome = await self._once(call, again=sent > 0)
             sent += 1
             verdict = decide_retry(call, outcome, attempt, max_attempts=self._max_attempts, jitter=self._jitter())
-            self._learn(outcome, verdict, sending, spending)
+            self._learn(call, outcome, verdict, sending, spending)
             match verdict:
                 case Done(answer):
                     return answer
@@ -233,14 +233,14 @@ class Sender:
                 )
             )
         self._go_on()
-        self._pay(call)
+        self._pay(call, call.tokens)
         now = asyncio.get_running_loop().time()
         return self._pace.sent(now, call.endpoint.search), self._day.spend(call.tokens, write=write)
 
-    def _pay(self, call: Call) -> None:
+    def _pay(self, call: Call, tokens: int) -> None:
         """Counts a call's tokens when it leaves: a failed call may cost as much."""
-        self._live_figures.tokens_spent += call.tokens
-        self._live_figures.tokens[call.label] += call.tokens
+        self._live_figures.tokens_spent += tokens
+        self._live_figures.tokens[call.label] += tokens
 
     async def _once(self, call: Call, *, again: bool) -> Answer | NoAnswer:
         live_figures = self._live_figures
@@ -259,10 +259,16 @@ class Sender:
                 observer.note_answer(call, outcome)
         return outcome
 
-    def _learn(self, outcome: Answer | NoAnswer, verdict: Verdict, sending: Sending, spending: Spending) -> None:
-        """Learns the limits from an answer; without one, the tokens may be spent."""
+    def _learn(
+        self, call: Call, outcome: Answer | NoAnswer, verdict: Verdict, sending: Sending, spending: Spending
+    ) -> None:
+        """Learns the limits from an answer. Without one the tokens may be spent, unless the call never arrived."""
         if isinstance(outcome, NoAnswer):
-            self._day.lost(spending)
+            if outcome.may_have_arrived:
+                self._day.lost(spending)
+            else:
+                self._day.unsent(spending)
+                self._pay(call, -call.tokens)
             return
         now = asyncio.get_running_loop().time()
         self._pace.learn(now, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
@@ -340,7 +346,7 @@ class Sender:
                 break
             call = me()
             sending, spending = self._pace.sent(loop.time()), self._day.spend(call.tokens)
-            self._pay(call)
+            self._pay(call, call.tokens)
             outcome = await self._once(call, again=False)
             verdict = decide_retry(call, outcome, 1, max_attempts=self._max_attempts, jitter=self._jitter())
             if isinstance(verdict, DaySpent | ComeBack):
@@ -349,7 +355,7 @@ class Sender:
                 self._day.lost(spending)
                 continue
             self._day.renew()
-            self._learn(outcome, verdict, sending, spending)
+            self._learn(call, outcome, verdict, sending, spending)
             self._came_back = self._server_time() if self._day.may_spend(call.tokens) else None
             break
         self._renewal = None

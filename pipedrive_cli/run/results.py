@@ -85,7 +85,9 @@ def summary_of(
         events=EventCounts.of(figures.get("read", 0), outcomes),
         records=Records.of(_records(journal.counts(run, "record"))),
         requests=Requests(sum(requests.values()), figures.get("retried", 0), requests),
-        tokens=Tokens(figures.get("tokens", 0), live_figures.tokens_left_today, journal.counts(run, "token")),
+        tokens=Tokens(
+            figures.get("tokens", 0), live_figures.tokens_left_today, _without_zeros(journal.counts(run, "token"))
+        ),
         problems=tuple(problems),
         dropped_traits=_dropped(journal.counts(run, "dropped")),
         seconds=round(seconds, 3),
@@ -114,12 +116,16 @@ def cut_short(
 
 
 def _sent(live_figures: LiveFigures) -> Requests:
-    requests = {label: n for label, n in live_figures.requests.items() if n}
+    requests = _without_zeros(live_figures.requests)
     return Requests(sum(requests.values()), live_figures.retried, requests)
 
 
 def _spent(live_figures: LiveFigures) -> Tokens:
-    return Tokens(live_figures.tokens_spent, live_figures.tokens_left_today, dict(live_figures.tokens))
+    return Tokens(live_figures.tokens_spent, live_figures.tokens_left_today, _without_zeros(live_figures.tokens))
+
+
+def _without_zeros(counts: Mapping[str, int]) -> dict[str, int]:
+    return {label: n for label, n in counts.items() if n}
 
 
 def _problem_counts(counts: Mapping[str, int]) -> dict[Cause, int]:

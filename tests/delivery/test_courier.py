@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
+from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
+from pipedrive_cli.model import Complaint, Outcome, Place
 from tests.harness import Scene, group, identify, options, outcomes, track, with_delivery, with_identity
 
 
@@ -46,6 +49,20 @@ def test_a_link_holds_back_only_the_link(tmp_path: Path) -> None:
     assert (summary.events.delivered, summary.exit_code) == (1, 1)
     assert scene.run(events).exit_code == 0
     assert scene.contents()["persons"][0]["org"]["name"] == "Acme"
+
+
+def test_problems_are_told_with_the_outcome_of_their_event() -> None:
+    """A record of an event failed, another one is pending: no report has more failures than failed events."""
+    log = RunLog(0, LiveFigures(), journaled=False)
+    origin = EventOrigin("m-1", Place("a.ndjson", 1))
+    for other in (Outcome.PENDING, Outcome.DELIVERED):
+        event = PendingEvent(b"", origin, open=2)
+        event.complain(Complaint("in_doubt", "nobody knows", outcome=Outcome.FAILED))
+        event.end_change(Outcome.FAILED)
+        event.end_change(other)
+        log.end_event(event)
+    assert log._counts["outcome"] == {"pending": 1, "failed": 1}
+    assert log._counts["problem"] == {"in_doubt pending": 1, "in_doubt failed": 1}
 
 
 def test_a_refused_person_holds_back_its_leads_as_rejected(tmp_path: Path) -> None:

@@ -103,6 +103,21 @@ def test_a_creation_that_never_left_is_sent_again() -> None:
     assert len(run([UNSENT, UNSENT, GOOD], what)[0].times) == 3
 
 
+@pytest.mark.parametrize(("trouble", "spent"), [(UNSENT, 0), (SILENCE, 4)], ids=["never arrived", "may have arrived"])
+def test_what_never_reached_pipedrive_costs_no_tokens(trouble: NoAnswer, spent: int) -> None:
+    """A call that may have arrived may have been paid."""
+    days: list[Day] = []
+
+    async def what(sender: Sender) -> None:
+        days.append(sender._day)
+        with pytest.raises(Failure):
+            await sender.send(GET)
+
+    script, live_figures = run([trouble], what)
+    assert (len(script.times), live_figures.tokens_spent) == (4, spent * GET.tokens)
+    assert (live_figures.tokens[GET.label], days[0].spent) == (spent * GET.tokens, spent * GET.tokens)
+
+
 def test_a_burst_429_slows_everybody_down_and_costs_no_attempt() -> None:
     """All requests wait for the time that the answer names, and ten 429 are not ten attempts."""
 
