@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.text_forms import INVISIBLE, caseless_form, label_form, names_nobody, visible
+from pipedrive_cli import text_forms
+from pipedrive_cli.text_forms import (
+    INVISIBLE,
+    caseless_form,
+    is_usual_key,
+    key_text,
+    label_form,
+    names_nobody,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +47,6 @@ def test_other_texts_are_identities(text: str) -> None:
     assert not names_nobody(text)
 
 
-@given(st.text())
-def test_any_text_is_an_identity_or_none(text: str) -> None:
-    """No text makes the question fail."""
-    assert names_nobody(text.strip()) in {True, False}
-
-
 @given(st.text(alphabet=st.characters() | st.sampled_from(sorted(INVISIBLE))))
 def test_a_form_is_its_own_form(text: str) -> None:
     """What was made comparable stays as it is."""
@@ -57,3 +60,15 @@ def test_labels_are_one_in_any_composition_and_with_any_space() -> None:
     assert label_form("Pro\u00a0plan") == label_form("Pro \u2009 plan\u200b") == "Pro plan"
     assert caseless_form("SA\u0303O Paulo") == caseless_form("São\u202fpaulo")
     assert visible("\ufeff\u202aada@example.com\u202c\u200b ") == "ada@example.com"
+
+
+@given(st.text(alphabet="nulNUL01-aZ9{}<>*[]| _.@é\u200b"))
+def test_the_quick_way_for_a_key_is_the_long_way(text: str) -> None:
+    """A usual key is a key as it stands, by all the rules."""
+    if is_usual_key(text):
+        assert key_text(text) == text
+        assert not names_nobody(text)
+        assert text_forms._bare_word(text) not in text_forms._NOBODY
+        assert text_forms._NO_IDENTITY.fullmatch(text) is None
+    elif text_forms._bare_word(text) in text_forms._NOBODY or text_forms._NO_IDENTITY.fullmatch(text) is not None:
+        assert names_nobody(text)

@@ -21,8 +21,8 @@ from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
-from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Consent, Event, EventText, EventType, Outcome
-from pipedrive_cli.text_forms import key_text, names_nobody, pipedrive_id
+from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, EventText, EventType, Outcome
+from pipedrive_cli.text_forms import is_usual_key, key_text, names_nobody, pipedrive_id
 from pipedrive_cli.timestamps import read_time
 
 _TYPES: Final[dict[str, EventType]] = {
@@ -188,7 +188,8 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     context_traits = (context.traits if context is not None else None) or _NONE
     traits: Mapping[str, Any] = wire.traits or _NONE
     if kind == "identify" and context_traits:
-        traits = {**context_traits, **traits} if traits else context_traits
+        # Most programs write the same traits in both places.
+        traits = {**context_traits, **traits} if traits and traits != context_traits else context_traits
     name = group_id = previous_id = None
     nobody: list[tuple[str, str]] = []
     if kind == "track":
@@ -203,10 +204,14 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
             ("traits.previousId", traits.get("previousId")),
             ("context.traits.previousId", context_traits.get("previousId")),
         )
-    user_id = _key(wire.user_id, "userId", "bad_user_id", nobody)
-    if user_id is None:
-        user_id = _user_id_of_traits(kind, traits, context_traits, nobody)
-    anonymous_id = _anonymous_id(wire.anonymous_id, nobody, needed=user_id is None)
+    user_id = wire.user_id
+    if type(user_id) is not str or not is_usual_key(user_id):
+        user_id = _key(user_id, "userId", "bad_user_id", nobody)
+        if user_id is None:
+            user_id = _user_id_of_traits(kind, traits, context_traits, nobody)
+    anonymous_id = wire.anonymous_id
+    if type(anonymous_id) is not str or not is_usual_key(anonymous_id):
+        anonymous_id = _anonymous_id(anonymous_id, nobody, needed=user_id is None)
     ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else _NONE
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
         raise EventRefused(_nobody(nobody))
@@ -228,7 +233,9 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         wire.properties or _NONE,
         ahead,
         unreadable,
-        _consent(context) if context is not None else None,
+        None
+        if context is None or (context.consent_management is None and context.consent is None)
+        else consent_of(context.consent_management, context.consent),
         own is not None,
         tuple(nobody),
     )
@@ -240,12 +247,6 @@ def _nobody(nobody: list[tuple[str, str]]) -> Complaint:
         return refusal("missing_user_id", "the event has neither a user id nor an anonymous id", "userId")
     field, text = nobody[0]
     return refusal("missing_user_id", f"{field} names nobody, and there is no anonymous id either", field, text)
-
-
-def _consent(context: Context) -> Consent | None:
-    if context.consent_management is None and context.consent is None:
-        return None
-    return consent_of(context.consent_management, context.consent)
 
 
 def _type(value: Any) -> EventType:
@@ -278,7 +279,7 @@ def _key(value: Any, field: str, code: ComplaintCode, nobody: list[tuple[str, st
     """The key that `value` holds; None where there is none. One that names nobody is noted with its field."""
     if value is None:
         return None
-    text = key_text(value)
+    text = value.strip() if type(value) is str and value.isascii() else key_text(value)
     if text is None:
         raise EventRefused(refusal(code, f"{field} must be text or a whole number", field, value))
     if len(text) > KEY_LIMIT:

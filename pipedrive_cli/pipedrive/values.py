@@ -403,6 +403,9 @@ def monetary(known: frozenset[str] | None, reading: Values) -> Converter:
     return to_money
 
 
+_NUMBERS: Final = frozenset((int, float))
+_CODES_KEPT: Final = 1_000
+
 MoneyReader: TypeAlias = Callable[[Any, Any], "tuple[int | float, str] | None"]
 
 
@@ -414,7 +417,12 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
     """
     to_currency, words = currency(known), frozenset(reading.nothing)
 
+    codes: dict[str, str] = {}  # as they are written beside amounts; few, save in hostile input
+
     def read(value: Any, beside: Any) -> tuple[int | float, str] | None:
+        # The quick way for nearly all: a number, and beside it a code that was seen before.
+        if type(value) in _NUMBERS and type(beside) is str and -WHOLE <= value < WHOLE and (code := codes.get(beside)):
+            return value, code
         given = value if isinstance(value, dict) else {"value": value}
         amount = given.get("value", given.get("amount"))
         if says_nothing(amount, words):
@@ -434,6 +442,8 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
                 raise reason if code is own else WrongCurrency(str(reason)) from reason
             if sign is not None and named not in sign:
                 raise Unfit(f"takes one currency; the amount's own sign is not that of {named}, which is given with it")
+            if code is beside and isinstance(beside, str) and len(codes) < _CODES_KEPT:
+                codes[beside] = named
             return figure, named
         return figure, to_currency(_from_sign(sign, reading.currency))
 

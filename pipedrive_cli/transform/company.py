@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipedrive_cli.model import Change, Event, JsonObject, Rank, RecordName
+from pipedrive_cli.model import Change, Complaint, Event, JsonObject, Rank, RecordName
 from pipedrive_cli.pipedrive.values import Unfit, plain
 from pipedrive_cli.text_forms import caseless_form, names_nobody, visible
 from pipedrive_cli.transform.mapping import Notes, trait_at
 
 LONGEST: Final = 255
 USUAL: Final = "company"  # the trait's name in the event specification
-UNLINKED: Final = "the trait company names an organization, and the person is linked to none"
+NOT_LINKED: Final = Complaint(
+    "company_not_linked", "the trait company names an organization, and the person is linked to none", f"traits.{USUAL}"
+)
 
 
 def company_changes(

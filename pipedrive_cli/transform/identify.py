@@ -7,7 +7,7 @@ from typing import Any
 
 from pipedrive_cli.model import Change, Event, Rank, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
-from pipedrive_cli.transform.company import UNLINKED, USUAL, company_changes
+from pipedrive_cli.transform.company import NOT_LINKED, USUAL, company_changes
 from pipedrive_cli.transform.persons import person_of, read_traits, without_person
 from pipedrive_cli.transform.rules import MappingRules
 
@@ -37,19 +37,19 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
         # The organization first, so that it is there for the link.
         changes = (*organization[:1], change, *organization[1:])
     elif rules.tells_company and not says_nothing(traits.get(USUAL)):
-        notes.count_problem("company_not_linked", UNLINKED, f"traits.{USUAL}")
+        notes.add(NOT_LINKED)
     return Transformed(changes, None, tuple(notes.complaints), tuple(notes.dropped))
 
 
 def _all_traits(event: Event, rules: MappingRules) -> Mapping[str, Any]:
     """`traits`, completed from `context.traits` where a trait is missing or says nothing."""
     traits, context = event.traits, event.context_traits
-    if not context or context is traits:
+    if not context or context is traits or context == traits:
         return traits
     words = rules.nothing
     more = {
         name: value
         for name, value in context.items()
-        if not says_nothing(value, words) and says_nothing(traits.get(name), words)
+        if says_nothing(traits.get(name), words) and not says_nothing(value, words)
     }
     return {**traits, **more} if more else traits

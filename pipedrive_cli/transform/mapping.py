@@ -9,6 +9,7 @@ from __future__ import annotations
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -79,12 +80,13 @@ class Notes(msgspec.Struct):
 
     def says_nothing(self, value: Any, where: str, words: Set[str] | None = None) -> bool:
         """Whether a value is blank, or a text that says nothing, which is counted. `words` replaces `nothing`."""
-        if says_nothing(value):
-            return True
-        if type(value) is str and value.strip() in (self.nothing if words is None else words):
+        if type(value) is not str:
+            return says_nothing(value)
+        if (bare := value.strip()) and bare not in (self.nothing if words is None else words):
+            return False
+        if bare:
             self.note_nothing(where, value)
-            return True
-        return False
+        return True
 
     def note_nothing(self, where: str, value: Any) -> None:
         """Counts a value that says nothing: it is left out as if it were blank."""
@@ -100,11 +102,11 @@ class Notes(msgspec.Struct):
 
     def reject(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
         """Adds a complaint that rejects the event, or the part of it at `where`."""
-        self._add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
+        self.add(Complaint(code, message, where, None if value is None else short(value), Outcome.REJECTED))
 
     def count_problem(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:
         """Adds a complaint that is only counted."""
-        self._add(Complaint(code, message, where, None if value is None else short(value)))
+        self.add(Complaint(code, message, where, None if value is None else short(value)))
 
     def drop_trait(self, kind: Kind, name: str) -> None:
         """Adds a trait that no mapping names."""
@@ -116,7 +118,8 @@ class Notes(msgspec.Struct):
         if (kind, name) in self.dropped:
             self.dropped.remove((kind, name))
 
-    def _add(self, complaint: Complaint) -> None:
+    def add(self, complaint: Complaint) -> None:
+        """Adds a complaint."""
         # No doubles: a bad currency of an order would be reported for each of its products.
         if len(self.complaints) < MOST and complaint not in self.complaints:
             self.complaints.append(complaint)
@@ -155,6 +158,7 @@ def _converter(line: MappingLine, target: FieldTarget) -> Converter:
     return target.convert or as_it_is
 
 
+@lru_cache(maxsize=4_096)  # the paths of a config, which every event is asked for
 def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     """A trait's name or a path of the event, from the top down."""
     first, *below = steps(path) if is_path(path) else path.split(".")
@@ -163,8 +167,8 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
 
 def trait_at(traits: Mapping[str, Any], path: str) -> Any:
     """The value of a trait: along the dots, or under the whole name, as flattened exports write it."""
-    first, *below = path.split(".")
-    found = _descend(traits.get(first), tuple(below))
+    first, below = split_path(path)
+    found = _descend(traits.get(first), below)
     return traits.get(path) if found is None else found
 
 
@@ -260,11 +264,12 @@ class FieldMap:
         """
         if not traits and not self._of_event:
             return
-        refused: set[str] = set()
+        refused: set[str] | None = None  # addresses
         for row in self._rows:
             path, first, below, address, convert, money, _, nothing, special = row
             if special is not None:
-                if address not in fields and address not in refused:
+                if address not in fields:
+                    refused = set() if refused is None else refused
                     self._read_special(row, special, traits, where, fields, notes, event, currency, refused)
                 continue
             value = traits.get(first)
@@ -298,14 +303,17 @@ class FieldMap:
         refused: set[str],
     ) -> None:
         """Reads one special line. What does not fit keeps the other lines of its field from being read."""
+        if row.address in refused:
+            return
         if special.of_event:
             value, where = value_at(event, row.first, row.below), ""
         else:
             value = trait_at(traits, row.path)
         if special.map is None or not special.map.names(value):  # words that say nothing yield to the map
-            if says_nothing(value, row.nothing) and not says_nothing(value):
-                notes.note_nothing(where + row.path, None if special.mask else value)
+            if says_nothing(value):
+                return
             if says_nothing(value, row.nothing):
+                notes.note_nothing(where + row.path, None if special.mask else value)
                 return
         fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
         if fit is REFUSED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pipedrive_cli.config.known_traits import CODES, ORDER_PROPERTIES
@@ -44,15 +45,20 @@ def order_completed(event: Event, rules: MappingRules) -> Transformed:
             notes.reject("bad_product", "a product is no object", where, item)
             continue
         own = item.get("currency")
-        beside = code if notes.says_nothing(own, f"{where}.currency") else own
+        beside = code if own is None or notes.says_nothing(own, f"{where}.currency") else own
         change = _product(event, item, f"{where}.", rules.ordered, ("price", "amount", "value"), beside, rules, notes)
         if change is not None:
             changes.append(change)
     for name, value in order.items():
         # An order's `tax` is an amount of money, and Pipedrive's product tax a percentage: it is among these.
         if name not in ORDER_PROPERTIES and value is not None:
-            notes.drop_trait("products", f"$.properties.{name}")
+            notes.drop_trait("products", _path_of(name))
     return Transformed(tuple(changes), None, tuple(notes.complaints), tuple(dict.fromkeys(notes.dropped)))
+
+
+@lru_cache(maxsize=1_024)  # orders share the names of their properties
+def _path_of(name: str) -> str:
+    return f"$.properties.{name}"
 
 
 def _product(
@@ -115,10 +121,9 @@ def _key_and_name(
             continue
         key = None if isinstance(value, bool) else plain(value)
         # No other code replaces a bad one: that would create a second record of the same product.
-        if key is None or len(key := key.strip()) > LONGEST:
+        if key is None or len(key := visible(key)) > LONGEST:
             notes.reject("bad_product_id", "a product's id is text of at most 255 characters", where + trait, value)
             return None
-        key = visible(key)
         if names_nobody(key):
             notes.count_problem("placeholder_id", PLACEHOLDER, where + trait, value)
             key = None

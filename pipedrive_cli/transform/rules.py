@@ -19,6 +19,7 @@ from pipedrive_cli.config.known_traits import (
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.contacts import email_address, email_form, phone_form, phone_number
+from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_reader
 from pipedrive_cli.transform.company import USUAL
 from pipedrive_cli.transform.filters import Routes
@@ -61,6 +62,7 @@ class MappingRules:
     lead_constants: dict[str, object]
     labels: Converter
     money: MoneyReader
+    day: Converter
     phones: ContactForm
     reading: Values
     nothing: frozenset[str]
@@ -97,6 +99,7 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
         labels=label_converter(account, reading),
         phones=ContactForm(phone_number, partial(phone_form, country=reading.country)),
         money=money_reader(None if account is None else account.currencies, reading),
+        day=partial(day, dates=reading.dates),
         reading=reading,
         nothing=nothing,
     )

@@ -10,6 +10,7 @@ from pipedrive_cli.model import Event, JsonObject
 from pipedrive_cli.pipedrive.values import plain, says_nothing
 from pipedrive_cli.transform.mapping import split_path, trait_at, value_at
 
+_NAME_ALONE: Final = f"{{{EVENT_NAME}}}"  # as in most configs
 LONGEST: Final = 255  # characters: as many as Pipedrive's short texts hold
 
 
@@ -29,6 +30,8 @@ class Title:
 
     def fill(self, event: Event, name: str, properties: JsonObject, nothing: Set[str] = frozenset()) -> str:
         """The lead's title; the event's name where one of the braces has nothing to say, by `nothing` either."""
+        if self._template == _NAME_ALONE:
+            return name
         if not self._names:
             return self._template.replace("{event}", name) if "{event}" in self._template else self._joined({}, name)
         found: dict[str, str] = {}

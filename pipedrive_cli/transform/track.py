@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from pipedrive_cli.config.known_traits import AMOUNTS
 from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
-from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, Unfit, visible_to
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
@@ -51,7 +49,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     if value is not None:
         fields["value"] = value
     if "expected_close_date" in properties:
-        _convert(properties, "expected_close_date", partial(day, dates=rules.reading.dates), fields, notes)
+        _convert(properties, "expected_close_date", rules.day, fields, notes)
     if "visible_to" in properties:
         _convert(properties, "visible_to", _visible_to_text, fields, notes)
     if "label_ids" in properties:

@@ -62,6 +62,7 @@ class Transform:
     def __init__(self, config: Config, account: Account | None) -> None:
         self._rules = compile_rules(config, account)
         self._consent = consent_rules(config)
+        self._asks = bool(self._consent.purposes)
         self._masks = any(line.mask for kind in KINDS for line in config.fields.lines(kind).values())
         self.user_id_address = _address("persons", config.identity.user_id_field, account)
         self.group_id_address = _address("organizations", config.identity.group_id_field, account)
@@ -96,7 +97,7 @@ class Transform:
     def transform(self, event: Event) -> Transformed:
         """The changes that one event asks for. Consent is checked before all that the config says."""
         rules = self._rules
-        if self.denies(event.consent):
+        if self._asks and self.denies(event.consent):
             return REFUSED
         handler = HANDLERS.get(event.type)
         if handler is None:
@@ -105,7 +106,7 @@ class Transform:
             result = OFF
         else:
             result = handler(event, rules)
-        if event.consent is not None and not self._consent.purposes:
+        if event.consent is not None and not self._asks:
             result = msgspec.structs.replace(result, complaints=(*result.complaints, IGNORED))
         if event.clock_ahead or event.unreadable_times or event.nobody:
             counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
