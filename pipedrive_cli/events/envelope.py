@@ -165,14 +165,14 @@ def several_values(values: Iterable[bytes], file: str, line: int, before: int = 
 
 
 def _one_value(raw: bytes, file: str, line: int) -> Iterator[Entry]:
-    head = _head_of(raw)
+    head = head_of(raw)
     if head is None:
         yield unreadable(raw, file, line)
     else:
         yield from entries(raw, head, file, line)
 
 
-def _head_of(raw: bytes) -> Head | None:
+def head_of(raw: bytes) -> Head | None:
     """The head of an object, which may be not quite JSON; None where it is none."""
     try:
         return decode_head(raw if raw.isascii() else raw.decode())  # it would skip bytes that are no UTF-8
@@ -280,7 +280,7 @@ def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int)
         yield Entry(file, line, whole, refusal=refusal("empty_batch", "the batch holds no events", "batch"))
     for index, item in enumerate(events):
         raw = bytes(item)
-        head = _head_of(raw)
+        head = head_of(raw)
         if head is None:
             yield Entry(file, line, raw, index, refusal=_diagnosis(raw))
         else:
@@ -304,7 +304,7 @@ def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Ent
     if payload.startswith(b"["):
         yield from _batch(whole, payload, Defaults(received_at=received), file, line)
         return
-    if (head := _head_of(payload)) is None:
+    if (head := head_of(payload)) is None:
         complaint = refusal("bad_batch", "the payload holds neither an event nor a batch of them", "payload")
         yield Entry(file, line, whole, refusal=complaint)
         return
@@ -368,7 +368,7 @@ def _reread(head: Head | Whole, own: Own, file: str, line: int) -> Iterator[Entr
         complaint = refusal("line_too_long", "of this line only the start was kept; mend it in the file it came from")
         yield Entry(file, line, text, refusal=complaint, cut=True)
         return
-    if (inner := _head_of(text)) is None:
+    if (inner := head_of(text)) is None:
         yield unreadable(text, file, line)
         return
     if _own(inner) is not None:

@@ -17,7 +17,7 @@ import msgspec
 
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.envelope import decode_head, entries
+from pipedrive_cli.events.envelope import entries, head_of
 from pipedrive_cli.events.people import People, people_in_text
 from pipedrive_cli.model import Consent
 
@@ -55,11 +55,7 @@ class _Origin(msgspec.Struct):
     index: int | None = None
 
 
-class _Marked(msgspec.Struct, rename={"origin": "_pipedrive_cli"}):
-    origin: _Origin | None = None
-
-
-_decode_marked: Final = msgspec.json.Decoder(_Marked).decode
+_decode_origin: Final = msgspec.json.Decoder(_Origin | None).decode
 
 
 def reject_key(identity: str | None, file: str, line: int, index: int | None) -> bytes:
@@ -122,9 +118,11 @@ class StandingRejects:
 
 
 def _read(raw: bytes) -> _Line:
+    # As events are read, for an event that is not quite JSON is the same one in the next run.
+    if (head := head_of(raw)) is None:
+        return _Line(raw)
     try:
-        text = raw.decode()
-        head, origin = decode_head(text), _decode_marked(text).origin
+        origin = _decode_origin(head.own)
         events = tuple(entries(raw, head, "", 0))
     except (ValueError, RecursionError):
         return _Line(raw)

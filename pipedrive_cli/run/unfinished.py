@@ -16,7 +16,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.sender import Sender
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.envelope import decode_head, entries
+from pipedrive_cli.events.envelope import entries, head_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source, printable_name
 from pipedrive_cli.model import UNFINISHED, UNSETTLED, Complaint, Outcome
@@ -141,7 +141,8 @@ class UnfinishedReading(Reading):
             raw = self._journal.unfinished_body(event.digest)
             if raw is None:
                 continue  # it was delivered in the meantime, as the copy of another one
-            head = decode_head(raw.decode())
+            head = head_of(raw)
+            assert head is not None  # noqa: S101 - it was read before it was kept
             yield [
                 msgspec.structs.replace(entry, index=event.place, identity=event.identity)
                 for entry in entries(raw, head, event.file, event.line)

@@ -238,3 +238,22 @@ def test_aliases_that_waited_are_retried_too(scene: Scene) -> None:
     summary = retry(scene)
     assert (outcomes(summary), summary.records.persons.merged) == ({"delivered": 1}, 1)
     assert scene.names("persons") == ["New"]
+
+
+NOT_QUITE_JSON = (
+    rb'{"type":"identify","messageId":"m1","userId":"u1","traits":{"name":"Ann","visible_to":"nobody","x":"\ud83d"}}'
+    b"\n"
+    rb'{"type":"identify","userId":"u2","traits":{"name":"Bo","visible_to":"nobody","x":"\ud83d","y":1e400}}'
+    b"\n"
+    b'{"type":"identify","userId":"u3","traits":{"name":"Cy","visible_to":"nobody","x":NaN}}\n'
+)
+
+
+def test_events_that_are_not_quite_json_are_the_same_again(scene: Scene, tmp_path: Path) -> None:
+    """Half an emoji, NaN, a number out of range: `retry` reads them, and a rejects file has each once, run after run."""
+    rejects = tmp_path / "bad.rejects.ndjson"
+    failed_at_first(scene, NOT_QUITE_JSON)
+    assert outcomes(retry(scene)) == {"rejected": 3}
+    for _ in range(3):
+        assert outcomes(scene.run(NOT_QUITE_JSON, rejects=rejects)) == {"rejected": 3}
+        assert len(rejects.read_bytes().splitlines()) == 3
