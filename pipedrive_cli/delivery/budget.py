@@ -208,6 +208,7 @@ class Day:
         self._leave = leave
         self._tokens = _Meter(limit)
         self._writes = _Meter(None)
+        self._held = False
 
     @property
     def limit(self) -> int | None:
@@ -234,7 +235,7 @@ class Day:
     def may_spend(self, tokens: int, *, write: bool = False) -> bool:
         """Whether a request of so many tokens may be sent; always while nothing is known. `write`: it is no GET."""
         left, writes = self.left, self._writes.left
-        return (left is None or left >= tokens) and (not write or writes is None or writes >= 1)
+        return not self._held and (left is None or left >= tokens) and (not write or writes is None or writes >= 1)
 
     def spend(self, tokens: int, *, write: bool = False) -> Spending:
         """A request is about to leave. Keep what this returns for `learn`, `lost` or `unsent`."""
@@ -257,12 +258,17 @@ class Day:
         self._tokens.give_back(spending.tokens)
         self._writes.give_back(spending.writes)
 
+    def hold(self) -> None:
+        """What is left is not for us: nothing may be spent until a new day has begun."""
+        self._held = True
+
     def found_spent(self) -> None:
         """Pipedrive says that the day's budget is used up."""
         self._tokens.set(0)
 
     def renew(self) -> None:
         """A new day has begun: after a spent day a request was answered again."""
+        self._held = False
         self._tokens.set(self._limit)
         self._writes.set(None)
 

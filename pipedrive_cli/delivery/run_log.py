@@ -16,6 +16,7 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.mappings import note_refilled
 from pipedrive_cli.delivery.journal.suppressed import drop_unfinished
 from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.unfit_values import UnfitValues
 from pipedrive_cli.model import FILE_PROBLEMS, UNSETTLED, Complaint, Kind, Outcome, Place, cause_of
 
 
@@ -88,6 +89,7 @@ class RunLog:
     observer: EventObserver | None = None
     journaled: bool = True
     results: EventResults | None = None
+    unfit: UnfitValues = field(default_factory=UnfitValues)
     last_number: int = 0  # of the events that were numbered, in this run and earlier ones
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
@@ -143,6 +145,8 @@ class RunLog:
             self._files += 1
             cause = cause if self._files <= FILES_NAMED else None
         self.count("problem", f"{complaint.code} {ended}" if cause is None else f"{complaint.code} {ended}\t{cause}")
+        if complaint.code == "bad_value" and cause is not None and complaint.value is not None:
+            self.unfit.add(cause, complaint.value, None if event is None else event.origin.user)
         if self._kept[complaint.code, ended, cause] >= EXAMPLES_KEPT:
             return
         self._kept[complaint.code, ended, cause] += 1

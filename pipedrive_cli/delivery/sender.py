@@ -182,7 +182,7 @@ class Sender:
                     self._live_figures.trouble = _trouble(call, outcome)
                     self._hold_back(verdict)
                 case DaySpent(resume_in):
-                    await self._day_spent(resume_in)
+                    await self._day_spent(resume_in, 0)
                 case InDoubt(reason, refused, blocked):
                     self._note_silence(outcome)
                     raise Doubt(reason, None if refused is None else self._readable(refused), blocked=blocked)
@@ -217,7 +217,8 @@ class Sender:
                 if (wait := self._pace.wait(now(), search)) > 0:
                     await self._sleep(wait)
                 elif not self._day.may_spend(call.tokens, write=write):
-                    await self._day_spent(None)
+                    for_others = self._day.left is not None and self._day.left < call.tokens
+                    await self._day_spent(None, (self._day.remaining or 0) if for_others else 0)
                 else:
                     break
             return self._depart(call, write=write)
@@ -291,7 +292,7 @@ class Sender:
         self._live_figures.waiting_for, self._live_figures.waiting_until = "Pipedrive's limit of requests", now + after
         if self._pace.refused_for(now) > SPENT_AFTER:
             self._day.found_spent()
-            self.stop(_spent(None))
+            self.stop(_spent(None, 0))
 
     def _come_back(self, after: float, reason: str) -> None:
         """The server asks for a long wait: stop, or with --wait send nothing until it is over, a day at most."""
@@ -322,12 +323,18 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
 
-    async def _day_spent(self, resume_in: float | None) -> None:
-        """The day's budget is used up: stop, or with --wait sleep until `users/me` is answered again."""
-        self._day.found_spent()
+    async def _day_spent(self, resume_in: float | None, left: int) -> None:
+        """The day's budget is used up: stop, or with --wait sleep until `users/me` is answered again.
+
+        `left` tokens are there, and are not for us.
+        """
+        if left:
+            self._day.hold()
+        else:
+            self._day.found_spent()
         resume_in = None if resume_in is None else min(resume_in, MOST_ASKED)
         if not self._wait_for_budget:
-            self.stop(_spent(resume_in))
+            self.stop(_spent(resume_in, left))
             self._go_on()
         if self._renewal is None:
             self._renewal = asyncio.get_running_loop().create_task(self._renewed(resume_in))
@@ -444,9 +451,12 @@ def _trouble(call: Call, outcome: Answer | NoAnswer) -> str:
     return outcome.message if call.label in outcome.message else f"{call.label}: {outcome.message}"
 
 
-def _spent(resume_in: float | None) -> StopRun:
+def _spent(resume_in: float | None, left: int) -> StopRun:
+    what = "the company's API budget of today is spent"
+    if left:
+        what += f", but for {left:,} tokens that are left to other integrations (delivery.leave_tokens)"
     return StopRun(
-        "the company's API budget of today is spent",
+        what,
         code="day_spent",
         hint="run again when it is back (or run with --wait); everything done so far is kept",
         resume_in=resume_in,

@@ -24,6 +24,7 @@ HASH_BYTES: Final = 4
 _SAID: Final = re.compile(
     r"""(?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|‘[^’]*’|“[^”]*”)"""
     r"|(?P<email>[^\s\"'<>,;:()]+@[^\s\"'<>,;:()]+)"
+    r"|(?P<counted>[^\s'\",:][^'\",:]*?)(?= × \d)"  # a value that does not fit
     r"|(?<=--user )(?P<asked>\S+)"
     r"|(?<= of user )(?P<user>\S+?)(?=[}:,;]|\s|$)"
     r"|(?<= of group )(?P<group>\S+?)(?=[}:,;]|\s|$)"

@@ -5,10 +5,13 @@ A mapping that no event uses is a slip in the config. One whose field takes none
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+
+import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.mapping_line import MappingLine
@@ -27,8 +30,10 @@ from pipedrive_cli.transform.targets import FieldTarget, resolve_field
 
 ENOUGH = 3  # values of which not one fits: by then it is the field that is wrong, and not an event
 VALUES_KEPT = 500  # different values of one trait
-VALUES_SHOWN = 3
+VALUES_SHOWN = 5
 CHOICES = frozenset({"enum", "set", "lead_labels"})
+
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 Trait = tuple[Kind, str]
 TraitObjects = tuple[Kind, str, Sequence[JsonObject]]  # the kind, how complaints begin its paths, the objects
@@ -94,32 +99,21 @@ class MappedTraits:
         if (target := self._target(*trait, account)) is None:
             return None
         unfit, seen = self.unfit[trait], max(self.unfit[trait], self.seen[trait])
-        fits = f"{unfit:,} of {seen:,} values do not fit {described(target)} ({place})"
-        remedy = self._remedy(trait, target)
-        return f"{fits}: {self._values_shown(trait)}. {remedy[0].upper()}{remedy[1:]}."
+        values = self._values.get(trait, Counter()).most_common()
+        return unfit_words(f"{unfit:,} of {seen:,} values", target, trait, self._line(trait), place, values)
 
     def _target(self, kind: Kind, trait: str, account: Account | None) -> FieldTarget | None:
         target = resolve_field(kind, self._mapped[kind][trait].field, account)
         return target if isinstance(target, FieldTarget) and target.type is not None else None
 
+    def _line(self, trait: Trait) -> MappingLine:
+        return self._mapped[trait[0]][trait[1]]
+
     def _remedy(self, trait: Trait, target: FieldTarget) -> str:
-        line = self._mapped[trait[0]][trait[1]]
-        known = value_map(line)
-        values = self._values.get(trait, Counter())
-        if known is not None and line.other == "reject" and not all(known.names(each.strip("'\"")) for each in values):
-            return "add the values to the line's `map`, or say with `other` what becomes of them"
-        if target.type == "lead_labels":
-            return "add what is missing to the lead labels in Pipedrive, or mend the values"
-        if target.type in CHOICES:
-            return (
-                "`pipedrive-cli fields create SOURCE --options` makes the options that are missing; or mend the values"
-            )
-        return "mend the values, or map the trait to a field of a fitting type"
+        return _remedy(target, trait[1], self._line(trait), [*self._values.get(trait, ())])
 
     def _values_shown(self, trait: Trait) -> str:
-        values = self._values.get(trait, Counter())
-        shown = [f"{value} × {count:,}" for value, count in values.most_common(VALUES_SHOWN)]
-        return first_of(shown, VALUES_SHOWN, whole=len(values))
+        return values_shown(self._values.get(trait, Counter()).most_common())
 
     def _trait(self, complaint: Complaint, places: Mapping[str, Kind]) -> Trait | None:
         where = cause_of(complaint.code, complaint.field)
@@ -140,6 +134,46 @@ class MappedTraits:
 def described(target: FieldTarget) -> str:
     """A field for people: `Age, a field of type double`."""
     return f"{target.name}, a field of type {target.type}"
+
+
+def values_shown(values: Sequence[tuple[str, int]]) -> str:
+    """`'Messe' × 147, 'Fair' × 3 and 2 more`."""
+    return first_of([f"{value} × {count:,}" for value, count in values[:VALUES_SHOWN]], VALUES_SHOWN, whole=len(values))
+
+
+def unfit_words(
+    which: str, target: FieldTarget, trait: Trait, line: MappingLine, place: str, values: Sequence[tuple[str, int]]
+) -> str:
+    """What does not fit which field, where that is mapped, and what mends it."""
+    listed = f": {values_shown(values)}" if values else ""
+    remedy = _remedy(target, trait[1], line, [value for value, _ in values])
+    return f"{which} do not fit {described(target)} ({place}){listed}. {remedy[0].upper()}{remedy[1:]}."
+
+
+def _remedy(target: FieldTarget, trait: str, line: MappingLine, values: Sequence[str]) -> str:
+    known = value_map(line)
+    if known is not None and line.other == "reject" and not all(known.names(_bare(each)) for each in values):
+        return "add the values to the line's `map`, or say with `other` what becomes of them"
+    if target.type == "lead_labels":
+        return "add what is missing to the lead labels in Pipedrive, or mend the values"
+    if target.type in CHOICES:
+        says = f"{{field: {_yaml(target.name)}, map: {{{_yaml(_bare(values[0]) if values else 'VALUE')}: OPTION}}}}"
+        return (
+            "`pipedrive-cli fields create SOURCE --options` makes the options that are missing; or say in the config "
+            f"which option is meant: `{_yaml(trait)}: {says}`"
+        )
+    return "mend the values, or map the trait to a field of a fitting type"
+
+
+def _bare(value: str) -> str:
+    """A value as it is told, without its quotes."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+
+
+def _yaml(text: str) -> str:
+    """A text as it may stand in a line of YAML."""
+    plain = re.fullmatch(r"[^\W\d][\w .-]*", text) and text == text.strip() and text.casefold() not in _YAML_WORDS
+    return text if plain else msgspec.json.encode(text).decode()
 
 
 def objects_of(event: Event) -> Iterator[TraitObjects]:

@@ -39,6 +39,7 @@ from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.suppression import digest_of, suppressed_people, suppression_list
+from pipedrive_cli.run.unfit_advice import with_unfit_values
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.online_account import OnlineAccount
@@ -162,7 +163,8 @@ class Preview:
         )
         session = Session(intake, mapping, courier, self.run_log)
         stopped = await session.run()
-        return self._summary(stopped, input_complete=session.input_complete)
+        summary = self._summary(stopped, input_complete=session.input_complete)
+        return with_unfit_values(summary, self.run_log.unfit, self.config, self.config_file, view.account)
 
     def seconds(self) -> float:
         """How long the replay would take at best: the plan's requests per 2 s, searches, and tokens per day."""

@@ -65,6 +65,7 @@ from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
 from pipedrive_cli.run.suppression import digest_of, suppressed_people, suppression_list
 from pipedrive_cli.run.unfinished import UnfinishedEvents, UnfinishedReading, chosen_run, input_left, sources_as_typed
+from pipedrive_cli.run.unfit_advice import with_unfit_values
 from pipedrive_cli.run.workers import Workers
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
 from pipedrive_cli.transform.suppression import SuppressionList
@@ -316,6 +317,7 @@ class Replay:
             seconds=ended - began,
             lost_track=session.lost_track,
         )
+        summary = with_unfit_values(summary, run_log.unfit, self.config, self.config_file, account.account)
         with journal.transaction():
             journal.end_run(run, to_json(summary), packed(self._timeline.moments))
         resume_in = None if stopped is None else stopped.resume_in

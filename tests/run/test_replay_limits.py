@@ -51,12 +51,15 @@ def test_a_spent_day_stops_the_run_and_a_later_one_continues(tmp_path: Path) -> 
 
 
 def test_part_of_the_day_is_left_to_others(tmp_path: Path) -> None:
-    """With leave_tokens at 10 % no 429 is caused, and the last tenth of the day is still there."""
+    """With leave_tokens at 10 % no 429 is caused, and the last tenth of the day is still there, as the report says."""
     scene = Scene(tmp_path, options(daily_tokens=400))
     summary = scene.run(crowd(100))
     assert (summary.exit_code, summary.reason) == (4, "day_spent")
     assert [status for _, status in scene.answers if status == 429] == []
     assert 320 <= scene.sandbox.tokens_spent <= 360
+    assert summary.tokens.left_today == 400 - scene.sandbox.tokens_spent
+    told = next(problem for problem in summary.problems if problem.code == "day_spent")
+    assert f"but for {summary.tokens.left_today} tokens" in told.message
 
 
 @pytest.mark.parametrize("plan", ["lite", "growth", pytest.param("ultimate", marks=pytest.mark.slow)])

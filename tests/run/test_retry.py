@@ -250,7 +250,7 @@ NOT_QUITE_JSON = (
 
 
 def test_events_that_are_not_quite_json_are_the_same_again(scene: Scene, tmp_path: Path) -> None:
-    """Half an emoji, NaN, a number out of range: `retry` reads them, and a rejects file has each once, run after run."""
+    """Half an emoji, NaN, a number out of range: `retry` reads them, and a rejects file has each once."""
     rejects = tmp_path / "bad.rejects.ndjson"
     failed_at_first(scene, NOT_QUITE_JSON)
     assert outcomes(retry(scene)) == {"rejected": 3}

@@ -232,3 +232,14 @@ def test_values_that_others_had_written_are_counted_by_field_when_they_go(scene:
     assert problems(scene.run([identify("u1", 2, role="CTO")])) == {}
     scene.sandbox.set_value("persons", ada, key, "Head of Sales")
     assert problems(scene.run([identify("u1", 3, role="Adviser")], reread=True)).keys() <= {"overwritten"}
+
+
+def test_values_that_do_not_fit_are_told_with_counts_and_the_line_that_would_mend_them(scene: Scene) -> None:
+    """As `check` tells them. A value of one user alone is no more than an example: it may be a secret."""
+    events = [identify(f"u{n}", name=f"P{n}", tier="Fair", score="4,5") for n in range(3)]
+    summary = scene.run([*events, identify("u9", 5, name="P9", tier="secret"), identify("u9", 6, tier="secret")])
+    told = {group.message.rpartition(" ")[2]: group.hint or "" for group in summary.problems}
+    assert "'Fair' × 3." in told["traits.tier"]
+    assert "`tier: {field: Tier, map: {Fair: OPTION}}`" in told["traits.tier"]
+    assert "secret" not in told["traits.tier"]
+    assert "'4,5' × 3." in told["traits.score"] and "`values.decimals: comma`" in told["traits.score"]
