@@ -82,7 +82,7 @@ def test_values_that_do_not_fit_come_with_their_number_and_the_lines_of_the_conf
     (problem,) = ended.json["problems"]
     assert problem["count"] == 7
     told = f"7 of 8 values do not fit Plan, a field of type enum ({tmp_path / 'config.yaml'}:5)"
-    assert problem["hint"].startswith(f"{told}: 'Gold' × 6, 'Silver' × 1. Add what is missing")
+    assert problem["hint"].startswith(f"{told}: 'Gold' × 6, 'Silver' × 1. `pipedrive-cli fields create")
     assert [example["line"] for example in problem["examples"]] == [1, 8, 2, 3, 4]
 
 
