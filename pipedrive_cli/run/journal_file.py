@@ -113,3 +113,8 @@ def _locked_itself(file: int) -> bool:
         if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}:
             raise
     return True
+
+
+def files_of(journal: Path) -> list[tuple[Path, str]]:
+    """All the files of a journal, with what each is, as in "that is the journal"."""
+    return [(Path(f"{journal}{end}"), "is the journal") for end in ("", "-wal", "-shm", "-journal", ".lock")]

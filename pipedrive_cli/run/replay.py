@@ -49,7 +49,7 @@ from pipedrive_cli.report.written_file import READ, keep_apart
 from pipedrive_cli.run.account import AccountKnowledge, pins_of
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
-from pipedrive_cli.run.journal_file import default_path, locked, named_journal
+from pipedrive_cli.run.journal_file import default_path, files_of, locked, named_journal
 from pipedrive_cli.run.known_files import KnownFiles, meaning_of
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.online_account import OnlineAccount
@@ -435,7 +435,7 @@ class Replay:
         path = self._state()
         if path is None:
             path = IN_MEMORY if self.options.sandbox else default_path(company)
-            keep_apart(self.options.written, _journals_files(path))
+            keep_apart(self.options.written, files_of(path))
         with contextlib.ExitStack() as stack:
             if path != IN_MEMORY:
                 stack.enter_context(locked(path))
@@ -451,7 +451,7 @@ class Replay:
         if (key := self.config.pipedrive.api_token_file) is not None:
             read.append((key, "file holds the API token"))
         if (state := self._state()) is not None:
-            read += _journals_files(state)
+            read += files_of(state)
         keep_apart(self.options.written, read)
 
     def _rejects(self, sources: list[Source]) -> RejectsWriter | None:
@@ -468,10 +468,6 @@ class Replay:
 
 def _paths(sources: Sequence[Source]) -> list[Path]:
     return [source.path for source in sources if source.path is not None]
-
-
-def _journals_files(journal: Path) -> list[tuple[Path, str]]:
-    return [(Path(f"{journal}{end}"), "is the journal") for end in ("", "-wal", "-shm", "-journal", ".lock")]
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:
