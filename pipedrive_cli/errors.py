@@ -13,8 +13,10 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from pipedrive_cli.secret import without_keys
 
@@ -51,6 +53,16 @@ class PipedriveCliError(Exception):
         self.message = message
         self.code = code
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Programs hand errors from one process to another, and these are made with keywords, which pickle does not."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[PipedriveCliError], args: tuple[Any, ...], state: dict[str, Any]) -> PipedriveCliError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UserMistake(PipedriveCliError):
@@ -89,6 +101,13 @@ class ConfigProblems(UserMistake):
         super().__init__(f"{file}: {count} problem{'' if count == 1 else 's'}", code=what)
         self.file = file
         self.problems = [_without_keys(problem) for problem in problems]
+
+    def __str__(self) -> str:
+        """For a traceback: every mistake with its line."""
+        lines = [
+            f"line {each.line}: " * (each.line is not None) + f"{each.path}: {each.message}" for each in self.problems
+        ]
+        return "\n  ".join([self.message, *lines])
 
 
 # Sections whose problems name fields by their keys, which look like API tokens.
@@ -148,6 +167,18 @@ class ToolFault(PipedriveCliError):
             hint="please report it as an issue of pipedrive-cli, with this line, the version and the command. "
             "Nothing is lost: what was sent is in the journal, and the same command goes on from there",
         )
+
+
+OURS = Path(__file__).parent
+
+
+def fault_of(exception: BaseException) -> ToolFault:
+    """An exception that nobody has foreseen, as an error with the place in our code where it came up."""
+    for frame in reversed(traceback.extract_tb(exception.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(OURS):
+            return ToolFault(type(exception).__name__, f"{file.relative_to(OURS).as_posix()}:{frame.lineno}")
+    return ToolFault(type(exception).__name__, "a library")
 
 
 def interrupted(signal: int = SIGINT, told: str = "nothing was sent") -> StopRun:

@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # The lower a room's rank, the less it may know: a module imports from lower ranks and from its own room alone.
 RANKS: dict[str, int] = {
-    "pipedrive_cli": 0,
+    "version": 0,
     "model": 0,
     "errors": 0,
     "secret": 0,
@@ -30,8 +30,10 @@ RANKS: dict[str, int] = {
     "delivery": 6,
     "report": 7,
     "run": 8,
-    "cli": 9,
-    "__main__": 10,
+    "library": 9,
+    "cli": 10,
+    "pipedrive_cli": 11,
+    "__main__": 11,
 }
 
 # Who may start the sandbox, which itself knows nothing of the rest.

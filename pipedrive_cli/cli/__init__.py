@@ -6,8 +6,8 @@ import gc
 import os
 import sys
 
-from pipedrive_cli import __version__
 from pipedrive_cli.cli.interrupts import note_signals
+from pipedrive_cli.version import __version__
 
 RARELY = 100_000  # new objects between two garbage collections
 

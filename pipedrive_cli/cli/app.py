@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pipedrive_cli import __version__
 from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options
 from pipedrive_cli.cli.options import (
     PLANS,
@@ -52,6 +51,7 @@ from pipedrive_cli.cli.options import (
     typed_options,
 )
 from pipedrive_cli.report.safe_stdout import put
+from pipedrive_cli.version import __version__
 
 app = typer.Typer(
     cls=Commands,
@@ -136,7 +136,8 @@ def replay(
 
     Run it again at any time: what is done is not done twice.
     """
-    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run import filtering  # noqa: PLC0415 - as above
     from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
@@ -221,7 +222,8 @@ def retry(
 
     Needs no files: the journal keeps those events until they are delivered.
     """
-    from pipedrive_cli.cli import filtering, json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, output, replay_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run import filtering  # noqa: PLC0415 - as above
     from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
@@ -294,7 +296,8 @@ def preview(
     verbose: Verbose = False,
 ) -> int:
     """Show the requests that `replay` would send, and send none. Without --online nobody is asked anything."""
-    from pipedrive_cli.cli import filtering, json_errors, preview_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, preview_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run import filtering  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
@@ -362,7 +365,8 @@ def rehearse(
     The whole run against an empty Pipedrive of our own that has your plan's limits, in seconds. Nothing is written,
     save to files that options name.
     """
-    from pipedrive_cli.cli import filtering, json_errors, output, rehearse_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli import json_errors, output, rehearse_command  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.run import filtering  # noqa: PLC0415 - as above
     from pipedrive_cli.run.options import RunOptions  # noqa: PLC0415 - as above
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):

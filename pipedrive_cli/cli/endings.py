@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import errno
-import traceback
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
 from pipedrive_cli.cli.interrupts import signal_of
-from pipedrive_cli.errors import PipedriveCliError, ToolFault, UserMistake, interrupted
+from pipedrive_cli.errors import PipedriveCliError, ToolFault, UserMistake, fault_of, interrupted
 
-OURS = Path(__file__).parent.parent
 OUTPUT_LOST = {errno.ENOSPC, errno.EIO, errno.EDQUOT}
 
 
@@ -49,13 +46,4 @@ def error_of(exception: BaseException) -> PipedriveCliError | None:
         case _ if (message := getattr(exception, "format_message", None)) is not None:  # the parser's
             return UserMistake(message(), code="usage")
         case _:
-            return ToolFault(type(exception).__name__, _place(exception))
-
-
-def _place(exception: BaseException) -> str:
-    """Where in our code an exception came up, as `run/intake.py:123`."""
-    for frame in reversed(traceback.extract_tb(exception.__traceback__)):
-        file = Path(frame.filename)
-        if file.is_relative_to(OURS):
-            return f"{file.relative_to(OURS).as_posix()}:{frame.lineno}"
-    return "a library"
+            return fault_of(exception)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
-from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import errors_as_json, stopped_summary
 from pipedrive_cli.cli.output import Output, OutputOptions
 from pipedrive_cli.cli.printing import standard_input
@@ -22,6 +21,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.live_view import LINE_EVERY
 from pipedrive_cli.report.wording import count, duration_words
+from pipedrive_cli.run.filtering import seconds
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, plan_limits
 from pipedrive_cli.virtual_time import VirtualTimeLoop

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from pipedrive_cli.cli.filtering import seconds
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.printing import print_bytes, print_json
 from pipedrive_cli.config import Config, load
@@ -24,6 +23,7 @@ from pipedrive_cli.report.tables import show_runs, show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.event_history import EventKnown, RecordKnown, known_event, known_user
+from pipedrive_cli.run.filtering import seconds
 from pipedrive_cli.run.past import (
     History,
     Past,

@@ -24,12 +24,12 @@ from typing import Any
 import httpx
 import msgspec
 
-from pipedrive_cli import __version__
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.way_out import Proxy, proxy_for, tls_context, untrusted, unusable_proxy
 from pipedrive_cli.secret import Secret
+from pipedrive_cli.version import __version__
 
 # httpcore tries to import sniffio at every lock, eight times a request, and anyio no longer installs it. The failing
 # searches took a fifth of a run. An entry of None in sys.modules makes the import fail at once.

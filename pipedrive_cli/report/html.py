@@ -17,11 +17,11 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipedrive_cli import __version__
 from pipedrive_cli.report import charts, wording
 from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.report.summary import Summary, mismatch
+from pipedrive_cli.version import __version__
 
 _SENTENCE = 2_000  # characters of any text; values are cut at the limit of `visible_text`
 _TRAITS = 50  # of one kind of record

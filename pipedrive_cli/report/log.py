@@ -16,7 +16,6 @@ from typing import Any, Literal, TextIO, TypeAlias
 
 import msgspec
 
-from pipedrive_cli import __version__
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, ConfigProblems, PipedriveCliError
 from pipedrive_cli.model import Outcome
@@ -24,6 +23,7 @@ from pipedrive_cli.report import progress, wording
 from pipedrive_cli.report.live_view import LINE_EVERY
 from pipedrive_cli.report.summary import Example, ProblemGroup, Summary
 from pipedrive_cli.report.terminal import write
+from pipedrive_cli.version import __version__
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 

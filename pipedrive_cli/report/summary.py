@@ -7,7 +7,7 @@ neither the journal nor the terminal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -148,6 +148,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dropped_traits: dict[Kind, dict[str, int]] = {}
     seconds: float = 0.0
     plan: str | msgspec.UnsetType = msgspec.UNSET
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dictionaries, lists, texts and numbers: what `--json` prints."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
 
 
 def problem_group(
