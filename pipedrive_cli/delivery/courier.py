@@ -333,6 +333,8 @@ class Courier:
 
     async def _check_link(self, link: CheckLink) -> JobEnd:
         """Looks at a record that others link to, once for all of them; where it was deleted it is made again, once."""
+        if self.account is not None:
+            await self.account.learn_kind(link.name.kind)
         name, place = link.name, (link.name.kind, link.id)
         checked = self._checked.get(place)
         if checked is not None and link.doubted and checked.done() and not checked.cancelled():

@@ -64,6 +64,12 @@ class RefusedFields:
 class AccountWatch(Protocol):
     """Who can tell whether a refusal comes from a change of the account."""
 
+    async def learn_kind(self, kind: Kind) -> None:
+        """Learns the fields of a kind that no event of this run is about, for a record of it is looked at or made.
+
+        Raises StopRun where the config does not fit them.
+        """
+
     async def changed_fields(self, kind: Kind) -> frozenset[str]:
         """The addresses whose field, options or currency are others than when the run's events were read.
 

@@ -129,8 +129,11 @@ class RunMapping:
         """Whether `renew` would ask for some of these kinds."""
         return not kinds <= self._renewed
 
-    async def prepare(self, kinds: frozenset[Kind]) -> None:
-        """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written."""
+    async def prepare(self, kinds: frozenset[Kind], *, begun: bool = False) -> None:
+        """Makes ready for events of these kinds. Raises ConfigProblems, or StopRun once something was written.
+
+        `begun`: records are under way, so that this is no time for a list of problems.
+        """
         config = self.config
         kinds = with_companies(config, kinds)
         self.kinds |= kinds
@@ -140,7 +143,8 @@ class RunMapping:
             self.view.forget()  # somebody may have made the field a minute ago
             await self._learn(self.kinds)
             problems = config_problems(config, self._known, self.kinds)
-        if problems and any(not label.startswith("GET ") for label in self.run_log.live_figures.requests):
+        begun = begun or any(not label.startswith("GET ") for label in self.run_log.live_figures.requests)
+        if problems and begun:
             raise StopRun(
                 f"the config does not fit the account: {problems[0].path} {problems[0].message}",
                 code="config",
@@ -170,6 +174,23 @@ class RunMapping:
             await self.prepare(kinds)
         return renewed
 
+    async def learn_kind(self, kind: Kind) -> None:
+        """As `AccountWatch` says it. Without a field for group ids there is nothing to learn of organizations."""
+        if kind in self.kinds or (kind == "organizations" and self.config.identity.group_id_field is None):
+            return
+        async with self._turn:
+            await self._prepare_late(kind)
+
+    async def _prepare_late(self, kind: Kind) -> None:
+        """Prepares while records are under way. The first time that the config does not fit is told to all."""
+        if self._unfit is not None:
+            raise self._unfit
+        try:
+            await self.prepare(frozenset({kind}), begun=True)
+        except StopRun as unfit:
+            self._unfit = unfit
+            raise
+
     async def changed_fields(self, kind: Kind) -> frozenset[str]:
         """As `AccountWatch` says it."""
         async with self._turn:
@@ -182,11 +203,7 @@ class RunMapping:
                 self._reread[kind] = now
                 if self._known != before:
                     self._changed |= {(kind, address) for address in changed_addresses(kind, before, self._known)}
-                    try:
-                        await self.prepare(frozenset({kind}))
-                    except StopRun as unfit:
-                        self._unfit = unfit
-                        raise
+                    await self._prepare_late(kind)
         return frozenset(address for of, address in self._changed if of == kind)
 
     def give_up_field(self, kind: Kind, address: str, words: str) -> None:

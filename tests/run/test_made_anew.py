@@ -11,6 +11,7 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.sandbox import SandboxOptions
 from tests.harness import Scene, group, identify, options, outcomes, track, viewed, with_delivery
+from tests.run.test_adoption import foretold
 
 PHONE = "+1 555 0100 ext. 12"
 WAYS: list[dict[str, Any]] = [
@@ -161,6 +162,21 @@ def test_a_lead_of_a_deleted_person_who_asks_for_nothing(tmp_path: Path, links: 
     assert outcomes(summary) == {"delivered": 3}
     assert {row["person"]["name"] for row in scene.contents()["leads"] if not row["person"].get("deleted")} == {"Ada"}
     assert notices(summary) == 1
+
+
+def test_an_organization_that_no_event_is_about_is_made_anew_with_its_group_id(tmp_path: Path) -> None:
+    """Its person is made anew, and linked to it again. A preview foretells both."""
+    scene = Scene(tmp_path)
+    scene.run([identify("u1", 1, name="Ann"), group("u1", "g1", 2, name="Acme")])
+    scene.sandbox.delete_record("persons", person(scene, "Ann")["id"])
+    scene.sandbox.delete_record("organizations", 1)
+    events = [identify("u1", 9, role="dev")]
+    seen = foretold(scene, events)
+    summary = scene.run(events)
+    assert (seen.records, seen.events, notices(seen)) == (summary.records, summary.events, notices(summary))
+    (organization,) = scene.contents()["organizations"]
+    assert organization["custom_fields"]["Group id"] == "g1"
+    assert scene.contents()["persons"][0]["org"]["name"] == "Acme"
 
 
 def test_a_link_to_what_this_run_made_or_saw_costs_no_look(tmp_path: Path) -> None:
