@@ -173,8 +173,8 @@ class Backlog:
         changes = tuple([self._laid(change) for change in transformed.changes])
         return LaidTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
 
-    def _laid(self, change: Change | PackedChange) -> Change | PackedChange | LaidChange:
-        if self._store is None:
+    def _laid(self, change: Change | PackedChange | LaidChange) -> Change | PackedChange | LaidChange:
+        if self._store is None or isinstance(change, LaidChange):
             return change
         at = self._store.add(change.change) if isinstance(change, PackedChange) else self._store.lay(change)
         return change if at is None else LaidChange(change.record, at)
@@ -275,13 +275,13 @@ class Backlog:
 
     def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent) -> None:
         waiting: Waiting
-        if isinstance(change, LaidChange):
-            waiting = SpooledChange(event, change.at)
-        elif isinstance(change, PackedChange):
-            waiting = SpooledChange(event, change.change if self._store is None else self._store.add(change.change))
+        laid = self._laid(change)
+        if isinstance(laid, LaidChange):
+            waiting = SpooledChange(event, laid.at)
+        elif isinstance(laid, PackedChange):
+            waiting = SpooledChange(event, laid.change)
         else:
-            at = None if self._store is None else self._store.lay(change)
-            waiting = PendingChange(change, 0, event) if at is None else SpooledChange(event, at)
+            waiting = PendingChange(laid, 0, event)
         record = change.record
         if record.kind == "leads":
             self._leads.append(waiting)

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, Node, PendingAlias
+from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
 from pipedrive_cli.delivery.claims import Claims
 from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.desk import Desk, Written
@@ -237,7 +237,7 @@ class Courier:
             case Find():
                 if effect.denied is not None:
                     delivery.unlock(effect.kind, effect.denied)
-                return await self.desk.find(effect)
+                return self._left_to(delivery.job, effect, await self.desk.find(effect))
             case Cached(kind, record):
                 await self._lock(delivery, kind, record)
                 return self.desk.cached(kind, record)
@@ -301,9 +301,9 @@ class Courier:
                 self.account.give_up_field(kind, address, refusal.message)
 
     async def _may_adopt(self, claim: Claim) -> bool:
-        """Whether nobody else of this window is to have the record: by Pipedrive's id, or with an older event."""
+        """Whether nobody else of this window is to have the record, with an older event."""
         age, kind = self._claims.note(claim), claim.job.kind
-        if age is None or self._is_named_by_others(claim):
+        if age is None:
             return False
         if not self._claims.knows(kind) and self._window is not None:
             taken = ((group, job.changes) for group, job in self._under_way.items() if job.kind == kind)
@@ -313,11 +313,15 @@ class Courier:
                 return False
         return True
 
-    def _is_named_by_others(self, claim: Claim) -> bool:
-        """Whether the input gives the record, by Pipedrive's id, to another key."""
-        node: Node = (claim.job.kind, "id", cast(int, claim.id))
-        group = None if self._window is None else self._window.group(node)
-        if group is None or self._under_way.get(group) is claim.job:
+    def _left_to(self, job: Job, find: Find, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
+        """Records found by name or email, without those that the input gives to another key, by Pipedrive's id."""
+        if not ids or find.key is not None or self._window is None:
+            return ids
+        return tuple(record for record in ids if not self._is_given_to_others(job, find.kind, record))
+
+    def _is_given_to_others(self, job: Job, kind: Kind, record: RecordId) -> bool:
+        group = None if self._window is None else self._window.group((kind, "id", cast(int, record)))
+        if group is None or not job.nodes.isdisjoint(group.nodes):
             return False
         return any(node[1] == "key" for node in group.nodes)
 

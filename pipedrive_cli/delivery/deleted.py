@@ -18,8 +18,8 @@ from pipedrive_cli.delivery.effects import (
     state_of,
     with_key,
 )
-from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.outcomes import left_as_it_is, only_again, skip_deleted
+from pipedrive_cli.delivery.fold import PendingChange, only_again
+from pipedrive_cli.delivery.outcomes import left_as_it_is, skip_deleted
 from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
 from pipedrive_cli.model import Complaint, Value
 

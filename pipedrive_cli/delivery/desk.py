@@ -32,7 +32,7 @@ class Written(msgspec.Struct, eq=False):
 class Desk(Protocol):
     """What the courier needs of the world.
 
-    `find`, `look` and `send` raise `Refusal` (this record), `Failure` (its events wait for another run), `KindStops`
+    `find`, `fetch` and `send` raise `Refusal` (this record), `Failure` (its events wait for another run), `KindStops`
     (its kind) or `StopRun` (everything). What is not found is an answer; what cannot be looked up is raised.
     """
 

@@ -29,10 +29,10 @@ from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.sender import ServerClock
 from pipedrive_cli.model import JsonObject, Kind, Values
+from pipedrive_cli.pipedrive.catalog import SKEW
 
 LEAST_PATIENCE = 30.0  # seconds: a short timeout makes no server faster
 GRAIN = 5.0  # seconds by which a write may leave later than was noted: limits keep it back
-SKEW = 120.0  # seconds between two of Pipedrive's own clocks
 
 
 @dataclass(slots=True)
@@ -77,7 +77,9 @@ class Doubts:
     def departure(self, kind: Kind) -> Departure:
         """What to note of a write that leaves now."""
         floor = 0 if kind == "leads" else self.commits.journal.highest_id(kind)
-        return Departure(self.clock.now(), self.clock.ours(), self._patience, floor, self.clock.oldest() - SKEW)
+        return Departure(
+            self.clock.now(), self.clock.ours(), self._patience, floor, self.clock.oldest() - SKEW.total_seconds()
+        )
 
     def begin(self, number: int, left: float) -> None:
         """A write of this run is in doubt; `left`: when it left, in loop seconds."""

@@ -26,6 +26,7 @@ class Find(msgspec.Struct, frozen=True):
     """Which living records bear this key (or a name, among those without a key)? Answer: ids, oldest first.
 
     With `email`: which living persons have it that are nobody's, neither by a user id nor by what we know of them?
+    What the input gives to another key, by Pipedrive's id, is found neither by name nor by email.
     `unasked`: what is known without a request will do.
 
     `denied` was held for the key until Pipedrive showed it with another one: it is not the answer, and this job is done
@@ -43,8 +44,7 @@ class Find(msgspec.Struct, frozen=True):
 class Claim(msgspec.Struct, frozen=True):
     """May this job adopt the record that it found by email or by name? Answer: a boolean.
 
-    The record is for whoever names it by Pipedrive's id, else for whoever has the oldest event with one of its `marks`,
-    among those of this window that need one.
+    The record is for whoever has the oldest event with one of its `marks`, among those of this window that need one.
     """
 
     job: Job

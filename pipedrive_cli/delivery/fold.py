@@ -280,7 +280,7 @@ def needs_look(
             continue  # superseded or a repetition, whatever is there
         if rules.existing != "overwrite" or candidate.rank < 0 or address.startswith("prices."):
             return True
-        if field_state is not None and _comes_again(candidate):
+        if field_state is not None and only_again(candidate.changes):
             return True
     return False
 
@@ -343,7 +343,7 @@ def _decide_field(
     if (
         field_state is not None
         and seen is not None
-        and _comes_again(candidate)
+        and only_again(candidate.changes)
         and not ours(kind, address, field_state, current, rules)
         and not rules.same(kind, address, candidate.value, current)
     ):
@@ -359,9 +359,9 @@ def _decide_field(
     difference.asked_by[address] = candidate.changes
 
 
-def _comes_again(candidate: Candidate) -> bool:
-    """Whether all events behind it were handled before, under another mapping."""
-    return bool(candidate.changes) and all(pending.event.again for pending in candidate.changes)
+def only_again(changes: Sequence[PendingChange]) -> bool:
+    """Whether all of these are of events that were handled before: they bring values, and create nothing."""
+    return bool(changes) and all(pending.event.again for pending in changes)
 
 
 def _decide_contacts(

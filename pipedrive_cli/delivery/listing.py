@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from pipedrive_cli.delivery.retry import Failure
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import id_of, rows_of, values_of
-from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, MAX_PAGE, Call, list_leads, listing
+from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, MAX_PAGE, SKEW, Call, list_leads, listing
 from pipedrive_cli.pipedrive.pages import Pages
 
 CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # records read one by one for the price of a page
@@ -60,7 +60,6 @@ class ReadAhead:
         return self._order[here : self._end]
 
 
-SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 REFRESH_AFTER = 600.0  # seconds after which others may well have made records that a long run does not know
 
 

@@ -44,8 +44,20 @@ def reject_all(
 ) -> Commit:
     """Rejects `changes`, and the aliases that depend on them, for one reason."""
     complaint = Complaint(code, message, outcome=Outcome.REJECTED)
+    return _end_target(job, target, changes, Outcome.REJECTED, complaint, complaints)
+
+
+def _end_target(
+    job: Job,
+    target: Target,
+    changes: Sequence[PendingChange],
+    outcome: Outcome,
+    complaint: Complaint | None,
+    complaints: Sequence[tuple[PendingEvent, Complaint]] = (),
+) -> Commit:
+    """Ends changes of a target, and the aliases that wait for it, as `end_all` does."""
     pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
-    return end_all(job.kind, changes, pending_aliases, Outcome.REJECTED, complaint, complaints)
+    return end_all(job.kind, changes, pending_aliases, outcome, complaint, complaints)
 
 
 def end_unknown(
@@ -60,8 +72,7 @@ def end_unknown(
     if not settings.skip_unknown:
         return reject_all(job, target, changes, "person_not_found", nobody, complaints)
     unknown = Complaint("person_unknown", nobody, outcome=Outcome.SKIPPED)
-    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
-    return end_all(job.kind, changes, pending_aliases, Outcome.SKIPPED, unknown, complaints)
+    return _end_target(job, target, changes, Outcome.SKIPPED, unknown, complaints)
 
 
 def reject_aliases(pending_aliases: Sequence[PendingAlias], code: ProblemCode, message: str) -> Commit:
@@ -107,15 +118,9 @@ def in_one(commits: Sequence[Commit]) -> Commit:
     )
 
 
-def only_again(changes: Sequence[PendingChange]) -> bool:
-    """Whether all of these are of events that were handled before: they bring values, and create nothing."""
-    return bool(changes) and all(pending.event.again for pending in changes)
-
-
 def left_as_it_is(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:
     """Ends changes of events that come again for a record that is gone: its deletion stands."""
-    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
-    return end_all(job.kind, changes, pending_aliases, Outcome.UNCHANGED, None)
+    return _end_target(job, target, changes, Outcome.UNCHANGED, None)
 
 
 def kept_by_people(difference: Difference, settings: DeliverySettings) -> Iterator[tuple[PendingEvent, Complaint]]:
@@ -149,8 +154,7 @@ def outcomes_of(
 def skip_deleted(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:
     """Skips `changes`, and the aliases that depend on them, because somebody deleted the record."""
     gone = Complaint("deleted_in_pipedrive", "the record was deleted in Pipedrive", outcome=Outcome.SKIPPED)
-    pending_aliases, target.unsaved_aliases = target.unsaved_aliases, []
-    return end_all(job.kind, changes, pending_aliases, Outcome.SKIPPED, gone)
+    return _end_target(job, target, changes, Outcome.SKIPPED, gone)
 
 
 def waits_for_input() -> Complaint:

@@ -40,6 +40,7 @@ from pipedrive_cli.delivery.fold import (
     collect_candidates,
     compute_difference,
     needs_look,
+    only_again,
     settled_state,
     without,
 )
@@ -50,7 +51,6 @@ from pipedrive_cli.delivery.outcomes import (
     end_unknown,
     kept_by_people,
     left_as_it_is,
-    only_again,
     outcomes_of,
     reject_all,
 )
@@ -85,7 +85,7 @@ def upsert(
         attempt.left_out.take_given_up(candidates)
         organization = candidates.fields.get("organization")
         if organization is not None:
-            yield from _resolve_link(job, candidates, refused, complaints)
+            yield from _resolve_link(candidates, refused, complaints)
         if target.id is None:
             difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
         else:
@@ -283,7 +283,7 @@ def _known_as(job: Job) -> str | None:
 
 
 def _resolve_link(
-    job: Job, candidates: Candidates, refused: dict[int, Outcome], complaints: list[tuple[PendingEvent, Complaint]]
+    candidates: Candidates, refused: dict[int, Outcome], complaints: list[tuple[PendingEvent, Complaint]]
 ) -> SubPlan[None]:
     """Puts Pipedrive's id where a person's organization is named. If the link fails, only the link is left out."""
     link = candidates.fields["organization"]
@@ -393,8 +393,7 @@ def _take_back(job: Job, target: Target, difference: Difference, shown: Values) 
 def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> None:
     """Adds to `fields` every price row that the record has, since a write replaces them all.
 
-       Each row keeps the cost and the notes that people gave it.
-    No zero is sent that no event has given.
+    Each row keeps the cost and the notes that people gave it. No zero is sent that no event of those `given` has given.
     """
     if target.values is None or not any(address.startswith("prices.") for address in fields):
         return

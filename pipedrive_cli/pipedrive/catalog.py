@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -25,6 +25,7 @@ MAX_PAGE = 500
 MAX_LISTED_FIELDS = 15  # custom fields that a list or a GET can name at most
 MAX_LISTED_IDS = 100
 UNLIMITED = 1_000_000_000
+SKEW = timedelta(minutes=2)  # between two of Pipedrive's own clocks
 
 
 # --- Plans ------------------------------------------------------------------------------------------------------------

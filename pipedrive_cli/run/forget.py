@@ -35,13 +35,12 @@ from pipedrive_cli.delivery.journal.forgetting import (
 )
 from pipedrive_cli.delivery.journal.rows import name_hash
 from pipedrive_cli.delivery.journal.scratch import scratch
-from pipedrive_cli.delivery.listing import SKEW
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun, UserMistake
 from pipedrive_cli.events.people import people_in
 from pipedrive_cli.model import JsonObject, Kind
-from pipedrive_cli.pipedrive.catalog import DEALS_OF_PERSON, Call, delete, find_exact, get, list_leads, listing
+from pipedrive_cli.pipedrive.catalog import DEALS_OF_PERSON, SKEW, Call, delete, find_exact, get, list_leads, listing
 from pipedrive_cli.pipedrive.contacts import email_form
 from pipedrive_cli.pipedrive.reading_lists import Row, Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge

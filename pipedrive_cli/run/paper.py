@@ -126,12 +126,20 @@ class PaperDesk:
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         own = None if key is None else self._ids.get((effect.kind, key))
-        ids = (own,) if own is not None and own != effect.denied else await self.records.find(effect)
+        ids = (own,) if own is not None and own != effect.denied else await self._found(effect)
         if self._gone:
             ids = self._living(effect.kind, ids)
         if ids and effect.email is None:
             self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
+
+    async def _found(self, effect: Find) -> tuple[RecordId, ...]:
+        """What the account finds. Records that this preview has given a key are not found by name or email."""
+        ids = await self.records.find(effect)
+        if effect.key is not None:
+            return ids
+        made = ((record, self._made.get((effect.kind, record))) for record in ids)
+        return tuple(record for record, each in made if each is None or each.state.key is None)
 
     def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
         """The records that are left: the survivor in place of a merged one, and no deleted ones."""

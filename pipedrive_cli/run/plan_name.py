@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,9 +18,10 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from pipedrive_cli.errors import StopRun
+from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.model import Value
 from pipedrive_cli.report.wording import first_of
+from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.preview_rows import PlannedRequest
 
 KEPT = 10  # plans in the cache folder
@@ -81,32 +80,29 @@ def _digest_of(value: list[Value]) -> bytes:
     return hashlib.blake2b(encoded, digest_size=8).digest()
 
 
-def differences(before: list[PlanRow], now: list[PlanRow]) -> Iterator[str]:
+def differences(before: list[PlanRow], now: list[PlanRow]) -> list[str]:
     """How a plan differs from an earlier one, by record and field, in the order of the present one."""
+    return list(_differing_rows(before, now)) or ["the same writes in another order"]
+
+
+def _differing_rows(before: list[PlanRow], now: list[PlanRow]) -> Iterator[str]:
     waiting: dict[tuple[str, str], list[PlanRow]] = {}
     for row in reversed(before):
         waiting.setdefault((row.record, row.action), []).append(row)
-    moved = True
     for row in now:
         same = waiting.get((row.record, row.action))
         if not same:
             yield f"{row.record}: {row.action} is new"
-            moved = False
             continue
         earlier = same.pop()
         names = [name for name in {**earlier.fields, **row.fields} if earlier.fields.get(name) != row.fields.get(name)]
         if named := [name for name in names if name != _REQUEST]:
             yield f"{row.record}: {row.action} differs in {', '.join(named)}"
-            moved = False
         elif names:
             yield f"{row.record}: {row.action} goes to another record, or has another body"
-            moved = False
     for (record, action), rows in waiting.items():
         for _ in rows:
             yield f"{record}: {action} is not there any more"
-            moved = False
-    if moved:
-        yield "the same writes in another order"
 
 
 def changed(expected: str, plan: PlanNaming, before: list[PlanRow] | None) -> StopRun:
@@ -115,7 +111,7 @@ def changed(expected: str, plan: PlanNaming, before: list[PlanRow] | None) -> St
     if before is None:
         message += "; what differs is not known, for that plan was not previewed here, or long ago"
     else:
-        found = list(differences(before, plan.rows))
+        found = differences(before, plan.rows)
         message += f". {first_of(found, SHOWN, between='; ')}"
     return StopRun(
         message,
@@ -138,16 +134,10 @@ def keep(plan: PlanNaming, folder: Path) -> None:
     """Keeps a plan's rows for its owner alone, the newest ten plans. A plan that cannot be kept has its name all the
     same.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UserMistake):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".tmp")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file, gzip.open(file, "wb", compresslevel=1) as packed:
-                packed.write(msgspec.msgpack.encode(plan.rows))
-            Path(name).replace(folder / f"{plan.name}.plan")
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        content = gzip.compress(msgspec.msgpack.encode(plan.rows), compresslevel=1)
+        write_file("plan", folder / f"{plan.name}.plan", content)
         kept = sorted(folder.glob("*.plan"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in kept[KEPT:]:
             old.unlink(missing_ok=True)

@@ -39,9 +39,10 @@ class HandledOtherwise:
         known = mappings(journal)
         differing: dict[int, Mapping[Kind, tuple[str, ...]]] = {
             number: {
-                kind: tuple(line for line in now[kind].lines if line not in lines) or now[kind].lines
-                for kind, (fingerprint, lines) in then.items()
-                if now[kind].lines and fingerprint != now[kind].fingerprint
+                kind: lines
+                for kind, (fingerprint, known_lines) in then.items()
+                if fingerprint != now[kind].fingerprint
+                and (lines := _unknown_lines(now[kind].lines, known_lines, refill=refill))
             }
             for number, then in known.items()
         }
@@ -59,6 +60,16 @@ class HandledOtherwise:
             if differing := self._differing.get(run, self._all):
                 found[digest] = differing
         return found
+
+
+def _unknown_lines(now: tuple[str, ...], then: tuple[str, ...], *, refill: bool) -> tuple[str, ...]:
+    """The lines of the mapping that events of another one know nothing of: those that it did not have.
+
+    Where it had them all they may have meant something else, by an option or the `values` of the config. If it had
+    more, it is most likely that of another config with the same journal: that is no notice, but a refill looks.
+    """
+    missing = tuple(line for line in now if line not in then)
+    return missing or (now if refill or len(then) == len(now) else ())
 
 
 def other_mapping(differing: Mapping[Kind, tuple[str, ...]], kinds: frozenset[Kind]) -> list[Complaint]:

@@ -40,7 +40,7 @@ from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back,
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
 from pipedrive_cli.pipedrive.bodies import body_back, id_of, values_of
-from pipedrive_cli.pipedrive.catalog import delete, get, list_leads, list_others, listing, update
+from pipedrive_cli.pipedrive.catalog import SKEW, delete, get, list_leads, list_others, listing, update
 from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import asking
@@ -51,7 +51,6 @@ from pipedrive_cli.transform.transform import compile_mapping
 ORDER: tuple[Kind, ...] = ("leads", "persons", "organizations", "products")
 AT_ONCE = 100  # records that one list shows by their ids
 WORKERS = 8  # writes under way at once
-SKEW = timedelta(minutes=2)  # between the moments of Pipedrive's own clocks
 _LINKS: Mapping[str, Kind] = {"person_id": "persons", "org_id": "organizations", "lead_id": "leads"}
 _OWN_LINKS: Mapping[str, Kind] = {"person": "persons", "organization": "organizations"}  # by their addresses
 OTHERS = ("deals", "activities", "notes")

@@ -221,6 +221,14 @@ def test_the_notice_names_the_line_that_was_added(tmp_path: Path) -> None:
     assert (problem.outcome, problem.examples[0].message_id) == (None, EVENTS[0]["messageId"])
 
 
+def test_events_of_another_config_that_maps_more_are_not_told(tmp_path: Path) -> None:
+    """Two configs with one journal: what this one maps has been sent."""
+    scene = Scene(tmp_path, config=BOTH)
+    scene.run(EVENTS)
+    scene.config = ROLE
+    assert noticed(scene.run(EVENTS), "other_mapping") == 0
+
+
 def test_a_preview_counts_such_events_and_foretells_the_refill(tmp_path: Path) -> None:
     """What a refill costs is seen before it."""
     scene = Scene(tmp_path, config=ROLE)

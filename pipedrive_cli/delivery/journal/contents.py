@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipedrive_cli.delivery.journal.journal import Journal, chunks
+from pipedrive_cli.delivery.journal.journal import Journal
 
 
 def contents_of(journal: Journal, digests: Sequence[bytes]) -> dict[bytes, int]:
     """Checksums of what these events said when they were handled, of those of which it is known."""
-    found: dict[bytes, int] = {}
-    for rows in chunks(digests):
-        marks = ",".join("?" * len(rows))
-        query = f"SELECT digest, content FROM events WHERE digest IN ({marks}) AND content > 0"  # noqa: S608 - marks alone
-        found.update(journal.connection.execute(query, rows))
-    return found
+    return dict(journal.ask_in("SELECT digest, content FROM events WHERE digest IN () AND content > 0", digests))

@@ -234,6 +234,16 @@ class Journal(SeenRows):
             (run,),
         ).fetchall()
 
+    def ask_in(self, query: str, values: Sequence[bytes | str], *first: object) -> Iterator[Row]:
+        """The rows of a query that ends in `IN ()`, or goes on after it, for any number of `values` that stand there.
+
+        `first` are the parameters before them. One question has but a part of the values, so rows come in no order.
+        """
+        for start in range(0, len(values), _BATCH):
+            some = values[start : start + _BATCH]
+            marks = ",".join("?" * len(some))
+            yield from self._db.execute(query.replace(" IN ()", f" IN ({marks})"), (*first, *some))
+
     # -- events
 
     def recall(self, digests: Sequence[bytes]) -> Recalled:
@@ -243,13 +253,12 @@ class Journal(SeenRows):
         """
         handled: set[bytes] = set()
         numbers: dict[bytes, int] = {}
-        for rows in chunks(digests):
-            marks = ",".join("?" * len(rows))
-            query = f"SELECT digest, outcome, number FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
-            for key, outcome, number in self._db.execute(query, rows):
-                numbers[key] = number
-                if outcome in _HANDLED:
-                    handled.add(key)
+        for key, outcome, number in self.ask_in(
+            "SELECT digest, outcome, number FROM events WHERE digest IN ()", digests
+        ):
+            numbers[key] = number
+            if outcome in _HANDLED:
+                handled.add(key)
         return Recalled(handled, numbers)
 
     def last_number(self) -> int:
@@ -263,12 +272,8 @@ class Journal(SeenRows):
         self.set_fact("events numbered", last)
 
     def _with_outcome(self, digests: Sequence[bytes], outcomes: frozenset[int]) -> set[bytes]:
-        found: set[bytes] = set()
-        for rows in chunks(digests):
-            marks = ",".join("?" * len(rows))
-            query = f"SELECT digest, outcome FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
-            found.update(row[0] for row in self._db.execute(query, rows) if row[1] in outcomes)
-        return found
+        rows = self.ask_in("SELECT digest, outcome FROM events WHERE digest IN ()", digests)
+        return {digest for digest, outcome in rows if outcome in outcomes}
 
     def over(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these events need nothing any more: handled, or skipped when they were last read."""
@@ -327,12 +332,7 @@ class Journal(SeenRows):
 
     def known(self, kind: Kind, keys: Sequence[str]) -> dict[str, int | str]:
         """key -> Pipedrive id, for the keys that our own writes or joins have established."""
-        found: dict[str, int | str] = {}
-        for rows in chunks(keys):
-            marks = ",".join("?" * len(rows))
-            query = f"SELECT key, id FROM names WHERE kind = ? AND key IN ({marks})"  # noqa: S608 - marks alone
-            found.update(self._db.execute(query, (kind, *rows)).fetchall())
-        return found
+        return dict(self.ask_in("SELECT key, id FROM names WHERE kind = ? AND key IN ()", keys, kind))
 
     def keys_of(self, kind: Kind, record: int | str) -> list[str]:
         """All keys that name one record."""
@@ -355,7 +355,7 @@ class Journal(SeenRows):
             self._db.execute(f"INSERT OR {how} INTO names VALUES (?, ?, ?)", (kind, key, record))  # noqa: S608 - two words
 
     def note_created(self, run: int, kind: Kind, record: int | str, key: str | None) -> None:
-        """For `runs show --records`."""
+        """A run has created this record: `runs show --records` names it, and `runs undo` deletes it."""
         self._db.execute("INSERT OR IGNORE INTO created VALUES (?, ?, ?, ?)", (run, kind, record, key))
 
     def created(self, run: int) -> list[tuple[Kind, int | str, str | None]]:
@@ -456,9 +456,3 @@ class Journal(SeenRows):
             )
             for number, run, verb, kind, key, target, picture, state, *departure in rows
         ]
-
-
-def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Values in pieces, none longer than one question may have."""
-    for start in range(0, len(values), _BATCH):
-        yield values[start : start + _BATCH]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.journal.journal import Journal, chunks
+from pipedrive_cli.delivery.journal.journal import Journal
 from pipedrive_cli.model import Kind
 
 # A mapping by kind of record: its fingerprint, and its lines as people know them.
@@ -42,12 +42,7 @@ def last_run(journal: Journal) -> int:
 
 def runs_of(journal: Journal, digests: Sequence[bytes]) -> dict[bytes, int]:
     """The numbers of the runs in which these events had their last outcomes."""
-    found: dict[bytes, int] = {}
-    for rows in chunks(digests):
-        marks = ",".join("?" * len(rows))
-        query = f"SELECT digest, run FROM events WHERE digest IN ({marks})"  # noqa: S608 - marks alone
-        found.update(journal.connection.execute(query, rows).fetchall())
-    return found
+    return dict(journal.ask_in("SELECT digest, run FROM events WHERE digest IN ()", digests))
 
 
 def note_refilled(journal: Journal, digests: Sequence[bytes]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipedrive_cli.delivery.journal.journal import Journal, chunks
+from pipedrive_cli.delivery.journal.journal import Journal
 
 
 def kept_names(journal: Journal) -> list[tuple[bytes, bytes]]:
@@ -24,12 +24,7 @@ def drop_unfinished(journal: Journal, digests: Iterable[bytes]) -> None:
 
 def ids_by_email(journal: Journal, emails: Sequence[str]) -> list[tuple[str, str]]:
     """(user id, email) of every person who was seen with one of these emails, in the form that `see` keeps."""
-    found: list[tuple[str, str]] = []
-    for rows in chunks(emails):
-        marks = ",".join("?" * len(rows))
-        named = "SELECT n.key, e.email FROM seen_emails e JOIN names n ON n.kind = 'persons' AND n.id = e.id"
-        shown = "SELECT s.key, e.email FROM seen_emails e JOIN seen s ON s.kind = 'persons' AND s.id = e.id"
-        for query in (named, shown):
-            pairs = journal.connection.execute(f"{query} WHERE e.email IN ({marks})", rows)
-            found.extend((key, email) for key, email in pairs if key is not None)
-    return found
+    named = "SELECT n.key, e.email FROM seen_emails e JOIN names n ON n.kind = 'persons' AND n.id = e.id"
+    shown = "SELECT s.key, e.email FROM seen_emails e JOIN seen s ON s.kind = 'persons' AND s.id = e.id"
+    found = [row for query in (named, shown) for row in journal.ask_in(f"{query} WHERE e.email IN ()", emails)]
+    return [(key, email) for key, email in found if key is not None]
