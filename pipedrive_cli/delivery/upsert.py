@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -401,11 +401,16 @@ def _whole_prices(target: Target, fields: dict[str, Value], given: set[str]) -> 
         if not address.startswith("prices."):
             continue
         if (new := fields.get(address)) is not None:
-            fields[address] = {**price_row(row), **new}
+            fields[address] = {**_written_back(row), **new}
             continue
         if is_placeholder_price(address, row) and address not in given:
             continue
-        fields[address] = price_row(row)
+        fields[address] = _written_back(row)
+
+
+def _written_back(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of prices without a cost of 0: Pipedrive puts that itself, which nobody knows before its answer."""
+    return {key: value for key, value in price_row(row).items() if key != "cost" or value}
 
 
 def _commit(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipedrive_cli.delivery import doubts
 from pipedrive_cli.run.connection import QUIET, firewall_pause, pause_file, remember_firewall
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.sandbox import faults as sandbox_faults
@@ -75,7 +76,8 @@ class Door:
         self.folder = folder
         self.sandbox = sandbox
         self.state = folder / "journal.sqlite"
-        self.config = written_config(folder, account(url) + "identity: {user_id_field: User id}\n")
+        text = "identity: {user_id_field: User id}\ndelivery: {settle: 0s, timeout: 1s}\n"
+        self.config = written_config(folder, account(url) + text)
         self.file = event_file(folder, EVENT)
 
     def replay(self, *more: str | Path) -> Ended:
@@ -112,8 +114,9 @@ def test_the_next_run_does_not_knock_and_a_later_one_does(tmp_path: Path) -> Non
         assert len(sandbox.contents()["persons"]) == 1
 
 
-def test_a_firewall_in_the_middle_of_a_run_is_remembered_too(tmp_path: Path) -> None:
+def test_a_firewall_in_the_middle_of_a_run_is_remembered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also by `retry`; the memory holds nothing but a time."""
+    monkeypatch.setattr(doubts, "LEAST_PATIENCE", 0.0)  # real seconds, over loopback, for the write in doubt
     sandbox = shut_out_account()
     sandbox.faults = sandbox_faults.parse("html403@POST /api/v2/persons,html403@GET /api/v2/persons#2-9", 0)
     with served(sandbox) as url:
