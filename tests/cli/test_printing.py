@@ -42,12 +42,11 @@ def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "loaded"),
     [
-        (["--version"], "False"),
         (["--help"], "False"),
         (["replay", "--report", "run.json"], "False"),
         (["replay", "--report", "run.html"], "True"),
     ],
-    ids=["version", "help", "json", "page"],
+    ids=["help", "json", "page"],
 )
 def test_templates_are_loaded_by_those_who_ask_for_a_page(tmp_path: Path, words: list[str], loaded: str) -> None:
     """Everybody else would wait a tenth of a second for them."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -314,18 +311,6 @@ def test_a_database_of_something_else_is_no_journal(tmp_path: Path) -> None:
     ended = pipedrive_cli("runs", "--state", path)
     assert ended.code == 2
     assert "no journal of pipedrive-cli" in ended.err.replace("\n", " ")
-
-
-def test_the_shell_completes_commands_below_commands() -> None:
-    """`runs` may leave `list` unsaid, which must not hide `show` and the others from the shell."""
-    asked = {"_PIPEDRIVE_CLI_COMPLETE": "complete_bash", "COMP_WORDS": "pipedrive-cli runs ", "COMP_CWORD": "2"}
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; sys.argv[0] = 'pipedrive-cli'; from pipedrive_cli.cli import main; main()",
-    ]
-    ended = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
-    assert ended.stdout.split() == ["list", "show", "events", "undo", "prune"]
 
 
 def test_event_data_in_a_report_cannot_move_the_terminal(tmp_path: Path) -> None:

@@ -40,15 +40,15 @@ def job(folder: Path) -> tuple[str | Path, ...]:
 
 
 @POSIX
-@pytest.mark.parametrize("command", [["--version"], ["--help"], ["replay", "--help"], ["schema"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["--version"], ["replay", "--help"], ["schema"]], ids=" ".join)
 def test_a_reader_that_has_what_it_wanted_is_no_error(command: list[str], broken: int) -> None:
     """As in `pipedrive-cli schema | head -1`."""
-    assert started(*command, out=broken)[0] == 0
-    assert "Traceback" not in started(*command, out=broken)[1]
+    code, err = started(*command, out=broken)
+    assert (code, "Traceback" in err) == (0, False)
 
 
 @POSIX
-@pytest.mark.parametrize("form", [[], ["--json"], ["--dry-run"]], ids=["report", "json", "preview"])
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["report", "json"])
 def test_a_run_whose_report_nobody_reads_ends_as_it_would(tmp_path: Path, form: list[str], broken: int) -> None:
     """0 for a good one."""
     assert started(*job(tmp_path), *form, out=broken) == (0, "")
@@ -68,7 +68,7 @@ def test_a_log_that_nobody_reads_ends_no_run(tmp_path: Path, broken: int) -> Non
 def test_a_full_disk_under_the_report_is_told(tmp_path: Path) -> None:
     """With exit code 1 and a sentence: whoever reads the report must not take half of it for the whole."""
     with Path("/dev/full").open("wb") as full:
-        for command in (job(tmp_path), (*job(tmp_path), "--json"), ("schema",)):
+        for command in (job(tmp_path), ("schema",)):
             code, err = started(*command, out=full.fileno())
             assert code == 1
             assert err.startswith("Error: the output could not be written: No space left on device\n")
