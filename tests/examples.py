@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries: the one place that knows, for all tests and all profiles."""
+"""How many examples Hypothesis tries, and how many moments are tried of a campaign: the one place that knows."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def choose(*, quick: bool) -> None:
 def examples(percent: int) -> int:
     """So many per cent of the examples that a property gets in this profile: for those that need more, or cost more."""
     return max(1, percent * settings().max_examples // 100)
+
+
+def every(step: int) -> int:
+    """The step of a test that dies at one moment after the other; in the long profile it leaves none out."""
+    return 1 if settings().max_examples >= settings.get_profile("long").max_examples else step
