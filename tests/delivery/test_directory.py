@@ -274,7 +274,6 @@ def test_a_refresh_is_gone_on_with_by_the_next_run_and_counts_from_its_first_pag
     ("number", "tokens"),
     [
         (5, 0),
-        pytest.param(11, 10, marks=pytest.mark.slow),
         pytest.param(100, 10, marks=pytest.mark.slow),
         (250, 30),
     ],

@@ -15,6 +15,7 @@ from pipedrive_cli.config.model import Brakes, Delivery
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.run import replay
+from tests.examples import examples
 from tests.harness import CONFIG, Event, Scene, alias, group, identify, track, with_delivery
 
 
@@ -126,7 +127,7 @@ def test_each_write_is_counted_when_it_leaves() -> None:
     assert (stop.value.code, stop.value.exit_code) == ("brake", 4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 6), st.integers(1, 6), st.sampled_from([1, 2, 100]))
 def test_never_more_than_the_brake_and_never_stopped_below_it(brake: int, number: int, lookahead: int) -> None:
     """For any number of new persons and any window."""

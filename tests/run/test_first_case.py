@@ -16,6 +16,7 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.run.case import run_case
 from pipedrive_cli.run.first_case import Mask, first_case
+from tests.examples import examples
 from tests.harness import CONFIG, group, identify, lines, track, viewed
 
 TIER = Field("a" * 40, "Tier", "enum", options=(Option(1, "Pro"), Option(2, "Free")))
@@ -85,7 +86,7 @@ def test_where_no_case_can_be_written_that_is_said(tmp_path: Path) -> None:
 _TEXTS = st.text(alphabet="QXZÄÖ漢\x1b@", min_size=5, max_size=12)  # of no word that a mask makes up
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.dictionaries(st.sampled_from(["role", "note", "deep"]), _TEXTS | st.lists(_TEXTS, max_size=2)), _TEXTS)
 def test_no_text_of_an_event_is_left_and_equal_ones_stay_equal(traits: dict[str, Any], user: str) -> None:
     """Whatever an event says; `made up` words are the trait's name and a number."""

@@ -20,6 +20,7 @@ from pipedrive_cli.run.plan_name import KEPT, PlanNaming, PlanRow, differences, 
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.secret import Secret
 from tests.cli.desk_for_commands import served
+from tests.examples import examples
 from tests.harness import CANARY, Event, Scene, event, identify, lines, with_delivery
 from tests.run.events_of_all_kinds import ALL, FIRST
 
@@ -177,7 +178,7 @@ def test_different_plans_always_have_a_difference_that_is_named(before: list[Pla
         assert (differences(before, now) == ["the same writes in another order"]) == moved
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.permutations(range(4)))
 def test_the_name_depends_on_the_order_of_writes(order: list[int]) -> None:
     """Another order of files is another plan, for it decides which write is first."""

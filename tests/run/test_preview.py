@@ -401,10 +401,10 @@ def test_what_is_shown_is_the_same_in_every_process(tmp_path: Path) -> None:
     ]
     shown = [
         subprocess.run(command, capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     ]
     assert b"old-0, old-1" in shown[0]
-    assert shown[0] == shown[1] == shown[2]
+    assert shown[0] == shown[1]
 
 
 def test_an_organization_without_an_id_is_called_by_its_name() -> None:

@@ -17,7 +17,7 @@ from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.run.sample import Sample, SampleFound
 
-EVENTS = 2_500
+EVENTS = 1_000
 ACCOUNT = Account(
     default_currency="EUR",
     currencies=frozenset({"EUR", "USD", "CHF"}),

@@ -59,14 +59,11 @@ def test_a_run_that_needs_three_days_is_foretold_in_no_time(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_limit_of_the_plan_sets_the_pace(tmp_path: Path) -> None:
     """At least nine tenths of the requests that a plan allows leave, and none too many."""
-    seconds = {}
-    for plan, allowed in (("lite", 10.0), ("growth", 20.0), ("ultimate", 60.0)):
+    for plan, allowed, users in (("lite", 10.0, 50), ("growth", 20.0, 100), ("ultimate", 60.0, 300)):
         terms = PricePlanLimits(plan, 100, None)  # type: ignore[arg-type]  # names of plans, from a list
-        summary = _rehearsed(tmp_path, _events(300), terms).finished.summary
-        seconds[plan] = summary.seconds
+        summary = _rehearsed(tmp_path, _events(users), terms).finished.summary
         assert summary.requests.retried == 0
         assert summary.requests.total / summary.seconds >= 0.9 * allowed - 3
-    assert seconds["lite"] > seconds["growth"] > seconds["ultimate"]
 
 
 def test_the_terms_are_the_config_s_unless_others_are_asked_for() -> None:

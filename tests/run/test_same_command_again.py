@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.delivery.journal import Journal
+from tests.examples import every
 from tests.harness import (
     Event,
     Killed,
@@ -97,7 +98,7 @@ def test_events_of_one_moment_end_as_they_were_first_read(tmp_path: Path) -> Non
     """Whatever the windows are, and wherever a run is killed: read later is newer."""
     events = [identify("u1", 5, name=f"N{n}", role=f"r{n}") for n in range(4)]
     events += [group(f"u{n}", "g1", 5, name=f"O{n}") for n in range(4)]
-    for lookahead, commit in itertools.product((1, 3, 1000), range(1, 30, 3)):
+    for lookahead, commit in itertools.product((1, 3, 1000), range(1, 30, every(6))):
         folder = tmp_path / f"{lookahead}-{commit}"
         folder.mkdir()
         scene = Scene(folder, config=with_delivery(lookahead=lookahead))
