@@ -61,8 +61,8 @@ UNSETTLED = UNFINISHED | {Outcome.REJECTED}  # a run with one of these is not co
 ComplaintCode: TypeAlias = Literal[
     # reading
     "bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep", "other_format", "empty_batch",
-    "bad_batch", "not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken", "zstd_broken",
-    "cut_off", "unfinished_line",
+    "bad_batch", "bad_row", "not_events", "not_a_file", "source_unreadable", "source_unreachable", "gzip_broken",
+    "zstd_broken", "cut_off", "unfinished_line",
     # the event and its values
     "missing_type", "unknown_type", "missing_event_name", "missing_user_id", "missing_group_id",
     "missing_previous_id", "bad_user_id", "bad_anonymous_id", "bad_group_id", "bad_previous_id", "bad_external_id",

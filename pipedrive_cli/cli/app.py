@@ -16,6 +16,7 @@ from pipedrive_cli.cli.options import (
     Commands,
     ConfigFile,
     Deadline,
+    IdColumn,
     Limit,
     LogFormat,
     Logged,
@@ -25,6 +26,7 @@ from pipedrive_cli.cli.options import (
     MaxMerged,
     MaxTokens,
     MaxUpdated,
+    MessageIdColumn,
     MetricsFile,
     Names,
     PlainCommand,
@@ -35,10 +37,12 @@ from pipedrive_cli.cli.options import (
     Reports,
     Reread,
     Results,
+    RowsAs,
     Sandboxed,
     Since,
     Sources,
     State,
+    TimeColumn,
     Types,
     Until,
     Users,
@@ -93,6 +97,7 @@ def _main(
         "replay exports/ --rejects bad.rejects.ndjson --report run.html",
         "replay exports/ --quiet --metrics pipedrive.prom",
         "replay - --json < events.ndjson",
+        "replay people.csv --as identify --id user_id --time updated_at",
         codes=RUN_CODES,
     ),
 )
@@ -108,6 +113,10 @@ def replay(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
+    rows_as: RowsAs = None,
+    id_: IdColumn = None,
+    time_: TimeColumn = None,
+    message_id: MessageIdColumn = None,
     reread: Reread = False,
     refill: Refill = False,
     expect: Annotated[
@@ -143,7 +152,8 @@ def replay(
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
         within = filtering.seconds("--deadline", deadline)
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
-    shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters}
+        rows = filtering.row_form(rows_as, id_, time_, message_id)
+    shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters, "rows": rows}
     if dry_run:
         from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
 
@@ -290,6 +300,10 @@ def preview(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
+    rows_as: RowsAs = None,
+    id_: IdColumn = None,
+    time_: TimeColumn = None,
+    message_id: MessageIdColumn = None,
     redact: Redacted = False,
     reread: Reread = False,
     as_json: AsJson = False,
@@ -301,6 +315,7 @@ def preview(
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
+        rows = filtering.row_form(rows_as, id_, time_, message_id)
     return preview_command.preview_events(
         config,
         sources=tuple(sources),
@@ -310,6 +325,7 @@ def preview(
         state=state,
         limit=limit,
         filters=filters,
+        rows=rows,
         form=form,
         counts_only=summary,
         reread=reread,
@@ -352,6 +368,10 @@ def rehearse(
     type_: Types = None,
     event: Names = None,
     user: Users = None,
+    rows_as: RowsAs = None,
+    id_: IdColumn = None,
+    time_: TimeColumn = None,
+    message_id: MessageIdColumn = None,
     rejects: Rejects = None,
     report: Reports = None,
     redact: Redacted = False,
@@ -371,6 +391,7 @@ def rehearse(
 
     with json_errors.errors_as_json(as_json, json_errors.stopped_summary):
         filters = filtering.filters(since=since, until=until, types=type_, names=event, users=user)
+        rows = filtering.row_form(rows_as, id_, time_, message_id)
     return rehearse_command.run_rehearsal(
         config,
         RunOptions(
@@ -379,6 +400,7 @@ def rehearse(
             state=state,
             limit=limit,
             filters=filters,
+            rows=rows,
             rejects=rejects,
             max_tokens=max_tokens,
             wait=True,

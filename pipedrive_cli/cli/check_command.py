@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipedrive_cli.cli.filtering import Columns, row_form
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError, UserMistake
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.pipedrive.catalog import UNLIMITED, WINDOW_SECONDS
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note
 from pipedrive_cli.report.redact import redactor_if
@@ -40,15 +42,19 @@ def run_check(
     quiet: bool,
     verbose: bool,
     redact: bool = False,
+    columns: Columns = (None, None, None, None),
 ) -> int:
     """Checks, shows the result, and returns the exit code. Raises UserMistake for missing sources.
 
-    `every`: all events are read, however many there are.
+    `every`: all events are read, however many there are. `columns` are the options for tables.
     """
     with errors_as_json(as_json, stopped_check):
         if offline and sandbox:
             raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
-        checked = _checked(config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact)
+        rows = row_form(*columns)
+        checked = _checked(
+            config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact, rows=rows
+        )
     if as_json:
         print_json(_object(checked))
         if checked.unchecked is not None:
@@ -77,7 +83,14 @@ def _object(checked: Checked) -> dict[str, object]:
 
 
 def _checked(
-    config_file: Path, sources: Sequence[str], *, sandbox: bool, offline: bool, every: bool, redact: bool
+    config_file: Path,
+    sources: Sequence[str],
+    *,
+    sandbox: bool,
+    offline: bool,
+    every: bool,
+    redact: bool,
+    rows: RowForm | None,
 ) -> Checked:
     try:
         config = load(config_file, os.environ, sandbox=sandbox or offline)
@@ -94,6 +107,7 @@ def _checked(
         note=show_note,
         most=None if every else ENOUGH,
         offline=offline,
+        rows=rows,
     )
     checked = asyncio.run(job.run())
     if (redactor := redactor_if(redact or config.report.redact)) is None:

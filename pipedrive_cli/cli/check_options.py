@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_cli.cli.options import ConfigFile, Quiet, Redacted, Sandboxed, Verbose
+from pipedrive_cli.cli.options import (
+    ConfigFile,
+    IdColumn,
+    MessageIdColumn,
+    Quiet,
+    Redacted,
+    RowsAs,
+    Sandboxed,
+    TimeColumn,
+    Verbose,
+)
 
 
 def check(
@@ -23,6 +33,10 @@ def check(
     every: Annotated[
         bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, from the beginnings of files.")
     ] = False,
+    rows_as: RowsAs = None,
+    id_: IdColumn = None,
+    time_: TimeColumn = None,
+    message_id: MessageIdColumn = None,
     redact: Redacted = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON object.")] = False,
     quiet: Quiet = False,
@@ -45,4 +59,5 @@ def check(
         quiet=quiet,
         verbose=verbose,
         redact=redact,
+        columns=(rows_as, id_, time_, message_id),
     )

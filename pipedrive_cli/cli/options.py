@@ -84,6 +84,25 @@ Types = Annotated[
 ]
 Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
 Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
+RowsAs = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="TYPE",
+        autocompletion=completing("identify", "group", "track"),
+        help="The sources are tables (CSV, Parquet): each row is an event of this type, its columns are the traits.",
+    ),
+]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", metavar="COLUMN", help="With --as: the column of the user id (group id).")
+]
+TimeColumn = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="With --as: the column of the time.")]
+MessageIdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--message-id", metavar="COLUMN", help="With --as: the column by which a row is known again. Track needs it."
+    ),
+]
 Refill = Annotated[bool, typer.Option("--refill", help="Take up again events that were handled under another mapping.")]
 Rejects = Annotated[
     Path | None,

@@ -18,6 +18,7 @@ from pipedrive_cli.cli.json_errors import stopped_summary as stopped_check
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.report import requests
 from pipedrive_cli.report.redact import redactor_if
 from pipedrive_cli.report.summary import EXAMPLES, Summary
@@ -45,6 +46,7 @@ def preview_events(
     state: Path | None = None,
     limit: int | None = None,
     filters: Filters | None = None,
+    rows: RowForm | None = None,
     form: str = "text",
     counts_only: bool = False,
     reread: bool = False,
@@ -82,7 +84,7 @@ def preview_events(
         shown = request if redactor is None else redacted_request(request, redactor)
         _write(out, requests.render_request(shown, style))
 
-    options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters(), reread)
+    options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters(), reread, rows)
     job = Preview(
         config,
         str(config_file),

@@ -83,6 +83,10 @@ class CloudObject:
         """The object's bytes. Reading raises OSError: ConnectionError where trying again may help."""
         return cast(BinaryIO, _ObjectStream(self))
 
+    def open_seekable(self) -> BinaryIO:
+        """The same for what is not read from start to end: each read fetches what it needs. Raises OSError."""
+        return self.store.open_seekable(self.path)
+
 
 class ObjectStore:
     """The object stores of one scheme, with the credentials that their SDK finds."""
@@ -129,6 +133,13 @@ class ObjectStore:
         with self.translated_errors(self._url(path)):
             rows = self._files.find(path, detail=True)
         return [self._object(row) for row in rows.values() if row["type"] != "directory"]
+
+    def open_seekable(self, path: str) -> BinaryIO:
+        """An object that can be read from any place. Raises OSError."""
+        try:
+            return cast(BinaryIO, self._files.open(path, "rb", block_size=BLOCK))
+        except Exception as error:
+            raise _as_os_error(error) from error
 
     def start_fetch(self, path: str, start: int, end: int) -> Future[bytes]:
         """Starts to fetch these bytes of an object."""
@@ -209,8 +220,7 @@ class _ObjectStream(io.RawIOBase):
         try:
             block = fetch.result()
         except Exception as error:
-            message = _brief(error)
-            raise ConnectionError(message) if cloud_cause(error) == "network" else OSError(message) from error
+            raise _as_os_error(error) from error
         if len(block) != self._expected:
             raise OSError(f"the object is no longer as it was listed: {len(block)} bytes instead of {self._expected}")
         self._start_fetch()
@@ -223,6 +233,11 @@ class _ObjectStream(io.RawIOBase):
             self._fetch = source.store.start_fetch(source.path, self._position, end)
             self._expected = end - self._position
             self._position = end
+
+
+def _as_os_error(error: Exception) -> OSError:
+    message = _brief(error)
+    return ConnectionError(message) if cloud_cause(error) == "network" else OSError(message)
 
 
 def cloud_cause(error: BaseException) -> Cause:

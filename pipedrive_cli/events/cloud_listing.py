@@ -26,6 +26,7 @@ class CloudListing:
     """The objects that URLs mean. `left_out` counts the folders and files that are too old."""
 
     left_out: DaysLeftOut
+    is_wanted: Callable[[str], bool] = is_event_file  # by its name, an object that no URL names
     _stores: dict[str, ObjectStore] = field(default_factory=dict)
     _walked: int = 0
 
@@ -48,7 +49,7 @@ class CloudListing:
         found = []
         for item in self._below(store, path, self.left_out.for_argument(path.split("/"))):
             everything = True
-            if _is_events(item, path):
+            if self._is_events(item, path):
                 found.append(item)
             elif not _is_hidden(item, path) and not is_rejects_file(item.path):
                 passed_over(item.url)
@@ -109,11 +110,15 @@ class CloudListing:
             if len(pattern) > 1:
                 yield from self._matched(store, inner, fixed + 1, pattern[1:], days)
             else:
-                yield from (item for item in self._below(store, inner, days) if _is_events(item, inner))
+                yield from (item for item in self._below(store, inner, days) if self._is_events(item, inner))
         for item in objects:
             names = item.path.split("/")
             if names[-1] and _matches(names[fixed:], pattern) and (below or not days.leaves_out_file(names)):
                 yield item
+
+    def _is_events(self, item: CloudObject, folder: str) -> bool:
+        """Whether an object below a folder is an event file and no part of its path is hidden."""
+        return self.is_wanted(item.path.rpartition("/")[2]) and not _is_hidden(item, folder)
 
 
 def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -128,11 +133,6 @@ def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def _fits(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
-
-
-def _is_events(item: CloudObject, folder: str) -> bool:
-    """Whether an object below a folder is an event file and no part of its path is hidden."""
-    return is_event_file(item.path.rpartition("/")[2]) and not _is_hidden(item, folder)
 
 
 def _is_hidden(item: CloudObject, folder: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 _EVENTS: Final = (".json", ".ndjson", ".jsonl", ".log")
 _PACKED_OTHERS: Final = (".tar", ".csv", ".tsv", ".parquet", ".sql", ".xml")
+_TABLES: Final = (".csv", ".tsv", ".parquet")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
 _REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.(gz|zst))?$", re.IGNORECASE)
 
@@ -20,6 +21,12 @@ def is_event_file(name: str) -> bool:
     if unpacked != lower:
         return not unpacked.endswith(_PACKED_OTHERS)
     return lower.endswith(_EVENTS)
+
+
+def is_table_file(name: str) -> bool:
+    """The same for tables, whose rows are read as events."""
+    lower = name.lower()
+    return not lower.startswith(".") and lower.removesuffix(".gz").removesuffix(".zst").endswith(_TABLES)
 
 
 def is_rejects_file(name: str) -> bool:

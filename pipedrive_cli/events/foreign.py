@@ -47,6 +47,9 @@ _TAR = Foreign("a tar archive", "unpack it, and replay the folder: `mkdir events
 _EXCEL = Foreign("an Excel workbook", "save its sheet as CSV first")
 _ZIP = Foreign("a ZIP archive", "unpack it, and replay the folder: `unzip FILE -d events`")
 
+_AS_ROWS: Final = "name what its columns are: `--as identify --id COLUMN --time COLUMN`"
+PARQUET: Final = Foreign("a Parquet file", _AS_ROWS)
+
 # By the first bytes. The longest come first where one begins like another.
 _MAGIC: Final[tuple[tuple[bytes, Foreign], ...]] = (
     (b"\xff\xfe\x00\x00", _UTF32),
@@ -55,7 +58,7 @@ _MAGIC: Final[tuple[tuple[bytes, Foreign], ...]] = (
     (b"\xfe\xff", _UTF16),
     (b"PK\x03\x04", _ZIP),
     (b"PK\x05\x06", _ZIP),
-    (b"PAR1", Foreign("a Parquet file", _CONVERT)),
+    (b"PAR1", PARQUET),
     (b"ORC", Foreign("an ORC file", _CONVERT)),
     (b"Obj\x01", Foreign("an Avro file", "convert it: `avro-tools tojson FILE > events.ndjson`")),
     (b"ARROW1", Foreign("an Arrow (Feather) file", _CONVERT)),
@@ -167,7 +170,7 @@ _HTML: Final = Foreign(
     "an HTML page", "it is often the sign-in or error page that a download got instead: fetch the export again"
 )
 _XML: Final = Foreign("an XML document", _CONVERT)
-_CSV: Final = Foreign("a table of separated values (CSV)", "make events of its rows; `pipedrive-cli replay --help`")
+_CSV: Final = Foreign("a table of separated values (CSV)", _AS_ROWS)
 _LOGS: Final = Foreign(
     "a log, not lines of JSON", "if its lines have JSON in them: `sed 's/^[^{]*//' FILE > events.ndjson`"
 )

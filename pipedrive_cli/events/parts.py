@@ -21,6 +21,8 @@ def processes_for(source: Source) -> int:
     """How many other processes make reading this source faster; 0: none."""
     if source.path is None or source.cloud is not None or source.size is None or source.size - source.start < WORTH:
         return 0
+    if source.rows is not None:
+        return 0  # a quoted cell may hold line ends
     return min(cores() - 1, MOST) if sys.executable else 0
 
 

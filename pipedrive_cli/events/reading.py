@@ -37,11 +37,6 @@ ENOUGH = 3  # lines of a pipe that show what it is
 _NO_JSON = frozenset({"bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep"})
 
 
-def read_source(source: Source) -> Reading:
-    """A reading of `source`, to be iterated over once. Its memory does not grow with the size of the source."""
-    return Reading(source)
-
-
 class Reading:
     """Iterates over the entries of one source, in the source's order; never raises, whatever the source holds.
 

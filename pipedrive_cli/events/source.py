@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
-from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_url
+from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_table_file, is_url
 from pipedrive_cli.model import Complaint
 
 if TYPE_CHECKING:
     from pipedrive_cli.events.cloud import CloudObject
     from pipedrive_cli.events.cloud_listing import CloudListing
+    from pipedrive_cli.events.rows import RowForm
 
 STDIN: Final = "-"
 
@@ -45,8 +46,9 @@ _GLOB: Final = re.compile(r"[*?\[]")
 
 @dataclass(slots=True)
 class _Others:
-    """What lies in a folder and does not go by the name of an event file: how many, and the first by name."""
+    """What lies in a folder and does not go by the name of what is looked for: how many, and the first by name."""
 
+    is_wanted: Callable[[str], bool] = is_event_file
     number: int = 0
     first: str = ""
 
@@ -63,7 +65,7 @@ class _Others:
         )
         return (
             f"{counted} not read (first: {printable_name(self.first)}), being links to folders or without the name of "
-            "an event file; to have them read, name them outright"
+            f"{'an event file' if self.is_wanted is is_event_file else 'a table'}; to have them read, name them outright"
         )
 
 
@@ -84,6 +86,7 @@ class Source:
     start: int = 0  # byte at which to begin: earlier runs have read what is before
     first_line: int = 0  # the number of lines before `start`
     unfit: Complaint | None = None  # why it is not to be opened
+    rows: RowForm | None = None  # its rows are events, in this form; None: its lines hold them
 
     def open(self) -> BinaryIO:
         """The bytes as stored, packed or not. Raises OSError. The caller closes the result, unless it is `stream`."""
@@ -104,28 +107,31 @@ def resolve_sources(
     stdin: BinaryIO | None = None,
     *,
     since: int | None = None,
+    rows: RowForm | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> list[Source]:
     """The sources that SOURCE arguments name: in the order given, by name within a folder or glob, each file once.
 
     Folders whose events all came before `since` (microseconds since 1970 UTC) are left out where that is certain. A
     folder or glob without event files is no mistake; `note` is called with a sentence about it, and about what was left
-    out. Raises `SourceMissing` with all files and folders that are not there; `UserMistake` for sources that cannot be
-    read (no permission, no such bucket, no stdin); and `StopRun` when a cloud cannot be reached.
+    out or passed over. With `rows` all sources are tables, and those are looked for in folders. Raises `SourceMissing`
+    with all files and folders that are not there; `UserMistake` for sources that cannot be read (no permission, no such
+    bucket, no stdin); and `StopRun` when a cloud cannot be reached.
     """
     left_out = DaysLeftOut(None if since is None else first_day(since))
+    is_wanted = is_event_file if rows is None else is_table_file
 
     @cache
     def clouds() -> CloudListing:
         from pipedrive_cli.events.cloud_listing import CloudListing  # noqa: PLC0415 - few name a URL
 
-        return CloudListing(left_out)
+        return CloudListing(left_out, is_wanted)
 
     found: dict[str, Source] = {}
     missing: list[str] = []
     for argument in arguments:
         before = (left_out.folders, left_out.files)
-        others = _Others()
+        others = _Others(is_wanted)
         try:
             sources = list(_sources(argument, stdin, left_out, others, clouds))
         except (FileNotFoundError, NotADirectoryError):
@@ -134,7 +140,7 @@ def resolve_sources(
         except OSError as error:
             _refuse(argument, error)
         if not sources and before == (left_out.folders, left_out.files):
-            note(f"no event files in {printable_name(argument)}")
+            note(f"no {'event files' if rows is None else 'tables'} in {printable_name(argument)}")
         if others.number:
             note(others.sentence(argument))
         for source in sources:
@@ -152,7 +158,7 @@ def resolve_sources(
     if left_out:
         folders, files = _counted(left_out.folders, "folder"), _counted(left_out.files, "file")
         note(f"--since: {folders} and {files} left out, whose events all came before {left_out.first}")
-    return list(found.values())
+    return [replace(source, rows=rows) for source in found.values()] if rows is not None else list(found.values())
 
 
 def _sources(
@@ -250,7 +256,7 @@ def _event_files(
             if os.path.islink(path := os.path.join(parent, name)):  # noqa: PTH114, PTH118 - asked for every folder
                 others.add(path)
         for name in files:
-            if is_event_file(name):
+            if others.is_wanted(name):
                 yield Path(parent, name)
             elif not name.startswith(".") and not is_rejects_file(name):
                 others.add(str(Path(parent, name)))

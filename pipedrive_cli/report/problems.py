@@ -39,6 +39,10 @@ _LINES: dict[str, Words] = {
     ),
     "empty_batch": Words("the batch holds no events"),
     "bad_batch": Words("a batch is no list of events", "See what wrote the line."),
+    "bad_row": Words(
+        "a row of a table has not the cells that its header names",
+        "Often a separator or a quote within a cell that was not quoted: mend it in the table, and read that again.",
+    ),
     "not_events": Words("no event file", "Every run names it, until it is mended or moved away."),
     "not_a_file": Words("no file that can be read", "It was passed over. Every run names it until it is moved away."),
     "source_unreadable": Words("a file could not be read to its end", "See that it is there and readable; run again."),

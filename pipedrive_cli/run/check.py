@@ -19,6 +19,7 @@ from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal.past import reading
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
@@ -117,6 +118,7 @@ class AccountCheck:
     note: Callable[[str], None] = lambda _: None
     most: int | None = ENOUGH
     offline: bool = False
+    rows: RowForm | None = None
     _obstacles: list[ProblemGroup] = field(default_factory=list)
     _others: list[ProblemGroup] = field(default_factory=list)
     _mistakes: list[ConfigProblem] = field(default_factory=list)
@@ -129,7 +131,7 @@ class AccountCheck:
     async def run(self) -> Checked:
         """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
         self._listed = suppression_list(self.config)
-        sources = resolve_sources(self.sources, self.stdin, note=self.note) if self.sources else []
+        sources = resolve_sources(self.sources, self.stdin, rows=self.rows, note=self.note) if self.sources else []
         if self.offline:
             return await self._looked_at(sources, "--offline: nobody was asked")
         unchecked: str | None = None

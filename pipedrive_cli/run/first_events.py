@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.reading import Reading, read_source
+from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 
 ENOUGH = 50_000  # events: a few seconds, and a cause that hides behind so many is rare

@@ -20,11 +20,12 @@ from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import OTHER_CONTENT
 from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.people import People, people_of
-from pipedrive_cli.events.reading import Reading, read_source
+from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
 from pipedrive_cli.run.batches import Batch, Batches, batches_of

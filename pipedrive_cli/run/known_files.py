@@ -25,6 +25,7 @@ from pipedrive_cli.config.privacy import ConsentAsked
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import KnownFile
 from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
 
@@ -82,7 +83,8 @@ class KnownFiles:
                 self._moved.append(known._replace(meaning=meaning))
                 return None
         self._read[source.name] = known
-        if before is not None and 0 < before.size < status.st_size and prefix == before.digest and before.lines:
+        grown = before is not None and 0 < before.size < status.st_size and prefix == before.digest
+        if grown and before is not None and before.lines and source.rows is None:  # a table begins with its header
             return replace(source, start=before.size, first_line=before.lines)
         return source
 
@@ -173,10 +175,11 @@ def filled(meaning: bytes) -> bytes:
     return hashlib.blake2b(meaning, digest_size=16).digest()
 
 
-def meaning_of(config: Config, suppressed: bytes = b"") -> bytes:
+def meaning_of(config: Config, suppressed: bytes = b"", rows: RowForm | None = None) -> bytes:
     """A digest of what the config makes of events: with another one, files must be read again.
 
     `suppressed` is a digest of what the list of `privacy.suppress` says: its content counts, and not its place.
+    `rows` is the form in which the rows of tables are events.
     """
     chosen: tuple[object, ...] = (config.identity, config.fields, config.events, config.leads, config.products)
     if config.values != Values():
@@ -186,6 +189,8 @@ def meaning_of(config: Config, suppressed: bytes = b"") -> bytes:
         chosen += ({"consent": config.privacy.consent},)
     if suppressed:
         chosen += (suppressed,)
+    if rows is not None:
+        chosen += (tuple(rows),)
     if config.new_records != NewRecords():
         chosen += (config.new_records,)
     return hashlib.blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).digest()

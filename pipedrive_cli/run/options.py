@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipedrive_cli.delivery.brakes import Done
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.model import Event
 from pipedrive_cli.report.wording import Scene
 from pipedrive_cli.secret import without_keys
@@ -49,6 +50,7 @@ class RunOptions:
     state: Path | None = None
     limit: int | None = None
     filters: Filters = field(default_factory=Filters)
+    rows: RowForm | None = None  # the sources are tables, and their rows are events in this form
     rejects: Path | None = None
     results: Path | None = None
     outputs: tuple[tuple[str, Path], ...] = ()  # what the command writes after the run: options and files

@@ -24,6 +24,7 @@ from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.parts import processes_for
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
@@ -59,6 +60,7 @@ class PreviewOptions:
     limit: int | None = None
     filters: Filters = field(default_factory=Filters)
     reread: bool = False
+    rows: RowForm | None = None
 
     @classmethod
     def of(cls, asked: RunOptions) -> PreviewOptions:
@@ -70,6 +72,7 @@ class PreviewOptions:
             limit=asked.limit,
             filters=asked.filters,
             reread=asked.reread,
+            rows=asked.rows,
         )
 
 
@@ -132,7 +135,8 @@ class Preview:
     async def _through(self, view: NoAccount | OnlineAccount, labels: Labels, journal: Journal | None) -> Summary:
         """The run itself, at a paper desk. `view` is both the account and its records."""
         listed = suppression_list(self.config)
-        sources = resolve_sources(self.options.sources, self.stdin, since=self.options.filters.since, note=self.note)
+        asked = self.options
+        sources = resolve_sources(asked.sources, self.stdin, since=asked.filters.since, rows=asked.rows, note=self.note)
         reading_started(self.live_figures, sources)
         clock = None if isinstance(view, NoAccount) else view.clock
         if clock is not None and (wrong := clock_wrong(clock.ahead())) is not None:
@@ -145,7 +149,7 @@ class Preview:
         if journal is not None:
             self.knows_past = True
             whole = not self.options.filters and self.options.limit is None
-            meaning = meaning_of(self.config, digest_of(listed) if listed else b"")
+            meaning = meaning_of(self.config, digest_of(listed) if listed else b"", self.options.rows)
             # What a replay passes over is passed over here.
             files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
             otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill)

@@ -118,7 +118,9 @@ async def look_at_account(
     """
     looked, state = AccountSnapshot(), options.state or config.state
     looked.live_figures.phase = "looking at the account"
-    chosen = PreviewOptions(options.sources, online=True, state=state, limit=options.limit, filters=options.filters)
+    chosen = PreviewOptions(
+        options.sources, online=True, state=state, limit=options.limit, filters=options.filters, rows=options.rows
+    )
     preview = Preview(config, config_file, chosen, stdin, live_figures=looked.live_figures, foretells=False)
     async with looking(
         config,

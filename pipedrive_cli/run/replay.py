@@ -31,8 +31,8 @@ from pipedrive_cli.delivery.run_log import EventResults, LiveFigures, RunLog
 from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.parts import processes_for
-from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
@@ -128,7 +128,9 @@ class Replay:
         since = self.options.filters.since
         self._suppressed = suppression_list(self.config)
         try:
-            sources = resolve_sources(self.options.sources, _unbuffered(self.stdin), since=since, note=self.note)
+            sources = resolve_sources(
+                self.options.sources, _unbuffered(self.stdin), since=since, rows=self.options.rows, note=self.note
+            )
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
         self._keep_apart(sources)
@@ -247,7 +249,8 @@ class Replay:
             reading_started(self.live_figures, sources)
         # With a filter or a limit a file is not read as a whole, so it cannot become known.
         whole = not self.options.filters and self.options.limit is None
-        meaning = meaning_of(self.config, digest_of(self._suppressed) if self._suppressed else b"")
+        suppressed = digest_of(self._suppressed) if self._suppressed else b""
+        meaning = meaning_of(self.config, suppressed, self.options.rows)
         files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
         run = self._begin(journal)
         unfinished = UnfinishedEvents(

@@ -6,8 +6,9 @@ import io
 import json
 from typing import Any
 
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.reading import Reading, read_source
+from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.whole import whole_event
 from pipedrive_cli.model import Complaint, Event

@@ -9,7 +9,7 @@ import pytest
 
 from pipedrive_cli.errors import SourceMissing, StopRun, UserMistake
 from pipedrive_cli.events import cloud
-from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 from tests.s3_server import S3Server
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.foreign import kind_of_bytes, kind_of_text, kind_within
-from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import resolve_sources
 
 from .event_lines import left_code, line, reading
@@ -44,7 +44,7 @@ BINARY = [
     pytest.param(zipped(), "ZIP", "unzip", id="zip"),
     pytest.param(zipped("xl/workbook.xml"), "Excel", "CSV", id="xlsx"),
     pytest.param(tarred(), "tar archive", "tar -xf", id="tar"),
-    pytest.param(b"PAR1\x15\x04", "Parquet", "NDJSON", id="parquet"),
+    pytest.param(b"PAR1\x15\x04", "Parquet", "--as identify", id="parquet"),
     pytest.param(b"ORC\x08\x03", "ORC", "NDJSON", id="orc"),
     pytest.param(b"Obj\x01\x04\x14avro.codec", "Avro", "avro-tools tojson", id="avro"),
     pytest.param(b"BZh91AY&SY", "bzip2", "bzip2 -dc", id="bz2"),
@@ -69,9 +69,9 @@ TEXT = [
     pytest.param(json.dumps({"events": EVENTS}, indent=4).encode(), "over many lines", "jq -c '.events[]'", id="key"),
     pytest.param(json.dumps({"batch": EVENTS}, indent="\t").encode(), "over many lines", "jq -c . ", id="pretty-batch"),
     pytest.param(PYTHON, "Python", "json.dumps", id="python"),
-    pytest.param(CSV, "CSV", "rows", id="csv"),
-    pytest.param(CSV.replace(b",", b";"), "CSV", "rows", id="semicolons"),
-    pytest.param(CSV.replace(b",", b"\t"), "CSV", "rows", id="tsv"),
+    pytest.param(CSV, "CSV", "--as identify", id="csv"),
+    pytest.param(CSV.replace(b",", b";"), "CSV", "--as identify", id="semicolons"),
+    pytest.param(CSV.replace(b",", b"\t"), "CSV", "--as identify", id="tsv"),
     pytest.param(b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "HTML", "sign-in", id="html"),
     pytest.param(b"<html><body>Sign in</body></html>", "HTML", "sign-in", id="html-without-end"),
     pytest.param(b'<?xml version="1.0"?>\n<events/>\n', "XML", "NDJSON", id="xml"),

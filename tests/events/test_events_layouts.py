@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.events import lines
-from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Consent, Event
 

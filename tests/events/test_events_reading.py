@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT, Lines
-from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Event
 

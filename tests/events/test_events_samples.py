@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pipedrive_cli.events.reading import read_source
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import Event
 

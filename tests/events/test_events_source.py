@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.event_files import is_event_file
-from pipedrive_cli.events.reading import read_source
 from pipedrive_cli.events.source import Source, resolve_sources
 
 from .event_lines import left_code, line

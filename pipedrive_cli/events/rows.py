@@ -1,0 +1,190 @@
+"""What a row of a table means as an event: which column is what, and the event's JSON. Pure; knows nothing of files.
+
+The columns are the event's traits (of a track event its properties). `--as`, `--id`, `--time` and `--message-id` say of
+which type the events are, and which columns hold whose they are, when they were, and by what they are known again;
+without the last a row is known by what it says. A column `address.city` is the trait `city` within `address`. Some
+columns are parts of the event instead:
+
+- `context_traits_email`, as RudderStack's warehouses name them, is `context.traits.email`; so it is with the other
+  objects of `context`. In a table that has such columns `received_at`, `sent_at`, `original_timestamp`, `anonymous_id`
+  and `channel` are those of the event, and what a warehouse notes of its own loading says nothing.
+- `event_text`, or else `event`, is the name of a track event.
+- `user_id`, or else `userId`, is the user of a group event, whose `--id` names the group.
+
+An empty cell says nothing: an empty column is as good as none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from pipedrive_cli.events.refusal import EventRefused, refusal
+
+RowType: TypeAlias = Literal["identify", "group", "track"]
+ROW_TYPES: Final[tuple[RowType, ...]] = ("identify", "group", "track")
+
+_ID_KEY: Final[dict[RowType, str]] = {"identify": "userId", "group": "groupId", "track": "userId"}
+_CONTEXT: Final = (
+    "app",
+    "campaign",
+    "device",
+    "library",
+    "location",
+    "network",
+    "os",
+    "page",
+    "referrer",
+    "screen",
+    "traits",
+)
+_OF_WAREHOUSES: Final = {
+    "received_at": "receivedAt",
+    "sent_at": "sentAt",
+    "original_timestamp": "originalTimestamp",
+    "anonymous_id": "anonymousId",
+    "channel": "channel",
+}
+# When a row was loaded, and by what a warehouse knows it: nothing that the event said.
+_OF_LOADING: Final = frozenset({"uuid_ts", "loaded_at", "uuid", "id", "timestamp", "user_id"})
+_NAMES_OF_TRACKS: Final = ("event_text", "event")
+_USERS_OF_GROUPS: Final = ("user_id", "userId")
+_NAMES_A_USER: Final = ("id", "userId")  # traits by which `decode` would know a user whose cell is empty
+_SAYS_NOTHING: Final = frozenset({None, "", "\\N"})  # the last is how MySQL and PostgreSQL write NULL
+
+_encode: Final = msgspec.json.encode
+
+
+class RowForm(NamedTuple):
+    """How the rows of a table become events: their type, and the columns of id, time and message id."""
+
+    type: RowType
+    id: str
+    time: str
+    message_id: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a table must have."""
+        named = (self.id, self.time, self.message_id)
+        return tuple(dict.fromkeys(column for column in named if column is not None))
+
+
+class Columns:
+    """The columns of one table, made ready. Raises EventRefused where one that is needed is missing or there twice."""
+
+    def __init__(self, form: RowForm, header: Sequence[str]) -> None:
+        self._form = form
+        self.names = [name.strip() for name in header]
+        for column in form.columns:
+            if (times := self.names.count(column)) != 1:
+                raise EventRefused(refusal("not_events", _column_trouble(column, times, self.names)))
+        self._id, self._time = self.names.index(form.id), self.names.index(form.time)
+        self._message_id = None if form.message_id is None else self.names.index(form.message_id)
+        self._name = self._first_of(_NAMES_OF_TRACKS) if form.type == "track" else None
+        if form.type == "track" and self._name is None:
+            why = f"a track event needs its name, in a column {' or '.join(_NAMES_OF_TRACKS)}; {_listed(self.names)}"
+            raise EventRefused(refusal("not_events", why))
+        self._user = self._first_of(_USERS_OF_GROUPS) if form.type == "group" else None
+        if self._user == self._id:
+            self._user = None
+        warehouse = any(name.startswith("context_") for name in self.names)
+        self._paths = [_path(name, form, warehouse=warehouse) for name in self.names]
+
+    def _first_of(self, names: Iterable[str]) -> int | None:
+        return next((self.names.index(name) for name in names if name in self.names), None)
+
+    def event(self, cells: Sequence[Any]) -> bytes:
+        """The JSON of one row's event; its cells are as many as the columns."""
+        form = self._form
+        said: dict[str, Any] = {}
+        for path, cell in zip(self._paths, cells, strict=True):
+            if path is not None and not _says_nothing(cell):
+                _put(said, path, cell)
+        traits = said.get(_values_of(form.type))
+        if traits and _says_nothing(cells[self._id]):
+            for name in _NAMES_A_USER:
+                traits.pop(name, None)
+        event: dict[str, Any] = {"type": form.type, _ID_KEY[form.type]: cells[self._id], "timestamp": cells[self._time]}
+        if self._message_id is not None:
+            event["messageId"] = cells[self._message_id]
+        if self._name is not None:
+            event["event"] = cells[self._name]
+        if self._user is not None:
+            event["userId"] = cells[self._user]
+        return _encode({name: cell for name, cell in event.items() if not _says_nothing(cell)} | said)
+
+
+def _values_of(kind: RowType) -> str:
+    return "properties" if kind == "track" else "traits"
+
+
+def _path(name: str, form: RowForm, *, warehouse: bool) -> tuple[str, ...] | None:
+    """Where in the event a column's cells stand; None: nowhere else than where the form says."""
+    if not name:
+        return None
+    if name.startswith("context_"):
+        return ("context", *_within_context(name.removeprefix("context_")))
+    if warehouse and name not in form.columns:
+        if name in _OF_WAREHOUSES:
+            return (_OF_WAREHOUSES[name],)
+        if name in _OF_LOADING:
+            return None
+    if form.type == "track" and name in _NAMES_OF_TRACKS:
+        return None
+    parts = tuple(name.split("."))
+    return (_values_of(form.type), *(parts if all(parts) else (name,)))
+
+
+def _within_context(name: str) -> tuple[str, ...]:
+    for part in _CONTEXT:
+        if name.startswith(f"{part}_") and len(name) > len(part) + 1:
+            return (part, name[len(part) + 1 :])
+    return (name,)
+
+
+def _put(into: dict[str, Any], path: tuple[str, ...], cell: Any) -> None:
+    """Puts a cell into its place. Of two columns of one name the first that says something counts."""
+    *way, last = path
+    for step in way:
+        inner = into.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return  # a column `address` beside one `address.city`
+        into = inner
+    into.setdefault(last, _structured(cell))
+
+
+def _structured(cell: Any) -> Any:
+    """A list or an object that a table can only write as text; any other cell as it is."""
+    if type(cell) is str and cell[:1] in ("[", "{") and cell[-1:] in ("]", "}"):
+        try:
+            return json.loads(cell, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return cell
+    return cell
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _says_nothing(cell: Any) -> bool:
+    if type(cell) is str:
+        return cell in _SAYS_NOTHING or cell.isspace()
+    return cell is None or cell != cell  # noqa: PLR0124 - NaN, which pandas writes for an empty cell
+
+
+def _column_trouble(column: str, times: int, names: Sequence[str]) -> str:
+    if times:
+        return f"the table has {times} columns {column!r}, and nobody can tell which is meant"
+    alike = [name for name in names if name.casefold() == column.casefold()]
+    meant = f"; is {alike[0]!r} meant?" if alike else f"; {_listed(names)}"
+    return f"the table has no column {column!r}{meant}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:12] if name)
+    return f"its columns are {shown}{' and more' if len(names) > 12 else ''}"
