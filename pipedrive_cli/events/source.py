@@ -63,9 +63,10 @@ class _Others:
             if self.number == 1
             else (f"{self.number:,} entries of {printable_name(argument)} were")
         )
+        what = "an event file" if self.is_wanted is is_event_file else "a table"
         return (
             f"{counted} not read (first: {printable_name(self.first)}), being links to folders or without the name of "
-            f"{'an event file' if self.is_wanted is is_event_file else 'a table'}; to have them read, name them outright"
+            f"{what}; to have them read, name them outright"
         )
 
 
