@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipedrive_cli.cli.filtering import Columns, row_form
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
@@ -23,6 +22,7 @@ from pipedrive_cli.report.summary import EXAMPLES
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, duration_words, first_of
 from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
+from pipedrive_cli.run.filtering import Columns, row_form
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.reading_needs import ReadingProposal
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
