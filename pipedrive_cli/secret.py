@@ -7,7 +7,6 @@ used on what tells of fields: Pipedrive's keys of custom fields look the same.
 
 from __future__ import annotations
 
-import hmac
 import re
 from typing import Final, NoReturn, SupportsIndex, final
 
@@ -75,6 +74,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # noqa: PLC0415 - it loads OpenSSL, and hardly any command compares two secrets
+
         # In constant time: the duration must not reveal how much of a guess was right.
         return hmac.compare_digest(self.__value.encode(), other.__value.encode())
 

@@ -32,6 +32,7 @@ from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
+from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.organizations_there import organizations_there
 from pipedrive_cli.run.reading_needs import ReadingProposal
 from pipedrive_cli.run.sample import Sample
@@ -377,7 +378,7 @@ def _reading_needs(config: Config, account: Account | None, sources: Sequence[st
     """The settings of `values` that the events need under this config. Standard input cannot be read twice."""
     if not sources or "-" in sources:
         return None
-    return asyncio.run(Sample(config, resolve_sources(sources)).read(account)).reading
+    return asyncio.run(Sample(config, resolve_sources(sources), most=ENOUGH).read(account)).reading
 
 
 def _with_reading(draft: Draft, needed: ReadingProposal) -> Draft:

@@ -17,6 +17,14 @@ PRODUCT_PROPERTIES: Final = (*CODES, "name", "price", "currency", "quantity")
 ORDERED_PROPERTIES: Final = (*CODES, "name", "price", "amount", "value", "currency")
 ORDER_PROPERTIES: Final = ("products", "currency")  # an order's own that are used; the others are counted as left out
 
+# Where the traits of each kind stand in a whole event.
+HOLDERS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "persons": ("traits", "context.traits"),
+    "organizations": ("traits",),
+    "leads": ("properties",),
+    "products": ("properties", "properties.products"),
+}
+
 ALWAYS_READ: Final[Mapping[Kind, tuple[str, ...]]] = {
     "persons": PERSON_TRAITS,
     "organizations": ORGANIZATION_TRAITS,

@@ -8,18 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from pipedrive_cli.config.known_traits import ALWAYS_READ, ORDERED_PROPERTIES
+from pipedrive_cli.config.known_traits import ALWAYS_READ, HOLDERS, ORDERED_PROPERTIES
 from pipedrive_cli.config.model import Config
 from pipedrive_cli.config.paths import EVENT_NAME, SIGN, is_path, placeholders
 from pipedrive_cli.model import KINDS, Kind
 
-# Where the traits of each kind stand in a whole event.
-HOLDERS: Final[dict[Kind, tuple[str, ...]]] = {
-    "persons": ("traits", "context.traits"),
-    "organizations": ("traits",),
-    "leads": ("properties",),
-    "products": ("properties", "properties.products"),
-}
 # What reports name events and records by.
 SHOWN: Final = (
     *("type", "event", "messageId", "userId", "anonymousId", "groupId", "previousId"),

@@ -56,7 +56,6 @@ class Head(
     payload: msgspec.Raw = _ABSENT
     event_payload: msgspec.Raw = _ABSENT
     job_payload: msgspec.Raw = _ABSENT
-    metadata: msgspec.Raw = _ABSENT
     data: msgspec.Raw = _ABSENT
     raw: msgspec.Raw = _ABSENT
     raw_base64: msgspec.Raw = _ABSENT
@@ -71,7 +70,6 @@ class Whole(Wire, rename=dict(zip(Head.__struct_fields__, Head.__struct_encode_f
     payload: msgspec.Raw = _ABSENT
     event_payload: msgspec.Raw = _ABSENT
     job_payload: msgspec.Raw = _ABSENT
-    metadata: msgspec.Raw = _ABSENT
     data: msgspec.Raw = _ABSENT
     raw: msgspec.Raw = _ABSENT
     raw_base64: msgspec.Raw = _ABSENT

@@ -150,7 +150,9 @@ _LOG: Final = re.compile(
     rb"<\d{1,3}>|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d{1,3}(?:\.\d{1,3}){3} \S|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
     rb"|\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\b|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3} - "
 )
-_PYTHON: Final = Foreign("Python's own notation, not JSON", "write the lines with `json.dumps`, not with `print`")
+_PYTHON: Final = Foreign(
+    "Python's own notation, not JSON", "write the lines with `json.dumps`, not with `print` or `str`"
+)
 _STARTS: Final[tuple[tuple[bytes, Foreign], ...]] = (
     (b"version https://git-lfs.", Foreign("a Git LFS pointer, not the file itself", "fetch it: `git lfs pull`")),
     (b"-----BEGIN PGP", Foreign("encrypted with PGP", "decrypt it: `gpg -d FILE > events.ndjson`")),
@@ -160,11 +162,8 @@ _STARTS: Final[tuple[tuple[bytes, Foreign], ...]] = (
     (b"INSERT INTO ", Foreign("an SQL dump", _CONVERT)),
     (b"CREATE TABLE ", Foreign("an SQL dump", _CONVERT)),
     (b"-- ", Foreign("an SQL dump", _CONVERT)),
-    (b"{'", Foreign("Python's own notation, not JSON", "write the lines with `json.dumps`, not with `print` or `str`")),
-    (
-        b"b'{",
-        Foreign("Python's own notation, not JSON", "write the lines with `json.dumps`, not with `print` or `str`"),
-    ),
+    (b"{'", _PYTHON),
+    (b"b'{", _PYTHON),
 )
 _HTML: Final = Foreign(
     "an HTML page", "it is often the sign-in or error page that a download got instead: fetch the export again"

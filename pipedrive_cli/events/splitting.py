@@ -41,22 +41,15 @@ def items_of(text: bytes) -> list[bytes] | None:
     if not text.startswith(b"["):
         return None
     items: list[bytes] = []
-    start = place = 1
-    depth = 1
-    while (found := _PART_END.match(text, place)) is not None:
-        place = found.end()
-        mark = found[1]
-        if mark in _OPENING:
-            depth += 1
-        elif mark != b",":
-            depth -= 1
-        if depth == 0 or (depth == 1 and mark == b","):
-            item = text[start : place - 1].strip()
-            if item or depth:
-                items.append(item)
-            start = place
-        if depth == 0:
-            return None if text[place:].strip(SEPARATORS) else items
+    start = 1
+    while (part := _part_of(text, start)) is not None:
+        end, last = part
+        item = text[start : end - 1].strip()
+        if item or not last:
+            items.append(item)
+        start = end
+        if last:
+            return None if text[end:].strip(SEPARATORS) else items
     return None
 
 
@@ -67,24 +60,32 @@ def members_of(text: bytes) -> dict[str, bytes] | None:
     members: dict[str, bytes] = {}
     place = 1
     while (named := _NAME.match(text, place)) is not None:
-        start = place = named.end()
-        depth = 1
-        while (found := _PART_END.match(text, place)) is not None:
-            place = found.end()
-            mark = found[1]
-            if mark in _OPENING:
-                depth += 1
-            elif mark != b",":
-                depth -= 1
-            if depth == 0 or (depth == 1 and mark == b","):
-                break
-        if found is None:
+        if (part := _part_of(text, named.end())) is None:
             return None
+        place, last = part
         with contextlib.suppress(ValueError):  # half a character in a name: it is none that we know
-            members[_decode_name(named[1])] = text[start : place - 1].strip()
-        if depth == 0:
+            members[_decode_name(named[1])] = text[named.end() : place - 1].strip()
+        if last:
             return None if text[place:].strip() else members
     return {} if text[place:].strip() == b"}" and not members else None
+
+
+def _part_of(text: bytes, place: int) -> tuple[int, bool] | None:
+    """Where an item of a list or the value of a member ends that begins at `place`, behind the comma or bracket after
+    it, and whether that bracket closes the whole. None where it has no end.
+    """
+    depth = 1
+    while (found := _PART_END.match(text, place)) is not None:
+        place, mark = found.end(), found[1]
+        if mark in _OPENING:
+            depth += 1
+        elif mark != b",":
+            depth -= 1
+            if depth == 0:
+                return place, True
+        elif depth == 1:
+            return place, False
+    return None
 
 
 def _skipped(text: bytes, place: int) -> int:

@@ -5,13 +5,15 @@ As in `values`, a converter returns API v2's form, None for a time that was neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pipedrive_cli.pipedrive.values import Unfit
+from pipedrive_cli.text_forms import visible
 from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, is_zero_time, read_moment
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -75,12 +77,21 @@ def _plain_day(written: str) -> str | None:
     return None if found == date.min else found.isoformat()  # the first day of the year 1 is a date never set
 
 
+_CLOCK: Final = re.compile(
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:\.0+)?)?(?:\s*(?P<half>[ap])\.?m\.?)?", re.ASCII
+)
+
+
 def clock_text(value: Any) -> str | None:
-    """`HH:MM:SS` from `HH:MM` or `HH:MM:SS`, or None."""
-    parts = value.strip().split(":") if isinstance(value, str) else []
-    if len(parts) not in {2, 3} or not all(len(part) in {1, 2} and part.isascii() and part.isdigit() for part in parts):
+    """`HH:MM:SS` from `HH:MM` or `HH:MM:SS`, also with am or pm; or None."""
+    found = _CLOCK.fullmatch(visible(value).casefold()) if isinstance(value, str) else None
+    if found is None:
         return None
-    hour, minute, second = (int(part) for part in [*parts, "0"][:3])
+    hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if found["half"] == "p" else 0)
     return f"{hour:02}:{minute:02}:{second:02}" if hour < 24 and minute < 60 and second < 60 else None
 
 

@@ -103,12 +103,6 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     return Amount(-number if around["first"] + around["second"] in {"-", "−"} else number, currencies)
 
 
-def read_number(text: str, decimals: Decimals = "point") -> int | float | None:
-    """The number in a text; None where the text is no single number."""
-    amount = read_amount(text, decimals)
-    return None if amount is None else amount.number
-
-
 def needs_comma(text: str) -> bool:
     """Whether a text is a number only where the comma is decimal."""
     return read_amount(text, "point") is None and read_amount(text, "comma") is not None

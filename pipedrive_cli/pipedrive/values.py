@@ -14,7 +14,7 @@ from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
 from pipedrive_cli.pipedrive.account import User
 from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, read_amount
-from pipedrive_cli.text_forms import caseless_form, label_form
+from pipedrive_cli.text_forms import caseless_form, label_form, visible
 
 Converter: TypeAlias = Callable[[Any], Any]
 
@@ -38,9 +38,12 @@ class WrongCurrency(Unfit):
 
 
 def says_nothing(value: Any, words: Set[str] = frozenset()) -> bool:
-    """Whether a value is missing, null, blank text, an empty list or object, or a text that is one of `words`."""
+    """Whether a value is missing, null, an empty list or object, or a text of which nothing can be seen, or which is
+    one of `words`.
+    """
     if type(value) is str:
-        return not value or value.isspace() or (bool(words) and value.strip() in words)
+        bare = visible(value)
+        return not bare or bare in words
     return value is None or (not value and isinstance(value, list | dict))
 
 

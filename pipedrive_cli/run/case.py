@@ -22,7 +22,7 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import KINDS, Kind, Place
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.run.connection import client_of
-from pipedrive_cli.run.custom_fields import CHOICES, CREATABLE
+from pipedrive_cli.run.custom_fields import CHOICES, CREATABLE, written_type
 from pipedrive_cli.run.embedded import embedded_sandbox
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.preview_rows import PlannedRequest
@@ -107,8 +107,7 @@ def _types(case: Case) -> dict[tuple[Kind, str], tuple[str, tuple[str, ...]]]:
     types = {}
     for kind, fields in case.fields.items():
         for name, written in fields.items():
-            field_type, _, listed = written.partition(":")
-            labels = tuple(label.strip() for label in listed.split(",") if label.strip())
+            field_type, labels = written_type(written)
             if field_type not in CREATABLE or (field_type in CHOICES) != bool(labels):
                 raise UserMistake(
                     f"{case.path}: given.fields.{kind}.{name}: there is no type {written}",
@@ -179,10 +178,10 @@ def _option(value: Any, options: Mapping[str, int]) -> Any:
 def _records(sandbox: Sandbox) -> dict[str, list[Row]]:
     """All living records by the names of their fields, without blanks and without what every record has."""
     contents = sandbox.contents()
-    return {kind: [_record(kind, row) for row in contents[kind]] for kind in KINDS if contents[kind]}
+    return {kind: [_record(row) for row in contents[kind]] for kind in KINDS if contents[kind]}
 
 
-def _record(kind: Kind, row: Mapping[str, Any]) -> Row:
+def _record(row: Mapping[str, Any]) -> Row:
     shown = {name: value for name, value in row.items() if name not in _LEFT_OUT and name != "custom_fields"}
     shown["organization"] = _name_of(shown.pop("org", None) or shown.get("organization"))
     shown["person"] = _name_of(shown.get("person"))

@@ -118,6 +118,12 @@ async def make_once(
         ) from None
 
 
+def written_type(text: str) -> tuple[str, tuple[str, ...]]:
+    """A type as people write it, with the options of one that has them: `double`, `enum:Admin,User`."""
+    field_type, _, listed = text.partition(":")
+    return field_type, tuple(option.strip() for option in listed.split(",") if option.strip())
+
+
 def read_types(written: Sequence[str], config: Config) -> dict[str, tuple[str, tuple[str, ...]]]:
     """`Role=enum:Admin,User` -> the type and options of the field Role. Raises UserMistake.
 
@@ -132,8 +138,7 @@ def read_types(written: Sequence[str], config: Config) -> dict[str, tuple[str, t
             raise _bad_type(
                 text, "the config names no such field", f"write NAME=TYPE; names: {', '.join(sorted(names))}"
             )
-        field_type, _, listed = text[len(name) + 1 :].partition(":")
-        options = tuple(option.strip() for option in listed.split(",") if option.strip())
+        field_type, options = written_type(text[len(name) + 1 :])
         if field_type not in CREATABLE or field_type not in TYPES:
             raise _bad_type(
                 text, f"there is no type {field_type or 'without a name'}", f"types: {', '.join(CREATABLE)}"

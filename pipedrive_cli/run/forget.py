@@ -48,7 +48,7 @@ from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import default_path, locked
 from pipedrive_cli.run.plan_name import drop_plans, plans_folder
 from pipedrive_cli.run.settings import brake_limits, day_budget
-from pipedrive_cli.run.suppression import salt_of
+from pipedrive_cli.run.suppression import people_listed, salt_of
 from pipedrive_cli.transform.suppression import BadLine, Suppression, SuppressionList, read_list
 from pipedrive_cli.transform.transform import compile_mapping
 
@@ -116,14 +116,7 @@ def names_meant(given: tuple[str, ...], file: Path | None) -> SuppressionList:
     if listed is None:
         raise UserMistake("an id that begins with # or { is taken from --file alone", code="usage", hint="write a file")
     if file is not None:
-        try:
-            with file.open(encoding="utf-8-sig") as lines:
-                more = read_list(lines)
-        except (OSError, UnicodeDecodeError, BadLine) as error:
-            why = str(error) if isinstance(error, BadLine) else getattr(error, "strerror", None) or "is not UTF-8"
-            raise UserMistake(
-                f"--file {file}: {why}", code="suppress_file", hint="one user id or email a line"
-            ) from error
+        more = people_listed(file, f"--file {file}", "name a file that has one user id or email a line")
         listed = SuppressionList(listed.ids | more.ids, listed.emails | more.emails)
     if not listed:
         raise UserMistake("nobody is named", code="usage", hint="name a user id or an email, or a file with --file")

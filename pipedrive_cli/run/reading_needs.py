@@ -101,7 +101,7 @@ class ReadingNeeds:
         scale = self._misfits / before if before else 1
         return ReadingProposal(
             best,
-            tuple(_lines(now, best, account)),
+            tuple(_lines(now, best)),
             round((before - fewest) * scale),
             self._misfits,
             self._changed(now, best, account),
@@ -148,7 +148,7 @@ def _differences(now: Values, then: Values) -> list[str]:
     return [name for name in Values.__struct_fields__ if getattr(now, name) != getattr(then, name)]
 
 
-def _lines(now: Values, then: Values, account: Account | None) -> Iterator[str]:
+def _lines(now: Values, then: Values) -> Iterator[str]:
     """The lines of the config that differ."""
     for name in _differences(now, then):
         found: Any = getattr(then, name)

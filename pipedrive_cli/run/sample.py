@@ -53,6 +53,7 @@ UNMAPPED: NoticeCode = "unmapped_trait"
 _NAMED = {"product viewed": "Product Viewed", "order completed": "Order Completed"}
 
 Learn = Callable[[frozenset[Kind]], Awaitable[Account]]
+_Held = tuple[Entry, Event | Complaint, People, bool]  # True: suppressed, whatever comes after it
 Cause = tuple[str, Outcome | None, str | None, Trait | None]  # code, outcome, for a bad value its field and trait
 
 
@@ -93,8 +94,8 @@ class SampleFound:
 class Sample:
     """One sample. `kinds` are the kinds of record that the events are about.
 
-    `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up. `seen_torn`
-    is as `left_file` needs it. `now` is in seconds since 1970: no event is later.
+    `most` is how many events are read, None: all. `config_file` is where lines of the config are looked up.
+    `now` is in seconds since 1970: no event is later.
     `suppression` None: nobody is suppressed.
     """
 
@@ -103,7 +104,6 @@ class Sample:
     kinds: frozenset[Kind] = frozenset()
     most: int | None = None
     config_file: str | None = None
-    seen_torn: Callable[[Source], bool] = lambda _: False
     now: Callable[[], float] = time.time
     suppression: Suppression | None = None
     _read: int = 0
@@ -129,12 +129,11 @@ class Sample:
         yet."""
         transform = compile_mapping(self.config, account)
         now = int(self.now() * 1_000_000)
-        for entry, suppressed in self._judged(now):
+        for entry, event, suppressed in self._judged(now):
             self._read += 1
             if suppressed:
                 self._count(msgspec.structs.replace(entry, identity=None), None, [(SUPPRESSED, None)])
                 continue
-            event = entry.event(now)
             consent = event.consent if isinstance(event, Event) else entry.consent()
             self._purposes.add(consent)
             if transform.denies(consent) and entry.identity is not None:
@@ -152,7 +151,7 @@ class Sample:
                     transform = compile_mapping(self.config, account)
             self._count_event(entry, event, transform)
         dropped = self._dropped_by_kind()
-        found = (left_file(reading, self.seen_torn) for reading in self._first.left)
+        found = (left_file(reading, lambda _: False) for reading in self._first.left)
         left = tuple(each for each in found if each is not None)
         return SampleFound(
             self._read,
@@ -177,27 +176,27 @@ class Sample:
             if key is not None and len(ids) < IDS_KEPT:
                 ids.add(key)
 
-    def _judged(self, now: int) -> Iterator[tuple[Entry, bool]]:
-        """The entries of the sample, and whether each is suppressed: judged by windows, as a run does."""
+    def _judged(self, now: int) -> Iterator[tuple[Entry, Event | Complaint, bool]]:
+        """The entries of the sample, decoded, and whether each is suppressed: judged by windows, as a run does."""
         if self.suppression is None:
-            yield from ((entry, False) for entry in self._first)
+            yield from ((entry, entry.event(now), False) for entry in self._first)
             return
-        held: list[tuple[Entry, People, bool]] = []
+        held: list[_Held] = []
         for entry in self._first:
             event = entry.event(now)
             people = entry.people() if isinstance(event, Complaint) else people_of(event)
-            held.append((entry, people, self.suppression.add(people)))
+            held.append((entry, event, people, self.suppression.add(people)))
             if len(held) >= min(self.config.delivery.lookahead, ENOUGH):
                 yield from self._judge(self.suppression, held)
                 held = []
         yield from self._judge(self.suppression, held)
 
     def _judge(
-        self, suppression: Suppression, held: Sequence[tuple[Entry, People, bool]]
-    ) -> Iterator[tuple[Entry, bool]]:
+        self, suppression: Suppression, held: Sequence[_Held]
+    ) -> Iterator[tuple[Entry, Event | Complaint, bool]]:
         suppression.judge()
-        for entry, people, suppressed in held:
-            yield entry, suppressed or suppression.holds_back(people)
+        for entry, event, people, suppressed in held:
+            yield entry, event, suppressed or suppression.holds_back(people)
         suppression.next_window()
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:

@@ -31,27 +31,25 @@ def suppression_list(config: Config) -> SuppressionList:
     path = config.privacy.suppress
     if path is None:
         return SuppressionList()
+    named = f"the list of people who must not be sent, {path},"
+    return people_listed(path, named, "mend privacy.suppress in the config")
+
+
+def people_listed(path: Path, named: str, hint: str) -> SuppressionList:
+    """The people in a file, each an id, an email or a regulation on a line of its own. Raises UserMistake.
+
+    `named` is what messages call the file, `hint` what is to be done where it is not there.
+    """
     try:
-        return read_list(_lines(path))
+        with path.open(encoding="utf-8-sig") as lines:
+            return read_list(lines)
     except OSError as error:
-        raise _unusable(
-            path, f"cannot be read: {error.strerror or error}", "mend privacy.suppress in the config"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _unusable(path, "is not UTF-8", "save it as UTF-8, one user id or email a line") from error
+        why = f"cannot be read: {error.strerror or error}"
+    except UnicodeDecodeError:
+        why, hint = "is not UTF-8", "save it as UTF-8, one user id or email a line"
     except BadLine as bad:
-        raise _unusable(path, str(bad), "write one user id or email a line, or one regulation as JSON") from None
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig") as file:
-        yield from file
-
-
-def _unusable(
-    path: Path, why: str, hint: str = "mend it, or the path at privacy.suppress in the config"
-) -> UserMistake:
-    return UserMistake(f"the list of people who must not be sent, {path}, {why}", code="suppress_file", hint=hint)
+        why, hint = str(bad), "write one user id or email a line, or one regulation as JSON"
+    raise UserMistake(f"{named} {why}", code="suppress_file", hint=hint)
 
 
 def digest_of(listed: SuppressionList) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from pipedrive_cli.config.known_traits import HOLDERS
 from pipedrive_cli.config.mapping_line import MappingLine
 from pipedrive_cli.config.paths import SIGN, is_path, steps
 from pipedrive_cli.events.lenient import as_list
@@ -29,6 +30,7 @@ from pipedrive_cli.pipedrive.values import (
     says_nothing,
     words_beside,
 )
+from pipedrive_cli.text_forms import visible
 from pipedrive_cli.transform.long_form import HIDDEN, ValueMap, masked, to_masked_text, value_map
 from pipedrive_cli.transform.targets import FieldTarget
 
@@ -82,7 +84,7 @@ class Notes(msgspec.Struct):
         """Whether a value is blank, or a text that says nothing, which is counted. `words` replaces `nothing`."""
         if type(value) is not str:
             return says_nothing(value)
-        if (bare := value.strip()) and bare not in (self.nothing if words is None else words):
+        if (bare := visible(value)) and bare not in (self.nothing if words is None else words):
             return False
         if bare:
             self.note_nothing(where, value)
@@ -213,15 +215,6 @@ class MappingSection(NamedTuple):
     unwanted: frozenset[str] = frozenset()
 
 
-# Where the traits of each kind stand in a whole event, so that a path of one of them counts as known.
-_HOLDERS: dict[Kind, tuple[str, ...]] = {
-    "persons": ("traits.", "context.traits."),
-    "organizations": ("traits.",),
-    "leads": ("properties.",),
-    "products": ("properties.",),
-}
-
-
 class FieldMap:
     """The compiled section for one kind."""
 
@@ -234,7 +227,8 @@ class FieldMap:
         self._of_event = any(row.special is not None and row.special.of_event for row in self._rows)
         self._unwanted = section.unwanted
         paths = [path.removeprefix(SIGN) for path in section.lines if is_path(path)]
-        by_path = {path.removeprefix(holder) for path in paths for holder in _HOLDERS[kind] if path.startswith(holder)}
+        holders = [f"{holder}." for holder in HOLDERS[kind]]
+        by_path = {path.removeprefix(holder) for path in paths for holder in holders if path.startswith(holder)}
         self._mapped = frozenset(section.lines)
         self._known = section.fixed | section.lines.keys() | section.unwanted | by_path
 
@@ -279,7 +273,7 @@ class FieldMap:
                     value = traits.get(path)  # flattened exports have names with dots
             if value is None or address in fields:
                 continue
-            if convert is as_it_is and type(value) is str and (bare := value.strip()) and bare not in nothing:
+            if convert is as_it_is and type(value) is str and (bare := visible(value)) and bare not in nothing:
                 fields[address] = value  # a quick way: nearly all values where field types are unknown
                 continue
             if notes.says_nothing(value, where + path, nothing):

@@ -9,6 +9,7 @@ from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
+from pipedrive_cli.text_forms import visible
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.rules import EMAILS, ContactForm, MappingRules
 
@@ -64,7 +65,8 @@ def read_traits(
             type(name) is str
             and "name" not in fields
             and 0 < len(name := name.strip()) <= LONGEST_NAME
-            and name not in notes.nothing
+            and (bare := visible(name))
+            and bare not in notes.nothing
         ):
             fields["name"] = name
         else:
@@ -123,7 +125,7 @@ def read_add_time(traits: Mapping[str, Any], where: str, rules: MappingRules, no
 def contacts(value: Any, trait: str, where: str, form: ContactForm, notes: Notes) -> tuple[Contact, ...]:
     """Emails or phones from text, an object, or a list of either; each once, in order."""
     # A quick way for nearly all of them: one text that says something.
-    if type(value) is str and 0 < len(bare := value.strip()) <= LONGEST_CONTACT and bare not in notes.nothing:
+    if type(value) is str and 0 < len(bare := visible(value)) <= LONGEST_CONTACT and bare not in notes.nothing:
         try:
             return (Contact(form.read(bare)),)
         except Unfit as reason:

@@ -134,6 +134,8 @@ def _key_and_name(
         if name is None or len(name := name.strip()) > LONGEST:
             notes.reject_value(where + "name", value, "name", Unfit("takes text of at most 255 characters"))
             name = None
+    if key is None and name is not None:
+        name = visible(name)  # it is what the product is known by
     if key is None and (name is None or names_nobody(name)):
         notes.reject("product_unnamed", "a product has neither an id nor a name", where.rstrip("."))
         return None

@@ -22,7 +22,6 @@ from pipedrive_cli.text_forms import key_text, visible
 
 SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Outcome.SKIPPED)
 VERDICTS_KEPT: Final = 200_000  # answers of `remembered`; hostile input may have a new id in every event
-_NO_ALIASES: Final[Mapping[str, str]] = {}
 
 NameKind: TypeAlias = Literal["id", "email", "pipedrive_id"]
 

@@ -86,6 +86,9 @@ FITS: list[tuple[str, Any, Any]] = [
     ("daterange", ["2026-03-01", "2026-03-02"], {"value": "2026-03-01", "until": "2026-03-02"}),
     ("daterange", "2026-03-01/2026-03-02", {"value": "2026-03-01", "until": "2026-03-02"}),
     ("time", "9:30", {"value": "09:30:00"}),
+    ("time", "9:30 pm", {"value": "21:30:00"}),
+    ("time", "12:05 A.M.", {"value": "00:05:00"}),
+    ("time", "09:30:15.000", {"value": "09:30:15"}),
     (
         "time",
         {"value": "09:30:15", "timezone_name": "Europe/Oslo"},
@@ -154,6 +157,8 @@ UNFIT: list[tuple[str, Any]] = [
     ("daterange", ["2026-03-01", "later"]),
     ("time", "25:00"),
     ("time", "noon"),
+    ("time", "13:00 pm"),
+    ("time", "09:30:15.5"),
     ("time", "2026-03-01T10:00:00Z"),
     ("timerange", ["09:00", None]),
     ("address", {"lat": 59}),

@@ -36,6 +36,7 @@ def test_an_identify_is_a_person_change_of_the_user() -> None:
         ({"name": "Ada", "firstName": "A"}, {"name": "Ada", "first_name": "A"}),
         ({"name": 7}, {"name": "7"}),
         ({"name": ""}, {}),
+        ({"name": "\u200b\ufeff", "firstName": " \u2060"}, {}),
         ({"name": None}, {}),
     ],
 )
@@ -55,6 +56,8 @@ def test_names_have_three_inputs_in_every_spelling(traits: dict[str, Any], expec
         ([{"value": "a@x.io", "label": " ", "primary": None}], [Contact("a@x.io")]),
         ([], []),
         ("", []),
+        ("\u200b", []),
+        ("n/a\u200b", []),
         (None, []),
     ],
 )

@@ -59,7 +59,7 @@ def test_the_code_is_the_first_id_as_text(properties: dict[str, Any], key: str) 
 
 def test_a_product_without_a_code_is_known_by_its_name() -> None:
     """The name is its record name and its name."""
-    (change,) = viewed({"name": " Bike "}).changes
+    (change,) = viewed({"name": " Bike\u200b "}).changes
     assert change.record == RecordName("products", None, name="Bike")
     assert (change.fields, change.fallback_name) == ({"name": "Bike"}, None)
 
