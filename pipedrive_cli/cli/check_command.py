@@ -246,12 +246,16 @@ def _events(found: SampleFound) -> list[tuple[str, str]]:
 def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
     """The highest possible cost, if all records are new; nothing if the events change nothing."""
     cost = found.cost
-    if cost is None or not cost.tokens:
+    if cost is None or not cost.written:
         return []
     different = [count(number, kind.removesuffix("s")) for kind, number in cost.records.items()]
     different += [count(cost.merges, "merge")] if cost.merges else []
+    leads = ", besides listing the leads that are there" if "leads" in cost.records else ""
     about = "" if found.whole else ", by the size of the files,"
-    rows = [("API tokens", f"at most about {cost.tokens:,}{about} if all is new: {', '.join(different)}")]
+    rows = [
+        ("writing", f"at most about {cost.written:,} API tokens{about} if all is new: {', '.join(different)}"),
+        ("looking up", f"{cost.looked_up:,} in an empty account, at most about {cost.looked_up_most:,} in any{leads}"),
+    ]
     pace = None if account is None else account.requests_allowed or account.requests_expected
     if pace and pace < UNLIMITED:
         rows.append(
@@ -279,6 +283,6 @@ def _plain(found: SampleFound) -> dict[str, object]:
         "consent": {purpose: {"events": n, "refused": refused} for purpose, (n, refused) in found.purposes.items()},
         "dropped_traits": found.dropped,
         "values": None if found.reading is None else dict(_settings(found.reading)),
-        "tokens_at_most": None if found.cost is None else found.cost.tokens,
+        "tokens_at_most": None if found.cost is None else found.cost.most,
         "records_at_most": {} if found.cost is None else found.cost.records,
     }

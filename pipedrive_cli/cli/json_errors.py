@@ -75,5 +75,5 @@ def plain_summary(error: PipedriveCliError) -> dict[str, Any]:
 def problems_of_stop(error: PipedriveCliError) -> tuple[ProblemGroup, ...]:
     """An error as problems of a report: every mistake of a config, or the one error."""
     if isinstance(error, ConfigProblems):
-        return tuple(config_group(error.file, problem) for problem in error.problems)
+        return tuple(config_group(error.file, problem, error.code) for problem in error.problems)
     return (problem_group(error.code, None, 1, message=error.message, hint=error.hint),)

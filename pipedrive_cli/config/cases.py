@@ -98,6 +98,9 @@ class _Reader:
         self.problems = problems
 
     def case(self, path: Path, root: Node) -> Case:
+        if not (isinstance(root.data, dict) and {"given", "expect"} & root.data.keys()):
+            self.wrong("", "is no case: there is neither `given` nor `expect` in it", root.line)
+            return Case(path, (), {}, {}, {})
         parts = self.section(root, "", ("given", "expect"))
         given = self.section(parts.get("given"), "given", _GIVEN)
         expect = self.section(parts.get("expect"), "expect", _EXPECT)

@@ -95,6 +95,8 @@ def run_case(case: Case, config: Config, config_file: str) -> CaseResult:
 def _source(case: Case, folder: Path) -> Path:
     """The file of a case's events; events without a message id get one by their place: `event-1`."""
     if isinstance(case.events, Path):
+        if not case.events.exists():
+            raise UserMistake(f"{case.path}: given.events: there is no file {case.events}", code="case")
         return case.events
     rows = [{"messageId": f"event-{number}", **event} for number, event in enumerate(case.events, 1)]
     path = folder / "events.ndjson"

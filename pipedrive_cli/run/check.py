@@ -203,8 +203,8 @@ class AccountCheck:
     def _budget(self, events: SampleFound) -> Iterator[ProblemGroup]:
         """What the events may cost, where that is more than a run may spend today."""
         usable = None if self._found is None else self._found.tokens_usable
-        if usable is not None and events.cost is not None and events.cost.tokens > usable:
-            message = f"writing all of it may take {events.cost.tokens:,} API tokens, and {usable:,} are left for today"
+        if usable is not None and events.cost is not None and events.cost.least > usable:
+            message = f"all of it may take {events.cost.least:,} API tokens or more, and {usable:,} are left for today"
             yield problem_group(BUDGET, None, 1, message=message)
 
     async def _look(self, connection: Connection, sources: list[Source]) -> None:

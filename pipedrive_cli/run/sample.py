@@ -113,7 +113,7 @@ class Sample:
     _causes: Counter[Cause] = field(default_factory=Counter)
     _examples: dict[Cause, list[Example]] = field(default_factory=dict)
     _dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
-    _estimate: Estimate = field(default_factory=Estimate)
+    _estimate: Estimate = field(init=False)
     _mapped: MappedTraits = field(init=False)
     _purposes: PurposesSeen = field(default_factory=PurposesSeen)
     ids: dict[Kind, set[str]] = field(default_factory=lambda: {"persons": set(), "organizations": set()})
@@ -122,6 +122,7 @@ class Sample:
     def __post_init__(self) -> None:
         self._mapped = MappedTraits(self.config)
         self._reading = ReadingNeeds(self.config)
+        self._estimate = Estimate(self.config.delivery.lookahead)
         self._first = FirstEvents(self.sources, self.most)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:

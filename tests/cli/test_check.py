@@ -301,7 +301,7 @@ def test_a_field_is_only_proposed_where_it_would_work(tmp_path: Path) -> None:
 
 def test_a_problem_shows_five_events_of_many(tmp_path: Path) -> None:
     """Enough to understand it; how many there are is its count."""
-    file = event_file(tmp_path, *["{broken"] * 9)
+    file = event_file(tmp_path, *[{"type": "bogus", "userId": "u"}] * 9)
     (problem,) = checked(tmp_path, furnished(), IDENTITY, file, "--json").json["problems"]
     assert problem["count"] == 9
     assert [example["line"] for example in problem["examples"]] == [1, 2, 3, 4, 5]

@@ -84,7 +84,8 @@ def test_each_difference_is_told_by_record_and_field(tmp_path: Path, right: str,
 def test_update_writes_what_there_is_and_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
     """Comments and what is given stay; afterwards the case passes; what was not compared is not added."""
     case = GIVEN + "expect:\n  records:\n    persons: [{name: Somebody}]\n"
-    assert with_case(tmp_path, case, "--update").code == 0
+    ended = with_case(tmp_path, case, "--update")
+    assert ended.code == 0 and "was: " in ended.out and "1 updated" in ended.out
     text = (tmp_path / "cases/case.yaml").read_text()
     assert text.startswith(GIVEN) and "Role: CTO" in text and "outcomes" not in text
     again = with_case(tmp_path, text)
@@ -92,7 +93,9 @@ def test_update_writes_what_there_is_and_leaves_the_rest_as_it_was(tmp_path: Pat
 
 
 def test_a_case_without_expectations_is_filled_by_update(tmp_path: Path) -> None:
-    """So one begins: the events, then `--update`, then a look at what was written."""
+    """So one begins: the events, then `--update`, then a look at what was written. Until then nothing is tested."""
+    untested = with_case(tmp_path, GIVEN)
+    assert untested.code == 1 and "nothing is expected" in untested.out
     assert with_case(tmp_path, GIVEN, "--update").code == 0
     text = (tmp_path / "cases/case.yaml").read_text()
     assert "m1: delivered" in text and "title: Asked" in text
@@ -129,6 +132,18 @@ def test_a_case_that_makes_no_sense_is_a_mistake_with_its_place(tmp_path: Path, 
     ended = with_case(tmp_path, case)
     assert ended.code == 2 and told in ended.err
     assert "in the config" not in ended.err
+
+
+def test_what_is_no_case_is_called_so_in_one_line(tmp_path: Path) -> None:
+    """A config in the folder of cases, a case that is not there, events that are not there."""
+    ended = with_case(tmp_path, "pipedrive: {}\nidentity: {}\n")
+    assert ended.code == 2 and "is no case" in ended.err and "1 problem in the case" in ended.err
+    ended = with_case(tmp_path, "given: {events: gone.ndjson}\n")
+    assert ended.code == 2 and "given.events: there is no file" in ended.err
+    ended = pipedrive_cli("test", tmp_path / "gone.yaml", "-c", tmp_path / "config.yaml")
+    assert (
+        ended.code == 2 and "there is no such case" in ended.err
+    )
 
 
 def test_events_may_lie_in_a_file_beside_the_case(tmp_path: Path) -> None:
