@@ -141,9 +141,7 @@ def test_what_is_no_case_is_called_so_in_one_line(tmp_path: Path) -> None:
     ended = with_case(tmp_path, "given: {events: gone.ndjson}\n")
     assert ended.code == 2 and "given.events: there is no file" in ended.err
     ended = pipedrive_cli("test", tmp_path / "gone.yaml", "-c", tmp_path / "config.yaml")
-    assert (
-        ended.code == 2 and "there is no such case" in ended.err
-    )
+    assert ended.code == 2 and "there is no such case" in ended.err
 
 
 def test_events_may_lie_in_a_file_beside_the_case(tmp_path: Path) -> None:
