@@ -111,8 +111,8 @@ class OnlineAccount:
     def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         return self.directory.cached(kind, record)
 
-    async def fetch(self, kind: Kind, record: RecordId) -> Values | None:
-        return await self.directory.fetch(kind, record)
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
+        return await self.directory.fetch(kind, record, mapped=mapped)
 
     def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         return self.journal.load_deleted(kind, key)

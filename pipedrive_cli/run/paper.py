@@ -10,10 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.desk import Written
-from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write, name_key
+from pipedrive_cli.delivery.effects import (
+    Commit,
+    DeliverySettings,
+    Find,
+    Forget,
+    RecordId,
+    Refusal,
+    Snapshot,
+    Write,
+    name_key,
+)
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.contents import contents_of
 from pipedrive_cli.delivery.journal.rows import Recalled, SeenRecord
@@ -55,7 +67,7 @@ class AccountRecords(Protocol):
 
     def cached(self, kind: Kind, record: RecordId) -> Snapshot: ...
 
-    async def fetch(self, kind: Kind, record: RecordId) -> Values | None: ...
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None: ...
 
     def load_deleted(self, kind: Kind, key: str) -> RecordState | None: ...
 
@@ -91,6 +103,7 @@ class PaperDesk:
     log: RequestLog
     run_log: RunLog
     stopped: StopRun | None = None
+    thorough: bool = True  # a record that nobody has seen in this run is looked at before it is updated
     _settings: DeliverySettings | None = None  # once the mapping is compiled
     _ids: dict[tuple[Kind, str], RecordId] = field(default_factory=dict)
     _made: dict[tuple[Kind, RecordId], _Made] = field(default_factory=dict)
@@ -127,8 +140,11 @@ class PaperDesk:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         own = None if key is None else self._ids.get((effect.kind, key))
         ids = (own,) if own is not None and own != effect.denied else await self._found(effect)
-        if self._gone:
-            ids = self._living(effect.kind, ids)
+        if self._gone and ids:
+            found, ids = ids, self._living(effect.kind, ids)
+            if not ids and effect.denied is None:  # the journal still has the record that is gone
+                again = msgspec.structs.replace(effect, denied=found[0])
+                ids = self._living(effect.kind, await self._found(again))
         if ids and effect.email is None:
             self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
@@ -162,10 +178,9 @@ class PaperDesk:
         return known if made is None else Snapshot(made.state, known.values, known.age, known.updated, known.shown)
 
     async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values | None:
-        del mapped  # a preview reads the whole record
         values = self._values(kind, record)
         if values is None and not _unborn(record):
-            return await self.records.fetch(kind, record)
+            return await self.records.fetch(kind, record, mapped=mapped)
         self.log.look(self.labels.put(get(kind, record), kind)[0])
         return values or {}
 
@@ -178,6 +193,8 @@ class PaperDesk:
     async def send(self, write: Write, written: Written) -> Values:
         job: Job = write.job
         record, before = write.call.id, write.before
+        if record is not None and self.thorough and self.records.certain:
+            await self._confirm(write.kind, record)
         if before is None and record is not None:
             before = self._last_seen(write.kind, record)
         self.log.count(write.call)
@@ -198,6 +215,16 @@ class PaperDesk:
         if before is not None or write.action == "create":
             written.shown = SeenRecord(record, None, None, shown)
         return shown
+
+    async def _confirm(self, kind: Kind, record: RecordId) -> None:
+        """Raises Refusal where an account that is asked would answer that the record is gone.
+
+        No list of what has changed tells of a deletion. A run learns it from the answer to its write.
+        """
+        if (kind, record) in self._made or self.records.cached(kind, record).shown:
+            return
+        if await self.records.fetch(kind, record, mapped=True) is None:
+            raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)
 
     def _merged(self, write: Write) -> SeenRecord | None:
         """The survivor of a merge as Pipedrive documents it: what it lacked comes from the other one.
@@ -347,7 +374,8 @@ class NoAccount:
     def cached(self, kind: Kind, record: RecordId) -> Snapshot:
         return Snapshot(None if self.journal is None else self.journal.state(kind, record))
 
-    async def fetch(self, kind: Kind, record: RecordId) -> Values:
+    async def fetch(self, kind: Kind, record: RecordId, *, mapped: bool) -> Values:
+        del mapped  # nothing is read
         self.log.look(get(kind, record))
         return {}
 

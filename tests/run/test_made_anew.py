@@ -10,7 +10,7 @@ import pytest
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.sandbox import SandboxOptions
-from tests.harness import Scene, group, identify, options, outcomes, track, viewed, with_delivery
+from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery
 from tests.run.test_adoption import foretold
 
 PHONE = "+1 555 0100 ext. 12"
@@ -162,6 +162,30 @@ def test_a_lead_of_a_deleted_person_who_asks_for_nothing(tmp_path: Path, links: 
     assert outcomes(summary) == {"delivered": 3}
     assert {row["person"]["name"] for row in scene.contents()["leads"] if not row["person"].get("deleted")} == {"Ada"}
     assert notices(summary) == 1
+
+
+def _told(key: str, value: str, kind: str, time: int) -> Event:
+    """An event of a record of that kind."""
+    if kind == "organizations":
+        return group(None, key, time, name=key, industry=value)
+    return identify(key, time, name=key, role=value) if kind == "persons" else viewed("u", key, time, brand=value)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("kind", ["persons", "organizations", "products"])
+def test_a_preview_foretells_it_of_what_the_journal_knows(tmp_path: Path, kind: str, merged: bool) -> None:
+    """Beside an unknown record, for whose sake all that has changed is listed: no list names what was deleted."""
+    scene = Scene(tmp_path)
+    scene.run([_told(key, "old", kind, 1) for key in ("a", "b")])
+    if merged and kind != "products":
+        scene.sandbox.merge_records(kind, 1, scene.sandbox.add_record(kind, {"name": "By hand"}))
+    else:
+        scene.sandbox.delete_record(kind, 1)
+    events = [_told(key, "new", kind, 9) for key in ("a", "b", "c")]
+    seen = foretold(scene, events)
+    summary = scene.run(events)
+    assert (seen.records, seen.events) == (summary.records, summary.events)
+    assert {(p.code, p.count) for p in seen.problems} == {(p.code, p.count) for p in summary.problems}
 
 
 def test_an_organization_that_no_event_is_about_is_made_anew_with_its_group_id(tmp_path: Path) -> None:
