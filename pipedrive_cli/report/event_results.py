@@ -6,7 +6,6 @@ The journal is the truth: after a crash the file may end a little before or afte
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +15,7 @@ from pipedrive_cli.delivery.pending_event import EventRecord, PendingEvent
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Outcome, Place
 from pipedrive_cli.report.json_line import json_line
-from pipedrive_cli.report.written_file import READ, keep_apart, place_of
+from pipedrive_cli.report.written_file import place_of
 
 
 class EventResult(msgspec.Struct, frozen=True):
@@ -37,10 +36,9 @@ class ResultsWriter:
     Events are personal data, so that only its owner can read the file.
     """
 
-    def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
-        """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
+    def __init__(self, path: Path) -> None:
+        """Raises `UserMistake` when `path` cannot be written."""
         place = place_of("--results", path)
-        keep_apart([("--results", path)], [(source, READ) for source in inputs])
         self.path = path
         self.lost: OSError | None = None  # why the file ends before the run
         self._file: BinaryIO

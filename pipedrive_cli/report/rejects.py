@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -24,7 +24,7 @@ from pipedrive_cli.events.splitting import members_of
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.json_line import encodable_values
 from pipedrive_cli.report.standing_rejects import Since, StandingRejects, reject_key
-from pipedrive_cli.report.written_file import READ, keep_apart, place_of
+from pipedrive_cli.report.written_file import place_of
 
 KEY = "_pipedrive_cli"
 LONGEST_LINE = 4 * 1024 * 1024  # bytes; a longer line was never read as an event
@@ -67,10 +67,9 @@ class RejectsWriter:
     events are personal data.
     """
 
-    def __init__(self, path: Path, inputs: Iterable[Path] = ()) -> None:
-        """Raises `UserMistake` when `path` cannot be written, or is one of the `inputs`."""
+    def __init__(self, path: Path) -> None:
+        """Raises `UserMistake` when `path` cannot be written."""
         self._place = place_of("--rejects", path, kept=True)
-        keep_apart([("--rejects", path)], [(source, READ) for source in inputs])
         self.path = path
         self.count = 0
         self._standing = StandingRejects(self._place)

@@ -31,7 +31,9 @@ def place_of(option: str, path: Path, *, kept: bool = False) -> Path:
     except (OSError, ValueError) as error:
         raise _refused(option, path, getattr(error, "strerror", None) or "that is no file name") from error
     if there is not None:
-        if not (stat.S_ISREG(there.st_mode) and _same(place, path)):  # a stream under /dev/fd has no name
+        if not (
+            stat.S_ISREG(there.st_mode) and _identity(place) == (there.st_dev, there.st_ino)
+        ):  # a stream under /dev/fd has no name
             raise _refused(option, path, "that is no regular file", "Name a file; links are followed.")
         if any(os.path.samestat(there, stream) for stream in _standard_streams()):
             raise _refused(option, path, "what the command prints goes into that file", "Name another file.")
@@ -52,13 +54,18 @@ def keep_apart(written: Iterable[tuple[str, Path]], read: Iterable[tuple[Path, s
     `written` are options with their files. `read` are files with what each is, as in "that is the config"; one need not
     be a file of this machine.
     """
-    taken = list(read)
-    for option, path in written:
-        for other, what in taken:
-            if _same(path, other):
-                hint = f"Name another file for {option}; what is read is never overwritten."
-                raise _refused(option, path, f"that {what}", hint)
-        taken.append((path, f"is the file of {option} too"))
+    named = list(written)
+    if not named:
+        return
+    taken: dict[object, str] = {}
+    for path, what in read:
+        taken.setdefault(_identity(path), what)
+    for option, path in named:
+        identity = _identity(path)
+        if (found := taken.get(identity)) is not None:
+            hint = f"Name another file for {option}; what is read is never overwritten."
+            raise _refused(option, path, f"that {found}", hint)
+        taken[identity] = f"is the file of {option} too"
 
 
 def write_file(option: str, path: Path, content: bytes, *, mode: int = OURS_TO_READ) -> None:
@@ -79,15 +86,16 @@ def write_file(option: str, path: Path, content: bytes, *, mode: int = OURS_TO_R
         raise _refused(option, path, error.strerror or str(error)) from error
 
 
-def _same(path: Path, other: Path) -> bool:
-    """Whether two paths name one file, by whatever links; also one that is not there yet."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.samefile(other):
-            return True
+def _identity(path: Path) -> object:
+    """What two paths share that name one file, by whatever links: device and number, or where it would be made."""
     try:
-        return os.path.realpath(path) == os.path.realpath(other)
+        there = path.stat()
     except (OSError, ValueError):
-        return False
+        try:
+            return os.path.realpath(path)
+        except (OSError, ValueError):
+            return path
+    return there.st_dev, there.st_ino
 
 
 def _standard_streams() -> Iterable[os.stat_result]:

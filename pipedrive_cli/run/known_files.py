@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -28,11 +28,31 @@ from pipedrive_cli.delivery.journal.torn_files import keep_torn_files, torn_file
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
+from pipedrive_cli.run.options import Filters
 
 if TYPE_CHECKING:
     from pipedrive_cli.events.cloud import CloudObject  # few read from one
 
 _CHUNK = 1 << 20
+
+
+class ReadingOptions(Protocol):
+    """The options of a run or a preview that say what of its files is read."""
+
+    @property
+    def filters(self) -> Filters: ...
+
+    @property
+    def limit(self) -> int | None: ...
+
+    @property
+    def rows(self) -> RowForm | None: ...
+
+    @property
+    def reread(self) -> bool: ...
+
+    @property
+    def refill(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -54,6 +74,16 @@ class KnownFiles:
     _unfinished: set[str] = field(default_factory=set)
     _old: set[str] = field(default_factory=set)
     _torn: dict[str, bytes] = field(default_factory=dict)  # digests of files that break off
+
+    @classmethod
+    def of(cls, journal: Journal, config: Config, suppressed: bytes, asked: ReadingOptions) -> KnownFiles:
+        """What a run or a preview of these options knows; `suppressed` is a digest of the list of suppressed people.
+
+        With a filter or a limit a file is not read as a whole, so it cannot become known.
+        """
+        whole = not asked.filters and asked.limit is None
+        meaning = meaning_of(config, suppressed, asked.rows)
+        return cls(journal, meaning, asked.reread, whole, asked.refill)
 
     def to_read(self, source: Source) -> Source | None:
         """The source, or what is new of it, or None when all of it is known."""

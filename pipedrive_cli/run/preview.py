@@ -30,7 +30,7 @@ from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.intake import Intake, reading_started
 from pipedrive_cli.run.journal_file import named_journal
-from pipedrive_cli.run.known_files import KnownFiles, meaning_of
+from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
@@ -148,10 +148,7 @@ class Preview:
         otherwise = files = None
         if journal is not None:
             self.knows_past = True
-            whole = not self.options.filters and self.options.limit is None
-            meaning = meaning_of(self.config, digest_of(listed) if listed else b"", self.options.rows)
-            # What a replay passes over is passed over here.
-            files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
+            files = KnownFiles.of(journal, self.config, digest_of(listed), self.options)  # as a replay passes over
             otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill)
         intake = Intake(
             sources=sources,
@@ -162,7 +159,7 @@ class Preview:
             now=lambda: int((time.time() if clock is None else clock.latest()) * 1_000_000),
             limit=self.options.limit,
             otherwise=otherwise,
-            processes=(lambda _: 0) if otherwise is not None and otherwise.possible else processes_for,
+            processes=processes_for if otherwise is None else otherwise.processes,
             suppressed=suppressed_people(listed, journal, courier.backlog, keep=False),
         )
         session = Session(intake, mapping, courier, self.run_log)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.mappings import last_run, mappings, runs_of
+from pipedrive_cli.events.parts import processes_for
+from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, ProblemCode
 from pipedrive_cli.run.account import pins_of
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
@@ -50,6 +52,10 @@ class HandledOtherwise:
         every_line = {kind: mapping.lines for kind, mapping in now.items() if mapping.lines}
         unknown = any(number not in known for number in range(1, run or last_run(journal) + 1))
         return cls(journal, refill, every_line, differing, unknown or any(differing.values()))
+
+    def processes(self, source: Source) -> int:
+        """How many other processes may read this source: none where mappings must be compared, event by event."""
+        return 0 if self.possible else processes_for(source)
 
     def lines(self, digests: Sequence[bytes]) -> dict[bytes, Mapping[Kind, tuple[str, ...]]]:
         """Of these known events those that were handled under another mapping, with what they know nothing of."""

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipedrive_cli.config import Config, base_address
 from pipedrive_cli.delivery.backlog import Backlog
@@ -23,7 +23,6 @@ from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning
-from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.retry import Failure, KindStops
@@ -32,34 +31,26 @@ from pipedrive_cli.delivery.sender import Sender, ServerClock
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.any_source import read_source
-from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.pipedrive.reading_account import read_me
-from pipedrive_cli.report.event_results import ResultsWriter
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.run_context import RunContext
 from pipedrive_cli.report.standing_rejects import Since
 from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
-from pipedrive_cli.report.written_file import READ, keep_apart
 from pipedrive_cli.run.account import AccountKnowledge, pins_of
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
 from pipedrive_cli.run.intake import Intake, reading_started
-from pipedrive_cli.run.journal_file import default_path, files_of, locked, named_journal
-from pipedrive_cli.run.known_files import KnownFiles, meaning_of
+from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.mapping import RunMapping
-from pipedrive_cli.run.online_account import OnlineAccount
 from pipedrive_cli.run.options import RunOptions
-from pipedrive_cli.run.paper_pass import stop_before
-from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_folder
-from pipedrive_cli.run.preview import Preview, PreviewOptions
-from pipedrive_cli.run.preview_rows import PlannedRequest
 from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, cut_short, new_run_name, summary_of, twin_records
+from pipedrive_cli.run.run_files import RunFiles
 from pipedrive_cli.run.session import Session
 from pipedrive_cli.run.settings import brake_limits, day_budget
 from pipedrive_cli.run.spool import Spool
@@ -69,6 +60,9 @@ from pipedrive_cli.run.unfit_advice import with_unfit_values
 from pipedrive_cli.run.workers import Workers
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
 from pipedrive_cli.transform.suppression import SuppressionList
+
+if TYPE_CHECKING:
+    from pipedrive_cli.run.preview_rows import PlannedRequest  # few runs have a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +127,12 @@ class Replay:
             )
         except StopRun as stop:  # a cloud that cannot be reached
             return self._nothing_read(stop)
-        self._keep_apart(sources)
-        rejects = self._rejects(sources)
-        results = None
-        if self.options.results is not None:
-            self.results = results = ResultsWriter(self.options.results, _paths(sources))
+        files = RunFiles(self.config, self.config_file, self.options)
+        files.keep_apart(sources)
+        rejects, results = files.rejects(), files.results()
+        self.results = results or self.results
         reading_started(self.live_figures, sources)
-        door = None if self.options.sandbox or self.connect else pause_file(base_address(self.config), self._state())
+        door = None if self.options.sandbox or self.connect else pause_file(base_address(self.config), files.state)
         if door is not None and (shut := firewall_pause(door, time.time())) is not None:
             if rejects is not None:
                 rejects.discard()
@@ -149,14 +142,14 @@ class Replay:
                 stack.callback(results.close)
             if self.watch is not None:
                 await stack.enter_async_context(self.watch(self.live_figures))
-            finished = await self._through(sources, rejects)
+            finished = await self._through(sources, rejects, files)
         if results is not None and results.lost is not None:
             self.note(f"--results {results.path} ends before the run does: {results.lost.strerror or results.lost}")
         if door is not None and finished.summary.reason == "firewall":
             remember_firewall(door, time.time())
         return finished
 
-    async def _through(self, sources: list[Source], rejects: RejectsWriter | None) -> Finished:
+    async def _through(self, sources: list[Source], rejects: RejectsWriter | None, files: RunFiles) -> Finished:
         """From the first request to the last."""
         async with self._connected() as (client, pace):
             day = day_budget(self.config, sandbox=self.options.sandbox)
@@ -183,7 +176,7 @@ class Replay:
             with contextlib.ExitStack() as stack:
                 if rejects is not None:
                     stack.callback(rejects.discard)  # unless it was brought to its place
-                journal = stack.enter_context(self._journal(account.account.company_id or 0))
+                journal = self.journal or stack.enter_context(files.journal(account.account.company_id or 0))
                 spool = stack.enter_context(contextlib.closing(Spool(sender.stop)))
                 account.journal = journal
                 if account.account.company_id is not None:
@@ -247,11 +240,7 @@ class Replay:
         if kept is not None:
             sources = [kept.source]
             reading_started(self.live_figures, sources)
-        # With a filter or a limit a file is not read as a whole, so it cannot become known.
-        whole = not self.options.filters and self.options.limit is None
-        suppressed = digest_of(self._suppressed) if self._suppressed else b""
-        meaning = meaning_of(self.config, suppressed, self.options.rows)
-        files = KnownFiles(journal, meaning, self.options.reread, whole, self.options.refill)
+        files = KnownFiles.of(journal, self.config, digest_of(self._suppressed), self.options)
         run = self._begin(journal)
         unfinished = UnfinishedEvents(
             spool=spool,
@@ -292,16 +281,19 @@ class Replay:
             limit=self.options.limit,
             files=files,
             otherwise=otherwise,
-            processes=(lambda _: 0) if otherwise.possible else processes_for,
+            processes=otherwise.processes,
             read=read_source if kept is None else lambda _: kept,
             suppressed=suppressed_people(self._suppressed, journal, courier.backlog),
         )
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)
-        records = OnlineAccount(account, desk.directory, journal)
         if self.options.expect is not None or self.foresee is not None:
-            session.stop_at_once = lambda: self._other_plan(records)
+            session.stop_at_once = lambda: self._other_plan(account, desk.directory, journal)
         if brakes:
+            from pipedrive_cli.run.online_account import OnlineAccount  # noqa: PLC0415 - few runs look before they send
+            from pipedrive_cli.run.paper_pass import stop_before  # noqa: PLC0415 - as above
+
+            records = OnlineAccount(account, desk.directory, journal)
             session.stop_before = lambda window: stop_before(window, courier, records, brakes)
         with self._deadline(sender):
             stopped = await session.run()
@@ -326,8 +318,13 @@ class Replay:
         resume_in = None if stopped is None else stopped.resume_in
         return Finished(summary, rejects_file, resume_in, self._context(account.account.company_name))
 
-    async def _other_plan(self, records: OnlineAccount) -> StopRun | None:
+    async def _other_plan(self, account: AccountKnowledge, directory: Directory, journal: Journal) -> StopRun | None:
         """Why nothing is sent: the plan is not the expected one. What is looked up for it serves the run."""
+        from pipedrive_cli.run.online_account import OnlineAccount  # noqa: PLC0415 - few runs have a plan
+        from pipedrive_cli.run.plan_name import PlanNaming, changed, kept_rows, plans_folder  # noqa: PLC0415 - as above
+        from pipedrive_cli.run.preview import Preview, PreviewOptions  # noqa: PLC0415 - as above
+
+        records = OnlineAccount(account, directory, journal)
         asked, plan = self.options, PlanNaming()
         self.live_figures.phase = "comparing the plan"
         look = PreviewOptions.of(asked)
@@ -427,50 +424,11 @@ class Replay:
         finally:
             await client.aclose()
 
-    def _state(self) -> Path | None:
-        return named_journal(self.options.state, self.config, sandbox=self.options.sandbox)
-
-    @contextlib.contextmanager
-    def _journal(self, company: int) -> Iterator[Journal]:
-        if self.journal is not None:
-            yield self.journal
-            return
-        path = self._state()
-        if path is None:
-            path = IN_MEMORY if self.options.sandbox else default_path(company)
-            keep_apart(self.options.written, files_of(path))
-        with contextlib.ExitStack() as stack:
-            if path != IN_MEMORY:
-                stack.enter_context(locked(path))
-            journal = Journal.open(path)
-            stack.callback(journal.close)
-            stack.enter_context(journal.in_use())
-            yield journal
-
-    def _keep_apart(self, sources: Sequence[Source]) -> None:
-        """Raises UserMistake where a file that is to be written is read in this run, or must stay as it is."""
-        read = [(path, READ) for path in _paths(sources)]
-        read.append((Path(self.config_file), "is the config"))
-        if (key := self.config.pipedrive.api_token_file) is not None:
-            read.append((key, "file holds the API token"))
-        if (state := self._state()) is not None:
-            read += files_of(state)
-        keep_apart(self.options.written, read)
-
-    def _rejects(self, sources: list[Source]) -> RejectsWriter | None:
-        if self.options.rejects is None:
-            return None
-        return RejectsWriter(self.options.rejects, _paths(sources))
-
     def note_answer(self, call: Call, answer: Answer) -> None:
         """A moment of the run's timeline, once something is delivered."""
         del call, answer  # that one came is enough
         if self._timeline is not None:
             self._timeline.add_moment(asyncio.get_running_loop().time(), self.live_figures)
-
-
-def _paths(sources: Sequence[Source]) -> list[Path]:
-    return [source.path for source in sources if source.path is not None]
 
 
 def _unbuffered(stdin: BinaryIO | None) -> BinaryIO | None:

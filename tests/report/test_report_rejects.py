@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.rejects import KEY, LONGEST_LINE, Note, RejectsWriter, reject_line
+from pipedrive_cli.report.written_file import READ, keep_apart
 
 NOTE = Note(
     file="a.ndjson", line=3, outcome=Outcome.REJECTED, code="missing_user_id", message="no user", field="traits.age"
@@ -183,9 +184,11 @@ def test_a_source_is_never_overwritten(tmp_path: Path) -> None:
     hard.hardlink_to(source)
     for path in (source, link, hard, tmp_path / "." / "events"):
         with pytest.raises(UserMistake, match="is read in this run") as caught:
-            RejectsWriter(path, [Path("-"), source])
+            keep_apart([("--rejects", path)], [(Path("-"), READ), (source, READ)])
         assert caught.value.hint
-    assert RejectsWriter(tmp_path / "other", [source]).close() is None
+    keep_apart([("--rejects", tmp_path / "other")], [(source, READ)])
+    with pytest.raises(UserMistake, match="is the file of --rejects too"):
+        keep_apart([("--rejects", tmp_path / "new"), ("--report", tmp_path / "." / "new")], [])
 
 
 def test_a_device_or_a_missing_folder_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config.model import Brakes, Delivery
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.run import replay
+from pipedrive_cli.run import paper_pass
 from tests.examples import examples
 from tests.harness import CONFIG, Event, Scene, alias, group, identify, track, with_delivery
 
@@ -68,7 +68,7 @@ def test_what_a_brake_keeps_back_is_not_noted_as_replaced(tmp_path: Path, monkey
     async def counted_before(*_: object) -> None:
         """The paper saw no update."""
 
-    monkeypatch.setattr(replay, "stop_before", counted_before)
+    monkeypatch.setattr(paper_pass, "stop_before", counted_before)
     assert scene.run([identify("u1", 9, name="D")], brakes={"updated": 0}).reason == "brake"
     assert not scene.writes
     with sqlite3.connect(scene.state) as journal:
