@@ -144,8 +144,7 @@ def _unpacked_first(advice: str, packer: str) -> str:
 _MEMBER: Final = re.compile(rb'"(?:[^"\\]|\\.){0,200}"\s*:')
 _OPENS: Final = re.compile(rb"""[{\[]\s*(?:["'{\[}\]]|\Z)""")  # JSON, or nearly
 _OPENS_LIST: Final = re.compile(rb'"((?:[^"\\]|\\.){1,200})"\s*:\s*\[\Z')
-_NAME: Final = rb'(?:"[^",;\t]{0,80}"|[A-Za-z_$][\w .$()/-]{0,80})'
-_HEADER: Final = re.compile(rb"%s(?:,%s)+|%s(?:;%s)+|%s(?:\t%s)+|%s(?:\|%s)+" % ((_NAME,) * 8))
+_COLUMN: Final = re.compile(r'"[^",;\t|]{0,80}"|[^\W\d][\w .$()/-]{0,80}')
 _LOG: Final = re.compile(
     rb"<\d{1,3}>|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d{1,3}(?:\.\d{1,3}){3} \S|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
     rb"|\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\b|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3} - "
@@ -204,11 +203,21 @@ def kind_of_text(text: bytes, *, whole: bool = True) -> Foreign | None:
         return None
     if _LOG.match(first):
         return _LOGS
-    if _HEADER.fullmatch(first):
+    if _is_header(first):
         return _CSV
     if not any(map(_OPENS.match, lines)):
         return _PROSE
     return _BROKEN if len(lines) >= BAD_LINES else None
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether this may be the first line of a table. Spreadsheets leave columns without a name, but not the first."""
+    for separator in ",;\t|":
+        first, *others = line.decode(errors="replace").split(separator)
+        named = [column for column in others if column]
+        if named and _COLUMN.fullmatch(first) and all(map(_COLUMN.fullmatch, named)):
+            return True
+    return False
 
 
 def _pretty(lines: list[bytes]) -> Foreign | None:

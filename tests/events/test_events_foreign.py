@@ -72,6 +72,7 @@ TEXT = [
     pytest.param(CSV, "CSV", "--as identify", id="csv"),
     pytest.param(CSV.replace(b",", b";"), "CSV", "--as identify", id="semicolons"),
     pytest.param(CSV.replace(b",", b"\t"), "CSV", "--as identify", id="tsv"),
+    pytest.param("\ufeffNr;Größe;;Ort\r\n1;2;;x\r\n".encode(), "CSV", "--as identify", id="spreadsheet"),
     pytest.param(b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "HTML", "sign-in", id="html"),
     pytest.param(b"<html><body>Sign in</body></html>", "HTML", "sign-in", id="html-without-end"),
     pytest.param(b'<?xml version="1.0"?>\n<events/>\n', "XML", "NDJSON", id="xml"),
