@@ -21,18 +21,18 @@ def pytest_configure(config: pytest.Config) -> None:
     choose(quick="not slow" in config.option.markexpr)
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads the real API token, writes into the real state folder, or depends on the terminal's width."""
-    monkeypatch.delenv("PIPEDRIVE_API_TOKEN", raising=False)
-    monkeypatch.delenv("PIPEDRIVE_CLI_CONFIG", raising=False)
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-    # Messages name files of temporary folders, whose names are long for some users and under pytest-xdist: no line of
-    # them is to be broken. What a narrow terminal does to a line is for tests that ask for one.
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PIPEDRIVE_API_TOKEN", "PIPEDRIVE_CLI_CONFIG", "NO_COLOR", "FORCE_COLOR"):
+            patch.delenv(name, raising=False)
+        # Messages name files of temporary folders, whose names are long for some users and under pytest-xdist: no line
+        # of them is to be broken. What a narrow terminal does to a line is for tests that ask for one.
+        patch.setenv("COLUMNS", "200")
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "pipedrive_cli" / "docs"
 CHANGELOG = DOCS / "changelog.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
+COMMANDS: Any = typer.main.get_command(app)
 SIGNALS = {130, 143}  # 128 and the signal's number, as shells have it
 
 
@@ -77,7 +78,7 @@ def blocks(marker: str) -> list[str]:
 def invocations() -> list[str]:
     """The arguments of every `pipedrive-cli` in the pages that is given a command, and of `runs show` and its like."""
     found = re.findall(r"(?<!keyring set )pipedrive-cli\"? +([a-z-][^`\n]*)", "\n".join(code_texts()))
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined] # typer promises less than it returns
+    commands = COMMANDS.commands
     found += [text for text in code_texts() if "\n" not in text and text.split()[0] in commands]
     assert len(found) > 10
     return [re.split(r" (?:\|\||&&|[|;>&]) ?|; ", line)[0] for line in found]
@@ -95,7 +96,7 @@ def without_blocks(text: str) -> str:
 
 def command_named(words: list[str]) -> tuple[Any, list[str]]:
     """The click command that the words lead to, and the words that are left for it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = COMMANDS
     while words and hasattr(command, "commands") and not words[0].startswith(("-", "[")):
         assert words[0] in command.commands, f"there is no command {words[0]}"
         command, words = command.commands[words[0]], words[1:]
@@ -109,17 +110,17 @@ def options_of(command: Any) -> set[str]:
     return known
 
 
-@pytest.mark.parametrize("line", sorted(set(invocations())))
-def test_every_command_line_of_the_pages_exists_with_its_options(line: str) -> None:
+def test_every_command_line_of_the_pages_exists_with_its_options() -> None:
     """What is pasted from a page is understood by the command line as it is."""
-    command, words = command_named(shlex.split(line))
-    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-    assert options <= options_of(command)
+    for line in sorted(set(invocations())):
+        command, words = command_named(shlex.split(line))
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert options <= options_of(command), line
 
 
 def test_every_option_that_the_prose_names_exists() -> None:
     """An option that was renamed is renamed in the pages too."""
-    known = options_of(typer.main.get_command(app))
+    known = options_of(COMMANDS)
     named = {found for text in code_texts() for found in re.findall(r"^(--[a-z-]+)", text)}
     assert named
     assert named <= known
@@ -252,7 +253,7 @@ def reference_table(rows: list[KeyRow]) -> str:
 def commands_table() -> str:
     """Every command with the first sentence of its help, and its options."""
     lines = ["| command | does | options |", "|---|---|---|"]
-    for name, command in leaves(typer.main.get_command(app)):
+    for name, command in leaves(COMMANDS):
         arguments = [parameter.metavar for parameter in command.params if parameter.param_type_name == "argument"]
         options = [parameter.opts[0] for parameter in command.params if parameter.param_type_name == "option"]
         cells = (

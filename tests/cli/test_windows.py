@@ -30,17 +30,17 @@ ABSENT_NAMES = {
 }
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.name))
-def test_nothing_is_used_that_windows_lacks(file: Path) -> None:
+def test_nothing_is_used_that_windows_lacks() -> None:
     """No module, and of `os` and `signal` no name, that importing or running there would miss."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            assert not ABSENT_MODULES & {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module not in ABSENT_MODULES
-            assert not ABSENT_NAMES.get(node.module or "", set()) & {alias.name for alias in node.names}
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert node.attr not in ABSENT_NAMES.get(node.value.id, set())
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not ABSENT_MODULES & {alias.name for alias in node.names}, file
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module not in ABSENT_MODULES, file
+                assert not ABSENT_NAMES.get(node.module or "", set()) & {alias.name for alias in node.names}, file
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert node.attr not in ABSENT_NAMES.get(node.value.id, set()), file
 
 
 @pytest.mark.parametrize(
