@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options
+from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options, schedule_options
 from pipedrive_cli.cli.options import (
     PLANS,
     RUN_CODES,
@@ -461,6 +461,10 @@ app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_
 app.command(cls=PlainCommand, epilog=epilog("forget u-1003 --dry-run", "forget ann@acme.example --yes"))(
     forget_options.forget
 )
+app.command(
+    cls=PlainCommand,
+    epilog=epilog("schedule cron exports/", "schedule systemd exports/ -o /etc/systemd/system"),
+)(schedule_options.schedule)
 app.command(cls=PlainCommand, epilog=epilog("sandbox", "sandbox --port 8080 --plan lite --faults 429:0.05"))(
     sandbox_options.sandbox
 )

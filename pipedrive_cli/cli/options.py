@@ -217,6 +217,7 @@ ORDER = [
     "retry",
     "test",
     "runs",
+    "schedule",
     "forget",
     "fields",
     "sandbox",
