@@ -26,6 +26,7 @@ from pipedrive_cli.sandbox import Sandbox
 from pipedrive_cli.sandbox.serve import serve
 from tests.harness import without_waiting_for_the_disk
 
+PATIENCE = 120.0  # seconds after which what does not come is taken for stuck, on a busy machine too
 CANARY = "canary-0123456789abcdef-canary"
 
 
@@ -102,10 +103,10 @@ def served(sandbox: Sandbox) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(serving()))
     thread.start()
     try:
-        yield url.result(10)
+        yield url.result(PATIENCE)
     finally:
-        stop.result(10)()
-        thread.join(10)
+        stop.result(PATIENCE)()
+        thread.join(PATIENCE)
 
 
 def written_config(folder: Path, text: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .desk_for_commands import pipedrive_cli, written_config
+from .desk_for_commands import PATIENCE, pipedrive_cli, written_config
 
 
 def _served(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -32,7 +32,7 @@ def test_one_line_says_where_it_listens_and_an_interrupt_ends_it_well(tmp_path: 
             answer = httpx.get(f"{url}/api/v2/{path}", headers={"x-api-token": token}, trust_env=False)
             assert name in {field["field_name"] for field in answer.json()["data"]}
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         told = process.stderr.read()
         assert process.stdout.read() == ""
     assert f"base_url: {url}" in told
@@ -73,7 +73,7 @@ def test_what_it_says_for_a_config_is_a_config_that_works(tmp_path: Path) -> Non
             lines.append(line)
         ended = pipedrive_cli("check", "-c", written_config(tmp_path, "".join(lines)))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert ended.code == 0, ended.out
     assert "40 requests in 2 s" in ended.out
 

@@ -21,7 +21,7 @@ def _served(sandbox: Sandbox, act: Callable[[httpx.AsyncClient], Awaitable[None]
         url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         server = asyncio.create_task(serve(sandbox, started=url.set_result))
         try:
-            async with httpx.AsyncClient(base_url=await url, headers=KEY, timeout=5, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=await url, headers=KEY, timeout=60, trust_env=False) as client:
                 await act(client)
         finally:
             server.cancel()
@@ -56,7 +56,7 @@ def test_a_fault_cuts_the_connection(caplog: pytest.LogCaptureFixture) -> None:
             await client.post("/api/v2/persons", json={"name": "Jane"})
         assert (await client.get("/api/v2/persons/1")).status_code == 200
         with pytest.raises(httpx.ReadTimeout):
-            await client.delete("/api/v2/persons/1", timeout=0.05)
+            await client.delete("/api/v2/persons/1", timeout=httpx.Timeout(60, read=0.05))
 
     _served(sandbox, act)
     assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
