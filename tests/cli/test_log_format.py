@@ -72,7 +72,7 @@ def test_quiet_logs_only_what_went_wrong(tmp_path: Path) -> None:
     command = ("replay", events, "-c", config, "--sandbox", "--quiet", "--log-format", "json")
     good = pipedrive_cli(*command)
     assert (good.code, good.out, good.err) == (0, "", "")
-    event_file(tmp_path, "{broken")
+    event_file(tmp_path, '{"broken')
     bad = pipedrive_cli(*command)
     assert (bad.code, bad.out, [line["event"] for line in told(bad.err)]) == (1, "", ["problem", "ended"])
 
