@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import sqlite3
@@ -25,8 +26,11 @@ from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS
 from pipedrive_cli.pipedrive.client import Client
 from pipedrive_cli.report.summary import Summary
+from pipedrive_cli.run import connection
 from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.past import chosen_runs, history
 from pipedrive_cli.run.replay import Finished, Replay
+from pipedrive_cli.run.undo import UndoOptions, UndoResult, undo_past_run
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions, SandboxTransport
 from pipedrive_cli.sandbox import faults as sandbox_faults
 from pipedrive_cli.sandbox import refusals as sandbox_refusals
@@ -203,6 +207,30 @@ class Scene:
             self.answers = [(f"{r.method} {r.path}", r.status) for r in self.sandbox.requests[already:]]
         adds_up(finished.summary)
         return finished
+
+    def undo(self, run: str, **asked: Any) -> UndoResult:
+        """Undoes a run, in virtual time."""
+        result = UndoResult()
+        options = UndoOptions(chosen_runs(history(self.state), run), **asked)
+        already = len(self.sandbox.requests)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Journal, "open", without_waiting_for_the_disk)
+                patch.setattr(connection, "to_account", lambda _: self._connect())
+                virtual_time.run(undo_past_run(self.config, self.state, options, lambda _: True, result))
+        finally:
+            self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
+        return result
+
+    def wait(self, seconds: float) -> None:
+        """Time passes in the account."""
+
+        async def passing() -> None:
+            self.sandbox.clock.monotonic()  # a sandbox's time goes on in each loop from when it is asked for first
+            await asyncio.sleep(seconds)
+            self.sandbox.clock.monotonic()
+
+        virtual_time.run(passing())
 
     @property
     def writes(self) -> list[str]:

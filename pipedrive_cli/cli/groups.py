@@ -136,10 +136,10 @@ def undo_run(
     as_json: AsJson = False,
 ) -> int:
     """Take a run back: delete what it created, give back what it replaced, and keep what was touched since."""
-    from pipedrive_cli.cli.undo_command import UndoOptions, take_back  # noqa: PLC0415 - the other commands need none of it
+    from pipedrive_cli.cli.undo_command import UndoAsked, take_back  # noqa: PLC0415 - the other commands need none of it
 
-    options = UndoOptions(run, dry_run, tuple(kinds or ()), max_tokens, max_deleted, max_updated, yes, as_json)
-    return take_back(state, config or DEFAULT_CONFIG, options)
+    asked = UndoAsked(run, dry_run, tuple(kinds or ()), max_tokens, max_deleted, max_updated, yes, as_json)
+    return take_back(state, config or DEFAULT_CONFIG, asked)
 
 
 @runs.command("prune", cls=PlainCommand, epilog=epilog("runs prune --keep 50 --older-than 90d"))

@@ -118,11 +118,11 @@ class LiveDesk:
         return Before(write.kind, record, state, values, tuple(unknown))
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
-        run, now = self.run_log.run, self.writes.doubts.clock.now()
+        run, written_at = self.run_log.run, self.writes.doubts.clock.written()
 
         def record(journal: Journal) -> None:
             if commit.action is not None and commit.action != "unchanged":
-                note_write(journal, run, now)
+                note_write(journal, run, written_at)
             if commit.merged is not None and isinstance(commit.id, int):
                 journal.merge_records(commit.kind, commit.merged, commit.id)
             if commit.id is not None and commit.state is not None:

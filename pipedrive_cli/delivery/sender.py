@@ -106,6 +106,10 @@ class ServerClock:
         """How many seconds this machine's clock is ahead of Pipedrive's; 0 until that has been heard."""
         return 0.0 if self._latest is None else self.ours() - asyncio.get_running_loop().time() - self._latest
 
+    def written(self) -> float:
+        """The newest time in seconds since 1970 that Pipedrive gave to a record that we wrote; else now."""
+        return self.now() if math.isinf(self._shown) else self._shown
+
     def oldest(self) -> float:
         """A time in seconds since 1970 that is not later than now, though a clock be wrong: the oldest we know."""
         return min(self.now(), self.ours(), self._shown)

@@ -178,8 +178,13 @@ def _plain(rows: Iterable[Mapping[str, Value]]) -> list[dict[str, Value]]:
     return [{key: row[key] for key in ("value", "label", "primary") if row.get(key) is not None} for row in rows]
 
 
-def state_given_back(state: RecordState | None, before: RecordState | None, given: Sequence[str]) -> RecordState | None:
-    """What the journal knows of a record once `given` addresses hold again what they held before the run."""
+def state_given_back(
+    state: RecordState | None, before: RecordState | None, given: Sequence[str], *, rekeyed: bool = False
+) -> RecordState | None:
+    """What the journal knows of a record once `given` addresses hold again what they held before the run.
+
+    `rekeyed`: the record's key is among them.
+    """
     if state is None:
         return before
     known = RecordState() if before is None else before
@@ -195,7 +200,8 @@ def state_given_back(state: RecordState | None, before: RecordState | None, give
     inputs = state.inputs if "name" not in given else known.inputs
     if before is None and not fields:
         return None
-    return msgspec.structs.replace(state, fields=fields, added=added, contacts=contacts, inputs=inputs)
+    key = known.key if rekeyed else state.key
+    return msgspec.structs.replace(state, fields=fields, added=added, contacts=contacts, inputs=inputs, key=key)
 
 
 def _all_ours(kind: Kind, shown: Values, state: RecordState, rules: PrecedenceRules) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -26,31 +27,38 @@ from pipedrive_cli.delivery.journal.befores import (
     Before,
     before_of,
     befores,
+    events_of,
     forget_aliases,
     forget_before,
+    forget_name,
     forget_outcomes,
     later_befores,
+    later_numbers,
     note_undone,
     replace_before,
     undone_at,
     written_between,
 )
+from pipedrive_cli.delivery.precedence import FieldState, RecordState
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back, undo_creation, undo_update
-from pipedrive_cli.errors import StopRun
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
 from pipedrive_cli.pipedrive.bodies import body_back, id_of, values_of
 from pipedrive_cli.pipedrive.catalog import SKEW, delete, get, list_leads, list_others, listing, update
 from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
 from pipedrive_cli.run.account import AccountKnowledge
-from pipedrive_cli.run.connection import asking
+from pipedrive_cli.run.connection import asking, connected, whose_key
+from pipedrive_cli.run.journal_file import locked
 from pipedrive_cli.run.past import Past
-from pipedrive_cli.run.settings import delivery_settings
+from pipedrive_cli.run.settings import brake_limits, day_budget, delivery_settings
 from pipedrive_cli.transform.transform import compile_mapping
 
 ORDER: tuple[Kind, ...] = ("leads", "persons", "organizations", "products")
 AT_ONCE = 100  # records that one list shows by their ids
 WORKERS = 8  # writes under way at once
+TICK = timedelta(seconds=2)  # within which Pipedrive's times of two records may differ that one run wrote
 _LINKS: Mapping[str, Kind] = {"person_id": "persons", "org_id": "organizations", "lead_id": "leads"}
 _OWN_LINKS: Mapping[str, Kind] = {"person": "persons", "organization": "organizations"}  # by their addresses
 OTHERS = ("deals", "activities", "notes")
@@ -61,7 +69,7 @@ class UndoPlan:
     """What undoing a run comes to, before anything is written.
 
     `forgotten` is how many records the run wrote of which the journal does not know any more what they held before.
-    `undone` is when the run was undone before, ISO 8601.
+    `undone` is when the run was undone before, ISO 8601; `events` are those that will count as not handled.
     """
 
     todo: list[Undone] = field(default_factory=list)
@@ -69,6 +77,7 @@ class UndoPlan:
     merges: int = 0
     forgotten: int = 0
     undone: str | None = None
+    events: int = 0
 
     @property
     def deleted(self) -> dict[Kind, int]:
@@ -80,23 +89,72 @@ class UndoPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether the journal knows nothing that the run wrote."""
-        return not (self.todo or self.kept)
+        """Whether the journal knows nothing of the run that could be undone."""
+        return not (self.todo or self.kept or self.events)
 
 
 @dataclass(slots=True)
 class UndoResult:
-    """What an undo has done so far, and why it stopped early, if so."""
+    """What an undo has found and done so far, and why it stopped early, if so."""
 
+    plan: UndoPlan = field(default_factory=UndoPlan)
     deleted: Counter[Kind] = field(default_factory=Counter)
     restored: Counter[Kind] = field(default_factory=Counter)
     refused: list[KeptRecord] = field(default_factory=list)
     complete: bool = False
     stopped: StopRun | None = None
+    figures: LiveFigures = field(default_factory=LiveFigures)
 
     @property
     def records(self) -> int:
         return self.deleted.total() + self.restored.total()
+
+    @property
+    def kept(self) -> list[KeptRecord]:
+        return [*self.plan.kept, *self.refused]
+
+    @property
+    def exit_code(self) -> int:
+        """4 where it stopped early, 1 where something is kept."""
+        if self.stopped is not None:
+            return self.stopped.exit_code
+        return EXIT_PARTIAL if self.kept or self.plan.forgotten else EXIT_OK
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOptions:
+    """What is to be undone. `kinds` are those of the records."""
+
+    run: Past
+    dry_run: bool = False
+    kinds: frozenset[Kind] = frozenset(KINDS)
+    max_tokens: int | None = None
+    brakes: Mapping[Done, int] = field(default_factory=dict)
+
+
+async def undo_past_run(
+    config: Config, path: Path, options: UndoOptions, agree: Callable[[UndoPlan], bool], result: UndoResult
+) -> None:
+    """Undoes a run of the journal at `path` once `agree` has seen the plan, into `result`.
+
+    What stops it while it writes is in `result`. Raises UserMistake, StateHeld, ConfigProblems, and StopRun where it
+    could not even begin.
+    """
+    run = options.run
+    with locked(path), contextlib.closing(Journal.open(path)) as journal, journal.in_use():
+        async with connected(
+            config, day=day_budget(config), max_tokens=options.max_tokens, live_figures=result.figures
+        ) as connection:
+            account = await whose_key(connection)
+            journal.must_be_of(account.company_id or 0, account.company_name)
+            now = connection.clock.now()
+            knowledge = AccountKnowledge(account, journal, connection.send, now)
+            job = Undoing(config, journal, knowledge, connection.send, run, now, options.kinds, result)
+            result.plan = await job.plan()
+            if result.plan.empty or options.dry_run or not agree(result.plan):
+                return
+            brakes = BrakeCounter(brake_limits(config, options.brakes), look=f"runs undo {run.name} --dry-run")
+            await job.carry_out(result.plan, brakes)
 
 
 @dataclass(slots=True)
@@ -115,15 +173,17 @@ class Undoing:
     _ended: datetime = field(init=False)  # and of its last one at the latest
     _settings: DeliverySettings | None = None
     _hangs: dict[Kind, set[int | str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
+    _later: frozenset[int] = frozenset()  # numbers of events that later runs have handled
     _deals: bool = False  # deals were changed since: products may stand in them
 
     def __post_init__(self) -> None:
         span = written_between(self.journal, self.run.number)
         if span is not None:
-            self._began, self._ended = (datetime.fromtimestamp(each, UTC) for each in span)
+            self._began, ended = (datetime.fromtimestamp(each, UTC) for each in span)
+            self._ended = ended + TICK
         else:  # an older version's run: what this machine's clock said has to do
             self._began = datetime.fromisoformat(self.run.started).astimezone(UTC)
-            self._ended = self._began + timedelta(seconds=self.run.summary.seconds)
+            self._ended = self._began + timedelta(seconds=self.run.summary.seconds) + SKEW
 
     async def plan(self) -> UndoPlan:
         """Looks at all that the run wrote. Raises StopRun where that cannot be seen."""
@@ -135,7 +195,11 @@ class Undoing:
         number = self.run.number
         made = [(kind, record) for kind, record, _ in self.journal.created(number) if kind in self.kinds]
         changed = [before for before in befores(self.journal, number) if before.kind in self.kinds]
-        plan = UndoPlan(merges=sum(each.merged for each in changed), undone=undone_at(self.journal, number))
+        plan = UndoPlan(
+            merges=sum(each.merged for each in changed),
+            undone=undone_at(self.journal, number),
+            events=events_of(self.journal, number),
+        )
         if plan.undone is None and not befores(self.journal, number):
             plan.forgotten = self._forgotten()
         if not made and not changed:
@@ -147,6 +211,9 @@ class Undoing:
         self._settings = delivery_settings(
             self.config, compile_mapping(self.config, self.account.account), self.account.account
         )
+        states = (self.journal.state(kind, record) for kind in ORDER for record in wanted[kind])
+        numbers = {each.number for state in states if state is not None for each in _states_in(state)}
+        self._later = later_numbers(self.journal, number, numbers - {0})
         made_of = {kind: {record for of, record in made if of == kind} for kind in ORDER}
         if made:
             await self._look_at_others()
@@ -259,13 +326,24 @@ class Undoing:
             self.journal.forget_record(undone.kind, undone.id)
         elif before is not None:
             self._hand_on(undone, before)
-            state = self.journal.state(undone.kind, undone.id)
-            given = state_given_back(state, before.state, (*undone.body, *undone.settled))
-            if given is None:
-                self.journal.forget_record(undone.kind, undone.id)
-            else:
-                self.journal.save_record(undone.kind, undone.id, (), given)
+            self._give_back(undone, before)
         forget_before(self.journal, run, undone.kind, undone.id)
+
+    def _give_back(self, undone: Undone, before: Before) -> None:
+        """The state and the names that the record had before the run."""
+        assert self._settings is not None  # noqa: S101 - made before anything is looked at
+        journal, kind, record = self.journal, undone.kind, undone.id
+        addresses = (*undone.body, *undone.settled)
+        rekeyed = self._settings.key_address[kind] in addresses
+        state = journal.state(kind, record)
+        given = state_given_back(state, before.state, addresses, rekeyed=rekeyed)
+        journal.unsee(kind, [record])  # as it was last seen it is no more
+        if given is None:
+            journal.forget_record(kind, record)
+            return
+        if rekeyed and state is not None and state.key is not None and state.key != given.key:
+            forget_name(journal, kind, state.key, record)
+        journal.save_record(kind, record, (given.key,) if rekeyed and given.key is not None else (), given)
 
     def _hand_on(self, undone: Undone, before: Before) -> None:
         """Each value before goes to the next run that has replaced this run's, and the state with it."""
@@ -283,14 +361,16 @@ class Undoing:
         assert self._settings is not None  # noqa: S101 - made before anything is looked at
         updated = None if shown is None else _moment(shown.get("update_time"))
         hangs = record in self._hangs[kind] or (kind == "products" and self._deals)
+        state = self.journal.state(kind, record)
+        said_later = state is not None and any(each.number in self._later for each in _states_in(state))
         return undo_creation(
             kind,
             record,
             shown,
-            self.journal.state(kind, record),
+            state,
             self._settings.rules,
-            changed=updated is None or updated > self._ended + SKEW,
-            later=bool(later_befores(self.journal, self.run.number, kind, record)),
+            changed=updated is None or updated > self._ended,
+            later=said_later or bool(later_befores(self.journal, self.run.number, kind, record)),
             hangs=hangs,
         )
 
@@ -305,6 +385,10 @@ class Undoing:
         for _, then in later_befores(self.journal, self.run.number, before.kind, before.id):
             for address in (*then.values, *then.unknown):
                 later.setdefault(address, address in then.values)
+        if state is not None:  # a later run found the value there: it is that run's too
+            for address, mine in state.fields.items():
+                if mine.number in self._later:
+                    later.setdefault(address, False)
         return undo_update(
             before.kind,
             before.id,
@@ -361,6 +445,10 @@ class Undoing:
                 self._deals = self._deals or (what == "deals" and bool(rows))
                 for link, kind in _LINKS.items():
                     self._hangs[kind].update(linked for row in rows if (linked := _linked(row.get(link))) is not None)
+
+
+def _states_in(state: RecordState) -> Iterable[FieldState]:
+    return (*state.fields.values(), *state.inputs.values())
 
 
 def _linked(value: object) -> int | str | None:

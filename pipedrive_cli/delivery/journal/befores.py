@@ -6,6 +6,7 @@ what is deleted. Here is also when a run wrote, by Pipedrive's clock, and whethe
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -90,9 +91,20 @@ def forget_before(journal: Journal, run: int, kind: Kind, record: RecordNumber) 
     journal.connection.execute("DELETE FROM created WHERE run = ? AND kind = ? AND id = ?", (run, kind, record))
 
 
+def forget_name(journal: Journal, kind: Kind, key: str, record: RecordNumber) -> None:
+    """A key names a record no more."""
+    journal.connection.execute("DELETE FROM names WHERE kind = ? AND key = ? AND id = ?", (kind, key, record))
+
+
 def forget_old_befores(journal: Journal, now: float) -> None:
     """Forgets what is older than Pipedrive keeps deleted records; in a transaction. `now` is seconds since 1970."""
     journal.connection.execute("DELETE FROM befores WHERE noted_at < ?", (now - KEPT_DAYS * 86_400,))
+
+
+def events_of(journal: Journal, run: int) -> int:
+    """How many events have their last outcome from a run."""
+    (found,) = journal.connection.execute("SELECT count(*) FROM events WHERE run = ?", (run,)).fetchone()
+    return int(found)
 
 
 def forget_outcomes(journal: Journal, run: int) -> None:
@@ -104,11 +116,26 @@ def forget_outcomes(journal: Journal, run: int) -> None:
 
 
 def forget_aliases(journal: Journal, run: int) -> None:
-    """The links of an undone run are no links any more, save those of merges, which nothing undoes."""
+    """The links of an undone run are no links any more, save those of merges, which nothing undoes.
+
+    A previous id is then no name of a record that bears another key.
+    """
     joined = {key for before in befores(journal, run) if before.merged for key in journal.keys_of("persons", before.id)}
     found = journal.connection.execute("SELECT previous FROM aliases WHERE run = ?", (run,)).fetchall()
-    rows = [(previous,) for (previous,) in found if previous not in joined]
-    journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", rows)
+    gone = [previous for (previous,) in found if previous not in joined]
+    for previous, record in journal.known("persons", gone).items():
+        state = journal.state("persons", record)
+        if state is not None and state.key not in (None, previous):
+            forget_name(journal, "persons", previous, record)
+    journal.connection.executemany("DELETE FROM aliases WHERE previous = ?", [(previous,) for previous in gone])
+
+
+def later_numbers(journal: Journal, run: int, among: Set[int]) -> frozenset[int]:
+    """Which of these numbers are those of events that a later run has handled last."""
+    if not among:
+        return frozenset()
+    rows = journal.connection.execute("SELECT number FROM events WHERE run > ?", (run,))
+    return frozenset(number for (number,) in rows if number in among)
 
 
 def note_beginning(journal: Journal, run: int, at: float) -> None:
@@ -117,8 +144,9 @@ def note_beginning(journal: Journal, run: int, at: float) -> None:
 
 
 def note_write(journal: Journal, run: int, at: float) -> None:
-    """A write of the run was answered; `at` is Pipedrive's time in seconds since 1970."""
-    journal.connection.execute("UPDATE runs SET last_at = ? WHERE number = ?", (at, run))
+    """A write of the run was answered; `at` is the newest time, in seconds since 1970, that Pipedrive gave to one."""
+    query = "UPDATE runs SET last_at = max(coalesce(last_at, first_at, 0), ?) WHERE number = ?"
+    journal.connection.execute(query, (at, run))
 
 
 def written_between(journal: Journal, run: int) -> tuple[float, float] | None:
