@@ -6,6 +6,7 @@ what is deleted. Here is also when a run wrote, by Pipedrive's clock, and whethe
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Set
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.model import Kind
 
 KEPT_DAYS = 30
+_OBJECT = 0x80  # the first half of the first byte of a small object in msgpack
 RecordNumber = int | str
 
 
@@ -54,7 +56,7 @@ def note_before(journal: Journal, run: int, before: Before, now: float) -> None:
             tuple(sorted(unknown)),
             known.merged or before.merged,
         )
-    row = (run, before.kind, before.id, now, msgspec.msgpack.encode(before))
+    row = (run, before.kind, before.id, now, _packed(before))
     journal.connection.execute("INSERT OR REPLACE INTO befores VALUES (?, ?, ?, ?, ?)", row)
 
 
@@ -63,26 +65,26 @@ def before_of(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> B
     row = journal.connection.execute(
         "SELECT packed FROM befores WHERE run = ? AND kind = ? AND id = ?", (run, kind, record)
     ).fetchone()
-    return None if row is None else msgspec.msgpack.decode(row[0], type=Before)
+    return None if row is None else _unpacked(row[0])
 
 
 def befores(journal: Journal, run: int) -> list[Before]:
     """All that a run has replaced."""
     rows = journal.connection.execute("SELECT packed FROM befores WHERE run = ? ORDER BY kind, id", (run,))
-    return [msgspec.msgpack.decode(row[0], type=Before) for row in rows]
+    return [_unpacked(row[0]) for row in rows]
 
 
 def later_befores(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> list[tuple[int, Before]]:
     """What later runs have replaced in the same record, by the run's number, the next one first."""
     query = "SELECT run, packed FROM befores WHERE run > ? AND kind = ? AND id = ? ORDER BY run"
     rows = journal.connection.execute(query, (run, kind, record))
-    return [(int(number), msgspec.msgpack.decode(packed, type=Before)) for number, packed in rows]
+    return [(int(number), _unpacked(packed)) for number, packed in rows]
 
 
 def replace_before(journal: Journal, run: int, before: Before) -> None:
     """Puts another row in the place of one that is there."""
     query = "UPDATE befores SET packed = ? WHERE run = ? AND kind = ? AND id = ?"
-    journal.connection.execute(query, (msgspec.msgpack.encode(before), run, before.kind, before.id))
+    journal.connection.execute(query, (_packed(before), run, before.kind, before.id))
 
 
 def forget_before(journal: Journal, run: int, kind: Kind, record: RecordNumber) -> None:
@@ -172,3 +174,13 @@ def can_be_undone(journal: Journal) -> frozenset[int]:
     written = "SELECT run FROM created UNION SELECT run FROM befores"
     rows = journal.connection.execute(f"SELECT number FROM runs WHERE scene = 'account' AND number IN ({written})")  # noqa: S608 - constants
     return frozenset(int(row[0]) for row in rows)
+
+
+def _packed(before: Before) -> bytes:
+    """Names of fields come twice and more in it: compressed it is smaller than the state alone is in `states`."""
+    return zlib.compress(msgspec.msgpack.encode(before))
+
+
+def _unpacked(packed: bytes) -> Before:
+    """Rows of older versions are not compressed: they begin as an object does."""
+    return msgspec.msgpack.decode(packed if packed[0] & 0xF0 == _OBJECT else zlib.decompress(packed), type=Before)
