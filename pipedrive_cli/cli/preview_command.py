@@ -13,6 +13,7 @@ from typing import TextIO
 
 import msgspec
 
+from pipedrive_cli.cli.held_output import HeldOutput
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.json_errors import stopped_summary as stopped_check
 from pipedrive_cli.cli.printing import print_json, standard_input
@@ -26,7 +27,6 @@ from pipedrive_cli.run.options import Filters
 from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions, shown_address
 from pipedrive_cli.run.preview_rows import PlannedRequest, redacted_request
-from pipedrive_cli.secret import without_secrets
 
 OFFLINE = "Offline nobody knows what the account's fields take: `--online` compares, and may find more to reject."
 NOTHING_KNOWN = (
@@ -80,9 +80,11 @@ def preview_events(
         names=names,
     )
 
+    held = HeldOutput(out, chosen == "text")
+
     def show(request: PlannedRequest) -> None:
         shown = request if redactor is None else redacted_request(request, redactor)
-        _write(out, requests.render_request(shown, style))
+        held.write(requests.render_request(shown, style))
 
     options = PreviewOptions(sources, online, sandbox, refill, state, limit, filters or Filters(), reread, rows)
     job = Preview(
@@ -95,11 +97,16 @@ def preview_events(
         plan=PlanNaming() if online else None,
         names=names,
     )
-    if not counts_only:
-        _write(out, requests.head(style))
-    with _without_garbage_collection():
-        summary = asyncio.run(job.run())
-    out.buffer.flush()
+    if not counts_only and (head := requests.head(style)):
+        held.write(head)
+    try:
+        with _without_garbage_collection():
+            summary = asyncio.run(job.run())
+    except BaseException:
+        held.release()
+        raise
+    if not held.begins_with_summary:
+        held.release()
     if job.plan is not None:
         keep(job.plan, plans_folder())
     if redactor is not None:
@@ -112,7 +119,20 @@ def preview_events(
         advice=_advice(summary, online=online, sandbox=sandbox, knows_past=job.knows_past),
         passed_over=job.live_figures.files_passed_over,
     )
+    if held.begins_with_summary:
+        out.write("\nRequests\n\n")
+        out.flush()
+        held.release()
+        _note_at_end(summary, out)
     return summary.exit_code
+
+
+def _note_at_end(summary: Summary, out: TextIO) -> None:
+    """The first sentence of the summary again: the requests have scrolled it away."""
+    from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - Rich is not for --json
+    from pipedrive_cli.report.wording import headline  # noqa: PLC0415 - as above
+
+    show_note(f"{headline(summary, scene='foretold')} The summary stands before the requests.", file=out)
 
 
 def _advice(summary: Summary, *, online: bool, sandbox: bool, knows_past: bool) -> tuple[str, ...]:
@@ -155,10 +175,3 @@ def _note(text: str) -> None:
 
 def _colours(file: TextIO) -> bool:
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _write(file: TextIO, text: str) -> None:
-    # Bytes: JSON and curl are UTF-8 in any locale, and Windows must not change newlines.
-    file.buffer.write(without_secrets(text).encode("utf-8", "backslashreplace"))
-    if file.isatty():
-        file.buffer.flush()

@@ -16,11 +16,12 @@ from pipedrive_cli.cli.printing import print_bytes, print_json
 from pipedrive_cli.config import Config, load
 from pipedrive_cli.delivery.journal.past import journal_is_there
 from pipedrive_cli.errors import PipedriveCliError, UserMistake
+from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_note, show_summary
 from pipedrive_cli.report.redact import Redactor, redactor_if
 from pipedrive_cli.report.summary import EXAMPLES, EventCounts, to_json
 from pipedrive_cli.report.tables import show_runs, show_table
-from pipedrive_cli.report.wording import count
+from pipedrive_cli.report.wording import count, meaning
 from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.event_history import EventKnown, RecordKnown, known_event, known_user
 from pipedrive_cli.run.filtering import seconds
@@ -160,7 +161,19 @@ def show_known(
 
 def _show_event(known: EventKnown) -> None:
     run = f"run {known.run}" if known.run is not None else "a run that was forgotten"
-    rows = [("event", known.message_id), ("outcome", known.outcome), ("in", run)]
+    when = f", {known.started[:16].replace('T', ' ')} UTC" if known.started else ""
+    outcome = next(each for each in Outcome if each.value == known.outcome)
+    rows = [("event", known.message_id), ("outcome", f"{known.outcome}: {meaning(outcome)}"), ("in", run + when)]
+    if known.place is not None:
+        rows.append(("from", known.place))
+    for problem in known.problems:
+        field = "" if problem.field is None else f"{problem.field}: "
+        rows.append((problem.outcome or "noticed", f"{field}{problem.message} ({problem.code})"))
+    for record in known.records:
+        fields = f": {', '.join(record.fields)}" if record.fields else ""
+        rows.append((record.kind, f"{record.url or record.id}{fields}"))
+    if known.outcome in {"delivered", "unchanged"} and not known.records:
+        rows.append(("records", "none shows what it said now; newer events, or people, have set those fields since"))
     if known.waiting:
         rows.append(("waits", "`pipedrive-cli retry` sends it again"))
     show_table(("", ""), rows)

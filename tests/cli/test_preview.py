@@ -52,6 +52,19 @@ def sandbox() -> Sandbox:
     return made
 
 
+def test_a_long_preview_begins_with_its_summary(tmp_path: Path) -> None:
+    """Thousands of lines would scroll it away; at the end its first sentence stands again."""
+    config = written_config(tmp_path, DOMAIN + FIELDS)
+    people = [{**ANN, "userId": f"u{n}", "messageId": f"m{n}", "traits": {"name": f"N{n}"}} for n in range(120)]
+    out = pipedrive_cli("preview", event_file(tmp_path, *people), "-c", config).out
+    assert out.startswith("Would be finished after")
+    assert out.count("create or update  person of user u") == 120
+    assert out.index("What to do next") < out.index("person of user u0")
+    assert out.splitlines()[-1].startswith("Would be finished after") or "before the requests." in out.splitlines()[-1]
+    short = pipedrive_cli("preview", event_file(tmp_path, *people[:20]), "-c", config).out
+    assert short.index("person of user u0") < short.index("Would be finished after")
+
+
 def test_offline_it_needs_no_key_and_shows_every_request(tmp_path: Path) -> None:
     """Text on stdout, with the totals; exit code 0."""
     config = written_config(tmp_path, DOMAIN + FIELDS)

@@ -25,6 +25,22 @@ def test_an_event_has_its_outcome_and_its_run(tmp_path: Path) -> None:
     assert (known["outcome"], known["run"], known["waiting"]) == ("delivered", summary.run, False)
 
 
+def test_an_event_tells_where_it_went_and_what_was_wrong(tmp_path: Path) -> None:
+    """The records that show what it said, with the fields; the problems, with the place in the file."""
+    scene = Scene(tmp_path)
+    first, lead = identify("u1", 1, name="Ada", role="CTO", visible_to="nobody"), track("u1", "Asked", 2)
+    scene.run([first, lead])
+    known = asked(scene, first["messageId"], "--json").json["event"]
+    (person,) = known["records"]
+    assert (person["kind"], person["fields"]) == ("persons", ["Role", "name"])
+    assert [(each["code"], each["field"]) for each in known["problems"]] == [("bad_value", "traits.visible_to")]
+    assert known["place"].endswith("events.ndjson:1")
+    (made,) = asked(scene, lead["messageId"], "--json").json["event"]["records"]
+    assert (made["kind"], made["id"]) == ("leads", scene.sandbox.contents(ids=True)["leads"][0]["id"])
+    shown = asked(scene, first["messageId"]).out
+    assert "rejected" in shown and "Role, name" in shown and "events.ndjson:1" in shown
+
+
 def test_an_event_that_waits_for_retry_is_told_as_such(tmp_path: Path) -> None:
     """So that support knows what to do."""
     scene = Scene(tmp_path)

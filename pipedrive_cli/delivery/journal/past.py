@@ -14,7 +14,7 @@ from pipedrive_cli.delivery.journal.journal import OUTCOMES, Journal
 from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER, is_there
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.model import Kind, Outcome, Place
 
 
 @contextlib.contextmanager
@@ -53,6 +53,28 @@ def last_outcome(journal: Journal, digest: bytes) -> tuple[Outcome, int, bool] |
     row = journal.connection.execute("SELECT outcome, run FROM events WHERE digest = ?", (digest,)).fetchone()
     waits = journal.connection.execute("SELECT 1 FROM unfinished WHERE digest = ?", (digest,)).fetchone() is not None
     return None if row is None else (OUTCOMES[row[0]], int(row[1]), waits)
+
+
+def number_of(journal: Journal, digest: bytes) -> int:
+    """The number under which the journal first read the event; 0: not known."""
+    row = journal.connection.execute("SELECT number FROM events WHERE digest = ?", (digest,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def place_of_unfinished(journal: Journal, digest: bytes) -> Place | None:
+    """Where an event stands that is not finished; None for any other."""
+    query = "SELECT file, line, place FROM unfinished WHERE digest = ?"
+    row = journal.connection.execute(query, (digest,)).fetchone()
+    return None if row is None else Place(*row)
+
+
+def set_by(journal: Journal, number: int) -> Iterator[tuple[Kind, int | str, tuple[str, ...]]]:
+    """The records that have fields whose values the event of this number set, with these fields."""
+    for kind, record in journal.connection.execute("SELECT kind, id FROM states ORDER BY kind, id").fetchall():
+        state = journal.state(kind, record)
+        fields = () if state is None else tuple(f for f, each in state.fields.items() if each.number == number)
+        if fields:
+            yield kind, record, fields
 
 
 def digests_of(journal: Journal, numbers: Iterable[int]) -> dict[int, str]:
