@@ -221,7 +221,7 @@ class PaperDesk:
 
         No list of what has changed tells of a deletion. A run learns it from the answer to its write.
         """
-        if (kind, record) in self._made or self.records.cached(kind, record).shown:
+        if self._values(kind, record) is not None or self.records.cached(kind, record).shown:
             return
         if await self.records.fetch(kind, record, mapped=True) is None:
             raise Refusal("gone", "the record is not in Pipedrive any more", gone=True)

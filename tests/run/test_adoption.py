@@ -16,7 +16,7 @@ from pipedrive_cli import virtual_time
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import connection
 from tests.examples import examples
-from tests.harness import Event, Scene, alias, identify, options, outcomes, track, with_delivery
+from tests.harness import Event, Scene, alias, group, identify, options, outcomes, track, with_delivery, with_identity
 from tests.run.test_preview import previewed
 
 OFFICE, UNA = "office@x.test", "una@x.test"
@@ -150,43 +150,103 @@ def test_two_that_are_nobodys_are_left_alone_and_noticed(tmp_path: Path) -> None
     assert (twins(summary), summary.exit_code) == (1, 0)
 
 
+# -- any roads that lead to one record
+
+MATCHING = with_identity(match_organizations="name", company="company")
+NAMES = ("Acme", "acme", "Beta")
+BY_KIND = {"persons": "pipedrivePersonId", "organizations": "pipedriveGroupId"}
+There = tuple[str, dict[str, Any], str | None]  # kind, body, and the key that the record bears
+
+
 @st.composite
-def offices(draw: st.DrawFn) -> tuple[list[Event], list[tuple[str, list[str]]]]:
-    """Users who share emails with each other and with persons that were typed in; no two events of one moment."""
-    emails = ("a@x.test", "b@x.test", "c@x.test")
+def accounts(draw: st.DrawFn) -> list[There]:
+    """Records that were typed in, some with emails or names that the events have, too."""
+    emails = st.lists(st.sampled_from((OFFICE, UNA)), max_size=2, unique=True)
+    there: list[There] = []
+    for number in range(draw(st.integers(0, 2))):
+        body = {"name": f"P{number}", "emails": [{"value": email} for email in draw(emails)]}
+        there.append(("persons", body, draw(st.sampled_from((None, None, "u0", "u2")))))
+    for _ in range(draw(st.integers(0, 2))):
+        there.append(
+            ("organizations", {"name": draw(st.sampled_from(NAMES))}, draw(st.sampled_from((None, None, "g0"))))
+        )
+    return there
+
+
+def _named_by_id(kind: str, key: str, count: int) -> Event:
+    """Pipedrive's id for a key, always the same one: two keys for one record are nobody's order to decide."""
+    number = int(key[1:]) + 1
+    return {"context": {"externalId": [{"type": BY_KIND[kind], "id": number}]}} if number <= count else {}
+
+
+@st.composite
+def windows(draw: st.DrawFn, there: Sequence[There], start: int = 0) -> list[Event]:
+    """Events that name persons and organizations by key, id, email and name; no two of one moment."""
     events: list[Event] = []
+    count = {kind: sum(each[0] == kind for each in there) for kind in BY_KIND}
     for number in range(draw(st.integers(2, 6))):
-        user = draw(st.sampled_from(("u0", "u1", "u2")))
-        told: dict[str, Any] = {"role": f"r{number}"}
-        if draw(st.integers(0, 3)):
-            told["email"] = draw(st.sampled_from(emails))
-        made = identify(user, 1000 + 10 * number, name=user.upper(), **told)
-        events.append(made if draw(st.integers(0, 5)) else track(user, f"L{number}", 1000 + 10 * number))
+        time = start + 10 * number
+        user, key = draw(st.sampled_from(("u0", "u1", "u2"))), draw(st.sampled_from(("g0", "g1")))
+        told: dict[str, Any] = {"role": f"r{time}"}
+        if draw(st.booleans()):
+            told["email"] = draw(st.sampled_from((OFFICE, UNA)))
+        match draw(st.sampled_from(("name", "company", "company", "group", "group", "lead", "id", "group id"))):
+            case "name":
+                events.append(identify(user, time, name=user.upper(), **told))
+            case "company":
+                name = {"name": draw(st.sampled_from(NAMES))}
+                events.append(
+                    identify(user, time, company=draw(st.sampled_from((name, {"id": key}, {"id": key} | name))), **told)
+                )
+            case "group":
+                named = {"name": draw(st.sampled_from(NAMES))} if draw(st.booleans()) else {}
+                events.append(group(draw(st.sampled_from((user, None))), key, time, industry=f"i{time}", **named))
+            case "lead":
+                events.append(track(user, f"L{time}", time))
+            case "id":
+                events.append(identify(user, time, **told) | _named_by_id("persons", user, count["persons"]))
+            case _:
+                by_id = _named_by_id("organizations", key, count["organizations"])
+                events.append(group(user, key, time, industry=f"i{time}") | by_id)
     if draw(st.integers(0, 3)) == 3:
-        events.append(alias("u2", "u1", 2000))
-    count = draw(st.integers(0, 3))
-    there = [(f"P{n}", draw(st.lists(st.sampled_from(emails), max_size=2, unique=True))) for n in range(count)]
-    return events, there
+        events.append(alias("u2", "u1", start + 1000))
+    return events
 
 
-def _ended(events: Sequence[Event], there: Sequence[tuple[str, list[str]]], workers: int) -> list[tuple[Any, ...]]:
+def _scene(folder: str, there: Sequence[There], **delivery: Any) -> Scene:
+    scene = Scene(Path(folder), options(latency=0.2), config=with_delivery(MATCHING, **delivery))
+    for kind, body, key in there:
+        field = scene.key(kind, "User id" if kind == "persons" else "Group id")
+        scene.sandbox.add_record(kind, body if key is None else {**body, "custom_fields": {field: key}})
+    return scene
+
+
+def _foretold_and_run(scene: Scene, events: Sequence[Event]) -> None:
+    """The run does what the preview has said."""
+    seen = foretold(scene, events)
+    summary = scene.run(events)
+    assert (seen.records, seen.events) == (summary.records, summary.events)
+
+
+def _ended(events: Sequence[Event], there: Sequence[There], workers: int) -> list[tuple[Any, ...]]:
+    """The account after these events, with the ids of what was there. The same events again write nothing."""
     with TemporaryDirectory() as folder:
-        scene = Scene(Path(folder), options(latency=0.2), config=with_delivery(concurrency=workers))
-        for name, emails in there:
-            by_hand(scene, name, *emails)
-        seen = foretold(scene, events)
-        summary = scene.run(events)
-        assert seen.records == summary.records
-        rows = scene.sandbox.contents(ids=True)["persons"]
-    count = len(there)
+        scene = _scene(folder, there, concurrency=workers)
+        _foretold_and_run(scene, events)
+        scene.run(events)
+        assert scene.writes == []
+        found = scene.sandbox.contents(ids=True)
     return sorted(
         (
-            row["id"] if row["id"] <= count else 0,
-            str(row["custom_fields"].get("User id")),
-            str(row["custom_fields"].get("Role")),
-            tuple(sorted(email["value"] for email in row["emails"])),
+            kind,
+            row["id"] if row["id"] <= sum(each[0] == kind for each in there) else 0,
+            str(row["name"]).casefold(),
+            str(sorted(row["custom_fields"].items())),
+            str(sorted(email["value"] for email in row.get("emails", ()))),
+            str((row.get("org") or {}).get("name")).casefold(),
         )
-        for row in rows
+        for kind in BY_KIND
+        for row in found[kind]
     )
 
 
@@ -195,6 +255,35 @@ def _ended(events: Sequence[Event], there: Sequence[tuple[str, list[str]]], work
 @given(st.data())
 def test_in_one_window_no_order_of_events_changes_who_is_who(data: st.DataObject) -> None:
     """Nor does the number of workers; and a preview foretells it."""
-    events, there = data.draw(offices())
+    there = data.draw(accounts())
+    events = data.draw(windows(there))
     other = data.draw(st.permutations(events))
     assert _ended(other, there, data.draw(st.sampled_from([1, 8]))) == _ended(events, there, 8)
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.data())
+def test_a_preview_foretells_the_run_after_people_have_been_at_work(data: st.DataObject) -> None:
+    """They delete, merge, empty and change keys between two runs, whatever the look-ahead and the workers."""
+    there = data.draw(accounts())
+    with TemporaryDirectory() as folder:
+        lookahead, workers = data.draw(st.sampled_from([1000, 3])), data.draw(st.sampled_from([1, 8]))
+        scene = _scene(folder, there, lookahead=lookahead, concurrency=workers)
+        _foretold_and_run(scene, data.draw(windows(there)))
+        for _ in range(data.draw(st.integers(1, 3))):
+            kind = data.draw(st.sampled_from(list(BY_KIND)))
+            ids = [row["id"] for row in scene.sandbox.contents(ids=True)[kind]]
+            field = scene.key(kind, "User id" if kind == "persons" else "Group id")
+            match data.draw(st.sampled_from(("delete", "merge", "empty", "rekey"))):
+                case "delete" if ids:
+                    scene.sandbox.delete_record(kind, data.draw(st.sampled_from(ids)))
+                case "merge" if len(ids) > 1:
+                    loser, survivor = data.draw(st.permutations(ids))[:2]
+                    scene.sandbox.merge_records(kind, loser, survivor)
+                case "empty" if ids:
+                    scene.sandbox.set_value(kind, data.draw(st.sampled_from(ids)), field, None)
+                case "rekey" if ids:
+                    key = data.draw(st.sampled_from(("u0", "u1", "g0", "other")))
+                    scene.sandbox.set_value(kind, data.draw(st.sampled_from(ids)), field, key)
+        _foretold_and_run(scene, data.draw(windows(there, 5000)))
