@@ -97,6 +97,14 @@ def read_moment(value: Any, dates: DateOrder = "iso") -> datetime | None:
     return None if found is None or is_zero_time(found) else found
 
 
+def shown_moment(text: object) -> datetime | None:
+    """A time as Pipedrive shows it, which is UTC where no zone stands there; None for anything else."""
+    try:
+        return _with_zone(datetime.fromisoformat(text)) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def is_zero_time(value: Any) -> bool:
     """Whether this is the first moment of the year 1, by which programs say that a time was never set."""
     if isinstance(value, str):

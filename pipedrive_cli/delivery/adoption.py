@@ -65,7 +65,7 @@ class Free(NamedTuple):
 
 def read_if_free(job: Job, record: int, settings: DeliverySettings) -> SubPlan[Free | None]:
     """The record, if it is still there and nobody's."""
-    snapshot: Snapshot = yield Cached(job.kind, record, None)
+    snapshot: Snapshot = yield Cached(job.kind, record)
     if snapshot.state is not None and snapshot.state.key is not None:
         return None  # another job has just taken it; or it is ours, and somebody emptied its key
     values = snapshot.values if snapshot.shown else (yield Fetch(job.kind, record))

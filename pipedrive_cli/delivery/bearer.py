@@ -48,7 +48,7 @@ def follow_key(
     if not found:
         yield reject_all(job, target, changes, "identity_conflict", rekeyed(job.key, denied, borne), complaints)
         return False
-    snapshot: Snapshot = yield Cached(job.kind, found[0], job.key)
+    snapshot: Snapshot = yield Cached(job.kind, found[0])
     target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
     target.state, target.found = with_key(state_of(snapshot), job.key), snapshot.state is None
     target.former_keys = []

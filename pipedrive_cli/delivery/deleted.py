@@ -43,7 +43,7 @@ def handle_deleted(
     yield Forget(job.kind, target.id, job.key, recreated_state)
     found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
     if found:
-        snapshot: Snapshot = yield Cached(job.kind, found[0], job.key)
+        snapshot: Snapshot = yield Cached(job.kind, found[0])
         target.id, target.values, target.age = found[0], snapshot.values, snapshot.age
         target.state = with_key(state_of(snapshot), job.key)
         return True

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -37,6 +36,7 @@ from pipedrive_cli.pipedrive.catalog import (
 from pipedrive_cli.pipedrive.contacts import email_form
 from pipedrive_cli.pipedrive.pages import Pages
 from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.timestamps import shown_moment
 
 # What is kept of a record's standard fields beside those that the config maps.
 _STANDARD = frozenset({"name", "emails", "phones", "organization", "visible_to", "code", "unit", "tax"})
@@ -447,11 +447,5 @@ def _items(kind: Kind, answer: Answer) -> list[JsonObject]:
 
 
 def _microseconds(text: str | None) -> int | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return int(moment.timestamp() * 1_000_000)
+    moment = shown_moment(text)
+    return None if moment is None else int(moment.timestamp() * 1_000_000)

@@ -57,7 +57,6 @@ class Cached(msgspec.Struct, frozen=True):
 
     kind: Kind
     id: RecordId
-    key: str | None = None
 
 
 class Fetch(msgspec.Struct, frozen=True):

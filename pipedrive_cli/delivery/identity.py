@@ -106,7 +106,7 @@ class Resolution:
     def _check_id(self, named: int) -> SubPlan[Complaint | None]:
         if self.by_id is not None and self.by_id != named:
             return _conflict(f"the input names it {self.by_id} elsewhere")
-        snapshot: Snapshot = yield Cached(self.job.kind, named, self.job.key)
+        snapshot: Snapshot = yield Cached(self.job.kind, named)
         values = snapshot.values if snapshot.shown else (yield Fetch(self.job.kind, named))
         if values is None:
             return Complaint(
@@ -136,7 +136,7 @@ class Resolution:
         record = yield from self.find_key(key)
         if record is None:
             return None
-        snapshot: Snapshot = yield Cached(self.job.kind, record, key)
+        snapshot: Snapshot = yield Cached(self.job.kind, record)
         values = snapshot.values if snapshot.shown else (yield Fetch(self.job.kind, record))
         borne = borne_key(self.job.kind, values, self.settings)
         return record if values is not None and (borne is None or self.job.is_named(borne)) else None
@@ -305,7 +305,7 @@ class Resolution:
 
     def _state(self, record: int) -> SubPlan[RecordState]:
         if record not in self.states:
-            snapshot: Snapshot = yield Cached(self.job.kind, record, self.job.key)
+            snapshot: Snapshot = yield Cached(self.job.kind, record)
             self.states[record] = state_of(snapshot)
             if snapshot.values is not None:
                 self.values.setdefault(record, (snapshot.values, snapshot.age))

@@ -28,7 +28,7 @@ def check_link(
 
     One that somebody deleted is made again, with what we had written.
     """
-    snapshot: Snapshot = yield Cached(job.kind, record, job.key)
+    snapshot: Snapshot = yield Cached(job.kind, record)
     if job.key is None:
         job.key = state_of(snapshot).key
     target = Target(record, with_key(state_of(snapshot), job.key), snapshot.values, told=event)

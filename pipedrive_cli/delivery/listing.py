@@ -27,6 +27,7 @@ from pipedrive_cli.pipedrive.answer import Answer
 from pipedrive_cli.pipedrive.bodies import id_of, rows_of, values_of
 from pipedrive_cli.pipedrive.catalog import FACTS, MAX_LISTED_IDS, MAX_PAGE, SKEW, Call, list_leads, listing
 from pipedrive_cli.pipedrive.pages import Pages
+from pipedrive_cli.timestamps import shown_moment
 
 CLOSE = FACTS["persons"].list.tokens // FACTS["persons"].get.tokens  # records read one by one for the price of a page
 
@@ -338,10 +339,10 @@ def _text(value: object) -> str | None:
 
 def _added(lead: Mapping[str, Any]) -> float:
     """When a lead was added, in seconds since 1970; in the far future where that cannot be read."""
+    moment = shown_moment(lead.get("add_time"))
     try:
-        moment = datetime.fromisoformat(lead.get("add_time") or "")
-        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
-    except (ValueError, TypeError, OverflowError):
+        return math.inf if moment is None else moment.timestamp()
+    except OverflowError:
         return math.inf
 
 

@@ -38,6 +38,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_CREDENTIALS, EXIT_STOPPED, StopRun
 from pipedrive_cli.pipedrive.answer import BELIEVABLE_YEARS, Answer, NoAnswer
 from pipedrive_cli.pipedrive.catalog import Call, me
+from pipedrive_cli.timestamps import shown_moment
 
 SPENT_AFTER = 60.0  # seconds of nothing but 429: then the day is spent, whatever the answers call it
 ENDLESS = 1_000_000_000  # tokens: no budget at all, as the sandbox has it
@@ -438,14 +439,8 @@ def _as_refusal(refused: Refused) -> Refusal:
 
 def _moment(text: object) -> float | None:
     """A record's time as Pipedrive shows it, in seconds since 1970; None for anything else."""
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return moment.timestamp() if moment.year in BELIEVABLE_YEARS else None
+    moment = shown_moment(text)
+    return None if moment is None or moment.year not in BELIEVABLE_YEARS else moment.timestamp()
 
 
 def _trouble(call: Call, outcome: Answer | NoAnswer) -> str:

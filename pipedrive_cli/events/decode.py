@@ -403,5 +403,5 @@ def _apply_defaults(defaults: Defaults, wire: Wire) -> None:
         wire.context = shared
         return
     for name in Context.__struct_fields__:
-        if getattr(wire.context, name) is None:
+        if unsaid(getattr(wire.context, name)):
             setattr(wire.context, name, getattr(shared, name))

@@ -45,5 +45,5 @@ def with_shared(event: dict[str, Any], shared: JsonObject | None) -> dict[str, A
         if unsaid(event.get(name)):
             event[name] = value
         elif name == "context" and isinstance(value, dict) and isinstance(event[name], dict):
-            event[name] = value | {part: inner for part, inner in event[name].items() if inner is not None}
+            event[name] = value | {part: inner for part, inner in event[name].items() if not unsaid(inner)}
     return event

@@ -185,14 +185,14 @@ def objects_of(event: Event) -> Iterator[TraitObjects]:
         yield "organizations", "traits.", (event.traits,)
     elif event.type == "track":
         name = caseless_form(event.name or "")
-        products = event.properties.get("products")
         if name == "product viewed":
             yield "products", "properties.", (event.properties,)
-        elif name == "order completed":
-            items = as_list(products) or []
+            return  # it says nothing of its person
+        if name == "order completed":
+            items = as_list(event.properties.get("products")) or []
             yield "products", "properties.products[].", [item for item in items if isinstance(item, dict)]
-        else:
-            yield "leads", "properties.", (event.properties,)
+            return
+        yield "leads", "properties.", (event.properties,)
     if event.context_traits:
         yield "persons", "context.traits.", (event.context_traits,)
 

@@ -53,6 +53,7 @@ from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import locked
 from pipedrive_cli.run.past import Past
 from pipedrive_cli.run.settings import brake_limits, day_budget, delivery_settings
+from pipedrive_cli.timestamps import shown_moment
 from pipedrive_cli.transform.transform import compile_mapping
 
 ORDER: tuple[Kind, ...] = ("leads", "persons", "organizations", "products")
@@ -359,7 +360,7 @@ class Undoing:
 
     def _creation(self, kind: Kind, record: int | str, shown: Values | None) -> Undone:
         assert self._settings is not None  # noqa: S101 - made before anything is looked at
-        updated = None if shown is None else _moment(shown.get("update_time"))
+        updated = None if shown is None else shown_moment(shown.get("update_time"))
         hangs = record in self._hangs[kind] or (kind == "products" and self._deals)
         state = self.journal.state(kind, record)
         said_later = state is not None and any(each.number in self._later for each in _states_in(state))
@@ -425,7 +426,7 @@ class Undoing:
         """The leads, newest first, down to the run's beginning."""
         async for rows in read_pages(self.send, partial(list_leads, archived=archived, newest_first=True)):
             self._take("leads", rows, found)
-            oldest = _moment(rows[-1].get("add_time")) if rows else None
+            oldest = shown_moment(rows[-1].get("add_time")) if rows else None
             if oldest is None or oldest < self._began - SKEW:
                 return
 
@@ -455,13 +456,3 @@ def _linked(value: object) -> int | str | None:
     """The id of a linked record; v1 shows some as an object."""
     shown = value.get("value") if isinstance(value, Mapping) else value
     return shown if isinstance(shown, int | str) else None
-
-
-def _moment(text: object) -> datetime | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "T"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

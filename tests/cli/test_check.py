@@ -269,6 +269,16 @@ def test_a_known_trait_that_was_left_out_is_no_slip(tmp_path: Path) -> None:
     assert (told["message"], told["hint"]) == ("products: no mapping names sku", None)
 
 
+def test_what_a_product_event_says_of_its_person_is_not_looked_at(tmp_path: Path) -> None:
+    """Nothing of it is sent: a mapped trait that only such events have is told as unused by none."""
+    context = {"traits": {"role": "cto"}}
+    viewed = {"type": "track", "event": "Product Viewed", "userId": "u", "properties": {"sku": "s"}, "context": context}
+    known = {"type": "identify", "userId": "u", "traits": {"name": "Ann"}}
+    text = f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n"
+    (told,) = checked(tmp_path, furnished(), text, event_file(tmp_path, viewed, known), "--json").json["problems"]
+    assert (told["code"], told["examples"][0]["field"]) == ("mapping_unused", "fields.persons.role")
+
+
 def test_unmapped_traits_are_shown_by_kind_as_after_a_run(tmp_path: Path) -> None:
     """A line for each kind, the most frequent first; below it only what there is to advise."""
     file = event_file(

@@ -11,7 +11,8 @@ import pytest
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.events.consent import consent_in, consent_of
-from pipedrive_cli.model import Outcome
+from pipedrive_cli.events.decode import Defaults, decode_event
+from pipedrive_cli.model import Event, Outcome
 from pipedrive_cli.transform.consent import ConsentRules, PurposesSeen
 from pipedrive_cli.transform.transform import compile_mapping
 from tests.events.event_lines import event
@@ -160,6 +161,18 @@ def test_consent_is_read_where_the_event_cannot_be() -> None:
     assert not rules.denies(
         consent_in(b'{"context": {"consentManagement": {}}}', {"consentManagement": managed("sales")})
     )
+
+
+@pytest.mark.parametrize("unsaid", [None, [], "", " "])
+def test_an_empty_object_of_an_event_hides_no_refusal_of_its_batch(unsaid: object) -> None:
+    """PHP writes an empty list where nothing is said; the batch's refusal counts then, well-formed or refused."""
+    raw = json.dumps({"type": "page", "userId": "u", "context": {"consentManagement": unsaid}}).encode()
+    shared = {"consentManagement": managed("sales")}
+    found = decode_event(raw, identity="m", now=1 << 60, defaults=Defaults(context=shared))
+    assert isinstance(found, Event)
+    rules = ConsentRules(frozenset({"sales"}))
+    assert rules.denies(found.consent)
+    assert rules.denies(consent_in(raw, shared))
 
 
 def test_purposes_are_counted_as_they_occur() -> None:
