@@ -58,15 +58,15 @@ class _Others:
         self.first = min(self.first, name) if self.first else name
 
     def sentence(self, argument: str) -> str:
-        counted = (
-            f"1 entry of {printable_name(argument)} was"
-            if self.number == 1
-            else (f"{self.number:,} entries of {printable_name(argument)} were")
-        )
         what = "an event file" if self.is_wanted is is_event_file else "a table"
+        if self.number == 1:
+            return (
+                f"{printable_name(self.first)} was not read: it has not the name of {what}, or is a link to a folder; "
+                "name it outright to have it read"
+            )
         return (
-            f"{counted} not read (first: {printable_name(self.first)}), being links to folders or without the name of "
-            f"{what}; to have them read, name them outright"
+            f"{self.number:,} entries of {printable_name(argument)} were not read (first: {printable_name(self.first)}):"
+            f" they have not the names of {what}, or are links to folders; name one outright to have it read"
         )
 
 

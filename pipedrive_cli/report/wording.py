@@ -143,6 +143,8 @@ def next_steps(
         steps.append("Mend the files that were not read, or move them away; then run the same command again.")
     elif summary.reason is not None and summary.reason not in _CURED_BY_REPEATING:
         steps.append(_before_repeating(summary))
+    elif summary.status != "stopped" and not summary.input_complete:
+        steps.append("Not all was read, as --limit says: run without it for the rest; what is done is not sent twice.")
     elif not summary.input_complete:
         steps.append("Run the same command again to continue; what is done is not sent twice.")
     elif events.failed or events.pending:

@@ -263,3 +263,11 @@ def test_a_long_report_repeats_its_headline_and_folds_what_comes_after_ten_probl
     assert shown.count("m9") == 1
     assert "m19" not in shown
     assert report(stopped()).count("Stopped after") == 1
+
+
+def test_after_a_limit_the_rest_is_not_had_by_the_same_command() -> None:
+    """It would take as few again."""
+    part = Summary(
+        run="r", status="complete", exit_code=0, input_complete=False, events=EventCounts(read=2, delivered=2)
+    )
+    assert "as --limit says: run without it for the rest" in " ".join(report(part).split())
