@@ -65,8 +65,8 @@ class _Others:
                 "name it outright to have it read"
             )
         return (
-            f"{self.number:,} entries of {printable_name(argument)} were not read (first: {printable_name(self.first)}):"
-            f" they have not the names of {what}, or are links to folders; name one outright to have it read"
+            f"{self.number:,} entries of {printable_name(argument)} were not read "
+            f"(first: {printable_name(self.first)}): they have not the names of {what}, or are links to folders; name one outright to have it read"
         )
 
 
