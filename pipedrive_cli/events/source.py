@@ -66,7 +66,8 @@ class _Others:
             )
         return (
             f"{self.number:,} entries of {printable_name(argument)} were not read "
-            f"(first: {printable_name(self.first)}): they have not the names of {what}, or are links to folders; name one outright to have it read"
+            f"(first: {printable_name(self.first)}): they have not the names of {what}, or are links to folders; name "
+            "one outright to have it read"
         )
 
 
