@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import importlib
 import os
 import re
 import sys
@@ -138,13 +139,15 @@ def _beside(file: str, folder: Path) -> str:
 
 
 def _user() -> str | None:
+    """The name of whoever started this, or the number where that has none to be written; None on Windows."""
+    number = getattr(os, "getuid", lambda: None)()
+    if number is None:
+        return None
     try:
-        import pwd  # noqa: PLC0415 - not on Windows
-
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        return str(os.getuid()) if hasattr(os, "getuid") else None
-    return name if _USER.fullmatch(name) else str(os.getuid())
+        name: str = importlib.import_module("pwd").getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+    return name if _USER.fullmatch(name) else str(number)
 
 
 def _titled(file: WrittenFile, *, alone: bool) -> str:

@@ -30,7 +30,11 @@ fields: {persons: {role: Role}}
 leads: {label_ids: [Hot]}
 delivery: {max_attempts: 1, timeout: 2s}
 """
-COMMANDS = ("preview --online", "check", "fields", "replay", "rehearse --online")
+QUICK = ("check", "replay")  # those that are tried in a hurry, too
+COMMANDS = [
+    *QUICK,
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("preview --online", "fields", "rehearse --online")),
+]
 
 
 def good(data: Any, **more: Any) -> Response:

@@ -44,7 +44,7 @@ def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path: Path) -> 
     [
         (["--help"], "False"),
         (["replay", "--report", "run.json"], "False"),
-        (["replay", "--report", "run.html"], "True"),
+        pytest.param(["replay", "--report", "run.html"], "True", marks=pytest.mark.slow),
     ],
     ids=["help", "json", "page"],
 )

@@ -21,7 +21,7 @@ EVENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("by", ["option", "config"])
+@pytest.mark.parametrize("by", ["option", pytest.param("config", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "command",
     [

@@ -90,6 +90,7 @@ def _same(foretold: Summary, real: Summary) -> None:
     assert foretold.requests.by_endpoint == real.requests.by_endpoint
 
 
+@pytest.mark.slow
 def test_what_is_foretold_is_what_a_replay_does(desk: Callable[..., Desk], tmp_path: Path) -> None:
     """Creations, updates, what is unchanged, requests and tokens: the same, and looking writes and keeps nothing."""
     here = desk(plan=UNLIMITED)

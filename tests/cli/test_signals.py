@@ -152,6 +152,7 @@ def test_killed_in_the_middle_and_run_again_the_contents_are_those_of_an_undistu
         assert contents(killed) == wanted
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_finishes_what_is_in_flight_and_says_what_is_left(tmp_path: Path) -> None:
     """The JSON summary stands on stdout, pending is counted, no write is open, and a later run does the rest."""
     with job(tmp_path, crowd(90), latency=0.1, delivery="concurrency: 4") as made:
@@ -268,6 +269,7 @@ def test_a_lock_that_a_killed_run_left_behind_holds_nobody_up(tmp_path: Path) ->
         assert made.run("--quiet") == ALL_WELL
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_of_a_run_that_went_well_and_tells_one_that_did_not(tmp_path: Path) -> None:
     """As cron wants it: mail comes when there is something to do."""
     with job(tmp_path, crowd(6)) as made:
@@ -295,7 +297,9 @@ def test_a_pipe_that_stays_open_does_not_keep_an_interrupted_run(tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 @pytest.mark.skipif(cores() < 2, reason="one core has no processes")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGKILL, -9)]
+)
 def test_however_a_preview_ends_its_helpers_end_too(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Interrupted or killed: no process that it has started goes on."""
     events = tmp_path / "events.ndjson"

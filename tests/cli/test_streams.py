@@ -48,7 +48,7 @@ def test_a_reader_that_has_what_it_wanted_is_no_error(command: list[str], broken
 
 
 @POSIX
-@pytest.mark.parametrize("form", [[], ["--json"]], ids=["report", "json"])
+@pytest.mark.parametrize("form", [[], pytest.param(["--json"], marks=pytest.mark.slow)], ids=["report", "json"])
 def test_a_run_whose_report_nobody_reads_ends_as_it_would(tmp_path: Path, form: list[str], broken: int) -> None:
     """0 for a good one."""
     assert started(*job(tmp_path), *form, out=broken) == (0, "")
@@ -75,7 +75,7 @@ def test_a_full_disk_under_the_report_is_told(tmp_path: Path) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("closed", [1, 2])
+@pytest.mark.parametrize("closed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_closed_streams_are_no_error(tmp_path: Path, closed: int) -> None:
     """As some schedulers start us."""
     words = [sys.executable, "-m", "pipedrive_cli", *map(str, job(tmp_path))]

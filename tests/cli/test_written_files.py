@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ BAD = {"type": "identify", "messageId": "m-2", "traits": {"name": "Nobody"}}
 OPTIONS = {"--report": ".json", "--rejects": ".ndjson", "--results": ".ndjson", "--metrics": ".prom"}
 TARGETS = ("source", "config", "key", "journal", "its log", "its lock")
 WAYS = ("itself", "symbolic link", "hard link", "dots", "link in a linked folder")
+
+
+def slowly(rows: Iterable[tuple[str, ...]]) -> list[Any]:
+    """These rows are not tried in a hurry."""
+    return [pytest.param(*row, marks=pytest.mark.slow) for row in rows]
 
 
 class Place:
@@ -70,7 +76,7 @@ def reached(path: Path, way: str) -> Path:
     ("option", "target", "way"),
     [
         *((option, target, "itself") for option in OPTIONS for target in TARGETS),
-        *((option, "source", way) for option in OPTIONS for way in WAYS[1:]),
+        *slowly((option, "source", way) for option in OPTIONS for way in WAYS[1:]),
         *(("--report", target, "symbolic link") for target in TARGETS),
     ],
 )
@@ -119,7 +125,7 @@ def test_links_are_followed(tmp_path: Path, option: str, end: str, *, there: boo
     assert real.read_bytes()
 
 
-@pytest.mark.parametrize(("option", "end"), OPTIONS.items())
+@pytest.mark.parametrize(("option", "end"), [*list(OPTIONS.items())[:2], *slowly(list(OPTIONS.items())[2:])])
 @pytest.mark.parametrize("what", ["device", "pipe", "folder", "loop", "standard output", "no folder"])
 def test_what_is_no_file_is_refused(tmp_path: Path, option: str, end: str, what: str) -> None:
     """Exit code 2, nobody waits for a reader, and what stands there still stands there."""

@@ -181,7 +181,9 @@ def test_a_date_that_is_ahead_hides_nobody_whom_others_make(tmp_path: Path) -> N
 # -- somebody in between
 
 
-@pytest.mark.parametrize("when", ["after", "before", "later=9"])
+@pytest.mark.parametrize(
+    "when", ["after", *(pytest.param(when, marks=pytest.mark.slow) for when in ("before", "later=9"))]
+)
 @pytest.mark.parametrize("page", ["html400", "html403", "html404", "html422", "html429", "json400", "json403"])
 def test_what_somebody_in_between_says_of_a_creation_is_no_refusal(tmp_path: Path, page: str, when: str) -> None:
     """A 4xx that is not of Pipedrive's form, before, after or long before the work: one record, whatever the kind."""

@@ -103,7 +103,7 @@ async def located(account: Account, keys: Sequence[str], journal: Journal | None
 
 @pytest.mark.parametrize("known", [0, 1], ids=["nobody known", "all known"])
 @pytest.mark.parametrize("asked", [1, 10, 100, 1_000])
-@pytest.mark.parametrize("size", [0, 600, 20_000])
+@pytest.mark.parametrize("size", [0, 600, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_looking_costs_at_most_twice_the_better_way(size: int, asked: int, known: int) -> None:
     """Whatever the account's size and the number of keys; a total is not to be had beforehand."""
     account = Account([f"u{n}" for n in range(size)])
@@ -275,7 +275,7 @@ def test_a_refresh_is_gone_on_with_by_the_next_run_and_counts_from_its_first_pag
     [
         (5, 0),
         pytest.param(100, 10, marks=pytest.mark.slow),
-        (250, 30),
+        pytest.param(250, 30, marks=pytest.mark.slow),
     ],
 )
 def test_found_records_are_read_a_hundred_at_a_time(journal: Journal, number: int, tokens: int) -> None:

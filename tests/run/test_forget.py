@@ -231,7 +231,7 @@ def test_what_pipedrive_does_not_delete_is_named(scene: Scene) -> None:
     holds_none(scene)
 
 
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("kept", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_killed_at_any_step_it_goes_on(tmp_path: Path, kept: bool) -> None:
     """The process dies before or after each of its transactions; the same command again finishes it."""
     for step in range(1, 8):

@@ -103,6 +103,7 @@ def checked(file: Path, values: Values | None = None) -> SampleFound:
     return asyncio.run(Sample(config, resolve_sources([str(file)]), most=None).read(ACCOUNT))
 
 
+@pytest.mark.slow
 def test_the_settings_that_check_proposes_leave_only_what_is_wrong(file: tuple[Path, int]) -> None:
     """More than half is rejected without them, and at most three of a hundred with them: those that are wrong."""
     path, wrong = file

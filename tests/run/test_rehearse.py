@@ -45,6 +45,7 @@ def test_what_is_foretold_is_what_the_run_then_does(tmp_path: Path) -> None:
     assert foretold.tokens.spent == pytest.approx(happened.tokens.spent, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_three_days_is_foretold_in_no_time(tmp_path: Path) -> None:
     """It waits at each day's budget, and asks now and then whether the next one has begun."""
     foretold = _rehearsed(tmp_path, _events(240), PricePlanLimits("lite", None, 1500))

@@ -36,6 +36,7 @@ def test_a_long_run_reads_nobody_whose_emails_stay(tmp_path: Path) -> None:
     assert looks(summary) == {"persons": 2, "personFields": 1}
 
 
+@pytest.mark.slow
 def test_a_long_run_reads_whom_it_gives_an_email(tmp_path: Path) -> None:
     """Emails are replaced whole: before a PATCH that carries them a record seen minutes ago is read again."""
     scene = Scene(tmp_path, SLOW, plan="lite")

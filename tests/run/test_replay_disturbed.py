@@ -48,7 +48,7 @@ LOOKS = (
     "silence",
     "refused",
 )
-QUICK_LOOKS = {"500", "silence"}
+QUICK_LOOKS = {"silence"}
 
 
 def hurried(names: Iterable[str], quick: set[str]) -> list[Any]:
@@ -76,7 +76,10 @@ def undisturbed(lookahead: int) -> Contents:
     return comparable(scene.contents())
 
 
-@pytest.mark.parametrize("kept", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize(
+    "kept",
+    [pytest.param(False, id="before the commit", marks=pytest.mark.slow), pytest.param(True, id="after the commit")],
+)
 @pytest.mark.parametrize(
     ("lookahead", "new_journal", "step"),
     [
@@ -104,7 +107,7 @@ def test_killed_at_any_journal_step_a_later_run_completes_the_work(
         return
 
 
-@pytest.mark.parametrize("existing", ["fill", "newest"])
+@pytest.mark.parametrize("existing", ["fill", pytest.param("newest", marks=pytest.mark.slow)])
 def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, existing: str) -> None:
     """They are not taken for somebody else's, which `existing` would protect from the next event."""
     events = [identify("u1", 1, name="Ann", role="one"), identify("u1", 2, role="two")]
@@ -184,6 +187,7 @@ def test_a_look_up_that_fails_creates_nothing(tmp_path: Path, look: str, fault: 
     assert scene.contents() == before
 
 
+@pytest.mark.slow
 def test_a_listing_that_breaks_off_is_no_complete_listing(tmp_path: Path) -> None:
     """When the second page cannot be had, whoever stood there is not made again, and the rest is found later."""
     scene = Scene(tmp_path)
