@@ -181,6 +181,14 @@ def fault_of(exception: BaseException) -> ToolFault:
     return ToolFault(type(exception).__name__, "a library")
 
 
+def error_in(exception: BaseException) -> PipedriveCliError:
+    """The error that an exception is or holds: one that was foreseen before a fault of the tool itself."""
+    if isinstance(exception, BaseExceptionGroup):
+        found = [error_in(each) for each in exception.exceptions]
+        return next((each for each in found if not isinstance(each, ToolFault)), found[0])
+    return exception if isinstance(exception, PipedriveCliError) else fault_of(exception)
+
+
 def interrupted(signal: int = SIGINT, told: str = "nothing was sent") -> StopRun:
     """The error for a signal that ends a command. `told` is what had been done by then."""
     return StopRun(f"interrupted: {told}", code="interrupted", exit_code=128 + signal)

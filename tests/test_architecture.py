@@ -83,7 +83,7 @@ REACHES_OUT = frozenset(
 
 # Foreign library -> the modules that may import it.
 PLACES: dict[str, tuple[str, ...]] = {
-    "httpx": ("pipedrive.client", "sandbox.transport"),
+    "httpx": ("pipedrive.client", "pipedrive.webhook", "sandbox.transport"),
     "sqlite3": ("delivery.journal.",),
     "rich": ("report.",),
     "jinja2": ("report.html",),

@@ -70,8 +70,11 @@ class Output:
 
     def note(self, text: str) -> None:
         """Shows a message for people, above the live view if there is one; nothing when quiet."""
-        if self._options.quiet:
-            return
+        if not self._options.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """The same, also when quiet."""
         if self._redactor is not None:
             text = self._redactor.text(text)
         if self._view is not None:

@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.report.summary import to_json
 from pipedrive_cli.report.written_file import place_of, write_file
+from pipedrive_cli.run.notice import run_and_tell
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.replay import Finished, Replay
 from pipedrive_cli.secret import bytes_without_secrets
@@ -53,7 +54,7 @@ def run_replay(config_file: Path, options: RunOptions, output_options: OutputOpt
             live_figures=live_figures,
         )
         collect_rarely()
-        finished = asyncio.run(_with_signals(job))
+        finished = asyncio.run(_with_signals(job, output.warn))
         found.summary = finished.summary
         finished = output.redacted(finished)
     output.show_result(finished)
@@ -88,7 +89,7 @@ def collect_rarely() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-async def _with_signals(job: Replay) -> Finished:
+async def _with_signals(job: Replay, warn: Callable[[str], None]) -> Finished:
     """The first signal lets the run finish what is in flight; the second ends the process at once."""
     loop = asyncio.get_running_loop()
     interrupted = False
@@ -107,7 +108,7 @@ async def _with_signals(job: Replay) -> Finished:
         loop.call_soon_threadsafe(job.stop, stop)
 
     with listening(receive):
-        return await job.run()
+        return await run_and_tell(job, warn)
 
 
 def check_report(path: Path) -> None:

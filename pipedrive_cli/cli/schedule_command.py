@@ -18,7 +18,7 @@ from pipedrive_cli.config.outside import outside_of
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.report.written_file import keep_apart, write_file
-from pipedrive_cli.run.journal_file import state_folder
+from pipedrive_cli.run.journal_file import only_journal
 from pipedrive_cli.setup.schedule import SCHEDULERS, ScheduledImport, ScheduledSource, WrittenFile, checked_import
 from pipedrive_cli.setup.schedule_texts import written_schedule
 
@@ -52,7 +52,7 @@ def run_schedule(scheduler: str, sources: Sequence[str], config_file: Path, opti
     folder = (options.folder or config_path.parent).absolute()
     if not folder.is_dir():
         raise UserMistake(f"--folder {folder}: there is no such folder", code="usage")
-    state = options.state.absolute() if options.state is not None else None if config.state else _only_journal()
+    state = options.state.absolute() if options.state is not None else None if config.state else _journal_here()
     job = checked_import(
         ScheduledImport(
             options.name,
@@ -115,21 +115,16 @@ def _apart_from_sources(job: ScheduledImport) -> None:
             )
 
 
-def _only_journal() -> Path | None:
+def _journal_here() -> Path | None:
     """The journal that the user's state folder holds, where it is the only one: no other environment finds another."""
-    try:
-        journals = list(state_folder().glob("*.sqlite"))
-    except (OSError, UserMistake):
-        return None
-    if len(journals) == 1:
-        return journals[0]
-    if os.environ.get("XDG_STATE_HOME"):
+    journal = only_journal()
+    if journal is None and os.environ.get("XDG_STATE_HOME"):
         raise UserMistake(
             "the journal's folder is named by XDG_STATE_HOME, which a scheduler does not know",
             code="journal",
             hint="name the journal's file with --state, or as `state:` in the config",
         )
-    return None
+    return journal
 
 
 def _beside(file: str, folder: Path) -> str:

@@ -144,6 +144,8 @@ class ValueCheck:
 
         Credentials are needed only to contact an account; `credentials` reports a missing one then.
         """
+        if path == "notify":  # nobody is told of a sandbox
+            return self.sandbox and bool(expand(data, self.environ).unset)
         section, _, name = path.rpartition(".")
         if section != "pipedrive" or name in {"plan", "seats"}:
             return False

@@ -433,6 +433,17 @@ class Config(Section, frozen=True):
     products: Products = Products()
     delivery: Delivery = Delivery()
     report: ReportAsked = ReportAsked()
+    notify: Annotated[
+        Secret | None,
+        config_key(
+            "An address that is told by one POST that a run failed, and of the first success after that. Better named "
+            "than written: it may be a secret. Plain http to this machine alone.",
+            read=values.web_address,
+            words="an address",
+            examples=["${NOTIFY_URL}"],
+            schema=TEXT_OR_NULL,
+        ),
+    ] = None
     state: Annotated[
         Path | None,
         config_key(

@@ -104,6 +104,21 @@ def base_url(data: object) -> str:
     return f"{parts.scheme}://{name}" if port is None else f"{parts.scheme}://{name}:{port}"
 
 
+def web_address(data: object) -> Secret:
+    """An https:// URL, which may be a secret; http:// to this machine alone."""
+    url = text_value(data)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise BadValue("is no address", "write it as in https://hooks.example/...") from None
+    if not host or not HOST.fullmatch(host) or port == 0 or not TOKEN.fullmatch(url):
+        raise BadValue("must be an address with https:// before it")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise BadValue("must be an address with https:// before it", "http is allowed to this machine alone")
+    return Secret(url)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address stands for this machine."""
     if host.lower() == "localhost":

@@ -24,6 +24,7 @@ from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import filtering
 from pipedrive_cli.run.check import AccountCheck, Checked
 from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.notice import run_and_tell
 from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.plan_name import PlanNaming, keep, plans_folder
 from pipedrive_cli.run.preview import Preview, PreviewOptions
@@ -122,7 +123,7 @@ def replay(
     job = Replay(config.config, str(config.file), options, note=waiting.messages.put, live_figures=waiting.live_figures)
     interrupt = StopRun("interrupted: what was in flight is finished and recorded", code="interrupted")
     waiting.notes(config.config)
-    finished = waiting.result(job.run, lambda _: job.stop(interrupt))
+    finished = waiting.result(lambda: run_and_tell(job, waiting.messages.put), lambda _: job.stop(interrupt))
     return whole(finished.summary, finished.resume_in)
 
 

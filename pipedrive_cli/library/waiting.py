@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pipedrive_cli.config import Config, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.errors import PipedriveCliError, StopRun, ToolFault, fault_of
+from pipedrive_cli.errors import PipedriveCliError, StopRun, error_in
 from pipedrive_cli.library.given import PreviewedRequest, RunProgress, figures_of, previewed, stopped_run
 from pipedrive_cli.report.summary import problem_group
 from pipedrive_cli.run.preview_rows import PlannedRequest
@@ -107,14 +107,12 @@ class Waiting:
         while not self.messages.empty():
             self.messages.get()
 
-    def _error(self, error: BaseException) -> BaseException:
+    def _error(self, exception: BaseException) -> PipedriveCliError:
         """The error that the caller gets: one that this tool raises on purpose."""
-        if isinstance(error, BaseExceptionGroup):
-            found = [self._error(each) for each in error.exceptions]
-            return next((each for each in found if not isinstance(each, ToolFault)), found[0])
-        if isinstance(error, StopRun):
-            figures = self.live_figures
-            problems = (problem_group(error.code, None, 1, message=error.message, hint=error.hint),)
-            summary = cut_short(error, problems, figures, figures.run or new_run_name(datetime.now(UTC)))
-            return stopped_run(error.message, error.code, error.hint, summary, error.resume_in)
-        return error if isinstance(error, PipedriveCliError) else fault_of(error)
+        error = error_in(exception)
+        if not isinstance(error, StopRun):
+            return error
+        figures = self.live_figures
+        problems = (problem_group(error.code, None, 1, message=error.message, hint=error.hint),)
+        summary = cut_short(error, problems, figures, figures.run or new_run_name(datetime.now(UTC)))
+        return stopped_run(error.message, error.code, error.hint, summary, error.resume_in)

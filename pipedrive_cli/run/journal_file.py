@@ -53,6 +53,20 @@ def default_path(company_id: int) -> Path:
     return state_folder() / f"{company_id}.sqlite"
 
 
+def journals_there() -> list[Path]:
+    """The journals in the user's state folder. Raises UserMistake as `state_folder` does."""
+    return sorted(state_folder().glob("*.sqlite"))
+
+
+def only_journal() -> Path | None:
+    """The journal in the user's state folder, where it is the only one."""
+    try:
+        journals = journals_there()
+    except (OSError, UserMistake):
+        return None
+    return journals[0] if len(journals) == 1 else None
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the journal for this process, by whatever name it is called. Raises StateHeld while another process does.

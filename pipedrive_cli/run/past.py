@@ -22,7 +22,7 @@ from pipedrive_cli.report.summary import Summary, from_json
 from pipedrive_cli.report.timeline import unpacked
 from pipedrive_cli.report.wording import Scene
 from pipedrive_cli.run.connection import connected, site_of, whose_key
-from pipedrive_cli.run.journal_file import default_path, locked
+from pipedrive_cli.run.journal_file import default_path, journals_there, locked
 from pipedrive_cli.run.results import summary_of
 
 # Where a person finds a record in Pipedrive's web app.
@@ -69,8 +69,7 @@ async def find_journal(state: Path | None, config: Config | None) -> Path:
     given = state or (config.state if config is not None else None)
     if given is not None:
         return given
-    folder = default_path(0).parent
-    journals = sorted(folder.glob("*.sqlite"))
+    journals = journals_there()
     if len(journals) == 1:
         return journals[0]
     if not journals:

@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
 from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning
+from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
 from pipedrive_cli.delivery.retry import Failure, KindStops
@@ -94,6 +95,7 @@ class Replay:
     foresee: Callable[[PlannedRequest], None] | None = None  # is given the requests first, as a preview shows them
     results: EventResults | None = None  # unless `options` names a file for them
     live_figures: LiveFigures = field(default_factory=LiveFigures)
+    used_journal: Path | None = None  # its file, once it is open
     _started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _name: str = ""  # given when it begins
     _sender: Sender | None = None
@@ -179,6 +181,7 @@ class Replay:
                 journal = self.journal or stack.enter_context(files.journal(account.account.company_id or 0))
                 spool = stack.enter_context(contextlib.closing(Spool(sender.stop)))
                 account.journal = journal
+                self.used_journal = None if journal.path == IN_MEMORY else journal.path
                 if account.account.company_id is not None:
                     site = None if self.options.sandbox else site_of(self.config, account.account.company_domain)
                     journal.bind(account.account.company_id, account.account.company_name, site)
