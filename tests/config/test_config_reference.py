@@ -67,7 +67,7 @@ def test_the_schema_knows_the_same_keys_and_no_others() -> None:
     described = schema()
     paths = [row.path for row in reference()]
     found = [f"{name}.{key}" for name, section in sections(described).items() for key in keys_of(section)]
-    assert [*found, "state"] == paths
+    assert [*found, "notify", "state"] == paths
     assert described["additionalProperties"] is False
     assert all(section["additionalProperties"] is False for section in sections(described).values())
     assert json.loads(json.dumps(described)) == described
