@@ -67,9 +67,27 @@ def caseless_form(text: str) -> str:
 
 # What programs write where they know nobody, without case; brackets around such a word change nothing.
 _NOBODY: Final = frozenset(
-    ("null", "undefined", "none", "nan", "nil", "n/a", "#n/a", "true", "false", "0", "-1", "\\n", "#ref!", "#value!")
+    (
+        *(
+            "null",
+            "undefined",
+            "none",
+            "nan",
+            "nil",
+            "n/a",
+            "#n/a",
+            "true",
+            "false",
+            "0",
+            "-1",
+            "\\n",
+            "#ref!",
+            "#value!",
+        ),
+        *("anonymous", "guest", "unknown", "not set", "not_set", "not_authenticated", "distinct_id", "distinctid"),
+    )
 )
-_LONGEST: Final = 16
+_LONGEST: Final = 20
 _BRACKETS: Final = {"<": ">", "(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 # Most ids begin so. Then only words and templates name nobody, and a template has a brace, a bracket or a star.
 _ORDINARY_START: Final = frozenset("123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -22,6 +22,8 @@ from pipedrive_cli.text_forms import (
     "text",
     [
         "null", "NULL", "undefined", "None", "NaN", "nil", "<nil>", "(null)", '"None"', "n/a", "#N/A", "\\N", "true",
+        "(not set)",
+        "Anonymous", "guest", "unknown", "NOT_AUTHENTICATED",
         "False",
         "0", "00", "-1", "00000000-0000-0000-0000-000000000000",
         "{00000000-0000-0000-0000-000000000000}",

@@ -15,14 +15,15 @@ import msgspec
 
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.lenient import as_list, loads
-from pipedrive_cli.model import Event
-from pipedrive_cli.text_forms import key_text, pipedrive_id
+from pipedrive_cli.model import BrokenText, Event
+from pipedrive_cli.text_forms import key_text, pipedrive_id, visible
 
 _NO_NAMES: Final[tuple[str, ...]] = ()
 _PERSON_IDS: Final = ("pipedrivePersonId", "pipedrivePreviousId", "pipedriveCurrentId")
 # In text that is no JSON: the value of a key that names a user, and whatever looks like an email.
 _QUOTED_ID: Final = re.compile(r'"(?:user|anonymous|previous)_?[iI]d"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(\d+))')
-_EMAIL: Final = re.compile(r"[^\s\"'<>,;:()\\]+@[^\s\"'<>,;:()\\]+")
+_AROUND: Final = re.compile(r"[\s\"'<>,;:()\[\]{}|\\\ufffd]+")  # no part of an email
+_LONGEST: Final = 320  # characters of an email
 
 
 class People(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -112,7 +113,7 @@ _KEYS: Final = _Wire.__struct_encode_fields__
 def people_in_text(text: str) -> People:
     """The people in text that is no JSON: the values of keys that name users, and whatever looks like an email."""
     ids = [quoted or digits for quoted, digits in _QUOTED_ID.findall(text)]
-    return People(None, None, tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(_EMAIL.findall(text))))
+    return People(None, None, tuple(dict.fromkeys(ids)), tuple(dict.fromkeys(_addresses(text))))
 
 
 def _ids(value: object) -> Iterator[str]:
@@ -130,10 +131,22 @@ def _person_ids(external: object) -> Iterator[int]:
                 yield number
 
 
+def _addresses(text: str) -> list[str]:
+    """Whatever looks like an email in a text, which may be long and hostile."""
+    return [each for each in _AROUND.split(text) if "@" in each and len(each) <= _LONGEST]
+
+
 def _emails(value: object) -> Iterator[str]:
-    """The addresses in the trait `email`: text, Pipedrive's form, or a list of either, as PHP writes lists too."""
-    items = as_list(value)
-    for each in (value,) if items is None else items:
-        email = each.get("value") if isinstance(each, Mapping) else each
-        if isinstance(email, str) and email.strip():
-            yield email
+    """The addresses in the trait `email`: text, Pipedrive's form, or a list of either, as PHP writes lists too.
+
+    Of a text that is refused because it holds more than one address, or other words, each address counts.
+    """
+    if isinstance(value, BrokenText):
+        value = value.shown
+    if isinstance(value, str):
+        if "@" in value:
+            yield value
+            yield from (each for each in _addresses(visible(value)) if each != value)
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _emails(each)
