@@ -19,8 +19,8 @@ from pipedrive_cli.report.safe_text import encodable
 
 RUN_CODES = """\
 Exit codes: 0 every event is handled; 1 some were rejected or failed; 2 a mistake on the command line or in the config,
-nothing was sent; 3 the key was refused; 4 stopped early, run again; 5 another run is under way; 130 or 143 interrupted,
-run again."""
+nothing was sent; 3 the key was refused; 4 stopped early, the report ends with what to do; 5 another run is under way;
+130 or 143 interrupted, run again."""
 
 
 def epilog(*examples: str, codes: str = "") -> str:
