@@ -44,6 +44,7 @@ def main(examples: int = 500, seconds: float = 600.0) -> int:
     took = time.monotonic() - began
     sys.stdout.write(
         f"{OthersAtWork.begun} examples, {OthersAtWork.runs} runs, {OthersAtWork.acted} acts of others, "
+        f"{OthersAtWork.undone} undone, "
         f"{took:.0f} s: {'a fault was found' if failed else 'no fault was found'}\n"
     )
     return int(failed)

@@ -1,7 +1,8 @@
 """An account where others work: people and another tool change records between the runs and while they are under way.
 
-What must hold: no delivered value is lost save to a later event or a person's hand; no two living records of one key
-that we made; each event one outcome; a preview shows what the run then does; the same command again sends nothing.
+Runs are undone, and events fill fields that the mapping gets later. What must hold: no delivered value is lost save to
+a later event or a person's hand; no two living records of one key that we made; each event one outcome; a preview shows
+what the run then does; the same command again sends nothing.
 
 `python tests/benchmarks/bench_others.py` looks for what breaks it, in as many examples as one has time for.
 """
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +25,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipedrive_cli import virtual_time
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from tests.examples import examples
@@ -209,6 +212,7 @@ class OthersAtWork(RuleBasedStateMachine):
     begun: ClassVar[int] = 0  # examples, for whoever counts them
     runs: ClassVar[int] = 0
     acted: ClassVar[int] = 0
+    undone: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -217,6 +221,8 @@ class OthersAtWork(RuleBasedStateMachine):
         self.scene = Scene(self.folder, options(search_lag=3.0))
         self.others = Others(self.scene)
         self.events: list[Event] = []
+        self.ended: list[str] = []  # names of the runs that have ended
+        self.short = False  # the mapping lacks a line
 
     # -- what happens
 
@@ -259,7 +265,7 @@ class OthersAtWork(RuleBasedStateMachine):
             self.events.append(data.draw(events_of(number)) | {"messageId": f"m-{number}"})
         some = list(self.events)
         order.shuffle(some)
-        self.scene.config = with_delivery(lookahead=lookahead, max_attempts=3)
+        self.scene.config = self._config(lookahead=lookahead, max_attempts=3)
         self.scene.faults(",".join(f"{effect}:0.05" for effect in effects), seed)
         try:
             with self._others_during(during):
@@ -272,6 +278,51 @@ class OthersAtWork(RuleBasedStateMachine):
             note("killed")
         finally:
             self.scene.faults("")
+
+    @rule()
+    def the_mapping_changes(self) -> None:
+        """A line is added, or taken out."""
+        self.short = not self.short
+
+    @rule(
+        kill=st.none() | st.integers(1, 15),
+        kept=st.booleans(),
+        during=st.lists(st.tuples(st.integers(1, 12), ACTS), max_size=1),
+    )
+    def refills(self, kill: int | None, kept: bool, during: list[tuple[int, Act]]) -> None:
+        """All events once more, for what the mapping has got since."""
+        self.scene.config = self._config()
+        with suppress(Killed), self._others_during(during), killed_at(kill or 10_000, kept=kept):
+            self._run(self.events, refill=True)
+
+    @rule(
+        which=NUMBERS,
+        effects=st.lists(st.sampled_from(EFFECTS), max_size=2, unique=True),
+        kill=st.none() | st.integers(1, 8),
+        kept=st.booleans(),
+    )
+    def undoes(self, which: int, effects: list[str], kill: int | None, kept: bool) -> None:
+        """One of the runs, however long ago it was."""
+        if not self.ended:
+            return
+        OthersAtWork.undone += 1
+        self.scene.wait(5)  # Pipedrive's times are whole seconds
+        self.scene.config = self._config()
+        self.scene.faults(",".join(f"{effect}:0.05" for effect in effects), which)
+        try:
+            with suppress(Killed), killed_at(kill or 10_000, kept=kept):
+                result = self.scene.undo(self.ended[which % len(self.ended)])
+                note(f"undone: {result.deleted} {result.restored} {result.kept} {result.stopped}")
+        except StopRun as stop:
+            note(f"{stop}")
+        finally:
+            self.scene.faults("")
+
+    def _config(self, **delivery: Any) -> Config:
+        config = with_delivery(**delivery)
+        if not self.short:
+            return config
+        return msgspec.structs.replace(config, fields=msgspec.structs.replace(config.fields, persons={"role": "Role"}))
 
     @contextmanager
     def _others_during(self, during: list[tuple[int, Act]]) -> Iterator[None]:
@@ -291,9 +342,10 @@ class OthersAtWork(RuleBasedStateMachine):
         finally:
             del self.scene.sandbox._dispatch
 
-    def _run(self, events: list[Event]) -> Summary:
+    def _run(self, events: list[Event], **more: Any) -> Summary:
         OthersAtWork.runs += 1
-        summary = self.scene.run(events)
+        summary = self.scene.run(events, **more)
+        self.ended.append(summary.run)
         note(f"{outcomes(summary)} {summary.reason or ''}")
         return summary
 
@@ -320,8 +372,10 @@ class OthersAtWork(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def _completed(self) -> None:
-        self.scene.config = with_delivery()
+        self.short = False
+        self.scene.config = self._config()
         self._run(self.events)  # settles what is in doubt, which no preview can foretell
+        self._run(self.events, refill=True)  # what was handled under the shorter mapping
         for act in (creates("persons", None), edits("Role", 0)):
             self._act(act)
         self.events += self._last_events()
