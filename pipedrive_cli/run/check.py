@@ -32,6 +32,7 @@ from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
 from pipedrive_cli.run.journal_file import default_path, named_journal
 from pipedrive_cli.run.mapping import with_companies
+from pipedrive_cli.run.refill import HandledOtherwise, RefillNeeds
 from pipedrive_cli.run.results import clock_wrong
 from pipedrive_cli.run.sample import Sample, SampleFound
 from pipedrive_cli.run.suppression import suppressed_people, suppression_list
@@ -167,7 +168,16 @@ class AccountCheck:
             aliases = {} if journal is None else journal.aliases()
             people = suppressed_people(self._listed, journal, Backlog(aliases), keep=False)
             suppression = None if people is None else people.suppression
-            yield Sample(self.config, sources, most=self.most, config_file=self.config_file, suppression=suppression)
+            otherwise = None if journal is None else HandledOtherwise.of(journal, self.config, refill=False)
+            refill = None if otherwise is None else RefillNeeds(otherwise)
+            yield Sample(
+                self.config,
+                sources,
+                most=self.most,
+                config_file=self.config_file,
+                suppression=suppression,
+                refill=refill,
+            )
 
     def _checked(self, unchecked: str | None) -> Checked:
         obstacles = [*self._obstacles, *self._of_config(self._mistakes, "config")]

@@ -6,16 +6,20 @@ handled, and the mapping of that run, kind by kind. A journal from before knows 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.mappings import last_run, mappings, runs_of
+from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.model import Complaint, Kind, ProblemCode
+from pipedrive_cli.model import Complaint, Event, Kind, ProblemCode, Transformed
+from pipedrive_cli.pipedrive.catalog import FACTS
 from pipedrive_cli.run.account import pins_of
+from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
 
 OTHER_MAPPING: ProblemCode = "other_mapping"
@@ -62,9 +66,9 @@ class HandledOtherwise:
         if not (digests and self.possible):
             return {}
         found = {}
-        for digest, run in runs_of(self.journal, digests).items():
+        for key, run in runs_of(self.journal, digests).items():
             if differing := self._differing.get(run, self._all):
-                found[digest] = differing
+                found[key] = differing
         return found
 
 
@@ -76,6 +80,32 @@ def _unknown_lines(now: tuple[str, ...], then: tuple[str, ...], *, refill: bool)
     """
     missing = tuple(line for line in now if line not in then)
     return missing or (now if refill or len(then) == len(now) else ())
+
+
+@dataclass(slots=True)
+class RefillNeeds:
+    """What a sample of events says of a refill: which were handled under another mapping, and what it would write."""
+
+    otherwise: HandledOtherwise
+    _records: set[tuple[Kind, int]] = field(default_factory=set)  # hashes of their keys are kept, not the keys
+
+    def add_event(self, identity: str | None, event: Event, transformed: Transformed) -> list[Complaint]:
+        """The notices about one event; none for one that was not handled, or not under another mapping."""
+        key = b"" if identity is None else digest(identity)
+        if not (key and self.otherwise.possible and self.otherwise.journal.recall([key]).handled):
+            return []
+        lines = self.otherwise.lines([key]).get(key, {})
+        kinds = kinds_of(event) & lines.keys()
+        for change in transformed.changes:
+            if (name := change.record).kind in kinds:
+                self._records.add((name.kind, hash(name.key or name.name or name.pipedrive_id)))
+        return other_mapping(lines, kinds)
+
+    def cost(self, scale: float) -> str:
+        """The most that the refill of all events may cost, in words; `scale` is as in `Estimate.cost`."""
+        records = Counter(kind for kind, _ in self._records)
+        tokens = sum(FACTS[kind].update.tokens * n for kind, n in records.items())
+        return f"It costs at most about {round(tokens * scale):,} API tokens, besides looking up."
 
 
 def other_mapping(differing: Mapping[Kind, tuple[str, ...]], kinds: frozenset[Kind]) -> list[Complaint]:

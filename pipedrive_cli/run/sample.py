@@ -23,7 +23,7 @@ from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.report.problems import NoticeCode
+from pipedrive_cli.report.problems import NoticeCode, words_for
 from pipedrive_cli.report.summary import (
     EXAMPLES,
     Example,
@@ -40,6 +40,7 @@ from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.reading_needs import ReadingNeeds, ReadingProposal
+from pipedrive_cli.run.refill import OTHER_MAPPING, RefillNeeds
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
@@ -106,6 +107,7 @@ class Sample:
     config_file: str | None = None
     now: Callable[[], float] = time.time
     suppression: Suppression | None = None
+    refill: RefillNeeds | None = None  # None: no event was handled before
     _read: int = 0
     _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -227,7 +229,10 @@ class Sample:
         if not any(complaint.outcome is Outcome.SKIPPED for complaint in transformed.complaints):
             about = self._mapped.add_event(event, transformed.complaints)
         user = event.user_id or event.anonymous_id
-        self._count(entry, user, list(zip(transformed.complaints, about, strict=True)))
+        complaints = list(zip(transformed.complaints, about, strict=True))
+        if self.refill is not None:
+            complaints += [(notice, None) for notice in self.refill.add_event(entry.identity, event, transformed)]
+        self._count(entry, user, complaints)
 
     def _count(self, entry: Entry, user: str | None, complaints: Sequence[tuple[Complaint, Trait | None]]) -> None:
         outcomes = {complaint.outcome for complaint, _ in complaints}
@@ -253,6 +258,8 @@ class Sample:
             hint = None
             if code == "bad_value" and trait is not None:
                 hint = self._mapped.advice(trait, places[trait], account)
+            elif code == OTHER_MAPPING and self.refill is not None:
+                hint = f"{words_for(code).hint} {self.refill.cost(self._scale())}"
             examples = varied(self._examples[cause])[:EXAMPLES]
             yield problem_group(code, outcome, count, examples, message=heading(code, where), hint=hint)
 

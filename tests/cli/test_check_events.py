@@ -202,3 +202,22 @@ def test_an_online_preview_tells_of_renamed_fields_too(tmp_path: Path) -> None:
     assert "Position" in ended.out
     assert key not in ended.out
     assert ids not in ended.out
+
+
+def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path: Path) -> None:
+    """As a preview and a report do, line by line."""
+    sandbox = furnished(search_lag=0.0)
+    events = event_file(
+        tmp_path,
+        *({"type": "identify", "messageId": f"m{n}", "userId": f"u{n}", "traits": {"role": "dev"}} for n in range(3)),
+    )
+    with served(sandbox) as url:
+        state = f"state: '{tmp_path / 'journal.sqlite'}'\nidentity: {{user_id_field: Our id}}\n"
+        config = written_config(tmp_path, account(url) + state)
+        assert pipedrive_cli("replay", events, "-c", config).code == 0
+        assert "other_mapping" not in pipedrive_cli("check", events, "-c", config, "--json").out
+        config = written_config(tmp_path, account(url) + state + "fields: {persons: {role: Role}}\n")
+        checked = pipedrive_cli("check", events, "-c", config, "--json").json
+    (problem,) = [each for each in checked["problems"] if each["code"] == "other_mapping"]
+    assert (problem["count"], problem["examples"][0]["field"]) == (3, "persons: role -> Role")
+    assert "--refill" in problem["hint"] and "at most about 15 API tokens" in problem["hint"]
