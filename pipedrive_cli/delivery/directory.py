@@ -188,25 +188,25 @@ class Directory:
         ids = await self._confirmed(effect.kind, partial(self._journal.seen_ids, effect.kind, key))
         if not ids:
             ids = await self._find(effect, key)
-        if effect.denied is not None:
-            ids = [record for record in ids if record != effect.denied]
-        if effect.key is not None or effect.kind != "organizations":  # of one name there may well be several
-            self.warn_of_twins(effect.kind, key)
-        return tuple(ids)
+        if len(ids) > 1 and (effect.key is not None or effect.kind != "organizations"):
+            self._warn(effect.kind, key, ids)  # of one name there may well be several
+        return tuple(record for record in ids if record != effect.denied)
 
     async def _confirmed(self, kind: Kind, seen: Callable[[], list[int]]) -> list[int]:
         """What `seen` finds, once this run has confirmed the first two records; nobody needs more.
 
         Somebody may have deleted a record since it was seen, or given it another key.
         """
-        progress = self._progress(kind)
-        while unsure := [record for record in seen()[:2] if progress.true_at(record) is None]:
+        progress, ids = self._progress(kind), seen()
+        while unsure := [record for record in ids[:2] if progress.true_at(record) is None]:
             await self.fetch(kind, unsure[0], mapped=True)
-        return seen()
+            ids = seen()
+        return ids
 
     async def _find(self, effect: Find, key: str) -> list[int]:
         """Finds a key that was not seen yet: lists more pages, or looks the key up."""
         kind, progress = effect.kind, self._progress(effect.kind)
+        found: list[int] = []  # nothing has been seen so far
         if not progress.listing.complete or progress.stale(self._now()):
             if not progress.listing.complete and (kind, key) in self._absent:
                 return []
@@ -214,8 +214,8 @@ class Directory:
             one = look_up_cost(kind, 1, 0)
             cost, waiting = (0 if progress.waiting else one), max(1, progress.waiting)
             await self._list_while_cheaper(progress, cost, waiting * one, whole=len(key) > LONGEST_TERM)
+            found = self._journal.seen_ids(kind, key)
         progress.waiting = max(0, progress.waiting - 1)
-        found = self._journal.seen_ids(kind, key)
         return found if found or progress.listing.complete else await self._look_up(effect, key)
 
     def warn_of_twins(self, kind: Kind, key: str) -> None:
