@@ -103,7 +103,8 @@ class LiveDesk:
         if write.action == "merge":
             return Before(write.kind, record, state, {}, merged=True)
         seen = write.before
-        if seen is None and (last := self.commits.journal.seen(write.kind, record)) is not None:
+        last = self.commits.journal.seen(write.kind, record)
+        if seen is None and last is not None:
             seen = last.values
         values: dict[str, Value] = {}
         unknown = []
@@ -115,7 +116,7 @@ class LiveDesk:
                 values[address] = mine.sent if mine.seen is None else mine.seen
             else:
                 unknown.append(address)
-        return Before(write.kind, record, state, values, tuple(unknown))
+        return Before(write.kind, record, state, values, tuple(unknown), updated=None if last is None else last.updated)
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
         run, written_at = self.run_log.run, self.writes.doubts.clock.written()

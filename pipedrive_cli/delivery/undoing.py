@@ -61,6 +61,8 @@ class Undone:
     beside: dict[str, Value] = field(default_factory=dict)  # what must go with the body, as it is
     handed_on: dict[str, Value] = field(default_factory=dict)  # values before, which later runs replaced
     kept: list[KeptRecord] = field(default_factory=list)
+    untouched: bool = False  # nobody has changed it since the run
+    written_at: str | None = None  # Pipedrive's time of the undo's own write
 
 
 def undo_creation(

@@ -27,6 +27,7 @@ from pipedrive_cli.delivery.journal.befores import (
     Before,
     before_of,
     befores,
+    changed_at,
     events_of,
     forget_aliases,
     forget_before,
@@ -34,6 +35,7 @@ from pipedrive_cli.delivery.journal.befores import (
     forget_outcomes,
     later_befores,
     later_numbers,
+    note_given_back,
     note_undone,
     replace_before,
     undone_at,
@@ -290,7 +292,9 @@ class Undoing:
             if undone.delete:
                 await self.send(delete(kind, record))
             elif undone.body:
-                await self.send(update(kind, record, body_back(kind, {**undone.beside, **undone.body})))
+                answer = await self.send(update(kind, record, body_back(kind, {**undone.beside, **undone.body})))
+                shown = answer.data.get("update_time") if isinstance(answer.data, Mapping) else None
+                undone.written_at = shown if isinstance(shown, str) else None
         except Refusal as refused:
             if not refused.gone:
                 self.result.refused.append(KeptRecord(kind, record, "refused", message=refused.message))
@@ -338,6 +342,9 @@ class Undoing:
         rekeyed = self._settings.key_address[kind] in addresses
         state = journal.state(kind, record)
         given = state_given_back(state, before.state, addresses, rekeyed=rekeyed)
+        if undone.untouched and undone.written_at is not None and before.updated is not None:
+            then = changed_at(journal, kind, record, before.updated)
+            note_given_back(journal, kind, record, undone.written_at, then)
         journal.unsee(kind, [record])  # as it was last seen it is no more
         if given is None:
             journal.forget_record(kind, record)
@@ -360,7 +367,7 @@ class Undoing:
 
     def _creation(self, kind: Kind, record: int | str, shown: Values | None) -> Undone:
         assert self._settings is not None  # noqa: S101 - made before anything is looked at
-        updated = None if shown is None else shown_moment(shown.get("update_time"))
+        updated = self._changed_at(kind, record, shown)
         hangs = record in self._hangs[kind] or (kind == "products" and self._deals)
         state = self.journal.state(kind, record)
         said_later = state is not None and any(each.number in self._later for each in _states_in(state))
@@ -374,6 +381,11 @@ class Undoing:
             later=said_later or bool(later_befores(self.journal, self.run.number, kind, record)),
             hangs=hangs,
         )
+
+    def _changed_at(self, kind: Kind, record: int | str, shown: Values | None) -> datetime | None:
+        """When it was changed last, save by an undo of a later run."""
+        text = None if shown is None else shown.get("update_time")
+        return shown_moment(changed_at(self.journal, kind, record, text)) if isinstance(text, str) else None
 
     def _update(self, before: Before, shown: Values | None) -> Undone:
         assert self._settings is not None  # noqa: S101 - as above
@@ -390,7 +402,7 @@ class Undoing:
             for address, mine in state.fields.items():
                 if mine.number in self._later:
                     later.setdefault(address, False)
-        return undo_update(
+        undone = undo_update(
             before.kind,
             before.id,
             shown,
@@ -401,6 +413,9 @@ class Undoing:
             self._settings.rules,
             later=later,
         )
+        changed = self._changed_at(before.kind, before.id, shown)
+        undone.untouched = changed is not None and changed <= self._ended
+        return undone
 
     async def _read_changed(self, kind: Kind, found: dict[int | str, Values]) -> None:
         """Those that were changed since the run began: they may have been linked to what it created."""

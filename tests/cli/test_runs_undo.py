@@ -223,6 +223,21 @@ def test_undoing_hands_its_values_on_to_a_later_run(scene: Scene) -> None:
     assert outcomes(scene.run([identify("u1", 3, role="between")])) == {"delivered": 1}, "newer than what stands there"
 
 
+def test_runs_are_undone_one_after_the_other_the_newest_first(scene: Scene) -> None:
+    """What an undo has given back is nobody's touch; what people did between the runs is."""
+    for touched in (False, True):
+        first = scene.run([identify("u1", 1, name="Ada", role="first")]).run
+        scene.wait(5)
+        if touched:
+            person = scene.sandbox.contents(ids=True)["persons"][0]["id"]
+            scene.sandbox.set_value("persons", person, scene.key("persons", "City"), "by hand")
+        last = scene.run([identify("u1", 9, email="later@b.test")]).run
+        scene.wait(5)
+        assert undone(scene, last)["kept"] == []
+        scene.wait(5)
+        assert [each["code"] for each in undone(scene, first)["kept"]] == (["changed_since"] if touched else [])
+
+
 def test_values_are_handed_on_to_the_run_that_replaced_them(scene: Scene) -> None:
     """A run between that wrote another field of the record has nothing to do with it."""
     scene.run([identify("u1", 1, name="Ada", role="first")])

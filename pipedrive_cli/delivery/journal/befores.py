@@ -25,7 +25,8 @@ class Before(msgspec.Struct, frozen=True):
     """What one run has replaced in one record. `state` None: this tool had never written it.
 
     `values` are those of the addresses that the run wrote, as far as they were known; None is a blank. `unknown` are
-    the addresses whose value nobody knew. `merged`: the run merged another person into it.
+    the addresses whose value nobody knew. `merged`: the run merged another person into it. `updated` is when the record
+    was changed last before, as Pipedrive showed it.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Before(msgspec.Struct, frozen=True):
     values: dict[str, Any]
     unknown: tuple[str, ...] = ()
     merged: bool = False
+    updated: str | None = None
 
 
 def note_before(journal: Journal, run: int, before: Before, now: float) -> None:
@@ -55,6 +57,7 @@ def note_before(journal: Journal, run: int, before: Before, now: float) -> None:
             {address: value for address, value in values.items() if address not in unknown},
             tuple(sorted(unknown)),
             known.merged or before.merged,
+            known.updated,
         )
     row = (run, before.kind, before.id, now, _packed(before))
     journal.connection.execute("INSERT OR REPLACE INTO befores VALUES (?, ?, ?, ?, ?)", row)
@@ -104,8 +107,9 @@ def forget_old_befores(journal: Journal, now: float) -> None:
 
 
 def events_of(journal: Journal, run: int) -> int:
-    """How many events have their last outcome from a run."""
-    (found,) = journal.connection.execute("SELECT count(*) FROM events WHERE run = ?", (run,)).fetchone()
+    """How many events a run has handled, save those that an earlier run had: these it has refilled."""
+    query = "SELECT count(*) FROM events WHERE run = ? AND earlier IS NULL"
+    (found,) = journal.connection.execute(query, (run,)).fetchone()
     return int(found)
 
 
@@ -167,6 +171,17 @@ def undone_at(journal: Journal, run: int) -> str | None:
     """When the run was last undone, or None."""
     row = journal.connection.execute("SELECT undone FROM runs WHERE number = ?", (run,)).fetchone()
     return None if row is None else row[0]
+
+
+def note_given_back(journal: Journal, kind: Kind, record: RecordNumber, now: str, then: str) -> None:
+    """An undo has changed a record at `now`, which is as it was at `then`; both as Pipedrive shows times."""
+    journal.set_fact(f"given back {kind} {record}", (now, then))
+
+
+def changed_at(journal: Journal, kind: Kind, record: RecordNumber, shown: str) -> str:
+    """When a record was changed last by anybody but an undo; `shown` is its update_time."""
+    given = journal.fact(f"given back {kind} {record}", tuple[str, str])
+    return given[1] if given is not None and given[0] == shown else shown
 
 
 def can_be_undone(journal: Journal) -> frozenset[int]:
