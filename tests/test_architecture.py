@@ -84,7 +84,7 @@ REACHES_OUT = frozenset(
 # Foreign library -> the modules that may import it.
 PLACES: dict[str, tuple[str, ...]] = {
     "httpx": ("pipedrive.client", "pipedrive.webhook", "sandbox.transport"),
-    "sqlite3": ("delivery.journal.",),
+    "sqlite3": ("delivery.journal.", "run.fold_store"),
     "rich": ("report.",),
     "jinja2": ("report.html",),
     "markupsafe": ("report.html",),

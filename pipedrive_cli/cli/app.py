@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from pipedrive_cli.cli import check_options, forget_options, groups, init_options, sandbox_options, schedule_options
+from pipedrive_cli.cli import (
+    check_options,
+    compact_options,
+    forget_options,
+    groups,
+    init_options,
+    sandbox_options,
+    schedule_options,
+)
 from pipedrive_cli.cli.options import (
     PLANS,
     RUN_CODES,
@@ -458,6 +466,10 @@ app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "che
     check_options.check
 )
 app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_options.init)
+app.command(
+    cls=PlainCommand,
+    epilog=epilog("compact exports/ -o small.ndjson.gz", "compact exports/ -o kept.ndjson.gz --since 365d"),
+)(compact_options.compact)
 app.command(cls=PlainCommand, epilog=epilog("forget u-1003 --dry-run", "forget ann@acme.example --yes"))(
     forget_options.forget
 )

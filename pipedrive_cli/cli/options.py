@@ -218,6 +218,7 @@ ORDER = [
     "test",
     "runs",
     "schedule",
+    "compact",
     "forget",
     "fields",
     "sandbox",

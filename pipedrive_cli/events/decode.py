@@ -236,7 +236,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         None
         if context is None or (context.consent_management is None and context.consent is None)
         else consent_of(context.consent_management, context.consent),
-        own is not None,
+        own is not None and own.code is not None,  # a line of `compact` was never rejected
         tuple(nobody),
     )
 

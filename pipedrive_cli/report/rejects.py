@@ -59,6 +59,20 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problems: tuple[Problem, ...] = ()
 
 
+class OriginNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same for an event with which nothing is wrong: where it comes from, and by what it is known again.
+
+    Only a line that nobody could read whole has a `code`.
+    """
+
+    file: str
+    line: int
+    index: int | None = None
+    identity: str | None = None
+    time: int | None = None
+    code: str | None = None
+
+
 class RejectsWriter:
     """Writes a temporary file and moves it to the path of the rejects file at the end.
 
@@ -152,7 +166,7 @@ class RejectsWriter:
         return os.fdopen(descriptor, "wb"), Path(name)
 
 
-def reject_line(raw: bytes, note: Note, *, cut: bool = False) -> bytes:
+def reject_line(raw: bytes, note: Note | OriginNote, *, cut: bool = False) -> bytes:
     """One line of a rejects file, newline included; parameters as for `RejectsWriter.add`."""
     mark = msgspec.json.encode(KEY) + b":" + _encode(note)
     if cut or len(raw) > LONGEST_LINE:
@@ -202,7 +216,7 @@ def _splice(raw: bytes, members: Mapping[str, msgspec.Raw | bytes], mark: bytes)
     return b"{" + body + (b"," if members.keys() - {KEY} else b"") + mark + b"}\n"
 
 
-def _encode(note: Note) -> bytes:
+def _encode(note: Note | OriginNote) -> bytes:
     try:
         return msgspec.json.encode(note)
     except UnicodeEncodeError:

@@ -1,0 +1,101 @@
+"""The command `compact`: folds, shows what was kept and left out, and returns the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
+from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.config import load, notes
+from pipedrive_cli.errors import EXIT_OK, PipedriveCliError, UserMistake
+from pipedrive_cli.report.console import show_note
+from pipedrive_cli.report.tables import show_findings
+from pipedrive_cli.report.wording import count, data_size, duration_words
+from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, CompactProgress
+
+EVERY = 10.0  # seconds between two lines of progress
+
+
+def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, quiet: bool) -> int:
+    """Compacts, shows the result, and returns the exit code."""
+    with errors_as_json(as_json, stopped_compaction):
+        if options.offline and options.sandbox:
+            raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
+        config = load(config_file, os.environ, sandbox=True if options.offline else options.sandbox)
+        for warning in notes(config):
+            show_note(warning)
+        job = Compact(
+            config,
+            str(config_file),
+            options,
+            standard_input(),
+            note=(lambda _: None) if quiet else show_note,
+            tell=(lambda _: None) if quiet else _Teller(),
+        )
+        result = job.run()
+    if as_json:
+        print_json(result)
+    elif not (quiet and result.exit_code == EXIT_OK):
+        _show(result)
+    return result.exit_code
+
+
+def stopped_compaction(error: PipedriveCliError) -> Compacted:
+    """The object for `--json` when nothing was written."""
+    return Compacted(
+        status="stopped",
+        exit_code=error.exit_code,
+        reason=error.code,
+        input_complete=False,
+        events={"read": 0, "kept": 0, "left_out": 0},
+        problems=list(problems_of_stop(error)),
+    )
+
+
+class _Teller:
+    """Tells on stderr how far the fold is: at once on a terminal, else now and then."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+        self._every = 1.0 if sys.stderr.isatty() else EVERY
+
+    def __call__(self, progress: CompactProgress) -> None:
+        now = time.monotonic()
+        if now - self._told < self._every:
+            return
+        self._told = now
+        left = progress.seconds_left(now)
+        size = "" if progress.bytes_total is None else f" of {data_size(progress.bytes_total)}"
+        rest = "" if left is None else f", {duration_words(left)} left"
+        show_note(f"{data_size(progress.bytes_done)}{size} folded, {count(progress.events, 'event')}{rest}")
+
+
+def _show(result: Compacted) -> None:
+    events = result.events
+    kept = [("read", f"{events['read']:,}"), ("kept", f"{events['kept']:,}"), ("left out", f"{events['left_out']:,}")]
+    if result.filtered:
+        kept.append(("filtered", f"{result.filtered:,}"))
+    left_out = [(f"{each.count:,}", each.message) for each in result.left_out]
+    records = [(kind, f"{number:,}") for kind, number in result.records.items() if number]
+    if result.output is None:
+        written = [("file", "none was written: the input could not be read to its end")]
+    else:
+        written = [("file", result.output), ("size", data_size(result.output_bytes))]
+    sections = [("Events", kept), ("Left out", left_out), ("Records", records), ("Output", written)]
+    steps = [] if result.output is None else [f"pipedrive-cli preview {result.output} --summary"]
+    show_findings(
+        [each for each in sections if each[1]],
+        obstacles=(),
+        warnings=(),
+        problems=result.problems,
+        dropped={},
+        traits=(),
+        verdict=f"{count(events['read'], 'event')} became {events['kept']:,}"
+        if result.output
+        else "Nothing was written",
+        steps=steps,
+        ok=result.exit_code == EXIT_OK,
+    )

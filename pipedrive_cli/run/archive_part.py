@@ -1,0 +1,270 @@
+"""Folds one part of an archive: reads it, transforms its events, and gives what may have to be kept of them.
+
+Knows nothing of who asks: the command itself, a process beside it, or a worker of a cluster. A part is a file, an
+object, or some megabytes of a large plain file. What is folded is handed on whenever it has become much, so that memory
+does not grow with the part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.delivery.keeping import KeptEvents, iterate_won
+from pipedrive_cli.events.any_source import read_source
+from pipedrive_cli.events.decode import Wire
+from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.parts import FilePart, identity_of, part_of
+from pipedrive_cli.events.people import people_of
+from pipedrive_cli.events.reading import Reading
+from pipedrive_cli.events.refusal import KEY_LIMIT
+from pipedrive_cli.events.source import Source
+from pipedrive_cli.model import Complaint, Event, Outcome
+from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.run.options import Filters, passes
+from pipedrive_cli.run.settings import delivery_settings
+from pipedrive_cli.transform.consent import DENIED
+from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
+from pipedrive_cli.transform.transform import NOT_SUPPORTED, Transform, compile_mapping
+
+MUCH: Final = 20_000  # events that are held before what is kept of them is handed on
+LINES: Final = "9"  # the name of what belongs to no record: it sorts behind all of them
+_PAGES: Final = frozenset({"page", "screen"})
+
+
+class FoldBrief(NamedTuple):
+    """What must be known to fold a part. `now` is in microseconds since 1970 UTC: no event is later."""
+
+    config: Config
+    account: Account | None
+    filters: Filters
+    now: int
+    all_traits: bool = False
+    suppression: Suppression | None = None  # has judged the whole input
+
+
+class ArchivePart(NamedTuple):
+    """One part. `number` is its place among all parts; `part` None: the whole source; `identity` is its file's."""
+
+    number: int
+    source: Source
+    part: FilePart | None = None
+    identity: tuple[int, int] | None = None
+
+
+class KeptEvent(msgspec.Struct, array_like=True, gc=False):
+    """One event that may be kept, with its line: `number` is its place in the input, `owner` its record's name.
+
+    `always`: it is kept whatever the others say. `line` counts from the part's first.
+    """
+
+    number: int
+    identity: bytes
+    owner: str
+    time: int | None
+    line: int
+    index: int | None
+    message_id: str | None
+    raw: bytes
+    always: bool = False
+    cut: bool = False
+    code: str | None = None
+
+
+class Counted(msgspec.Struct):
+    """How many events a part had, how many were left out and why, and whether it was read to its end."""
+
+    read: int = 0
+    filtered: int = 0
+    bytes_read: int = 0
+    lines: int = 0
+    skipped: dict[tuple[str, str | None], int] = {}  # by code and value
+    left: tuple[int, Complaint, bool] | None = None  # where reading ended, why, and whether the source breaks off
+
+    def skip(self, code: str, value: str | None = None, times: int = 1) -> None:
+        """Counts events that are left out."""
+        self.skipped[code, value] = self.skipped.get((code, value), 0) + times
+
+
+class Folded(msgspec.Struct, array_like=True):
+    """What was folded of some events: the places of each record, the joined names, the events."""
+
+    won: list[tuple[str, bytes]]
+    joins: list[tuple[str, str]]
+    events: list[KeptEvent]
+
+
+@dataclass(slots=True)
+class PartFold:
+    """Folds one part. `pieces` gives what is kept; then `counted` is complete."""
+
+    brief: FoldBrief
+    task: ArchivePart
+    transform: Transform
+    counted: Counted = field(default_factory=Counted)
+    _kept: KeptEvents = field(init=False)
+    _held: dict[int, KeptEvent] = field(default_factory=dict)
+    _always: list[KeptEvent] = field(default_factory=list)
+    _number: int = 0
+
+    def __post_init__(self) -> None:
+        self._kept = self._new()
+        self._number = self.task.number << 32
+
+    def _new(self) -> KeptEvents:
+        rules = delivery_settings(self.brief.config, self.transform, self.brief.account or Account()).rules
+        return KeptEvents(rules, all_traits=self.brief.all_traits)
+
+    def pieces(self) -> Iterator[Folded]:
+        """What is kept of the part, piece by piece."""
+        task = self.task
+        if task.part is None:
+            yield from self._read(read_source(task.source))
+            return
+        with task.source.open() as file:
+            if task.identity is not None and identity_of(file) != task.identity:
+                why = Complaint("source_unreadable", "the file was replaced while it was read")
+                self.counted.left = (0, why, False)
+                return
+            yield from self._read(Reading(part_of(task.source, file, task.part, 0)))
+
+    def _read(self, reading: Reading) -> Iterator[Folded]:
+        for batch in reading.batches():
+            self._add(batch)
+            self.counted.bytes_read = reading.bytes_read
+            if len(self._held) + len(self._always) >= MUCH:
+                yield self._taken()
+        self.counted.bytes_read, self.counted.lines = reading.bytes_read, reading.line
+        if reading.left is not None:
+            why = reading.left.refusal or Complaint("unfinished_line", "the last line has no end")
+            self.counted.left = (reading.left.line, why, reading.torn)
+        yield self._taken()
+
+    def _taken(self) -> Folded:
+        kept, self._kept = self._kept, self._new()
+        held, self._held = self._held, {}
+        always, self._always = self._always, []
+        events = [held[number] for number in sorted(kept.numbers()) if not held[number].always] + always
+        return Folded(list(iterate_won(kept)), sorted(kept.joins), events)
+
+    def _add(self, batch: list[Entry]) -> None:
+        """First all are decoded, then all are transformed, as in `intake`."""
+        counted, brief = self.counted, self.brief
+        first = self._number + 1
+        self._number += len(batch)
+        numbered = list(enumerate(batch, first))
+        plain = not brief.filters and not brief.config.privacy.consent.purposes and brief.suppression is None
+        if plain:
+            pages = [_page_of(entry) for entry in batch]
+            for name, times in Counter(pages).items():
+                if name is not None:
+                    counted.read += times
+                    counted.skip("type_not_supported", name, times)
+            numbered = [each for each, page in zip(numbered, pages, strict=True) if page is None]
+        events = [(number, entry, entry.event(brief.now)) for number, entry in numbered]
+        for number, entry, event in events:
+            if isinstance(event, Complaint):
+                self._add_refused(number, entry, event)
+            elif brief.filters and not passes(event, brief.filters):
+                counted.filtered += 1
+            else:
+                counted.read += 1
+                self._add_event(number, entry, event)
+
+    def _add_refused(self, number: int, entry: Entry, why: Complaint) -> None:
+        """An event that cannot be used, or a line that is none: kept, so that a replay names it as it would have."""
+        if self.brief.filters:
+            self.counted.filtered += 1
+            return
+        self.counted.read += 1
+        suppression = self.brief.suppression
+        if suppression is not None and (people := entry.people()) and suppression.holds_back(people):
+            self._skip(SUPPRESSED)
+        elif entry.identity is not None and self.transform.denies(entry.consent()):
+            self._skip(DENIED)
+        elif why.outcome is Outcome.SKIPPED:
+            self._skip(why)
+        else:
+            identity = number.to_bytes(8) if entry.identity is None else digest(entry.identity)
+            raw = entry.raw if entry.identity is None else entry.body()
+            code = why.code if entry.identity is None else None
+            self._always.append(
+                KeptEvent(
+                    number,
+                    identity,
+                    LINES,
+                    None,
+                    entry.line,
+                    entry.index,
+                    entry.identity,
+                    raw,
+                    always=True,
+                    cut=entry.cut,
+                    code=code,
+                )
+            )
+
+    def _add_event(self, number: int, entry: Entry, event: Event) -> None:
+        suppression = self.brief.suppression
+        if suppression is not None and suppression.holds_back(people_of(event)):
+            self._skip(SUPPRESSED)
+            return
+        asked = self.transform.transform(event)
+        rejected = any(complaint.outcome is Outcome.REJECTED for complaint in asked.complaints)
+        always = rejected or asked.alias is not None
+        owner = LINES
+        identity = b""
+        if asked.changes or asked.alias is not None or rejected:
+            identity = digest(event.identity)
+        if asked.changes:
+            owner = self._kept.add(asked.changes, identity, number, asked.dropped) or LINES
+            always = always or any(change.record.kind == "leads" for change in asked.changes)
+        elif asked.alias is None and not rejected:
+            self._skip(next((c for c in asked.complaints if c.outcome is Outcome.SKIPPED), None))
+            return
+        if asked.alias is not None:
+            owner = self._kept.add_alias(asked.alias)
+        kept = KeptEvent(
+            number,
+            identity,
+            owner,
+            event.time,
+            entry.line,
+            entry.index,
+            event.identity,
+            entry.body(),
+            always=always,
+        )
+        self._held[number] = kept
+        if always:
+            self._always.append(kept)
+
+    def _skip(self, why: Complaint | None) -> None:
+        code, value = ("nothing_asked", None) if why is None else (why.code, why.value)
+        self.counted.skip(code, value if code == "type_not_supported" else None)
+
+
+def _page_of(entry: Entry) -> str | None:
+    """`page` or `screen` where an entry is such a call, and certainly nothing else: it need not be looked at closer."""
+    wire: Wire | None = entry.wire
+    if wire is None or type(wire.type) is not str or wire.type not in _PAGES:
+        return None
+    user = wire.user_id
+    if type(user) is not str or not 0 < len(user) <= KEY_LIMIT:
+        user = wire.anonymous_id if user is None else None
+        if type(user) is not str or len(user) > KEY_LIMIT:
+            return None
+    if wire.context is not None and wire.context.external_id:
+        return None
+    return wire.type if wire.type in NOT_SUPPORTED else None
+
+
+def folded(brief: FoldBrief, task: ArchivePart) -> PartFold:
+    """The fold of one part, ready to be iterated over."""
+    return PartFold(brief, task, compile_mapping(brief.config, brief.account))

@@ -1,0 +1,132 @@
+"""Where a fold that may outgrow memory lies: an SQLite file beside the output, which does the spilling and the sorting.
+
+SQLite is Python's own, keeps memory within its cache whatever the size, and is whole after a kill: a part counts once
+its mark is committed, and what a dead worker had written of a part goes before the part is folded again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipedrive_cli.delivery.keeping import Clusters, Won, decode_won, merge_won, winners
+from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
+
+WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
+CACHE: Final = 32 << 10  # KiB
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS meaning (digest BLOB NOT NULL, now INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS done (part INTEGER PRIMARY KEY, counted BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS won (name TEXT NOT NULL, part INTEGER NOT NULL, places BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS joins (a TEXT NOT NULL, b TEXT NOT NULL, part INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, identity BLOB NOT NULL, always INTEGER NOT NULL,
+    owner TEXT NOT NULL, time INTEGER, event BLOB NOT NULL);
+"""
+_encode: Final = msgspec.msgpack.Encoder().encode
+_counted: Final = msgspec.msgpack.Decoder(Counted).decode
+_event: Final = msgspec.msgpack.Decoder(KeptEvent).decode
+
+
+class FoldStore:
+    """One fold on disk. Several processes may write into it, each through a store of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            path.touch(mode=0o600)  # events are personal data
+        self._db = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
+        self._db.execute("PRAGMA synchronous = OFF")  # what is lost with the machine is folded again
+        self._db.execute(f"PRAGMA cache_size = -{CACHE}")
+        self._db.executescript(_TABLES)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def begin(self, digest: bytes, now: int) -> int:
+        """Goes on with the fold of this meaning, or begins it anew. Returns its time, after which no event is."""
+        row = self._db.execute("SELECT digest, now FROM meaning").fetchone()
+        if row is not None and bytes(row[0]) == digest:
+            return int(row[1])
+        for table in ("meaning", "done", "won", "joins", "events"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+        self._db.execute("INSERT INTO meaning VALUES (?, ?)", (digest, now))
+        return now
+
+    def done(self) -> dict[int, Counted]:
+        """The parts that are folded."""
+        return {part: _counted(counted) for part, counted in self._db.execute("SELECT part, counted FROM done")}
+
+    def drop_unfinished(self) -> None:
+        """Takes out what was written of all parts that were not finished."""
+        with self._transaction():
+            self._db.execute("DELETE FROM won WHERE part NOT IN (SELECT part FROM done)")
+            self._db.execute("DELETE FROM joins WHERE part NOT IN (SELECT part FROM done)")
+            self._db.execute("DELETE FROM events WHERE number >> 32 NOT IN (SELECT part FROM done)")
+
+    def add(self, part: int, piece: Folded, counted: Counted | None = None) -> None:
+        """Adds a piece of a part's fold; with `counted` the part is done."""
+        with self._transaction():
+            self._db.executemany("INSERT INTO won VALUES (?, ?, ?)", [(name, part, won) for name, won in piece.won])
+            self._db.executemany("INSERT INTO joins VALUES (?, ?, ?)", [(a, b, part) for a, b in piece.joins])
+            self._db.executemany(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+                [(e.number, e.identity, e.always, e.owner, e.time, _encode(e)) for e in piece.events],
+            )
+            if counted is not None:
+                self._db.execute("INSERT INTO done VALUES (?, ?)", (part, _encode(counted)))
+
+    def kept(self) -> Iterator[KeptEvent]:
+        """The events that must be kept: by record, time and place in the input, each once."""
+        joins = list(self._db.execute("SELECT DISTINCT a, b FROM joins ORDER BY a, b"))
+        self._db.create_function("record", 1, Clusters(joins).of, deterministic=True)
+        self._db.executescript(
+            "PRAGMA temp_store = FILE; DROP TABLE IF EXISTS temp.needed; DROP TABLE IF EXISTS temp.chosen;"
+            "CREATE TEMP TABLE needed (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
+        )
+        writing = self._db.cursor()
+        writing.execute("BEGIN")
+        writing.execute("INSERT OR IGNORE INTO needed SELECT identity FROM events WHERE always")
+        for won in self._records():
+            writing.executemany("INSERT OR IGNORE INTO needed VALUES (?)", [(each,) for each in winners(won)])
+        writing.execute("COMMIT")
+        # Of copies the first counts. That is the one whose time and content a replay would have taken.
+        # CROSS JOIN: SQLite must go through the events once, and not once for each identity.
+        self._db.executescript(
+            "CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY);"
+            "INSERT INTO chosen SELECT min(number) FROM events CROSS JOIN needed "
+            "ON needed.identity = events.identity GROUP BY events.identity;"
+        )
+        rows = self._db.execute(
+            "SELECT event FROM chosen CROSS JOIN events USING (number) ORDER BY record(owner), time, number"
+        )
+        return (_event(row[0]) for row in rows)
+
+    def _records(self) -> Iterable[Won]:
+        """The places of each record, merged over all parts."""
+        name: str | None = None
+        won: Won = {}
+        for found, packed in self._db.execute("SELECT name, places FROM won ORDER BY name"):
+            if found != name and name is not None:
+                yield won
+                won = {}
+            name = found
+            if won:
+                merge_won(won, decode_won(packed))
+            else:
+                won = decode_won(packed)
+        yield won
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")

@@ -1,0 +1,234 @@
+"""Archives compacted: replaying the file leaves what the archive would have left."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipedrive_cli.config import Config
+from pipedrive_cli.config.privacy import ConsentAsked, Privacy
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.run.archive_part import ArchivePart, Counted
+from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions
+from pipedrive_cli.run.folding import fold_part, fold_parts
+from pipedrive_cli.run.options import Filters
+from tests.examples import examples
+from tests.harness import CONFIG, Event, Scene, alias, event, group, identify, lines, ordered, outcomes, track, viewed
+from tests.run.events_of_all_kinds import ALL, comparable
+
+USERS = ("u0", "u1", "u2", "u3")
+KINDS = ("identify", "identify", "identify", "group", "track", "viewed", "ordered", "page")
+
+
+def compact(folder: Path, sources: Sequence[Path], config: Config = CONFIG, **more: Any) -> Compacted:
+    options = CompactOptions(tuple(map(str, sources)), folder / "small.ndjson.gz", offline=True, **more)
+    return Compact(config, "config.yaml", options).run()
+
+
+def kept(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress((folder / "small.ndjson.gz").read_bytes()).splitlines()]
+
+
+@st.composite
+def archives(draw: st.DrawFn) -> list[Event]:
+    """Events of all kinds with ties, copies, late ones and chains of aliases, in any order."""
+    events: list[Event] = []
+    for number in range(draw(st.integers(1, 14))):
+        kind = draw(
+            st.sampled_from(["identify", "identify", "identify", "group", "track", "viewed", "ordered", "page"])
+        )
+        user, time = draw(st.sampled_from(USERS)), draw(st.integers(0, 4))
+        if kind == "identify":
+            traits = draw(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "role": st.sampled_from(["r1", "r2"]),
+                        "city": st.sampled_from(["c1", "c2"]),
+                        "name": st.sampled_from(["N1", "N2"]),
+                        "firstName": st.just(f"F{number}"),
+                        "email": st.sampled_from([f"{user}@x.example", f"{user}@y.example"]),
+                    },
+                )
+            )
+            events.append(identify(user, time, **traits))
+        elif kind == "group":
+            # Of equal times the persons' events stay in order, not those of their organizations.
+            team = draw(st.sampled_from(["g0", "g1"]))
+            events.append(group(user, team, time, name=f"Team {team} {time}", industry=f"i{time}"))
+        elif kind == "track":
+            more = {"context": {"traits": {"role": "by track", "city": f"c{time}"}}}
+            events.append(track(user, "Signed up", time) | more)
+        elif kind == "viewed":
+            events.append(viewed(user, "p1", time, name=f"P{time}", price=time, currency="EUR", quantity=time))
+        elif kind == "ordered":
+            events.append(
+                ordered(user, [{"product_id": "p2", "name": f"Q{time}", "price": time}], time, currency="EUR")
+            )
+        else:
+            events.append(event("page", time, userId=user))
+    for previous, current in draw(st.sampled_from([[], [("u1", "u0")], [("u1", "u0"), ("u3", "u1")], [("u2", "u3")]])):
+        events.insert(draw(st.integers(0, len(events))), alias(previous, current, draw(st.integers(0, 4))))
+    return events + draw(st.lists(st.sampled_from(events), max_size=3))
+
+
+@settings(max_examples=examples(100))
+@given(archives(), st.integers(0, 17))
+def test_replaying_the_compacted_file_leaves_what_the_archive_leaves(events: list[Event], cut: int) -> None:
+    """The rule, for archives of all kinds in two files; and the compacted file compacted is itself."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("whole", "small"):
+            (folder / part).mkdir()
+        whole, small = Scene(folder / "whole"), Scene(folder / "small")
+        paths = [whole.write("a.ndjson", events[:cut]), whole.write("b.ndjson", events[cut:])]
+        compact(folder, paths)
+        both = whole.write("both.ndjson", events)
+        whole.run(both)
+        small.run(folder / "small.ndjson.gz")
+        assert comparable(small.contents()) == comparable(whole.contents())
+        first = [line.get("messageId") for line in kept(folder)]
+        (folder / "small.ndjson.gz").rename(folder / "once.ndjson.gz")
+        compact(folder, [folder / "once.ndjson.gz"])
+        assert [line.get("messageId") for line in kept(folder)] == first
+
+
+def test_each_line_is_as_in_a_rejects_file_and_what_cannot_be_used_is_kept(tmp_path: Path) -> None:
+    """Event, file, line, index, identity and time; rejected events and unreadable lines are told by the replay."""
+    path = tmp_path / "a.ndjson"
+    pair = [identify("u1", 1, role="old") | {"messageId": "m1"}, identify("u1", 2, role="new") | {"messageId": "m2"}]
+    batch = {"batch": pair}
+    nobody = {"type": "identify", "messageId": "m3"}
+    path.write_bytes(json.dumps(batch).encode() + b"\n{broken\n" + lines([nobody, event("page", 3, userId="u1")]))
+    result = compact(tmp_path, [path])
+    assert result.events == {"read": 5, "kept": 4, "left_out": 1}
+    assert [(each.code, each.value, each.count) for each in result.left_out] == [("type_not_supported", "page", 1)]
+    notes = [line["_pipedrive_cli"] for line in kept(tmp_path)]
+    assert [(note["line"], note.get("index"), note.get("identity")) for note in notes] == [
+        (1, 0, "m1"),
+        (1, 1, "m2"),
+        (2, None, None),
+        (3, None, "m3"),
+    ]
+    assert {note["file"] for note in notes} == {str(path)}
+    assert notes[0]["time"] == 1709294401000000
+    summary = Scene(tmp_path).run(tmp_path / "small.ndjson.gz")
+    assert outcomes(summary) == {"delivered": 2, "rejected": 2}
+    assert sorted(problem.code for problem in summary.problems) == ["bad_json", "missing_user_id"]
+
+
+def test_who_refused_consent_and_who_is_suppressed_is_in_no_output(tmp_path: Path) -> None:
+    """Consent and suppression come first: an older event that may be sent takes the place."""
+    suppressed = tmp_path / "no.txt"
+    suppressed.write_text("bo@x.example\n")
+    privacy = Privacy(consent=ConsentAsked(purposes=("crm",)), suppress=suppressed)
+    config = msgspec.structs.replace(CONFIG, privacy=privacy)
+    refused = {"context": {"consentManagement": {"provider": "oneTrust", "deniedConsentIds": ["crm"]}}}
+    events = [
+        identify("u1", 1, role="old"),
+        identify("u1", 2, role="canary") | refused,
+        identify("u2", 3, role="canary"),
+        identify("u2", 4, email="bo@x.example"),
+    ]
+    result = compact(tmp_path, [Scene(tmp_path).write("a.ndjson", events)], config)
+    assert {each.code: each.count for each in result.left_out} == {"consent_denied": 1, "suppressed": 2}
+    assert [line["traits"] for line in kept(tmp_path)] == [{"role": "old"}]
+    assert b"canary" not in gzip.decompress((tmp_path / "small.ndjson.gz").read_bytes())
+
+
+def test_all_traits_keeps_the_newest_event_of_each_trait_that_is_not_mapped(tmp_path: Path) -> None:
+    """So that a mapping can be tried on the compacted file."""
+    events = [
+        identify("u1", time, role=f"r{time}", **({"shoe": 40 + time} if time in (3, 4) else {})) for time in range(8)
+    ]
+    path = Scene(tmp_path).write("a.ndjson", events)
+    compact(tmp_path, [path])
+    assert [line["traits"]["role"] for line in kept(tmp_path)] == ["r0", "r7"]
+    compact(tmp_path, [path], all_traits=True)
+    assert [line["traits"]["role"] for line in kept(tmp_path)] == ["r0", "r4", "r7"]
+
+
+def test_filters_leave_out_what_they_leave_out_of_a_replay(tmp_path: Path) -> None:
+    """Events that a filter leaves out are one number, and nothing of them is kept."""
+    path = Scene(tmp_path).write("a.ndjson", ALL)
+    result = compact(tmp_path, [path], filters=Filters(types=frozenset({"group"})))
+    assert (result.filtered, result.events["read"]) == (len(ALL) - 2, 2)
+    assert {line["type"] for line in kept(tmp_path)} == {"group"}
+
+
+def test_a_killed_fold_goes_on_part_by_part_and_ends_the_same(tmp_path: Path) -> None:
+    """What was folded is not read again, and the file is there whole or not at all."""
+    paths = [Scene(tmp_path).write(f"{name}.ndjson", ALL[at::3]) for at, name in enumerate("abc")]
+    compact(tmp_path, paths)
+    target, whole = tmp_path / "small.ndjson.gz", (tmp_path / "small.ndjson.gz").read_bytes()
+    target.unlink()
+    read: list[int] = []
+
+    def dies(store: Any, brief: Any, tasks: Sequence[ArchivePart], tell: Any) -> None:
+        for task in tasks:
+            if len(read) == 2:
+                raise KeyboardInterrupt
+            read.append(task.number)
+            tell(task, fold_part(store, brief, task))
+
+    def goes_on(store: Any, brief: Any, tasks: Sequence[ArchivePart], tell: Any) -> None:
+        read.extend(task.number for task in tasks)
+        fold_parts(store, brief, tasks, tell)
+
+    options = CompactOptions(tuple(map(str, paths)), target, offline=True)
+    with pytest.raises(KeyboardInterrupt):
+        Compact(CONFIG, "config.yaml", options, fold=dies).run()
+    assert not target.exists()
+    Compact(CONFIG, "config.yaml", options, fold=goes_on).run()
+    assert read == [0, 1, 2]
+    assert target.read_bytes() == whole
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_processes_beside_this_one_fold_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is cut into parts, its lines keep their numbers, and a process that dies changes nothing."""
+    path = Scene(tmp_path).write("a.ndjson", [identify(f"u{n % 9}", n, role=f"r{n}") for n in range(300)])
+    compact(tmp_path, [path])
+    one = kept(tmp_path)
+    monkeypatch.setattr("pipedrive_cli.run.folding.WORTH", 1)
+    monkeypatch.setattr("pipedrive_cli.run.folding.PART", 9_000)
+    monkeypatch.setattr("pipedrive_cli.run.folding.cores", lambda: 2)
+    parts: list[Counted] = []
+    options = CompactOptions((str(path),), tmp_path / "small.ndjson.gz", offline=True)
+    Compact(CONFIG, "config.yaml", options, tell=lambda progress: parts.append(Counted(progress.parts_done))).run()
+    assert len(parts) > 3
+    assert kept(tmp_path) == one
+
+
+def test_the_output_is_never_a_source(tmp_path: Path) -> None:
+    """Whatever it is called by."""
+    path = tmp_path / "small.ndjson.gz"
+    path.write_bytes(lines(ALL))
+    with pytest.raises(UserMistake):
+        compact(tmp_path, [path])
+    assert path.read_bytes() == lines(ALL)
+
+
+def test_an_input_that_cannot_be_read_to_its_end_gives_no_output(tmp_path: Path) -> None:
+    """Half an archive must not pass for the whole; a found file that is damaged is named beside the output."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "a.ndjson").write_bytes(lines(ALL))
+    (folder / "b.json.gz").write_bytes(gzip.compress(lines(ALL))[:-8] + bytes(8))
+    named = compact(tmp_path, [folder / "b.json.gz"])
+    assert (named.exit_code, named.output, (tmp_path / "small.ndjson.gz").exists()) == (4, None, False)
+    found = compact(tmp_path, [folder])
+    assert (found.exit_code, found.problems[0].code, (tmp_path / "small.ndjson.gz").exists()) == (
+        1,
+        "gzip_broken",
+        True,
+    )
