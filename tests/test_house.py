@@ -20,7 +20,7 @@ OURS = [file for file in FILES if "sandbox" not in file.relative_to(ROOT).parts]
 LONGEST = 480  # lines of a module
 
 # Functions and classes of one name in two modules: each is what Python, the command line or the library calls it.
-DOUBLES = {"check", "create_fields", "list_fields", "preview", "replay", "run", "schema"}
+DOUBLES = {"check", "compact", "create_fields", "list_fields", "preview", "replay", "run", "schema"}
 
 CODES: dict[str, frozenset[str]] = {
     "complaints": frozenset(get_args(ComplaintCode)),

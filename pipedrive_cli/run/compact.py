@@ -69,7 +69,7 @@ class CompactOptions:
     dask: str | None = None  # the address of the scheduler of a cluster that folds
 
 
-class LeftOut(msgspec.Struct):
+class ReasonLeftOut(msgspec.Struct):
     """Events that are in no output, and why."""
 
     code: str
@@ -88,7 +88,7 @@ class Compacted(msgspec.Struct, kw_only=True):
     input_complete: bool = True
     filtered: int = 0
     events: dict[str, int] = {}
-    left_out: list[LeftOut] = []
+    left_out: list[ReasonLeftOut] = []
     records: dict[str, int] = {}
     files: dict[str, int] = {}
     output: str | None = None
@@ -273,12 +273,12 @@ class Compact:
         written.write(store.kept(), place, packed=self.options.output.suffix == ".gz")
         skipped = sum(total.skipped.values())
         result.left_out = [
-            LeftOut(code, value, count, _words(code, value))
+            ReasonLeftOut(code, value, count, _words(code, value))
             for (code, value), count in sorted(total.skipped.items(), key=lambda each: (-each[1], each[0][0]))
         ]
         superseded = total.read - skipped - written.count
         if superseded:
-            result.left_out.append(LeftOut("superseded", None, superseded, _words("superseded", None)))
+            result.left_out.append(ReasonLeftOut("superseded", None, superseded, _words("superseded", None)))
         result.events = {"read": total.read, "kept": written.count, "left_out": total.read - written.count}
         result.records = {kind: len(names) for kind, names in written.records.items()}
         result.output, result.output_bytes = str(self.options.output), place.stat().st_size
