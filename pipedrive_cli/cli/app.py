@@ -466,10 +466,7 @@ app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "che
     check_options.check
 )
 app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_options.init)
-app.command(
-    cls=PlainCommand,
-    epilog=epilog("compact exports/ -o small.ndjson.gz", "compact exports/ -o kept.ndjson.gz --since 365d"),
-)(compact_options.compact)
+app.command(cls=PlainCommand, epilog=epilog("compact exports/ -o small.ndjson.gz"))(compact_options.compact)
 app.command(cls=PlainCommand, epilog=epilog("forget u-1003 --dry-run", "forget ann@acme.example --yes"))(
     forget_options.forget
 )
