@@ -462,9 +462,7 @@ def schema() -> int:
     return 0
 
 
-app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "check exports/ -c config.yaml --json"))(
-    check_options.check
-)
+app.command(cls=PlainCommand, epilog=epilog("check", "check events.ndjson", "check exports/"))(check_options.check)
 app.command(cls=PlainCommand, epilog=epilog("init", "init events.ndjson"))(init_options.init)
 app.command(cls=PlainCommand, epilog=epilog("compact exports/ -o small.ndjson.gz"))(compact_options.compact)
 app.command(cls=PlainCommand, epilog=epilog("forget u-1003 --dry-run", "forget ann@acme.example --yes"))(
