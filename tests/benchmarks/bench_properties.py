@@ -1,6 +1,6 @@
-"""The tests that generate their cases, with some sixty times as many, and others in every run.
+"""The tests that generate their cases, with some sixty times as many, and others in every run; kills at every step.
 
-`python tests/benchmarks/bench_properties.py [PYTEST ARGUMENT...]`: some fifteen minutes on two cores; with a file or
+`python tests/benchmarks/bench_properties.py [PYTEST ARGUMENT...]`: some twenty minutes on two cores; with a file or
 `-k any_order` less. What fails prints a line that repeats it (`@reproduce_failure`). Where HYPOTHESIS_PROFILE names
 another profile of `tests/examples.py`, that one counts.
 
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     environment = {"HYPOTHESIS_PROFILE": "long", **os.environ}
-    # Hypothesis itself marks what it generates cases for.
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "-m", "hypothesis", *sys.argv[1:]]
+    # Hypothesis itself marks what it generates cases for; `campaign` is the mark of kills at one step after the other.
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "-m", "hypothesis or campaign", *sys.argv[1:]]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

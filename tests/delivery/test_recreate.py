@@ -173,6 +173,7 @@ def test_a_revival_that_fails_is_made_up_for_by_the_next_run(scene: Scene) -> No
     assert set(leads_of(scene).values()) == {"Ann Lee"}
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "kept",
     [pytest.param(False, id="before the commit", marks=pytest.mark.slow), pytest.param(True, id="after the commit")],

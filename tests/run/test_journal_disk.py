@@ -50,6 +50,7 @@ def crowd(number: int) -> list[Event]:
     return [each for pair in made for each in pair]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("lookahead", [100_000, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
     tmp_path: Path, lookahead: int, caplog: pytest.LogCaptureFixture
@@ -80,6 +81,7 @@ def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
     assert caplog.text == ""  # asyncio would tell there of an error that nobody took
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "write", [pytest.param(write, marks=pytest.mark.slow if write % 5 else ()) for write in range(1, 30, every(2))]
 )

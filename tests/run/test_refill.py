@@ -160,6 +160,7 @@ def test_a_journal_from_before_knows_no_mapping_so_all_its_events_count(tmp_path
     assert field(scene, "persons", "City") == {"Ada": "Cork", "Bo": None}
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_refill_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, kept: bool) -> None:

@@ -76,6 +76,7 @@ def undisturbed(lookahead: int) -> Contents:
     return comparable(scene.contents())
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "kept",
     [pytest.param(False, id="before the commit", marks=pytest.mark.slow), pytest.param(True, id="after the commit")],

@@ -94,6 +94,7 @@ def test_a_mended_event_keeps_its_place_in_the_order(scene: Scene, tmp_path: Pat
     assert [row["value"] for row in person["emails"]] == ["a@x.test", "mended@x.test"]
 
 
+@pytest.mark.campaign
 def test_events_of_one_moment_end_as_they_were_first_read(tmp_path: Path) -> None:
     """Whatever the windows are, and wherever a run is killed: read later is newer."""
     events = [identify("u1", 5, name=f"N{n}", role=f"r{n}") for n in range(4)]
