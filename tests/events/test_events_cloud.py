@@ -1,4 +1,4 @@
-"""What s3:// URLs name, and reading it, from a real S3 server on loopback; gs:// and az:// are not tested."""
+"""What s3:// URLs name, and reading it, from a real S3 server on loopback."""
 
 from __future__ import annotations
 
