@@ -24,6 +24,7 @@ from pipedrive_cli.run.options import Filters
 from tests.examples import examples
 from tests.harness import CONFIG, Event, Scene, alias, event, group, identify, lines, ordered, outcomes, track, viewed
 from tests.run.events_of_all_kinds import ALL, comparable
+from tests.s3_server import S3Server
 
 USERS = ("u0", "u1", "u2", "u3")
 KINDS = ("identify", "identify", "identify", "group", "track", "viewed", "ordered", "page")
@@ -232,3 +233,26 @@ def test_an_input_that_cannot_be_read_to_its_end_gives_no_output(tmp_path: Path)
         "gzip_broken",
         True,
     )
+
+
+@pytest.mark.cloud
+def test_objects_of_a_store_are_folded_by_processes_that_read_them(
+    bucket: str, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process opens its own objects; the bytes are those of files on disk, save for their names."""
+    import s3fs
+
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for number in range(3):
+        content = gzip.compress(lines(ALL[number::3]))
+        (folder / f"{number}.json.gz").write_bytes(content)
+        s3fs.S3FileSystem().pipe(f"{bucket}/a/{number}.json.gz", content)
+    compact(tmp_path, [folder])
+    here = [line.get("messageId") for line in kept(tmp_path)]
+    monkeypatch.setattr("pipedrive_cli.run.folding.WORTH", 1)
+    monkeypatch.setattr("pipedrive_cli.run.folding.cores", lambda: 2)
+    options = CompactOptions((f"s3://{bucket}/a/",), tmp_path / "small.ndjson.gz", offline=True)
+    result = Compact(CONFIG, "config.yaml", options).run()
+    assert result.events["read"] == len(ALL)
+    assert [line.get("messageId") for line in kept(tmp_path)] == here
