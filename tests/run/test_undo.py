@@ -76,7 +76,8 @@ def nothing_else_happened(
     for record in after.keys() & start.keys():
         for name in after[record].keys() | start[record].keys():
             now, then, value = after[record].get(name), start[record].get(name), since[record].get(name)
-            if now == then or name in {"emails", "phones", "prices"}:
+            linked = isinstance(now, dict) and isinstance(value, dict)  # shown with the values of what is linked to
+            if now == then or linked or name in {"emails", "phones", "prices"}:
                 continue
             if now != value:
                 yield f"{record} {name}: neither {then!r} nor {value!r} but {now!r}"
