@@ -205,7 +205,7 @@ def kind_of_text(text: bytes, *, whole: bool = True) -> Foreign | None:
         return _LOGS
     if _is_header(first):
         return _CSV
-    if not any(map(_OPENS.match, lines)):
+    if not any(line.startswith((b"{", b"[")) for line in lines):
         return _PROSE
     return _BROKEN if len(lines) >= BAD_LINES else None
 

@@ -66,7 +66,6 @@ class CompactOptions:
     filters: Filters = field(default_factory=Filters)
     rows: RowForm | None = None
     all_traits: bool = False
-    dask: str | None = None  # the address of the scheduler of a cluster that folds
 
 
 class ReasonLeftOut(msgspec.Struct):

@@ -196,7 +196,7 @@ def test_a_killed_fold_goes_on_part_by_part_and_ends_the_same(tmp_path: Path) ->
 
 
 def test_processes_beside_this_one_fold_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large file is cut into parts, its lines keep their numbers, and a process that dies changes nothing."""
+    """A large file is cut into parts, and its lines keep their numbers."""
     path = Scene(tmp_path).write("a.ndjson", [identify(f"u{n % 9}", n, role=f"r{n}") for n in range(300)])
     compact(tmp_path, [path])
     one = kept(tmp_path)
