@@ -137,6 +137,29 @@ def test_what_comes_up_while_it_waits_stops_the_run_in_order(place: Path) -> Non
         assert names(sandbox) == sorted(users)
 
 
+def test_an_exception_of_the_last_callback_goes_on_to_the_caller(place: Path) -> None:
+    """Its job is over by then, so nothing is left to stop; `request` may be called for the first time then, too."""
+
+    def mine(_: RunProgress | PreviewedRequest) -> None:
+        raise ValueError("mine")
+
+    config = load_config(sandbox=True)
+    with pytest.raises(ValueError, match="mine"):
+        replay(config, "exports/", sandbox=True, progress=mine, progress_every=timedelta(hours=1))
+    with pytest.raises(ValueError, match="mine"):
+        preview(config, "exports/", request=mine)
+
+
+def test_numbers_that_the_command_refuses_are_refused(place: Path) -> None:
+    """A limit below one would read nothing and call that complete."""
+    config = load_config(sandbox=True)
+    for number in ({"limit": 0}, {"max_tokens": 0}, {"max_failures": -1}, {"max_created": -1}):
+        with pytest.raises(UserMistake, match=next(iter(number))):
+            replay(config, "exports/", sandbox=True, **number)  # type: ignore[arg-type] # each is an int
+    with pytest.raises(UserMistake, match="limit"):
+        preview(config, "exports/", limit=-1)
+
+
 def test_errors_are_named_by_what_happens_next(place: Path) -> None:
     """Mend it, wait, call again, or get another key: each is a class of its own, with code and hint."""
     with pytest.raises(SourceMissing):
@@ -148,8 +171,10 @@ def test_errors_are_named_by_what_happens_next(place: Path) -> None:
         with locked(place / "journal.sqlite"), pytest.raises(StateHeld):
             replay(load_config(), "exports/", state="journal.sqlite")
         with pytest.raises(RunStopped) as stopped:
-            replay(load_config(), "exports/", max_tokens=1)
-    assert (stopped.value.code, stopped.value.summary.status, stopped.value.exit_code) == ("max_tokens", "stopped", 4)
+            event_file(place / "exports", 7, identify("u-1", role="Buyer"))  # a worse problem is not why it stopped
+            replay(load_config(), "exports/", max_created=0)
+    assert stopped.value.summary.problems[0].code == "not_an_object"
+    assert (stopped.value.code, stopped.value.summary.status, stopped.value.exit_code) == ("brake", "stopped", 4)
     written_config(place, "identitty: {}\n")
     with pytest.raises(ConfigProblems) as wrong:
         load_config()

@@ -106,8 +106,8 @@ def whole(summary: Summary, resume_in: float | None) -> Summary:
     """The summary of a job that came to its end. Raises RunStopped for another one."""
     if summary.status != "stopped":
         return summary
-    first = summary.problems[0]
-    raise stopped_run(first.message, first.code, first.hint, summary, resume_in)
+    why = next(problem for problem in summary.problems if problem.code == summary.reason)
+    raise stopped_run(why.message, why.code, why.hint, summary, resume_in)
 
 
 def stopped_run(message: str, code: Any, hint: str | None, summary: Summary, resume_in: float | None) -> RunStopped:

@@ -101,6 +101,8 @@ def replay(
     """
     if expect is msgspec.UNSET:
         raise UserMistake("expect: this preview has no plan", code="usage", hint="preview with online=True")
+    _at_least(1, limit=limit, max_tokens=max_tokens, max_failures=max_failures)
+    _at_least(0, max_created=max_created, max_updated=max_updated, max_merged=max_merged)
     brakes: dict[Done, int | None] = {"created": max_created, "updated": max_updated, "merged": max_merged}
     options = RunOptions(
         _listed(sources),
@@ -152,6 +154,7 @@ def preview(
     `request` gets each request as it comes. With `online` the account is asked, read-only; the summary's `plan` is then
     what `replay` takes as `expect`. Raises as `replay` does.
     """
+    _at_least(1, limit=limit)
     options = PreviewOptions(
         _listed(sources),
         online,
@@ -211,6 +214,13 @@ def _listed(sources: Place | Iterable[Place]) -> tuple[str, ...]:
 
 def _path(place: Place | None) -> Path | None:
     return None if place is None else Path(place)
+
+
+def _at_least(least: int, **numbers: int | None) -> None:
+    """Raises UserMistake for a number that the command line refuses, too."""
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise UserMistake(f"{name} is {number}: it must be {least} or more", code="usage")
 
 
 def _filters(

@@ -7,6 +7,7 @@ called in the caller's thread, with its context.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Coroutine
@@ -70,10 +71,14 @@ class Waiting:
         try:
             self._wait(over)
         except BaseException:
-            for loop, task in begun:
-                loop.call_soon_threadsafe(stop, task)
-            while not over.wait(LOOK):  # a second signal ends this, too
+            asked = False
+            while not over.wait(0 if begun and not asked else LOOK):  # a second signal ends this, too
                 self._pass_over()
+                if begun and not asked:
+                    asked = True
+                    loop, task = begun[0]
+                    with contextlib.suppress(RuntimeError):  # the loop is closed: the job has come to its end meanwhile
+                        loop.call_soon_threadsafe(stop, task)
             raise
         for error in errors:
             raise self._error(error) from None
