@@ -46,7 +46,7 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
             free.append(found)
     claims = []
     for found in free:
-        claims.append((yield Claim(job, found.id, _emails_of(found.values))))
+        claims.append((yield Claim(job, changes, found.id, _emails_of(found.values))))
     if len(free) > 1:
         _note_twins(target, changes, [found.id for found in free], "neither was taken")
     elif any(claims):

@@ -38,7 +38,7 @@ class Claims:
     def note(self, claim: Claim) -> Age | None:
         """Notes a claim. Returns its age, or None where an older one was noted before."""
         kind = claim.job.kind
-        age = min(age for mark, age in _ages(kind, claim.job.changes).items() if mark in claim.marks)
+        age = min(age for mark, age in _ages(kind, claim.changes).items() if mark in claim.marks)
         noted = self._noted.get((kind, claim.id))
         if noted is not None and noted < age:
             return None

@@ -48,6 +48,7 @@ class Claim(msgspec.Struct, frozen=True):
     """
 
     job: Job
+    changes: Sequence[PendingChange]  # those of the job that were not refused before
     id: RecordId
     marks: frozenset[str]  # a person's emails or an organization's name, in the form in which they are compared
 

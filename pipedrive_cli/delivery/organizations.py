@@ -36,7 +36,7 @@ def adopt_by_name(
         target.notices.append((namer.event, ambiguous(ids)))
     elif ids:
         free = yield from read_if_free(job, ids[0], settings)
-        if free is not None and (yield Claim(job, ids[0], frozenset({name}))):
+        if free is not None and (yield Claim(job, changes, ids[0], frozenset({name}))):
             take_over(target, free)
             target.notices.append((namer.event, RECOGNISED))
 

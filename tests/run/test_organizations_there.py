@@ -131,6 +131,15 @@ def test_an_organization_that_the_input_names_by_its_id_is_not_taken_by_name(tmp
     assert {row["id"]: row["custom_fields"]["Group id"] for row in rows(scene)} == {1: "g2", 2: "g1"}
 
 
+def test_a_name_of_a_refused_event_is_not_that_by_which_an_organization_is_taken(scene: Scene) -> None:
+    """Its other events take over the organization of the name that they give."""
+    scene.sandbox.add_record("organizations", {"name": "Acme"})
+    unknown = {"context": {"externalId": [{"type": "pipedriveGroupId", "id": "999"}]}}
+    first, refused = group(None, "g1", 1, name="Acme"), group(None, "g1", 2, name="Beta") | unknown
+    assert outcomes(scene.run([first, refused])) == {"delivered": 1, "rejected": 1}
+    assert organizations(scene) == {"Acme": "g1"}
+
+
 @pytest.mark.parametrize("lookahead", [1, 100])
 def test_two_groups_of_one_name_do_not_share_the_organization(scene: Scene, lookahead: int) -> None:
     """One takes it over, the other is made."""
