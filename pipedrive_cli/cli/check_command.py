@@ -234,6 +234,7 @@ def _budget(found: AccountFound) -> str:
 def _events(found: SampleFound) -> list[tuple[str, str]]:
     kinds = [(kind, f"{number:,}") for kind, number in found.by_kind.items()]
     where = "" if found.whole else f" from the beginnings of {count(found.files, 'file')}; --all reads every event"
+    where += ", whether earlier runs have handled them or not" if found.after_runs else ""
     outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
     purposes = [
         f"{visible_text(purpose, PURPOSE_LENGTH)} refused by {refused:,} of {named:,}"

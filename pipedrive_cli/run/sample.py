@@ -80,6 +80,7 @@ class SampleFound:
     warnings: tuple[ConfigProblem, ...] = ()
     purposes: dict[str, tuple[int, int]] = field(default_factory=dict)  # of consent: named by and refused by how many
     left: tuple[LeftFile, ...] = ()  # files that were not read to their end
+    after_runs: bool = False  # there were runs before: a replay passes over what they have handled, this does not
 
     @property
     def exit_code(self) -> int:
@@ -170,6 +171,7 @@ class Sample:
             warnings=tuple(self._mapped.unused(dropped)),
             purposes=self._purposes.found(),
             left=left,
+            after_runs=self.refill is not None,
             reading=self._reading.propose(account),
         )
 

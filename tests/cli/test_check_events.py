@@ -205,7 +205,7 @@ def test_an_online_preview_tells_of_renamed_fields_too(tmp_path: Path) -> None:
 
 
 def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path: Path) -> None:
-    """As a preview and a report do, line by line."""
+    """As a preview and a report do, line by line; `check` reads what a replay passes over, and says so."""
     sandbox = furnished(search_lag=0.0)
     events = event_file(
         tmp_path,
@@ -218,6 +218,7 @@ def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path
         assert "other_mapping" not in pipedrive_cli("check", events, "-c", config, "--json").out
         config = written_config(tmp_path, account(url) + state + "fields: {persons: {role: Role}}\n")
         checked = pipedrive_cli("check", events, "-c", config, "--json").json
+        assert "3, whether earlier runs have handled them or not" in pipedrive_cli("check", events, "-c", config).out
     (problem,) = [each for each in checked["problems"] if each["code"] == "other_mapping"]
     assert (problem["count"], problem["examples"][0]["field"]) == (3, "persons: role -> Role")
     assert "--refill" in problem["hint"] and "at most about 15 API tokens" in problem["hint"]
