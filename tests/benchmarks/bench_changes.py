@@ -35,7 +35,7 @@ from tests.run import test_undo  # noqa: E402
 AT_ONCE = 10  # stories between two looks at the clock
 STORIES = (
     "test_an_undo_loses_nothing_of_others_and_nothing_without_a_word",
-    "test_after_an_undo_the_account_is_as_before_and_a_replay_is_that_of_a_first_run",
+    "test_after_an_undo_and_a_mended_mapping_a_replay_is_that_of_a_first_run",
 )
 
 
