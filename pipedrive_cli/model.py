@@ -28,7 +28,7 @@ import msgspec
 # Problems with these codes are grouped by field: each field is mended on its own, in the mapping or at the sender.
 _CODES_BY_FIELD = frozenset(
     {"bad_value", "refused_value", "refused_setting", "amount_without_currency", "says_nothing", "placeholder_id"}
-    | {"other_mapping", "changed_by_hand", "overwritten"}
+    | {"other_mapping", "changed_by_hand", "unsaid", "overwritten"}
     | {"zone_left_out", "field_refused"}
 )
 # Those with these by their value, which is one of a few names.
@@ -80,7 +80,7 @@ ComplaintCode: TypeAlias = Literal[
     "alias_reused", "alias_both_exist", "identity_conflict", "unknown_pipedrive_id", "twin_records", "twin_by_email",
     "made_anew", "depends_on",
     "waits_for_input", "refused_value", "gone", "deleted_in_pipedrive", "record_busy", "field_moved",
-    "other_mapping", "changed_by_hand",
+    "other_mapping", "changed_by_hand", "unsaid",
     "field_read_only", "field_refused", "account_changed",
     # sending
     "gave_up", "in_doubt", "look_up_failed", "firewall_content", "origin_id_hidden", "refused_setting", "failed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipedrive_cli.delivery.effects import DeliverySettings, Target
-from pipedrive_cli.delivery.fold import Difference, PendingChange
+from pipedrive_cli.delivery.fold import Candidates, Difference, PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import blank, is_placeholder_price, ours
 from pipedrive_cli.model import Complaint, Kind, Outcome, Values
@@ -43,6 +43,24 @@ def tell_overwritten(
         value = repr((shown or {}).get(address))[:80]
         complaint = Complaint("overwritten", f"{name} had a value that others had written", name, value)
         told += [(pending.event, complaint) for pending in difference.asked_by[address]]
+    return told
+
+
+def tell_unsaid(
+    changes: Sequence[PendingChange], target: Target, candidates: Candidates, settings: DeliverySettings
+) -> list[tuple[PendingEvent, Complaint]]:
+    """What the report says of values that events which come again had set, and of which they say nothing any more.
+
+    A refill takes nothing away: such a value stays.
+    """
+    again = {pending.event.number: pending.event for pending in changes if pending.event.again and pending.event.number}
+    told: list[tuple[PendingEvent, Complaint]] = []
+    for address, field_state in target.state.fields.items() if again else ():
+        event = again.get(field_state.number)
+        if event is None or address == "name" or address in candidates.fields or blank(field_state.sent):
+            continue
+        name = settings.names.get(address, address)
+        told.append((event, Complaint("unsaid", "the mapping reads nothing of it there any more: it stays", name)))
     return told
 
 

@@ -119,7 +119,7 @@ def in_one(commits: Sequence[Commit]) -> Commit:
 
 
 def left_as_it_is(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:
-    """Ends changes of events that come again for a record that is gone: its deletion stands."""
+    """Ends changes of events that come again for a record that is gone, or that somebody is done with: so it stays."""
     return _end_target(job, target, changes, Outcome.UNCHANGED, None)
 
 

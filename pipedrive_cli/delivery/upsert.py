@@ -45,7 +45,7 @@ from pipedrive_cli.delivery.fold import (
     without,
 )
 from pipedrive_cli.delivery.left_out import LeftOut
-from pipedrive_cli.delivery.notices import overwritten, tell_overwritten, tell_too_late
+from pipedrive_cli.delivery.notices import overwritten, tell_overwritten, tell_too_late, tell_unsaid
 from pipedrive_cli.delivery.outcomes import (
     depends_on,
     end_unknown,
@@ -98,10 +98,10 @@ def upsert(
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
             difference = yield from _check_organization(difference, changes, attempt)
+        unsaid = tell_unsaid(changes, target, candidates, settings)
         if target.id is not None and not difference.body:
-            yield _commit(
-                job, target, difference, None, "unchanged", changes, refused, _all_told(attempt, difference, settings)
-            )
+            told = [*_all_told(attempt, difference, settings), *unsaid]
+            yield _commit(job, target, difference, None, "unchanged", changes, refused, told)
             return target.id
         if target.id is not None and target.id != attempt.twins_of:
             attempt.twins_of = target.id
@@ -124,7 +124,7 @@ def upsert(
         if action == "updated" and borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
             continue
-        told = [*_all_told(attempt, difference, settings), *gone]
+        told = [*_all_told(attempt, difference, settings), *gone, *unsaid]
         yield _commit(job, target, difference, shown, action, changes, refused, told)
         return target.id
 
@@ -239,6 +239,9 @@ def _decide(
             if settings.key_address.get(job.kind) is not None:
                 target.state = with_key(target.state, borne_key(job.kind, values, settings))
     if not (yield from follow_key(job, target, changes, settings, attempt.complaints)):
+        return None
+    if (target.values or {}).get("is_archived") is True and only_again(changes):
+        yield left_as_it_is(job, target, changes)  # somebody is done with that lead
         return None
     return compute() if seen is None or target.id != record else seen
 

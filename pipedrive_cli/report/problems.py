@@ -207,6 +207,10 @@ _RECORDS: dict[str, Words] = {
     "changed_by_hand": Words(
         "somebody has changed the value since we wrote it", "It stays. To have the event's value, empty the field."
     ),
+    "unsaid": Words(
+        "a value stays of which its event says nothing under this mapping",
+        "A refill takes nothing away. Empty the field in Pipedrive, or undo the run that wrote it: `runs undo`.",
+    ),
     "deleted_in_pipedrive": Words(
         "the record was deleted in Pipedrive", "`delivery.deleted: recreate` in the config makes it anew."
     ),

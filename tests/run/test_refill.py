@@ -103,6 +103,31 @@ def test_a_person_s_word_stands_and_is_counted(tmp_path: Path) -> None:
     assert noticed(summary, "changed_by_hand") == 1
 
 
+def test_a_value_whose_line_is_gone_stays_and_is_named(tmp_path: Path) -> None:
+    """A refill adds and takes nothing away; the newer word of another event is no such value."""
+    scene = Scene(tmp_path, config=ROLE)
+    scene.run(EVENTS)
+    roles = field(scene, "persons", "Role")
+    scene.config = mapped(persons={"city": "City"})
+    summary = scene.run(EVENTS, refill=True)
+    assert field(scene, "persons", "Role") == roles
+    (problem,) = [each for each in summary.problems if each.code == "unsaid"]
+    assert (problem.count, problem.examples[0].field) == (len(roles), "Role")
+    assert noticed(scene.run(EVENTS, refill=True), "unsaid") == 0
+
+
+def test_a_lead_that_somebody_has_archived_is_left_as_it_is(tmp_path: Path) -> None:
+    """Who archives a lead is done with it: no old event comes after it."""
+    scene = Scene(tmp_path, config=ROLE)
+    scene.run(EVENTS)
+    (lead,) = scene.sandbox.contents(ids=True)["leads"]
+    scene.sandbox.archive_lead(lead["id"])
+    scene.config = BOTH
+    summary = scene.run(EVENTS, refill=True)
+    assert outcomes(summary) == {"delivered": 2, "unchanged": 2}
+    assert not any(request.method == "PATCH" and "leads" in request.path for request in scene.sandbox.requests)
+
+
 def test_a_newer_value_stays_whatever_comes_again(tmp_path: Path) -> None:
     """Which value wins is decided as always: by the event's time."""
     scene = Scene(tmp_path, config=ROLE)
