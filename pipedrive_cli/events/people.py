@@ -144,7 +144,7 @@ def _emails(value: object) -> Iterator[str]:
     if isinstance(value, BrokenText):
         value = value.shown
     if isinstance(value, str):
-        if "@" in value:
+        if "@" in value or "%40" in value:  # `mailto:` addresses are written so, too
             yield value
             yield from (each for each in _addresses(visible(value)) if each != value)
     elif isinstance(value, Mapping | list):

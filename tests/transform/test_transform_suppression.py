@@ -94,6 +94,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "email in brackets": {"userId": "x", "traits": {"email": "[ann@acme.test]"}},
     "email of an unknown form": {"userId": "x", "traits": {"email": {"work": {"address": "ann@acme.test"}}}},
     "email with half a character": {"userId": "x", "traits": {"email": "ann@acme.test\ud83d"}},
+    "email in the form of an address of the web": {"userId": "x", "traits": {"email": "mailto:ann%40acme.test"}},
     "email with what cannot be seen": {"userId": "x", "traits": {"email": "mailto:ann\u200b@acme.test"}},
     "a user id that is the email": {"userId": "Ann@Acme.test"},
     "context.traits of a group": {
