@@ -37,6 +37,7 @@ from pipedrive_cli.delivery.journal.befores import (
     later_numbers,
     note_given_back,
     note_undone,
+    refilled_by,
     replace_before,
     undone_at,
     written_between,
@@ -72,7 +73,8 @@ class UndoPlan:
     """What undoing a run comes to, before anything is written.
 
     `forgotten` is how many records the run wrote of which the journal does not know any more what they held before.
-    `undone` is when the run was undone before, ISO 8601; `events` are those that will count as not handled.
+    `undone` is when the run was undone before, ISO 8601; `events` are those that will count as not handled, `refilled`
+    those that will count as handled by an earlier run.
     """
 
     todo: list[Undone] = field(default_factory=list)
@@ -81,6 +83,7 @@ class UndoPlan:
     forgotten: int = 0
     undone: str | None = None
     events: int = 0
+    refilled: int = 0
 
     @property
     def deleted(self) -> dict[Kind, int]:
@@ -93,7 +96,7 @@ class UndoPlan:
     @property
     def empty(self) -> bool:
         """Whether the journal knows nothing of the run that could be undone."""
-        return not (self.todo or self.kept or self.events)
+        return not (self.todo or self.kept or self.events or self.refilled)
 
 
 @dataclass(slots=True)
@@ -202,6 +205,7 @@ class Undoing:
             merges=sum(each.merged for each in changed),
             undone=undone_at(self.journal, number),
             events=events_of(self.journal, number),
+            refilled=refilled_by(self.journal, number),
         )
         if plan.undone is None and not befores(self.journal, number):
             plan.forgotten = self._forgotten()

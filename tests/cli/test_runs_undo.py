@@ -328,6 +328,22 @@ def test_an_undone_refill_leaves_its_events_handled_as_they_were(scene: Scene) -
     assert not scene.contents()["leads"]
 
 
+def test_refills_are_undone_one_after_the_other_though_one_wrote_nothing(scene: Scene) -> None:
+    """The events of both are then handled as they were by the first run."""
+    configs = mapped(persons={"role": "Role"}), mapped(persons={"role": "Role", "city": "City"})
+    events = [identify("u1", 1, name="Ada", city="Cork"), track("u1", "Asked", 2)]
+    runs = []
+    for config in (configs[0], configs[1], configs[0]):
+        scene.config = config
+        runs.append(scene.run(events, refill=True).run)
+    assert scene.undo(runs[2]).complete
+    assert undone(scene, runs[1]) | {"deleted": None} == {
+        **{"kept": [], "merges": 0, "deleted": None},
+        "restored": {"persons": 1, "organizations": 0, "products": 0, "leads": 0},
+    }
+    assert outcomes(scene.run(events)) == {"duplicate": 2}
+
+
 def test_runs_that_can_be_undone_are_not_pruned_unless_that_is_said(scene: Scene) -> None:
     """For 30 days; an undo of one that was forgotten says so."""
     run = scene.run(EVENTS[:1]).run

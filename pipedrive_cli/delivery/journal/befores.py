@@ -113,6 +113,13 @@ def events_of(journal: Journal, run: int) -> int:
     return int(found)
 
 
+def refilled_by(journal: Journal, run: int) -> int:
+    """How many events that an earlier run had handled this run has taken up again."""
+    query = "SELECT count(*) FROM events WHERE run = ? AND earlier IS NOT NULL"
+    (found,) = journal.connection.execute(query, (run,)).fetchone()
+    return int(found)
+
+
 def forget_outcomes(journal: Journal, run: int) -> None:
     """The events of an undone run count as not handled. What it has refilled is handled as it was before it."""
     journal.connection.execute(

@@ -46,6 +46,6 @@ def runs_of(journal: Journal, digests: Sequence[bytes]) -> dict[bytes, int]:
 
 
 def note_refilled(journal: Journal, digests: Sequence[bytes]) -> None:
-    """Of events that are taken up again it is kept which run had handled them, in a transaction."""
+    """Of events that are taken up again it is kept which run had handled them first, in a transaction."""
     rows = [(key,) for key in digests]
-    journal.connection.executemany("UPDATE events SET earlier = run WHERE digest = ?", rows)
+    journal.connection.executemany("UPDATE events SET earlier = coalesce(earlier, run) WHERE digest = ?", rows)
