@@ -313,7 +313,11 @@ def _workflow(job: ScheduledImport) -> WrittenFile:
     lines += [
         "        run: |",
         "          code=0",
+        "          # What the log shows of events is no command of the workflow.",
+        "          mute=$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')",
+        '          echo "::stop-commands::$mute"',
         f"          {github_text(shlex.join(job.words))} || code=$?",
+        '          echo "::$mute::"',
         "          case $code in",
         f"            {HELD}) echo '::notice::another run is under way' ;;",
         f"            {REJECTED}) echo '::warning::some events were rejected or failed: the log says which' ;;",
