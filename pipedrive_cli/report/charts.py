@@ -25,11 +25,10 @@ from pipedrive_cli.report.axes import (
     ticks,
     time_ticks,
 )
-from pipedrive_cli.report.timeline import Moment
+from pipedrive_cli.report.timeline import ENDLESS, Moment
 from pipedrive_cli.report.wording import count, duration_words
 
 BEYOND = 20  # a limit so many times higher than the use is not drawn: it would press the picture flat
-ENDLESS = 1_000_000  # requests in 2 s, by which the sandbox says that there is no limit
 _SIDE = 1000
 
 

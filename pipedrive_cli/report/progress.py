@@ -10,6 +10,7 @@ from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.safe_text import visible_text
+from pipedrive_cli.report.timeline import ENDLESS
 from pipedrive_cli.report.wording import count, data_size, duration_words, first_of
 
 RATE_WINDOW = 5.0  # seconds over which requests per second are averaged
@@ -247,7 +248,8 @@ def _requests(live_figures: LiveFigures, figures: Figures) -> tuple[str, ...]:
     counts = f"{live_figures.requests.total():,} sent", f"{live_figures.in_flight} in flight"
     if figures.requests_per_second is None:
         return counts
-    limit = "" if live_figures.requests_allowed is None else f" (limit {live_figures.requests_allowed:,} in 2 s)"
+    allowed = live_figures.requests_allowed
+    limit = "" if allowed is None or allowed >= ENDLESS else f" (limit {allowed:,} in 2 s)"
     return f"{figures.requests_per_second:.1f}/s{limit}", *counts
 
 

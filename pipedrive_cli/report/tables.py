@@ -19,6 +19,7 @@ from pipedrive_cli.report.terminal import (
     MESSAGE_LIMIT,
     advice_lines,
     console_for,
+    indented,
     is_terminal,
     joined_words,
     safe,
@@ -49,13 +50,25 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
 
 
 def show_runs(rows: Iterable[tuple[str, str, str, int, int, int, int]]) -> None:
-    """Shows rows of (run, started in UTC, status, events read and rejected, records created, tokens spent)."""
+    """Shows rows of (run, started in UTC, status, events read and rejected, records created, tokens spent).
+
+    On a terminal that is too narrow for the table each run has lines of its own: its name is there to be copied.
+    """
     numbers = ("events", "rejected", "created", "tokens")
     table = _table(("run", "started (UTC)", "status", *numbers), numbers)
+    lines: list[RenderableType] = []
     for name, started, status, *counted in rows:
-        cells: list[RenderableType] = [safe(name), safe(started), Text(status, _STATUS_STYLES.get(status, "yellow"))]
-        table.add_row(*cells, *(f"{number:,}" for number in counted))
-    _show(table, None if is_terminal(sys.stdout) else WIDE)
+        ended = Text(status, _STATUS_STYLES.get(status, "yellow"))
+        figures = [f"{number:,}" for number in counted]
+        table.add_row(safe(name), safe(started), ended, *figures)
+        told = ", ".join(f"{figure} {what}" for figure, what in zip(figures, numbers, strict=True))
+        lines += [safe(name), indented(Text.assemble(ended, f"  {told}"), 2)]
+    console = console_for(sys.stdout)
+    wanted = console.measure(table, options=console.options.update(max_width=WIDE)).maximum
+    if is_terminal(sys.stdout) and wanted > console.width:
+        show(console, lines)
+    else:
+        _show(table, WIDE)
 
 
 def _show(table: Table, width: int | None) -> None:

@@ -15,6 +15,7 @@ from pipedrive_cli.model import Outcome
 
 MOST = 240  # moments: a picture is some 600 points wide, and the journal keeps the moments of every run
 FIRST_INTERVAL = 0.01  # seconds; a run over a small file takes less than one
+ENDLESS = 1_000_000  # requests in 2 s, by which the sandbox says that there is no limit
 _LARGEST = 1 << 20  # bytes of an unpacked timeline: a damaged journal must not fill the memory
 
 

@@ -58,6 +58,16 @@ def test_runs_are_listed_newest_first_with_what_they_did(tmp_path: Path) -> None
     assert [line.split()[0] for line in shown.out.splitlines()] == ["run", newest["run"], oldest["run"]]
 
 
+def test_runs_on_a_narrow_terminal_keep_their_names_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is broken over lines of a table cannot be copied to `runs show`; each run has its own lines then."""
+    journal = replayed(tmp_path, JANE, BAD)
+    (name,) = names(journal)
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = pipedrive_cli("runs", "--state", journal, terminal=True).out.splitlines()
+    assert name in lines[0]
+    assert "2 events, 1 rejected, 1 created," in " ".join(line.strip() for line in lines[1:])
+
+
 def test_a_run_that_finds_nothing_new_says_how_many_files_it_knew(tmp_path: Path) -> None:
     """Files in a folder are read once: the next run has nothing to do, and tells why."""
     exports, journal = tmp_path / "exports", tmp_path / "journal"

@@ -95,6 +95,13 @@ def test_a_log_line_says_everything_and_is_one_line() -> None:
     )
 
 
+def test_a_sandbox_without_a_limit_is_not_said_to_have_one() -> None:
+    """It tells its pace by a number that no account has; as a limit that would be noise."""
+    live_figures, meter = steady(20)
+    live_figures.requests_allowed = 1_000_000_000
+    assert shown(live_figures, meter.measure(20.0))["requests"].startswith("20.0/s · 400 sent")
+
+
 def test_time_and_cost_go_by_records_not_by_events() -> None:
     """Half of the events can be one record: done is what is written of the window, not what has its outcome."""
     live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=1_000)
