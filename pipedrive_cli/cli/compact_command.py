@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, qu
     if as_json:
         print_json(result)
     elif not (quiet and result.exit_code == EXIT_OK):
-        _show(result)
+        _show(result, config_file)
     return result.exit_code
 
 
@@ -73,7 +74,7 @@ class _Teller:
         show_note(f"{data_size(progress.bytes_done)}{size} folded, {count(progress.events, 'event')}{rest}")
 
 
-def _show(result: Compacted) -> None:
+def _show(result: Compacted, config_file: Path) -> None:
     events = result.events
     kept = [("read", f"{events['read']:,}"), ("kept", f"{events['kept']:,}"), ("left out", f"{events['left_out']:,}")]
     if result.filtered:
@@ -85,7 +86,8 @@ def _show(result: Compacted) -> None:
     else:
         written = [("file", result.output), ("size", data_size(result.output_bytes))]
     sections = [("Events", kept), ("Left out", left_out), ("Records", records), ("Output", written)]
-    steps = [] if result.output is None else [f"pipedrive-cli preview {result.output} --summary"]
+    config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
+    steps = [] if result.output is None else [f"pipedrive-cli preview {shlex.quote(result.output)}{config} --summary"]
     show_findings(
         [each for each in sections if each[1]],
         obstacles=(),

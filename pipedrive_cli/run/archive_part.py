@@ -75,6 +75,7 @@ class KeptEvent(msgspec.Struct, array_like=True, gc=False):
     always: bool = False
     cut: bool = False
     code: str | None = None
+    alias: bool = False
 
 
 class Counted(msgspec.Struct):
@@ -240,6 +241,7 @@ class PartFold:
             event.identity,
             entry.body(),
             always=always,
+            alias=asked.alias is not None,
         )
         self._held[number] = kept
         if always:

@@ -12,6 +12,7 @@ import contextlib
 import gzip
 import hashlib
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.retry import Failure, KindStops
-from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun, UserMistake
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StateHeld, StopRun, UserMistake
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.people import people_of
@@ -134,12 +136,23 @@ class Compact:
         asked = self.options
         self._listed = suppression_list(self.config)
         sources = resolve_sources(asked.sources, self.stdin, since=asked.filters.since, rows=asked.rows, note=self.note)
+        if str(asked.output) == "-":
+            raise UserMistake(f"{OPTION} -: the file is renamed when it is whole, so it needs a name", code="usage")
         place = place_of(OPTION, asked.output)
         read = [(Path(self.config_file), "is the config")]
         read += [(source.path, READ) for source in sources if source.path is not None]
         keep_apart([(OPTION, asked.output)], read)
         account = self._account()
         kept_beside = place.with_name(f".{place.name}.compacting")
+        with _alone(kept_beside, place), _told(kept_beside):
+            result = self._compacted(sources, account, kept_beside, place)
+        result.seconds = round(time.monotonic() - began, 3)
+        return result
+
+    def _compacted(
+        self, sources: Sequence[Source], account: Account | None, kept_beside: Path, place: Path
+    ) -> Compacted:
+        asked = self.options
         piped = any(source.size is None for source in sources)
         if piped:
             kept_beside.unlink(missing_ok=True)  # a pipe cannot be read again
@@ -154,7 +167,6 @@ class Compact:
             result = self._written(store, tasks, counted, place)
         if result.status == "complete" or piped:
             kept_beside.unlink(missing_ok=True)
-        result.seconds = round(time.monotonic() - began, 3)
         return result
 
     # -- what is known before anything is read
@@ -284,6 +296,40 @@ class Compact:
         if any(each.verdict == "told" for each in left):
             result.status, result.exit_code = "partial", EXIT_PARTIAL
         return result
+
+
+@contextlib.contextmanager
+def _alone(kept_beside: Path, place: Path) -> Iterator[None]:
+    """Keeps other compactions off this output: each would take away what the other has folded. Raises StateHeld."""
+    lock = FileLock(f"{kept_beside}.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StateHeld(
+            f"another compact is writing {place}", code="state_held", hint="wait for it to end, or name another file"
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserMistake(f"{OPTION} {place}: nothing can be locked beside it: {why}", code="output") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextlib.contextmanager
+def _told(kept_beside: Path) -> Iterator[None]:
+    """Tells what keeps the store from being used: a full disk, or a file that is none of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UserMistake(
+            f"{OPTION}: what is folded so far cannot be kept in {kept_beside}: {error}",
+            code="output",
+            hint="if the disk is full, make room, and the same command goes on; if the file is damaged, delete it",
+        ) from error
 
 
 _KINDS: Final = {"1": "organizations", "2": "persons", "3": "products"}

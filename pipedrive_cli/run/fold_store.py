@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS done (part INTEGER PRIMARY KEY, counted BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS won (name TEXT NOT NULL, part INTEGER NOT NULL, places BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS joins (a TEXT NOT NULL, b TEXT NOT NULL, part INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, identity BLOB NOT NULL, always INTEGER NOT NULL,
-    owner TEXT NOT NULL, time INTEGER, event BLOB NOT NULL);
+    owner TEXT NOT NULL, time INTEGER, alias INTEGER NOT NULL, event BLOB NOT NULL);
 """
 _encode: Final = msgspec.msgpack.Encoder().encode
 _counted: Final = msgspec.msgpack.Decoder(Counted).decode
@@ -74,8 +74,8 @@ class FoldStore:
             self._db.executemany("INSERT INTO won VALUES (?, ?, ?)", [(name, part, won) for name, won in piece.won])
             self._db.executemany("INSERT INTO joins VALUES (?, ?, ?)", [(a, b, part) for a, b in piece.joins])
             self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                [(e.number, e.identity, e.always, e.owner, e.time, _encode(e)) for e in piece.events],
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(e.number, e.identity, e.always, e.owner, e.time, e.alias, _encode(e)) for e in piece.events],
             )
             if counted is not None:
                 self._db.execute("INSERT INTO done VALUES (?, ?)", (part, _encode(counted)))
@@ -101,10 +101,31 @@ class FoldStore:
             "INSERT INTO chosen SELECT min(number) FROM events CROSS JOIN needed "
             "ON needed.identity = events.identity GROUP BY events.identity;"
         )
+        self._keep_order_of_aliases()
         rows = self._db.execute(
-            "SELECT event FROM chosen CROSS JOIN events USING (number) ORDER BY record(owner), time, number"
+            "SELECT event FROM chosen CROSS JOIN events USING (number) LEFT JOIN late USING (number) "
+            "ORDER BY record(owner), coalesce(late.time, events.time), number"
         )
         return (_event(row[0]) for row in rows)
+
+    def _keep_order_of_aliases(self) -> None:
+        """Has each alias come after those before it in the input: which of two that contradict counts hangs on that."""
+        self._db.executescript(
+            "DROP TABLE IF EXISTS temp.late;CREATE TEMP TABLE late (number INTEGER PRIMARY KEY, time INTEGER NOT NULL);"
+        )
+        record: str | None = None
+        newest: int | None = None
+        aliases = self._db.execute(
+            "SELECT number, record(owner), events.time FROM chosen CROSS JOIN events USING (number) WHERE alias "
+            "ORDER BY record(owner), number"
+        )
+        for number, found, time in aliases:
+            if found != record:
+                record, newest = found, None
+            if newest is not None and (time is None or time < newest):
+                self._db.execute("INSERT INTO late VALUES (?, ?)", (number, newest))
+            else:
+                newest = time
 
     def _records(self) -> Iterable[Won]:
         """The places of each record, merged over all parts."""
@@ -127,6 +148,7 @@ class FoldStore:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself has rolled back where the disk is full
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")

@@ -16,13 +16,27 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
-from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.errors import StateHeld, UserMistake
 from pipedrive_cli.run.archive_part import ArchivePart, Counted
 from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions
 from pipedrive_cli.run.folding import fold_part, fold_parts
 from pipedrive_cli.run.options import Filters
 from tests.examples import examples
-from tests.harness import CONFIG, Event, Scene, alias, event, group, identify, lines, ordered, outcomes, track, viewed
+from tests.harness import (
+    CONFIG,
+    Event,
+    Scene,
+    alias,
+    event,
+    group,
+    identify,
+    lines,
+    ordered,
+    outcomes,
+    track,
+    viewed,
+    with_identity,
+)
 from tests.run.events_of_all_kinds import ALL, comparable
 from tests.s3_server import S3Server
 
@@ -256,3 +270,43 @@ def test_objects_of_a_store_are_folded_by_processes_that_read_them(
     result = Compact(CONFIG, "config.yaml", options).run()
     assert result.events["read"] == len(ALL)
     assert [line.get("messageId") for line in kept(tmp_path)] == here
+
+
+@pytest.mark.parametrize("config", [CONFIG, with_identity(alias="rekey")])
+def test_aliases_that_contradict_each_other_keep_their_order(config: Config, tmp_path: Path) -> None:
+    """A ring of aliases ends with the person whom the first one in the input names, whatever their times."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "small").mkdir()
+    whole, small = Scene(tmp_path / "whole", config=config), Scene(tmp_path / "small", config=config)
+    events = [alias("u0", "u2", 3), identify("u0", 1, city="c"), alias("u2", "u0", 0), alias("u1", "u2", 0)]
+    path = whole.write("a.ndjson", [*events, identify("u1", 2, role="r")])
+    compact(tmp_path, [path], config)
+    whole.run(path)
+    small.run(tmp_path / "small.ndjson.gz")
+    assert comparable(small.contents()) == comparable(whole.contents())
+
+
+def test_one_output_has_one_compact_at_a_time(tmp_path: Path) -> None:
+    """Two would take away from each other what they have folded."""
+    path = Scene(tmp_path).write("a.ndjson", ALL)
+
+    def meets_another(*_: Any) -> None:
+        with pytest.raises(StateHeld):
+            compact(tmp_path, [path])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        options = CompactOptions((str(path),), tmp_path / "small.ndjson.gz", offline=True)
+        Compact(CONFIG, "config.yaml", options, fold=meets_another).run()
+    assert compact(tmp_path, [path]).status == "complete"
+    assert [found.name for found in tmp_path.iterdir() if found.name.startswith(".")] == []
+
+
+def test_a_store_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """A full disk or a damaged file is no fault of the tool, and standard output has no place to be renamed to."""
+    path = Scene(tmp_path).write("a.ndjson", ALL)
+    (tmp_path / ".small.ndjson.gz.compacting").write_bytes(b"damaged" * 99)
+    with pytest.raises(UserMistake, match="compacting: file is not a database"):
+        compact(tmp_path, [path])
+    with pytest.raises(UserMistake, match="needs a name"):
+        Compact(CONFIG, "config.yaml", CompactOptions((str(path),), Path("-"), offline=True)).run()
