@@ -78,13 +78,15 @@ class TableReading(Reading):
             if isinstance(cells, str):
                 yield from self._bad_row(rows, cells)
                 continue
-            if not any(cells) or (cells[0].strip() == columns.names[0] and [c.strip() for c in cells] == columns.names):
+            if not any(map(str.strip, cells)) or (
+                cells[0].strip() == columns.names[0] and [c.strip() for c in cells] == columns.names
+            ):
                 continue
             if rows.broken:
                 yield unreadable(rows.raw, self.source.name, rows.first)
                 continue
             short = width - len(cells)
-            if short < 0 and any(cells[width:]):
+            if short < 0 and any(map(str.strip, cells[width:])):
                 yield from self._bad_row(rows, f"it has {len(cells)} cells, and the header {width}")
                 continue
             if short > 0 and not rows.ended and not self.source.named:
@@ -234,8 +236,10 @@ def _is_broken(text: str) -> bool:
 
 
 def _plain_words(error: str) -> str:
-    if "unexpected end of data" in error or "field larger" in error:
+    if "unexpected end of data" in error:
         return "a quote is opened in it and not closed"
+    if "field larger" in error:
+        return f"a cell is longer than {EVENT_LIMIT >> 20} MiB, or a quote is opened in it and not closed"
     if "expected after" in error:
         return "behind a closing quote comes neither a separator nor the line's end"
     return error

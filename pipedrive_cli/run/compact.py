@@ -12,7 +12,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,7 +41,7 @@ from pipedrive_cli.run.account import AccountKnowledge, config_problems, raise_p
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent
 from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
 from pipedrive_cli.run.connection import connected, unreachable, whose_key
-from pipedrive_cli.run.fold_store import FoldStore
+from pipedrive_cli.run.fold_store import FoldStore, trouble_told
 from pipedrive_cli.run.folding import fold_parts, parts_of_archive
 from pipedrive_cli.run.known_files import meaning_of
 from pipedrive_cli.run.left_files import LeftFile, left_file, stop_of
@@ -144,7 +143,7 @@ class Compact:
         keep_apart([(OPTION, asked.output)], read)
         account = self._account()
         kept_beside = place.with_name(f".{place.name}.compacting")
-        with _alone(kept_beside, place), _told(kept_beside):
+        with _alone(kept_beside, place), trouble_told(OPTION, kept_beside):
             result = self._compacted(sources, account, kept_beside, place)
         result.seconds = round(time.monotonic() - began, 3)
         return result
@@ -165,7 +164,7 @@ class Compact:
             )
             counted = self._fold(store, brief, tasks)
             result = self._written(store, tasks, counted, place)
-        if result.status == "complete" or piped:
+        if result.output is not None or piped:
             kept_beside.unlink(missing_ok=True)
         return result
 
@@ -317,19 +316,6 @@ def _alone(kept_beside: Path, place: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-@contextlib.contextmanager
-def _told(kept_beside: Path) -> Iterator[None]:
-    """Tells what keeps the store from being used: a full disk, or a file that is none of ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise UserMistake(
-            f"{OPTION}: what is folded so far cannot be kept in {kept_beside}: {error}",
-            code="output",
-            hint="if the disk is full, make room, and the same command goes on; if the file is damaged, delete it",
-        ) from error
 
 
 _KINDS: Final = {"1": "organizations", "2": "persons", "3": "products"}

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from pipedrive_cli.delivery.keeping import Clusters, Won, decode_won, merge_won, winners
+from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
@@ -30,6 +31,19 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, identity BLOB NOT
 _encode: Final = msgspec.msgpack.Encoder().encode
 _counted: Final = msgspec.msgpack.Decoder(Counted).decode
 _event: Final = msgspec.msgpack.Decoder(KeptEvent).decode
+
+
+@contextlib.contextmanager
+def trouble_told(option: str, path: Path) -> Iterator[None]:
+    """Raises UserMistake where the store cannot be used: the disk is full, or the file is damaged or none of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UserMistake(
+            f"{option}: what is folded so far cannot be kept in {path}: {error}",
+            code="output",
+            hint="if the disk is full, make room, and the same command goes on; if the file is damaged, delete it",
+        ) from error
 
 
 class FoldStore:
@@ -48,9 +62,14 @@ class FoldStore:
         self._db.close()
 
     def begin(self, digest: bytes, now: int) -> int:
-        """Goes on with the fold of this meaning, or begins it anew. Returns its time, after which no event is."""
+        """Goes on with the fold of this meaning, or begins it anew. Returns its time, after which no event is.
+
+        Parts that could not be read to their end are read again: a store out of reach comes back as it was.
+        """
         row = self._db.execute("SELECT digest, now FROM meaning").fetchone()
         if row is not None and bytes(row[0]) == digest:
+            unread = [(part,) for part, counted in self.done().items() if counted.left is not None]
+            self._db.executemany("DELETE FROM done WHERE part = ?", unread)
             return int(row[1])
         for table in ("meaning", "done", "won", "joins", "events"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours

@@ -12,6 +12,7 @@ import pytest
 
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.lines import EVENT_LIMIT
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
@@ -64,11 +65,12 @@ PLAIN = [
         '"user_id"|"updated_at"|"email"|"role"\n"u1"|"2026-03-01T12:00:00Z"|"ann@acme.example"|"Boss"',
         " user_id , updated_at,email,role,,\n" + ANN.strip() + ",,\n,,,,,\n",
         HEADER + "\n" + ANN + HEADER,  # joined files
+        HEADER + "  \n" + ANN.strip() + ", \n , ,\t,\n",
         "user_id,updated_at,email,role,email\n" + ANN.strip() + ",\n",
         "user_id,updated_at,email,email,role,notes\nu1,2026-03-01T12:00:00Z,,ann@acme.example,Boss,\\N\n",
         "user_id,updated_at,email,role,notes\n" + ANN,  # a short row
     ],
-    ids="plain bom crlf cr semicolon sep tab bar empty-columns again doubled first short".split(),  # noqa: SIM905 - one line
+    ids="plain bom crlf cr semicolon sep tab bar empty-columns again blank doubled first short".split(),  # noqa: SIM905 - one line
 )
 def test_a_table_means_the_same_however_it_was_saved(text: str) -> None:
     """Marks, separators, line ends, quotes, doubled and empty columns and rows change no event."""
@@ -90,6 +92,8 @@ def test_what_no_row_can_be_is_refused_and_the_others_are_read() -> None:
     found = list(reading(HEADER.encode() + bad + ANN.encode()))
     assert [_event(entry) for entry in found] == [(2, "bad_row"), (3, "not_utf8"), (4, "bad_row"), PLAIN[0]]
     assert b"\n".join(entry.raw for entry in found[:3]) == bad.strip()
+    (huge,) = reading(HEADER + "u1,2026-03-01," + "x" * (EVENT_LIMIT + 1) + ",z\n")
+    assert huge.refusal is not None and "a cell is longer than 4 MiB" in huge.refusal.message
 
 
 @pytest.mark.parametrize("last", ['u2,2026-03-01,"x', "u2,2026-0"])

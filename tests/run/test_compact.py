@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.errors import StateHeld, UserMistake
+from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.archive_part import ArchivePart, Counted
 from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions
 from pipedrive_cli.run.folding import fold_part, fold_parts
@@ -247,6 +248,16 @@ def test_an_input_that_cannot_be_read_to_its_end_gives_no_output(tmp_path: Path)
         "gzip_broken",
         True,
     )
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_that_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command goes on when what was out of reach is there again, unchanged."""
+    path = Scene(tmp_path).write("a.ndjson", ALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(Source, "open", lambda _: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        assert compact(tmp_path, [path]).status == "stopped"
+    assert compact(tmp_path, [path]).status == "complete"
 
 
 @pytest.mark.cloud
