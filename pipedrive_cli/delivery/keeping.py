@@ -69,17 +69,18 @@ class KeptEvents:
                 owner = owner if change.person is None else name_of_record(change.person)
                 continue
             name = name_of_record(change.record)
-            names.setdefault(kind, name)
             if not owner or kind == "persons":
                 owner = name
+            if change.record.key is not None and change.record.pipedrive_id is not None:
+                # A pair that Pipedrive does not bear out is rejected alone: what it says takes no other event's place.
+                other = name_of_record(RecordName(kind, None, change.record.pipedrive_id))
+                self.joins.add((name, other))
+                name = f"{name}\0{change.record.pipedrive_id}"
+            names.setdefault(kind, name)
             won = self.won.get(name)
             if won is None:
                 won = self.won[name] = {}
             self._add(won, kind, change, PendingChange(change, 0, pending), identity, number)
-            if change.record.key is not None and change.record.pipedrive_id is not None:
-                other = name_of_record(RecordName(kind, None, change.record.pipedrive_id))
-                self.joins.add((name, other))
-                _claim(won, f"<pair {change.record.pipedrive_id}", -_time_of(change), identity, number)
         if self._all_traits:
             for kind, trait in dropped:
                 if kind in names:

@@ -297,6 +297,20 @@ def test_aliases_that_contradict_each_other_keep_their_order(config: Config, tmp
     assert comparable(small.contents()) == comparable(whole.contents())
 
 
+def test_an_event_that_names_a_person_who_is_not_there_takes_no_place(tmp_path: Path) -> None:
+    """It is rejected by the replay alone; what the others say is kept beside it."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "small").mkdir()
+    whole, small = Scene(tmp_path / "whole"), Scene(tmp_path / "small")
+    stranger = {"context": {"externalId": [{"type": "pipedrivePersonId", "id": "77"}]}}
+    events = [identify("u0", 1, role="r"), identify("u0", 2, city="c"), identify("u0", 3, city="d") | stranger]
+    path = whole.write("a.ndjson", events)
+    compact(tmp_path, [path])
+    whole.run(path)
+    small.run(tmp_path / "small.ndjson.gz")
+    assert comparable(small.contents()) == comparable(whole.contents())
+
+
 def test_one_output_has_one_compact_at_a_time(tmp_path: Path) -> None:
     """Two would take away from each other what they have folded."""
     path = Scene(tmp_path).write("a.ndjson", ALL)
