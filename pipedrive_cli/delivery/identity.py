@@ -248,8 +248,9 @@ class Resolution:
         going = yield Fetch(self.job.kind, loser)
         staying = yield Fetch(self.job.kind, survivor)
         previous, current = pending_alias.previous, pending_alias.current
-        moved = yield from self._follow_key(previous, current, loser, going)
-        moved = (yield from self._follow_key(current, previous, survivor, staying)) or moved
+        alias = pending_alias.alias
+        moved = yield from self._follow_key(alias.previous, current, loser, going)
+        moved = (yield from self._follow_key(alias.current, previous, survivor, staying)) or moved
         if moved:
             yield from self._settle_alias(pending_alias)
             return
@@ -289,14 +290,18 @@ class Resolution:
         self.unsaved.append(pending_alias)
         self.merged = True
 
-    def _follow_key(self, key: str | None, other: str | None, record: int, values: Values | None) -> SubPlan[bool]:
-        """Before a merge: whether `record` bears another key than `key`, which then names somebody else.
+    def _follow_key(self, name: RecordName, other: str | None, record: int, values: Values | None) -> SubPlan[bool]:
+        """Before a merge: whether `record` bears another key than its `name`, which then names somebody else.
 
-        Raises `Refusal` where nobody bears `key` now. `other` is the key of the other person of the alias.
+        Raises `Refusal` where nobody bears that key now, or where the alias names the record by Pipedrive's id, too.
+        `other` is the key of the other person of the alias.
         """
+        key = name.key
         borne = borne_key(self.job.kind, values, self.settings)
         if key is None or borne is None or (borne != other and self.job.is_named(borne)):
             return False
+        if name.pipedrive_id is not None:
+            raise Refusal("identity_conflict", f"record {record} bears the id {borne}, not {key}")
         found = yield Find(self.job.kind, key=key, denied=record)
         if not found:
             raise Refusal("identity_conflict", rekeyed(key, record, borne))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Event, Scene, identify, outcomes
+from tests.harness import Event, Scene, alias, identify, outcomes
 
 
 def named(user: str, number: int | str, role: str) -> Event:
@@ -31,3 +31,15 @@ def test_a_record_that_an_earlier_run_saw_and_somebody_deleted_is_not_created_fo
     assert outcomes(summary) == {"rejected": 1} | ({"delivered": strangers} if strangers else {})
     assert [problem.code for problem in summary.problems] == ["unknown_pipedrive_id"]
     assert scene.names("persons") == sorted([f"X {n}" for n in range(30)] + [f"Y {n}" for n in range(strangers)])
+
+
+def test_an_alias_that_names_a_person_by_the_id_of_somebody_else_is_rejected(tmp_path: Path) -> None:
+    """Nobody is merged, and the run goes on."""
+    scene = Scene(tmp_path)
+    scene.run([identify("u1", name="Ada"), identify("u2", name="Bo"), identify("u3", name="Cy")])
+    ids = {str(row["name"]): row["id"] for row in scene.sandbox.contents(ids=True)["persons"]}
+    named = {"context": {"externalId": [{"type": "pipedriveCurrentId", "id": str(ids["Cy"])}]}}
+    summary = scene.run([alias("u1", "u2") | named])
+    assert outcomes(summary) == {"rejected": 1}
+    assert [problem.code for problem in summary.problems] == ["identity_conflict"]
+    assert sorted(scene.names("persons")) == ["Ada", "Bo", "Cy"]
