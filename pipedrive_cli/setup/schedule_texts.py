@@ -146,8 +146,10 @@ def _pattern(path: str) -> str:
 OWN_FOLDERS = ("/", "/config", "/state", "/tmp")  # noqa: S108 - of the container alone
 # The shell decides which exit codes fail the job, and hands SIGTERM on to the tool, which then ends in order. The words
 # of the tool are its arguments, and need no quotes.
+# A SIGTERM that comes before the shell knows the tool's number is handed on as soon as it does.
 DECIDES = (
-    'trap "kill -TERM \\$tool" TERM; "$@" & tool=$!; '
+    'tool= stop=; trap "stop=1; [ -z \\"\\$tool\\" ] || kill -TERM \\$tool" TERM; '
+    '"$@" & tool=$!; [ -z "$stop" ] || kill -TERM $tool; '
     "while wait $tool; code=$?; kill -0 $tool 2>/dev/null; do :; done; "
     f"case $code in {REJECTED}|{HELD}) exit 0;; *) exit $code;; esac"
 )

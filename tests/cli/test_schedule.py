@@ -65,7 +65,7 @@ class Desk:
     def run(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Runs a command as a scheduler would; the tool ends with this exit code."""
         environ = {"PATH": f"{self.folder}:/usr/bin:/bin", "NOTED": str(self.noted), "CODE": str(code)}
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd="/")
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd="/", timeout=120)
 
     @property
     def given(self) -> list[str]:
@@ -173,7 +173,10 @@ def test_kubernetes_runs_the_words(desk: Desk, code: int, ended: int) -> None:
 
 def test_kubernetes_can_stop_a_run_in_order(desk: Desk) -> None:
     """The shell hands SIGTERM on to the tool, and ends with the tool's exit code."""
-    desk.tool.write_text("#!/bin/sh\ntrap 'exit 143' TERM\nkill -TERM $PPID\nwhile :; do :; done\n", encoding="utf-8")
+    desk.tool.write_text(
+        "#!/bin/sh\ntrap 'exit 143' TERM\nkill -TERM $PPID\nn=0; while [ $n -lt 9999999 ]; do n=$((n+1)); done\n",
+        encoding="utf-8",
+    )
     (container,) = documents(desk.schedule("kubernetes"))[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"][
         "containers"
     ]
