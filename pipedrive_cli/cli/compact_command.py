@@ -25,7 +25,7 @@ def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, qu
     with errors_as_json(as_json, stopped_compaction):
         if options.offline and options.sandbox:
             raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
-        config = load(config_file, os.environ, sandbox=True if options.offline else options.sandbox)
+        config = load(config_file, os.environ, sandbox=options.sandbox or options.offline)
         for warning in notes(config):
             show_note(warning)
         job = Compact(

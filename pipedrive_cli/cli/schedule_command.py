@@ -16,7 +16,7 @@ from pipedrive_cli.cli.printing import print_bytes
 from pipedrive_cli.config import load
 from pipedrive_cli.config.outside import outside_of
 from pipedrive_cli.errors import SourceMissing, UserMistake
-from pipedrive_cli.events.event_files import is_url
+from pipedrive_cli.events.event_files import GLOB, is_url
 from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.journal_file import only_journal
 from pipedrive_cli.setup.schedule import SCHEDULERS, ScheduledImport, ScheduledSource, WrittenFile, checked_import
@@ -25,7 +25,6 @@ from pipedrive_cli.setup.schedule_texts import written_schedule
 SCRIPT = "pipedrive-cli"
 READABLE = 0o644  # a schedule holds no secret, and the scheduler may be another user
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-_PATTERN = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def scheduled_source(argument: str) -> ScheduledSource:
         raise UserMistake("-: a schedule has no standard input", code="no_stdin", hint="name a folder, or a pattern")
     if is_url(argument):
         return ScheduledSource(argument)
-    if not os.path.lexists(argument) and (wild := _PATTERN.search(argument)) is not None:
+    if not os.path.lexists(argument) and (wild := GLOB.search(argument)) is not None:
         fixed = Path.cwd() / argument[: wild.start()].rpartition("/")[0]
         return ScheduledSource(str(Path(glob.escape(str(Path.cwd()))) / argument), str(fixed))
     path = Path(argument).absolute()

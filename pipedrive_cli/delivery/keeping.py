@@ -40,6 +40,11 @@ def name_of_record(record: RecordName) -> str:
     return f"{_KIND_ORDER[record.kind]}n{record.name or ''}"
 
 
+def kind_of_name(name: str) -> Kind | None:
+    """The kind of record that such a name is of; None: it is the name of none."""
+    return next((kind for kind, order in _KIND_ORDER.items() if name.startswith(order)), None)
+
+
 class KeptEvents:
     """Folds the changes of events. `won` are the places of each record's name, `joins` the names that events join.
 

@@ -6,7 +6,6 @@ otherwise it is listed flat, a thousand objects at once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,9 +14,8 @@ from typing import Final
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.cloud import SCHEMES, CloudObject, ObjectStore
 from pipedrive_cli.events.dated_folders import DaysLeftOut
-from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, scheme_of
+from pipedrive_cli.events.event_files import GLOB, is_event_file, is_rejects_file, scheme_of
 
-_GLOB: Final = re.compile(r"[*?\[]")
 _WALKED: Final = 1_000  # folders listed one by one at most; no layout that we know has more
 
 
@@ -41,7 +39,7 @@ class CloudListing:
         path = store.path_of(url)
         if not path or path.startswith("/"):
             raise UserMistake(f"{url}: no bucket is named", code="source_missing", hint=f"{store.scheme}://bucket/path")
-        if _GLOB.search(path.partition("/")[2]):
+        if GLOB.search(path.partition("/")[2]):
             return False, sorted(self._globbed(store, path), key=_by_name)
         if not url.endswith("/") and "/" in path and (named := store.find_object(path)) is not None:
             return True, [named]
@@ -90,7 +88,7 @@ class CloudListing:
     def _globbed(self, store: ObjectStore, path: str) -> Iterator[CloudObject]:
         """The matches of a glob: objects, and the event files of folders; hidden ones only where it names them."""
         parts = path.split("/")
-        fixed = next(n for n, part in enumerate(parts) if n and _GLOB.search(part))
+        fixed = next(n for n, part in enumerate(parts) if n and GLOB.search(part))
         root, pattern = "/".join(parts[:fixed]), parts[fixed:]
         days = self.left_out.for_argument(parts[:fixed])
         wants_rejects = "reject" in parts[-1].lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+GLOB: Final = re.compile(r"[*?\[]")  # what makes a name a pattern
 _EVENTS: Final = (".json", ".ndjson", ".jsonl", ".log")
 _PACKED_OTHERS: Final = (".tar", ".csv", ".tsv", ".parquet", ".sql", ".xml")
 _TABLES: Final = (".csv", ".tsv", ".parquet")

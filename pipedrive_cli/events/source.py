@@ -16,7 +16,6 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
-from pipedrive_cli.events.event_files import is_event_file, is_rejects_file, is_table_file, is_url
+from pipedrive_cli.events.event_files import GLOB, is_event_file, is_rejects_file, is_table_file, is_url
 from pipedrive_cli.model import Complaint
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ STDIN: Final = "-"
 
 SIBLINGS: Final = 10_000  # names that are looked through for the one that was meant
 ALIKE: Final = 0.75  # how much alike two names must be, from 0 to 1
-
-_GLOB: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(slots=True)
@@ -175,7 +172,7 @@ def _sources(
         yield from (Source(printable_name(item.url), named, item.size, cloud=item) for item in objects)
     elif not argument:
         raise FileNotFoundError  # Path("") is the current folder, which nobody asked for
-    elif not os.path.lexists(argument) and _GLOB.search(argument):
+    elif not os.path.lexists(argument) and GLOB.search(argument):
         yield from _globbed(argument, left_out, others)
     else:
         yield from _walked(Path(argument), left_out.for_argument(_names(argument)), others, named=True)
@@ -183,7 +180,7 @@ def _sources(
 
 def _globbed(pattern: str, left_out: DaysLeftOut, others: _Others) -> Iterator[Source]:
     wants_rejects = "reject" in Path(pattern).name.lower()
-    days = left_out.for_argument(_names(_GLOB.split(pattern, maxsplit=1)[0]))
+    days = left_out.for_argument(_names(GLOB.split(pattern, maxsplit=1)[0]))
     for match in sorted(glob.glob(pattern, recursive=True), key=_by_name):  # noqa: PTH207 - takes absolute patterns too
         if wants_rejects or not is_rejects_file(match):
             yield from _found(Path(match), days, others)

@@ -9,8 +9,9 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pipedrive_cli.errors import StopCode, UserMistake
 
@@ -72,18 +73,25 @@ def write_file(option: str, path: Path, content: bytes, *, mode: int = OURS_TO_R
     """Writes a temporary file beside and renames it. By default only its owner can read it. Raises UserMistake."""
     place = place_of(option, path)
     try:
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp")  # mode 0600
-        beside = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            beside.chmod(mode)
-            beside.replace(place)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        with written_beside(place, mode=mode) as file:
+            file.write(content)
     except OSError as error:
         raise _refused(option, path, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def written_beside(place: Path, *, mode: int = OURS_TO_READ) -> Iterator[BinaryIO]:
+    """A file beside `place` that takes its place at the end, and goes where the block raises. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp")  # mode 0600
+    beside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        beside.chmod(mode)
+        beside.replace(place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _identity(path: Path) -> object:

@@ -20,7 +20,7 @@ from pipedrive_cli.delivery.keeping import KeptEvents, iterate_won
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.decode import Wire
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.parts import FilePart, identity_of, part_of
+from pipedrive_cli.events.parts import FilePart, part_of, same_file
 from pipedrive_cli.events.people import people_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.refusal import KEY_LIMIT
@@ -129,7 +129,7 @@ class PartFold:
             yield from self._read(read_source(task.source))
             return
         with task.source.open() as file:
-            if task.identity is not None and identity_of(file) != task.identity:
+            if task.identity is not None and not same_file(file, task.identity):
                 why = Complaint("source_unreadable", "the file was replaced while it was read")
                 self.counted.left = (0, why, False)
                 return

@@ -12,7 +12,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +22,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.effects import Refusal
-from pipedrive_cli.delivery.retry import Failure, KindStops
-from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StateHeld, StopRun, UserMistake
+from pipedrive_cli.delivery.keeping import kind_of_name
+from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StateHeld, UserMistake
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.people import people_of
@@ -36,11 +34,11 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.rejects import OriginNote, reject_line
 from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
-from pipedrive_cli.report.written_file import READ, keep_apart, place_of
+from pipedrive_cli.report.written_file import READ, keep_apart, place_of, written_beside
 from pipedrive_cli.run.account import AccountKnowledge, config_problems, raise_problems, with_pins
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent
 from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
-from pipedrive_cli.run.connection import connected, unreachable, whose_key
+from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.fold_store import FoldStore, trouble_told
 from pipedrive_cli.run.folding import fold_parts, parts_of_archive
 from pipedrive_cli.run.known_files import meaning_of
@@ -188,16 +186,10 @@ class Compact:
             account = account if self.options.sandbox else with_pins(account, self.config)
             knowledge = AccountKnowledge(account, None, connection.send, connection.clock.latest())
             kinds = configured_kinds(self.config)
-            try:
+            with asking(
+                "the key may not read the account's fields", code="kind_refused", hint="`--offline` goes without them"
+            ):
                 await knowledge.learn(kinds, labels="leads" in kinds)
-            except Failure as failure:
-                raise unreachable(failure) from failure
-            except (KindStops, Refusal) as stops:
-                raise StopRun(
-                    f"the key may not read the account's fields: {stops.message}",
-                    code="kind_refused",
-                    hint="`--offline` goes without them",
-                ) from stops
             raise_problems(self.config_file, config_problems(self.config, knowledge.account, kinds))
             return knowledge.account
 
@@ -318,9 +310,6 @@ def _alone(kept_beside: Path, place: Path) -> Iterator[None]:
         lock.release()
 
 
-_KINDS: Final = {"1": "organizations", "2": "persons", "3": "products"}
-
-
 class _Output:
     """The file of the kept events. `count` is how many there are, `records` whose they are."""
 
@@ -338,11 +327,8 @@ class _Output:
 
     def write(self, events: Iterator[KeptEvent], place: Path, *, packed: bool) -> None:
         """Writes the file beside its place and renames it. Raises UserMistake where that cannot be done."""
-        beside: Path | None = None
         try:
-            descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp")
-            beside = Path(name)
-            with os.fdopen(descriptor, "wb") as file:
+            with written_beside(place) as file:
                 if packed:
                     # Without name and time: the same events are the same bytes.
                     with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as pack:
@@ -351,13 +337,8 @@ class _Output:
                     self._write(events, file)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(place)
-            beside = None
         except OSError as error:
             raise UserMistake(f"{OPTION} {place}: {error.strerror or error}", code="output") from error
-        finally:
-            if beside is not None:
-                beside.unlink(missing_ok=True)
 
     def _write(self, events: Iterator[KeptEvent], file: BinaryIO) -> None:
         for event in events:
@@ -373,8 +354,8 @@ class _Output:
             )
             file.write(reject_line(event.raw, note, cut=event.cut))
             self.count += 1
-            kind = _KINDS.get(event.owner[:1])
-            if kind is not None:
+            kind = kind_of_name(event.owner)
+            if kind in self.records:
                 self.records[kind].add(event.owner)
 
 

@@ -93,10 +93,10 @@ def _likely_journal(config: Config, named: Path | None) -> Path | None:
 
 
 def _failed_before(path: Path | None) -> bool:
-    if path is None or not path.exists():
-        return False
-    with contextlib.suppress(PipedriveCliError, OSError), contextlib.closing(Journal.open(path)) as journal:
-        return journal.fact(FAILED, int) is not None
+    with contextlib.suppress(PipedriveCliError, OSError):
+        if path is not None and journal_is_there(path):
+            with contextlib.closing(Journal.open(path)) as journal:
+                return journal.fact(FAILED, int) is not None
     return False
 
 

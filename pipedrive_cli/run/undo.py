@@ -200,14 +200,15 @@ class Undoing:
     async def _plan(self) -> UndoPlan:
         number = self.run.number
         made = [(kind, record) for kind, record, _ in self.journal.created(number) if kind in self.kinds]
-        changed = [before for before in befores(self.journal, number) if before.kind in self.kinds]
+        replaced = befores(self.journal, number)
+        changed = [before for before in replaced if before.kind in self.kinds]
         plan = UndoPlan(
             merges=sum(each.merged for each in changed),
             undone=undone_at(self.journal, number),
             events=events_of(self.journal, number),
             refilled=refilled_by(self.journal, number),
         )
-        if plan.undone is None and not befores(self.journal, number):
+        if plan.undone is None and not replaced:
             plan.forgotten = self._forgotten()
         if not made and not changed:
             return plan
