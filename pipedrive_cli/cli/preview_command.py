@@ -140,7 +140,9 @@ def _advice(summary: Summary, *, online: bool, sandbox: bool, knows_past: bool) 
         return (
             f"The plan is {summary.plan}. `replay --expect {summary.plan}` with the same sources sends it or nothing.",
         )
-    return () if online or sandbox else (OFFLINE if knows_past else NOTHING_KNOWN,)
+    if online or sandbox or summary.status == "stopped":
+        return ()
+    return (OFFLINE if knows_past else NOTHING_KNOWN,)
 
 
 def _show_summary(

@@ -121,6 +121,16 @@ def test_what_a_program_reads_is_on_stdout_alone(tmp_path: Path, form: str) -> N
         assert [row["action"] for row in rows] == ["look up"] * 3 + ["create or update"]
 
 
+def test_where_nothing_could_be_read_the_account_is_no_next_step(tmp_path: Path) -> None:
+    """What is to be done about the file stands beside it; elsewhere an offline preview says what it does not know."""
+    config = written_config(tmp_path, DOMAIN + FIELDS)
+    table = tmp_path / "people.csv"
+    table.write_text("id,name\n1,Ann\n", encoding="utf-8")
+    told = pipedrive_cli("preview", table, "-c", config, "--summary")
+    assert (told.code, "--as identify" in told.out, "nobody knows" in told.out) == (4, True, False)
+    assert "nobody knows" in pipedrive_cli("preview", event_file(tmp_path, ANN), "-c", config, "--summary").out
+
+
 def test_mistakes_are_told_before_anything_is_read(tmp_path: Path) -> None:
     """Exit code 2 for an unknown format, for two accounts at once, for no account, and for an unset id field."""
     events = event_file(tmp_path, ANN)
