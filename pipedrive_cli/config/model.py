@@ -457,6 +457,11 @@ class Config(Section, frozen=True):
     ] = None
 
     @property
+    def without_secrets(self) -> Config:
+        """The same for processes that only transform: they need no key, and none is handed to them."""
+        return msgspec.structs.replace(self, pipedrive=Pipedrive(), notify=None)
+
+    @property
     def reading(self) -> Values:
         """How texts are read: the section `values`, with the currency under its old name, too."""
         old = self.leads.default_currency

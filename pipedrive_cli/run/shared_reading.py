@@ -13,9 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
-import msgspec
-
-from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import PART, FilePart, identity_of, part_of, parts_of
 from pipedrive_cli.events.reading import Reading
@@ -230,7 +227,7 @@ class SharedReading:
     def _give(self, file: BinaryIO, parts: Sequence[FilePart]) -> None:
         """Gives the processes these parts, and the mapping as it is now."""
         assert self.source.path is not None  # noqa: S101 - a plain file has one
-        config = msgspec.structs.replace(self._mapping.config, pipedrive=Pipedrive())  # secrets stay here
+        config = self._mapping.config.without_secrets
         brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies, self._people)
         now, identity = self._now(), identity_of(file)
         self._processes().give(brief, [PartTask(self.source.path, identity, part, now) for part in parts])
