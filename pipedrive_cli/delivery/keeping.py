@@ -153,18 +153,16 @@ def merge_won(into: Won, other: Mapping[str, Claim]) -> None:
                 best[1][identity] = min(number, best[1].get(identity, number))
 
 
-def winners(won: Mapping[str, Claim]) -> set[bytes]:
-    """The identities of the events that one record needs: of equal claims that which delivery takes, by its number.
+def winners(won: Mapping[str, Claim]) -> dict[bytes, int]:
+    """The events that one record needs, by identity, with their numbers: of equal claims that which delivery takes.
 
     A copy counts as where it stood first. The newest value is the later one's, what the oldest says the earlier one's.
     """
-    found: set[bytes] = set()
+    found: dict[bytes, int] = {}
     for place, (_, tied) in won.items():
-        if len(tied) == 1:
-            found.update(tied)
-        else:
-            choose = min if place[0] == "<" else max
-            found.add(choose(tied, key=tied.__getitem__))
+        choose = min if place[0] == "<" else max
+        identity = choose(tied, key=tied.__getitem__) if len(tied) > 1 else next(iter(tied))
+        found[identity] = min(tied[identity], found.get(identity, tied[identity]))
     return found
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
 CACHE: Final = 32 << 10  # KiB
+NOTHING: Final[Mapping[int, Counted]] = MappingProxyType({})
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meaning (digest BLOB NOT NULL, now INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS done (part INTEGER PRIMARY KEY, counted BLOB NOT NULL);
@@ -87,8 +89,8 @@ class FoldStore:
             self._db.execute("DELETE FROM joins WHERE part NOT IN (SELECT part FROM done)")
             self._db.execute("DELETE FROM events WHERE number >> 32 NOT IN (SELECT part FROM done)")
 
-    def add(self, part: int, piece: Folded, counted: Counted | None = None) -> None:
-        """Adds a piece of a part's fold; with `counted` the part is done."""
+    def add(self, part: int, piece: Folded, done: Mapping[int, Counted] = NOTHING) -> None:
+        """Adds a piece of a part's fold, or of several parts under the number of one; `done` are those that it ends."""
         with self._transaction():
             self._db.executemany("INSERT INTO won VALUES (?, ?, ?)", [(name, part, won) for name, won in piece.won])
             self._db.executemany("INSERT INTO joins VALUES (?, ?, ?)", [(a, b, part) for a, b in piece.joins])
@@ -96,8 +98,8 @@ class FoldStore:
                 "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(e.number, e.identity, e.always, e.owner, e.time, e.alias, _encode(e)) for e in piece.events],
             )
-            if counted is not None:
-                self._db.execute("INSERT INTO done VALUES (?, ?)", (part, _encode(counted)))
+            rows = [(number, _encode(counted)) for number, counted in done.items()]
+            self._db.executemany("INSERT INTO done VALUES (?, ?)", rows)
 
     def kept(self) -> Iterator[KeptEvent]:
         """The events that must be kept: by record, time and place in the input, each once."""
@@ -105,20 +107,22 @@ class FoldStore:
         self._db.create_function("record", 1, Clusters(joins).of, deterministic=True)
         self._db.executescript(
             "PRAGMA temp_store = FILE; DROP TABLE IF EXISTS temp.needed; DROP TABLE IF EXISTS temp.chosen;"
-            "CREATE TEMP TABLE needed (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
+            "CREATE TEMP TABLE needed (identity BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;"
         )
         writing = self._db.cursor()
         writing.execute("BEGIN")
-        writing.execute("INSERT OR IGNORE INTO needed SELECT identity FROM events WHERE always")
+        # Of copies the first counts. That is the one whose time and content a replay would have taken. Copies that
+        # have won nothing do not count: how many of them are here depends on where the archive was folded.
+        writing.execute("INSERT INTO needed SELECT identity, min(number) FROM events WHERE always GROUP BY identity")
         for won in self._records():
-            writing.executemany("INSERT OR IGNORE INTO needed VALUES (?)", [(each,) for each in winners(won)])
+            writing.executemany(
+                "INSERT INTO needed VALUES (?, ?) ON CONFLICT (identity) "
+                "DO UPDATE SET number = min(number, excluded.number)",
+                winners(won).items(),
+            )
         writing.execute("COMMIT")
-        # Of copies the first counts. That is the one whose time and content a replay would have taken.
-        # CROSS JOIN: SQLite must go through the events once, and not once for each identity.
         self._db.executescript(
-            "CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY);"
-            "INSERT INTO chosen SELECT min(number) FROM events CROSS JOIN needed "
-            "ON needed.identity = events.identity GROUP BY events.identity;"
+            "CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY); INSERT INTO chosen SELECT number FROM needed;"
         )
         self._keep_order_of_aliases()
         rows = self._db.execute(

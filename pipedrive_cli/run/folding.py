@@ -12,9 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.events.parts import WORTH, cores, identity_of, parts_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, Folded, folded
@@ -50,7 +47,7 @@ def fold_part(store: FoldStore, brief: FoldBrief, task: ArchivePart) -> Counted:
     fold = folded(brief, task)
     for piece in fold.pieces():
         store.add(task.number, piece)
-    store.add(task.number, EMPTY, fold.counted)
+    store.add(task.number, EMPTY, {task.number: fold.counted})
     return fold.counted
 
 
@@ -78,7 +75,7 @@ def _fold_apart(
     tell: Callable[[ArchivePart, Counted], None],
 ) -> list[ArchivePart]:
     """Folds parts in processes beside this one. Returns what is left where one of them has died."""
-    secretless = brief._replace(config=msgspec.structs.replace(brief.config, pipedrive=Pipedrive()))  # they need no key
+    secretless = brief._replace(config=brief.config.without_secrets)
     left = list(tasks)
     context = multiprocessing.get_context("spawn")
     waiting: dict[Future[Counted], ArchivePart] = {}
