@@ -26,6 +26,7 @@ StopCode: TypeAlias = Literal[
     "refused", "in_doubt",
     "no_account", "no_credentials", "credentials_unreadable", "keyring_missing", "api_token", "base_url",
     "suppress_file", "source_missing", "source_unreadable", "source_unreachable", "url_not_supported", "cloud_missing",
+    "cluster", "dask_missing",
     "input_unread", "input_left", "journal", "journal_of_another_company", "rejects_file", "temporary_file",
     "state_held", "no_pipedrive", "unreachable", "firewall", "firewall_content", "asked_to_wait",
     "credentials_refused", "account_closed", "kind_refused", "look_up_failed", "day_spent", "max_tokens",

@@ -49,20 +49,9 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """The server, found by the environment as another S3 would be."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    settings = {
-        "ENDPOINT_URL": s3_server.address,
-        "ACCESS_KEY_ID": "a",
-        "SECRET_ACCESS_KEY": "b",
-        "DEFAULT_REGION": "us-east-1",
-        "EC2_METADATA_DISABLED": "true",
-        "CONFIG_FILE": "/nonexistent",
-        "SHARED_CREDENTIALS_FILE": "/nonexistent",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    s3_server.breaks.clear()
-    s3_server.denied.clear()
-    s3_server.requests.clear()
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    s3_server.forget()
     return s3_server
 
 

@@ -17,7 +17,7 @@ _buckets = itertools.count(1)
 
 class S3Server:
     """Speaks WSGI to moto. `requests` are method and path (with what was asked to be listed); `breaks` says after how
-    many bytes the next answers to a GET of a path end, one number each.
+    many bytes the next answers to a GET of a path end, one number each; `asked` is called before each answer.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
@@ -26,12 +26,35 @@ class S3Server:
         self.requests: list[str] = []
         self.breaks: dict[str, list[int]] = {}
         self.denied: set[str] = set()
+        self.asked: Callable[[str], None] = lambda _: None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which the SDK finds this server, as another S3 would be found."""
+        settings = {
+            "ENDPOINT_URL": self.address,
+            "ACCESS_KEY_ID": "a",
+            "SECRET_ACCESS_KEY": "b",
+            "DEFAULT_REGION": "us-east-1",
+            "EC2_METADATA_DISABLED": "true",
+            "CONFIG_FILE": "/nonexistent",
+            "SHARED_CREDENTIALS_FILE": "/nonexistent",
+        }
+        return {f"AWS_{name}": value for name, value in settings.items()}
+
+    def forget(self) -> None:
+        """What one test has set is not for the next."""
+        self.breaks.clear()
+        self.denied.clear()
+        self.requests.clear()
+        self.asked = lambda _: None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode()
         asked = dict(part.partition("=")[::2] for part in environ["QUERY_STRING"].split("&"))
         listed = f"?{unquote(asked['prefix'])}" if "prefix" in asked else ""
         self.requests.append(f"{environ['REQUEST_METHOD']} {path}{listed}")
+        self.asked(self.requests[-1])
         if path in self.denied:
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]

@@ -93,6 +93,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "uvicorn": ("sandbox.",),
     "phonenumbers": ("pipedrive.contacts",),
     "fsspec": ("events.cloud",),
+    "distributed": ("run.dask_folding",),
     "time": ("run.", "cli.", "sandbox."),
     "random": ("run.", "sandbox."),
 }

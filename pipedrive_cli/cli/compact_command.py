@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
@@ -15,7 +16,8 @@ from pipedrive_cli.errors import EXIT_OK, PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, data_size, duration_words
-from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, CompactProgress
+from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, CompactProgress, Fold
+from pipedrive_cli.run.folding import fold_parts
 
 EVERY = 10.0  # seconds between two lines of progress
 
@@ -28,13 +30,15 @@ def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, qu
         config = load(config_file, os.environ, sandbox=options.sandbox or options.offline)
         for warning in notes(config):
             show_note(warning)
+        note = (lambda _: None) if quiet else show_note
         job = Compact(
             config,
             str(config_file),
             options,
             standard_input(),
-            note=(lambda _: None) if quiet else show_note,
+            note=note,
             tell=(lambda _: None) if quiet else _Teller(),
+            fold=fold_parts if options.dask is None else _fold_on_cluster(options.dask, note),
         )
         result = job.run()
     if as_json:
@@ -54,6 +58,18 @@ def stopped_compaction(error: PipedriveCliError) -> Compacted:
         events={"read": 0, "kept": 0, "left_out": 0},
         problems=list(problems_of_stop(error)),
     )
+
+
+def _fold_on_cluster(address: str, note: Callable[[str], None]) -> Fold:
+    try:
+        from pipedrive_cli.run.dask_folding import ClusterFold  # noqa: PLC0415 - an extra, and slow to load
+    except ModuleNotFoundError as error:
+        raise UserMistake(
+            f"--dask needs the package {error.name}, which is not installed",
+            code="dask_missing",
+            hint="pip install 'pipedrive-cli[dask]', or with pipx: pipx inject pipedrive-cli distributed",
+        ) from error
+    return ClusterFold(address, note)
 
 
 class _Teller:

@@ -37,6 +37,14 @@ def compact(
     all_traits: Annotated[
         bool, typer.Option("--all-traits", help="Keep the newest event of every trait that is not mapped, too.")
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Fold on the Dask cluster with this scheduler, such as tcp://host:8786. Its workers read the archive.",
+        ),
+    ] = None,
     since: Since = None,
     until: Until = None,
     type_: Types = None,
@@ -72,6 +80,7 @@ def compact(
             filters=filters,
             rows=rows,
             all_traits=all_traits,
+            dask=dask,
         ),
         as_json=as_json,
         quiet=quiet,

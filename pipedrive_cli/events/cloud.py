@@ -10,11 +10,12 @@ import asyncio
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, BinaryIO, Final, Literal, cast
 
 from pipedrive_cli.errors import PipedriveCliError, StopRun, UserMistake
@@ -111,6 +112,10 @@ class ObjectStore:
             # A new instance: fsspec would share one, together with its cache of listings.
             self._files: Any = self._kind(use_listings_cache=False, skip_instance_cache=True)
 
+    def __reduce__(self) -> tuple[Callable[[str], ObjectStore], tuple[str]]:
+        """In another process: with the credentials that are found there, and once for all objects."""
+        return _store_here, (self.scheme,)
+
     def path_of(self, url: str) -> str:
         """`bucket/key` of a URL, without slashes at its end."""
         return str(self._kind._strip_protocol(self._url(url.partition("://")[2]))).rstrip("/")
@@ -181,6 +186,11 @@ class ObjectStore:
 
     def _object(self, row: dict[str, Any]) -> CloudObject:
         return CloudObject(self, str(row["name"]), int(row["size"] or 0), _version(row))
+
+
+@cache
+def _store_here(scheme: str) -> ObjectStore:
+    return ObjectStore(scheme, f"{scheme}://")
 
 
 class _ObjectStream(io.RawIOBase):

@@ -65,6 +65,7 @@ class CompactOptions:
     filters: Filters = field(default_factory=Filters)
     rows: RowForm | None = None
     all_traits: bool = False
+    dask: str | None = None  # the address of a cluster's scheduler; None: all cores here
 
 
 class ReasonLeftOut(msgspec.Struct):

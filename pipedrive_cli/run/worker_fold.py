@@ -1,0 +1,94 @@
+"""What a worker of a cluster does: folds one part of an archive, or adds what others have folded. Knows no engine.
+
+What is handed to it is the config without its secrets, the account's fields, and the part's name. A worker reads the
+part itself, with the credentials of its own environment.
+"""
+
+from __future__ import annotations
+
+import pickle
+import platform
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief, folded
+from pipedrive_cli.run.fold_sum import FoldSum, PartialFold, added
+from pipedrive_cli.version import __version__
+
+SAME: Final = f"install pipedrive-cli {__version__} there, with the extras that are used here"
+SHARED: Final = (
+    "the workers read the archive themselves: name a URL (s3://, gs://, az://), or a path on a file system that all of "
+    "them share"
+)
+_encode: Final = msgspec.msgpack.Encoder().encode
+decode_partial: Final = msgspec.msgpack.Decoder(PartialFold).decode
+
+
+def packed_brief(brief: FoldBrief) -> bytes:
+    """What all workers must know, without secrets."""
+    return pickle.dumps(brief._replace(config=brief.config.without_secrets))
+
+
+def packed_part(task: ArchivePart) -> bytes:
+    """A part as another machine finds it: paths are not relative to a folder of ours, devices have other numbers."""
+    source = task.source
+    if source.path is not None:
+        source = replace(source, path=source.path.absolute())
+    return pickle.dumps(task._replace(source=source, identity=None))
+
+
+def fold_one(part: bytes, *, brief: bytes, version: str) -> bytes:
+    """Folds a part. `version` is that of who asks. Returns a `PartialFold`. Raises UserMistake, naming this machine."""
+    if version != __version__:
+        raise other_version(f"the worker {platform.node()}", __version__, version)
+    try:
+        task: ArchivePart = pickle.loads(part)  # noqa: S301 - from `packed_part`
+        _check_seen(task)
+        fold = folded(_brief_in(brief), task)
+        total = FoldSum()
+        for piece in fold.pieces():
+            total.add(piece)
+    except UserMistake as mistake:
+        where = f"the worker {platform.node()}"
+        raise UserMistake(f"{where}: {mistake.message}", code=mistake.code, hint=mistake.hint) from mistake
+    return _encode(PartialFold(total.total(), {task.number: fold.counted}))
+
+
+def add_some(*partials: bytes) -> bytes:
+    """Adds some partial folds."""
+    return _encode(added(map(decode_partial, partials)))
+
+
+def other_version(where: str, there: str | None, here: str) -> UserMistake:
+    """The mistake that a machine of the cluster has another version than who asks, or none."""
+    if there is None:
+        return UserMistake(f"{where} has no pipedrive-cli", code="cluster", hint=SAME)
+    what = f"{where} has pipedrive-cli {there}, and here is {here}"
+    return UserMistake(what, code="cluster", hint=f"they must be the same: install {here} on the scheduler and workers")
+
+
+@lru_cache(maxsize=1)
+def _brief_in(packed: bytes) -> FoldBrief:
+    brief: FoldBrief = pickle.loads(packed)  # noqa: S301 - from `packed_brief`
+    return brief
+
+
+def _check_seen(task: ArchivePart) -> None:
+    """Raises UserMistake where this machine does not see the file that the other one has listed."""
+    source = task.source
+    if source.path is None or source.unfit is not None:
+        return
+    try:
+        with source.open():
+            size, listed = source.path.stat().st_size, source.size or 0
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        if size >= listed:
+            return
+        why = f"another file lies there, of {size:,} bytes instead of {listed:,}"
+    raise UserMistake(f"{source.path} cannot be read: {why}", code="source_unreadable", hint=SHARED)
