@@ -28,6 +28,7 @@ from pipedrive_cli.run.reading_needs import ReadingProposal
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
 PURPOSES_SHOWN, PURPOSE_LENGTH = 5, 40
+_UNKNOWN = "aliases of people whom nobody knows"
 LINES_NAMED = 10  # lines of the config that must be changed
 
 
@@ -42,6 +43,7 @@ def run_check(
     quiet: bool,
     verbose: bool,
     redact: bool = False,
+    reread: bool = False,
     columns: Columns = (None, None, None, None),
 ) -> int:
     """Checks, shows the result, and returns the exit code. Raises UserMistake for missing sources.
@@ -53,7 +55,7 @@ def run_check(
             raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
         rows = row_form(*columns)
         checked = _checked(
-            config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact, rows=rows
+            config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact, reread=reread, rows=rows
         )
     if as_json:
         print_json(_object(checked))
@@ -90,6 +92,7 @@ def _checked(
     offline: bool,
     every: bool,
     redact: bool,
+    reread: bool,
     rows: RowForm | None,
 ) -> Checked:
     try:
@@ -108,6 +111,7 @@ def _checked(
         most=None if every else ENOUGH,
         offline=offline,
         rows=rows,
+        reread=reread,
     )
     checked = asyncio.run(job.run())
     if (redactor := redactor_if(redact or config.report.redact)) is None:
@@ -127,7 +131,7 @@ def show_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, e
     events = checked.events
     sections = [
         ("Account", rows),
-        ("Events", [] if events is None else _events(events)),
+        ("Events", [] if events is None else _events(events, checked)),
         ("Cost of a replay", [] if events is None else _cost(events, account)),
     ]
     show_findings(
@@ -231,17 +235,40 @@ def _budget(found: AccountFound) -> str:
     return f"{found.tokens_left:,}{a_day} API tokens left today{kept}"
 
 
-def _events(found: SampleFound) -> list[tuple[str, str]]:
+def _events(found: SampleFound, checked: Checked) -> list[tuple[str, str]]:
     kinds = [(kind, f"{number:,}") for kind, number in found.by_kind.items()]
     where = "" if found.whole else f" from the beginnings of {count(found.files, 'file')}; --all reads every event"
-    where += ", whether earlier runs have handled them or not" if found.after_runs else ""
-    outcomes = [("rejected", f"{found.rejected:,}"), ("skipped", f"{found.skipped:,}")]
+    where += "" if found.knows_past else "; whether earlier runs have handled them is not known without the account"
+    if found.passed_over:
+        where += f"; {count(found.passed_over, 'file')} passed over, as a replay does: --reread looks at them, too"
+    outcomes = [
+        ("duplicate", f"{found.duplicate:,}"),
+        ("rejected", f"{found.rejected:,}{_besides(found, checked)}"),
+        ("skipped", f"{found.skipped:,}"),
+    ]
     purposes = [
         f"{visible_text(purpose, PURPOSE_LENGTH)} refused by {refused:,} of {named:,}"
         for purpose, (named, refused) in found.purposes.items()
     ]
     consent = [("consent", first_of(purposes, PURPOSES_SHOWN))]
-    return [("read", f"{found.read:,}{where}"), *kinds, *outcomes, *(consent if purposes else [])]
+    there = [
+        ("recognised", "not looked at: `preview --online` counts who is there by email, and what it would overwrite")
+    ]
+    persons = found.cost is not None and "persons" in found.cost.records
+    return [
+        ("read", f"{found.read:,}{where}"),
+        *kinds,
+        *outcomes,
+        *(consent if purposes else []),
+        *(there if persons else []),
+    ]
+
+
+def _besides(found: SampleFound, checked: Checked) -> str:
+    """What the number of rejected events leaves out."""
+    missing = ["values that no field takes" if checked.unchecked else "", _UNKNOWN if "alias" in found.by_kind else ""]
+    listed = " and ".join(each for each in missing if each)
+    return f"; {listed} are not looked at" if listed else ""
 
 
 def _cost(found: SampleFound, account: AccountFound | None) -> list[tuple[str, str]]:
@@ -281,6 +308,8 @@ def _plain(found: SampleFound) -> dict[str, object]:
         "by_kind": found.by_kind,
         "rejected": found.rejected,
         "skipped": found.skipped,
+        "duplicate": found.duplicate,
+        "passed_over": found.passed_over,
         "consent": {purpose: {"events": n, "refused": refused} for purpose, (n, refused) in found.purposes.items()},
         "dropped_traits": found.dropped,
         "values": None if found.reading is None else dict(_settings(found.reading)),

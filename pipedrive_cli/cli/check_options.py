@@ -13,6 +13,7 @@ from pipedrive_cli.cli.options import (
     MessageIdColumn,
     Quiet,
     Redacted,
+    Reread,
     RowsAs,
     Sandboxed,
     TimeColumn,
@@ -33,6 +34,7 @@ def check(
     every: Annotated[
         bool, typer.Option("--all", help="Look at every event; otherwise at some 50,000, from the beginnings of files.")
     ] = False,
+    reread: Reread = False,
     rows_as: RowsAs = None,
     id_: IdColumn = None,
     time_: TimeColumn = None,
@@ -59,5 +61,6 @@ def check(
         quiet=quiet,
         verbose=verbose,
         redact=redact,
+        reread=reread,
         columns=(rows_as, id_, time_, message_id),
     )

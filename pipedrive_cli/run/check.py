@@ -28,14 +28,14 @@ from pipedrive_cli.report.problems import NoticeCode
 from pipedrive_cli.report.summary import Example, ProblemGroup, config_group, problem_group
 from pipedrive_cli.run.account import AccountKnowledge, WarningCode, config_problems, warnings_of, with_pins
 from pipedrive_cli.run.connection import Connection, connected, unreachable, whose_key
+from pipedrive_cli.run.earlier_runs import EarlierRuns
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.id_fields import unused_id_fields
 from pipedrive_cli.run.journal_file import default_path, named_journal
 from pipedrive_cli.run.mapping import with_companies
-from pipedrive_cli.run.refill import HandledOtherwise, RefillNeeds
 from pipedrive_cli.run.results import clock_wrong
 from pipedrive_cli.run.sample import Sample, SampleFound
-from pipedrive_cli.run.suppression import suppressed_people, suppression_list
+from pipedrive_cli.run.suppression import digest_of, suppressed_people, suppression_list
 from pipedrive_cli.transform.suppression import SuppressionList
 from pipedrive_cli.transform.targets import names_users
 
@@ -109,7 +109,7 @@ def configured_kinds(config: Config) -> frozenset[Kind]:
 @dataclass(slots=True)
 class AccountCheck:
     """One check. `note` shows people something while it works; `most` is how many events are read, None: all.
-    With `offline` the account is not asked."""
+    With `offline` the account is not asked. `reread` is as in a replay."""
 
     config: Config
     config_file: str
@@ -120,6 +120,7 @@ class AccountCheck:
     most: int | None = ENOUGH
     offline: bool = False
     rows: RowForm | None = None
+    reread: bool = False
     _obstacles: list[ProblemGroup] = field(default_factory=list)
     _others: list[ProblemGroup] = field(default_factory=list)
     _mistakes: list[ConfigProblem] = field(default_factory=list)
@@ -168,15 +169,19 @@ class AccountCheck:
             aliases = {} if journal is None else journal.aliases()
             people = suppressed_people(self._listed, journal, Backlog(aliases), keep=False)
             suppression = None if people is None else people.suppression
-            otherwise = None if journal is None else HandledOtherwise.of(journal, self.config, refill=False)
-            refill = None if otherwise is None else RefillNeeds(otherwise)
+            earlier = None
+            if journal is not None:
+                listed = digest_of(self._listed)
+                earlier = EarlierRuns.of(journal, self.config, listed, self.rows, reread=self.reread)
+                sources = earlier.to_read(sources)
             yield Sample(
                 self.config,
                 sources,
                 most=self.most,
                 config_file=self.config_file,
                 suppression=suppression,
-                refill=refill,
+                earlier=earlier,
+                knows_past=self.sandbox or state is not None,
             )
 
     def _checked(self, unchecked: str | None) -> Checked:

@@ -60,7 +60,8 @@ class KnownFiles:
     """What the journal knows of files, and what this run adds. `meaning` is a digest of the config's choices.
 
     `whole` False: this run reads but a part of each file, so that none is passed over and none becomes known. `refill`:
-    files with events that were handled under another mapping are read; those are known by another digest.
+    files with events that were handled under another mapping are read; those are known by another digest. `keeps`
+    False: this only looks, so that no file's content is fetched but to compare it with one of the same size.
     """
 
     journal: Journal
@@ -68,12 +69,14 @@ class KnownFiles:
     reread: bool = False
     whole: bool = True
     refill: bool = False
+    keeps: bool = True
     passed_over: int = 0
     _read: dict[str, KnownFile] = field(default_factory=dict)
     _moved: list[KnownFile] = field(default_factory=list)  # known under another name or date
     _unfinished: set[str] = field(default_factory=set)
     _old: set[str] = field(default_factory=set)
     _torn: dict[str, bytes] = field(default_factory=dict)  # digests of files that break off
+    _sizes: frozenset[int] | None = None
 
     @classmethod
     def of(cls, journal: Journal, config: Config, suppressed: bytes, asked: ReadingOptions) -> KnownFiles:
@@ -103,6 +106,8 @@ class KnownFiles:
             if before is not None and (before.size, before.changed) == (status.st_size, status.st_mtime_ns):
                 self.passed_over += 1
                 return None
+            if before is None and not self.keeps and status.st_size not in self._known_sizes():
+                return source
             whole, prefix, lines = self._digests(source, 0 if before is None else before.size)
         except OSError:
             return source  # reading it will say what is wrong
@@ -129,6 +134,11 @@ class KnownFiles:
             return None
         self._read[source.name] = known
         return source
+
+    def _known_sizes(self) -> frozenset[int]:
+        if self._sizes is None:
+            self._sizes = self.journal.known_sizes()
+        return self._sizes
 
     @property
     def _meanings(self) -> tuple[bytes, ...]:

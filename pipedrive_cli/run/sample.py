@@ -17,11 +17,13 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
+from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProblem
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.identity import OTHER_CONTENT
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.model import Complaint, Event, Kind, Outcome, cause_of
+from pipedrive_cli.model import Complaint, Event, Kind, Outcome, Transformed, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.problems import NoticeCode, words_for
 from pipedrive_cli.report.summary import (
@@ -34,13 +36,15 @@ from pipedrive_cli.report.summary import (
     worst_first,
 )
 from pipedrive_cli.run.advice import mapping_advice
+from pipedrive_cli.run.earlier_runs import EarlierRuns
 from pipedrive_cli.run.estimate import Cost, Estimate
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
+from pipedrive_cli.run.intake import COMPARED
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
 from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.reading_needs import ReadingNeeds, ReadingProposal
-from pipedrive_cli.run.refill import OTHER_MAPPING, RefillNeeds
+from pipedrive_cli.run.refill import OTHER_MAPPING
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
@@ -49,6 +53,7 @@ from pipedrive_cli.transform.transform import Transform, compile_mapping
 TRAITS_SHOWN = 20
 IDS_KEPT = 1_000  # user and group ids, to see whether the account knows any
 NAMES_KEPT = 20_000  # hostile events could bring a new name each; the frequent ones stay
+COPIES_KNOWN = 500_000  # events by which copies are told; those after them count as events of their own
 EXAMPLES_KEPT = 20  # of each cause; those that differ are chosen from them
 UNMAPPED: NoticeCode = "unmapped_trait"
 _NAMED = {"product viewed": "Product Viewed", "order completed": "Order Completed"}
@@ -71,6 +76,7 @@ class SampleFound:
     by_kind: dict[str, int]
     rejected: int
     skipped: int
+    duplicate: int
     problems: tuple[ProblemGroup, ...]
     dropped: dict[Kind, dict[str, int]]
     whole: bool = True
@@ -80,7 +86,8 @@ class SampleFound:
     warnings: tuple[ConfigProblem, ...] = ()
     purposes: dict[str, tuple[int, int]] = field(default_factory=dict)  # of consent: named by and refused by how many
     left: tuple[LeftFile, ...] = ()  # files that were not read to their end
-    after_runs: bool = False  # there were runs before: a replay passes over what they have handled, this does not
+    passed_over: int = 0  # files that earlier runs have read: a replay does not read them again
+    knows_past: bool = True  # False: whether there were runs before is not known
 
     @property
     def exit_code(self) -> int:
@@ -108,8 +115,11 @@ class Sample:
     config_file: str | None = None
     now: Callable[[], float] = time.time
     suppression: Suppression | None = None
-    refill: RefillNeeds | None = None  # None: no event was handled before
+    earlier: EarlierRuns | None = None  # None: no event was handled before
+    knows_past: bool = True
     _read: int = 0
+    _said: dict[bytes, int] = field(default_factory=dict)  # what events said that come to something, as checksums
+    _compared: Counter[str] = field(default_factory=Counter)  # by file, events of earlier runs that were compared
     _first: FirstEvents = field(init=False)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)
     _by_kind: Counter[str] = field(default_factory=Counter)
@@ -134,15 +144,19 @@ class Sample:
         transform = compile_mapping(self.config, account)
         now = int(self.now() * 1_000_000)
         for entry, event, suppressed in self._judged(now):
-            self._read += 1
-            if suppressed:
-                self._count(msgspec.structs.replace(entry, identity=None), None, [(SUPPRESSED, None)])
+            if self.earlier is not None and self.earlier.passes_over(entry.file):
+                self._note_refill(entry, event, transform)
                 continue
+            self._read += 1
+            handled = self.earlier is not None and self.earlier.handled(_key(entry))
             consent = event.consent if isinstance(event, Event) else entry.consent()
             self._purposes.add(consent)
-            if transform.denies(consent) and entry.identity is not None:
+            denied = transform.denies(consent) and entry.identity is not None
+            if suppressed or denied:
                 # Of an event without consent nothing is reported but its place.
-                self._count(msgspec.structs.replace(entry, identity=None), None, [(DENIED, None)])
+                silent = msgspec.structs.replace(entry, identity=None)
+                self._outcomes[Outcome.DUPLICATE] += handled
+                self._count(silent, None, [] if handled else [(SUPPRESSED if suppressed else DENIED, None)])
                 continue
             if isinstance(event, Complaint):
                 self._count(entry, None, [(transform.told(event), None)])
@@ -153,25 +167,29 @@ class Sample:
                 if learn is not None:
                     account = await learn(self.kinds)
                     transform = compile_mapping(self.config, account)
-            self._count_event(entry, event, transform)
+            self._count_event(entry, event, transform, handled=handled)
         dropped = self._dropped_by_kind()
-        found = (left_file(reading, lambda _: False) for reading in self._first.left)
+        seen_torn = (lambda _: False) if self.earlier is None else self.earlier.files.seen_torn
+        found = (left_file(reading, seen_torn) for reading in self._first.left)
         left = tuple(each for each in found if each is not None)
+        passed_over = 0 if self.earlier is None else self.earlier.passed_over
         return SampleFound(
             self._read,
             dict(self._by_kind.most_common()),
             self._outcomes[Outcome.REJECTED],
             self._outcomes[Outcome.SKIPPED],
+            self._outcomes[Outcome.DUPLICATE],
             (*worst_first((*_of_files(left), *self._groups(account))), *self._unmapped(dropped, account)),
             dropped,
             whole=self._first.whole,
             files=self._first.files,
             cost=self._estimate.cost(self._scale()),
             mistakes=tuple(self._mapped.wrong(account)),
-            warnings=tuple(self._mapped.unused(dropped)),
+            warnings=() if passed_over else tuple(self._mapped.unused(dropped)),  # those files may have the traits
             purposes=self._purposes.found(),
             left=left,
-            after_runs=self.refill is not None,
+            passed_over=passed_over,
+            knows_past=self.knows_past,
             reading=self._reading.propose(account),
         )
 
@@ -218,11 +236,21 @@ class Sample:
             return 1.0
         return max(1.0, sum(size or 0 for size in sizes) / self._first.bytes_read)
 
-    def _count_event(self, entry: Entry, event: Event, transform: Transform) -> None:
+    def _count_event(self, entry: Entry, event: Event, transform: Transform, *, handled: bool) -> None:
         name = event.type if event.type != "track" else _NAMED.get(caseless_form(event.name or ""), "track, as a lead")
         self._by_kind[name] += 1
+        user = event.user_id or event.anonymous_id
+        key = _key(entry)
+        copied = handled or key in self._said
+        if copied:
+            self._outcomes[Outcome.DUPLICATE] += 1
+            if self._says_otherwise(entry, event, key, handled=handled):
+                self._count(entry, user, [(OTHER_CONTENT, None)])
+            if not handled:
+                return
         transformed = transform.transform(event)
-        self._estimate.add_event(transformed)
+        if not copied:
+            self._estimate.add_event(transformed)
         self._reading.add(event, transformed)
         self._dropped.update(transformed.dropped)
         if len(self._dropped) > NAMES_KEPT:
@@ -230,11 +258,37 @@ class Sample:
         about: list[Trait | None] = [None] * len(transformed.complaints)
         if not any(complaint.outcome is Outcome.SKIPPED for complaint in transformed.complaints):
             about = self._mapped.add_event(event, transformed.complaints)
-        user = event.user_id or event.anonymous_id
         complaints = list(zip(transformed.complaints, about, strict=True))
-        if self.refill is not None:
-            complaints += [(notice, None) for notice in self.refill.add_event(entry.identity, event, transformed)]
+        if copied:
+            notices = self._of_refill(entry, event, transformed)
+            foretold = [(msgspec.structs.replace(complaint, outcome=None), trait) for complaint, trait in complaints]
+            complaints = [*((notice, None) for notice in notices), *(foretold if notices else ())]
+        elif key and len(self._said) < COPIES_KNOWN and not any(told.outcome for told, _ in complaints):
+            self._said[key] = entry.content_of(event)
         self._count(entry, user, complaints)
+
+    def _note_refill(self, entry: Entry, event: Event | Complaint, transform: Transform) -> None:
+        """Counts an event that a replay would not read, where it was handled under another mapping."""
+        if isinstance(event, Event) and not transform.denies(event.consent):
+            notices = self._of_refill(entry, event, transform.transform(event))
+            self._count(entry, event.user_id or event.anonymous_id, [(notice, None) for notice in notices])
+
+    def _of_refill(self, entry: Entry, event: Event, transformed: Transformed) -> list[Complaint]:
+        refill = None if self.earlier is None else self.earlier.refill
+        return [] if refill is None else refill.add_event(entry.identity, event, transformed)
+
+    def _says_otherwise(self, entry: Entry, event: Event, key: bytes, *, handled: bool) -> bool:
+        """Whether a copy says something else than the event before it; of known events as many are asked as by a
+        run."""
+        now = entry.content_of(event)
+        if not handled:
+            before = self._said[key]
+        elif self.earlier is None or self.suppression is not None or self._compared[entry.file] >= COMPARED:
+            return False
+        else:
+            self._compared[entry.file] += 1
+            before = self.earlier.content([key])
+        return bool(now and before and now != before)
 
     def _count(self, entry: Entry, user: str | None, complaints: Sequence[tuple[Complaint, Trait | None]]) -> None:
         outcomes = {complaint.outcome for complaint, _ in complaints}
@@ -260,8 +314,8 @@ class Sample:
             hint = None
             if code == "bad_value" and trait is not None:
                 hint = self._mapped.advice(trait, places[trait], account)
-            elif code == OTHER_MAPPING and self.refill is not None:
-                hint = f"{words_for(code).hint} {self.refill.cost(self._scale())}"
+            elif code == OTHER_MAPPING and self.earlier is not None and self.earlier.refill is not None:
+                hint = f"{words_for(code).hint} {self.earlier.refill.cost(self._scale())}"
             examples = varied(self._examples[cause])[:EXAMPLES]
             yield problem_group(code, outcome, count, examples, message=heading(code, where), hint=hint)
 
@@ -285,12 +339,19 @@ class Sample:
             yield problem_group(UNMAPPED, None, count, message=f"{kind}: no mapping names {trait}", hint=hint)
 
 
+def _key(entry: Entry) -> bytes:
+    return b"" if entry.identity is None else digest(entry.identity)
+
+
 def _of_files(left: Sequence[LeftFile]) -> Iterator[ProblemGroup]:
-    """Each file that was not read to its end."""
+    """The files that were not read to their end, grouped as in a run's report."""
+    causes: dict[tuple[str, str | None], list[Example]] = {}
     for place, why, _ in left:
-        where = cause_of(why.code, why.field, place.file)
-        examples = [Example(place.file, place.line or None, None, None, message=why.message)]
-        yield problem_group(why.code, None, 1, examples, message=heading(why.code, where, examples))
+        example = Example(place.file, place.line or None, None, None, message=why.message)
+        causes.setdefault((why.code, cause_of(why.code, why.field, place.file)), []).append(example)
+    for (code, where), examples in causes.items():
+        shown = examples[:EXAMPLES]
+        yield problem_group(code, None, len(examples), shown, message=heading(code, where, shown))
 
 
 def _example(entry: Entry, user: str | None, complaint: Complaint) -> Example:

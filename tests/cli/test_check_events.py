@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -205,20 +207,69 @@ def test_an_online_preview_tells_of_renamed_fields_too(tmp_path: Path) -> None:
 
 
 def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path: Path) -> None:
-    """As a preview and a report do, line by line; `check` reads what a replay passes over, and says so."""
+    """As a preview and a report do, line by line; also those of files that a replay has passed over since then."""
     sandbox = furnished(search_lag=0.0)
+    folder = tmp_path / "exports"
+    folder.mkdir()
     events = event_file(
-        tmp_path,
+        folder,
         *({"type": "identify", "messageId": f"m{n}", "userId": f"u{n}", "traits": {"role": "dev"}} for n in range(3)),
     )
     with served(sandbox) as url:
         state = f"state: '{tmp_path / 'journal.sqlite'}'\nidentity: {{user_id_field: Our id}}\n"
         config = written_config(tmp_path, account(url) + state)
-        assert pipedrive_cli("replay", events, "-c", config).code == 0
+        assert pipedrive_cli("replay", folder, "-c", config).code == 0
         assert "other_mapping" not in pipedrive_cli("check", events, "-c", config, "--json").out
         config = written_config(tmp_path, account(url) + state + "fields: {persons: {role: Role}}\n")
-        checked = pipedrive_cli("check", events, "-c", config, "--json").json
-        assert "3, whether earlier runs have handled them or not" in pipedrive_cli("check", events, "-c", config).out
-    (problem,) = [each for each in checked["problems"] if each["code"] == "other_mapping"]
-    assert (problem["count"], problem["examples"][0]["field"]) == (3, "persons: role -> Role")
-    assert "--refill" in problem["hint"] and "at most about 15 API tokens" in problem["hint"]
+        first = pipedrive_cli("check", folder, "-c", config, "--json").json
+        assert pipedrive_cli("replay", folder, "-c", config).code == 0
+        passed_over = pipedrive_cli("check", folder, "-c", config, "--json").json
+    for each, counts in ((first, (3, 3, 0)), (passed_over, (0, 0, 1))):
+        assert tuple(each["events"][key] for key in ("read", "duplicate", "passed_over")) == counts
+        (problem,) = [problem for problem in each["problems"] if problem["code"] == "other_mapping"]
+        assert (problem["count"], problem["examples"][0]["field"]) == (3, "persons: role -> Role")
+        assert "--refill" in problem["hint"] and "at most about 15 API tokens" in problem["hint"]
+
+
+def test_check_judges_a_folder_as_a_replay_does(tmp_path: Path) -> None:
+    """A folder with everything in it, before and after a first run: the same numbers, problems and exit code from all
+    four commands.
+    """
+    good = [{"type": "identify", "messageId": f"g{n}", "userId": f"u{n}", "traits": {"name": "N"}} for n in range(4)]
+    other = [{**good[0], "messageId": "same", "traits": {"name": name}} for name in ("A", "B")]
+    bad = [{"type": "track", "messageId": "t", "userId": "u1"}, {"type": "record", "messageId": "r", "userId": "u"}]
+    as_lines = "".join(json.dumps(event) + "\n" for event in good)
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for name, content in {
+        "a.ndjson": as_lines,
+        "b-copies.ndjson": as_lines + "".join(json.dumps(event) + "\n" for event in other),
+        "c-batch.json": json.dumps({"batch": bad}) + "\nno JSON\n",
+        "d-torn.ndjson": json.dumps({**good[0], "messageId": "d"}) + '\n{"type": "ident',
+        "e-torn-too.ndjson": '{"type": "ident',
+        "f-pretty.json": json.dumps(good, indent=1),
+        ".hidden.ndjson": as_lines,
+        "notes.txt": "not read",
+    }.items():
+        (folder / name).write_text(content)
+    (folder / "g-damaged.json.gz").write_bytes(gzip.compress(as_lines.encode())[:-8] + bytes(8))
+    (folder / "h-loop.ndjson").symlink_to("h-loop.ndjson")
+    (folder / "i-linked.ndjson").symlink_to("a.ndjson")
+    os.mkfifo(folder / "j-pipe.ndjson")
+
+    def told(*command: str) -> tuple[int, dict[str, int], list[tuple[str, str | None, int, str]]]:
+        ended = pipedrive_cli(*command, folder, "-c", config, "--json")
+        found, counts = ended.json, ("read", "rejected", "skipped", "duplicate")
+        problems = [(p["code"], p["outcome"], p["count"], p["message"]) for p in found["problems"]]
+        return ended.code, {key: found["events"][key] for key in counts}, sorted(problems, key=str)
+
+    with served(furnished(search_lag=0.0)) as url:
+        state = f"state: '{tmp_path / 'journal.sqlite'}'\n"
+        config = written_config(tmp_path, account(url) + state + "identity: {user_id_field: Our id}\n")
+        for expected in ({"read": 14, "rejected": 2, "skipped": 1, "duplicate": 5}, {"read": 1, "duplicate": 1}):
+            looks = [told(*command.split()) for command in ("check", "check --offline", "preview", "rehearse --online")]
+            run = told("replay")
+            assert run[0] == 1
+            assert expected.items() <= run[1].items()
+            assert looks == [run] * len(looks)
+        assert "1; 3 files passed over" in pipedrive_cli("check", folder, "-c", config).out

@@ -324,6 +324,10 @@ class Journal(SeenRows):
         query = "SELECT 1 FROM files WHERE digest = ? AND meaning = ? LIMIT 1"
         return self._db.execute(query, (content, meaning)).fetchone() is not None
 
+    def known_sizes(self) -> frozenset[int]:
+        """The sizes of all files that were read to their end."""
+        return frozenset(size for (size,) in self._db.execute("SELECT DISTINCT size FROM files"))
+
     def keep_file(self, known: KnownFile) -> None:
         """Remembers a file that was read to its end."""
         self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", known)
