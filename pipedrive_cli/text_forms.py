@@ -26,6 +26,19 @@ def visible(text: str) -> str:
     return text.strip() if text.isascii() else text.translate(_NOTHING).strip()
 
 
+# Full-width forms of ASCII, and the full stops that IDNA takes for dots (RFC 3490, 3.1), with their small forms.
+_NARROW: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+    **dict.fromkeys(map(ord, "。｡﹒"), "."),
+    ord("﹫"): "@",
+    0x3000: " ",
+}
+
+
+def narrow(text: str) -> str:
+    """The text as a keyboard that does not write wide has it: `ａ＠ｂ．ｄｅ` is `a@b.de`."""
+    return text if text.isascii() else text.translate(_NARROW)
+
+
 def key_text(value: Any) -> str | None:
     """A key (an id that an event names somebody by) as text, which may be empty: visible text, or a whole number's
     digits. None for what can be no key. Everybody who compares ids must read them so.

@@ -16,7 +16,7 @@ import msgspec
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.lenient import as_list, loads
 from pipedrive_cli.model import BrokenText, Event
-from pipedrive_cli.text_forms import key_text, pipedrive_id, visible
+from pipedrive_cli.text_forms import key_text, narrow, pipedrive_id, visible
 
 _NO_NAMES: Final[tuple[str, ...]] = ()
 _PERSON_IDS: Final = ("pipedrivePersonId", "pipedrivePreviousId", "pipedriveCurrentId")
@@ -133,7 +133,7 @@ def _person_ids(external: object) -> Iterator[int]:
 
 def _addresses(text: str) -> list[str]:
     """Whatever looks like an email in a text, which may be long and hostile."""
-    return [each for each in _AROUND.split(text) if "@" in each and len(each) <= _LONGEST]
+    return [each for each in _AROUND.split(narrow(text)) if "@" in each and len(each) <= _LONGEST]
 
 
 def _emails(value: object) -> Iterator[str]:
@@ -144,7 +144,8 @@ def _emails(value: object) -> Iterator[str]:
     if isinstance(value, BrokenText):
         value = value.shown
     if isinstance(value, str):
-        if "@" in value or "%40" in value:  # `mailto:` addresses are written so, too
+        value = narrow(value)
+        if "@" in value or "%" in value:  # `mailto:` addresses are written so, too
             yield value
             yield from (each for each in _addresses(visible(value)) if each != value)
     elif isinstance(value, Mapping | list):

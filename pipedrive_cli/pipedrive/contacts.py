@@ -1,8 +1,9 @@
 """Emails and phone numbers: what is one, and when two of them are the same. Pure.
 
-An email is one address; display names, `mailto:`, brackets and what cannot be seen go. A phone number is written as it
-came. Two are the same as E.164 where a country completes national numbers, else by their digits, with 00 as +;
-extensions count apart. The library that knows numbers is loaded when a country is set, and at the first number.
+An email is one address; display names, `mailto:`, brackets and what cannot be seen go, and wide letters are narrow
+(`ａnn＠acme．com`). A phone number is written as it came. Two are the same as E.164 where a country completes national
+numbers, else by their digits, with 00 as +; extensions count apart. The library that knows numbers is loaded when a
+country is set, and at the first number.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from pipedrive_cli.pipedrive.values import Unfit
-from pipedrive_cli.text_forms import visible
+from pipedrive_cli.text_forms import narrow, visible
 
 _USUAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24}")
 _ADDRESS: Final = re.compile(
@@ -41,9 +42,9 @@ def email_address(written: str) -> str:
 
 
 def _bare_address(written: str) -> str | None:
-    text = visible(written)
+    text = visible(narrow(written))
     if text[:7].casefold() == "mailto:":
-        text = unquote(text[7:].partition("?")[0]).strip()
+        text = visible(narrow(unquote(text[7:].partition("?")[0])))
     name = ""
     if (named := _NAMED.fullmatch(text)) is not None:
         name, text = named["name"].strip().strip(_QUOTES).strip(), visible(named["address"])
@@ -52,6 +53,10 @@ def _bare_address(written: str) -> str | None:
     elif (commented := _COMMENT.fullmatch(text)) is not None:
         text = commented["address"]
     text = text.strip(_QUOTES).rstrip(".,;").strip()
+    if not text.isascii():
+        local, at, domain = text.rpartition("@")
+        # IDNA maps the domain so (UTS 46); the local part is its owner's.
+        text = local + at + unicodedata.normalize("NFKC", domain)
     if _ADDRESS.fullmatch(text) is None:
         return None
     # `a@x.org, Bo <b@x.org>` are two; Outlook writes an address as its own name, which is one.

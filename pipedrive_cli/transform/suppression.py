@@ -18,7 +18,7 @@ import msgspec
 from pipedrive_cli.events.people import People
 from pipedrive_cli.model import Complaint, JsonObject, Outcome
 from pipedrive_cli.pipedrive.contacts import email_form
-from pipedrive_cli.text_forms import key_text, visible
+from pipedrive_cli.text_forms import key_text, narrow, visible
 
 SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Outcome.SKIPPED)
 VERDICTS_KEPT: Final = 200_000  # answers of `remembered`; hostile input may have a new id in every event
@@ -67,7 +67,7 @@ def read_list(lines: Iterable[str]) -> SuppressionList:
             found = [(line, line, False)]
         for user, email, cancelled in found:
             _put(ids, user, cancelled=cancelled)
-            _put(emails, email_form(email) if email is not None and "@" in email else None, cancelled=cancelled)
+            _put(emails, email_form(email) if email is not None and "@" in narrow(email) else None, cancelled=cancelled)
     return SuppressionList(frozenset(ids), frozenset(emails))
 
 
@@ -203,7 +203,7 @@ class Suppression:
         """Whether this very id is suppressed."""
         if name in self.listed.ids or name in self.met or self._was_kept("id", name):
             return True
-        return "@" in name and self._is_suppressed_email(email_form(name))
+        return "@" in narrow(name) and self._is_suppressed_email(email_form(name))
 
     def _is_suppressed_email(self, email: str) -> bool:
         return email in self.listed.emails or self._was_kept("email", email)

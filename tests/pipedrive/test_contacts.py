@@ -35,11 +35,18 @@ from pipedrive_cli.text_forms import INVISIBLE
         ("ada@example.com;", "ada@example.com"),
         ("jörg@exämple.de", "jörg@exämple.de"),
         ("ada+crm@sub.example.co.uk", "ada+crm@sub.example.co.uk"),
+        ("ａda＠example．com", "ada@example.com"),
+        ("Ada　＜ada＠example。com＞；", "ada@example.com"),
+        ("ada﹫example｡com", "ada@example.com"),
+        ("mailto:%EF%BD%81da%EF%BC%A0example.com", "ada@example.com"),
+        ("ada@example․com", "ada@example.com"),  # U+2024
+        ("x²@ｅｘａｍｐｌｅ.com", "x²@example.com"),  # another mailbox than x2
     ],
 )
 def test_a_text_that_holds_one_address_is_that_address(written: str, address: str) -> None:
-    """In the spelling in which it came."""
+    """In the spelling in which it came, save what a keyboard has made wide."""
     assert email_address(written) == address
+    assert email_form(written) == email_form(address) == address.lower()
 
 
 @pytest.mark.parametrize("sign", sorted(INVISIBLE))
@@ -56,6 +63,7 @@ def test_what_cannot_be_seen_is_no_part_of_an_address(sign: str) -> None:
         "ada@x..io",
         "ada @example.com", "a@example.com, b@example.com", "a@example.com b@example.com",
         "a@example.com;b@example.com",
+        "a@example.com、b@example.com", "a＠b＠example.com", "a@example℀.com",
         "a@example.com, Bo <b@example.com>", "Ada Holm ada@example.com", "{{email}}",
         "{{user}}@example.com", "Ada <>",
         "ada@-example.com", "ada@example.com-", "x@x-.de", "x@-x.de", "x@x.-y.de", "x@x.y-.de", "x@x..de",
@@ -67,7 +75,7 @@ def test_what_is_no_address_or_more_than_one_is_refused(written: str) -> None:
         email_address(written)
 
 
-@given(st.text(alphabet="aA1.@<> ,;:\"'()-ö\u200b"))
+@given(st.text(alphabet="aA1.@<> ,;:\"'()-ö\u200bａ＠．。＜＞…℀²"))
 def test_a_cleaned_address_is_clean_and_compared_alike(written: str) -> None:
     """Cleaning is stable, and what is compared is the address alone."""
     try:

@@ -34,8 +34,10 @@ def test_regulations_name_people_in_every_form(form: str) -> None:
 
 def test_a_list_has_ids_emails_comments_and_blank_lines() -> None:
     """Ids are compared exactly; an email is found in whatever case and with blanks around it."""
-    listed = read_list(["# asked in May\n", "\n", " u1 \n", "Ann@Acme.test\r\n", '{"users": [{"email": "B@c.test"}]}'])
-    assert listed.ids == {"u1", "Ann@Acme.test"}
+    listed = read_list(
+        ["# asked in May\n", "\n", " u1 \n", "Ａnn＠Acme．test\r\n", '{"users": [{"email": "B@c.test"}]}']
+    )
+    assert listed.ids == {"u1", "Ａnn＠Acme．test"}
     assert listed.emails == {"ann@acme.test", "b@c.test"}
 
 
@@ -96,6 +98,9 @@ NAMED: dict[str, dict[str, Any]] = {
     "email with half a character": {"userId": "x", "traits": {"email": "ann@acme.test\ud83d"}},
     "email in the form of an address of the web": {"userId": "x", "traits": {"email": "mailto:ann%40acme.test"}},
     "email with what cannot be seen": {"userId": "x", "traits": {"email": "mailto:ann\u200b@acme.test"}},
+    "email in wide letters": {"userId": "x", "traits": {"email": "Ann <Ａnn＠acme．test>"}},
+    "wide email in the form of the web": {"userId": "x", "traits": {"email": "mailto:ann%EF%BC%A0acme.test"}},
+    "wide user id that is the email": {"userId": "ann＠acme。test"},
     "a user id that is the email": {"userId": "Ann@Acme.test"},
     "context.traits of a group": {
         "type": "group", "groupId": "g", "userId": "x", "context": {"traits": {"email": "ann@acme.test"}},
