@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 FARTHEST = 1_000_000_000  # no account has so many leads
@@ -124,6 +125,7 @@ class NoAnswer(Exception):
         self.may_have_arrived = may_have_arrived
 
 
+@lru_cache(maxsize=64)  # answers of one second have one date
 def http_date(text: str) -> datetime | None:
     """The date of an HTTP header, in UTC; None if the text is no date, or one that no server can mean."""
     try:

@@ -24,6 +24,7 @@ _LEAD_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _HIGHEST_ID = 2**63 - 1
 # What a key of an answer must be, where anything else says nothing.
 _SHAPES: Mapping[str, type] = {"update_time": str, "add_time": str, "origin_id": str}
+_ADDRESSES = {kind: {body_key: address for address, body_key in facts.links.items()} for kind, facts in FACTS.items()}
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 
 
@@ -86,7 +87,7 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     ("12,34"); it stays a text, because only the field's type shows that it is a set.
     """
     facts = FACTS[kind]
-    addresses = {body_key: address for address, body_key in facts.links.items()}
+    addresses = _ADDRESSES[kind]
     values: dict[str, Any] = {}
     for key, value in record.items():
         if value is None or (facts.flat and _FLAT_KEY.fullmatch(key)):

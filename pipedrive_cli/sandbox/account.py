@@ -38,7 +38,7 @@ COLLEAGUE = 2
 # Parts of the survivor's own name, whatever the other was called.
 _NAME_PARTS = frozenset({"first_name", "last_name"})
 
-DEFAULTS: dict[str, JsonObject] = {
+_DEFAULTS: dict[str, JsonObject] = {
     "persons": {
         "name": None,
         "first_name": None,
@@ -100,6 +100,11 @@ DEFAULTS: dict[str, JsonObject] = {
 }
 
 
+def new_values(kind: str) -> JsonObject:
+    """What a new record of a kind has before anything is set; a copy of its own."""
+    return {key: [] if value == [] else value for key, value in _DEFAULTS[kind].items()}
+
+
 class Account:
     """One company's data, and the rules by which it changes."""
 
@@ -150,7 +155,7 @@ class Account:
         now = self._moment(kind)
         record_id: RecordId = self.new_uuid() if kind == "leads" else number
         added = values.pop("add_time", now)
-        record = Record(record_id, number, copy.deepcopy(DEFAULTS[kind]), added, now)
+        record = Record(record_id, number, new_values(kind), added, now)
         self._assign(kind, record, values, custom)
         if kind == "organizations" and not self.options.organization_details:
             for key in ("website", "linkedin", "industry", "annual_revenue", "employee_count"):

@@ -5,12 +5,11 @@ Nothing is refused and nothing judged: what a real account holds is so, whatever
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipedrive_cli.sandbox.account import DEFAULTS, Account
+from pipedrive_cli.sandbox.account import Account, new_values
 from pipedrive_cli.sandbox.bodies import free_price
 from pipedrive_cli.sandbox.fields import Field, FieldSet, Option
 from pipedrive_cli.sandbox.records import Record
@@ -68,7 +67,7 @@ def _record(account: Account, kind: str, row: Mapping[str, Any]) -> Record:
         number = store.next_number() if known is None else known.number
     else:
         number = int(row["id"])
-    values = copy.deepcopy(DEFAULTS[kind])
+    values = new_values(kind)
     custom: JsonObject = {}
     given = {key: value for key, value in row.items() if key not in _APART and value is not None}
     if kind == "leads":
