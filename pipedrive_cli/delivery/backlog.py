@@ -386,7 +386,7 @@ class Backlog:
 
     def _deepened(self, pending: PendingChange) -> PendingChange:
         depth = self._aliases.depth(pending.change.record.key, pending.change.time)
-        return pending._replace(depth=depth) if depth else pending
+        return PendingChange(pending.change, depth, pending.event) if depth else pending
 
 
 def _by_time(pending: PendingChange) -> tuple[int, int]:

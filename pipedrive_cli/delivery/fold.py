@@ -9,7 +9,7 @@ says which value wins. `upsert` reads and writes.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -37,10 +37,11 @@ from pipedrive_cli.pipedrive.moments import rfc3339
 
 NAME_INPUTS = ("name", "first_name", "last_name")
 FALLBACK_EMAIL = "fallback_email"
+_OWN = Rank.OWN
 DATED: frozenset[Kind] = frozenset({"persons", "organizations"})  # are sent with an add_time: the oldest event's time
 
 
-class PendingChange(NamedTuple):
+class PendingChange(msgspec.Struct, frozen=True, eq=False, gc=False):  # as in `model`: one for every change
     """One change of one event on its way into a fold. `depth` counts the aliases that came after it."""
 
     change: Change
@@ -48,25 +49,24 @@ class PendingChange(NamedTuple):
     event: PendingEvent
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The best value that the waiting changes have for one address, and the changes that ask for it."""
 
-    rank: int
-    time: int
-    number: int
+    precedence: Precedence
     value: Value
     changes: tuple[PendingChange, ...]
 
     @property
-    def precedence(self) -> Precedence:
-        return (self.rank, self.time, self.number)
+    def rank(self) -> int:
+        return self.precedence[0]
 
     def settled(self) -> FieldState:
         """The state of a field that gets this value."""
-        return FieldState(self.rank, self.time, self.value, None, self.number)
+        rank, time, number = self.precedence
+        return FieldState(rank, time, self.value, None, number)
 
 
-_Best: TypeAlias = tuple[int, int, int, Value, PendingChange]  # precedence, value, and the change that asks for it
+_Best: TypeAlias = tuple[Precedence, Value, PendingChange]  # with the change that asks for the value
 
 
 class Candidates(msgspec.Struct):
@@ -92,29 +92,30 @@ def collect_candidates(
     for pending in changes:
         change = pending.change
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
-        rank = (0 if change.rank is Rank.OWN else CONTEXT) - pending.depth
+        rank = (0 if change.rank is _OWN else CONTEXT) - pending.depth
+        mine = (rank, time, number)
         for address, value in change.fields.items():
             if without and (id(pending), address) in without:
                 continue
             into = inputs if address in NAME_INPUTS else best
             other = into.get(address)
-            if other is None or rank > other[0] or (rank == other[0] and time >= other[1]):
-                into[address] = (rank, time, number, value, pending)
+            if other is None or mine >= other[0]:
+                into[address] = (mine, value, pending)
         if change.oldest:
             oldest_first = NO_TIME if time == NO_TIME else LATEST - time
             for address, value in change.oldest.items():
                 if without and (id(pending), address) in without:
                     continue
-                _keep(best, address, (rank, oldest_first, -number, value, pending))
+                _keep(best, address, ((rank, oldest_first, -number), value, pending))
         if change.fallback_name:
-            _keep(best, "name", (FALLBACK, time, number, change.fallback_name, pending))
+            _keep(best, "name", ((FALLBACK, time, number), change.fallback_name, pending))
         if change.emails or change.phones:
-            _collect_contacts(candidates, best, inputs, pending, rank, time, rules, without)
+            _collect_contacts(candidates, best, inputs, pending, mine, rules, without)
         if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < time_of(born)):
             born = change
-    candidates.fields = {a: Candidate(*found[:4], (found[4],)) for a, found in best.items()}
+    candidates.fields = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in best.items()}
     if inputs is not best:
-        candidates.inputs = {a: Candidate(*found[:4], (found[4],)) for a, found in inputs.items()}
+        candidates.inputs = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in inputs.items()}
     if born is not None:
         candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(time_of(born))}
     return candidates
@@ -123,7 +124,7 @@ def collect_candidates(
 def _keep(into: dict[str, _Best], address: str, new: _Best) -> None:
     """Keeps the better one; of equal precedence the later one."""
     other = into.get(address)
-    if other is None or new[:3] >= other[:3]:
+    if other is None or new[0] >= other[0]:
         into[address] = new
 
 
@@ -132,8 +133,7 @@ def _collect_contacts(
     best: dict[str, _Best],
     inputs: dict[str, _Best],
     pending: PendingChange,
-    rank: int,
-    time: int,
+    mine: Precedence,
     rules: PrecedenceRules,
     without: Container[tuple[int, str]],
 ) -> None:
@@ -141,9 +141,9 @@ def _collect_contacts(
         if not contacts or (without and (id(pending), name) in without):
             continue
         if name == "emails":
-            _keep(inputs, FALLBACK_EMAIL, (rank, time, pending.event.number, contacts[0].value, pending))
+            _keep(inputs, FALLBACK_EMAIL, (mine, contacts[0].value, pending))
         if rules.contacts == "replace":
-            _keep(best, name, (rank, time, pending.event.number, contact_list(name, contacts, rules.country), pending))
+            _keep(best, name, (mine, contact_list(name, contacts, rules.country), pending))
         else:
             candidates.contacts.setdefault(name, []).extend([(contact, pending) for contact in contacts])
 
@@ -209,28 +209,28 @@ def display_name(
         return None, changed
     if kind == "organizations" and not rules.name_fallback:
         return None, changed
-    return Candidate(FALLBACK - _LEVEL, NO_TIME, 0, key, ()), changed
+    return Candidate((FALLBACK - _LEVEL, NO_TIME, 0), key, ()), changed
 
 
-def _person_name(inputs: Mapping[str, FieldState]) -> tuple[int, int, int, str] | None:
+def _person_name(inputs: Mapping[str, FieldState]) -> tuple[Precedence, str] | None:
     full = inputs.get("name")
     names = [name for name in (inputs.get("first_name"), inputs.get("last_name")) if name is not None]
     newest = max((name.precedence for name in names), default=None)
     if full is not None and (newest is None or full.precedence >= newest):
-        return (*full.precedence, full.sent)
+        return full.precedence, full.sent
     if newest is None:
         return None
-    return (*newest, " ".join(str(name.sent) for name in names))
+    return newest, " ".join(str(name.sent) for name in names)
 
 
 def _fallback_name(
     inputs: Mapping[str, FieldState], rules: PrecedenceRules, key: str | None
-) -> tuple[int, int, int, str] | None:
+) -> tuple[Precedence, str] | None:
     for level, source in enumerate(rules.name_fallback):
         if source == "email" and (email := inputs.get(FALLBACK_EMAIL)) is not None:
-            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.number, email.sent)
+            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.number), email.sent
         if source == "user_id" and key is not None:
-            return (FALLBACK - level * _LEVEL, NO_TIME, 0, key)
+            return (FALLBACK - level * _LEVEL, NO_TIME, 0), key
     return None
 
 
@@ -302,7 +302,7 @@ def compute_difference(
     difference = Difference()
     best = dict(candidates.fields)
     for address, field_state in state.carried_over.items():
-        keep_better(best, address, Candidate(*field_state.precedence, field_state.sent, ()), first=True)
+        keep_better(best, address, Candidate(field_state.precedence, field_state.sent, ()), first=True)
     name, difference.inputs = display_name(kind, state, candidates, rules, key)
     if name is not None:
         keep_better(best, "name", name)
@@ -338,7 +338,10 @@ def _decide_field(
     current = seen.get(address) if seen is not None else None
     if seen is None and field_state is None and candidate.rank < 0:
         return  # it can only fill a blank, and nobody has looked: the record has a name, and this one is made of an id
-    if candidate.precedence < precedence(kind, state, seen, address, rules):
+    # Of a record that has nothing there, everything wins.
+    if (field_state is not None or current is not None) and candidate.precedence < precedence(
+        kind, state, seen, address, rules
+    ):
         return  # superseded
     if (
         field_state is not None
@@ -352,7 +355,7 @@ def _decide_field(
         return
     settled = candidate.settled()
     difference.settled[address] = settled
-    if seen is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
+    if current is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
         settled.seen = current
         return
     difference.body[address] = candidate.value
@@ -361,7 +364,9 @@ def _decide_field(
 
 def only_again(changes: Sequence[PendingChange]) -> bool:
     """Whether all of these are of events that were handled before: they bring values, and create nothing."""
-    return bool(changes) and all(pending.event.again for pending in changes)
+    if not changes or not changes[0].event.again:
+        return False
+    return all(pending.event.again for pending in changes)
 
 
 def _decide_contacts(
@@ -385,8 +390,10 @@ def _decide_contacts(
     there = {comparable(name, str(item.get("value", "")), country) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[PendingChange] = []
+    forms: dict[str, str] = {}
     for place, (contact, pending) in enumerate(contacts):
-        form = comparable(name, contact.value, country)
+        if (form := forms.get(contact.value)) is None:  # nearly all events of a record repeat its contacts
+            form = forms[contact.value] = comparable(name, contact.value, country)
         if form in fresh or (place >= carried_over and is_settled(name, contact.value, form, known)):
             continue
         if form in there:
@@ -414,20 +421,23 @@ def settled_state(
     """The record's state once `difference` is written; `shown` is what Pipedrive's answer showed, by address."""
     fields = dict(state.fields)
     if created and shown is not None:
-        fields.update({a: FieldState(*LOWEST[:2], shown[a]) for a in _FILLED_IN if not blank(shown.get(a))})
-    for address, field_state in difference.settled.items():
-        seen = field_state.seen
-        if address in difference.body and shown is not None and shown.get(address) != field_state.sent:
+        for address in _FILLED_IN:
+            if not blank(filled_in := shown.get(address)):
+                fields[address] = FieldState(*LOWEST[:2], filled_in)
+    for address, settled in difference.settled.items():
+        seen = settled.seen
+        if address in difference.body and shown is not None and shown.get(address) != settled.sent:
             seen = shown.get(address)
-        fields[address] = msgspec.structs.replace(field_state, seen=seen)
-    return msgspec.structs.replace(
-        state,
-        fields=fields,
-        inputs={**state.inputs, **difference.inputs},
-        added={**state.added, **difference.added},
-        contacts={**state.contacts, **difference.contacts},
-        carried_over={},
-        carried_contacts={},
+        fields[address] = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)
+    return RecordState(
+        fields,
+        {**state.inputs, **difference.inputs},
+        {**state.added, **difference.added},
+        {**state.contacts, **difference.contacts},
+        state.first_update,
+        state.foreign_rank,
+        state.former_since,
+        state.key,
     )
 
 

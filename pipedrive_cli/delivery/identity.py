@@ -444,7 +444,8 @@ def _deliver_refused(resolution: Resolution, changes: list[PendingChange]) -> Su
         if (own := owner(change.record.key)) is None:
             remaining.append(pending)
         else:
-            own.changes.append(pending._replace(depth=without.depth(change.record.key, change.time)))
+            depth = without.depth(change.record.key, change.time)
+            own.changes.append(PendingChange(change, depth, pending.event))
     unsaved, resolution.unsaved = resolution.unsaved, []
     for other in unsaved:
         own = owner(other.previous)

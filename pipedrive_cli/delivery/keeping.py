@@ -102,11 +102,13 @@ class KeptEvents:
             _claim(won, "<born", age, identity, number)
         candidates = collect_candidates(kind, (pending,), self._rules)
         for address, candidate in candidates.fields.items():
-            sign = "<" if candidate.number < 0 else ">"
-            _claim(won, f"{sign}{candidate.rank} {address}", candidate.time, identity, number)
+            ranked, at, numbered = candidate.precedence
+            sign = "<" if numbered < 0 else ">"
+            _claim(won, f"{sign}{ranked} {address}", at, identity, number)
         if candidates.inputs is not candidates.fields:
             for address, candidate in candidates.inputs.items():
-                _claim(won, f">{candidate.rank} name {address}", candidate.time, identity, number)
+                ranked, at, _ = candidate.precedence
+                _claim(won, f">{ranked} name {address}", at, identity, number)
         for listed, contacts in candidates.contacts.items():
             for contact, _ in contacts:
                 form = comparable(listed, contact.value, self._rules.country)

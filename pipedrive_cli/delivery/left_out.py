@@ -37,9 +37,11 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def begin(self, changes: Sequence[PendingChange]) -> None:
         """Leaves out what the config gives and Pipedrive has refused in this run."""
+        self.event = changes[0].event if changes else None
+        if not self.settings.refused_constants:
+            return
         constants = self.settings.constants.get(self.kind, {})
         refused = {address for kind, address in self.settings.refused_constants if kind == self.kind}
-        self.event = changes[0].event if changes else None
         self.withheld |= refused
         self.without.update(
             (id(pending), address)
@@ -50,6 +52,8 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def take_given_up(self, candidates: Candidates) -> None:
         """Leaves out the fields that Pipedrive has refused of every record; the rest of the events is sent."""
+        if not self.settings.refused_fields.any_refused:
+            return
         for address, candidate in list(candidates.fields.items()):
             if not self.settings.refused_fields.given_up(self.kind, address, candidate.value):
                 continue
@@ -66,7 +70,9 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def given(self, target: Target) -> dict[str, Value]:
         """What the config gives to the record, should it be a new one."""
-        given = self.settings.new_records.get(self.kind, {}) if target.id is None else {}
+        given = self.settings.new_records.get(self.kind) if target.id is None else None
+        if not given:
+            return {}
         return {address: value for address, value in given.items() if address not in self.withheld}
 
     def take(self, refusal: Refusal, difference: Difference, given: Mapping[str, Value]) -> bool:
@@ -96,8 +102,10 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def may_try_again(self, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Whether it is tried again should it be refused, without a value of the config's."""
-        constants = self.settings.constants.get(self.kind, {})
-        return self.trials != [] and any(address in difference.body or address in given for address in constants)
+        constants = self.settings.constants.get(self.kind)
+        if not constants or self.trials == []:
+            return False
+        return any(address in difference.body or address in given for address in constants)
 
     def taken(self) -> None:
         """The write was taken: what it was tried without was the reason of the refusal."""

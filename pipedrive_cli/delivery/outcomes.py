@@ -139,16 +139,15 @@ def outcomes_of(
     unchanged: bool = False,
 ) -> tuple[tuple[PendingChange, Outcome], ...]:
     """Each change's outcome: delivered if the write has a value of its own, unchanged if it was superseded."""
-    written_for = (
-        None if difference is None else {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
-    )
-    result = []
-    for pending in changes:
-        outcome = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
-        if written_for is not None and id(pending) not in written_for:
-            outcome = Outcome.UNCHANGED
-        result.append((pending, refused.get(id(pending), outcome)))
-    return tuple(result)
+    written = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
+    if difference is None:
+        ended = [(pending, written) for pending in changes]
+    else:
+        written_for = {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
+        ended = [(p, written if id(p) in written_for else Outcome.UNCHANGED) for p in changes]
+    if refused:
+        ended = [(pending, refused.get(id(pending), outcome)) for pending, outcome in ended]
+    return tuple(ended)
 
 
 def skip_deleted(job: Job, target: Target, changes: Sequence[PendingChange]) -> Commit:

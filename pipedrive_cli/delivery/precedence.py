@@ -115,7 +115,7 @@ def precedence(kind: Kind, state: RecordState, seen: Values | None, address: str
     """The precedence of the value that is in the field now; `seen` as in `fold.compute_difference`."""
     field_state = state.fields.get(address)
     current = None if seen is None else seen.get(address)
-    if seen is None or blank(current) or (field_state is None and is_placeholder_price(address, current)):
+    if current is None or blank(current) or (field_state is None and is_placeholder_price(address, current)):
         return LOWEST if field_state is None else field_state.precedence
     if field_state is not None and ours(kind, address, field_state, current, rules):
         return field_state.precedence

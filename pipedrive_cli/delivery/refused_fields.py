@@ -8,7 +8,7 @@ is never given up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Protocol
 
 import msgspec
@@ -32,12 +32,12 @@ class RefusedFields:
 
     def __init__(self) -> None:
         self._refusals: dict[tuple[Kind, str], _Refusals] = {}
-        self._taken: set[tuple[Kind, str]] = set()
+        self._taken: dict[Kind, set[str]] = {}
 
     def note_refusal(self, kind: Kind, address: str, value: Value, words: str) -> bool:
         """A value for this field was refused. Returns whether the field is given up with that."""
         place = (kind, address)
-        if address in NEVER_GIVEN_UP or address.startswith("prices.") or place in self._taken:
+        if address in NEVER_GIVEN_UP or address.startswith("prices.") or address in self._taken.get(kind, ()):
             return False
         refusals = self._refusals.get(place)
         if refusals is None or refusals.words != words:
@@ -47,15 +47,21 @@ class RefusedFields:
             refusals.values.add(repr(value))
         return refusals.count == LEARNT_AFTER
 
-    def note_success(self, kind: Kind, addresses: Iterable[str]) -> None:
+    def note_success(self, kind: Kind, addresses: Collection[str]) -> None:
         """Values for these fields were taken."""
-        for address in addresses:
-            self._taken.add((kind, address))
-            self._refusals.pop((kind, address), None)
+        self._taken.setdefault(kind, set()).update(addresses)
+        if self._refusals:
+            for address in addresses:
+                self._refusals.pop((kind, address), None)
+
+    @property
+    def any_refused(self) -> bool:
+        """Whether any field was refused and has not been taken since."""
+        return bool(self._refusals)
 
     def given_up(self, kind: Kind, address: str, value: Value) -> bool:
         """Whether this value is not to be sent."""
-        refusals = self._refusals.get((kind, address)) if self._refusals else None
+        refusals = self._refusals.get((kind, address))
         if refusals is None or refusals.count < LEARNT_AFTER:
             return False
         return len(refusals.values) >= LEARNT_AFTER or repr(value) in refusals.values

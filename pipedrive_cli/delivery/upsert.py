@@ -98,7 +98,7 @@ def upsert(
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
             difference = yield from _check_organization(difference, changes, attempt)
-        unsaid = tell_unsaid(changes, target, candidates, settings)
+        unsaid = tell_unsaid(changes, target, candidates, settings) if target.state.fields else []
         if target.id is not None and not difference.body:
             told = [*_all_told(attempt, difference, settings), *unsaid]
             yield _commit(job, target, difference, None, "unchanged", changes, refused, told)
@@ -107,7 +107,7 @@ def upsert(
             attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
         replaced = overwritten(target, difference, job.kind, settings)
-        gone = tell_overwritten(replaced, target.values, difference, settings)
+        gone = tell_overwritten(replaced, target.values, difference, settings) if replaced else []
         try:
             given = attempt.left_out.given(target)
             tentative = attempt.left_out.may_try_again(difference, given)
@@ -147,7 +147,8 @@ class _Attempt:
 def _all_told(
     attempt: _Attempt, difference: Difference, settings: DeliverySettings
 ) -> list[tuple[PendingEvent, Complaint]]:
-    return [*attempt.complaints, *kept_by_people(difference, settings)]
+    kept = kept_by_people(difference, settings) if difference.kept else ()
+    return [*attempt.complaints, *kept]
 
 
 def _after_refusal(
@@ -275,8 +276,8 @@ def _difference_of(
     address = settings.key_address.get(job.kind)
     if address is not None and job.key is not None and target.state.key != job.key:
         difference.body[address] = job.key
-        named = (pending for pending in changes if pending.change.record.key == job.key)
-        difference.asked_by[address] = () if target.unsaved_aliases else tuple(named)
+        named = [] if target.unsaved_aliases else [p for p in changes if p.change.record.key == job.key]
+        difference.asked_by[address] = tuple(named)
     return difference
 
 
@@ -294,7 +295,7 @@ def _resolve_link(
         return
     found = yield ResolveLink(link.value)
     if isinstance(found, int):
-        candidates.fields["organization"] = link._replace(value=found)
+        candidates.fields["organization"] = msgspec.structs.replace(link, value=found)
         return
     del candidates.fields["organization"]
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
@@ -431,15 +432,19 @@ def _commit(
     if action != "unchanged":
         target.values, target.age = shown, 0.0
         target.state.key = job.key if job.key is not None else target.state.key
-    saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
+    saved_aliases = tuple(target.unsaved_aliases)
+    if saved_aliases:
+        target.unsaved_aliases = []
     if action == "created" and target.was_deleted:
         note_made_anew(job, target, changes)
-    notices, target.notices = tuple(target.notices), []
+    notices, target.notices = target.notices, []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = {*target.former_keys, *(alias.previous for alias in saved_aliases if alias.previous is not None)}
+    keys = set(target.former_keys)
+    keys.update([alias.previous for alias in saved_aliases if alias.previous is not None])
     if job.steps:  # whoever came late under a former id is known by it from here on
         keys.update(key for p in changes if (key := p.change.record.key) is not None and job.canonical(key) == job.key)
-    keys.update(() if named is None else (named,))
+    if named is not None:
+        keys.add(named)
     partial = None if action == "created" else difference  # a creation delivers every change
     ended = outcomes_of(changes, partial, refused, unchanged=action == "unchanged")
     if action != "created":
@@ -455,7 +460,7 @@ def _commit(
         action=action,
         aliases=saved_aliases,
         changes=ended,
-        pending_aliases=tuple((pending_alias, alias_outcome) for pending_alias in saved_aliases),
+        pending_aliases=tuple([(pending_alias, alias_outcome) for pending_alias in saved_aliases]),
         complaints=(*complaints, *notices),
     )
 

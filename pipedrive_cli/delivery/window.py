@@ -107,7 +107,7 @@ def _waiting_copy(waiting: Waiting, copies: dict[int, PendingEvent]) -> Waiting:
     event = _event_copy(waiting.event, copies)
     if isinstance(waiting, SpooledChange):
         return SpooledChange(event, waiting.at)
-    return waiting._replace(event=event)
+    return PendingChange(waiting.change, waiting.depth, event)
 
 
 def _events_of(waiting: Iterable[Waiting | PendingAlias]) -> list[PendingEvent]:

@@ -168,6 +168,8 @@ def _prices(rows: Iterable[Any]) -> dict[str, Any]:
 
 def _flattened(key: str, value: Any) -> dict[str, Any]:
     """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or the parts of an address beside it."""
+    if isinstance(value, str | int | float):  # nearly all
+        return {key: value}
     if isinstance(value, list):
         return {key: ",".join(map(str, value))}
     if not isinstance(value, Mapping):
