@@ -7,7 +7,6 @@ a job is delivered alone, in order, and whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -30,8 +29,7 @@ from pipedrive_cli.transform.packing import PackedChange, PackedTransformed, unp
 Node: TypeAlias = tuple[Kind, Literal["key", "id", "name"], str | int]
 
 
-@dataclass(slots=True, eq=False)
-class PendingAlias:
+class PendingAlias(msgspec.Struct, eq=False):
     """An alias that waits: from its time on, the id `previous` is another name of `current`."""
 
     alias: Alias
@@ -46,8 +44,7 @@ class PendingAlias:
         return self.alias.current.key
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """All that waits for one record. `key` is its present record key; `keys` and `ids` are all its names here."""
 
     kind: Kind
@@ -59,8 +56,13 @@ class Job:
     pending_aliases: list[PendingAlias]
     nodes: frozenset[Node] = frozenset()  # all names of the record while it is under way
     contested: frozenset[int] = frozenset()  # those of `ids` that the input has given to another key before
-    steps: Mapping[str, Step] = field(default_factory=dict)  # the aliases of its keys, settled or waiting
+    steps: Mapping[str, Step] = {}  # the aliases of its keys, settled or waiting
     canonical: Callable[[str], str] = str  # the present key of whatever a key names: another one only after an alias
+
+    @property
+    def known_as(self) -> str | None:
+        """What the record is called when nothing better is known."""
+        return self.key if self.key is not None else self.name
 
     def is_named(self, key: str) -> bool:
         """Whether `key` is one of the names of this record."""
@@ -244,11 +246,14 @@ class Backlog:
 
     def load_changes(self, waiting: Iterable[Waiting]) -> list[PendingChange]:
         """The changes themselves, from memory or from the store."""
-        return [PendingChange(self._load(w.at), 0, w.event) if isinstance(w, SpooledChange) else w for w in waiting]
+        return [
+            w
+            if isinstance(w, PendingChange)
+            else PendingChange(unpack(w.at) if isinstance(w.at, bytes) else self._load(w.at), 0, w.event)
+            for w in waiting
+        ]
 
-    def _load(self, at: int | bytes) -> Change:
-        if isinstance(at, bytes):
-            return unpack(at)
+    def _load(self, at: int) -> Change:
         assert self._store is not None  # noqa: S101 - only a store gives places
         return self._store.change(at)
 

@@ -7,8 +7,9 @@ links to another record (a person to its organization, a lead to its person) wai
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -22,7 +23,6 @@ from pipedrive_cli.delivery.effects import (
     Claim,
     Commit,
     DeliverySettings,
-    Effect,
     Fetch,
     Find,
     Forget,
@@ -31,6 +31,7 @@ from pipedrive_cli.delivery.effects import (
     RecordId,
     Refusal,
     ResolveLink,
+    Snapshot,
     SubPlan,
     Wait,
     Write,
@@ -41,14 +42,14 @@ from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.links import check_link
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
 from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventRecord, PendingEvent
-from pipedrive_cli.delivery.precedence import PrecedenceRules
+from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
 from pipedrive_cli.delivery.refused_fields import AccountWatch
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.visitors import Visitors
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
-from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, RecordName, Values
+from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, Values
 
 LONGEST_HOLD = 120.0  # seconds one job waits for another one that has the same record
 LEFT_AT_ONCE = 2_000  # jobs of a stopped run that one commit leaves pending
@@ -62,7 +63,6 @@ class _Delivery(msgspec.Struct, eq=False):
     job: Job
     written: Written = msgspec.field(default_factory=Written)
     ended: list[Commit | Wait] = []
-    worst: Outcome | None = None
     waits: bool = False
     locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None
 
@@ -81,6 +81,11 @@ class _Delivery(msgspec.Struct, eq=False):
             [pending for pending in self.job.changes if _identity(pending) not in changes],
             [pending_alias for pending_alias in self.job.pending_aliases if id(pending_alias) not in pending_aliases],
         )
+
+    def worst(self) -> Outcome | None:
+        """The weightiest outcome of its changes so far."""
+        outcomes = [outcome for end in self.ended if isinstance(end, Commit) for _, outcome in end.changes]
+        return min(outcomes, key=WORST_FIRST.index, default=None)
 
     def unlock(self, kind: Kind, record: RecordId) -> None:
         """Unlocks a record that is not this job's after all."""
@@ -115,6 +120,7 @@ class Courier:
     _locks: dict[tuple[Kind, RecordId], asyncio.Lock] = field(default_factory=dict)  # of the records of this window
     _claims: Claims = field(default_factory=Claims)  # on records found by email or by name, in this window
     _under_way: dict[Group, Job] = field(default_factory=dict)  # that workers have taken
+    _answers: dict[type, Callable[[Any, _Delivery], Awaitable[object]]] = field(init=False)  # by the effect's type
 
     async def deliver(self, window: Window, workers: int) -> None:
         """Delivers all records of a window."""
@@ -158,8 +164,7 @@ class Courier:
                 awaited.set_result(found)
 
     async def _end_of(self, group: Group) -> JobEnd:
-        if group.end is not UNDER_WAY:
-            return cast(JobEnd, group.end)
+        """How a job will have ended that is under way."""
         if (end := self._awaited.get(group)) is None:
             end = self._awaited[group] = asyncio.get_running_loop().create_future()
         async with self.crew.aside():  # the job may be in doubt for long
@@ -191,9 +196,10 @@ class Courier:
             await self._give_up(delivery, Outcome.PENDING)
             return Outcome.PENDING
         finally:
-            delivery.release()
+            if delivery.locks is not None:
+                delivery.release()
         if found is None and not delivery.waits:
-            return delivery.worst or Outcome.REJECTED
+            return delivery.worst() or Outcome.REJECTED
         return found
 
     async def _lock(self, delivery: _Delivery, kind: Kind, record: RecordId) -> None:
@@ -228,48 +234,49 @@ class Courier:
                 return found
             answer, refusal = None, None
             try:
-                answer = await self._answer(effect, delivery)
+                answer = await self._answers[type(effect)](effect, delivery)
             except Refusal as refused:
                 refusal = refused
 
-    async def _answer(self, effect: Effect, delivery: _Delivery) -> object:
-        match effect:
-            case Find():
-                if effect.denied is not None:
-                    delivery.unlock(effect.kind, effect.denied)
-                return self._left_to(delivery.job, effect, await self.desk.find(effect))
-            case Cached(kind, record):
-                await self._lock(delivery, kind, record)
-                return self.desk.cached(kind, record)
-            case Fetch(kind, record, mapped):
-                await self._lock(delivery, kind, record)
-                return await self.desk.fetch(kind, record, mapped=mapped)
-            case Write():
-                return await self._send(effect, delivery)
-            case Commit():
-                await self._save(effect, delivery)
-            case Forget():
-                await self.desk.forget(effect)
-            case LoadDeleted(kind, key):
-                return self.desk.load_deleted(kind, key)
-            case _:
-                return await self._answer_about_others(effect, delivery)
-        return None
+    def __post_init__(self) -> None:
+        # What the desk is asked, and below it what only the courier knows: of other jobs, and the rest of the input.
+        self._answers = {
+            Find: self._find,
+            Cached: self._cached,
+            Fetch: self._fetch,
+            Write: self._send,
+            Commit: self._save,
+            Forget: self._forget,
+            LoadDeleted: self._load_deleted,
+            Claim: self._may_adopt,
+            ResolveLink: self._resolve_link,
+            CheckLink: self._check_link,
+            IsVisitor: self._is_visitor,
+            Wait: self._wait,
+        }
 
-    async def _answer_about_others(self, effect: Effect, delivery: _Delivery) -> object:
-        """The answer to what only the courier knows: what is with other jobs, and with the rest of the input."""
-        match effect:
-            case Claim():
-                return await self._may_adopt(effect)
-            case ResolveLink(name):
-                return await self._linked(name)
-            case CheckLink():
-                return await self._check_link(effect)
-            case IsVisitor(key):
-                return key in self.visitors
-            case Wait():
-                return await self._wait(effect, delivery)
-        raise TypeError(f"no desk knows {effect!r}")
+    async def _find(self, find: Find, delivery: _Delivery) -> tuple[RecordId, ...]:
+        if find.denied is not None:
+            delivery.unlock(find.kind, find.denied)
+        ids = await self.desk.find(find)
+        return ids if find.key is not None else self._left_to(delivery.job, find.kind, ids)
+
+    async def _cached(self, cached: Cached, delivery: _Delivery) -> Snapshot:
+        await self._lock(delivery, cached.kind, cached.id)
+        return self.desk.cached(cached.kind, cached.id)
+
+    async def _fetch(self, fetch: Fetch, delivery: _Delivery) -> Values | None:
+        await self._lock(delivery, fetch.kind, fetch.id)
+        return await self.desk.fetch(fetch.kind, fetch.id, mapped=fetch.mapped)
+
+    async def _forget(self, gone: Forget, _: _Delivery) -> None:
+        await self.desk.forget(gone)
+
+    async def _load_deleted(self, deleted: LoadDeleted, _: _Delivery) -> RecordState | None:
+        return self.desk.load_deleted(deleted.kind, deleted.key)
+
+    async def _is_visitor(self, visitor: IsVisitor, _: _Delivery) -> bool:
+        return visitor.key in self.visitors
 
     async def _send(self, write: Write, delivery: _Delivery) -> Values:
         try:
@@ -300,7 +307,7 @@ class Courier:
             if given_up and self.account is not None:
                 self.account.give_up_field(kind, address, refusal.message)
 
-    async def _may_adopt(self, claim: Claim) -> bool:
+    async def _may_adopt(self, claim: Claim, _: _Delivery) -> bool:
         """Whether nobody else of this window is to have the record, with an older event."""
         age, kind = self._claims.note(claim), claim.job.kind
         if age is None:
@@ -313,11 +320,9 @@ class Courier:
                 return False
         return True
 
-    def _left_to(self, job: Job, find: Find, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
+    def _left_to(self, job: Job, kind: Kind, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
         """Records found by name or email, without those that the input gives to another key, by Pipedrive's id."""
-        if not ids or find.key is not None or self._window is None:
-            return ids
-        return tuple(record for record in ids if not self._is_given_to_others(job, find.kind, record))
+        return tuple(record for record in ids if not self._is_given_to_others(job, kind, record))
 
     def _is_given_to_others(self, job: Job, kind: Kind, record: RecordId) -> bool:
         group = None if self._window is None else self._window.group((kind, "id", cast(int, record)))
@@ -335,12 +340,14 @@ class Courier:
                 return False
         return True
 
-    async def _check_link(self, link: CheckLink) -> JobEnd:
+    async def _check_link(self, link: CheckLink, _: _Delivery) -> JobEnd:
         """Looks at a record that others link to, once for all of them; where it was deleted it is made again, once."""
-        if self.account is not None:
-            await self.account.learn_kind(link.name.kind)
         name, place = link.name, (link.name.kind, link.id)
         checked = self._checked.get(place)
+        if checked is not None and checked.done() and not link.doubted:
+            return checked.result()
+        if self.account is not None:
+            await self.account.learn_kind(name.kind)
         if checked is not None and link.doubted and checked.done() and not checked.cancelled():
             # Whoever was refused first has it made again; for the others it is not the same record any more.
             checked = checked if checked.exception() is None and checked.result() != link.id else None
@@ -359,11 +366,11 @@ class Courier:
         finally:
             delivery.release()
 
-    async def _linked(self, name: RecordName) -> JobEnd:
+    async def _resolve_link(self, link: ResolveLink, _: _Delivery) -> JobEnd:
         """The record that a link names: its own job delivers it, or it is there already."""
-        node = self.backlog.node_of(name)
-        if self._window is not None and (group := self._window.group(node)) is not None:
-            return await self._end_of(group)
+        name = link.name
+        if self._window is not None and (group := self._window.group(self.backlog.node_of(name))) is not None:
+            return cast(JobEnd, group.end) if group.end is not UNDER_WAY else await self._end_of(group)
         if name.key is not None:
             key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
             ids = await self.desk.find(Find(name.kind, key=key))
@@ -389,8 +396,6 @@ class Courier:
         if self.run_log.results is not None:
             _note_records(commit, merged=any(isinstance(end, Commit) and end.merged for end in delivery.ended))
         for pending, outcome in commit.changes:
-            if delivery.worst is not outcome:
-                delivery.worst = min(delivery.worst or outcome, outcome, key=WORST_FIRST.index)
             if pending.event.end_change(outcome):
                 ended.append(pending.event)
         for pending_alias, outcome in commit.pending_aliases:

@@ -353,7 +353,8 @@ def _decide_field(
         # A mapping that was changed must not undo what a person has put right since.
         difference.kept[address] = candidate.changes
         return
-    settled = candidate.settled()
+    rank, time, number = candidate.precedence
+    settled = FieldState(rank, time, candidate.value, None, number)
     difference.settled[address] = settled
     if current is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
         settled.seen = current
@@ -428,7 +429,9 @@ def settled_state(
         seen = settled.seen
         if address in difference.body and shown is not None and shown.get(address) != settled.sent:
             seen = shown.get(address)
-        fields[address] = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)
+        if seen is not settled.seen:
+            settled = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)  # noqa: PLW2901 - with that
+        fields[address] = settled
     return RecordState(
         fields,
         {**state.inputs, **difference.inputs},

@@ -38,8 +38,9 @@ def lead_job(pending: PendingChange) -> Job:
 def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
     """The whole plan of one lead. Returns its id, or None when it could not be created."""
     (pending,) = job.changes
-    person = None if pending.change.person is None else (yield ResolveLink(pending.change.person))
-    if person is None:
+    name = pending.change.person
+    person = None if name is None else (yield ResolveLink(name))
+    if name is None or person is None:
         if (yield Wait(job, (pending,))):
             yield end_unknown(job, Target(None, RecordState()), (pending,), settings)
         return None
@@ -54,23 +55,16 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
         target = Target(found[0], with_key(state_of(snapshot), job.key), snapshot.values)
     links = {"person": person}
 
-    def check_person(*, doubted: bool) -> SubPlan[RecordId | Outcome | None]:
-        assert pending.change.person is not None  # noqa: S101 - its record was found by that name
-        now: RecordId | Outcome | None = yield CheckLink(
-            pending.change.person, links["person"], pending.event, doubted=doubted
-        )
-        return now
-
     def mend() -> SubPlan[bool]:
         """A lead may be refused because its person was deleted just now: then the person is created again."""
-        now = yield from check_person(doubted=True)
+        now: RecordId | Outcome | None = yield CheckLink(name, links["person"], pending.event, doubted=True)
         if now is None or isinstance(now, Outcome) or now == links["person"]:
             return False
         links["person"] = now
         return True
 
     if target.id is None:
-        person = yield from check_person(doubted=False)
+        person = yield CheckLink(name, person, pending.event)
         if person is Outcome.SKIPPED:
             yield skip_deleted(job, target, (pending,))
             return None

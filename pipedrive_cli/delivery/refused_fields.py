@@ -31,7 +31,7 @@ class RefusedFields:
     """What was refused and taken in one run, by kind and address."""
 
     def __init__(self) -> None:
-        self._refusals: dict[tuple[Kind, str], _Refusals] = {}
+        self.refusals: dict[tuple[Kind, str], _Refusals] = {}
         self._taken: dict[Kind, set[str]] = {}
 
     def note_refusal(self, kind: Kind, address: str, value: Value, words: str) -> bool:
@@ -39,9 +39,9 @@ class RefusedFields:
         place = (kind, address)
         if address in NEVER_GIVEN_UP or address.startswith("prices.") or address in self._taken.get(kind, ()):
             return False
-        refusals = self._refusals.get(place)
+        refusals = self.refusals.get(place)
         if refusals is None or refusals.words != words:
-            refusals = self._refusals[place] = _Refusals(words)
+            refusals = self.refusals[place] = _Refusals(words)
         refusals.count += 1
         if len(refusals.values) < LEARNT_AFTER:
             refusals.values.add(repr(value))
@@ -50,18 +50,13 @@ class RefusedFields:
     def note_success(self, kind: Kind, addresses: Collection[str]) -> None:
         """Values for these fields were taken."""
         self._taken.setdefault(kind, set()).update(addresses)
-        if self._refusals:
+        if self.refusals:
             for address in addresses:
-                self._refusals.pop((kind, address), None)
-
-    @property
-    def any_refused(self) -> bool:
-        """Whether any field was refused and has not been taken since."""
-        return bool(self._refusals)
+                self.refusals.pop((kind, address), None)
 
     def given_up(self, kind: Kind, address: str, value: Value) -> bool:
         """Whether this value is not to be sent."""
-        refusals = self._refusals.get((kind, address))
+        refusals = self.refusals.get((kind, address))
         if refusals is None or refusals.count < LEARNT_AFTER:
             return False
         return len(refusals.values) >= LEARNT_AFTER or repr(value) in refusals.values

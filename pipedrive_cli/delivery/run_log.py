@@ -93,6 +93,7 @@ class RunLog:
     last_number: int = 0  # of the events that were numbered, in this run and earlier ones
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
+    _outcomes: Counter[Outcome] = field(default_factory=Counter)  # of events that ended since the last transaction
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
@@ -126,12 +127,8 @@ class RunLog:
 
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
-        self.records(kind, action, 1)
-
-    def records(self, kind: Kind, action: str, n: int) -> None:
-        """The same of several records."""
-        self.live_figures.records[kind, action] += n
-        self.count("record", f"{kind} {action}", n)
+        self.live_figures.records[kind, action] += 1
+        self.count("record", f"{kind} {action}")
 
     def problem(self, complaint: Complaint, event: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
@@ -170,7 +167,7 @@ class RunLog:
     def end_event(self, event: PendingEvent) -> None:
         """An event has its outcome."""
         self.live_figures.outcomes[event.outcome] += 1
-        self.count("outcome", event.outcome.value)
+        self._outcomes[event.outcome] += 1
         if event.complaints:
             causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
@@ -193,7 +190,7 @@ class RunLog:
         if self.results is not None:
             self.results.add_known_event(place, message_id)
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
-        self.count("outcome", Outcome.DUPLICATE.value)
+        self._outcomes[Outcome.DUPLICATE] += 1
 
     def drop_kept(self, digest: bytes) -> None:
         """An event must not be sent any more: what the journal keeps of it for `retry` goes."""
@@ -204,6 +201,9 @@ class RunLog:
     def write_to(self, journal: Journal) -> None:
         """Writes what was collected into the open transaction."""
         self._requests()
+        for outcome, n in self._outcomes.items():
+            self.count("outcome", outcome.value, n)
+        self._outcomes.clear()
         for what, counts in self._counts.items():
             journal.count(self.run, what, counts)
         journal.add_examples(self.run, self._examples)

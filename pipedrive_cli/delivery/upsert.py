@@ -106,7 +106,7 @@ def upsert(
         if target.id is not None and target.id != attempt.twins_of:
             attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
-        replaced = overwritten(target, difference, job.kind, settings)
+        replaced = () if target.id is None else overwritten(target, difference, job.kind, settings)
         gone = tell_overwritten(replaced, target.values, difference, settings) if replaced else []
         try:
             given = attempt.left_out.given(target)
@@ -120,8 +120,8 @@ def upsert(
                 continue
             return target.id if again is not None else None
         attempt.left_out.taken()
-        borne = borne_key(job.kind, shown, settings)
-        if action == "updated" and borne is not None and not job.is_named(borne):
+        borne = borne_key(job.kind, shown, settings) if action == "updated" else None
+        if borne is not None and not job.is_named(borne):
             yield from _take_back(job, target, difference, shown or {})
             continue
         told = [*_all_told(attempt, difference, settings), *gone, *unsaid]
@@ -226,7 +226,7 @@ def _decide(
     """
     assert target.id is not None  # noqa: S101 - only a record that is there can be read
     compute = partial(_difference_of, job, target, changes, candidates, settings, attempt.left_out.dropped)
-    look = needs_look(job.kind, target.state, candidates, settings.rules, _known_as(job))
+    look = needs_look(job.kind, target.state, candidates, settings.rules, job.known_as)
     seen = None if look and target.values is None else compute()
     record = target.id
     if seen is None or _is_to_be_read(target, seen, settings, look=look):
@@ -271,7 +271,7 @@ def _difference_of(
     if settings.keep_products and job.kind == "products" and target.id is not None and target.found:
         return Difference()
     seen = target.values if target.id is not None else {}
-    difference = compute_difference(job.kind, target.state, seen, candidates, settings.rules, key=_known_as(job))
+    difference = compute_difference(job.kind, target.state, seen, candidates, settings.rules, key=job.known_as)
     difference = without(difference, dropped) if dropped else difference
     address = settings.key_address.get(job.kind)
     if address is not None and job.key is not None and target.state.key != job.key:
@@ -279,11 +279,6 @@ def _difference_of(
         named = [] if target.unsaved_aliases else [p for p in changes if p.change.record.key == job.key]
         difference.asked_by[address] = tuple(named)
     return difference
-
-
-def _known_as(job: Job) -> str | None:
-    """What the record is called when nothing better is known."""
-    return job.key if job.key is not None else job.name
 
 
 def _resolve_link(
@@ -439,8 +434,7 @@ def _commit(
         note_made_anew(job, target, changes)
     notices, target.notices = target.notices, []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = set(target.former_keys)
-    keys.update([alias.previous for alias in saved_aliases if alias.previous is not None])
+    keys = {*target.former_keys, *[alias.previous for alias in saved_aliases if alias.previous is not None]}
     if job.steps:  # whoever came late under a former id is known by it from here on
         keys.update(key for p in changes if (key := p.change.record.key) is not None and job.canonical(key) == job.key)
     if named is not None:

@@ -139,19 +139,21 @@ class PaperDesk:
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         own = None if key is None else self._ids.get((effect.kind, key))
-        ids = (own,) if own is not None and own != effect.denied else await self._found(effect)
+        if own is not None and own != effect.denied:
+            ids: tuple[RecordId, ...] = (own,)
+        else:
+            ids = self._nobodys(effect, await self.records.find(effect))
         if self._gone and ids:
             found, ids = ids, self._living(effect.kind, ids)
             if not ids and effect.denied is None:  # the journal still has the record that is gone
                 again = msgspec.structs.replace(effect, denied=found[0])
-                ids = self._living(effect.kind, await self._found(again))
+                ids = self._living(effect.kind, self._nobodys(again, await self.records.find(again)))
         if ids and effect.email is None:
             self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
 
-    async def _found(self, effect: Find) -> tuple[RecordId, ...]:
+    def _nobodys(self, effect: Find, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
         """What the account finds. Records that this preview has given a key are not found by name or email."""
-        ids = await self.records.find(effect)
         if effect.key is not None:
             return ids
         made = ((record, self._made.get((effect.kind, record))) for record in ids)

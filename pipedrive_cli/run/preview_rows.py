@@ -28,6 +28,7 @@ _LINKS: Mapping[str, Kind] = {
     "person_id": "persons",
     "merge_with_id": "persons",
 }
+_WHOSE = {"persons": "person of user", "organizations": "organization of group", "leads": "lead of event"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,10 @@ class RequestLog:
     def count(self, call: Call) -> None:
         """Counts a request that a run would send."""
         if self.counts:
-            tokens = call.tokens
+            tokens, name = call.endpoint.tokens, call.endpoint.label
             self.live_figures.tokens_spent += tokens
-            self.live_figures.tokens[call.label] += tokens
-            self.live_figures.requests[call.label] += 1
+            self.live_figures.tokens[name] += tokens
+            self.live_figures.requests[name] += 1
 
     def look(self, call: Call) -> None:
         """Notes a look-up that a run would send."""
@@ -137,8 +138,7 @@ def label(kind: Kind, key: str | None, name: str | None = None) -> str:
         return f"product {key}" if key is not None else f"product named {name}"
     if kind == "organizations" and key is None:
         return f"organization named {name}"
-    who = {"persons": "person of user", "organizations": "organization of group", "leads": "lead of event"}[kind]
-    return f"{who} {key}"
+    return f"{_WHOSE[kind]} {key}"
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ def test_problems_are_told_with_the_outcome_of_their_event() -> None:
         event.end_change(Outcome.FAILED)
         event.end_change(other)
         log.end_event(event)
-    assert log._counts["outcome"] == {"pending": 1, "failed": 1}
+    assert log.live_figures.outcomes == {Outcome.PENDING: 1, Outcome.FAILED: 1}
     assert log._counts["problem"] == {"in_doubt pending": 1, "in_doubt failed": 1}
 
 
