@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
@@ -16,8 +17,10 @@ from pipedrive_cli.errors import EXIT_OK, PipedriveCliError, UserMistake
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, data_size, duration_words
-from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, CompactProgress, Fold
-from pipedrive_cli.run.folding import fold_parts
+from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, CompactProgress
+
+if TYPE_CHECKING:
+    from pipedrive_cli.run.dask_folding import ClusterFold
 
 EVERY = 10.0  # seconds between two lines of progress
 
@@ -31,15 +34,11 @@ def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, qu
         for warning in notes(config):
             show_note(warning)
         note = (lambda _: None) if quiet else show_note
-        job = Compact(
-            config,
-            str(config_file),
-            options,
-            standard_input(),
-            note=note,
-            tell=(lambda _: None) if quiet else _Teller(),
-            fold=fold_parts if options.dask is None else _fold_on_cluster(options.dask, note),
-        )
+        tell = (lambda _: None) if quiet else _Teller()
+        job = Compact(config, str(config_file), options, standard_input(), note=note, tell=tell)
+        if options.dask is not None:
+            cluster = _cluster(options.dask, note)
+            job.fold, job.learn = cluster, cluster.learn
         result = job.run()
     if as_json:
         print_json(result)
@@ -60,7 +59,7 @@ def stopped_compaction(error: PipedriveCliError) -> Compacted:
     )
 
 
-def _fold_on_cluster(address: str, note: Callable[[str], None]) -> Fold:
+def _cluster(address: str, note: Callable[[str], None]) -> ClusterFold:
     try:
         from pipedrive_cli.run.dask_folding import ClusterFold  # noqa: PLC0415 - an extra, and slow to load
     except ModuleNotFoundError as error:

@@ -7,8 +7,9 @@ does not grow with the part.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -46,7 +47,7 @@ class FoldBrief(NamedTuple):
     filters: Filters
     now: int
     all_traits: bool = False
-    suppression: Suppression | None = None  # has judged the whole input
+    suppression: Suppression | None = None  # has judged the whole input when parts are folded
 
 
 class ArchivePart(NamedTuple):
@@ -124,16 +125,12 @@ class PartFold:
 
     def pieces(self) -> Iterator[Folded]:
         """What is kept of the part, piece by piece."""
-        task = self.task
-        if task.part is None:
-            yield from self._read(read_source(task.source))
-            return
-        with task.source.open() as file:
-            if task.identity is not None and not same_file(file, task.identity):
+        with opened(self.task) as reading:
+            if reading is None:
                 why = Complaint("source_unreadable", "the file was replaced while it was read")
                 self.counted.left = (0, why, False)
-                return
-            yield from self._read(Reading(part_of(task.source, file, task.part, 0)))
+            else:
+                yield from self._read(reading)
 
     def _read(self, reading: Reading) -> Iterator[Folded]:
         for batch in reading.batches():
@@ -270,3 +267,25 @@ def _page_of(entry: Entry) -> str | None:
 def folded(brief: FoldBrief, task: ArchivePart) -> PartFold:
     """The fold of one part, ready to be iterated over."""
     return PartFold(brief, task, compile_mapping(brief.config, brief.account))
+
+
+def learn_people(brief: FoldBrief, tasks: Iterable[ArchivePart]) -> None:
+    """Has the brief's suppression learn what the events of these parts tell of their people. It has yet to judge."""
+    if brief.suppression is None:
+        return
+    for task in tasks:
+        with opened(task) as reading:
+            for entry in reading or ():
+                event = entry.event(brief.now)
+                brief.suppression.add(people_of(event) if isinstance(event, Event) else entry.people())
+
+
+@contextlib.contextmanager
+def opened(task: ArchivePart) -> Iterator[Reading | None]:
+    """A reading of one part; None: another file has taken its place. Raises OSError."""
+    if task.part is None:
+        yield read_source(task.source)
+        return
+    with task.source.open() as file:
+        same = task.identity is None or same_file(file, task.identity)
+        yield Reading(part_of(task.source, file, task.part, 0)) if same else None

@@ -24,19 +24,17 @@ from filelock import FileLock, Timeout
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.keeping import kind_of_name
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StateHeld, UserMistake
-from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.people import people_of
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
-from pipedrive_cli.model import Complaint, Event
+from pipedrive_cli.model import Complaint
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.rejects import OriginNote, reject_line
 from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
 from pipedrive_cli.report.written_file import READ, keep_apart, place_of, written_beside
 from pipedrive_cli.run.account import AccountKnowledge, config_problems, raise_problems, with_pins
-from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent
+from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent, learn_people
 from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
 from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.fold_store import FoldStore, trouble_told
@@ -52,6 +50,7 @@ OPTION: Final = "--output"
 LEVEL: Final = 6  # of gzip: what it costs is little beside reading the archive
 NO_KEY: Final = "the account was not asked: values that its fields do not take are told when the file is replayed"
 Fold = Callable[[FoldStore, FoldBrief, Sequence[ArchivePart], Callable[[ArchivePart, Counted], None]], None]
+Learn = Callable[[FoldBrief, Sequence[ArchivePart]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,10 @@ class CompactProgress(msgspec.Struct):
 
 @dataclass(slots=True)
 class Compact:
-    """One compaction. `tell` is called with the progress now and then; `fold` folds parts into the store."""
+    """One compaction. `tell` is called with the progress now and then.
+
+    `fold` folds parts into the store, `learn` reads them for who is suppressed.
+    """
 
     config: Config
     config_file: str
@@ -126,6 +128,7 @@ class Compact:
     note: Callable[[str], None] = lambda _: None
     tell: Callable[[CompactProgress], None] = lambda _: None
     fold: Fold = fold_parts
+    learn: Learn = learn_people
     _listed: SuppressionList = field(default_factory=SuppressionList)
 
     def run(self) -> Compacted:
@@ -158,9 +161,10 @@ class Compact:
             tasks = list(parts_of_archive(sources))
             now = store.begin(self._meaning(sources, account), time.time_ns() // 1000)
             store.drop_unfinished()
-            brief = FoldBrief(
-                self.config, account, asked.filters, now, asked.all_traits, self._suppression(sources, now)
-            )
+            brief = FoldBrief(self.config, account, asked.filters, now, asked.all_traits)
+            if self._listed:
+                brief = brief._replace(suppression=Suppression(self._listed))
+                self._judge(brief, tasks)
             counted = self._fold(store, brief, tasks)
             result = self._written(store, tasks, counted, place)
         if result.output is not None or piped:
@@ -212,23 +216,18 @@ class Compact:
         digest.update(msgspec.json.encode(chosen, order="deterministic", enc_hook=repr))
         return digest.digest()
 
-    def _suppression(self, sources: Sequence[Source], now: int) -> Suppression | None:
-        """Who is suppressed, after all that the input tells of it; None: nobody. It costs a reading of its own."""
-        if not self._listed:
-            return None
-        if any(source.size is None for source in sources):
+    def _judge(self, brief: FoldBrief, tasks: Sequence[ArchivePart]) -> None:
+        """Finds out who is suppressed, after all that the input tells of it. It costs a reading of its own."""
+        if any(task.source.size is None for task in tasks):
             raise UserMistake(
                 "privacy.suppress: who is suppressed is known once all was read, and a pipe can be read once",
                 code="usage",
                 hint="name files, folders or URLs",
             )
-        suppression = Suppression(self._listed)
-        for source in sources:
-            for entry in read_source(source):
-                event = entry.event(now)
-                suppression.add(people_of(event) if isinstance(event, Event) else entry.people())
-        suppression.judge()
-        return suppression
+        if brief.suppression is not None:
+            self.note("privacy.suppress: all is read once before, for the ids and emails of who is on the list")
+            self.learn(brief, tasks)
+            brief.suppression.judge()
 
     # -- the fold
 

@@ -28,6 +28,7 @@ from pipedrive_cli.run.worker_fold import (
     add_some,
     decode_partial,
     fold_one,
+    learn_one,
     other_version,
     packed_brief,
     packed_part,
@@ -60,19 +61,37 @@ class ClusterFold:
         tell: Callable[[ArchivePart, Counted], None],
     ) -> None:
         """Folds all parts; `tell` is called for each when the store has it. Raises UserMistake and StopRun."""
-        for task in tasks:
-            if task.source.size is None:
-                what = f"{OPTION}: {task.source.name} is a pipe of this machine, which no worker can read"
-                raise UserMistake(what, code="usage", hint="name files, folders or URLs")
         parts = {task.number: task for task in tasks}
-        with self._connected() as client, self._trouble_told():
-            self._check_versions(client)
-            known = client.submit(bytes, packed_brief(brief), pure=False)
-            packed = [packed_part(task) for task in tasks]
-            asked = {"brief": known, "version": __version__}
-            for folds in _finished(client.map(fold_one, packed, batch_size=BATCH, pure=False, **asked)):
+        with self._asked(fold_one, brief, tasks) as (client, folding):
+            for folds in _finished(folding):
                 for root in _tree(client, folds):
                     _keep(store, decode_partial(root.result()), parts, tell)
+
+    def learn(self, brief: FoldBrief, tasks: Sequence[ArchivePart]) -> None:
+        """Has the brief's suppression learn what the events of all parts tell. Raises as a fold does."""
+        if brief.suppression is not None:
+            with self._asked(learn_one, brief, tasks) as (client, learning):
+                for told in _finished(learning):
+                    for each in client.gather(told):
+                        brief.suppression.learn(each)
+
+    @contextlib.contextmanager
+    def _asked(
+        self, what: Callable[..., object], brief: FoldBrief, tasks: Sequence[ArchivePart]
+    ) -> Iterator[tuple[distributed.Client, list[Any]]]:
+        """The futures of what the workers make of each part. Leaves no other reference to them than the list's."""
+        for task in tasks:
+            if task.source.size is None:
+                why = f"{OPTION}: {task.source.name} is a pipe of this machine, which no worker can read"
+                raise UserMistake(why, code="usage", hint="name files, folders or URLs")
+        with self._connected() as client, self._trouble_told():
+            known = client.submit(bytes, packed_brief(brief), pure=False)
+            if not client.nthreads():
+                self.note(f"{self.address} has no workers yet: folding begins when one joins it")
+            distributed.wait(known)  # any worker can do that: what it lacks is told before it is asked for more
+            self._check_versions(client)
+            packed = [packed_part(task) for task in tasks]
+            yield client, client.map(what, packed, batch_size=BATCH, pure=False, brief=known, version=__version__)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[distributed.Client]:
@@ -107,7 +126,7 @@ class ClusterFold:
                 f"{OPTION}: a worker lacks the package {error.name}", code="cluster", hint=SAME
             ) from error
         except (OSError, distributed.TimeoutError, distributed.CancelledError) as error:
-            why = f"{OPTION} {self.address}: the scheduler was lost: {error or type(error).__name__}"
+            why = f"{OPTION} {self.address}: the scheduler was lost, or has given up the work"
             raise StopRun(why, code="cluster", hint=f"see to the cluster; {GOES_ON}") from error
 
     def _check_versions(self, client: distributed.Client) -> None:
@@ -119,19 +138,17 @@ class ClusterFold:
             version = each["packages"].get("pipedrive_cli")
             if version != __version__:
                 raise other_version(f"{OPTION}: {name}", version, __version__)
-        if not found["workers"]:
-            self.note(f"{self.address} has no workers yet: folding begins when one joins it")
 
 
 def _finished(left: list[Any]) -> Iterator[list[Any]]:
-    """The futures that have finished, some at a time. Raises what one of them has raised."""
+    """The futures that have finished, some at a time: they are taken out of the list. Raises what one has raised."""
     pause = PERIOD
     while left:
         with contextlib.suppress(distributed.TimeoutError):
             distributed.wait(left, timeout=pause)
         finished = {future.key for future in left if future.done()}
         found = [future for future in left if future.key in finished]
-        left = [future for future in left if future.key not in finished]
+        left[:] = [future for future in left if future.key not in finished]
         for future in found:
             if future.status == "error":
                 future.result()

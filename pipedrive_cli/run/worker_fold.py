@@ -6,8 +6,10 @@ part itself, with the credentials of its own environment.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import platform
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -15,8 +17,9 @@ from typing import Final
 import msgspec
 
 from pipedrive_cli.errors import UserMistake
-from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief, folded
+from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief, folded, learn_people
 from pipedrive_cli.run.fold_sum import FoldSum, PartialFold, added
+from pipedrive_cli.transform.suppression import Learned, Suppression, SuppressionList
 from pipedrive_cli.version import __version__
 
 SAME: Final = f"install pipedrive-cli {__version__} there, with the extras that are used here"
@@ -43,19 +46,23 @@ def packed_part(task: ArchivePart) -> bytes:
 
 def fold_one(part: bytes, *, brief: bytes, version: str) -> bytes:
     """Folds a part. `version` is that of who asks. Returns a `PartialFold`. Raises UserMistake, naming this machine."""
-    if version != __version__:
-        raise other_version(f"the worker {platform.node()}", __version__, version)
-    try:
-        task: ArchivePart = pickle.loads(part)  # noqa: S301 - from `packed_part`
-        _check_seen(task)
-        fold = folded(_brief_in(brief), task)
+    with _named():
+        known, task = _unpacked(brief, part, version)
+        fold = folded(known, task)
         total = FoldSum()
         for piece in fold.pieces():
             total.add(piece)
-    except UserMistake as mistake:
-        where = f"the worker {platform.node()}"
-        raise UserMistake(f"{where}: {mistake.message}", code=mistake.code, hint=mistake.hint) from mistake
     return _encode(PartialFold(total.total(), {task.number: fold.counted}))
+
+
+def learn_one(part: bytes, *, brief: bytes, version: str) -> Learned:
+    """What the events of a part tell of suppressed people. Raises as `fold_one` does."""
+    with _named():
+        known, task = _unpacked(brief, part, version)
+        listed = SuppressionList() if known.suppression is None else known.suppression.listed
+        suppression = Suppression(listed)
+        learn_people(known._replace(suppression=suppression), (task,))
+    return suppression.learned()
 
 
 def add_some(*partials: bytes) -> bytes:
@@ -69,6 +76,24 @@ def other_version(where: str, there: str | None, here: str) -> UserMistake:
         return UserMistake(f"{where} has no pipedrive-cli", code="cluster", hint=SAME)
     what = f"{where} has pipedrive-cli {there}, and here is {here}"
     return UserMistake(what, code="cluster", hint=f"they must be the same: install {here} on the scheduler and workers")
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    """Mistakes that show here name this machine."""
+    try:
+        yield
+    except UserMistake as mistake:
+        where = f"the worker {platform.node()}"
+        raise UserMistake(f"{where}: {mistake.message}", code=mistake.code, hint=mistake.hint) from mistake
+
+
+def _unpacked(brief: bytes, part: bytes, version: str) -> tuple[FoldBrief, ArchivePart]:
+    if version != __version__:
+        raise other_version("it", __version__, version)
+    task: ArchivePart = pickle.loads(part)  # noqa: S301 - from `packed_part`
+    _check_seen(task)
+    return _brief_in(brief), task
 
 
 @lru_cache(maxsize=1)

@@ -24,6 +24,7 @@ SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Ou
 VERDICTS_KEPT: Final = 200_000  # answers of `remembered`; hostile input may have a new id in every event
 
 NameKind: TypeAlias = Literal["id", "email", "pipedrive_id"]
+Learned: TypeAlias = tuple[dict[str, str], dict[str, set[str]]]
 
 
 class SuppressionList(NamedTuple):
@@ -153,6 +154,18 @@ class Suppression:
             self.met[name] = email
             self._met_more = True
             self._mark(name)
+
+    def learned(self) -> Learned:
+        """What events have told in this window: ids with the suppressed emails they came with, and the aliases."""
+        return self.met, self._steps
+
+    def learn(self, told: Learned) -> None:
+        """Learns what events of another part of the window have told. In which order does not matter."""
+        met, steps = told
+        for name, email in met.items():
+            self.meet(name, email)
+        for current, previous in steps.items():
+            self._steps.setdefault(current, set()).update(previous)
 
     def judge(self) -> bool:
         """To be called when a window was read: follows the window's aliases back from whoever is suppressed.

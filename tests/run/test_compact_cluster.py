@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Pipedrive
+from pipedrive_cli.config.privacy import Privacy
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief
@@ -38,7 +39,9 @@ TOKEN = "a-token-that-must-stay-here"
 
 
 def compact(source: str, target: Path, fold: Fold = fold_parts, config: Config = CONFIG) -> Compacted:
-    return Compact(config, "config.yaml", CompactOptions((source,), target, offline=True), fold=fold).run()
+    job = Compact(config, "config.yaml", CompactOptions((source,), target, offline=True), fold=fold)
+    job.learn = getattr(fold, "learn", job.learn)
+    return job.run()
 
 
 def added_as(choose: Callable[[list[bytes]], list[bytes]]) -> Fold:
@@ -113,7 +116,7 @@ def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(tmp_path: Pa
     path.write_bytes(b"{}\n")
     with pytest.raises(UserMistake, match="another file lies there, of 3 bytes instead of 100"):
         fold_one(packed_part(task), brief=brief, version=__version__)
-    with pytest.raises(UserMistake, match=f"has pipedrive-cli {__version__}, and here is 9.9.9"):
+    with pytest.raises(UserMistake, match=f"the worker .* has pipedrive-cli {__version__}, and here is 9.9.9"):
         fold_one(packed_part(task), brief=brief, version="9.9.9")
 
 
@@ -141,7 +144,8 @@ def on_cluster(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Fold:
 def archive(s3: S3Server, bucket: str) -> str:
     for number in range(6):
         people = [identify(f"u{at % 40}", number * 100 + at, role=f"r{at}") for at in range(300)]
-        s3.put(f"{bucket}/a/{number}.json", lines([*ALL[number::6], *people]))
+        bo = [identify("bo", number, **({"email": "bo@x.example"} if number else {}))] if number in {0, 5} else []
+        s3.put(f"{bucket}/a/{number}.json", lines([*ALL[number::6], *people, *bo]))
     s3.put(f"{bucket}/a/bad.json", b"{broken\n")
     return f"s3://{bucket}/a/"
 
@@ -151,8 +155,12 @@ def archive(s3: S3Server, bucket: str) -> str:
 def test_a_cluster_gives_the_same_bytes_and_the_death_of_a_worker_changes_nothing(
     archive: str, s3: S3Server, cluster: Any, on_cluster: Fold, tmp_path: Path, killed: bool
 ) -> None:
-    """The workers read the objects; one is killed while the third object is asked for."""
-    here = compact(archive, tmp_path / "here.ndjson.gz")
+    """The workers read the objects, also for who is suppressed; one is killed while the third object is asked for."""
+    suppressed = tmp_path / "no.txt"
+    suppressed.write_text("bo@x.example\n")
+    config = msgspec.structs.replace(CONFIG, privacy=Privacy(suppress=suppressed))
+    here = compact(archive, tmp_path / "here.ndjson.gz", config=config)
+    assert {each.code: each.count for each in here.left_out}["suppressed"] == 2
     pids = [each.pid for each in cluster.workers.values()]
     asked: list[str] = []
 
@@ -163,7 +171,7 @@ def test_a_cluster_gives_the_same_bytes_and_the_death_of_a_worker_changes_nothin
 
     if killed:
         s3.asked = kills
-    there = compact(archive, tmp_path / "there.ndjson.gz", on_cluster)
+    there = compact(archive, tmp_path / "there.ndjson.gz", on_cluster, config)
     assert (tmp_path / "there.ndjson.gz").read_bytes() == (tmp_path / "here.ndjson.gz").read_bytes()
     there.output, there.seconds = here.output, here.seconds
     assert there == here
