@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any, cast
@@ -25,6 +26,7 @@ from pipedrive_cli.events.envelope import (
 from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_objects, kind_of_text, maker_in
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
+from pipedrive_cli.events.pages import page_type
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.splitting import outermost
@@ -51,6 +53,8 @@ class Reading:
     `line` is the number of the last line that was read.
 
     `whole`: most events will be used, so that decoding each line fully at once is faster. May be set at any time.
+
+    `pages`: where it is a counter, pages and screens are counted there by their type, and most are not handed out.
     """
 
     def __init__(self, source: Source) -> None:
@@ -60,6 +64,7 @@ class Reading:
         self.left: Entry | None = None
         self.torn = False
         self.line = source.first_line
+        self.pages: Counter[str] | None = None
         self._blocks: Blocks | None = None
         self._unfinished = False  # the last line is
         self._start = b""  # of the text
@@ -129,12 +134,23 @@ class Reading:
         return self._entries(run, heads, lines.number - len(run) + 1)
 
     def _entries(self, run: list[bytes], heads: list[Head | Whole], first: int) -> Iterator[Entry]:
+        pages = self.pages if self._judged else None  # by the first entries it is told whether these are events
         for raw, number, head in zip(tidied(run), count(first), heads):
-            entry = self._plain_entry(raw, number, head)
-            if entry is not None:
-                yield entry
-            else:
+            message_id = head.message_id
+            # Nearly all lines are one bare event, and have all that is asked here.
+            if (
+                type(message_id) is not str
+                or not is_plain(head)
+                or (identity := message_identity(message_id)) is None
+                or len(raw) > EVENT_LIMIT
+            ):
                 yield from entries(raw, head, self.source.name, number)
+                continue
+            wire = head if type(head) is Whole else None
+            if pages is None or wire is None or (page := page_type(wire, raw)) is None:
+                yield Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
+            else:
+                pages[page] += 1
 
     def _values(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
         """The entries of values of one long line; the last run of such a line is what was left of it."""
@@ -158,17 +174,6 @@ class Reading:
                 yield from self._bad_line(lines, blocks.trouble)
                 continue
             yield from entries(lines.raw, head, self.source.name, lines.number)
-
-    def _plain_entry(self, raw: bytes, number: int, head: Head | Whole) -> Entry | None:
-        """The entry of a line that is one bare event, as nearly all are; None for any other line."""
-        message_id = head.message_id
-        if type(message_id) is not str or not is_plain(head):
-            return None
-        identity = message_identity(message_id)
-        if identity is None or len(raw) > EVENT_LIMIT:
-            return None
-        wire = head if type(head) is Whole else None
-        return Entry(self.source.name, number, raw, None, identity, None, False, None, None, wire)
 
     def _end(self, lines: Lines, trouble: Trouble | None) -> None:
         """Notes the trouble, if any, that ended the text."""

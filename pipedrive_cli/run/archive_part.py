@@ -19,12 +19,10 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.keeping import KeptEvents, iterate_won
 from pipedrive_cli.events.any_source import read_source
-from pipedrive_cli.events.decode import Wire
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import FilePart, part_of, same_file
 from pipedrive_cli.events.people import people_of
 from pipedrive_cli.events.reading import Reading
-from pipedrive_cli.events.refusal import KEY_LIMIT
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Outcome
 from pipedrive_cli.pipedrive.account import Account
@@ -32,11 +30,10 @@ from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.settings import delivery_settings
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
-from pipedrive_cli.transform.transform import NOT_SUPPORTED, Transform, compile_mapping
+from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 MUCH: Final = 20_000  # events that are held before what is kept of them is handed on
 LINES: Final = "9"  # the name of what belongs to no record: it sorts behind all of them
-_PAGES: Final = frozenset({"page", "screen"})
 
 
 class FoldBrief(NamedTuple):
@@ -133,12 +130,18 @@ class PartFold:
                 yield from self._read(reading)
 
     def _read(self, reading: Reading) -> Iterator[Folded]:
+        brief = self.brief
+        if not brief.filters and not brief.config.privacy.consent.purposes and brief.suppression is None:
+            reading.pages = Counter()  # nothing else decides about them
         for batch in reading.batches():
             self._add(batch)
             self.counted.bytes_read = reading.bytes_read
             if len(self._held) + len(self._always) >= MUCH:
                 yield self._taken()
         self.counted.bytes_read, self.counted.lines = reading.bytes_read, reading.line
+        for page, times in (reading.pages or {}).items():
+            self.counted.read += times
+            self.counted.skip("type_not_supported", page, times)
         if reading.left is not None:
             why = reading.left.refusal or Complaint("unfinished_line", "the last line has no end")
             self.counted.left = (reading.left.line, why, reading.torn)
@@ -157,14 +160,6 @@ class PartFold:
         first = self._number + 1
         self._number += len(batch)
         numbered = list(enumerate(batch, first))
-        plain = not brief.filters and not brief.config.privacy.consent.purposes and brief.suppression is None
-        if plain:
-            pages = [_page_of(entry) for entry in batch]
-            for name, times in Counter(pages).items():
-                if name is not None:
-                    counted.read += times
-                    counted.skip("type_not_supported", name, times)
-            numbered = [each for each, page in zip(numbered, pages, strict=True) if page is None]
         events = [(number, entry, entry.event(brief.now)) for number, entry in numbered]
         for number, entry, event in events:
             if isinstance(event, Complaint):
@@ -247,21 +242,6 @@ class PartFold:
     def _skip(self, why: Complaint | None) -> None:
         code, value = ("nothing_asked", None) if why is None else (why.code, why.value)
         self.counted.skip(code, value if code == "type_not_supported" else None)
-
-
-def _page_of(entry: Entry) -> str | None:
-    """`page` or `screen` where an entry is such a call, and certainly nothing else: it need not be looked at closer."""
-    wire: Wire | None = entry.wire
-    if wire is None or type(wire.type) is not str or wire.type not in _PAGES:
-        return None
-    user = wire.user_id
-    if type(user) is not str or not 0 < len(user) <= KEY_LIMIT:
-        user = wire.anonymous_id if user is None else None
-        if type(user) is not str or len(user) > KEY_LIMIT:
-            return None
-    if wire.context is not None and wire.context.external_id:
-        return None
-    return wire.type if wire.type in NOT_SUPPORTED else None
 
 
 def folded(brief: FoldBrief, task: ArchivePart) -> PartFold:

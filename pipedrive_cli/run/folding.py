@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -114,6 +115,8 @@ def _begin(path: Path, brief: FoldBrief) -> None:
             os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     _store, _brief = FoldStore(path), brief
 
 

@@ -124,9 +124,11 @@ def test_each_line_is_as_in_a_rejects_file_and_what_cannot_be_used_is_kept(tmp_p
     pair = [identify("u1", 1, role="old") | {"messageId": "m1"}, identify("u1", 2, role="new") | {"messageId": "m2"}]
     batch = {"batch": pair}
     nobody = {"type": "identify", "messageId": "m3"}
-    path.write_bytes(json.dumps(batch).encode() + b"\n{broken\n" + lines([nobody, event("page", 3, userId="u1")]))
+    deep = event("page", 3, userId="u1", properties=json.loads('{"in":' * 70 + "1" + "}" * 70))
+    first, then = json.dumps(batch).encode() + b"\n{broken\n", [nobody, event("page", 3, userId="u1"), deep]
+    path.write_bytes(first + lines(then))
     result = compact(tmp_path, [path])
-    assert result.events == {"read": 5, "kept": 4, "left_out": 1}
+    assert result.events == {"read": 6, "kept": 5, "left_out": 1}
     assert [(each.code, each.value, each.count) for each in result.left_out] == [("type_not_supported", "page", 1)]
     notes = [line["_pipedrive_cli"] for line in kept(tmp_path)]
     assert [(note["line"], note.get("index"), note.get("identity")) for note in notes] == [
@@ -134,12 +136,13 @@ def test_each_line_is_as_in_a_rejects_file_and_what_cannot_be_used_is_kept(tmp_p
         (1, 1, "m2"),
         (2, None, None),
         (3, None, "m3"),
+        (5, None, deep["messageId"]),
     ]
     assert {note["file"] for note in notes} == {str(path)}
     assert notes[0]["time"] == 1709294401000000
     summary = Scene(tmp_path).run(tmp_path / "small.ndjson.gz")
-    assert outcomes(summary) == {"delivered": 2, "rejected": 2}
-    assert sorted(problem.code for problem in summary.problems) == ["bad_json", "missing_user_id"]
+    assert outcomes(summary) == {"delivered": 2, "rejected": 3}
+    assert sorted(problem.code for problem in summary.problems) == ["bad_json", "missing_user_id", "too_deep"]
 
 
 def test_who_refused_consent_and_who_is_suppressed_is_in_no_output(tmp_path: Path) -> None:
