@@ -6,10 +6,9 @@ is first asked for, so that `--version` and `--help` are quick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pipedrive_cli.version import __version__
 
+TYPE_CHECKING = False  # type checkers take it for true by its name; `typing` would be half of what `--version` loads
 if TYPE_CHECKING:
     from pipedrive_cli.library import (
         Checked,

@@ -15,13 +15,11 @@ RARELY = 100_000  # new objects between two garbage collections
 def main() -> None:
     """The console script `pipedrive-cli`."""
     note_signals()  # before anything else is loaded
-    from pipedrive_cli.report.safe_stdout import put  # noqa: PLC0415 - see above
-
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process: output is dropped
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     if sys.argv[1:] == ["--version"]:
-        put(sys.stdout, f"pipedrive-cli {__version__}\n")  # fast: nothing else is loaded
+        _show_version()
         return
     for name in ("TYPER_USE_RICH", "TERMINAL_WIDTH"):  # only change the look of help, and some values stop the import
         os.environ.pop(name, None)
@@ -31,3 +29,14 @@ def main() -> None:
     code = run()
     gc.freeze()  # no last collection at exit either: everything that was opened is closed already
     sys.exit(code)
+
+
+def _show_version() -> None:
+    """As `safe_stdout.put` would, which is loaded only where the reader has gone: fast, for nothing else is loaded."""
+    try:
+        sys.stdout.write(f"pipedrive-cli {__version__}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from pipedrive_cli.report.safe_stdout import abandon  # noqa: PLC0415 - see above
+
+        abandon(sys.stdout)

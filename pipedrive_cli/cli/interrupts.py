@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import TypeAlias
 
-Handler: TypeAlias = Callable[[int, FrameType | None], object]
+TYPE_CHECKING = False  # as in `pipedrive_cli`: loaded before anything else, it loads nothing that can wait
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import TypeAlias
+
+    Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
