@@ -33,7 +33,7 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
 
     Two that do are left alone: nobody can tell which it is. They are noticed.
     """
-    emails = dict.fromkeys(contact.value for pending in changes for contact in pending.change.emails)
+    emails = dict.fromkeys([contact.value for pending in changes for contact in pending.change.emails])
     wanted = {comparable("emails", email) for email in emails}
     matches: set[int] = set()
     for email in emails:

@@ -71,6 +71,8 @@ class Aliases:
 
     def canonical(self, key: str) -> str:
         """The present id that `key` leads to."""
+        if key not in self._steps:
+            return key
         passed = []
         while (step := self._steps.get(key)) is not None:
             passed.append(key)

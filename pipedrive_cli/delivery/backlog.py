@@ -176,6 +176,7 @@ class Backlog:
         return LaidTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
 
     def _laid(self, change: Change | PackedChange | LaidChange) -> Change | PackedChange | LaidChange:
+        """The change as it waits: its place in the store, where there is one."""
         if self._store is None or isinstance(change, LaidChange):
             return change
         at = self._store.add(change.change) if isinstance(change, PackedChange) else self._store.lay(change)
@@ -223,7 +224,7 @@ class Backlog:
     def node_of(self, name: RecordName) -> Node:
         """The name under which the backlog has a record."""
         if name.key is not None:
-            return (name.kind, "key", self.canonical(name.key) if name.kind == "persons" else name.key)
+            return (name.kind, "key", self._aliases.canonical(name.key) if name.kind == "persons" else name.key)
         if name.pipedrive_id is not None:
             return (name.kind, "id", name.pipedrive_id)
         return (name.kind, "name", name.name or "")
@@ -280,11 +281,11 @@ class Backlog:
 
     def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent) -> None:
         waiting: Waiting
-        laid = self._laid(change)
-        if isinstance(laid, LaidChange):
-            waiting = SpooledChange(event, laid.at)
-        elif isinstance(laid, PackedChange):
+        laid = change if self._store is None else self._laid(change)
+        if isinstance(laid, PackedChange):
             waiting = SpooledChange(event, laid.change)
+        elif isinstance(laid, LaidChange):
+            waiting = SpooledChange(event, laid.at)
         else:
             waiting = PendingChange(laid, 0, event)
         record = change.record

@@ -74,7 +74,7 @@ class Candidates(msgspec.Struct):
 
     fields: dict[str, Candidate] = {}
     inputs: dict[str, Candidate] = {}
-    contacts: dict[str, list[tuple[Contact, PendingChange]]] = {}
+    contacts: dict[str, dict[str, tuple[Contact, PendingChange]]] = {}  # by value, the first that has it
     on_creation: dict[str, Value] = {}
 
 
@@ -89,6 +89,7 @@ def collect_candidates(
     best: dict[str, _Best] = {}
     inputs: dict[str, _Best] = {} if kind == "persons" else best
     born: Change | None = None  # the oldest change that says when the record began
+    born_at = 0
     for pending in changes:
         change = pending.change
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
@@ -111,13 +112,13 @@ def collect_candidates(
             _keep(best, "name", ((FALLBACK, time, number), change.fallback_name, pending))
         if change.emails or change.phones:
             _collect_contacts(candidates, best, inputs, pending, mine, rules, without)
-        if kind in DATED and (time != NO_TIME or change.on_creation) and (born is None or time < time_of(born)):
-            born = change
+        if (born is None or time < born_at) and (time != NO_TIME or change.on_creation) and kind in DATED:
+            born, born_at = change, time
     candidates.fields = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in best.items()}
     if inputs is not best:
         candidates.inputs = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in inputs.items()}
     if born is not None:
-        candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(time_of(born))}
+        candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(born_at)}
     return candidates
 
 
@@ -140,12 +141,15 @@ def _collect_contacts(
     for name, contacts in (("emails", pending.change.emails), ("phones", pending.change.phones)):
         if not contacts or (without and (id(pending), name) in without):
             continue
-        if name == "emails":
-            _keep(inputs, FALLBACK_EMAIL, (mine, contacts[0].value, pending))
+        if name == "emails" and ((other := inputs.get(FALLBACK_EMAIL)) is None or mine >= other[0]):
+            inputs[FALLBACK_EMAIL] = (mine, contacts[0].value, pending)
         if rules.contacts == "replace":
             _keep(best, name, (mine, contact_list(name, contacts, rules.country), pending))
         else:
-            candidates.contacts.setdefault(name, []).extend([(contact, pending) for contact in contacts])
+            known = candidates.contacts.setdefault(name, {})
+            for contact in contacts:
+                if contact.value not in known:
+                    known[contact.value] = (contact, pending)
 
 
 def keep_better(into: dict[str, Candidate], address: str, candidate: Candidate, *, first: bool = False) -> None:
@@ -262,7 +266,7 @@ def needs_look(
         forms = settled_forms(listed, state.added.get(listed, ()), rules.country)
         if not all(
             is_settled(listed, contact.value, comparable(listed, contact.value, rules.country), forms)
-            for contact, _ in contacts
+            for contact, _ in contacts.values()
         ):
             return True
     best = dict(candidates.fields)
@@ -315,7 +319,7 @@ def compute_difference(
             (Contact(c["value"], c.get("label"), c.get("primary")), None)
             for c in state.carried_contacts.get(contact_field, ())
         ]
-        if contacts := [*carried_over, *candidates.contacts.get(contact_field, ())]:
+        if contacts := [*carried_over, *candidates.contacts.get(contact_field, {}).values()]:
             _decide_contacts(state, seen, contact_field, contacts, len(carried_over), rules, difference)
     return difference
 
@@ -391,10 +395,8 @@ def _decide_contacts(
     there = {comparable(name, str(item.get("value", "")), country) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[PendingChange] = []
-    forms: dict[str, str] = {}
     for place, (contact, pending) in enumerate(contacts):
-        if (form := forms.get(contact.value)) is None:  # nearly all events of a record repeat its contacts
-            form = forms[contact.value] = comparable(name, contact.value, country)
+        form = comparable(name, contact.value, country)
         if form in fresh or (place >= carried_over and is_settled(name, contact.value, form, known)):
             continue
         if form in there:

@@ -110,7 +110,7 @@ class KeptEvents:
                 ranked, at, _ = candidate.precedence
                 _claim(won, f">{ranked} name {address}", at, identity, number)
         for listed, contacts in candidates.contacts.items():
-            for contact, _ in contacts:
+            for contact, _ in contacts.values():
                 form = comparable(listed, contact.value, self._rules.country)
                 _claim(won, f"<{rank} {listed} {form}", age, identity, number)
 

@@ -95,8 +95,8 @@ class PendingEvent(msgspec.Struct, eq=False, gc=False):  # as in `model`: one fo
     def end_change(self, outcome: Outcome) -> bool:
         """One of its changes ended, or its alias. Returns whether that was the last."""
         self.open -= 1
-        if outcome is not self.outcome:
-            self.add(outcome)
+        if outcome is not self.outcome and _WEIGHT[outcome] < _WEIGHT[self.outcome]:
+            self.outcome = outcome
         return self.open == 0
 
     def add(self, outcome: Outcome) -> None:

@@ -166,20 +166,21 @@ class RunLog:
 
     def end_event(self, event: PendingEvent) -> None:
         """An event has its outcome."""
-        self.live_figures.outcomes[event.outcome] += 1
-        self._outcomes[event.outcome] += 1
+        outcome = event.outcome
+        self.live_figures.outcomes[outcome] += 1
+        self._outcomes[outcome] += 1
         if event.complaints:
             causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
                 # An event has one outcome, the weightiest of its changes': its problems are told with that.
-                ended = event.outcome if event.outcome in UNSETTLED else complaint.outcome
+                ended = outcome if outcome in UNSETTLED else complaint.outcome
                 self.problem(complaint, event, None if complaint.outcome is None else ended)
         if self.observer is not None:
             self.observer.note_ended(event)
         if self.results is not None:
             self.results.add_event(event)
         if self.journaled and event.digest:
-            self._ended.append((event.digest, event.outcome))
+            self._ended.append((event.digest, outcome))
             if event.again:
                 self._refilled.append(event.digest)
             if event.content:

@@ -427,14 +427,14 @@ def _commit(
     if action != "unchanged":
         target.values, target.age = shown, 0.0
         target.state.key = job.key if job.key is not None else target.state.key
-    saved_aliases = tuple(target.unsaved_aliases)
-    if saved_aliases:
-        target.unsaved_aliases = []
+    saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
     if action == "created" and target.was_deleted:
         note_made_anew(job, target, changes)
     notices, target.notices = target.notices, []
     named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = {*target.former_keys, *[alias.previous for alias in saved_aliases if alias.previous is not None]}
+    keys = set(target.former_keys)
+    for alias in saved_aliases:
+        keys.update(() if alias.previous is None else (alias.previous,))
     if job.steps:  # whoever came late under a former id is known by it from here on
         keys.update(key for p in changes if (key := p.change.record.key) is not None and job.canonical(key) == job.key)
     if named is not None:

@@ -211,30 +211,31 @@ class Intake:
         known, numbers = self._desk.recall([row.digest for row in rows if row.digest])
         reading.whole = 2 * len(known) <= len(rows)
         contents = self._contents([row.digest for row in rows if row.digest in known])
-        file = reading.source.name
-        self._run_log.live_figures.events_read += len(rows)
+        file, run_log = reading.source.name, self._run_log
+        run_log.live_figures.events_read += len(rows)
         for row in rows:
             place = Place(file, row.line, row.index)
             if row.digest in known:
-                self._run_log.end_known_event(place, row.message_id)
+                run_log.end_known_event(place, row.message_id)
                 self._compare(row.content, contents.get(row.digest, 0), row.message_id, place)
                 continue
-            if self.suppresses(row.people):
+            if row.people is not None and self.suppresses(row.people):
                 self._end_silently(row.digest, place, SUPPRESSED)
                 continue
             if row.refusal is not None and row.refusal.code == DENIED.code:
                 self._end_silently(row.digest, place, DENIED)
                 continue
             if row.transformed is None:
-                self._run_log.number(row.digest, numbers)
+                run_log.number(row.digest, numbers)
                 self._refuse(row.digest, row.message_id, place, row.body, row.refusal, row.people, cut=row.cut)
                 continue
             pending = self._pending_event(row.digest, EventOrigin(row.message_id, place, row.user, row.time), row.body)
             pending.content = row.content
-            pending.number, pending.visitor = self._run_log.number(row.digest, numbers), row.visitor
+            pending.number, pending.visitor = run_log.number(row.digest, numbers), row.visitor
+            self.waiting += 1
             if row.people is not None:
                 self._hold(pending, row.people, row.transformed)
-            elif self._is_first(pending):
+            elif self._is_no_copy(pending):
                 self._settle(pending, row.transformed)
 
     async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
@@ -326,7 +327,8 @@ class Intake:
         pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
         pending.again, pending.number = again, number
         pending.content = entry.content_of(event)
-        if people is None and not self._is_first(pending):
+        self.waiting += 1
+        if people is None and not self._is_no_copy(pending):
             return
         transformed = self.mapping.transform(event)
         if transformed.misfit and await self._renewed(event, pending):
@@ -337,12 +339,8 @@ class Intake:
         else:
             self._hold(pending, people, transformed)
 
-    def _is_first(self, pending: PendingEvent) -> bool:
-        """Whether no copy of this event is under way."""
-        self.waiting += 1
-        return self._is_no_copy(pending)
-
     def _is_no_copy(self, pending: PendingEvent) -> bool:
+        """Whether no copy of this event is under way."""
         first = self._under_way.get(pending.digest)
         if first is not None:
             self._copies.append((pending, first))
@@ -380,7 +378,6 @@ class Intake:
 
     def _hold(self, pending: PendingEvent, people: People, transformed: Transformed | PackedTransformed) -> None:
         """Keeps what an event asks for until its window was read."""
-        self.waiting += 1
         self.changes += len(transformed.changes)
         if self.suppressed is not None:
             self.suppressed.hold(pending, people, self._backlog.lay(transformed))
@@ -408,7 +405,7 @@ class Intake:
             self.dropped[dropped] += 1
         if transformed.complaints:
             pending.add_complaints(transformed.complaints)
-        refusal = self._backlog.add(transformed, pending)
+        refusal = self.mapping.courier.backlog.add(transformed, pending)
         if refusal is not None:
             pending.refuse(refusal)
         if pending.open == 0:

@@ -277,7 +277,7 @@ class PaperDesk:
 
     def _end(self, events: Sequence[PendingEvent]) -> None:
         for event in events:
-            if event.digest and event.outcome in HANDLED:
+            if event.outcome in HANDLED and event.digest:
                 self._handled.add(event.digest)
                 if event.content and len(self._contents) < CONTENTS_KEPT:
                     self._contents[event.digest] = event.content
