@@ -128,7 +128,9 @@ def names_nobody(text: str) -> bool:
     Words such as null, undefined or NaN, 0 and true, a UUID of zeros, an unfilled template, marks without any letter.
     """
     if text[:1] in _ORDINARY_START and not ("{" in text or "<" in text or "*" in text or "[" in text):
-        return text[0] in _WORD_START and len(text) <= _LONGEST and text.casefold() in _NOBODY
+        return (
+            text[0] in _WORD_START and (text[-1] in _WORD_END or not text[-1].isascii()) and text.casefold() in _NOBODY
+        )
     return _bare_word(text) in _NOBODY or _NO_IDENTITY.fullmatch(text) is not None
 
 
@@ -142,12 +144,13 @@ def is_usual_key(text: str) -> bool:
         and text.isascii()
         and text[-1] > " "
         and not ("{" in text or "<" in text or "*" in text or "[" in text)
-        and not (text[0] in _WORD_START and len(text) <= _LONGEST and text.casefold() in _NOBODY)
+        and not (text[0] in _WORD_START and text[-1] in _WORD_END and text.casefold() in _NOBODY)
     )
 
 
 _LONGEST_KEY: Final = 255
-_WORD_START: Final = frozenset(word[0] for word in _NOBODY) | frozenset(word[0].upper() for word in _NOBODY)
+_WORD_START: Final = frozenset(each for word in _NOBODY for each in (word[0], word[0].upper()))
+_WORD_END: Final = frozenset(each for word in _NOBODY for each in (word[-1], word[-1].upper()))
 
 
 def _bare_word(text: str) -> str:

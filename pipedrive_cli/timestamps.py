@@ -65,22 +65,25 @@ def read_time(value: Any) -> int | None:
 
     A moment before 1970 counts as none: no event is that old.
     """
+    moment: datetime | None
     # The quick way comes first: nearly every event has its time in this form, and has several of them.
-    if type(value) is str and value[4:5] == "-" and value[10:11] == "T":
+    if type(value) is str and len(value) > _DAY and value[4] == "-" and value[_DAY] == "T":
         try:
             moment = datetime.fromisoformat(value)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
         except ValueError:
-            return _micros(read_moment(value))
-        return _micros(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
-    return _micros(read_moment(value))
-
-
-def _micros(moment: datetime | None) -> int | None:
+            moment = read_moment(value)
+    else:
+        moment = read_moment(value)
     if moment is None:
         return None
     since = moment - EPOCH
     micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return micros if micros >= 0 else None
+
+
+_DAY: Final = len("2026-03-01")
 
 
 def read_moment(value: Any, dates: DateOrder = "iso") -> datetime | None:

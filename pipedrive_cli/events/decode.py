@@ -193,7 +193,9 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
     name = group_id = previous_id = None
     nobody: list[tuple[str, str]] = []
     if kind == "track":
-        name = _event_name(wire.event)
+        name = wire.event.strip() if type(wire.event) is str else ""
+        if not name:
+            raise _nameless(wire.event)
     elif kind == "group":
         group_id = _group_id(wire, traits, nobody)
     elif kind == "alias":
@@ -210,7 +212,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         if user_id is None:
             user_id = _user_id_of_traits(kind, traits, context_traits, nobody)
     anonymous_id = wire.anonymous_id
-    if type(anonymous_id) is not str or not is_usual_key(anonymous_id):
+    if anonymous_id is not None and (type(anonymous_id) is not str or not is_usual_key(anonymous_id)):
         anonymous_id = _anonymous_id(anonymous_id, nobody, needed=user_id is None)
     ids = _pipedrive_ids(context.external_id) if context is not None and context.external_id else _NONE
     if user_id is None and anonymous_id is None and not _names_somebody(kind, group_id, ids):
@@ -226,7 +228,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         group_id,
         previous_id,
         name,
-        integrations if type(integrations) is dict or not unsaid(integrations) else None,
+        None if integrations is None or (type(integrations) is not dict and unsaid(integrations)) else integrations,
         ids,
         traits,
         context_traits,
@@ -263,13 +265,11 @@ def _type(value: Any) -> EventType:
     return kind
 
 
-def _event_name(value: Any) -> str:
+def _nameless(value: Any) -> EventRefused:
+    """Why a track event is refused whose name is `value`."""
     if isinstance(value, BrokenText):
-        raise EventRefused(refusal("bad_value", "half of a character stands in the event's name", "event", value))
-    name = value.strip() if isinstance(value, str) else ""
-    if not name:
-        raise EventRefused(refusal("missing_event_name", "the track event has no name", "event", value))
-    return name
+        return EventRefused(refusal("bad_value", "half of a character stands in the event's name", "event", value))
+    return EventRefused(refusal("missing_event_name", "the track event has no name", "event", value))
 
 
 # -- keys

@@ -30,6 +30,7 @@ from pipedrive_cli.pipedrive.values import (
     BILLING,
     MARKETING,
     Converter,
+    TextUpTo,
     address,
     as_it_is,
     boolean,
@@ -40,7 +41,6 @@ from pipedrive_cli.pipedrive.values import (
     record_id,
     says_nothing,
     several_of,
-    text,
     user,
     visible_to,
     word,
@@ -103,11 +103,11 @@ def _numbers(to: Callable[..., Any]) -> FieldType:
 
 
 TYPES: Final[dict[str, FieldType]] = {
-    "varchar": _always(text(255)),
-    "varchar_auto": _always(text(255)),
-    "varchar_options": _always(text(255)),
-    "text": _always(text(65_535)),
-    "phone": _always(text(255), same_phone),
+    "varchar": _always(TextUpTo(255)),
+    "varchar_auto": _always(TextUpTo(255)),
+    "varchar_options": _always(TextUpTo(255)),
+    "text": _always(TextUpTo(65_535)),
+    "phone": _always(TextUpTo(255), same_phone),
     "double": _numbers(number),
     "int": _numbers(integer),
     "boolean": _always(boolean),

@@ -7,7 +7,9 @@ and raises `Unfit` otherwise. How texts are read is the config's section `values
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from pipedrive_cli.config.model import Values
@@ -191,12 +193,14 @@ def plain(value: Any) -> str | None:
     return None
 
 
-def text(longest: int) -> Converter:
+@dataclass(frozen=True, slots=True)
+class TextUpTo:
     """Text up to a length. A list becomes `a, b`, unless an item contains a comma."""
 
-    def to_text(value: Any) -> str:
-        if type(value) is str and len(value) <= longest:
-            return value
+    longest: int
+
+    def __call__(self, value: Any) -> str:
+        """The text; raises Unfit."""
         found = plain(value)
         if found is None and isinstance(value, list):
             items = [plain(item) for item in value]
@@ -204,11 +208,16 @@ def text(longest: int) -> Converter:
                 found = ", ".join(str(item) for item in items)
         if found is None:
             raise Unfit("takes text; name a part of the object by a dot, or map a list to a field of several options")
-        if len(found) > longest:
-            raise Unfit(f"takes at most {longest:,} characters")
+        if len(found) > self.longest:
+            raise Unfit(f"takes at most {self.longest:,} characters")
         return found
 
-    return to_text
+
+def longest_kept(convert: Converter) -> int:
+    """The length up to which a converter leaves every text as it stands; -1 where it changes or refuses some."""
+    if isinstance(convert, TextUpTo):
+        return convert.longest
+    return sys.maxsize if convert is as_it_is else -1
 
 
 def boolean(value: Any) -> bool:
@@ -282,18 +291,18 @@ def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
             by_number = by_id.get(key)
             if by_number is not None and not isinstance(value, str):
                 return by_number
-            for found in (
-                exact.get(key),
-                formed.get(label_form(key)),
-                None if by_number is None else [by_number],
-                caseless.get(caseless_form(key)),
-                truths.get(said) if (said := truth(value)) is not None else None,
-            ):
-                if found is not None:
-                    if len(found) == 1:
-                        return found[0]
-                    ids = ", ".join(str(option) for option in found)
-                    raise Unfit(f"has {len(found)} options named {_short(key)}; give the id of one: {ids}")
+            found = (
+                exact.get(key)
+                or formed.get(label_form(key))
+                or ([] if by_number is None else [by_number])
+                or caseless.get(caseless_form(key))
+                or (truths.get(said) if (said := truth(value)) is not None else None)
+            )
+            if found:
+                if len(found) == 1:
+                    return found[0]
+                ids = ", ".join(str(option) for option in found)
+                raise Unfit(f"has {len(found)} options named {_short(key)}; give the id of one: {ids}")
         if not labels:
             raise Unfit("has no options")
         raise Unfit(f"takes one of its options: {offer}" + (f"; {_short(named)} is none" if named else ""))
@@ -423,11 +432,14 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
     codes: dict[str, str] = {}  # as they are written beside amounts; few, save in hostile input
 
     def read(value: Any, beside: Any) -> tuple[int | float, str] | None:
-        # The quick way for nearly all: a number, and beside it a code that was seen before.
-        if type(value) in _NUMBERS and type(beside) is str and -WHOLE <= value < WHOLE and (code := codes.get(beside)):
-            return value, code
         given = value if isinstance(value, dict) else {"value": value}
-        amount = given.get("value", given.get("amount"))
+        amount: Any = given.get("value", given.get("amount"))
+        own = given.get("currency")
+        # The quick way for nearly all: a number, and with it a code that was seen before.
+        if type(amount) in _NUMBERS and -WHOLE <= amount < WHOLE:
+            written = beside if own is None else own
+            if type(written) is str and (known_code := codes.get(written)) is not None:
+                return amount, known_code
         if says_nothing(amount, words):
             if isinstance(value, dict) and not given.keys() & {"value", "amount"}:
                 raise Unfit('takes an amount and a currency such as {"value": 12.5, "currency": "EUR"}')
@@ -436,7 +448,6 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
         found = _json_number(amount) if in_text is None and not isinstance(amount, str) else in_text and in_text.number
         figure = _bounded(found, amount, reading.decimals)
         sign = None if in_text is None else in_text.currencies
-        own = given.get("currency")
         code = beside if says_nothing(own, words) else own
         if not says_nothing(code, words):
             try:
@@ -445,8 +456,8 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
                 raise reason if code is own else WrongCurrency(str(reason)) from reason
             if sign is not None and named not in sign:
                 raise Unfit(f"takes one currency; the amount's own sign is not that of {named}, which is given with it")
-            if code is beside and isinstance(beside, str) and len(codes) < _CODES_KEPT:
-                codes[beside] = named
+            if isinstance(code, str) and len(codes) < _CODES_KEPT:
+                codes[code] = named
             return figure, named
         return figure, to_currency(_from_sign(sign, reading.currency))
 

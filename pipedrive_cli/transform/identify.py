@@ -18,7 +18,7 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
     if person is None:
         return without_person(event)
     notes = rules.notes()
-    traits = _all_traits(event, rules)
+    traits = _all_traits(event, rules) if event.context_traits else event.traits
     fields, emails, phones, creation = read_traits(traits, "traits.", event, rules, notes)
     change = Change(
         person,
@@ -36,7 +36,7 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
         organization = company_changes(event, person, traits, rules.company, notes, may_create=change.may_create)
         # The organization first, so that it is there for the link.
         changes = (*organization[:1], change, *organization[1:])
-    elif rules.tells_company and not says_nothing(traits.get(USUAL)):
+    elif rules.tells_company and (named := traits.get(USUAL)) is not None and not says_nothing(named):
         notes.add(NOT_LINKED)
     return Transformed(changes, None, tuple(notes.complaints), tuple(notes.dropped))
 
@@ -44,7 +44,7 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
 def _all_traits(event: Event, rules: MappingRules) -> Mapping[str, Any]:
     """`traits`, completed from `context.traits` where a trait is missing or says nothing."""
     traits, context = event.traits, event.context_traits
-    if not context or context is traits or context == traits:
+    if context is traits or context == traits:
         return traits
     words = rules.nothing
     more = {

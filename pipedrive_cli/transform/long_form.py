@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pipedrive_cli.config.mapping_line import Constants, MappingLine
-from pipedrive_cli.pipedrive.values import Unfit, plain, says_nothing, text
+from pipedrive_cli.pipedrive.values import TextUpTo, Unfit, plain, says_nothing
 from pipedrive_cli.text_forms import caseless_form, label_form
 
 LISTED: Final = 10  # values that a message offers at most
@@ -18,7 +18,7 @@ QUOTED: Final = 40  # characters of a value that it quotes
 LONGEST: Final = 1 << 22  # characters of a value that is masked: as long as an event may be
 HIDDEN: Final = "does not take this value, which is masked and so not shown here"
 
-to_masked_text = text(LONGEST)  # the conversion of a value that is masked
+to_masked_text = TextUpTo(LONGEST)  # the conversion of a value that is masked
 
 
 class ValueMap:

@@ -27,6 +27,7 @@ from pipedrive_cli.pipedrive.values import (
     NoCurrency,
     Unfit,
     as_it_is,
+    longest_kept,
     says_nothing,
     words_beside,
 )
@@ -38,6 +39,8 @@ MOST = 100  # complaints and dropped names of one event at most: a hostile line 
 REFUSED: Final = object()  # in place of a value that does not fit its field
 DEEPEST = 5  # levels: deeper parts of dropped traits are not named, only the object that holds them
 
+BLANK: Final = frozenset({""})
+
 ZONE = frozenset({"timezone_name", "timezone_id"})
 
 _REPR = reprlib.Repr()
@@ -48,13 +51,16 @@ _REPR.maxlong = 40
 
 
 class MappedField(NamedTuple):
-    """One line. `money`: a value without a currency takes the event's. `nothing`: texts that say nothing."""
+    """One line. `money`: a value without a currency takes the event's. `nothing`: texts that say nothing, and the empty
+    one. A text of at most `kept` characters is written as it stands.
+    """
 
     path: str
     first: str  # the first part of the path
     below: tuple[str, ...]  # the other parts
     address: str
     convert: Converter
+    kept: int
     money: bool
     name: str
     nothing: Set[str]
@@ -73,20 +79,18 @@ class SpecialLine(NamedTuple):
 class Notes(msgspec.Struct):
     """Collected while one event is read: complaints, and traits that no mapping names.
 
-    `nothing` are the texts that say nothing.
+    `nothing` are the texts that say nothing, and the empty one.
     """
 
-    nothing: frozenset[str] = frozenset()
+    nothing: frozenset[str] = BLANK
     complaints: list[Complaint] = []
     dropped: list[tuple[Kind, str]] = []
 
     def says_nothing(self, value: Any, where: str, words: Set[str] | None = None) -> bool:
         """Whether a value is blank, or a text that says nothing, which is counted. `words` replaces `nothing`."""
-        if type(value) is not str:
-            return says_nothing(value)
-        if (bare := visible(value)) and bare not in (self.nothing if words is None else words):
+        if not says_nothing(value, self.nothing if words is None else words):
             return False
-        if bare:
+        if not says_nothing(value):
             self.note_nothing(where, value)
         return True
 
@@ -139,10 +143,11 @@ def _rows(section: MappingSection, nothing: Set[str]) -> tuple[MappedField, ...]
             path,
             *split_path(path),
             target.address,
-            _converter(line, target),
+            convert := _converter(line, target),
+            longest_kept(convert),
             target.type == "monetary",
             target.name,
-            words_beside(nothing, target.labels),
+            words_beside(nothing, target.labels) | BLANK,
             _special(path, line, rivals=aimed[target.address] > 1),
         )
         for path, (line, target) in section.lines.items()
@@ -223,8 +228,11 @@ class FieldMap:
         written = {trait: line for trait, line in section.lines.items() if line[1].writable}
         self.types: dict[str, str | None] = {target.address: target.type for _, target in written.values()}
         # In the order of the config: where several lines go to one field, the first that says something counts.
-        self._rows = _rows(section._replace(lines=written), nothing)
-        self._of_event = any(row.special is not None and row.special.of_event for row in self._rows)
+        rows = _rows(section._replace(lines=written), nothing)
+        # A plain tuple is taken apart twice as fast as a named one.
+        self._rows = tuple((row, row.first, row.below, row.address, row.kept, row.nothing, row.special) for row in rows)
+        # Whether an event can have values for this section without having any trait.
+        self.of_event: Final = any(row.special is not None and row.special.of_event for row in rows)
         self._unwanted = section.unwanted
         paths = [path.removeprefix(SIGN) for path in section.lines if is_path(path)]
         holders = [f"{holder}." for holder in HOLDERS[kind]]
@@ -237,11 +245,6 @@ class FieldMap:
         if not self._unwanted or self._unwanted.isdisjoint(traits):
             return traits
         return {name: value for name, value in traits.items() if name not in self._unwanted}
-
-    @property
-    def of_event(self) -> bool:
-        """Whether an event can have values for this section without having any trait."""
-        return self._of_event
 
     def read(
         self,
@@ -256,11 +259,10 @@ class FieldMap:
 
         `where` is the prefix of names in complaints (`traits.`); `currency` is for amounts when `traits` have none.
         """
-        if not traits and not self._of_event:
+        if not traits and not self.of_event:
             return
         refused: set[str] | None = None  # addresses
-        for row in self._rows:
-            path, first, below, address, convert, money, _, nothing, special = row
+        for row, first, below, address, kept, nothing, special in self._rows:
             if special is not None:
                 if address not in fields:
                     refused = set() if refused is None else refused
@@ -270,15 +272,16 @@ class FieldMap:
             if below:
                 value = None if value is None else _descend(value, below)
                 if value is None:
-                    value = traits.get(path)  # flattened exports have names with dots
+                    value = traits.get(row.path)  # flattened exports have names with dots
             if value is None or address in fields:
                 continue
-            if convert is as_it_is and type(value) is str and (bare := visible(value)) and bare not in nothing:
-                fields[address] = value  # a quick way: nearly all values where field types are unknown
+            if type(value) is str and len(value) <= kept and visible(value) not in nothing:
+                fields[address] = value  # a quick way: nearly all texts
                 continue
-            if notes.says_nothing(value, where + path, nothing):
+            if says_nothing(value, nothing):
+                notes.says_nothing(value, where + row.path, nothing)
                 continue
-            fit = self._fit(value, traits.get("currency") or currency if money else None, row, where, notes)
+            fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
             if fit is not None and fit is not REFUSED:
                 fields[address] = fit
         if not self._known.issuperset(traits):
@@ -353,16 +356,18 @@ class FieldMap:
         return {name: part for name, part in fit.items() if name not in ZONE}
 
     def _drop_unknown(self, traits: Mapping[str, Any], notes: Notes) -> None:
+        known, kind = self._known, self.kind
         for key, value in traits.items():
-            if key not in self._known and value is not None:
+            if key in known or value is None:
+                continue
+            if type(value) is dict:
                 self._drop(key, value, notes)
+            else:
+                notes.drop_trait(kind, key)
 
-    def _drop(self, key: str, value: Any, notes: Notes) -> None:
-        """Adds unmapped traits to the notes, under the names that a mapping would use: nested ones with dots."""
-        if not isinstance(value, dict):
-            notes.drop_trait(self.kind, key)
-            return
-        waiting = [(key, value, 1)]
+    def _drop(self, key: str, value: Mapping[str, Any], notes: Notes) -> None:
+        """Adds what is unmapped in an object to the notes, under the names that a mapping would use: with dots."""
+        waiting: list[tuple[str, Any, int]] = [(key, value, 1)]
         while waiting and len(notes.dropped) < MOST:
             name, found, depth = waiting.pop()
             if name in self._known or found is None:

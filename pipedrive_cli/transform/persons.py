@@ -47,6 +47,8 @@ def without_person(event: Event) -> Transformed:
 
 def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
     """The change of an event's person by its `context.traits`, which only fill blanks."""
+    if not event.context_traits and not rules.persons.of_event:
+        return Change(person, event.time, Rank.CONTEXT, may_create=may_create)
     fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", event, rules, notes)
     return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
@@ -56,21 +58,12 @@ def read_traits(
 ) -> tuple[dict[str, Any], tuple[Contact, ...], tuple[Contact, ...], Mapping[str, Any]]:
     """Fields, emails, phones, and the fields that are only sent on creation."""
     fields: dict[str, Any] = {}
-    if not traits and not rules.persons.of_event:
+    persons = rules.persons
+    if not traits and not persons.of_event:
         return fields, (), (), NOTHING
-    traits = rules.persons.wanted(traits)
-    rules.persons.read(traits, where, fields, notes, event)
-    if (name := traits.get("name")) is not None:
-        if (
-            type(name) is str
-            and "name" not in fields
-            and 0 < len(name := name.strip()) <= LONGEST_NAME
-            and (bare := visible(name))
-            and bare not in notes.nothing
-        ):
-            fields["name"] = name
-        else:
-            read_name(traits, "name", where, "name", fields, notes)
+    traits = persons.wanted(traits)
+    persons.read(traits, where, fields, notes, event)
+    read_name(traits, "name", where, "name", fields, notes)
     if not _ANY_PART.isdisjoint(traits):
         for trait, address in NAME_PARTS.items():
             read_name(traits, trait, where, address, fields, notes)
@@ -87,13 +80,19 @@ def read_name(
 ) -> None:
     """Sets a name or a part of one, trimmed, unless it is set already or the trait is blank."""
     value = traits.get(trait)
-    if address in fields or notes.says_nothing(value, where + trait):
+    if value is None or address in fields:
         return
-    name = plain(value)
-    if name is None or len(name := name.strip()) > LONGEST_NAME:
+    # The quick way comes first.
+    if type(value) is str and 0 < len(name := value.strip()) <= LONGEST_NAME and visible(name) not in notes.nothing:
+        fields[address] = name
+        return
+    if notes.says_nothing(value, where + trait):
+        return
+    written = plain(value)
+    if written is None or len(written := written.strip()) > LONGEST_NAME:
         notes.reject_value(where + trait, value, address, Unfit("takes text of at most 255 characters"))
     else:
-        fields[address] = name
+        fields[address] = written
 
 
 def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:

@@ -23,7 +23,7 @@ from pipedrive_cli.pipedrive.moments import day
 from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_reader
 from pipedrive_cli.transform.company import USUAL
 from pipedrive_cli.transform.filters import Routes
-from pipedrive_cli.transform.mapping import FieldMap, MappingSection, Notes
+from pipedrive_cli.transform.mapping import BLANK, FieldMap, MappingSection, Notes
 from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
 from pipedrive_cli.transform.title import Title
 
@@ -43,7 +43,7 @@ class MappingRules:
     """A compiled section per kind, filters, constants and converters.
 
     `viewed` and `ordered` are the sections for products of Product Viewed and of orders, which have other properties.
-    `reading` is how texts are read, and `nothing` those that say nothing.
+    `reading` is how texts are read, and `nothing` those that say nothing, with the empty one.
     """
 
     persons: FieldMap
@@ -75,7 +75,7 @@ class MappingRules:
 def compile_rules(config: Config, account: Account | None) -> MappingRules:
     """Prepares the rules, without the fields that `resolve_fields` finds wrong: the caller must refuse those."""
     reading = config.reading
-    nothing = frozenset(reading.nothing)
+    nothing = frozenset(reading.nothing) | BLANK
     title = Title(config.leads.title)
 
     def compiled(kind: Kind, fixed: Iterable[str]) -> FieldMap:

@@ -44,10 +44,12 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     properties = rules.leads.wanted(event.properties)
     fields: dict[str, Any] = {}
     rules.leads.read(properties, "properties.", fields, notes, event)
-    fields.setdefault("title", rules.title.fill(event, name, event.properties, rules.nothing))
-    value = _value(properties, rules, notes)
-    if value is not None:
-        fields["value"] = value
+    if "title" not in fields:
+        fields["title"] = rules.title.fill(event, name, event.properties, rules.nothing)
+    # The first amount that is not blank (0 counts).
+    code = properties.get("currency")
+    if (found := money(rules.leads, properties, AMOUNTS, "properties.", "value", code, rules, notes)) is not None:
+        fields["value"] = {"amount": found[0], "currency": found[1]}
     if "expected_close_date" in properties:
         _convert(properties, "expected_close_date", rules.day, fields, notes)
     if "visible_to" in properties:
@@ -59,12 +61,6 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     context = context_change(event, person, rules, notes, may_create=rules.creating == "all")
     lead = Change(RecordName("leads", event.identity), event.time, Rank.OWN, fields, person=person)
     return Transformed((context, lead), None, tuple(notes.complaints), tuple(notes.dropped))
-
-
-def _value(properties: Mapping[str, Any], rules: MappingRules, notes: Notes) -> dict[str, Any] | None:
-    """The lead's amount and currency: the first amount that is not blank (0 counts)."""
-    found = money(rules.leads, properties, AMOUNTS, "properties.", "value", properties.get("currency"), rules, notes)
-    return None if found is None else {"amount": found[0], "currency": found[1]}
 
 
 def _visible_to_text(value: Any) -> str:
