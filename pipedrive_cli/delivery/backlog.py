@@ -6,13 +6,14 @@ a job is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.parked import Parked
 from pipedrive_cli.delivery.pending_event import ChangeStore, PendingEvent
 from pipedrive_cli.delivery.precedence import NO_TIME
 from pipedrive_cli.model import (
@@ -104,6 +105,7 @@ class Group(msgspec.Struct, eq=False, gc=False):
     changes: list[Waiting] = []
     pending_aliases: list[PendingAlias] | None = None
     former: set[str] | None = None  # former ids that its changes name
+    turn: int = 0  # while it is parked: the size at which its turn comes
     end: object = UNDER_WAY  # what became of the record; for the courier alone
 
     @property
@@ -165,10 +167,20 @@ class Backlog:
         self._store = store
         self._groups: dict[Node, Group] = {}
         self._leads: list[Waiting] = []
+        self._parked = Parked()
 
     def __len__(self) -> int:
         """How many records wait."""
-        return len({id(group) for group in self._groups.values()}) + len(self._leads)
+        return len({id(group) for group in self._groups.values()}) + len(self._leads) + self._parked.number()
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return self.is_due or bool(self._parked)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether anything waits for the next window, and not for the rest of the input."""
+        return bool(self._groups or self._leads)
 
     def lay(self, transformed: Transformed | PackedTransformed) -> LaidTransformed:
         """Puts the changes of an event into the store; `add` takes the result once the event is to be delivered."""
@@ -206,12 +218,25 @@ class Backlog:
         former: set[Node] = set() if pending_alias.previous is None else {("persons", "key", pending_alias.previous)}
         self._group(former | self._nodes(pending_alias.alias.current)).join(pending_alias)
 
-    def put_back(self, changes: Iterable[PendingChange], pending_aliases: Iterable[PendingAlias]) -> None:
-        """Puts back what must wait for the rest of the input."""
+    def put_back(self, changes: Sequence[PendingChange], pending_aliases: Sequence[PendingAlias]) -> None:
+        """Sets aside what must wait for the rest of the input, until it is named again or `wake` is called."""
         for pending in changes:
-            self._put(pending.change, pending.event)
+            self._put(pending.change, pending.event, parked=True)
         for pending_alias in pending_aliases:
+            if changes:
+                self._place(pending_alias, parked=True)
+            else:
+                self._parked.park_alias(pending_alias)
+
+    def wake(self) -> None:
+        """All that was set aside has its turn in the next window."""
+        parked, self._parked = self._parked, Parked()
+        for node, group in parked.groups.items():
+            group.turn = 0
+            self._groups[node] = group
+        for pending_alias in parked.take_aliases(list(parked.aliases)):
             self._place(pending_alias)
+        self._leads += parked.take_leads(list(parked.leads))
 
     def canonical(self, key: str) -> str:
         """The present key of the person that `key` names."""
@@ -240,10 +265,10 @@ class Backlog:
         return other
 
     def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
-        """Empties the backlog. Returns all that waited, records and leads, in the order of reading."""
+        """Takes out all that waits for the next window: records and leads, in the order of reading."""
         groups, self._groups = self._groups, {}
         leads, self._leads = self._leads, []
-        return groups, leads
+        return groups, self._parked.take_leads(groups) + leads
 
     def load_changes(self, waiting: Iterable[Waiting]) -> list[PendingChange]:
         """The changes themselves, from memory or from the store."""
@@ -279,7 +304,8 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent) -> None:
+    def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent, *, parked: bool = False) -> None:
+        """Adds a change. `parked`: to what waits for the rest of the input."""
         waiting: Waiting
         laid = change if self._store is None else self._laid(change)
         if isinstance(laid, PackedChange):
@@ -290,17 +316,39 @@ class Backlog:
             waiting = PendingChange(laid, 0, event)
         record = change.record
         if record.kind == "leads":
-            self._leads.append(waiting)
+            if parked and isinstance(change, Change) and change.person is not None:
+                self._parked.park_lead(self.node_of(change.person), waiting)
+            else:
+                self._leads.append(waiting)
             return
         # Nearly every change is about a record that waits already and is named by its key alone.
         node = self.node_of(record)
         group = self._groups.get(node) if record.pipedrive_id is None else None
+        if group is None and record.pipedrive_id is None and not parked:
+            group = self._still_parked(node, waiting)
         if group is None:
             others = record.pipedrive_id is not None and record.key is not None and self._is_of_another_key(record)
-            group = self._group({node} if others else self._nodes(record))
+            group = self._group({node} if others else self._nodes(record), parked=parked)
         if record.key is not None and record.key != node[2]:
             group.add_former((record.key,))
+            if not parked:
+                self._wake_aliases(record.key)
         group.changes.append(waiting)
+
+    def _still_parked(self, node: Node, waiting: Waiting) -> Group | None:
+        """The record of this name, if it waits for the rest of the input, and goes on waiting with one more change."""
+        group = self._parked.groups.get(node)
+        if group is None or group.size() + 1 >= group.turn:
+            return None
+        (pending,) = self.load_changes((waiting,))
+        return None if pending.change.may_create else group
+
+    def _wake_aliases(self, key: str) -> None:
+        """An id was named: the aliases that lead on from it have their turn again."""
+        for pending_alias in self._parked.take_aliases(
+            self._aliases.steps_from((key,)) if self._parked.aliases else ()
+        ):
+            self._place(pending_alias)
 
     def _is_of_another_key(self, name: RecordName) -> bool:
         """Whether the input gave this Pipedrive id to a record of another key before: two keys are two records."""
@@ -314,13 +362,22 @@ class Backlog:
         if previous is not None and current is not None:
             before = self._nodes(pending_alias.alias.previous)
             self.link(pending_alias.alias)
+            if current in self._parked.aliases and not any(self._waits(node) for node in before):
+                # Another name of a stranger: looked at with that one. A chain that is told from its end would else be
+                # looked at whole for each of its aliases.
+                self._parked.park_alias(pending_alias)
+                return
             self._group(before | self._nodes(pending_alias.alias.current)).join(pending_alias)
+            self._wake_aliases(previous)
         else:
             self._place(pending_alias)
 
-    def _place(self, pending_alias: PendingAlias) -> None:
+    def _waits(self, node: Node) -> bool:
+        return node in self._groups or node in self._parked.groups
+
+    def _place(self, pending_alias: PendingAlias, *, parked: bool = False) -> None:
         nodes = self._nodes(pending_alias.alias.previous) | self._nodes(pending_alias.alias.current)
-        self._group(nodes).join(pending_alias)
+        self._group(nodes, parked=parked).join(pending_alias)
 
     def _nodes(self, name: RecordName) -> set[Node]:
         nodes = {self.node_of(name)}
@@ -328,19 +385,24 @@ class Backlog:
             nodes.add((name.kind, "id", name.pipedrive_id))
         return nodes
 
-    def _group(self, nodes: set[Node]) -> Group:
+    def _group(self, nodes: set[Node], *, parked: bool = False) -> Group:
         # In an order of its own: a set's differs from run to run, and with it what is shown.
         ordered = nodes if len(nodes) == 1 else sorted(nodes, key=repr)
-        found = {id(group): group for node in ordered if (group := self._groups.get(node)) is not None}
+        mine = [group for node in ordered if (group := self._parked.take(node)) is not None]
+        mine += [group for node in ordered if (group := self._groups.get(node)) is not None]
+        found = {id(group): group for group in mine}
         # The smaller one goes into the larger one, or ten thousand aliases of one person would take hours.
         target = max(found.values(), key=Group.size) if found else Group(next(iter(ordered)))
         for group in found.values():
             if group is not target:
                 target.absorb(group)
                 nodes = nodes | group.nodes
-        for node in nodes:
-            self._groups[node] = target
         target.name(nodes)
+        if parked:
+            self._parked.park(target)
+        else:
+            for node in nodes if target.node in self._groups else target.nodes:
+                self._groups[node] = target
         return target
 
     def keys_of(self, group: Group) -> set[str]:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _NO_KINDS: frozenset[Kind] = frozenset()
 CHANGES_AN_EVENT = 10  # changes; few events ask for more. A window that is cut costs more writes
 UNWRITTEN = 50_000  # outcomes that wait for a transaction, before they get one of their own
+_FEW = 100  # events under way, among which it costs nothing to look for those that have ended
 COMPARED = 1_000  # events of a file that were handled before and are held against what they said then
 
 
@@ -92,6 +93,7 @@ class Intake:
     dropped: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _under_way: dict[bytes, PendingEvent] = field(default_factory=dict)
     _copies: list[tuple[PendingEvent, PendingEvent]] = field(default_factory=list)
+    _sweep_at: int = 0  # events under way, and copies of them, at which those that have ended are let go
     _counted: int = 0
     _compared: int = 0  # known events of the present file of which it was asked what they said
     _processes: ReadingProcesses | None = None
@@ -184,10 +186,13 @@ class Intake:
         return stop_of(self.left)
 
     def _next_window(self) -> None:
-        self.end_copies()
         self.waiting = self.changes = 0
-        # What waits for the rest of the input is still under way: a copy of it must not be sent beside it.
-        self._under_way = {key: pending for key, pending in self._under_way.items() if pending.open}
+        # What waits for the rest of the input is still under way: a copy of it must not be sent beside it. There may
+        # be many, and many small windows: all are looked at when there may be twice as many.
+        if len(self._under_way) + len(self._copies) >= self._sweep_at:
+            self.end_copies()
+            self._under_way = {key: pending for key, pending in self._under_way.items() if pending.open}
+            self._sweep_at = max(_FEW, 2 * (len(self._under_way) + len(self._copies)))
 
     def end_copies(self) -> None:
         """Ends the copies of events that were under way when the copies came, once their originals have ended."""
@@ -342,10 +347,11 @@ class Intake:
     def _is_no_copy(self, pending: PendingEvent) -> bool:
         """Whether no copy of this event is under way."""
         first = self._under_way.get(pending.digest)
-        if first is not None:
+        if first is not None and first.open:
             self._copies.append((pending, first))
             self._compare(pending.content, first.content, pending.message_id, pending.place)
-        return first is None
+            return False
+        return True
 
     def _contents(self, known: Sequence[bytes]) -> Mapping[bytes, int]:
         """What events said that were handled before: of the first of each file. All ids of an exporter are alike."""

@@ -58,11 +58,13 @@ class Session:
             elif desk.stopped is None:
                 await self._deliver_windows()
             if desk.stopped is None:
+                backlog.wake()
                 await self._deliver_window()  # before the input is over, also where a limit ends it
             courier.input_over = True
             courier.input_cut = not intake.complete or any(left.more_to_come for left in intake.left)
             desk.input_over()
-            while len(backlog):
+            backlog.wake()
+            while backlog:
                 await self._deliver_window()
             if desk.stopped is None:
                 await desk.look_once_more()
@@ -75,6 +77,7 @@ class Session:
             self.lost_track = True  # of the pending events, if the disk has failed
             desk.stop(trouble if isinstance(trouble, StopRun) else _cannot_look(trouble))
             courier.input_over = True
+            backlog.wake()
             await self._deliver_window()  # nothing is sent any more: what waits is recorded as pending
         intake.end_copies()
         self._report_the_rest()
@@ -84,8 +87,8 @@ class Session:
         backlog = self.courier.backlog
         async for _ in self.intake.windows():
             await self._deliver_window()
-            self.intake.end_copies()  # while the spool has their bytes
-            if self.spool is not None and not len(backlog):
+            if self.spool is not None and not backlog:
+                self.intake.end_copies()  # while the spool has their bytes
                 self.spool.restart()
             self.run_log.live_figures.phase = "reading"
 
@@ -96,9 +99,9 @@ class Session:
             await self.courier.desk.settle_doubts()
 
     async def _deliver_window(self) -> None:
-        """Delivers all that waits."""
+        """Delivers all that is due."""
         courier, live_figures = self.courier, self.run_log.live_figures
-        if not len(courier.backlog):
+        if not courier.backlog.is_due:
             return
         window = Window(courier.backlog)
         live_figures.window_records = live_figures.backlog_records = len(window)

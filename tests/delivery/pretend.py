@@ -284,9 +284,11 @@ class Pretend:
             if waiting >= lookahead:
                 await courier.deliver(Window(backlog), workers=1)
                 waiting = 0
+        backlog.wake()
         await courier.deliver(Window(backlog), workers=1)
         courier.input_over = True
-        while len(backlog):
+        backlog.wake()
+        while backlog:
             await courier.deliver(Window(backlog), workers=1)
         for case in open_cases:
             assert case.open == 0, f"{case.message_id} never ended ({case.open} parts are open)"

@@ -14,7 +14,7 @@ from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.precedence import DEEPEST, NO_TIME
 from pipedrive_cli.model import Outcome
 
-from .pretend import PLAN, Pretend, Said, alias, identify, terms
+from .pretend import PLAN, Pretend, Said, alias, group, identify, lead, terms
 
 IDS = 12
 
@@ -103,7 +103,7 @@ def persons(pairs: list[tuple[str, str]]) -> list[Said]:
     return [identify(f"e{key}", key, number, plan=key) for number, key in enumerate(ids_of(pairs))]
 
 
-def calls_of(world: Pretend, events: list[Said]) -> int:
+def calls_of(world: Pretend, events: list[Said], *, lookahead: int = 1_000) -> int:
     """How many functions a run calls: what it costs, whatever else this machine does."""
     called = [0]
 
@@ -112,7 +112,7 @@ def calls_of(world: Pretend, events: list[Said]) -> int:
 
     sys.setprofile(count)
     try:
-        world.run(*events)
+        world.run(*events, lookahead=lookahead)
     finally:
         sys.setprofile(None)
     return called[0]
@@ -122,9 +122,10 @@ SHAPES = [fan, chain, backwards, in_no_order, tree, leaves_first]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("who", ["nobody", "waiting", "refused"])
+@pytest.mark.parametrize("who", ["nobody", "nobody, one by one", "waiting", "refused"])
 def test_aliases_of_one_person_cost_the_same_each_however_many_there_are(shape: Any, who: str) -> None:
     """Whether nobody knows the previous ids, or they wait beside the aliases, or exist and may not be merged."""
+    lookahead = 1 if who == "nobody, one by one" else 1_000
 
     def cost(n: int) -> int:
         pairs = shape(n)
@@ -132,7 +133,7 @@ def test_aliases_of_one_person_cost_the_same_each_however_many_there_are(shape: 
         if who == "refused":
             world.run(*persons(pairs))
         said = persons(pairs) if who == "waiting" else []
-        spent = calls_of(world, [*said, *told(pairs, at=10_000)])
+        spent = calls_of(world, [*said, *told(pairs, at=10_000)], lookahead=lookahead)
         ends = {world.outcomes[f"a{number}"] for number in range(n)}
         assert ends == {Outcome.DELIVERED if who == "waiting" else Outcome.REJECTED}
         return spent
@@ -156,3 +157,20 @@ def test_many_refused_merges_leave_each_person_what_was_said_of_it() -> None:
     again = [identify(f"l{key}", key, 20_000 + number, plan=f"{key}!") for number, key in enumerate(ids_of(pairs))]
     world.run(*told(pairs, at=10_000), *again)
     assert {str(world.with_key(key)[PLAN]) for key in ids_of(pairs)} == {f"{key}!" for key in ids_of(pairs)}
+
+
+@pytest.mark.parametrize("waits", ["of one person", "of many", "leads"])
+def test_what_waits_for_a_person_who_never_comes_costs_nothing_until_the_input_is_over(waits: str) -> None:
+    """Event by event: each is looked at when it comes, and at the end."""
+
+    def cost(n: int) -> int:
+        whose = ["a" if waits == "of one person" else f"a{i}" for i in range(n)]
+        said = [group(f"e{i}", whose[i], "g", i, may_create=False) for i in range(n)]
+        if waits == "leads":
+            said = [lead(f"e{i}", "a", i, may_create=False) for i in range(n)]
+        world = Pretend()
+        spent = calls_of(world, said, lookahead=1)
+        assert set(world.outcomes.values()) == {Outcome.REJECTED}
+        return spent
+
+    assert cost(120) < 2.5 * cost(60)

@@ -104,6 +104,8 @@ def test_what_is_put_back_is_there_in_the_next_window() -> None:
     ((job,), _) = everything(backlog)
     assert len(backlog) == 0
     backlog.put_back(job.changes, job.pending_aliases)
+    assert backlog
+    assert not backlog.is_due
     late = identify("e3", "a", 1)
     backlog.add(late.asks, case(late))
     ((again,), _) = everything(backlog)
