@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.bearer import borne_key
 from pipedrive_cli.delivery.effects import (
     Cached,
@@ -22,6 +21,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.fold import Difference, PendingChange
 from pipedrive_cli.delivery.precedence import comparable
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Values
 from pipedrive_cli.pipedrive.bodies import contact_rows
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
     DeliverySettings,
@@ -24,6 +23,7 @@ from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import reject_all
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import blank
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Kind, Values
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from pipedrive_cli.delivery.backlog import UNDER_WAY, Group
 from pipedrive_cli.delivery.effects import Claim, RecordId
 from pipedrive_cli.delivery.fold import PendingChange, time_of
 from pipedrive_cli.delivery.precedence import comparable
+from pipedrive_cli.delivery.waiting import UNDER_WAY, Group
 from pipedrive_cli.model import Kind, Rank
 from pipedrive_cli.text_forms import caseless_form
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import UNDER_WAY, Backlog, Group, Job, PendingAlias
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.claims import Claims
 from pipedrive_cli.delivery.crew import Crew
 from pipedrive_cli.delivery.desk import Desk, Written
@@ -47,6 +47,7 @@ from pipedrive_cli.delivery.refused_fields import AccountWatch
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.visitors import Visitors
+from pipedrive_cli.delivery.waiting import UNDER_WAY, Group, Job, PendingAlias
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import HANDLED, Complaint, Kind, Outcome, Values

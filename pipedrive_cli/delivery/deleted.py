@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
     DeliverySettings,
@@ -21,6 +20,7 @@ from pipedrive_cli.delivery.effects import (
 from pipedrive_cli.delivery.fold import PendingChange, only_again
 from pipedrive_cli.delivery.outcomes import left_as_it_is, skip_deleted
 from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Value
 
 

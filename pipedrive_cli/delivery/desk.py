@@ -12,11 +12,11 @@ from typing import Protocol
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Find, Forget, RecordId, Snapshot, Write
 from pipedrive_cli.delivery.journal.rows import Recalled, SeenRecord
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Kind, Values

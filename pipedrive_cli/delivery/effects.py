@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
 from pipedrive_cli.delivery.refused_fields import RefusedFields
+from pipedrive_cli.delivery.waiting import Job, PendingAlias
 from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
 

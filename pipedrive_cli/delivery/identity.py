@@ -14,7 +14,6 @@ import msgspec
 
 from pipedrive_cli.delivery.adoption import adopt
 from pipedrive_cli.delivery.aliases import Aliases, Step
-from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.bearer import borne_key, rekeyed
 from pipedrive_cli.delivery.effects import (
     Cached,
@@ -40,6 +39,7 @@ from pipedrive_cli.delivery.organizations import adopt_by_name, ambiguous
 from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted, skip_visitors
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import upsert
+from pipedrive_cli.delivery.waiting import Job, PendingAlias
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
 

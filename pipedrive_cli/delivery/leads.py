@@ -5,7 +5,6 @@ A lead that was created without a refused value is found by its message id: the 
 
 from __future__ import annotations
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import (
     Cached,
     CheckLink,
@@ -27,6 +26,7 @@ from pipedrive_cli.delivery.outcomes import depends_on, end_unknown, skip_delete
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.upsert import upsert
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Outcome
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.bearer import follow_key
 from pipedrive_cli.delivery.deleted import handle_deleted
 from pipedrive_cli.delivery.effects import (
@@ -18,6 +17,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.upsert import upsert
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Outcome
 
 

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.brakes import BrakeCounter
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
@@ -22,6 +21,7 @@ from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.delivery.writes import Writes
 from pipedrive_cli.errors import StopRun

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipedrive_cli.delivery.adoption import read_if_free, take_over
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.claims import namer_of
 from pipedrive_cli.delivery.effects import Claim, DeliverySettings, Find, ResolveLink, SubPlan, Target
 from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, RecordName
 from pipedrive_cli.text_forms import caseless_form
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipedrive_cli.delivery.backlog import Job, PendingAlias
 from pipedrive_cli.delivery.effects import Commit, DeliverySettings, Refusal, Target
 from pipedrive_cli.delivery.fold import NAME_INPUTS, Difference, PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.waiting import Job, PendingAlias
 from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode
 
 

@@ -7,12 +7,11 @@ parked here costs nothing until its turn comes, and all of it has its turn when 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-if TYPE_CHECKING:
-    from pipedrive_cli.delivery.backlog import Group, Node, PendingAlias, Waiting
+from pipedrive_cli.delivery.waiting import Group, Node, PendingAlias, Waiting
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import msgspec
 
 from pipedrive_cli.delivery.adoption import find_twins
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.bearer import borne_key, follow_key
 from pipedrive_cli.delivery.deleted import handle_deleted, note_made_anew
 from pipedrive_cli.delivery.effects import (
@@ -56,6 +55,7 @@ from pipedrive_cli.delivery.outcomes import (
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import is_placeholder_price
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipedrive_cli.delivery.backlog import Backlog, Group, Job, Node, PendingAlias, SpooledChange, Waiting
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.effects import name_key
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.leads import lead_job
 from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.waiting import Group, Job, Node, PendingAlias, SpooledChange, Waiting
 from pipedrive_cli.model import Kind
 
 KEYED: tuple[Kind, ...] = ("organizations", "products", "persons")  # in the order of delivery

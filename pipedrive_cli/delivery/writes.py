@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import GRAIN, Doubts
@@ -25,6 +24,7 @@ from pipedrive_cli.delivery.left_out import FORBIDDABLE
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.delivery.sender import Sender
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import Complaint, JsonObject, Kind, ProblemCode, Values
 from pipedrive_cli.pipedrive.bodies import id_of, values_of

@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.effects import (
     Commit,
@@ -32,6 +31,7 @@ from pipedrive_cli.delivery.journal.rows import Recalled, SeenRecord
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import RecordState, blank
 from pipedrive_cli.delivery.run_log import RunLog
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.delivery.window import KEYED, Window
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import HANDLED, Kind, Values

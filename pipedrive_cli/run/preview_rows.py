@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Job
 from pipedrive_cli.delivery.effects import DeliverySettings, RecordId, Write
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Kind, Value, Values
 from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.report.redact import Redactor

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from pipedrive_cli.delivery.backlog import Backlog, Job
+from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.courier import Courier
 from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.effects import (
@@ -32,6 +32,7 @@ from pipedrive_cli.delivery.journal.rows import Recalled
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
+from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import (
