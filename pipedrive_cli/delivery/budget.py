@@ -10,7 +10,8 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pipedrive_cli.pipedrive.catalog import SEARCHES_PER_WINDOW, WINDOW_SECONDS
 
@@ -118,16 +119,14 @@ class Pace:
         return LONGEST_WAY if self._usual <= MOST_GIVEN_AWAY else MOST_GIVEN_AWAY
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(msgspec.Struct, frozen=True):
     """A request on its way, as `Pace` remembers it."""
 
     place: _Place
     search_place: _Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     sent_at: float
     serial: int
     crowd: int  # our requests, this one included, that Pipedrive may have counted when this one left
@@ -279,16 +278,14 @@ class Day:
         return math.ceil((self._limit or self._tokens.most) * self._leave)
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(msgspec.Struct, frozen=True):
     """A request on its way, as `Day` remembers it."""
 
     tokens: _Reserved
     writes: _Reserved
 
 
-@dataclass(frozen=True, slots=True)
-class _Reserved:
+class _Reserved(msgspec.Struct, frozen=True):
     serial: int
     amount: int
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from pipedrive_cli.model import ComplaintCode, Kind, PipedriveCode, ProblemCode
 from pipedrive_cli.pipedrive.answer import Answer, NoAnswer, http_date
 from pipedrive_cli.pipedrive.bodies import id_of
@@ -102,8 +104,7 @@ Cause: TypeAlias = Literal["record", "kind", "credentials", "account", "firewall
 _CREATIONS = frozenset(facts.create for facts in FACTS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """Pipedrive did it, and the answer has what was asked for."""
 
     answer: Answer

@@ -205,14 +205,15 @@ class RunLog:
         for outcome, n in self._outcomes.items():
             self.count("outcome", outcome.value, n)
         self._outcomes.clear()
-        for what, counts in self._counts.items():
-            journal.count(self.run, what, counts)
-        journal.add_examples(self.run, self._examples)
+        journal.count(self.run, self._counts)
+        if self._examples:
+            journal.add_examples(self.run, self._examples)
         if self._numbered:
             journal.number_events(self.run, self._numbered, self.last_number)
         if self._refilled:
             note_refilled(journal, self._refilled)
-        journal.settle_events(self.run, self._ended, self._contents)
+        if self._ended:
+            journal.settle_events(self.run, self._ended, self._contents)
         if self._dropped:
             drop_unfinished(journal, self._dropped)
         self._counts, self._examples, self._ended, self._dropped, self._numbered = {}, [], [], [], {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 FARTHEST = 1_000_000_000  # no account has so many leads
 # Dates outside of these years are no date: arithmetic with them would overflow, and no server means them.
@@ -16,8 +17,7 @@ BELIEVABLE_YEARS = range(2000, 2201)
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An HTTP answer.
 
     `headers` have lower-case names. `body` is the decoded JSON object; None if the answer was anything else, and then

@@ -133,7 +133,8 @@ class Client:
                 # Without httpx.AsyncClient, which would handle redirects, cookies and hooks that we do not use.
                 response = await pool.transport.handle_async_request(request)
                 try:
-                    body, text = await _read(response)
+                    headers = {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.headers.raw}
+                    body, text = await _read(response, encoded="content-encoding" in headers)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as problem:
@@ -142,7 +143,6 @@ class Client:
             raise _no_answer(problem, self._base, self._proxy) from problem
         finally:
             pool.in_flight -= 1
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         return Answer(response.status_code, headers, body, text, sent_at, loop.time())
 
     async def aclose(self) -> None:
@@ -231,11 +231,13 @@ def _encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
         return json.dumps(body).encode()
 
 
-async def _read(response: httpx.Response) -> tuple[dict[str, Any] | None, str]:
+async def _read(response: httpx.Response, *, encoded: bool) -> tuple[dict[str, Any] | None, str]:
     """The JSON object of an answer, or the beginning of its text if it is anything else."""
     content = bytearray()
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - an asynchronous transport gives no other
     try:
-        async for chunk in response.aiter_bytes():
+        # What is not compressed need not go through httpx's decoders.
+        async for chunk in response.aiter_bytes() if encoded else response.stream:
             content += chunk
             if len(content) > MAX_BODY_BYTES:
                 return None, f"an answer of more than {MAX_BODY_BYTES // 2**20} MiB"

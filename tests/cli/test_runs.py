@@ -177,8 +177,7 @@ def dead_run(journal: Path) -> None:
     opened = Journal.open(journal)
     with opened.transaction():
         run = opened.begin_run("2026-01-01T00-00-00Z-dead", "2026-01-01T00:00:00+00:00")
-        opened.count(run, "run", {"read": 3, "tokens": 12})
-        opened.count(run, "outcome", {"delivered": 1})
+        opened.count(run, {"run": {"read": 3, "tokens": 12}, "outcome": {"delivered": 1}})
         opened.settle_events(run, [(digest("killed"), Outcome.DELIVERED)])
         opened.keep_unfinished(run, [(digest("open"), "f", 1, None, "open", b"{}")])
     opened.close()

@@ -316,7 +316,7 @@ def test_counts_add_up_over_transactions_and_are_kept_per_run() -> None:
     journal = Journal.open()
     for run, n in ((1, 2), (1, 3), (2, 7)):
         with journal.transaction():
-            journal.count(run, "outcome", {"delivered": n, "failed": 0})
+            journal.count(run, {"outcome": {"delivered": n, "failed": 0}})
     assert journal.counts(1, "outcome") == {"delivered": 5}
     assert journal.counts(2, "outcome") == {"delivered": 7}
     journal.close()

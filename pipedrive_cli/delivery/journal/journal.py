@@ -15,12 +15,12 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from pipedrive_cli.delivery.journal.rows import (
-    TRANSITIONS,
     Departure,
     KnownFile,
     OpenWrite,
     Recalled,
     UnfinishedEvent,
+    states_before,
 )
 from pipedrive_cli.delivery.journal.schema import USE_NEWER, FileInPlace, NewerJournalError, is_there, migrate
 from pipedrive_cli.delivery.journal.seen import SeenRows
@@ -53,6 +53,9 @@ class Journal(SeenRows):
         super().__init__(connection)
         self.path = path
         self._place = FileInPlace(path, file)
+        # What hardly any journal has is looked for once, not in each transaction: a run is alone with its journal.
+        self._some_unfinished: bool | None = None  # None: nobody has looked yet
+        self._deleted: set[str] | None = None  # names of facts: what deleted records get when they are made again
 
     @classmethod
     def open(cls, path: Path = IN_MEMORY) -> Journal:
@@ -208,11 +211,11 @@ class Journal(SeenRows):
         row = self._db.execute("SELECT course FROM runs WHERE number = ?", (run,)).fetchone()
         return None if row is None or row[0] is None else bytes(row[0])
 
-    def count(self, run: int, what: str, names: Mapping[str, int]) -> None:
-        """Adds to what a run has counted."""
+    def count(self, run: int, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Adds to what a run has counted: by heading, and by name."""
         self._db.executemany(
             "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            [(run, what, name, n) for name, n in names.items() if n],
+            [(run, what, name, n) for what, names in counts.items() for name, n in names.items() if n],
         )
 
     def counts(self, run: int, what: str) -> dict[str, int]:
@@ -289,11 +292,15 @@ class Journal(SeenRows):
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, run = excluded.run, content = excluded.content",
             rows,
         )
-        over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
-        self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)
+        if self._some_unfinished is None:
+            self._some_unfinished = self._db.execute("SELECT 1 FROM unfinished LIMIT 1").fetchone() is not None
+        if self._some_unfinished:
+            over = [(row[0],) for row in rows if row[1] not in _UNFINISHED]
+            self._db.executemany("DELETE FROM unfinished WHERE digest = ?", over)
 
     def keep_unfinished(self, run: int, rows: Iterable[tuple[bytes, str, int, int | None, str, bytes]]) -> None:
         """Bodies of events that `retry` will need: rows of (digest, file, line, index, identity, body)."""
+        self._some_unfinished = True
         self._db.executemany(
             "INSERT OR REPLACE INTO unfinished VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(row[0], run, *row[1:]) for row in rows],
@@ -374,11 +381,21 @@ class Journal(SeenRows):
 
     def keep_deleted(self, kind: Kind, key: str, state: RecordState | None) -> None:
         """Keeps what a deleted record gets when it is created again; None: it is there again."""
-        self.set_fact(f"lost {kind} {key}", state)
+        name = f"lost {kind} {key}"
+        if state is not None:
+            self._names_of_deleted().add(name)
+        if name in self._names_of_deleted():
+            self.set_fact(name, state)
 
     def load_deleted(self, kind: Kind, key: str) -> RecordState | None:
         """What the deleted record of this key gets when it is created again, or None."""
-        return self.fact(f"lost {kind} {key}", RecordState)
+        name = f"lost {kind} {key}"
+        return self.fact(name, RecordState) if name in self._names_of_deleted() else None
+
+    def _names_of_deleted(self) -> set[str]:
+        if self._deleted is None:
+            self._deleted = {row[0] for row in self._db.execute("SELECT name FROM facts WHERE name LIKE 'lost %'")}
+        return self._deleted
 
     def merge_records(self, kind: Kind, loser: int, survivor: int) -> None:
         """All that named the loser names the survivor; the loser's state is gone."""
@@ -443,10 +460,10 @@ class Journal(SeenRows):
 
     def move_write(self, number: int, to: str) -> None:
         """Moves a write to another state. Raises ValueError for a transition that is not in `TRANSITIONS`."""
-        row = self._db.execute("SELECT state FROM writes WHERE number = ?", (number,)).fetchone()
-        if row is None or (row[0], to) not in TRANSITIONS:
+        query = "UPDATE writes SET state = ? WHERE number = ? AND state IN (?, ?, ?)"
+        if self._db.execute(query, (to, number, *states_before(to))).rowcount != 1:
+            row = self._db.execute("SELECT state FROM writes WHERE number = ?", (number,)).fetchone()
             raise ValueError(f"write {number} cannot go from {row and row[0]} to {to}")
-        self._db.execute("UPDATE writes SET state = ? WHERE number = ?", (to, number))
 
     def open_writes(self) -> list[OpenWrite]:
         """Writes whose fate is not known, oldest first."""

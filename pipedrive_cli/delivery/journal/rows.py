@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipedrive_cli.model import JsonObject, Kind, Value
@@ -22,6 +23,16 @@ TRANSITIONS: frozenset[tuple[str, str]] = frozenset(
         ("absent", "done"),
     }
 )
+MOST_BEFORE = 3  # states that lead to one
+
+
+@lru_cache
+def states_before(state: str) -> tuple[str | None, ...]:
+    """The states from which a write may go to this one, with None for what is missing of `MOST_BEFORE`."""
+    before = sorted(one for one, other in TRANSITIONS if other == state)
+    return (*before, *[None] * (MOST_BEFORE - len(before)))
+
+
 WRITE_STATES = ("sent", "done", "refused", "doubt", "absent")
 
 
