@@ -18,8 +18,8 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.lenient import as_list, loads, unsaid
+from pipedrive_cli.events.makers import EVENT_TYPES, maker_in
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, EventText, EventType, Outcome
 from pipedrive_cli.text_forms import is_usual_key, key_text, names_nobody, pipedrive_id
@@ -34,7 +34,8 @@ _TYPES: Final[dict[str, EventType]] = {
     "screen": "screen",
 }
 # Types of RudderStack (record, merge, audiencelist) and Segment (delete) that are no calls about a person or a group.
-_NOT_FOR_US: Final = frozenset({"record", "merge", "delete", "audiencelist"})
+_NOT_FOR_US: Final = EVENT_TYPES - _TYPES.keys()
+_FOREIGN_TYPES: Final = frozenset({"unknown_type", "type_not_supported"})  # problems of what others may have written
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
 )
@@ -126,7 +127,7 @@ def decode_event(
             _apply_defaults(defaults, wire)
         event = _event(wire, identity, now, own)
     except EventRefused as refused:
-        if refused.complaint.code == "unknown_type" and (kind := maker_in(raw)) is not None:
+        if refused.complaint.code in _FOREIGN_TYPES and (kind := maker_in(raw)) is not None:
             return kind.refusal()
         return refused.complaint
     event.text = EventText(raw, None if defaults is None else defaults.shared())

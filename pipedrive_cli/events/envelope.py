@@ -27,10 +27,10 @@ import msgspec
 from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.foreign import maker_in
 from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.lenient import loads
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
+from pipedrive_cli.events.makers import maker_in
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
 from pipedrive_cli.events.splitting import SEPARATORS, items_of, members_of, outermost
 from pipedrive_cli.model import BrokenText, Complaint
@@ -281,6 +281,8 @@ def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int)
         head = head_of(raw)
         if head is None:
             yield Entry(file, line, raw, index, refusal=_diagnosis(raw))
+        elif head.type is None and (kind := maker_in(raw)) is not None:
+            yield Entry(file, line, raw, index, refusal=kind.refusal())
         else:
             yield _event(raw, head, file, line, index, defaults)
 

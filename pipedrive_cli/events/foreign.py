@@ -1,17 +1,14 @@
-"""What a file or a line is that holds no events: archives, other encodings, documents, other makers' exports. Pure.
+"""What a file is that holds no events: archives, other encodings, documents, tables. Pure.
 
-Each kind is told by its first bytes, its first lines, or the keys of its objects, with the command that makes event
-lines of it. So a ZIP archive is one problem that says what to do, and not a million bad lines.
+Each kind is told by its first bytes or its first lines, with the command that makes event lines of it. So a ZIP archive
+is one problem that says what to do, and not a million bad lines.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-
-import msgspec
 
 from pipedrive_cli.model import Complaint, Outcome
 
@@ -174,10 +171,6 @@ _LOGS: Final = Foreign(
 )
 _PROSE: Final = Foreign("text, but not lines of JSON", _CONVERT)
 _BROKEN: Final = Foreign("lines that look like JSON and are not", "see its first line: what wrote it writes no JSON")
-_UNTYPED: Final = Foreign(
-    "lines of JSON of which none has a `type`",
-    "events have one (identify, group, alias, track): see what wrote the file, or take it out of the folder",
-)
 _PRETTY: Final = "one JSON document over many lines"
 
 
@@ -240,97 +233,3 @@ def _is_text(text: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.start >= len(text) - 4 or error.start > LOOK // 2  # the look may end within a character
     return True
-
-
-# -- JSON objects that are no events
-
-_OTHERS: Final = "import it with its maker's own tool, or write its rows as identify, group and track events"
-
-
-class _Layout(NamedTuple):
-    kind: Foreign
-    keys: frozenset[str]  # all of these
-    one_of: frozenset[str] = frozenset()  # and one of these, where there are some
-
-
-def _layout(what: str, keys: str, one_of: str = "", advice: str = _OTHERS) -> _Layout:
-    return _Layout(Foreign(what, advice), frozenset(keys.split()), frozenset(one_of.split()))
-
-
-_GATEWAY: Final = "leave it out: the events are in the gateway's own dumps (gw_jobs), or in rudder-logs"
-_LAYOUTS: Final = (
-    _layout(
-        "a row staged for RudderStack's warehouse", "metadata data", advice="replay rudder-logs of the same source"
-    ),
-    _layout("a status dump of RudderStack's jobs", "job_id job_state", advice=_GATEWAY),
-    _layout("a status dump of RudderStack's jobs", "JobID JobState", advice=_GATEWAY),
-    _layout("Amplitude's export", "event_type", "event_properties user_properties amplitude_id device_id"),
-    _layout("PostHog's export", "event distinct_id"),
-    _layout("Mixpanel's export of profiles", "$distinct_id $properties"),
-    _layout("Google Analytics 4 in BigQuery", "event_name", "event_params event_timestamp user_pseudo_id"),
-    _layout("mParticle's batches", "events", "mpid mp_deviceid source_request_id user_identities batch_id"),
-    _layout("Jitsu's events", "event_type", "eventn_ctx source_ip api_key"),
-    _layout("Snowplow's enriched events", "app_id", "collector_tstamp event_vendor domain_userid"),
-    _layout("Snowplow's events", "schema data"),
-    _layout("Braze's Currents", "user_id", "external_user_id braze_id campaign_id canvas_id app_group_id"),
-    _layout("Braze's export of users", "external_id", "braze_id custom_attributes custom_events"),
-    _layout("CloudWatch's logs", "logGroup logEvents", advice="take the events out of `logEvents[].message` with jq"),
-    _layout("CloudTrail's records", "Records"),
-    _layout("HubSpot's webhooks", "subscriptionType"),
-    _layout("HubSpot's records", "id properties", "archived createdAt updatedAt"),
-    _layout("Intercom's export", "type id", "external_id workspace_id"),
-    _layout("Firebase's events", "event_dim"),
-    _layout("Heap's export", "heap_user_id"),
-    _layout("FullStory's export", "EventType", "IndvId UserId SessionId"),
-    _layout("Customer.io's activity", "delivery_id", "customer_id identifiers"),
-    _layout("Adobe's hits", "hitid_high"),
-    _layout("Matomo's visits", "idVisit"),
-    _layout(
-        "rows of RudderStack's or Segment's warehouse",
-        "id",
-        "received_at original_timestamp sent_at uuid_ts context_library_name context_traits_email event_text",
-        "replay the object storage export (rudder-logs, segment-logs) of the same source",
-    ),
-)
-
-
-_decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def maker_in(raw: bytes) -> Foreign | None:
-    """Which other program has written this JSON object; None where nothing tells."""
-    try:
-        members = _decode_members(raw)
-        properties = members.get("properties", b"")
-        inner = _decode_members(properties) if bytes(properties).startswith(b"{") else {}
-    except (ValueError, RecursionError):
-        return None
-    return maker_of(members, inner)
-
-
-def kind_of_objects(raws: Sequence[bytes]) -> Foreign | None:
-    """What a file is whose first lines are these JSON objects; None: some are events, or they are too few to tell."""
-    if len(raws) < BAD_LINES or any(_member_names(raw) & {"type", "Type"} for raw in raws):
-        return None
-    return maker_in(raws[0]) or _UNTYPED
-
-
-def _member_names(raw: bytes) -> frozenset[str]:
-    try:
-        return frozenset(_decode_members(raw))
-    except (ValueError, RecursionError):
-        return frozenset({"type"})  # who knows
-
-
-def maker_of(keys: Iterable[str], properties: Iterable[str] = ()) -> Foreign | None:
-    """Which program writes objects of these keys that are no events of RudderStack or Segment; None: not known.
-
-    `properties` are the keys of its `properties`.
-    """
-    found = frozenset(keys)
-    if {"event", "properties"} <= found and not {"distinct_id", "token"}.isdisjoint(properties):
-        return Foreign("Mixpanel's export", _OTHERS)
-    for layout in _LAYOUTS:
-        if layout.keys <= found and (not layout.one_of or not layout.one_of.isdisjoint(found)):
-            return layout.kind
-    return None

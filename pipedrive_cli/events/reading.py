@@ -23,9 +23,10 @@ from pipedrive_cli.events.envelope import (
     too_long,
     unreadable,
 )
-from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_objects, kind_of_text, maker_in
+from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
+from pipedrive_cli.events.makers import kind_of_objects, maker_in
 from pipedrive_cli.events.pages import page_type
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source

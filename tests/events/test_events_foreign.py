@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.foreign import kind_of_bytes, kind_of_text, kind_within
 from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.model import Complaint, Event
 
 from .event_lines import left_code, line, reading
 
@@ -175,6 +176,92 @@ def test_lines_of_json_without_a_type_are_one_problem_and_not_one_each() -> None
     assert left_code(found) == "not_events"
     assert len(list(reading(log * 5))) == 5
     assert len(list(reading(log * 50 + line() + b"\n"))) == 51
+
+
+EVENT = {"type": "identify", "userId": "u1", "messageId": "m1", "traits": {"name": "Ann"}}
+# A line of each, in the form in which its maker describes it.
+MAKERS: dict[str, list[object]] = {
+    "Mixpanel": [
+        {"event": "Signed Up", "properties": {"time": 1602611311, "distinct_id": "u1", "$insert_id": "a"}},
+        {"$distinct_id": "u1", "$properties": {"$email": "a@example.com"}},
+        {"event_name": "Signed Up", "distinct_id": "u1", "insert_id": "a", "mp_lib": "web"},
+    ],
+    "Amplitude": [
+        {"$insert_id": "a", "event_type": "x", "event_properties": {}, "user_id": "u1", "amplitude_id": 1},
+        {"api_key": "k", "events": [{"user_id": "u1", "event_type": "x"}]},
+    ],
+    "PostHog": [
+        {"uuid": "a", "event": "$pageview", "distinct_id": "u1", "properties": "{}", "person_id": "p"},
+        {"team_id": 1, "distinct_id": "u1", "person_id": "p", "properties": {}, "person_version": 1},
+        {"api_key": "k", "batch": [{"event": "x", "properties": {"distinct_id": "u1"}}] * 2},
+    ],
+    "Google Analytics 4": [
+        {"event_date": "20260101", "event_name": "page_view", "event_params": [{"key": "a"}]},
+        {"client_id": "c", "events": [{"name": "x", "params": {}}]},
+    ],
+    "Universal Analytics": [{"fullVisitorId": "1", "visitId": 1, "hits": [{"type": "PAGE"}]}],
+    "mParticle": [{"events": [{"data": {"event_name": "x"}, "event_type": "custom_event"}], "mpid": 1}],
+    "Snowplow": [
+        {"app_id": "a", "collector_tstamp": "t", "event": "page_view", "event_id": "e", "user_id": "u1"},
+        {"schema": "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4", "data": [{"e": "ue"}]},
+    ],
+    "warehouse": [
+        {"id": "m", "received_at": "t", "uuid_ts": "t", "event": "signed_up", "user_id": "u1"},
+        {"ID": "m", "RECEIVED_AT": "t", "CONTEXT_LIBRARY_NAME": "l", "USER_ID": "u1"},  # Snowflake
+        {"metadata": {"table": "tracks", "columns": {}}, "data": {"id": "1"}},
+    ],
+    "Heap": [{"heap_user_id": 1, "identity": "u1"}],
+    "Customer.io": [
+        {"data": {"delivery_id": "d"}, "event_id": "e", "object_type": "email", "metric": "sent", "timestamp": 1},
+        {"workspace_id": 1, "customer_id": "c", "internal_customer_id": "i", "suppressed": False},
+    ],
+    "Braze": [
+        {"id": "x", "user_id": "u1", "external_user_id": "e", "time": 1},
+        {"external_id": "e", "braze_id": "b", "custom_attributes": {}},
+        {"attributes": [{"external_id": "u1"}], "events": [{"external_id": "u1", "name": "x"}]},
+    ],
+    "Intercom": [
+        {"type": "contact", "id": "i", "workspace_id": "w", "external_id": "e", "email": "a@example.com"},
+        {"type": "notification_event", "app_id": "a", "topic": "user.created", "data": {}},
+    ],
+    "HubSpot": [
+        [{"eventId": 1, "portalId": 3, "subscriptionType": "contact.creation"}],
+        {"id": "1", "properties": {"email": "a@example.com"}, "createdAt": "t", "archived": False},
+        {"results": [{"id": "1", "properties": {}, "createdAt": "t"}] * 2, "paging": {}},
+    ],
+    "Stripe": [{"id": "evt_1", "object": "event", "api_version": "x", "type": "customer.created", "data": {}}],
+    "Klaviyo": [{"type": "event", "id": "x", "attributes": {"event_properties": {}}, "relationships": {}}],
+    "Singer": [{"type": "RECORD", "stream": "users", "record": {"id": 1}}],
+    "Kissmetrics": [{"_p": "a@example.com", "_n": "Signed Up", "_t": 1600000000}],
+    "Pipedrive": [{"id": 1, "name": "A", "emails": [], "add_time": "t", "owner_id": 1}],
+    "jq -c '._airbyte_data'": [{"_airbyte_raw_id": "x", "_airbyte_data": EVENT}],
+    "jq -c '.detail'": [{"version": "0", "detail-type": "identify", "detail": EVENT}],
+    "jq -r '.log'": [{"log": json.dumps(EVENT) + "\n", "stream": "stdout", "time": "t"}],
+    "jq -r '.Message'": [{"Type": "Notification", "TopicArn": "t", "Message": json.dumps(EVENT)}],
+    "jq -c '.data[]'": [{"data": [EVENT] * 2, "has_more": True}],
+    "`type` is that of no event": [{"type": "pageview", "session_id": 1}],
+}
+
+
+def test_what_other_makers_write_is_named_once_with_what_to_do() -> None:
+    """Packed into queues, pages and batches, too: no line of it is skipped, or rejected for itself."""
+    for maker, examples in MAKERS.items():
+        for example in examples:
+            found = reading(json.dumps(example).encode() + b"\n", named=False)
+            told = [entry.event(0) for entry in found]
+            assert maker.startswith("`type`") or not any(isinstance(event, Event) for event in told), maker
+            found = reading((json.dumps(example).encode() + b"\n") * 25, named=False)
+            assert (list(found), left_code(found)) == ([], "not_events"), maker
+            assert found.left is not None and found.left.refusal is not None
+            assert maker in found.left.refusal.message
+
+
+def test_events_beside_lines_of_others_are_read() -> None:
+    """One event among the first lines, and each line of others is told for itself, as what it is."""
+    lines = (json.dumps(MAKERS["Singer"][0]).encode() + b"\n") * 25 + json.dumps(EVENT).encode() + b"\n"
+    told = [entry.event(10**18) for entry in reading(lines)]
+    assert [each.code for each in told if isinstance(each, Complaint)] == ["other_format"] * 25
+    assert isinstance(told[-1], Event)
 
 
 @given(st.binary(max_size=200), st.booleans())
