@@ -129,9 +129,27 @@ def decode_event(
     except EventRefused as refused:
         if refused.complaint.code in _FOREIGN_TYPES and (kind := maker_in(raw)) is not None:
             return kind.refusal()
-        return refused.complaint
+        return _respelled(raw, refused.complaint)
     event.text = EventText(raw, None if defaults is None else defaults.shared())
     return event
+
+
+def _respelled(raw: bytes, complaint: Complaint) -> Complaint:
+    """The complaint; where the missing key is there in another spelling (`user_id`, `UserID`), it says so."""
+    wanted = _MISSED.get(complaint.code)
+    try:
+        there = [] if wanted is None or complaint.value is not None else _decode_keys(raw)
+    except (ValueError, RecursionError):
+        return complaint
+    for key in there:
+        if key != wanted and key.replace("_", "").lower() == str(wanted).lower():
+            message = f"{complaint.message}; it has `{key}`, and the key must be `{wanted}`"
+            return msgspec.structs.replace(complaint, message=message)
+    return complaint
+
+
+_MISSED: Final = {"missing_type": "type", "missing_user_id": "userId"}
+_decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _lenient_wire(raw: bytes) -> Wire:

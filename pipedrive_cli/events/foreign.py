@@ -141,6 +141,7 @@ def _unpacked_first(advice: str, packer: str) -> str:
 _MEMBER: Final = re.compile(rb'"(?:[^"\\]|\\.){0,200}"\s*:')
 _OPENS: Final = re.compile(rb"""[{\[]\s*(?:["'{\[}\]]|\Z)""")  # JSON, or nearly
 _OPENS_LIST: Final = re.compile(rb'"((?:[^"\\]|\\.){1,200})"\s*:\s*\[\Z')
+_AN_OBJECT: Final = re.compile(rb'\{\s*"[^"]+"\s*:.*\}')
 _COLUMN: Final = re.compile(r'"[^",;\t|]{0,80}"|[^\W\d][\w .$()/-]{0,80}')
 _LOG: Final = re.compile(
     rb"<\d{1,3}>|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d{1,3}(?:\.\d{1,3}){3} \S|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
@@ -168,6 +169,10 @@ _XML: Final = Foreign("an XML document", _CONVERT)
 _CSV: Final = Foreign("a table of separated values (CSV)", _AS_ROWS)
 _LOGS: Final = Foreign(
     "a log, not lines of JSON", "if its lines have JSON in them: `sed 's/^[^{]*//' FILE > events.ndjson`"
+)
+_QUOTED: Final = Foreign("JSON within JSON texts", "take it out of them: `jq -r . FILE > events.ndjson`")
+_AROUND: Final = Foreign(
+    "text around JSON", "take it away: `sed 's/^[^{]*//; s/[^}]*$//' FILE > events.ndjson` leaves what is in braces"
 )
 _PROSE: Final = Foreign("text, but not lines of JSON", _CONVERT)
 _BROKEN: Final = Foreign("lines that look like JSON and are not", "see its first line: what wrote it writes no JSON")
@@ -199,7 +204,7 @@ def kind_of_text(text: bytes, *, whole: bool = True) -> Foreign | None:
     if _is_header(first):
         return _CSV
     if not any(line.startswith((b"{", b"[")) for line in lines):
-        return _PROSE
+        return _QUOTED if first.startswith(b'"{') else _AROUND if _AN_OBJECT.search(first) else _PROSE
     return _BROKEN if len(lines) >= BAD_LINES else None
 
 

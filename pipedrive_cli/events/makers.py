@@ -50,6 +50,13 @@ _LAYOUTS: Final = (
     ),
     _layout("a status dump of RudderStack's jobs", "job_id job_state", advice=_GATEWAY),
     _layout("a status dump of RudderStack's jobs", "JobID JobState", advice=_GATEWAY),
+    _layout("a dump of RudderStack's requests to destinations", "endpoint body", "method headers params", _GATEWAY),
+    _layout(
+        "the settings of RudderStack's Pipedrive destination",
+        "apiToken",
+        "userIdToken groupIdToken personsMap",
+        "`pipedrive-cli init --from-rudderstack FILE` makes a config of them",
+    ),
     _layout("Amplitude's export", "event_type", "event_properties amplitude_id device_id"),
     _layout("MoEngage's events", "event_name", "event_uuid event_attributes"),
     _layout("Amplitude's export", "event_type", "user_properties"),

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from pipedrive_cli.errors import StopCode, UserMistake
 
 READ = "file is read in this run"  # what a source is, for `keep_apart`
+_SQLITE = b"SQLite format 3\0"
 OURS_TO_READ = 0o600  # events are personal data
 
 
@@ -24,6 +25,8 @@ def place_of(option: str, path: Path, *, kept: bool = False) -> Path:
 
     `kept`: what stands in it is read, too.
     """
+    if str(path) == "-":
+        raise _refused(option, path, "that is no file name", "Name a file: stdout has the result of the command.")
     try:
         place = Path(os.path.realpath(path))
         there = path.stat()
@@ -38,6 +41,8 @@ def place_of(option: str, path: Path, *, kept: bool = False) -> Path:
             raise _refused(option, path, "that is no regular file", "Name a file; links are followed.")
         if any(os.path.samestat(there, stream) for stream in _standard_streams()):
             raise _refused(option, path, "what the command prints goes into that file", "Name another file.")
+        if _is_database(place):
+            raise _refused(option, path, "that is a database, perhaps a journal", "Name another file.")
         if kept and not os.access(place, os.R_OK):
             raise _refused(option, path, "what stands in it may not be read", "Name another file.")
     if not place.parent.is_dir():
@@ -104,6 +109,15 @@ def _identity(path: Path) -> object:
         except (OSError, ValueError):
             return path
     return there.st_dev, there.st_ino
+
+
+def _is_database(path: Path) -> bool:
+    """Whether the file is SQLite's: the journal of another account is read in no run of this one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def _standard_streams() -> Iterable[os.stat_result]:

@@ -37,8 +37,10 @@ class RunFiles:
         read.append((Path(self.config_file), "is the config"))
         if (key := self.config.pipedrive.api_token_file) is not None:
             read.append((key, "file holds the API token"))
-        if (state := self.state) is not None:
-            read += files_of(state)
+        if (people := self.config.privacy.suppress) is not None:
+            read.append((people, "is the list of suppressed people"))
+        for state in (self.state, self.config.state):  # in a sandbox the account's stays as it is
+            read += [] if state is None else files_of(state)
         keep_apart(self.options.written, read)
 
     def rejects(self) -> RejectsWriter | None:

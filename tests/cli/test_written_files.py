@@ -98,6 +98,20 @@ def test_no_option_writes_onto_what_is_read(tmp_path: Path, option: str, target:
     assert {each: each.read_bytes() for each in place.folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("option", ["--rejects", "--results"])
+def test_journals_and_lists_stay_in_a_sandbox_too(tmp_path: Path, option: str) -> None:
+    """The account's own, that of another one, and the list of suppressed people; `-` names no file."""
+    place = Place(tmp_path, ".ndjson")
+    (people := tmp_path / "people.txt").write_text("u9\n")
+    (other := tmp_path / "other.db").write_bytes(place.state.read_bytes())
+    config = written_config(tmp_path, f"state: '{place.state}'\nprivacy: {{suppress: '{people}'}}\n")
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    for path in (place.state, people, other, "-"):
+        ended = pipedrive_cli("replay", place.source, "-c", config, "--sandbox", option, path)
+        assert (ended.code, f"{option} {path}: that is" in ended.err) == (2, True)
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("first", OPTIONS)
 @pytest.mark.parametrize("second", OPTIONS)
 def test_two_options_do_not_write_one_file(tmp_path: Path, first: str, second: str) -> None:

@@ -85,6 +85,11 @@ TEXT = [
     pytest.param(b"---\n- type: identify\n  userId: u1\n", "YAML", "yq", id="yaml"),
     pytest.param(b"INSERT INTO events VALUES (1);\n", "SQL", "NDJSON", id="sql"),
     pytest.param(b"Dear all,\nplease find attached.\n", "text", "NDJSON", id="prose"),
+    pytest.param(
+        b"".join(json.dumps(json.dumps(event)).encode() + b"\n" for event in EVENTS), "texts", "jq -r", id="q"
+    ),
+    pytest.param(b"u1\t" + NDJSON.replace(b"\n", b"\nu1\t"), "text around JSON", "sed", id="kafka-keys"),
+    pytest.param(b"data: " + NDJSON.replace(b"\n", b"\n\ndata: "), "text around JSON", "sed", id="server-sent"),
     pytest.param(b'{"type": "identify", userId: u1}\n' * 20, "look like JSON", "first line", id="no-quotes"),
 ]
 
@@ -232,6 +237,8 @@ MAKERS: dict[str, list[object]] = {
     "Stripe": [{"id": "evt_1", "object": "event", "api_version": "x", "type": "customer.created", "data": {}}],
     "Klaviyo": [{"type": "event", "id": "x", "attributes": {"event_properties": {}}, "relationships": {}}],
     "Singer": [{"type": "RECORD", "stream": "users", "record": {"id": 1}}],
+    "requests to destinations": [{"version": "1", "type": "REST", "method": "POST", "endpoint": "x", "body": {}}],
+    "init --from-rudderstack": [{"apiToken": "env.TOKEN", "userIdToken": "RudderStack user id", "personsMap": []}],
     "Kissmetrics": [{"_p": "a@example.com", "_n": "Signed Up", "_t": 1600000000}],
     "Pipedrive": [{"id": 1, "name": "A", "emails": [], "add_time": "t", "owner_id": 1}],
     "jq -c '._airbyte_data'": [{"_airbyte_raw_id": "x", "_airbyte_data": EVENT}],
@@ -254,6 +261,22 @@ def test_what_other_makers_write_is_named_once_with_what_to_do() -> None:
             assert (list(found), left_code(found)) == ([], "not_events"), maker
             assert found.left is not None and found.left.refusal is not None
             assert maker in found.left.refusal.message
+
+
+@pytest.mark.parametrize(
+    ("event", "key", "meant"),
+    [
+        ({"type": "identify", "user_id": "u1"}, "user_id", "userId"),
+        ({"type": "track", "event": "x", "UserID": "u1"}, "UserID", "userId"),
+        ({"Type": "identify", "userId": "u1"}, "Type", "type"),
+    ],
+)
+def test_a_key_in_another_spelling_is_named(event: dict[str, str], key: str, meant: str) -> None:
+    """Rows of a table that were written as JSON have such keys: which one to rename is said."""
+    (entry,) = reading(json.dumps({"messageId": "m", **event}).encode() + b"\n")
+    told = entry.event(0)
+    assert isinstance(told, Complaint)
+    assert f"it has `{key}`, and the key must be `{meant}`" in told.message
 
 
 def test_events_beside_lines_of_others_are_read() -> None:
