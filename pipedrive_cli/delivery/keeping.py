@@ -14,7 +14,7 @@ idempotent, and parts of an archive may be folded anywhere, in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,14 @@ _ORIGIN: Final = EventOrigin("", Place("", 1))
 
 Claim: TypeAlias = tuple[int, dict[bytes, int]]  # how good; which events make it, by identity, with their numbers
 Won: TypeAlias = dict[str, Claim]  # place -> the best claim so far
+FORMS: Final = 10_000  # of changes, whose places are remembered; hostile input may have a new one in every event
+
+
+class _Places(NamedTuple):
+    """What a change claims: places that the newest event wins, and places that the oldest wins."""
+
+    newest: tuple[str, ...]
+    oldest: tuple[str, ...]
 
 
 def name_of_record(record: RecordName) -> str:
@@ -56,19 +64,19 @@ class KeptEvents:
         self._all_traits = all_traits
         self.won: dict[str, Won] = {}
         self.joins: set[tuple[str, str]] = set()
+        self._forms: dict[tuple[object, ...], _Places] = {}
 
     def add(self, changes: Iterable[Change], identity: bytes, number: int, dropped: Iterable[tuple[Kind, str]]) -> str:
         """Adds what one event asks for; its number is its place in the input, from 1. Returns its record's name.
 
         An event about a person and others belongs to the person: of equal times its person's events stay in order.
         """
-        pending = PendingEvent(b"", _ORIGIN)
-        pending.number = number
         owner = ""
         names: dict[str, str] = {}
+        mine = {identity: number}
         time = NO_TIME
         for change in changes:
-            time = _time_of(change)
+            time = NO_TIME if change.time is None else change.time
             kind = change.record.kind
             if kind == "leads":
                 owner = owner if change.person is None else name_of_record(change.person)
@@ -85,34 +93,47 @@ class KeptEvents:
             won = self.won.get(name)
             if won is None:
                 won = self.won[name] = {}
-            self._add(won, kind, change, PendingChange(change, 0, pending), identity, number)
+            places = self._places(kind, change)
+            _claim(won, places.newest, (time, mine))
+            _claim(won, places.oldest, (-time, mine))
+            if (change.emails or change.phones) and self._rules.contacts == "add":
+                _claim(won, self._contacts(change), (-time, mine))
         if self._all_traits:
             for kind, trait in dropped:
                 if kind in names:
-                    _claim(self.won[names[kind]], f">trait {trait}", time, identity, number)
+                    _claim(self.won[names[kind]], (f">trait {trait}",), (time, mine))
         return owner
 
-    def _add(self, won: Won, kind: Kind, change: Change, pending: PendingChange, identity: bytes, number: int) -> None:
-        age = -_time_of(change)
+    def _places(self, kind: Kind, change: Change) -> _Places:
+        """The places that a change claims, but those of single emails and phones.
+
+        Which ones hangs on its form alone, and not on its values and its time: of each form they are found once.
+        """
+        form = (
+            kind,
+            change.rank,
+            change.time is None,
+            change.may_create,
+            tuple(change.fields),
+            tuple(change.oldest),
+            not change.emails,
+            not change.phones,
+            not change.on_creation,
+            not change.fallback_name,
+        )
+        known = self._forms.get(form)
+        if known is None:
+            if len(self._forms) >= FORMS:
+                self._forms.clear()
+            known = self._forms[form] = _places_of(kind, change, self._rules)
+        return known
+
+    def _contacts(self, change: Change) -> Iterator[str]:
+        """The places of the emails and phones: of each the first event wins."""
         rank = 0 if change.rank is Rank.OWN else CONTEXT
-        _claim(won, "<first", age, identity, number)
-        if change.may_create:
-            _claim(won, "<creates", age, identity, number)
-        if change.time is not None or change.on_creation:
-            _claim(won, "<born", age, identity, number)
-        candidates = collect_candidates(kind, (pending,), self._rules)
-        for address, candidate in candidates.fields.items():
-            ranked, at, numbered = candidate.precedence
-            sign = "<" if numbered < 0 else ">"
-            _claim(won, f"{sign}{ranked} {address}", at, identity, number)
-        if candidates.inputs is not candidates.fields:
-            for address, candidate in candidates.inputs.items():
-                ranked, at, _ = candidate.precedence
-                _claim(won, f">{ranked} name {address}", at, identity, number)
-        for listed, contacts in candidates.contacts.items():
-            for contact, _ in contacts.values():
-                form = comparable(listed, contact.value, self._rules.country)
-                _claim(won, f"<{rank} {listed} {form}", age, identity, number)
+        for listed, contacts in (("emails", change.emails), ("phones", change.phones)):
+            for contact in contacts:
+                yield f"<{rank} {listed} {comparable(listed, contact.value, self._rules.country)}"
 
     def add_alias(self, alias: Alias) -> str:
         """Notes that an alias joins two names. Returns the one that survives; an alias itself is always kept."""
@@ -131,28 +152,55 @@ class KeptEvents:
         return {number for won in self.won.values() for _, tied in won.values() for number in tied.values()}
 
 
-def _time_of(change: Change) -> int:
-    return NO_TIME if change.time is None else change.time
+def _places_of(kind: Kind, change: Change, rules: PrecedenceRules) -> _Places:
+    """The places that changes of this form claim, by the precedence that delivery gives their values."""
+    pending = PendingEvent(b"", _ORIGIN)
+    pending.number = 1
+    newest: list[str] = []
+    oldest = ["<first"]
+    if change.may_create:
+        oldest.append("<creates")
+    if change.time is not None or change.on_creation:
+        oldest.append("<born")
+    candidates = collect_candidates(kind, (PendingChange(change, 0, pending),), rules)
+    for address, candidate in candidates.fields.items():
+        rank, _, number = candidate.precedence
+        if number > 0:
+            newest.append(f">{rank} {address}")
+        else:  # without a time it is no older than any other
+            (newest if change.time is None else oldest).append(f"<{rank} {address}")
+    if candidates.inputs is not candidates.fields:
+        newest += [f">{candidate.rank} name {address}" for address, candidate in candidates.inputs.items()]
+    return _Places(tuple(newest), tuple(oldest))
 
 
-def _claim(won: Won, place: str, order: int, identity: bytes, number: int) -> None:
-    best = won.get(place)
-    if best is None or order > best[0]:
-        won[place] = (order, {identity: number})
-    elif order == best[0]:
-        tied = best[1]
+def _claim(won: Won, places: Iterable[str], claim: Claim) -> None:
+    """Makes a claim to some places of a record. Claims are shared, and never altered."""
+    order = claim[0]
+    for place in places:
+        best = won.get(place)
+        if best is None or order > best[0]:
+            won[place] = claim
+        elif order == best[0] and claim[1] is not best[1]:
+            won[place] = (order, _tied(best[1], claim[1]))
+
+
+def _tied(some: Mapping[bytes, int], others: Mapping[bytes, int]) -> dict[bytes, int]:
+    """The events of two equal claims; of copies of one event the first."""
+    tied = dict(some)
+    for identity, number in others.items():
         tied[identity] = min(number, tied.get(identity, number))
+    return tied
 
 
 def merge_won(into: Won, other: Mapping[str, Claim]) -> None:
     """Adds the claims of another part to those of one record."""
-    for place, (order, tied) in other.items():
+    for place, claim in other.items():
         best = into.get(place)
-        if best is None or order > best[0]:
-            into[place] = (order, dict(tied))
-        elif order == best[0]:
-            for identity, number in tied.items():
-                best[1][identity] = min(number, best[1].get(identity, number))
+        if best is None or claim[0] > best[0]:
+            into[place] = claim
+        elif claim[0] == best[0]:
+            into[place] = (best[0], _tied(best[1], claim[1]))
 
 
 def winners(won: Mapping[str, Claim]) -> dict[bytes, int]:

@@ -11,6 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -151,7 +152,8 @@ class PartFold:
         kept, self._kept = self._kept, self._new()
         held, self._held = self._held, {}
         always, self._always = self._always, []
-        events = [held[number] for number in sorted(kept.numbers()) if not held[number].always] + always
+        events = [held[number] for number in kept.numbers() if not held[number].always] + always
+        events.sort(key=_number)  # so the store need not make room between events
         return Folded(list(iterate_won(kept)), sorted(kept.joins), events)
 
     def _add(self, batch: list[Entry]) -> None:
@@ -242,6 +244,9 @@ class PartFold:
     def _skip(self, why: Complaint | None) -> None:
         code, value = ("nothing_asked", None) if why is None else (why.code, why.value)
         self.counted.skip(code, value if code == "type_not_supported" else None)
+
+
+_number: Final = attrgetter("number")
 
 
 def folded(brief: FoldBrief, task: ArchivePart) -> PartFold:

@@ -37,7 +37,7 @@ from pipedrive_cli.run.account import AccountKnowledge, config_problems, raise_p
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent, learn_people
 from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
 from pipedrive_cli.run.connection import asking, connected, whose_key
-from pipedrive_cli.run.fold_store import FoldStore, trouble_told
+from pipedrive_cli.run.fold_store import FORM, FoldStore, trouble_told
 from pipedrive_cli.run.folding import fold_parts, parts_of_archive
 from pipedrive_cli.run.known_files import meaning_of
 from pipedrive_cli.run.left_files import LeftFile, left_file, stop_of
@@ -204,7 +204,7 @@ class Compact:
         digest = hashlib.blake2b(digest_size=16)
         digest.update(meaning_of(self.config, digest_of(self._listed) if self._listed else b"", asked.rows))
         delivery, privacy = self.config.delivery, self.config.privacy
-        chosen: list[Any] = [__version__, delivery.contacts, delivery.existing, privacy, asked.all_traits]
+        chosen: list[Any] = [__version__, FORM, delivery.contacts, delivery.existing, privacy, asked.all_traits]
         chosen += [account, [sorted(each) if isinstance(each, frozenset) else each for each in _values(asked.filters)]]
         for source in sources:
             chosen.append([source.name, source.size, source.named])

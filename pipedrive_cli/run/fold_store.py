@@ -20,7 +20,9 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
+FORM: Final = 2  # of what is stored: a fold that was begun in another form begins anew
 CACHE: Final = 32 << 10  # KiB
+PAGE: Final = 32 << 10  # bytes: events are large, and lie in their order
 NOTHING: Final[Mapping[int, Counted]] = MappingProxyType({})
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meaning (digest BLOB NOT NULL, now INTEGER NOT NULL);
@@ -57,6 +59,7 @@ class FoldStore:
             path.touch(mode=0o600)  # events are personal data
         self._db = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
         self._db.execute("PRAGMA synchronous = OFF")  # what is lost with the machine is folded again
+        self._db.execute(f"PRAGMA page_size = {PAGE}")
         self._db.execute(f"PRAGMA cache_size = -{CACHE}")
         self._db.executescript(_TABLES)
 

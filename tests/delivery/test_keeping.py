@@ -63,6 +63,12 @@ def test_parts_may_be_folded_anywhere_in_any_order_and_twice(
 
 
 @given(EVENTS)
+def test_the_places_of_a_form_are_those_of_each_of_its_changes(events: list[tuple[bytes, int, Change]]) -> None:
+    """Which places a change claims is found once for its form: each change for itself would claim the same."""
+    assert fold(events).won == merged(*(fold([event]) for event in events)).won
+
+
+@given(EVENTS)
 def test_what_is_kept_is_kept_again_and_wins_what_it_won(events: list[tuple[bytes, int, Change]]) -> None:
     """The events that are kept win the same places when they are alone: a compacted file cannot be compacted."""
     distinct = list({identity: (identity, number, change) for identity, number, change in reversed(events)}.values())
