@@ -7,6 +7,7 @@ what, and in which order, the same events are kept at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 FAN_IN: Final = 8  # folds that are added at once
+SPARE: Final = 50_000  # events that are held before it is asked which of them may be dropped
 Fold = TypeVar("Fold")
 
 
@@ -47,7 +49,7 @@ class FoldSum:
                 first = self._always.setdefault(event.identity, event)
                 if event.number < first.number:
                     self._always[event.identity] = event
-        if len(self._held) > 2 * self._enough:
+        if len(self._held) > 2 * self._enough + SPARE:
             self._let_go()
 
     def total(self) -> Folded:
@@ -63,14 +65,22 @@ class FoldSum:
         self._enough = len(self._held)
 
 
-def added(folds: Iterable[PartialFold]) -> PartialFold:
-    """Several partial folds as one."""
+def sum_of(folds: Iterable[Folded]) -> Folded:
+    """The sum of folds, of which there must be one. One alone is its own sum, which need not be unpacked."""
+    left = iter(folds)
+    first, second = next(left), next(left, None)
+    if second is None:
+        return first
     total = FoldSum()
-    counted: dict[int, Counted] = {}
-    for fold in folds:
-        total.add(fold.folded)
-        counted.update(fold.counted)
-    return PartialFold(total.total(), counted)
+    for fold in chain((first, second), left):
+        total.add(fold)
+    return total.total()
+
+
+def added(partials: Sequence[PartialFold]) -> PartialFold:
+    """Several partial folds as one."""
+    counted = {number: each for partial in partials for number, each in partial.counted.items()}
+    return PartialFold(sum_of(partial.folded for partial in partials), counted)
 
 
 def branches(folds: Sequence[Fold], sizes: Sequence[int], most: int) -> list[list[Fold]]:
