@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from pipedrive_cli.delivery.bearer import borne_key
 from pipedrive_cli.delivery.effects import (
     Cached,
@@ -20,20 +22,26 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import Difference, PendingChange
-from pipedrive_cli.delivery.precedence import comparable
+from pipedrive_cli.delivery.pending_event import PendingEvent
+from pipedrive_cli.delivery.precedence import blank, comparable
 from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Values
 from pipedrive_cli.pipedrive.bodies import contact_rows
 
 RECOGNISED: Final = Complaint("recognised_by_email", "a person with this email was there, and was taken over")
+INSTEAD: Final = "the record of {!r} was deleted, or merged into another one; {} {}, which {}, was taken over"
 
 
-def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
+def adopt_by_email(
+    job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
+) -> SubPlan[None]:
     """Instead of creating a person, adopts the only living one that has its email and is nobody's.
 
-    Two that do are left alone: nobody can tell which it is. They are noticed.
+    One that was deleted had emails, too. Two persons that have them are left alone: nobody can tell which it is. They
+    are noticed.
     """
     emails = dict.fromkeys([contact.value for pending in changes for contact in pending.change.emails])
+    emails |= dict.fromkeys(str(row["value"]) for row in target.state.carried_contacts.get("emails", ()))
     wanted = {comparable("emails", email) for email in emails}
     matches: set[int] = set()
     for email in emails:
@@ -50,9 +58,12 @@ def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: 
     if len(free) > 1:
         _note_twins(target, changes, [found.id for found in free], "neither was taken")
     elif any(claims):
+        gone = target.was_deleted
         take_over(target, free[0])
-        bearer = next((pending for pending in changes if pending.change.emails), changes[0])
-        target.notices.append((bearer.event, RECOGNISED))
+        told = next((pending.event for pending in changes if pending.change.emails), told_of(target, changes))
+        if told is not None:
+            words = INSTEAD.format(job.key, "person", target.id, "has its email")
+            target.notices.append((told, msgspec.structs.replace(RECOGNISED, message=words) if gone else RECOGNISED))
 
 
 class Free(NamedTuple):
@@ -75,9 +86,21 @@ def read_if_free(job: Job, record: int, settings: DeliverySettings) -> SubPlan[F
 
 
 def take_over(target: Target, free: Free) -> None:
-    """From here on the job is about this record."""
-    target.id, target.state, target.found = free.id, with_key(state_of(free.snapshot), None), True
+    """From here on the job is about this record. What a deleted one leaves fills its blanks: people know better."""
+    left, target.state, target.was_deleted = target.state, with_key(state_of(free.snapshot), None), False
+    if left.carried_over or left.carried_contacts:
+        target.state = msgspec.structs.replace(
+            target.state,
+            carried_over={a: old for a, old in left.carried_over.items() if blank(free.values.get(a))},
+            carried_contacts=left.carried_contacts,
+        )
+    target.id, target.found = free.id, True
     target.values, target.age = free.values, free.snapshot.age if free.snapshot.shown else 0.0
+
+
+def told_of(target: Target, changes: Sequence[PendingChange]) -> PendingEvent | None:
+    """The event that is told what became of the target."""
+    return changes[0].event if changes else target.told
 
 
 def find_twins(

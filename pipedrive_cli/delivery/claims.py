@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from pipedrive_cli.delivery.effects import Claim, RecordId
 from pipedrive_cli.delivery.fold import PendingChange, time_of
-from pipedrive_cli.delivery.precedence import comparable
+from pipedrive_cli.delivery.precedence import NO_TIME, comparable
 from pipedrive_cli.delivery.waiting import UNDER_WAY, Group
 from pipedrive_cli.model import Kind, Rank
 from pipedrive_cli.text_forms import caseless_form
@@ -38,7 +38,8 @@ class Claims:
     def note(self, claim: Claim) -> Age | None:
         """Notes a claim. Returns its age, or None where an older one was noted before."""
         kind = claim.job.kind
-        age = min(age for mark, age in _ages(kind, claim.changes).items() if mark in claim.marks)
+        ages = [age for mark, age in _ages(kind, claim.changes).items() if mark in claim.marks]
+        age = min(ages, default=(NO_TIME, 0))  # a record that was deleted had the mark before this window
         noted = self._noted.get((kind, claim.id))
         if noted is not None and noted < age:
             return None

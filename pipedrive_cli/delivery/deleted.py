@@ -18,6 +18,7 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange, only_again
+from pipedrive_cli.delivery.organizations import adopt
 from pipedrive_cli.delivery.outcomes import left_as_it_is, skip_deleted
 from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
 from pipedrive_cli.delivery.waiting import Job
@@ -27,7 +28,8 @@ from pipedrive_cli.model import Complaint, Value
 def handle_deleted(
     job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
 ) -> SubPlan[bool]:
-    """The record is gone: forgets it, and looks once by its key. If that finds none, the record is to be created again.
+    """The record is gone: forgets it, and looks once by its key. If that finds none, the record is to be created again,
+    unless there is one that is nobody's and has its email or name.
 
     It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
     """
@@ -55,6 +57,7 @@ def handle_deleted(
         return False
     target.id, target.values, target.age = None, None, 0.0
     target.state, target.was_deleted = recreated_state, True
+    yield from adopt(job, target, changes, settings)
     return True
 
 

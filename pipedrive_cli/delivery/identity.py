@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pipedrive_cli.delivery.adoption import adopt
 from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.bearer import borne_key, rekeyed
 from pipedrive_cli.delivery.effects import (
@@ -35,7 +34,7 @@ from pipedrive_cli.delivery.effects import (
     with_key,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.organizations import adopt_by_name, ambiguous
+from pipedrive_cli.delivery.organizations import adopt, ambiguous
 from pipedrive_cli.delivery.outcomes import end_all, in_one, reject_aliases, skip_deleted, skip_visitors
 from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, merged_state, under_former_id
 from pipedrive_cli.delivery.upsert import upsert
@@ -408,10 +407,8 @@ def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
         return None
     if recreated_state is not None:
         target.state, target.was_deleted = recreated_state, True
-    elif target.id is None and job.kind == "persons" and settings.match_email:
+    if target.id is None:
         yield from adopt(job, target, changes, settings)
-    elif target.id is None and job.kind == "organizations" and job.key is not None:
-        yield from adopt_by_name(job, target, changes, settings)
     return (yield from upsert(job, target, changes, settings))
 
 

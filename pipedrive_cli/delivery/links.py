@@ -37,7 +37,9 @@ def check_link(
         if values is None:
             if not (yield from handle_deleted(job, target, (), settings)):
                 return Outcome.SKIPPED
-            return target.id if target.id is not None else (yield from upsert(job, target, (), settings))
+            if target.id is not None and not target.found:  # it was found by its key
+                return target.id
+            return (yield from upsert(job, target, (), settings))
         target.values, target.age = values, 0.0
     if not (yield from follow_key(job, target, (), settings)):
         return Outcome.REJECTED

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pipedrive_cli.delivery.adoption import read_if_free, take_over
+import msgspec
+
+from pipedrive_cli.delivery.adoption import INSTEAD, adopt_by_email, read_if_free, take_over, told_of
 from pipedrive_cli.delivery.claims import namer_of
 from pipedrive_cli.delivery.effects import Claim, DeliverySettings, Find, ResolveLink, SubPlan, Target
 from pipedrive_cli.delivery.fold import PendingChange
@@ -16,6 +18,14 @@ from pipedrive_cli.text_forms import caseless_form
 RECOGNISED: Final = Complaint("recognised_by_name", "an organization of that name was there, and was taken over")
 
 
+def adopt(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> SubPlan[None]:
+    """Instead of creating a record, adopts one that is nobody's: a person by email, an organization by name."""
+    if job.kind == "persons" and settings.match_email:
+        yield from adopt_by_email(job, target, changes, settings)
+    elif job.kind == "organizations" and job.key is not None:
+        yield from adopt_by_name(job, target, changes, settings)
+
+
 def adopt_by_name(
     job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings
 ) -> SubPlan[None]:
@@ -23,22 +33,25 @@ def adopt_by_name(
 
     If the config does not ask for that, what is known of the account is told, and costs no request.
     """
-    namer = namer_of(changes)
-    if namer is None:
+    namer, left = namer_of(changes), target.state.carried_over.get("name")
+    told = told_of(target, changes) if namer is None else namer.event
+    called = namer.change.fields["name"] if namer is not None else None if left is None else left.sent
+    if not isinstance(called, str) or told is None:
         return
-    name, asked = caseless_form(namer.change.fields["name"]), settings.match_organizations
+    name, asked, gone = caseless_form(called), settings.match_organizations, target.was_deleted
     # A person's company may be named so: that one is found or made first, and then is among those of the name.
     yield ResolveLink(RecordName(job.kind, None, None, name))
     ids: tuple[int, ...] = yield Find(job.kind, name=name, unasked=not asked)
     if not asked and ids:
-        target.notices.append((namer.event, Complaint("organization_name_there", _there(ids))))
+        target.notices.append((told, Complaint("organization_name_there", _there(ids))))
     elif len(ids) > 1:
-        target.notices.append((namer.event, ambiguous(ids)))
+        target.notices.append((told, ambiguous(ids)))
     elif ids:
         free = yield from read_if_free(job, ids[0], settings)
         if free is not None and (yield Claim(job, changes, ids[0], frozenset({name}))):
             take_over(target, free)
-            target.notices.append((namer.event, RECOGNISED))
+            words = INSTEAD.format(job.key, "organization", target.id, "has its name")
+            target.notices.append((told, msgspec.structs.replace(RECOGNISED, message=words) if gone else RECOGNISED))
 
 
 def ambiguous(ids: Sequence[int]) -> Complaint:

@@ -10,7 +10,7 @@ import pytest
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.sandbox import SandboxOptions
-from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery
+from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery, with_identity
 from tests.run.test_adoption import foretold
 
 PHONE = "+1 555 0100 ext. 12"
@@ -111,6 +111,46 @@ def test_persons_merged_by_hand_are_not_split_without_a_word(tmp_path: Path) -> 
     scene.sandbox.account.merge("persons", persons[ids["Bo"]], persons[ids["Ada"]])
     summary = scene.run([identify("u-2", 9, role="CTO")])
     assert (notices(summary), scene.names("persons")) == (1, ["Ada", "Bo"])
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("said", [{"city": "Oslo"}, {"email": "Ada@X.test", "city": "Oslo"}])
+@pytest.mark.parametrize("others", [0, 5])
+def test_who_has_the_email_of_a_person_that_went_takes_its_place(
+    tmp_path: Path, merged: bool, said: dict[str, str], others: int
+) -> None:
+    """Deleted and typed in again, or merged into somebody without an id: what people wrote there stays, and no twin."""
+    scene = Scene(tmp_path)
+    scene.run([identify("u-1", 1, name="Ada", email="ada@x.test", phone=PHONE, role="dev")])
+    typed = scene.sandbox.add_record("persons", {"name": "Typed", "emails": [{"value": "ada@x.test"}]})
+    ada = person(scene, "Ada")["id"]
+    if merged:
+        scene.sandbox.merge_records("persons", ada, typed)
+        scene.sandbox.set_value("persons", typed, scene.key("persons", "User id"), None)
+    else:
+        scene.sandbox.delete_record("persons", ada)
+    events = [*(identify(f"x{n}", 2, name=f"X {n}") for n in range(others)), identify("u-1", 9, **said)]
+    expected = foretold(scene, events)
+    summary = scene.run(events)
+    (found,) = (row for row in scene.contents()["persons"] if not row["name"].startswith("X "))
+    assert (found["name"], found["custom_fields"]) == ("Typed", {"User id": "u-1", "Role": "dev", "City": "Oslo"})
+    assert [row["value"] for row in found["phones"]] == [PHONE]
+    assert (notices(summary), notices(summary, "recognised_by_email")) == (0, 1)
+    assert summary.records.persons.created == others == expected.records.persons.created
+    assert scene.run([identify("u-1", 9, **said)]).events.unchanged == 1
+    assert scene.writes == []
+
+
+def test_an_organization_of_the_name_takes_the_place_of_one_that_went(tmp_path: Path) -> None:
+    """Where the config matches by name, whether a change is about it or somebody is only linked to it."""
+    scene = Scene(tmp_path, config=with_identity(match_organizations="name"))
+    scene.run([group("u-1", "g-1", 1, name="Nordtek", industry="Sea")])
+    scene.sandbox.delete_record("organizations", scene.sandbox.contents(ids=True)["organizations"][0]["id"])
+    scene.sandbox.add_record("organizations", {"name": "Nordtek"})
+    summary = scene.run([group("u-2", "g-1", 2)])
+    (organization,) = scene.contents()["organizations"]
+    assert organization["custom_fields"] == {"Group id": "g-1", "Branch": "Sea"}
+    assert (notices(summary), notices(summary, "recognised_by_name")) == (0, 1)
 
 
 def test_a_journal_from_before_has_no_contacts_and_takes_what_was_last_seen(tmp_path: Path) -> None:
