@@ -5,6 +5,8 @@ Pure; reads no clock. Read are
 - ISO 8601 in all its variants: week dates, any precision (cut to microseconds), any offset, and none, which is UTC;
 - the same with a space, slashes, dots, single digits, `UTC` or `GMT` behind it, as databases write it;
 - what mail, HTTP and JavaScript write: `Sun, 01 Mar 2026 12:00:00 GMT`, `Sun Mar 01 2026 12:00:00 GMT+0100`;
+- the same with the names of days and months in German, French, Dutch, Swedish, Danish, Spanish, Portuguese and Italian
+  (`15 de março de 2026`, `1. Februar 1995`), and `2026年3月1日`;
 - `24/12/1990`, where somebody has said whether the day or the month comes first;
 - a number, or its digits as text: a date where it has eight digits that are one between 1900 and 2200 (20260301); else
   seconds since 1970 where these lie between 1900 and 2200, else milliseconds where these do. Numbers below 100,000 are
@@ -16,10 +18,11 @@ The first moment of the year 1 is none: Go and .NET write it for a time that was
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final, Literal, TypeAlias
 
-from pipedrive_cli.text_forms import visible
+from pipedrive_cli.text_forms import narrow, visible
 
 DateOrder: TypeAlias = Literal["iso", "day first", "month first"]
 
@@ -34,30 +37,49 @@ _MONTHS: Final = {
     name: number
     for number, names in enumerate(
         (
-            "jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july", "aug august",
-            "sep sept september", "oct october", "nov november", "dec december",
+            "jan january januar janvier januari enero ene janeiro gennaio gen",
+            "feb february februar fevrier fevr februari febrero fevereiro fev febbraio",
+            "mar march marz maerz mrz mars maart marzo marco",
+            "apr april avril avr abril abr aprile",
+            "may mai mei maj mayo maio maggio mag",
+            "jun june juni juin junio junho giugno giu",
+            "jul july juli juillet juil julio julho luglio lug",
+            "aug august aout augustus augusti agosto ago",
+            "sep sept september septembre septiembre setembro settembre set",
+            "oct october oktober okt octobre octubre outubro out ottobre ott",
+            "nov november novembre noviembre novembro",
+            "dec december dezember dez decembre diciembre dic dezembro dicembre",
         ),
         1,
     )
     for name in names.split()
 }  # fmt: skip
+_WEEKDAYS: Final = (  # of other languages than English
+    "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|mo|di|mi|do|fr|sa|so"
+    "|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|miercoles|jueves|viernes|sabado|domingo"
+    "|(?:segunda|terca|quarta|quinta|sexta)(?:-feira)?|lunedi|martedi|mercoledi|giovedi|venerdi|domenica"
+    "|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag"
+)
 _WRITTEN: Final = re.compile(
-    r"""(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+)?
+    r"""(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|"""
+    rf"""(?:{_WEEKDAYS})\.?),?\s+)?"""
+    r"""
     (?:
         (?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})                    # 2026/3/1
-      | (?P<a>\d{1,2})(?P<t>[-/.])(?P<b>\d{1,2})(?P=t)(?P<y2>\d{4})                   # 3/4/2026
-      | (?P<d3>\d{1,2})(?:st|nd|rd|th)?[\s.-]+(?P<m3>[a-z]{3,9})[.,]?[\s-]+(?P<y3>\d{4})  # 1 March 2026
-      | (?P<m4>[a-z]{3,9})\.?\s+(?P<d4>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{4})     # March 1, 2026
+      | (?P<a>\d{1,2})\s?(?P<t>[-/.])\s?(?P<b>\d{1,2})\s?(?P=t)\s?(?P<y2>\d{4})       # 3/4/2026
+      | (?P<d3>\d{1,2})(?:st|nd|rd|th|er|o)?[\s./-]+(?:de\s+)?(?P<m3>[a-z]{3,10})[.,]?[\s/-]+(?:del?\s+)?(?P<y3>\d{4})
+      | (?P<m4>[a-z]{3,10})\.?\s+(?P<d4>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{4})     # March 1, 2026
     )
     (?:(?:\s*,\s*|\s+|t)
         (?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?
-        (?:\s?(?P<half>[ap])\.?m\.?)?
+        (?:\s?(?P<half>[ap])\.?m\.?|\s?uhr|\s?h)?
         \s*(?:z|utc|gmt)?\s*(?P<offset>[+-]\d{2}:?\d{2})?(?:\s*\([^()]*\))?
     )?""",
     re.VERBOSE | re.ASCII,
 )
 _DIGITS: Final = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
-_ORDERED: Final = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?!\d)", re.ASCII)
+_ORDERED: Final = re.compile(r"\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?\d{4}(?!\d)", re.ASCII)
+_SHORT_YEAR: Final = re.compile(r"\d{1,2}\s?[-/. ]\s?(?:\d{1,2}|[^\W\d_]{3,10})\.?\s?[-/. ]\s?\d{2}(?!\d)")
 
 
 def read_time(value: Any) -> int | None:
@@ -125,6 +147,11 @@ def has_order(value: Any) -> bool:
     return isinstance(value, str) and _ORDERED.match(value.strip()) is not None
 
 
+def has_short_year(value: Any) -> bool:
+    """Whether a text is a date whose year has two digits: it may be of either century, and is not guessed."""
+    return isinstance(value, str) and _SHORT_YEAR.match(value.strip()) is not None
+
+
 def _read_text(text: str, dates: DateOrder) -> datetime | None:
     # `fromisoformat` takes any sign between date and time, and so a number of eleven digits for a date and an hour.
     if text[4:5] == "-" and text[10:11] in _SEPARATORS:
@@ -145,12 +172,26 @@ def _with_zone(found: datetime) -> datetime:
 def _read_other_text(text: str, dates: DateOrder) -> datetime | None:
     if _DIGITS.fullmatch(text) is not None:
         return _read_number(float(text) if "." in text else int(text))
-    found = _WRITTEN.fullmatch(" ".join(text.casefold().split()))
+    found = _WRITTEN.fullmatch(" ".join((text if text.isascii() else _plain(text)).casefold().split()))
     if found is not None:
         return _read_written(found.groupdict(), dates)
     if text.isascii() and ((text[4:5] == "-" and text[10:11] in _SEPARATORS) or text[8:9] in {"T", "t"} or "W" in text):
         return _with_zone(datetime.fromisoformat(text))
     return None
+
+
+def _plain(text: str) -> str:
+    """The text without accents, with narrow signs, and with its dashes as one."""
+    parts = unicodedata.normalize("NFKD", narrow(text.translate(_SIGNS)))
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+_SIGNS: Final = {
+    **dict.fromkeys(range(0x2010, 0x2016), "-"),
+    ord("−"): "-",
+    **dict.fromkeys(map(ord, "年月"), "-"),
+    ord("日"): " ",
+}
 
 
 def _read_written(part: dict[str, str | None], dates: DateOrder) -> datetime | None:

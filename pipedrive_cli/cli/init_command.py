@@ -27,7 +27,7 @@ from pipedrive_cli.config.writing import Draft, yaml_of
 from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake, interrupted
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Kind
-from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.pipedrive.account import Account, Field
 from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import write_file
@@ -135,7 +135,7 @@ class InitRun:
         )
         text = yaml_of(draft)
         config = _read_back(text, options.config_file)
-        needed = _reading_needs(config, account, sources)
+        needed = _reading_needs(config, _with_new_fields(account, choice), sources)
         if needed is not None:
             draft = _with_reading(draft, needed)
             text = yaml_of(draft)
@@ -379,6 +379,18 @@ def _reading_needs(config: Config, account: Account | None, sources: Sequence[st
     if not sources or "-" in sources:
         return None
     return asyncio.run(Sample(config, resolve_sources(sources), most=ENOUGH).read(account)).reading
+
+
+def _with_new_fields(account: Account | None, choice: MappingChoice) -> Account | None:
+    """The account as it is once the fields are made that the mapping lacks."""
+    if account is None:
+        return None
+    fields = {kind: {field.name: field for field in known} for kind, known in account.fields.items()}
+    for row in choice.rows:
+        if row.field and row.make and row.trait.kind in fields:
+            made = Field(f"new {row.field}", row.field, row.make)
+            fields[row.trait.kind].setdefault(row.field, made)
+    return msgspec.structs.replace(account, fields={kind: tuple(known.values()) for kind, known in fields.items()})
 
 
 def _with_reading(draft: Draft, needed: ReadingProposal) -> Draft:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipedrive_cli.pipedrive.values import Unfit
 from pipedrive_cli.text_forms import visible
-from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, is_zero_time, read_moment
+from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, has_short_year, is_zero_time, read_moment
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,6 +68,8 @@ def _order_unknown(value: Any, dates: DateOrder) -> str:
     """What to do about a date of which nobody has said whether the day or the month comes first."""
     if dates == "iso" and has_order(value):
         return "; where the day comes first, set values.dates: day first"
+    if has_short_year(value):
+        return "; a year of two digits may be of either century: write all four"
     return ""
 
 

@@ -21,9 +21,12 @@ _GROUPED: Final[dict[Decimals, re.Pattern[str]]] = {
     "comma": re.compile(rf"[0-9]{{1,3}}(?:(?:\.[0-9]{{3}})+(?:,[0-9]+)?|(?:[{_BLANKS}][0-9]{{3}})+(?:[,.][0-9]+)?)"),
 }
 _DECIMAL_COMMA: Final = re.compile(r"[0-9]*,[0-9]+")
-_AROUND: Final = re.compile(r"(?P<first>[-+−]?)(?P<before>[^0-9+\-−.,]*)(?P<second>[-+−]?)(?P<number>[0-9.,][^+\-−]*)")
+_AROUND: Final = re.compile(
+    r"(?P<first>[-+−]?)(?P<before>(?:[^0-9+\-−.,]|(?<=[^\W\d_])\.)*)(?P<second>[-+−]?)(?P<number>[0-9.,][^+\-−]*)"
+)
 _NUMBER: Final = re.compile(r"(?P<number>.*[0-9])(?P<after>[^0-9]*)", re.DOTALL)
-_ROUND: Final = re.compile(r"(?<=[0-9])[.,][-–—]+(?![0-9])")  # `12,-` and `12.– CHF`: no cents
+# `12,-`, `12.– CHF` and `Rs. 12/-`: no cents.
+_ROUND: Final = re.compile(r"(?<=[0-9])(?P<sign>[.,]|\s?/)[-–—=]+(?![0-9])")
 
 _DOLLARS: Final = "USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP BBD BSD BZD FJD JMD TTD XCD UYU"
 # What people write around an amount, without case -> the currencies that it may mean.
@@ -78,6 +81,8 @@ _CODES: Final = (
     "TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
 )
 ISO_CODES: Final = frozenset(_CODES.split())
+_DECIMAL: Final[dict[Decimals, str]] = {"point": ".", "comma": ","}
+_NO_DECIMAL: Final[dict[Decimals, str]] = {"point": ",", "comma": "."}
 LONGEST: Final = 60  # characters of an amount
 
 
@@ -92,7 +97,12 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     """The number in a text, with what its currency sign tells; None where the text is no single number."""
     if len(text) > LONGEST:
         return None
-    around = _AROUND.fullmatch(_ROUND.sub("", visible(text)))
+    text = visible(text)
+    if (round_ := _ROUND.search(text)) is not None:
+        if round_["sign"] == _NO_DECIMAL[decimals] and _DECIMAL[decimals] in text[: round_.start()]:
+            return None  # `1.200,-` is no 1.2
+        text = _ROUND.sub("", text)
+    around = _AROUND.fullmatch(text)
     found = None if around is None else _NUMBER.fullmatch(around["number"])
     if around is None or found is None or (around["first"] and around["second"]):
         return None

@@ -60,9 +60,11 @@ class ReadingNeeds:
     _unfit: list[Event] = field(default_factory=list)
     _grouped: list[Event] = field(default_factory=list)  # that fit, and hold numbers that a setting may change
     _words: Counter[str] = field(default_factory=Counter)
+    _currencies: Counter[str] = field(default_factory=Counter)  # of amounts that say theirs
 
     def add(self, event: Event, transformed: Transformed) -> None:
         """Notes what one event brings."""
+        self._currencies.update(_currencies_in(transformed))
         misfits = [complaint for complaint in transformed.complaints if complaint.code in CODES]
         if misfits:
             self._misfits += len(misfits)
@@ -108,6 +110,12 @@ class ReadingNeeds:
             either,
         )
 
+    def _currency(self, account: Account | None) -> str:
+        """That of most amounts that say theirs; where none does, the account's."""
+        if self._currencies:
+            return self._currencies.most_common(1)[0][0]
+        return STAND_IN if account is None or account.default_currency is None else account.default_currency
+
     def _fits_as_well(self, best: Values, other: str, fewest: int, account: Account | None) -> bool:
         order: DateOrder = "month first" if other == "month first" else "day first"
         return self._count(msgspec.structs.replace(best, dates=order), account) == fewest
@@ -116,7 +124,7 @@ class ReadingNeeds:
         """Every combination that may help, those that change least first."""
         orders: tuple[DateOrder, ...] = ("iso", "day first", "month first") if now.dates == "iso" else (now.dates,)
         signs = ("point", "comma") if now.decimals == "point" else (now.decimals,)
-        currencies = (None, _currency(account)) if now.currency is None else (now.currency,)
+        currencies = (None, self._currency(account)) if now.currency is None else (now.currency,)
         tried = [
             msgspec.structs.replace(now, dates=dates, decimals=decimals, currency=currency)
             for dates, decimals, currency in product(orders, signs, currencies)
@@ -140,8 +148,11 @@ class ReadingNeeds:
         return compile_mapping(msgspec.structs.replace(self.config, values=values, leads=leads), account)
 
 
-def _currency(account: Account | None) -> str:
-    return STAND_IN if account is None or account.default_currency is None else account.default_currency
+def _currencies_in(transformed: Transformed) -> Iterator[str]:
+    for change in transformed.changes:
+        for value in change.fields.values():
+            if isinstance(value, dict) and isinstance(code := value.get("currency"), str):
+                yield code
 
 
 def _differences(now: Values, then: Values) -> list[str]:

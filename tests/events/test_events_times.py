@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.timestamps import read_time
+from pipedrive_cli.timestamps import read_moment, read_time
 
 from .event_lines import MARCH, MARCH_MICROS, NOW, event
 
@@ -114,3 +114,24 @@ def test_an_events_time_comes_from_the_first_field_that_has_one(
     """timestamp, originalTimestamp, receivedAt; never later than receivedAt or now, and what cannot be read is told."""
     found = event(**members)
     assert (found.time, found.clock_ahead, found.unreadable_times) == (time, ahead, unreadable)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "15 de março de 2026", "15. März 2026", "15 mars 2026", "Sonntag, 15. März 2026", "domenica 15 marzo 2026",
+        "15-Mar-2026", "15/Mar/2026", "2026年3月15日", "15. 3. 2026", "15／03／2026", "15‑03‑2026",
+        "15.03.2026 00:00 Uhr",
+    ],
+)  # fmt: skip
+def test_dates_are_read_as_people_write_them_in_other_languages(written: str) -> None:
+    """The names of their months, their dashes and wide signs; digits alone where the day comes first."""
+    found = read_moment(written, "day first")
+    assert found is not None
+    assert found.date().isoformat() == "2026-03-15"
+
+
+@pytest.mark.parametrize("written", ["15.03.26", "15-Mar-26", "15/3/26", "31.02.2026", "15 Brumaire 2026", "3/2026"])
+def test_a_date_that_may_be_another_day_is_not_guessed(written: str) -> None:
+    """A year of two digits may be of either century."""
+    assert read_moment(written, "day first") is None

@@ -27,6 +27,12 @@ CASES: list[tuple[str, float | None, float | None]] = [
     ("-€ 5", -5, -5),
     ("€ -5", -5, -5),
     ("12,- €", 12, 12),
+    ("1.234,-", None, 1234),
+    ("1,234.-", 1234, None),
+    ("Rs.7,01,175/-", 701_175, None),
+    ("Fr. 1'200.50", 1200.5, 1200.5),
+    ("No.5", None, None),
+    ("A.B.5", None, None),
     ("+3", 3, 3),
     ("1,2,3", None, None),
     ("1.2.3", None, None),
@@ -54,7 +60,8 @@ def test_a_text_is_read_only_where_one_number_can_be_meant(text: str, point: flo
     [
         ("12 €", "EUR"), ("€12", "EUR"), ("EUR 12", "EUR"), ("12 eur", "EUR"), ("12 Euro", "EUR"), ("£12", "GBP"),
         ("12 zł", "PLN"),
-        ("US$ 12", "USD"), ("CHF 12.-", "CHF"), ("12 Kč", "CZK"), ("R$ 12", "BRL"), ("12 XAF", "XAF"),
+        ("US$ 12", "USD"), ("CHF 12.-", "CHF"),
+        ("Rs.12/-", "INR"), ("Fr. 12", "CHF"), ("12 Kč", "CZK"), ("R$ 12", "BRL"), ("12 XAF", "XAF"),
     ],
 )  # fmt: skip
 def test_a_sign_or_name_tells_the_currency(text: str, currency: str) -> None:

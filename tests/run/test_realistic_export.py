@@ -145,3 +145,20 @@ def test_dates_that_do_not_tell_their_order_are_told_as_such(tmp_path: Path) -> 
     needed = checked(path).reading
     assert needed is not None
     assert needed.either_order
+
+
+def test_the_currency_of_the_other_amounts_is_proposed(tmp_path: Path) -> None:
+    """Not the account's, where the amounts that say theirs all say another one; and a short year is told as such."""
+    path = tmp_path / "events.ndjson"
+    arr = ["US$ 1,200", "USD 300", "800", "950"]
+    events: list[dict[str, Any]] = [
+        {"type": "group", "groupId": f"g{n}", "traits": {"arr": v}} for n, v in enumerate(arr)
+    ]
+    events.append({"type": "identify", "userId": "u1", "traits": {"name": "A", "born": "21.02.86"}})
+    path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    found = checked(path)
+    assert found.reading is not None
+    assert found.reading.lines == ("currency: USD",)
+    (told,) = [each for group in found.problems for each in group.examples if each.value == "'21.02.86'"]
+    assert told.message is not None
+    assert "two digits may be of either century" in told.message
