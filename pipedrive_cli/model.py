@@ -130,6 +130,9 @@ class Rank(StrEnum):
     CONTEXT = "context"  # from context.traits of group, track and alias: only fills blanks
 
 
+OWN, CONTEXT = Rank.OWN, Rank.CONTEXT  # looking up a member costs as much as making a change
+
+
 class RecordName(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """How an event names a record: by record key, by Pipedrive's id, or by both. Both together join key and id.
 

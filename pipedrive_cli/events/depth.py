@@ -18,8 +18,9 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
 def too_deep(text: bytes) -> bool:
     """Whether JSON text is nested deeper than the limit. Brackets count in text that is not JSON, too."""
-    # Nearly all events end here. Most have no list at all: `in` finds that much faster than `count`.
-    if text.count(b"{") + (text.count(b"[") if b"[" in text else 0) <= DEPTH_LIMIT:
+    # Nearly all events end here. `replace` and `find` go from bracket to bracket, where `count` looks at every byte.
+    opening = len(text) - len(text.replace(b"{", b""))
+    if opening + (text.count(b"[") if text.find(b"[") >= 0 else 0) <= DEPTH_LIMIT:
         return False
     depth = 0
     for bracket in _STRINGS.sub(b"", text).translate(None, _NO_BRACKETS):

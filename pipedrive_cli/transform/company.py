@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipedrive_cli.model import Change, Complaint, Event, JsonObject, Rank, RecordName
+from pipedrive_cli.model import CONTEXT, OWN, Change, Complaint, Event, JsonObject, RecordName
 from pipedrive_cli.pipedrive.values import Unfit, plain
 from pipedrive_cli.text_forms import caseless_form, names_nobody, visible
 from pipedrive_cli.transform.mapping import Notes, trait_at
@@ -38,11 +38,11 @@ def company_changes(
     if key is None and name is None:
         return ()
     organization = RecordName("organizations", key, None, caseless_form(name) if key is None and name else None)
-    link = Change(person, event.time, Rank.OWN, {"organization": organization}, may_create=may_create)
+    link = Change(person, event.time, OWN, {"organization": organization}, may_create=may_create)
     named_so = {} if name is None else {"name": name}
     if key is None:  # one spelling of many, so the first counts
-        return Change(organization, event.time, Rank.CONTEXT, oldest=named_so), link
-    return Change(organization, event.time, Rank.CONTEXT, named_so), link
+        return Change(organization, event.time, CONTEXT, oldest=named_so), link
+    return Change(organization, event.time, CONTEXT, named_so), link
 
 
 def _key(value: Any, where: str, notes: Notes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.model import OWN, Change, Complaint, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.persons import context_change, person_of, read_add_time, read_name, read_visible_to
 from pipedrive_cli.transform.rules import MappingRules
@@ -29,7 +29,7 @@ def group(event: Event, rules: MappingRules) -> Transformed:
             Change(
                 person,
                 event.time,
-                Rank.OWN,
+                OWN,
                 {"organization": organization},
                 on_creation=context.on_creation,
                 may_create=may_create,
@@ -47,4 +47,4 @@ def _organization_change(event: Event, organization: RecordName, rules: MappingR
     read_name(traits, "name", "traits.", "name", fields, notes)
     read_visible_to(traits, "traits.", fields, notes)
     creation = read_add_time(traits, "traits.", rules, notes)
-    return Change(organization, event.time, Rank.OWN, fields, on_creation=creation, mended=event.mended)
+    return Change(organization, event.time, OWN, fields, on_creation=creation, mended=event.mended)

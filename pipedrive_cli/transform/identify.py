@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipedrive_cli.model import Change, Event, Rank, Transformed
+from pipedrive_cli.model import OWN, Change, Event, Transformed
 from pipedrive_cli.pipedrive.values import says_nothing
 from pipedrive_cli.transform.company import NOT_LINKED, USUAL, company_changes
 from pipedrive_cli.transform.persons import person_of, read_traits, without_person
@@ -23,7 +23,7 @@ def identify(event: Event, rules: MappingRules) -> Transformed:
     change = Change(
         person,
         event.time,
-        Rank.OWN,
+        OWN,
         fields,
         emails,
         phones,

@@ -86,12 +86,15 @@ class Notes(msgspec.Struct):
     complaints: list[Complaint] = []
     dropped: list[tuple[Kind, str]] = []
 
-    def says_nothing(self, value: Any, where: str, words: Set[str] | None = None) -> bool:
+    def says_nothing(self, value: Any, where: str, name: str = "", words: Set[str] | None = None) -> bool:
         """Whether a value is blank, or a text that says nothing, which is counted. `words` replaces `nothing`."""
-        if not says_nothing(value, self.nothing if words is None else words):
+        if type(value) is not str:
+            return says_nothing(value)
+        bare = visible(value)
+        if bare not in (self.nothing if words is None else words):
             return False
-        if not says_nothing(value):
-            self.note_nothing(where, value)
+        if bare:
+            self.note_nothing(where + name, value)
         return True
 
     def note_nothing(self, where: str, value: Any) -> None:
@@ -278,8 +281,7 @@ class FieldMap:
             if type(value) is str and len(value) <= kept and visible(value) not in nothing:
                 fields[address] = value  # a quick way: nearly all texts
                 continue
-            if says_nothing(value, nothing):
-                notes.says_nothing(value, where + row.path, nothing)
+            if notes.says_nothing(value, where, row.path, nothing):
                 continue
             fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
             if fit is not None and fit is not REFUSED:
@@ -355,24 +357,14 @@ class FieldMap:
             notes.count_problem("zone_left_out", f"a lead's time has no zone: {short(zone)} is left out", where)
         return {name: part for name, part in fit.items() if name not in ZONE}
 
-    def _drop_unknown(self, traits: Mapping[str, Any], notes: Notes) -> None:
-        known, kind = self._known, self.kind
+    def _drop_unknown(self, traits: Mapping[str, Any], notes: Notes, above: str = "", depth: int = 1) -> None:
+        """Adds unmapped traits to the notes, under the names that a mapping would use: nested ones with dots."""
+        known, kind, dropped = self._known, self.kind, notes.dropped
         for key, value in traits.items():
-            if key in known or value is None:
+            name = above + key
+            if value is None or name in known:
                 continue
-            if type(value) is dict:
-                self._drop(key, value, notes)
-            else:
-                notes.drop_trait(kind, key)
-
-    def _drop(self, key: str, value: Mapping[str, Any], notes: Notes) -> None:
-        """Adds what is unmapped in an object to the notes, under the names that a mapping would use: with dots."""
-        waiting: list[tuple[str, Any, int]] = [(key, value, 1)]
-        while waiting and len(notes.dropped) < MOST:
-            name, found, depth = waiting.pop()
-            if name in self._known or found is None:
-                continue
-            if isinstance(found, dict) and found and depth < DEEPEST:
-                waiting.extend((f"{name}.{part}", inner, depth + 1) for part, inner in reversed(found.items()))
-            else:
-                notes.drop_trait(self.kind, name)
+            if type(value) is dict and value and depth < DEEPEST:
+                self._drop_unknown(value, notes, f"{name}.", depth + 1)
+            elif len(dropped) < MOST:
+                dropped.append((kind, name))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipedrive_cli.events.lenient import as_list
-from pipedrive_cli.model import NOTHING, Change, Complaint, Contact, Event, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.model import CONTEXT, NOTHING, Change, Complaint, Contact, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.text_forms import visible
@@ -48,9 +48,9 @@ def without_person(event: Event) -> Transformed:
 def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
     """The change of an event's person by its `context.traits`, which only fill blanks."""
     if not event.context_traits and not rules.persons.of_event:
-        return Change(person, event.time, Rank.CONTEXT, may_create=may_create)
+        return Change(person, event.time, CONTEXT, may_create=may_create)
     fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", event, rules, notes)
-    return Change(person, event.time, Rank.CONTEXT, fields, emails, phones, creation, may_create=may_create)
+    return Change(person, event.time, CONTEXT, fields, emails, phones, creation, may_create=may_create)
 
 
 def read_traits(
@@ -66,7 +66,8 @@ def read_traits(
     read_name(traits, "name", where, "name", fields, notes)
     if not _ANY_PART.isdisjoint(traits):
         for trait, address in NAME_PARTS.items():
-            read_name(traits, trait, where, address, fields, notes)
+            if trait in traits:
+                read_name(traits, trait, where, address, fields, notes)
     if "visible_to" in traits:
         read_visible_to(traits, where, fields, notes)
     emails = contacts(traits["email"], "email", where, EMAILS, notes) if "email" in traits else ()
@@ -82,22 +83,18 @@ def read_name(
     value = traits.get(trait)
     if value is None or address in fields:
         return
-    # The quick way comes first.
-    if type(value) is str and 0 < len(name := value.strip()) <= LONGEST_NAME and visible(name) not in notes.nothing:
-        fields[address] = name
+    if notes.says_nothing(value, where, trait):
         return
-    if notes.says_nothing(value, where + trait):
-        return
-    written = plain(value)
-    if written is None or len(written := written.strip()) > LONGEST_NAME:
+    name = plain(value)
+    if name is None or len(name := name.strip()) > LONGEST_NAME:
         notes.reject_value(where + trait, value, address, Unfit("takes text of at most 255 characters"))
     else:
-        fields[address] = written
+        fields[address] = name
 
 
 def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any], notes: Notes) -> None:
     value = traits.get("visible_to")
-    if value is None or "visible_to" in fields or notes.says_nothing(value, where + "visible_to"):
+    if value is None or "visible_to" in fields or notes.says_nothing(value, where, "visible_to"):
         return
     try:
         fields["visible_to"] = visible_to(value)
@@ -108,7 +105,7 @@ def read_visible_to(traits: Mapping[str, Any], where: str, fields: dict[str, Any
 def read_add_time(traits: Mapping[str, Any], where: str, rules: MappingRules, notes: Notes) -> Mapping[str, Any]:
     """The trait `add_time`, if it is a time. Otherwise nothing, and the event's time is used."""
     value = traits.get("add_time")
-    if value is None or notes.says_nothing(value, where + "add_time"):
+    if value is None or notes.says_nothing(value, where, "add_time"):
         return NOTHING
     try:
         found = moment(value, rules.reading.dates)
@@ -133,18 +130,25 @@ def contacts(value: Any, trait: str, where: str, form: ContactForm, notes: Notes
     found: dict[str, Contact] = {}
     items = as_list(value)
     for index, item in enumerate([value] if items is None else items):
-        place = where + trait if items is None else f"{where}{trait}[{index}]"
-        if says_nothing(item):
-            continue
         try:
-            contact = _contact(item, place, form, notes)
+            if type(item) is str and len(item) <= LONGEST_CONTACT and visible(item) not in notes.nothing:
+                contact: Contact | None = Contact(form.read(item))  # as most are
+            elif says_nothing(item):
+                continue
+            else:
+                contact = _contact(item, _place(where + trait, items, index), form, notes)
         except Unfit as reason:
-            notes.reject_value(place, item, trait, reason)
+            notes.reject_value(_place(where + trait, items, index), item, trait, reason)
             continue
         if contact is not None:
             key = form.compare(contact.value)
             found[key] = contact if (same := found.get(key)) is None else _joined(same, contact)
     return tuple(found.values())
+
+
+def _place(where: str, items: list[Any] | None, index: int) -> str:
+    """Where an item stands; `items` None: it is the only one."""
+    return where if items is None else f"{where}[{index}]"
 
 
 def _contact(item: Any, where: str, form: ContactForm, notes: Notes) -> Contact | None:

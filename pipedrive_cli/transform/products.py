@@ -8,9 +8,9 @@ from typing import Any
 
 from pipedrive_cli.config.known_traits import CODES, ORDER_PROPERTIES
 from pipedrive_cli.events.lenient import as_list
-from pipedrive_cli.model import NOTHING, Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.model import NOTHING, OWN, Change, Complaint, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Unfit, plain, says_nothing
-from pipedrive_cli.text_forms import names_nobody, visible
+from pipedrive_cli.text_forms import is_usual_key, names_nobody, visible
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.money import money
 from pipedrive_cli.transform.rules import MappingRules
@@ -40,13 +40,13 @@ def order_completed(event: Event, rules: MappingRules) -> Transformed:
     code = order.get("currency")
     changes = []
     for index, item in enumerate(items):
-        where = f"properties.products[{index}]"
+        where = f"properties.products[{index}]."
         if not isinstance(item, dict):
-            notes.reject("bad_product", "a product is no object", where, item)
+            notes.reject("bad_product", "a product is no object", where.rstrip("."), item)
             continue
         own = item.get("currency")
-        beside = code if own is None or notes.says_nothing(own, f"{where}.currency") else own
-        change = _product(event, item, f"{where}.", rules.ordered, ("price", "amount", "value"), beside, rules, notes)
+        beside = code if own is None or notes.says_nothing(own, where, "currency") else own
+        change = _product(event, item, where, rules.ordered, ("price", "amount", "value"), beside, rules, notes)
         if change is not None:
             changes.append(change)
     for name, value in order.items():
@@ -78,15 +78,15 @@ def _product(
     key, name = named
     fields: dict[str, Any] = {}
     mapped.read(item, where, fields, notes, event, currency)
-    if name is not None:
-        fields.setdefault("name", name)
+    if name is not None and "name" not in fields:
+        fields["name"] = name
     if price := money(mapped, item, price_names, where, "price", currency, rules, notes):
         amount, code = price
         fields[f"prices.{code}"] = {"price": amount, "currency": code}
     return Change(
         RecordName("products", key, None, name if key is None else None),
         event.time,
-        Rank.OWN,
+        OWN,
         fields,
         oldest=_unit(item, where, mapped, notes) if mapped is rules.viewed else NOTHING,
         fallback_name=None if "name" in fields else key,
@@ -96,7 +96,7 @@ def _product(
 def _unit(item: Mapping[str, Any], where: str, mapped: FieldMap, notes: Notes) -> Mapping[str, Any]:
     """The quantity as the unit, unless the config maps a trait to the unit."""
     quantity = item.get("quantity")
-    if quantity is None or "unit" in mapped.types or notes.says_nothing(quantity, where + "quantity"):
+    if quantity is None or "unit" in mapped.types or notes.says_nothing(quantity, where, "quantity"):
         return NOTHING
     unit = plain(quantity)
     if unit is None or len(unit) > LONGEST:
@@ -114,7 +114,12 @@ def _key_and_name(
     key = None
     for trait in CODES:
         value = item.get(trait)
-        if value is None or says_nothing(value):
+        if value is None:
+            continue
+        if key is None and type(value) is str and is_usual_key(value):
+            key = value
+            continue
+        if says_nothing(value):
             continue
         if key is not None:
             mapped.drop_unless_mapped(trait, notes)
@@ -129,7 +134,7 @@ def _key_and_name(
             key = None
     name = None
     value = item.get("name")
-    if value is not None and not notes.says_nothing(value, where + "name"):
+    if value is not None and not notes.says_nothing(value, where, "name"):
         name = plain(value)
         if name is None or len(name := name.strip()) > LONGEST:
             notes.reject_value(where + "name", value, "name", Unfit("takes text of at most 255 characters"))

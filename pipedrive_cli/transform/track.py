@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipedrive_cli.config.known_traits import AMOUNTS
-from pipedrive_cli.model import Change, Complaint, Event, Outcome, Rank, RecordName, Transformed
+from pipedrive_cli.model import OWN, Change, Complaint, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.pipedrive.values import Converter, Unfit, visible_to
 from pipedrive_cli.transform.mapping import Notes
 from pipedrive_cli.transform.money import money
@@ -59,7 +59,7 @@ def _lead(event: Event, name: str, rules: MappingRules) -> Transformed:
     for address, constant in rules.lead_constants.items():
         fields.setdefault(address, constant)
     context = context_change(event, person, rules, notes, may_create=rules.creating == "all")
-    lead = Change(RecordName("leads", event.identity), event.time, Rank.OWN, fields, person=person)
+    lead = Change(RecordName("leads", event.identity), event.time, OWN, fields, person=person)
     return Transformed((context, lead), None, tuple(notes.complaints), tuple(notes.dropped))
 
 
