@@ -349,21 +349,35 @@ class Courier:
             return checked.result()
         if self.account is not None:
             await self.account.learn_kind(name.kind)
+            checked = self._checked.get(place)
         if checked is not None and link.doubted and checked.done() and not checked.cancelled():
             # Whoever was refused first has it made again; for the others it is not the same record any more.
             checked = checked if checked.exception() is None and checked.result() != link.id else None
-        if checked is None:
-            persons = name.kind == "persons"
-            key = self.backlog.canonical(name.key) if persons and name.key is not None else name.key
-            job = Job(name.kind, key, [] if key is None else [key], [], name.name, [], [])
-            job.canonical = self.backlog.canonical if persons else job.canonical
-            plan = check_link(job, link.id, link.event, self.settings, doubted=link.doubted)
-            checked = self._checked[place] = asyncio.ensure_future(self._drive_check(plan, _Delivery(job)))
-        return await asyncio.shield(checked)
-
-    async def _drive_check(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:
+        if checked is not None:
+            return await asyncio.shield(checked)
+        checked = self._checked[place] = asyncio.get_running_loop().create_future()
         try:
-            return await self._drive(plan, delivery)
+            found = await self._drive_check(link)
+        except asyncio.CancelledError:
+            checked.cancel()
+            raise
+        except BaseException as trouble:
+            checked.set_exception(trouble)
+            checked.exception()  # perhaps nobody else asks: asyncio would then complain
+            raise
+        checked.set_result(found)
+        return found
+
+    async def _drive_check(self, link: CheckLink) -> JobEnd:
+        name, persons = link.name, link.name.kind == "persons"
+        key = self.backlog.canonical(name.key) if persons and name.key is not None else name.key
+        job = Job(name.kind, key, [] if key is None else [key], [], name.name, [], [])
+        job.canonical = self.backlog.canonical if persons else job.canonical
+        delivery = _Delivery(job)
+        try:
+            return await self._drive(
+                check_link(job, link.id, link.event, self.settings, doubted=link.doubted), delivery
+            )
         finally:
             delivery.release()
 
@@ -371,7 +385,8 @@ class Courier:
         """The record that a link names: its own job delivers it, or it is there already."""
         name = link.name
         if self._window is not None and (group := self._window.group(self.backlog.node_of(name))) is not None:
-            return cast(JobEnd, group.end) if group.end is not UNDER_WAY else await self._end_of(group)
+            end: JobEnd = group.end if group.end is not UNDER_WAY else await self._end_of(group)
+            return end
         if name.key is not None:
             key = self.backlog.canonical(name.key) if name.kind == "persons" else name.key
             ids = await self.desk.find(Find(name.kind, key=key))

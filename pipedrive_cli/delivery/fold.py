@@ -76,6 +76,7 @@ class Candidates(msgspec.Struct):
     inputs: dict[str, Candidate] = {}
     contacts: dict[str, dict[str, tuple[Contact, PendingChange]]] = {}  # by value, the first that has it
     on_creation: dict[str, Value] = {}
+    may_create: bool = False  # whether any change may create the record
 
 
 def collect_candidates(
@@ -92,6 +93,7 @@ def collect_candidates(
     born_at = 0
     for pending in changes:
         change = pending.change
+        candidates.may_create |= change.may_create
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
         rank = (0 if change.rank is _OWN else CONTEXT) - pending.depth
         mine = (rank, time, number)
@@ -425,7 +427,7 @@ def settled_state(
     fields = dict(state.fields)
     if created and shown is not None:
         for address in _FILLED_IN:
-            if not blank(filled_in := shown.get(address)):
+            if (filled_in := shown.get(address)) is not None and not blank(filled_in):
                 fields[address] = FieldState(*LOWEST[:2], filled_in)
     for address, settled in difference.settled.items():
         seen = settled.seen

@@ -27,19 +27,16 @@ class LeftOut(msgspec.Struct, eq=False):
     settings: DeliverySettings
     refused: dict[int, Outcome]  # id(change) -> outcome
     complaints: list[tuple[PendingEvent, Complaint]]
+    event: PendingEvent | None = None  # that is told of the config's values
     without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # values of changes: id(change), address
     dropped: set[str] = msgspec.field(default_factory=set)  # addresses that no event asked for
     withheld: set[str] = msgspec.field(default_factory=set)  # addresses that the config gives to new records
-    event: PendingEvent | None = None  # that is told of the config's values
     trials: list[tuple[str, ...]] | None = None  # what to try without, one after the other; None: not thought of yet
     suspects: tuple[str, ...] = ()  # what it is tried without at present
     first: tuple[Difference, Refusal] | None = None  # what was refused with all of it
 
     def begin(self, changes: Sequence[PendingChange]) -> None:
         """Leaves out what the config gives and Pipedrive has refused in this run."""
-        self.event = changes[0].event if changes else None
-        if not self.settings.refused_constants:
-            return
         constants = self.settings.constants.get(self.kind, {})
         refused = {address for kind, address in self.settings.refused_constants if kind == self.kind}
         self.withheld |= refused
@@ -71,9 +68,7 @@ class LeftOut(msgspec.Struct, eq=False):
     def given(self, target: Target) -> dict[str, Value]:
         """What the config gives to the record, should it be a new one."""
         given = self.settings.new_records.get(self.kind) if target.id is None else None
-        if not given:
-            return {}
-        return {address: value for address, value in given.items() if address not in self.withheld}
+        return {} if not given else {address: value for address, value in given.items() if address not in self.withheld}
 
     def take(self, refusal: Refusal, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Leaves out what a refusal is about. Returns whether that is anything: then it is tried again.
@@ -102,10 +97,8 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def may_try_again(self, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Whether it is tried again should it be refused, without a value of the config's."""
-        constants = self.settings.constants.get(self.kind)
-        if not constants or self.trials == []:
-            return False
-        return any(address in difference.body or address in given for address in constants)
+        constants = self.settings.constants.get(self.kind, {})
+        return self.trials != [] and any(address in difference.body or address in given for address in constants)
 
     def taken(self) -> None:
         """The write was taken: what it was tried without was the reason of the refusal."""

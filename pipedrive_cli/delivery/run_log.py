@@ -94,6 +94,7 @@ class RunLog:
     _counts: dict[str, Counter[str]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
     _outcomes: Counter[Outcome] = field(default_factory=Counter)  # of events that ended since the last transaction
+    _records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # the same of records: kind and action
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
@@ -128,7 +129,7 @@ class RunLog:
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
         self.live_figures.records[kind, action] += 1
-        self.count("record", f"{kind} {action}")
+        self._records[kind, action] += 1
 
     def problem(self, complaint: Complaint, event: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
@@ -204,7 +205,10 @@ class RunLog:
         self._requests()
         for outcome, n in self._outcomes.items():
             self.count("outcome", outcome.value, n)
+        for (kind, action), n in self._records.items():
+            self.count("record", f"{kind} {action}", n)
         self._outcomes.clear()
+        self._records.clear()
         journal.count(self.run, self._counts)
         if self._examples:
             journal.add_examples(self.run, self._examples)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, Literal
 
 import msgspec
@@ -93,7 +94,7 @@ def upsert(
             if decided is None:
                 return None
             difference = decided
-        if target.id is None and (yield from _end_missing(job, target, changes, difference, settings, complaints)):
+        if target.id is None and (yield from _end_missing(job, target, changes, candidates, difference, attempt)):
             return None
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
@@ -110,7 +111,7 @@ def upsert(
         gone = tell_overwritten(replaced, target.values, difference, settings) if replaced else []
         try:
             given = attempt.left_out.given(target)
-            tentative = attempt.left_out.may_try_again(difference, given)
+            tentative = bool(settings.constants) and attempt.left_out.may_try_again(difference, given)
             action, shown = yield from _send(
                 job, target, candidates, difference, given, links or {}, replaced, tentative=tentative
             )
@@ -135,8 +136,9 @@ class _Attempt:
     def __init__(self, kind: Kind, settings: DeliverySettings, changes: Sequence[PendingChange]) -> None:
         self.complaints: list[tuple[PendingEvent, Complaint]] = []
         self.refused: dict[int, Outcome] = {}  # id(change) -> of changes that lost a value
-        self.left_out = LeftOut(kind, settings, self.refused, self.complaints)
-        self.left_out.begin(changes)
+        self.left_out = LeftOut(kind, settings, self.refused, self.complaints, changes[0].event if changes else None)
+        if settings.refused_constants:
+            self.left_out.begin(changes)
         self.organization: RecordName | int | None = None  # the one that is linked to, as its event names it
         self.twins_of: RecordId | None = None  # the record whose twins were looked for
         self.gone = False  # the record was found to be gone once
@@ -305,21 +307,21 @@ def _end_missing(
     job: Job,
     target: Target,
     changes: Sequence[PendingChange],
+    candidates: Candidates,
     difference: Difference,
-    settings: DeliverySettings,
-    complaints: list[tuple[PendingEvent, Complaint]],
+    attempt: _Attempt,
 ) -> SubPlan[bool]:
     """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
     if only_again(changes):
         yield left_as_it_is(job, target, changes)
         return True
-    if not target.was_deleted and not any(pending.change.may_create for pending in changes):
+    if not target.was_deleted and not candidates.may_create:
         if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
-            yield end_unknown(job, target, changes, settings, complaints)
+            yield end_unknown(job, target, changes, attempt.left_out.settings, attempt.complaints)
         return True
     if job.kind != "leads" and "name" not in difference.body:
         nameless = f"a new record in {job.kind} needs a name, and the event has none"
-        yield reject_all(job, target, changes, "missing_name", nameless, complaints)
+        yield reject_all(job, target, changes, "missing_name", nameless, attempt.complaints)
         return True
     return False
 
@@ -454,7 +456,7 @@ def _commit(
         action=action,
         aliases=saved_aliases,
         changes=ended,
-        pending_aliases=tuple([(pending_alias, alias_outcome) for pending_alias in saved_aliases]),
+        pending_aliases=tuple(zip(saved_aliases, repeat(alias_outcome), strict=False)),
         complaints=(*complaints, *notices),
     )
 

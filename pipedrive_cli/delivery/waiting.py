@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -75,7 +75,7 @@ class Group(msgspec.Struct, eq=False, gc=False):
     pending_aliases: list[PendingAlias] | None = None
     former: set[str] | None = None  # former ids that its changes name
     turn: int = 0  # while it is parked: the size at which its turn comes
-    end: object = UNDER_WAY  # what became of the record; for the courier alone
+    end: Any = UNDER_WAY  # what became of the record; for the courier alone
 
     @property
     def kind(self) -> Kind:

@@ -142,21 +142,22 @@ class PaperDesk:
         if own is not None and own != effect.denied:
             ids: tuple[RecordId, ...] = (own,)
         else:
-            ids = self._nobodys(effect, await self.records.find(effect))
+            ids = await self.records.find(effect)
+            if effect.key is None:
+                ids = self._nobodys(effect.kind, ids)
         if self._gone and ids:
             found, ids = ids, self._living(effect.kind, ids)
             if not ids and effect.denied is None:  # the journal still has the record that is gone
                 again = msgspec.structs.replace(effect, denied=found[0])
-                ids = self._living(effect.kind, self._nobodys(again, await self.records.find(again)))
+                ids = await self.records.find(again)
+                ids = self._living(effect.kind, ids if effect.key is not None else self._nobodys(effect.kind, ids))
         if ids and effect.email is None:
             self.labels.learn(effect.kind, ids, label(effect.kind, effect.key, effect.name))
         return ids
 
-    def _nobodys(self, effect: Find, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
-        """What the account finds. Records that this preview has given a key are not found by name or email."""
-        if effect.key is not None:
-            return ids
-        made = ((record, self._made.get((effect.kind, record))) for record in ids)
+    def _nobodys(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
+        """What an account finds by name or email, without the records that this preview has given a key."""
+        made = ((record, self._made.get((kind, record))) for record in ids)
         return tuple(record for record, each in made if each is None or each.state.key is None)
 
     def _living(self, kind: Kind, ids: Sequence[RecordId]) -> tuple[RecordId, ...]:
@@ -255,7 +256,7 @@ class PaperDesk:
         if commit.merged is not None:
             self._gone[commit.kind, commit.merged] = commit.id
             self._made.pop((commit.kind, commit.merged), None)
-        if commit.kind == "leads" and all(pending.event.outcome in HANDLED for pending, _ in commit.changes):
+        if commit.kind == "leads" and HANDLED.issuperset([pending.event.outcome for pending, _ in commit.changes]):
             return  # nothing is read of it again: its event is remembered as handled
         for key in commit.keys:
             self._ids[commit.kind, key] = commit.id
