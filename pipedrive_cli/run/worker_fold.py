@@ -17,7 +17,8 @@ from typing import Final
 
 import msgspec
 
-from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.errors import StopRun, UserMistake
+from pipedrive_cli.events.cloud import ObjectStore, cloud_cause
 from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief, folded, learn_people
 from pipedrive_cli.run.fold_sum import PartialFold, added, sum_of
 from pipedrive_cli.transform.suppression import Learned, Suppression, SuppressionList
@@ -30,6 +31,7 @@ SHARED: Final = (
 )
 FEW: Final = 100_000  # new objects between two collections
 _USUAL: Final = gc.get_threshold()
+_tried: Final[set[ObjectStore]] = set()  # stores that this process has asked for something
 _encode: Final = msgspec.msgpack.Encoder().encode
 decode_partial: Final = msgspec.msgpack.Decoder(PartialFold).decode
 
@@ -115,8 +117,18 @@ def _brief_in(packed: bytes) -> FoldBrief:
 
 
 def _check_seen(task: ArchivePart) -> None:
-    """Raises UserMistake where this machine does not see the file that the other one has listed."""
+    """Raises UserMistake where this machine does not see what the other one has listed, or may not."""
     source = task.source
+    if source.cloud is not None and source.cloud.store not in _tried:
+        _tried.add(source.cloud.store)
+        try:
+            source.cloud.store.find_object(source.cloud.path)
+        except UserMistake as mistake:
+            if mistake.__cause__ is not None and cloud_cause(mistake.__cause__) == "credentials":
+                _tried.clear()
+                raise
+        except (FileNotFoundError, StopRun):
+            pass  # reading it says so, as it would on the other machine
     if source.path is None or source.unfit is not None:
         return
     try:

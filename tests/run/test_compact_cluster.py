@@ -19,7 +19,8 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.config.privacy import Privacy
 from pipedrive_cli.errors import StopRun, UserMistake
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events import cloud
+from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.run.archive_part import ArchivePart, FoldBrief
 from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions, Fold
 from pipedrive_cli.run.fold_store import FoldStore
@@ -118,6 +119,21 @@ def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(tmp_path: Pa
         fold_one(packed_part(task), brief=brief, version=__version__)
     with pytest.raises(UserMistake, match=f"the worker .* has pipedrive-cli {__version__}, and here is 9.9.9"):
         fold_one(packed_part(task), brief=brief, version="9.9.9")
+
+
+@pytest.mark.cloud
+def test_a_worker_without_credentials_is_named_at_once(
+    s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not each object of a whole archive. What is handed to a worker has no credentials either."""
+    s3.put(f"{bucket}/a.json", lines(ALL))
+    (source,) = resolve_sources([f"s3://{bucket}/a.json"])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    cloud._store_here.cache_clear()  # this process has had credentials
+    brief = packed_brief(FoldBrief(CONFIG, None, Filters(), 0))
+    with pytest.raises(UserMistake, match=f"the worker .*s3://{bucket}/a.json: no credentials"):
+        fold_one(packed_part(ArchivePart(0, source)), brief=brief, version=__version__)
 
 
 # -- on a cluster of this machine's processes
