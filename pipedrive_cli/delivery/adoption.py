@@ -23,7 +23,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.fold import Difference, PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import blank, comparable
+from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
 from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Values
 from pipedrive_cli.pipedrive.bodies import contact_rows
@@ -87,15 +87,18 @@ def read_if_free(job: Job, record: int, settings: DeliverySettings) -> SubPlan[F
 
 def take_over(target: Target, free: Free) -> None:
     """From here on the job is about this record. What a deleted one leaves fills its blanks: people know better."""
-    left, target.state, target.was_deleted = target.state, with_key(state_of(free.snapshot), None), False
-    if left.carried_over or left.carried_contacts:
-        target.state = msgspec.structs.replace(
-            target.state,
-            carried_over={a: old for a, old in left.carried_over.items() if blank(free.values.get(a))},
-            carried_contacts=left.carried_contacts,
-        )
+    target.state = with_blanks_filled(with_key(state_of(free.snapshot), None), free.values, target.state)
+    target.was_deleted = False
     target.id, target.found = free.id, True
     target.values, target.age = free.values, free.snapshot.age if free.snapshot.shown else 0.0
+
+
+def with_blanks_filled(state: RecordState, values: Values | None, left: RecordState) -> RecordState:
+    """The state of a record with these values, which gets what another one has left where it has nothing."""
+    if not (left.carried_over or left.carried_contacts):
+        return state
+    missing = {a: old for a, old in left.carried_over.items() if blank((values or {}).get(a))}
+    return msgspec.structs.replace(state, carried_over=missing, carried_contacts=left.carried_contacts)
 
 
 def told_of(target: Target, changes: Sequence[PendingChange]) -> PendingEvent | None:

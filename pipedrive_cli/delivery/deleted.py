@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.organizations import adopt
 from pipedrive_cli.delivery.outcomes import left_as_it_is, skip_deleted
 from pipedrive_cli.delivery.precedence import RecordState, blank, comparable
 from pipedrive_cli.delivery.waiting import Job
-from pipedrive_cli.model import Complaint, Value
+from pipedrive_cli.model import Complaint, Value, Values
 
 
 def handle_deleted(
@@ -34,14 +34,7 @@ def handle_deleted(
     It then gets what we had written before, so that a late event is not all that it has. Returns whether to go on.
     """
     assert target.id is not None  # noqa: S101 - only a record that was there can be lost
-    carried_over = {
-        a: msgspec.structs.replace(h, seen=None) for a, h in target.state.fields.items() if not blank(h.sent)
-    }
-    recreated_state = RecordState(
-        inputs=target.state.inputs,
-        carried_over=target.state.carried_over | carried_over,
-        carried_contacts=target.state.carried_contacts | _contacts_to_return(target, settings.rules.country),
-    )
+    recreated_state = left_by(target.state, target.values, settings.rules.country)
     yield Forget(job.kind, target.id, job.key, recreated_state)
     found = (yield Find(job.kind, key=job.key)) if job.key is not None else ()
     if found:
@@ -61,19 +54,33 @@ def handle_deleted(
     return True
 
 
-def _contacts_to_return(target: Target, country: str | None) -> dict[str, list[dict[str, Value]]]:
+def left_by(state: RecordState, values: Values | None, country: str | None) -> RecordState:
+    """What a record that is gone leaves: all that we had written. `values` are those that were last seen."""
+    returned = _contacts_to_return(state, values, country)
+    carried_over = {a: msgspec.structs.replace(h, seen=None) for a, h in state.fields.items() if not blank(h.sent)}
+    return RecordState(
+        inputs=state.inputs,
+        carried_over=state.carried_over | carried_over,
+        carried_contacts={
+            name: [*state.carried_contacts.get(name, ()), *returned.get(name, ())]
+            for name in state.carried_contacts.keys() | returned.keys()
+        },
+    )
+
+
+def _contacts_to_return(
+    state: RecordState, values: Values | None, country: str | None
+) -> dict[str, list[dict[str, Value]]]:
     """The emails and phones that a deleted record had when it was last seen, else when we last settled one of them.
 
     Each as it was written, never in the form for comparing: that is no number to be called.
     """
-    if target.values is None:
-        return dict(target.state.contacts)
+    if values is None:
+        return dict(state.contacts)
     returned: dict[str, list[dict[str, Value]]] = {}
     for name in ("emails", "phones"):
-        written = {
-            comparable(name, str(item.get("value")), country): item for item in target.state.contacts.get(name, ())
-        }
-        shown = [item for item in target.values.get(name) or () if not blank(item.get("value"))]
+        written = {comparable(name, str(item.get("value")), country): item for item in state.contacts.get(name, ())}
+        shown = [item for item in values.get(name) or () if not blank(item.get("value"))]
         returned[name] = [written.get(comparable(name, str(item["value"]), country), item) for item in shown]
     return returned
 

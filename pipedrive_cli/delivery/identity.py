@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from pipedrive_cli.delivery.adoption import with_blanks_filled
 from pipedrive_cli.delivery.aliases import Aliases, Step
 from pipedrive_cli.delivery.bearer import borne_key, rekeyed
+from pipedrive_cli.delivery.deleted import left_by
 from pipedrive_cli.delivery.effects import (
     Cached,
     Commit,
@@ -173,10 +175,6 @@ class Resolution:
             yield from self._rekey(pending_alias, previous)
         elif previous == current:
             yield from self._already_one(pending_alias, current)
-        elif self.settings.alias == "rekey":
-            self._refuse(
-                pending_alias, "alias_both_exist", "both persons exist, and `identity.alias: rekey` merges nobody"
-            )
         else:
             try:
                 yield from self._merge(pending_alias, previous, current)
@@ -254,13 +252,15 @@ class Resolution:
             yield from self._settle_alias(pending_alias)
             return
         if going is None or staying is None:
-            gone = loser if going is None else survivor
-            raise Refusal("alias_gone", f"person {gone} was deleted in Pipedrive while it was to be merged", gone=True)
+            yield from self._settle_gone(pending_alias, loser, going, survivor, staying)
+            return
+        if self.settings.alias == "rekey":
+            raise Refusal("alias_both_exist", "both persons exist, and `identity.alias: rekey` merges nobody")
         former = self._under_former_id((yield from self._state(loser)), pending_alias)
         left = _without_key(going, former, self.settings)
         state = merged_state((yield from self._state(survivor)), former, staying, left, self.settings.rules)
         keys = tuple(key for key in (pending_alias.previous, pending_alias.current) if key is not None)
-        yield Write(
+        write = Write(
             merge(loser, survivor),
             self.job.kind,
             "merge",
@@ -274,6 +274,14 @@ class Resolution:
                 "state": msgspec.msgpack.encode(state),
             },
         )
+        try:
+            yield write
+        except Refusal:  # perhaps one of them has just been deleted
+            going, staying = (yield Fetch(self.job.kind, loser)), (yield Fetch(self.job.kind, survivor))
+            if going is not None and staying is not None:
+                raise
+            yield from self._settle_gone(pending_alias, loser, going, survivor, staying)
+            return
         yield Commit(
             self.job.kind,
             survivor,
@@ -288,6 +296,38 @@ class Resolution:
         self.by_id = self._living(self.by_id)
         self.unsaved.append(pending_alias)
         self.merged = True
+
+    def _settle_gone(
+        self, pending_alias: PendingAlias, loser: int, going: Values | None, survivor: int, staying: Values | None
+    ) -> SubPlan[None]:
+        """Somebody deleted one of the two, or merged it into another: whoever bears its id now is meant.
+
+        Where nobody does, the one that is left has both ids. The values of a current person who is gone fill its
+        blanks. Raises `Refusal` where an alias names somebody who is gone by Pipedrive's id.
+        """
+        names, moved = pending_alias.alias, False
+        for name, record, values in ((names.previous, loser, going), (names.current, survivor, staying)):
+            if values is not None:
+                continue
+            if name.key is None or name.pipedrive_id is not None:
+                raise Refusal("alias_gone", f"person {record} was deleted in Pipedrive, or merged into another one")
+            if found := (yield Find(self.job.kind, key=name.key, denied=record)):
+                self.found[self._settled.canonical(name.key)], moved = found[0], True
+        if moved:
+            yield from self._settle_alias(pending_alias)
+        elif staying is not None:
+            if pending_alias.previous is not None:
+                self.found[self._settled.canonical(pending_alias.previous)] = survivor
+            self.unsaved.append(pending_alias)
+        else:
+            left = left_by((yield from self._state(survivor)), None, self.settings.rules.country)
+            yield from self._rekey(pending_alias, loser)
+            state = self.states[loser]
+            if going is None:
+                fields = {address: old for address, old in state.fields.items() if address not in left.carried_over}
+                state = msgspec.structs.replace(state, fields=fields)
+            self.states[loser] = with_blanks_filled(state, going, left)
+            self.values.pop(loser, None)
 
     def _follow_key(self, name: RecordName, other: str | None, record: int, values: Values | None) -> SubPlan[bool]:
         """Before a merge: whether `record` bears another key than its `name`, which then names somebody else.

@@ -179,7 +179,9 @@ _RECORDS: dict[str, Words] = {
         "Run again to read on: what waits is taken up then.",
     ),
     "alias_same": Words("both ids of the alias name the same person already"),
-    "alias_gone": Words("a person was deleted in Pipedrive while it was to be merged", "Run again."),
+    "alias_gone": Words(
+        "a person whom an alias names by Pipedrive's id was deleted in Pipedrive", "Name the person who is there."
+    ),
     "alias_off": Words("the config skips alias events", "See `identity.alias` in the config."),
     "alias_reused": Words(
         "the previous id is another name of somebody else", "Merging would mix two strangers: mend the ids."

@@ -10,7 +10,19 @@ import pytest
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.sandbox import SandboxOptions
-from tests.harness import Event, Scene, group, identify, options, outcomes, track, viewed, with_delivery, with_identity
+from tests.harness import (
+    Event,
+    Scene,
+    alias,
+    group,
+    identify,
+    options,
+    outcomes,
+    track,
+    viewed,
+    with_delivery,
+    with_identity,
+)
 from tests.run.test_adoption import foretold
 
 PHONE = "+1 555 0100 ext. 12"
@@ -151,6 +163,32 @@ def test_an_organization_of_the_name_takes_the_place_of_one_that_went(tmp_path: 
     (organization,) = scene.contents()["organizations"]
     assert organization["custom_fields"] == {"Group id": "g-1", "Branch": "Sea"}
     assert (notices(summary), notices(summary, "recognised_by_name")) == (0, 1)
+
+
+@pytest.mark.parametrize("mode", ["merge", "rekey"])
+@pytest.mark.parametrize("gone", ["old into new", "new into old", "old", "new", "both"])
+def test_an_alias_of_somebody_who_is_gone_joins_both_ids_at_the_one_that_is_left(
+    tmp_path: Path, gone: str, mode: Any
+) -> None:
+    """People merged the two, or deleted one: nobody is made or merged anew, and the same command again does nothing."""
+    scene = Scene(tmp_path, config=with_identity(alias=mode))
+    old = identify("old", 1, name="Old", role="old", email="old@x.test")
+    scene.run([old, identify("new", 2, name="New", city="Oslo", email="new@x.test")])
+    ids = {name: person(scene, name)["id"] for name in ("Old", "New")}
+    if " into " in gone:
+        loser, survivor = (ids[word.title()] for word in gone.split(" into "))
+        scene.sandbox.merge_records("persons", loser, survivor)
+    for name in {"old": ["Old"], "new": ["New"], "both": ["Old", "New"]}.get(gone, []):
+        scene.sandbox.delete_record("persons", ids[name])
+    events = [alias("old", "new", 9), identify("old", 10, role="late")]
+    expected = foretold(scene, events)
+    summary = scene.run(events)
+    assert set(outcomes(summary)) <= {"delivered", "unchanged"}
+    (found,) = scene.contents()["persons"]
+    assert found["custom_fields"] == {"User id": "new", "Role": "late", "City": "Oslo"}
+    assert summary.records.persons.created == (1 if gone == "both" else 0) == expected.records.persons.created
+    again = scene.run(events)
+    assert (outcomes(again), scene.writes) == ({"duplicate": 2}, [])
 
 
 def test_a_journal_from_before_has_no_contacts_and_takes_what_was_last_seen(tmp_path: Path) -> None:
