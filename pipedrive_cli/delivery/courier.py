@@ -37,12 +37,12 @@ from pipedrive_cli.delivery.effects import (
     Write,
 )
 from pipedrive_cli.delivery.fold import PendingChange
-from pipedrive_cli.delivery.identity import deliver_record
 from pipedrive_cli.delivery.leads import deliver_lead
 from pipedrive_cli.delivery.links import check_link
 from pipedrive_cli.delivery.outcomes import end_all, waits_for_input
 from pipedrive_cli.delivery.pending_event import WORST_FIRST, EventRecord, PendingEvent
 from pipedrive_cli.delivery.precedence import PrecedenceRules, RecordState
+from pipedrive_cli.delivery.record_plan import deliver_record
 from pipedrive_cli.delivery.refused_fields import AccountWatch
 from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
