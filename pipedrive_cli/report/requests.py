@@ -139,8 +139,8 @@ def _row(request: ShownRequest, style: Style) -> str:
         "tokens": request.tokens,
         "action": request.action,
         "events": [
-            {"file": event.place.file, "line": event.place.line, "message_id": event.message_id}
-            for event in request.events
+            {"file": place.file, "line": place.line, "message_id": event.message_id}
+            for event, place in [(event, event.place) for event in request.events]
         ],
         "note": request.note,
     }

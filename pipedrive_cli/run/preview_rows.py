@@ -6,7 +6,7 @@ Ids that nobody knows yet are negative numbers while plans are driven; here they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -28,11 +28,11 @@ _LINKS: Mapping[str, Kind] = {
     "person_id": "persons",
     "merge_with_id": "persons",
 }
+_LINKING = frozenset({"organization", "person"})  # addresses of links
 _WHOSE = {"persons": "person of user", "organizations": "organization of group", "leads": "lead of event"}
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(msgspec.Struct, frozen=True):
     """One field of a write. `old` only counts where `known`: then the present value was read.
 
     `labels` are those of the field's options, by id; `overwrites`: `old` is what others wrote.
@@ -42,12 +42,11 @@ class FieldChange:
     new: Value
     old: Value = None
     known: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     overwrites: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRequest:
+class PlannedRequest(msgspec.Struct, frozen=True):
     """One request. `call` has words where ids are unknown; `record` names the record for people, "" for look-ups."""
 
     call: Call
@@ -120,9 +119,10 @@ def redacted_request(request: PlannedRequest, redactor: Redactor) -> PlannedRequ
         PendingEvent(b"", EventOrigin(redactor.hash(event.message_id), event.place)) for event in request.events
     )
     fields = tuple(
-        replace(each, new=redactor.value(each.new), old=redactor.value(each.old), labels={}) for each in request.fields
+        msgspec.structs.replace(each, new=redactor.value(each.new), old=redactor.value(each.old), labels={})
+        for each in request.fields
     )
-    return replace(
+    return msgspec.structs.replace(
         request,
         call=msgspec.structs.replace(call, id=number, query=query, body=body),
         record=redactor.text(request.record),
@@ -221,7 +221,7 @@ def planned_request(
         call=call,
         action=action,
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {write.call.id}",
-        events=tuple(sorted(events, key=_place)),
+        events=tuple(sorted(events, key=_place) if len(events) > 1 else events),
         note=note,
         fields=_fields(write, before, labels, settings),
         irreversible=write.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
@@ -239,7 +239,7 @@ def _fields(
     rows = []
     for address, value in write.fields.items():
         kind: Kind = "organizations" if address == "organization" else "persons"
-        linked = address in {"organization", "person"}
+        linked = address in _LINKING
         name = names.get(address) or address.removeprefix("custom_fields.")
         rows.append(
             FieldChange(
