@@ -216,12 +216,15 @@ class Courier:
             delivery.locks = {}
         if (kind, record) in delivery.locks:
             return
-        lock = self._locks.setdefault((kind, record), asyncio.Lock())
-        try:
-            async with asyncio.timeout(LONGEST_HOLD):
-                await lock.acquire()
-        except TimeoutError:
-            raise Failure("record_busy", f"record {record} in {kind} was busy for too long") from None
+        if (lock := self._locks.get((kind, record))) is None:
+            lock = self._locks[kind, record] = asyncio.Lock()
+            await lock.acquire()  # nobody else knows it yet
+        else:
+            try:
+                async with asyncio.timeout(LONGEST_HOLD):
+                    await lock.acquire()
+            except TimeoutError:
+                raise Failure("record_busy", f"record {record} in {kind} was busy for too long") from None
         delivery.locks[kind, record] = lock
 
     async def _drive(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:

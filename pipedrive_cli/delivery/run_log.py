@@ -91,10 +91,11 @@ class RunLog:
     results: EventResults | None = None
     unfit: UnfitValues = field(default_factory=UnfitValues)
     last_number: int = 0  # of the events that were numbered, in this run and earlier ones
-    _counts: dict[str, Counter[str]] = field(default_factory=dict)
+    # What was counted since the last transaction: plain dicts, for a `Counter` asks for each name that is new to it.
+    _counts: dict[str, dict[str, int]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
-    _outcomes: Counter[Outcome] = field(default_factory=Counter)  # of events that ended since the last transaction
-    _records: Counter[tuple[Kind, str]] = field(default_factory=Counter)  # the same of records: kind and action
+    _outcomes: dict[Outcome, int] = field(default_factory=dict)
+    _records: dict[tuple[Kind, str], int] = field(default_factory=dict)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
@@ -123,13 +124,13 @@ class RunLog:
     def count(self, what: str, name: str, n: int = 1) -> None:
         """Adds to what the run has counted under one heading."""
         if (counts := self._counts.get(what)) is None:
-            counts = self._counts[what] = Counter()
-        counts[name] += n
+            counts = self._counts[what] = {}
+        counts[name] = counts.get(name, 0) + n
 
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
         self.live_figures.records[kind, action] += 1
-        self._records[kind, action] += 1
+        self._records[kind, action] = self._records.get((kind, action), 0) + 1
 
     def problem(self, complaint: Complaint, event: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
@@ -169,7 +170,7 @@ class RunLog:
         """An event has its outcome."""
         outcome = event.outcome
         self.live_figures.outcomes[outcome] += 1
-        self._outcomes[outcome] += 1
+        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
         if event.complaints:
             causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
@@ -192,7 +193,7 @@ class RunLog:
         if self.results is not None:
             self.results.add_known_event(place, message_id)
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
-        self._outcomes[Outcome.DUPLICATE] += 1
+        self._outcomes[Outcome.DUPLICATE] = self._outcomes.get(Outcome.DUPLICATE, 0) + 1
 
     def drop_kept(self, digest: bytes) -> None:
         """An event must not be sent any more: what the journal keeps of it for `retry` goes."""
@@ -241,6 +242,6 @@ class RunLog:
             "passed_over": live_figures.files_passed_over,
         }
         for name, n in now.items():
-            if n != self._figures_written[name]:
-                self.count("run", name, n - self._figures_written[name])
+            if n != (before := self._figures_written.get(name, 0)):
+                self.count("run", name, n - before)
                 self._figures_written[name] = n

@@ -7,7 +7,6 @@ What it raises says what happens next: `Refusal` concerns the record, `Failure` 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -76,8 +75,8 @@ class ServerClock:
             self._offset = date.timestamp() - asyncio.get_running_loop().time()
             if date >= EARLIEST:
                 self._latest = self._offset if self._latest is None else max(self._latest, self._offset)
-        if call.method != "GET" and isinstance(answer.data, Mapping):
-            shown = _moment(answer.data.get("update_time"))
+        if call.method != "GET" and isinstance(data := answer.data, dict):
+            shown = _moment(data.get("update_time"))
             if shown is not None:
                 self._shown = shown if math.isinf(self._shown) else max(shown, self._shown)
 
@@ -147,7 +146,7 @@ class Sender:
         self._server_time = server_time
         self._came_back: float | None = None  # when the budget of an earlier day was found to be back
         self._stopped: StopRun | None = None
-        self._ended = asyncio.Event()
+        self._pauses: set[asyncio.Future[None]] = set()  # which the end of the run cuts short
         self._turns = {search: asyncio.Lock() for search in (False, True)}
         self._renewal: asyncio.Task[None] | None = None
         self._unanswered = 0
@@ -163,7 +162,8 @@ class Sender:
         """From here on nothing new is sent; what is in flight is finished. The first reason counts."""
         if self._stopped is None:
             self._stopped = why
-            self._ended.set()
+            for pause in self._pauses:
+                _end_pause(pause)
 
     async def send(self, call: Call, leaving: Callable[[], Awaitable[None]] | None = None) -> Answer:
         """Returns the acknowledged answer, or raises as the module says. `leaving` is awaited each time it leaves."""
@@ -324,9 +324,17 @@ class Sender:
 
     async def _sleep(self, seconds: float) -> None:
         """A pause that the end of the run cuts short."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
+        if self._stopped is not None:
+            return
+        loop = asyncio.get_running_loop()
+        pause: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _end_pause, pause)
+        self._pauses.add(pause)
+        try:
+            await pause
+        finally:
+            timer.cancel()
+            self._pauses.discard(pause)
 
     async def _day_spent(self, resume_in: float | None, left: int) -> None:
         """The day's budget is used up: stop, or with --wait sleep until `users/me` is answered again.
@@ -460,3 +468,8 @@ def _spent(resume_in: float | None, left: int) -> StopRun:
         hint="run again when it is back (or run with --wait); everything done so far is kept",
         resume_in=resume_in,
     )
+
+
+def _end_pause(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)

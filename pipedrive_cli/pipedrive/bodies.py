@@ -25,6 +25,7 @@ _HIGHEST_ID = 2**63 - 1
 # What a key of an answer must be, where anything else says nothing.
 _SHAPES: Mapping[str, type] = {"update_time": str, "add_time": str, "origin_id": str}
 _ADDRESSES = {kind: {body_key: address for address, body_key in facts.links.items()} for kind, facts in FACTS.items()}
+_KEY_LENGTH = 40
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 
 
@@ -90,7 +91,7 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
     addresses = _ADDRESSES[kind]
     values: dict[str, Any] = {}
     for key, value in record.items():
-        if value is None or (facts.flat and _FLAT_KEY.fullmatch(key)):
+        if value is None or (facts.flat and len(key) >= _KEY_LENGTH and _FLAT_KEY.fullmatch(key)):
             continue
         if key == "custom_fields":
             custom = value if isinstance(value, Mapping) else {}
@@ -112,7 +113,7 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def id_of(kind: Kind, record: object) -> int | str | None:
     """The id that a record in an answer shows: a number, a lead's a text. None for whatever is no id, as true or -1."""
-    match record.get("id") if isinstance(record, Mapping) else None:
+    match record.get("id") if isinstance(record, dict) else None:
         case str(text) if kind == "leads" and _LEAD_ID.fullmatch(text):
             return text
         case int(number) if kind != "leads" and not isinstance(number, bool) and 0 < number <= _HIGHEST_ID:
@@ -187,7 +188,7 @@ def _nested(record: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
     for name, value in record.items():
-        match = _FLAT_KEY.fullmatch(name)
+        match = _FLAT_KEY.fullmatch(name) if len(name) >= _KEY_LENGTH else None
         if match is None or value is None:
             continue
         key, part = match.groups()

@@ -13,8 +13,7 @@ from pipedrive_cli.sandbox.bodies import invalid, unknown_parameter
 from pipedrive_cli.sandbox.wire import JsonObject, Refusal, Request, v1_refusal, v2_refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request on its way to an endpoint: the account, the path's values, the query (checked for known names)."""
 
     account: Account
@@ -52,8 +51,7 @@ class Call:
             raise self.bad("Invalid JSON in the request body") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A good answer: the envelope's `data`, and `additional_data` where there is any."""
 
     data: Any

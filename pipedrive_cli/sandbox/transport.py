@@ -30,7 +30,9 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         self._resets = itertools.count()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
+        stream = request.stream
+        # A body that is in memory takes no asynchronous reading.
+        body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
         timeouts = request.extensions.get("timeout", {})
         response = self._sandbox.answer(_translated(request, body))
         await self._wait(response, timeouts.get("connect"), timeouts.get("read"), request)

@@ -42,7 +42,7 @@ class GroupCommits:
             self.flush()
         elif self._timer is None:
             self._timer = loop.call_at(max(loop.time(), self._next), self.flush)
-        await asyncio.shield(done)
+        await done  # nobody else waits for it; where this is cancelled, it is recorded all the same
 
     def flush(self) -> None:
         """Commits what waits, now."""

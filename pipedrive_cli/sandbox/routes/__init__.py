@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+
+import msgspec
 
 from pipedrive_cli.sandbox.endpoint import Endpoint
 from pipedrive_cli.sandbox.routes import crud, fields, leads, merge, others, retired, searches, settings
@@ -20,8 +21,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """What a path leads to: the version it speaks, the endpoints by method, and the values in the path."""
 
     version: int
