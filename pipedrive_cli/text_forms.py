@@ -138,17 +138,12 @@ def is_usual_key(text: str) -> bool:
     """Whether a text is certainly a key as it stands: visible, short, and the name of somebody. The quick way: every
     event has several keys, and nearly all are such.
     """
-    return (
-        text[:1] in _ORDINARY_START
-        and len(text) <= _LONGEST_KEY
-        and text.isascii()
-        and text[-1] > " "
-        and not ("{" in text or "<" in text or "*" in text or "[" in text)
-        and not (text[0] in _WORD_START and text[-1] in _WORD_END and text.casefold() in _NOBODY)
+    return _USUAL_KEY.fullmatch(text) is not None and not (
+        text[0] in _WORD_START and text[-1] in _WORD_END and text.casefold() in _NOBODY
     )
 
 
-_LONGEST_KEY: Final = 255
+_USUAL_KEY: Final = re.compile(r"[1-9A-Za-z][!-)+-;=-Z\\-z|}~]{0,254}")  # ASCII without blanks and {, <, *, [
 _WORD_START: Final = frozenset(each for word in _NOBODY for each in (word[0], word[0].upper()))
 _WORD_END: Final = frozenset(each for word in _NOBODY for each in (word[-1], word[-1].upper()))
 

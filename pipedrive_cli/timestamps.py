@@ -91,7 +91,7 @@ def read_time(value: Any) -> int | None:
     # The quick way comes first: nearly every event has its time in this form, and has several of them.
     if type(value) is str and len(value) > _DAY and value[4] == "-" and value[_DAY] == "T":
         try:
-            moment = datetime.fromisoformat(value)
+            moment = _from_iso(value)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
         except ValueError:
@@ -100,12 +100,13 @@ def read_time(value: Any) -> int | None:
         moment = read_moment(value)
     if moment is None:
         return None
-    since = moment - EPOCH
-    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    micros = (moment - EPOCH) // _MICROSECOND
     return micros if micros >= 0 else None
 
 
 _DAY: Final = len("2026-03-01")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_from_iso: Final = datetime.fromisoformat
 
 
 def read_moment(value: Any, dates: DateOrder = "iso") -> datetime | None:

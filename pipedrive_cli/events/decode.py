@@ -125,13 +125,12 @@ def decode_event(
             wire = _lenient_wire(raw)
         if defaults is not None:
             _apply_defaults(defaults, wire)
-        event = _event(wire, identity, now, own)
+        text = EventText(raw) if defaults is None else EventText(raw, defaults.shared())
+        return _event(wire, identity, now, own, text)
     except EventRefused as refused:
         if refused.complaint.code in _FOREIGN_TYPES and (kind := maker_in(raw)) is not None:
             return kind.refusal()
         return _respelled(raw, refused.complaint)
-    event.text = EventText(raw, None if defaults is None else defaults.shared())
-    return event
 
 
 def _respelled(raw: bytes, complaint: Complaint) -> Complaint:
@@ -199,7 +198,7 @@ def _object(value: Any, field: str, code: ComplaintCode) -> dict[str, Any] | Non
     return value
 
 
-def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
+def _event(wire: Wire, identity: str, now: int, own: Own | None, text: EventText) -> Event:
     kind = _TYPES.get(wire.type) if type(wire.type) is str else None
     if kind is None:
         kind = _type(wire.type)
@@ -259,6 +258,7 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None) -> Event:
         else consent_of(context.consent_management, context.consent),
         own is not None and own.code is not None,  # a line of `compact` was never rejected
         tuple(nobody),
+        text,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -43,9 +44,12 @@ REREAD_AFTER: Final = 600.0  # seconds after which a refusal makes the account b
 
 def kinds_of(event: Event) -> frozenset[Kind]:
     """The kinds of record that an event of this type and name can be about."""
-    if event.type == "track":
-        return _PRODUCTS if caseless_form(event.name or "") in _PRODUCT_EVENTS else _LEADS
-    return _NEEDS.get(event.type, _NOTHING)
+    return _kinds_of_track(event.name or "") if event.type == "track" else _NEEDS.get(event.type, _NOTHING)
+
+
+@lru_cache(maxsize=4_096)  # events have few names; hostile input may have a new one in every event
+def _kinds_of_track(name: str) -> frozenset[Kind]:
+    return _PRODUCTS if caseless_form(name) in _PRODUCT_EVENTS else _LEADS
 
 
 def with_companies(config: Config, kinds: frozenset[Kind]) -> frozenset[Kind]:
