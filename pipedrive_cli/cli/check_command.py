@@ -190,6 +190,10 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
         return [f"`pipedrive-cli check SOURCE{config}` looks at events too; SOURCE is a file or folder of them."]
     if "-" in sources:
         return []
+    if checked.events is not None and checked.events.passed_over and not checked.events.read:
+        return [
+            f"Nothing is new: a replay would send nothing. `pipedrive-cli runs show{config}` has the last one's report."
+        ]
     rejected = checked.events is not None and checked.events.rejected
     kept = "; what is rejected stands in that file, to be mended" if rejected else ""
     return [

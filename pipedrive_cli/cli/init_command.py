@@ -399,10 +399,14 @@ def _with_reading(draft: Draft, needed: ReadingProposal) -> Draft:
     dates = "iso" if needed.either_order else values.dates
     draft = replace(draft, dates=dates, decimals=values.decimals, nothing=values.nothing)
     lines = [line for line in needed.lines if not line.startswith("currency") and not needed.either_order]
+    bare = values.currency if values.currency != draft.currency else None
     if lines:
+        fitting = f"{needed.fitting:,} of {needed.misfits:,} values" if bare is None else "Values"
+        show_note(f"{fitting} that would not fit do, with {', '.join(lines)}: that stands under values.")
+    if bare is not None:
         show_note(
-            f"{needed.fitting:,} of {needed.misfits:,} values that would not fit do, with {', '.join(lines)}: "
-            "that stands under values."
+            f"Note: amounts that come without a currency are rejected with their events. If {bare} is meant, give "
+            f"`--currency {bare}`, or write `currency: {bare}` under values."
         )
     if needed.either_order:
         show_note(
