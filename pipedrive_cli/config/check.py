@@ -101,6 +101,12 @@ class ValueCheck:
             return self.scalar(inspect.StrType(), node, path, text_value)
         if not node.data.keys() & set(MappingLine.__struct_fields__):
             hint = f"write nested traits with dots: {shown_path(trait)}.city: City"
+            known = MappingLine.__struct_fields__
+            slips = [
+                (name, near[0]) for name in node.data if (near := difflib.get_close_matches(str(name), known, 1, 0.75))
+            ]
+            if slips:
+                hint = f"did you mean {slips[0][1]} for {shown_path(slips[0][0])}?"
             return self.add_problem(path, node.line, "must be the name of a field, not a section", hint)
         if "field" not in node.data:
             return self.add_problem(path, node.line, "names no field", "add a line `field: NAME` to it")

@@ -103,7 +103,7 @@ def _settings(found: Mapping[str, Any]) -> Settings:
     maps: dict[Kind, dict[str, str]] = {}
     for name, kind in MAPS.items():
         for trait, target in _pairs(found.get(name)):
-            maps.setdefault(kind, {}).setdefault(trait, target)
+            maps.setdefault(kind, {})[trait] = target  # of two lines for one trait that destination took the last
     purposes, require = _consent(found)
     return Settings(
         api_token=_token(found.get("apiToken")),

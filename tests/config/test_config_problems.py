@@ -87,6 +87,7 @@ ROWS = [
     ("fields:\n  persons: [role]", "fields.persons", 2, "trait: field", "role: Role"),
     ("fields:\n  persons:\n    role: ''", "fields.persons.role", 3, "blank", ""),
     ("fields:\n  persons: {a: {b: C}}", "fields.persons.a", 2, "not a section", "dots"),
+    ("fields:\n  persons: {a: {feild: C}}", "fields.persons.a", 2, "not a section", "did you mean field for feild"),
     ("fields:\n  persons:\n    a: {map: {b: c}}", "fields.persons.a", 3, "names no field", "field: NAME"),
     ("fields:\n  persons:\n    a: {field: X, mpa: 3}", "fields.persons.a.mpa", 3, "no key", "did you mean map?"),
     ("fields:\n  persons:\n    a: {field: X,\n      mask: md5}", "fields.persons.a.mask", 4, "must be sha256", ""),

@@ -20,7 +20,12 @@ BARE: dict[str, Any] = {
     "userIdToken": "u" * 40,
     "groupIdToken": "g" * 40,
     "enableUserCreation": False,
-    "personsMap": [{"from": "role", "to": "r" * 40}, {"from": "", "to": ""}, {"from": " plan ", "to": "p" * 40}],
+    "personsMap": [
+        {"from": "role", "to": "old"},
+        {"from": "role", "to": "r" * 40},
+        {"from": "", "to": ""},
+        {"from": " plan ", "to": "p" * 40},
+    ],
     "organizationMap": [{"from": "industry", "to": "i" * 40}],
     "leadsMap": {"rating": "a" * 40},
     "productsMap": [],
