@@ -281,8 +281,9 @@ def _alike(argument: str) -> Iterator[str]:
         names = [each.name for each in itertools.islice(path.parent.iterdir(), SIBLINGS)]
     except OSError:
         return
-    for name in get_close_matches(path.name, names, 1, ALIKE):
-        found = path.with_name(name)
+    caseless = {name.casefold(): name for name in names}
+    for near in get_close_matches(path.name.casefold(), caseless, 1, ALIKE):
+        found = path.with_name(caseless[near])
         yield printable_name(found) + ("/" if found.is_dir() else "")
 
 
