@@ -61,25 +61,26 @@ def hashed_identity(raw: bytes) -> str:
     every copy of the event, sorted. Raises `EventRefused` for bytes that cannot be decoded.
     """
     try:
-        event = _decode_any(raw)
-        _without_differences(event)
-        return blake2b(_encode_sorted(event), digest_size=16).hexdigest()
+        return hashed_content(_decode_any(raw))
     except (ValueError, RecursionError):
         return _hashed_leniently(raw)
 
 
+def hashed_content(event: Any) -> str:
+    """The same of an event as a value, which must be an object."""
+    return blake2b(_encode_sorted(_same_in_copies(event)), digest_size=16).hexdigest()
+
+
 def _hashed_leniently(raw: bytes) -> str:
     try:
-        event = json.loads(raw, parse_int=str)
-        _without_differences(event)
+        event = _same_in_copies(json.loads(raw, parse_int=str))
         text = json.dumps(event, sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
         raise EventRefused(refusal("bad_json", f"the event cannot be read: {error}")) from error
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _without_differences(event: Any) -> None:
+def _same_in_copies(event: Any) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise EventRefused(refusal("not_an_object", "an event must be a JSON object", None, event))
-    for name in _NOT_HASHED:
-        event.pop(name, None)
+    return {name: value for name, value in event.items() if name not in _NOT_HASHED}

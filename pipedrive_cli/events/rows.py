@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.events.identity import hashed_content, message_identity
 from pipedrive_cli.events.refusal import EventRefused, refusal
 
 RowType: TypeAlias = Literal["identify", "group", "track"]
@@ -73,6 +74,13 @@ class RowForm(NamedTuple):
         return tuple(dict.fromkeys(column for column in named if column is not None))
 
 
+class RowEvent(NamedTuple):
+    """The event of one row: its JSON, and its identity."""
+
+    raw: bytes
+    identity: str
+
+
 class Columns:
     """The columns of one table, made ready. Raises EventRefused where one that is needed is missing or there twice."""
 
@@ -92,30 +100,47 @@ class Columns:
         if self._user == self._id:
             self._user = None
         warehouse = any(name.startswith("context_") for name in self.names)
-        self._paths = [_path(name, form, warehouse=warehouse) for name in self.names]
+        self._values = _values_of(form.type)
+        paths = [_path(name, form, warehouse=warehouse) for name in self.names]
+        # Nearly all columns are a trait each.
+        self._places = [
+            (path[1] if path is not None and len(path) == 2 and path[0] == self._values else None, path)
+            for path in paths
+        ]
 
     def _first_of(self, names: Iterable[str]) -> int | None:
         return next((self.names.index(name) for name in names if name in self.names), None)
 
-    def event(self, cells: Sequence[Any]) -> bytes:
-        """The JSON of one row's event; its cells are as many as the columns."""
+    def event(self, cells: Sequence[Any]) -> RowEvent:
+        """One row's event; its cells are as many as the columns."""
         form = self._form
-        said: dict[str, Any] = {}
-        for path, cell in zip(self._paths, cells, strict=True):
-            if path is not None and not _says_nothing(cell):
+        values: dict[str, Any] = {}
+        said: dict[str, Any] = {self._values: values}
+        for (trait, path), cell in zip(self._places, cells, strict=True):
+            if _says_nothing(cell):
+                continue
+            if trait is not None:
+                if trait not in values:
+                    values[trait] = _structured(cell)
+            elif path is not None:
                 _put(said, path, cell)
-        traits = said.get(_values_of(form.type))
-        if traits and _says_nothing(cells[self._id]):
+        if values and _says_nothing(cells[self._id]):
             for name in _NAMES_A_USER:
-                traits.pop(name, None)
-        event: dict[str, Any] = {"type": form.type, _ID_KEY[form.type]: cells[self._id], "timestamp": cells[self._time]}
+                values.pop(name, None)
+        named: dict[str, Any] = {"type": form.type, _ID_KEY[form.type]: cells[self._id], "timestamp": cells[self._time]}
         if self._message_id is not None:
-            event["messageId"] = cells[self._message_id]
+            named["messageId"] = cells[self._message_id]
         if self._name is not None:
-            event["event"] = cells[self._name]
+            named["event"] = cells[self._name]
         if self._user is not None:
-            event["userId"] = cells[self._user]
-        return _encode({name: cell for name, cell in event.items() if not _says_nothing(cell)} | said)
+            named["userId"] = cells[self._user]
+        event = {name: cell for name, cell in named.items() if not _says_nothing(cell)} | said
+        if not values:
+            del event[self._values]
+        message_id = event.get("messageId")
+        if type(message_id) is not str:
+            message_id = msgspec.to_builtins(message_id)  # as it stands in the JSON
+        return RowEvent(_encode(event), message_identity(message_id) or hashed_content(event))
 
 
 def _values_of(kind: RowType) -> str:
@@ -161,9 +186,11 @@ def _structured(cell: Any) -> Any:
     """A list or an object that a table can only write as text; any other cell as it is."""
     if type(cell) is str and cell[:1] in ("[", "{") and cell[-1:] in ("]", "}"):
         try:
-            return json.loads(cell, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            value = json.loads(cell, parse_constant=_no_constant)
+            _encode(value)  # half a character, or a number out of range, cannot be written
+        except (ValueError, RecursionError, OverflowError):
             return cell
+        return value
     return cell
 
 

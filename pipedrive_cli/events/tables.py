@@ -14,13 +14,12 @@ from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.envelope import decode_head, unreadable
+from pipedrive_cli.events.envelope import unreadable
 from pipedrive_cli.events.foreign import PARQUET
-from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.refusal import EventRefused, refusal
-from pipedrive_cli.events.rows import Columns, RowForm
+from pipedrive_cli.events.rows import Columns, RowEvent, RowForm
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, cannot_go_on
 
@@ -102,9 +101,8 @@ class TableReading(Reading):
         complaint = refusal("bad_row", f"the row cannot be read: {why}")
         yield Entry(self.source.name, rows.first, rows.raw, refusal=complaint, cut=rows.cut)
 
-    def _entry(self, raw: bytes, line: int) -> Entry:
-        identity = message_identity(decode_head(raw).message_id) if self._form.message_id is not None else None
-        return Entry(self.source.name, line, raw, identity=identity or hashed_identity(raw))
+    def _entry(self, event: RowEvent, line: int) -> Entry:
+        return Entry(self.source.name, line, event.raw, identity=event.identity)
 
     # -- Parquet
 

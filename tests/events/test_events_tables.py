@@ -12,6 +12,8 @@ import pytest
 
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.envelope import head_of
+from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.rows import RowForm
@@ -227,3 +229,27 @@ def test_parquet_without_its_package_says_what_to_install(tmp_path: Path, monkey
     assert found.left is not None
     assert found.left.refusal is not None
     assert "pipedrive-cli[parquet]" in found.left.refusal.message
+
+
+@pytest.mark.parametrize("column", ["message_id", None])
+def test_a_row_is_known_by_what_its_event_is_known_by(column: str | None) -> None:
+    """A row's identity is that of the same event in a file of lines: its message id, or what it says."""
+    form = RowForm("identify", "user_id", "updated_at", column)
+    cells = (" m-1 ", "\\N", " ", "x" * 300, "", "7")
+    rows = "".join(f"u1,2026-03-01T12:00:00Z,{cell},Boss,3\n" for cell in cells)
+    found = list(reading(f"user_id,updated_at,message_id,role,sent_at\n{rows}", form))
+    as_lines = [head_of(entry.raw) for entry in found]
+    expected = [
+        message_identity(head.message_id if head else None) or hashed_identity(entry.raw)
+        for head, entry in zip(as_lines, found, strict=True)
+    ]
+    assert [entry.identity for entry in found] == expected
+    assert len(found) == len(cells)
+
+
+@pytest.mark.parametrize("cell", ['["\\ud800"]', "[1234567890123456789012345678901]", "[NaN]"])
+def test_a_cell_that_no_event_can_hold_as_a_list_stays_text(cell: str) -> None:
+    """Half a character or a number out of range in a cell ends no run."""
+    quoted = cell.replace('"', '""')
+    found = events(f'{HEADER.strip()},tags\nu1,2026-03-01T12:00:00Z,ann@acme.example,Boss,"{quoted}"\n')
+    assert found[0]["traits"]["tags"] in (cell, [1.2345678901234568e30], [1234567890123456789012345678901])
