@@ -2,8 +2,9 @@
 
 `--part 10` takes a tenth of all events and users. Speeds are ratios to `json.loads` over the same file on one core, in
 the same minute; `compact` is a whole process that uses all cores, so run it on two and on nothing else. Memory is that
-of all processes together, sampled (Linux alone tells it). `dask` needs the extra of that name: the bytes are compared, and a worker is killed in the
-middle.
+of all processes together, sampled (Linux alone tells it).
+
+`dask` needs the extra of that name: bytes are compared, and a worker is killed in the middle.
 """
 
 from __future__ import annotations
