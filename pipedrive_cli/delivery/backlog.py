@@ -6,6 +6,7 @@ a job is delivered alone, in order, and whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -60,6 +61,7 @@ class Backlog:
         self._groups: dict[Node, Group] = {}
         self._leads: list[Waiting] = []
         self._parked = Parked()
+        self._contested: dict[Node, set[Node]] = {}  # Pipedrive's ids that events give to several keys
 
     def __len__(self) -> int:
         """How many records wait."""
@@ -158,6 +160,9 @@ class Backlog:
 
     def hand_over(self) -> tuple[dict[Node, Group], list[Waiting]]:
         """Takes out all that waits for the next window: records and leads, in the order of reading."""
+        for node, keys in self._contested.items():
+            self._settle_contested(node, keys)
+        self._contested.clear()
         groups, self._groups = self._groups, {}
         leads, self._leads = self._leads, []
         return groups, self._parked.take_leads(groups) + leads
@@ -221,6 +226,8 @@ class Backlog:
         if group is None:
             others = record.pipedrive_id is not None and record.key is not None and self._is_of_another_key(record)
             group = self._group({node} if others else self._nodes(record), parked=parked)
+            if others:
+                self._contested.setdefault((record.kind, "id", record.pipedrive_id or 0), set()).add(node)
         if record.key is not None and record.key != node[2]:
             group.add_former((record.key,))
             if not parked:
@@ -248,6 +255,44 @@ class Backlog:
         if owner is None or self.node_of(name) in owner.nodes:
             return False
         return any(node[1] == "key" for node in owner.nodes)
+
+    def _settle_contested(self, named: Node, keys: Iterable[Node]) -> None:
+        """Of several keys that events give to one of Pipedrive's ids, the one of the oldest event has it.
+
+        Events that name the record by its id alone go with it.
+        """
+        owner = self._groups.get(named)
+        if owner is None:
+            return
+        ages = {id(owner): (self._age_of(owner, named), owner)}
+        for key in keys:
+            if (group := self._groups.get(key)) is not None:
+                ages[id(group)] = (self._age_of(group, named), group)
+        _, oldest = min(ages.values(), key=lambda pair: pair[0])
+        if oldest is owner:
+            return
+        rest = sorted(owner.nodes - {named}, key=repr)
+        owner.node, owner.others = rest[0], set(rest[1:]) or None
+        moved = [
+            waiting
+            for waiting, pending in zip(owner.changes, self.load_changes(owner.changes), strict=True)
+            if pending.change.record.key is None and pending.change.record.pipedrive_id == named[2]
+        ]
+        owner.changes = [waiting for waiting in owner.changes if not any(waiting is each for each in moved)]
+        oldest.changes += moved
+        oldest.name([named])
+        self._groups[named] = oldest
+
+    def _age_of(self, group: Group, named: Node) -> tuple[float, int]:
+        """The age of the oldest event that names the group's record by this id and by its key; the smaller is older."""
+        return min(
+            (
+                _by_time(pending)
+                for pending in self.load_changes(group.changes)
+                if pending.change.record.pipedrive_id == named[2] and pending.change.record.key is not None
+            ),
+            default=(-math.inf, 0),  # an alias names it, and that must stay
+        )
 
     def _join(self, pending_alias: PendingAlias) -> None:
         previous, current = pending_alias.previous, pending_alias.current

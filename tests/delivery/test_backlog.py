@@ -146,6 +146,19 @@ def test_pipedrives_id_joins_what_names_it_but_not_two_keys() -> None:
     ]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_of_two_keys_the_one_of_the_older_event_has_pipedrives_id(order: tuple[int, ...]) -> None:
+    """In whatever order they are read; what names the record by its id alone goes with it."""
+    said = [
+        identify("e1", "a", 2, pipedrive_id=7),
+        identify("e2", "b", 1, pipedrive_id=7),
+        identify("e3", None, 3, pipedrive_id=7),
+    ]
+    jobs = {job.key: job for job in jobs_of(*(said[number] for number in order))}
+    assert {pending.event.message_id for pending in jobs["b"].changes} == {"e2", "e3"}
+    assert (jobs["b"].contested, jobs["a"].contested) == (frozenset(), frozenset({7}))
+
+
 @given(st.lists(st.sampled_from(list(Outcome)), min_size=1, max_size=5))
 def test_an_event_has_the_first_outcome_that_applies(outcomes: list[Outcome]) -> None:
     """pending, failed, rejected, delivered, unchanged, duplicate, skipped: in whatever order its parts end."""

@@ -22,7 +22,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
@@ -46,6 +46,7 @@ from tests.harness import (
     track,
     viewed,
     with_delivery,
+    with_identity,
 )
 
 USERS = ("a", "b", "c")
@@ -65,6 +66,7 @@ class Others:
         self.scene = scene
         self.touched: set[tuple[str, str]] = set()  # user and field
         self.keys: Counter[tuple[str, str]] = Counter()  # keys that they gave to records
+        self.costs: dict[int, dict[str, int]] = {}  # of products' prices, by currency
         self.number = 0
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
@@ -119,6 +121,7 @@ def deletes(kind: str, which: int) -> Act:
         if (row := others.one(kind, which)) is not None:
             if kind == "persons":
                 others.touch(row)
+            others.touched.add((str(row.get("code")), "prices"))
             others.scene.sandbox.delete_record(kind, row["id"])
 
     return act
@@ -165,6 +168,51 @@ def creates(kind: str, key: str | None) -> Act:
     return act
 
 
+def recodes(which: int, code: str) -> Act:
+    """A product gets another code, perhaps another one's."""
+
+    def act(others: Others) -> None:
+        if (row := others.one("products", which)) is not None:
+            others.touched.update((each, "prices") for each in (row["code"], code))
+            others.keys["products", code] += 1
+            others.scene.sandbox.set_value("products", row["id"], "code", code)
+
+    return act
+
+
+def costs(which: int) -> Act:
+    """Somebody writes beside each price what the product costs."""
+
+    def act(others: Others) -> None:
+        if (row := others.one("products", which)) is not None and row["prices"]:
+            others.number += 1
+            rows = [{**price, "cost": others.number} for price in row["prices"]]
+            others.costs[row["id"]] = {price["currency"]: others.number for price in rows}
+            others.scene.sandbox.set_value("products", row["id"], "prices", rows)
+
+    return act
+
+
+def undeletes(kind: str, which: int) -> Act:
+    """Somebody brings a deleted record back, as Pipedrive's pages can."""
+
+    def act(others: Others) -> None:
+        account = others.scene.sandbox.account
+        gone = [record for record in account.stores[kind].records.values() if record.deleted]
+        if gone:
+            record = gone[which % len(gone)]
+            record.deleted = False
+            account.update(kind, record, {}, {})
+            row = next(row for row in others.rows(kind) if row["id"] == record.id)
+            if kind == "persons":
+                others.touch(row)
+            key = row["custom_fields"].get(KEYS[kind]) if kind in KEYS else row["code"]
+            others.keys[kind, str(key)] += 1
+            others.touched.add((str(key), "prices"))
+
+    return act
+
+
 NUMBERS = st.integers(0, 5)
 ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(edits, st.sampled_from(VALUES), NUMBERS),
@@ -173,6 +221,9 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(deletes, st.sampled_from(["persons", "organizations", "products", "leads"]), NUMBERS),
     st.builds(merges, st.sampled_from(["persons", "organizations"]), NUMBERS, NUMBERS),
     st.builds(archives, NUMBERS),
+    st.builds(recodes, NUMBERS, st.sampled_from([*CODES, "p9"])),
+    st.builds(costs, NUMBERS),
+    st.builds(undeletes, st.sampled_from(["persons", "organizations", "products"]), NUMBERS),
     st.builds(creates, st.just("persons"), st.none() | st.sampled_from(USERS)),
     st.builds(creates, st.just("organizations"), st.none() | st.sampled_from(GROUPS)),
 )
@@ -223,8 +274,20 @@ class OthersAtWork(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.ended: list[str] = []  # names of the runs that have ended
         self.short = False  # the mapping lacks a line
+        self.delivery: dict[str, Any] = {}
+        self.by_name: str | None = None
 
     # -- what happens
+
+    @initialize(
+        existing=st.sampled_from(["overwrite", "fill", "newest"]),
+        contacts=st.sampled_from(["add", "replace"]),
+        by_name=st.none() | st.just("name"),
+    )
+    def begins(self, existing: str, contacts: str, by_name: str | None) -> None:
+        """With some config."""
+        self.delivery = {"existing": existing, "contacts": contacts}
+        self.by_name = by_name
 
     @rule(acts=st.lists(ACTS, min_size=1, max_size=3))
     def others_work(self, acts: list[Act]) -> None:
@@ -319,7 +382,7 @@ class OthersAtWork(RuleBasedStateMachine):
             self.scene.faults("")
 
     def _config(self, **delivery: Any) -> Config:
-        config = with_delivery(**delivery)
+        config = with_identity(with_delivery(**self.delivery, **delivery), match_organizations=self.by_name)
         if not self.short:
             return config
         return msgspec.structs.replace(config, fields=msgspec.structs.replace(config.fields, persons={"role": "Role"}))
@@ -412,7 +475,12 @@ class OthersAtWork(RuleBasedStateMachine):
             return virtual_time.run(Preview(self.scene.config, "config.yaml", asked).run())
 
     def _nothing_is_lost(self) -> None:
-        """Each value that no hand has touched is that of the newest delivered event that says it."""
+        """Each value that no hand has touched is that of the newest delivered event that says it. So are costs."""
+        products = {row["id"]: row for row in self.scene.sandbox.contents(ids=True)["products"]}
+        for record, costs in self.others.costs.items():
+            if record in products and (str(products[record]["code"]), "prices") not in self.others.touched:
+                now = {price["currency"]: price["cost"] for price in products[record]["prices"]}
+                assert {currency: now.get(currency) for currency in costs} == costs
         wanted: dict[tuple[str, str], tuple[str, str]] = {}
         open_to: set[tuple[str, str]] = set()
         for event in self._handled():
