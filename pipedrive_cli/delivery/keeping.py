@@ -141,15 +141,9 @@ class KeptEvents:
         self.joins.add((name_of_record(alias.previous), current))
         return current
 
-    def merge(self, other: KeptEvents) -> None:
-        """Adds what another fold has found."""
-        for name, won in other.won.items():
-            merge_won(self.won.setdefault(name, {}), won)
-        self.joins |= other.joins
-
     def numbers(self) -> set[int]:
         """The numbers of all events that may be kept."""
-        return {number for won in self.won.values() for _, tied in won.values() for number in tied.values()}
+        return set().union(*map(numbers_in, self.won.values()))
 
 
 def _places_of(kind: Kind, change: Change, rules: PrecedenceRules) -> _Places:
@@ -201,6 +195,11 @@ def merge_won(into: Won, other: Mapping[str, Claim]) -> None:
             into[place] = claim
         elif claim[0] == best[0]:
             into[place] = (best[0], _tied(best[1], claim[1]))
+
+
+def numbers_in(won: Mapping[str, Claim]) -> set[int]:
+    """The numbers of the events that make the claims of one record."""
+    return {number for _, tied in won.values() for number in tied.values()}
 
 
 def winners(won: Mapping[str, Claim]) -> dict[bytes, int]:

@@ -12,12 +12,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.keeping import KeptEvents, decode_won, iterate_won
-from pipedrive_cli.delivery.precedence import PrecedenceRules
+from pipedrive_cli.delivery.keeping import Won, decode_won, encode_won, merge_won, numbers_in
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 FAN_IN: Final = 8  # folds that are added at once
-SPARE: Final = 50_000  # events that are held before it is asked which of them may be dropped
+SPARE: Final = 100_000  # events that are held before it is asked which of them may be dropped
 Fold = TypeVar("Fold")
 
 
@@ -32,35 +31,41 @@ class FoldSum:
     """The sum of folds. It holds the events that may still be kept, and drops those that others have superseded."""
 
     def __init__(self) -> None:
-        self._kept = KeptEvents(PrecedenceRules())  # decides nothing here: claims are compared as they stand
+        self._won: dict[str, Won | bytes] = {}  # packed, while one fold alone knows the name
+        self._joins: set[tuple[str, str]] = set()
         self._held: dict[int, KeptEvent] = {}
-        self._always: dict[bytes, KeptEvent] = {}
+        self._always: dict[bytes, int] = {}  # the first copy of what is kept whatever the others say
         self._enough = 0
 
     def add(self, fold: Folded) -> None:
         """Adds what was folded elsewhere."""
-        other = KeptEvents(PrecedenceRules())
-        other.won = {name: decode_won(packed) for name, packed in fold.won}
-        other.joins = set(fold.joins)
-        self._kept.merge(other)
+        for name, packed in fold.won:
+            won = self._won.get(name)
+            if won is None:
+                self._won[name] = packed
+                continue
+            if isinstance(won, bytes):
+                won = self._won[name] = decode_won(won)
+            merge_won(won, decode_won(packed))
+        self._joins.update(fold.joins)
         for event in fold.events:
             self._held[event.number] = event
             if event.always:
-                first = self._always.setdefault(event.identity, event)
-                if event.number < first.number:
-                    self._always[event.identity] = event
+                self._always[event.identity] = min(event.number, self._always.get(event.identity, event.number))
         if len(self._held) > 2 * self._enough + SPARE:
             self._let_go()
 
     def total(self) -> Folded:
         """The sum of all that was added."""
         self._let_go()
-        events = [self._held[number] for number in sorted(self._held)]
-        return Folded(list(iterate_won(self._kept)), sorted(self._kept.joins), events)
+        places = [(name, won if isinstance(won, bytes) else encode_won(won)) for name, won in self._won.items()]
+        return Folded(places, sorted(self._joins), [self._held[number] for number in sorted(self._held)])
 
     def _let_go(self) -> None:
         """Drops events that have won nothing, and later copies of those that are kept whatever the others say."""
-        needed = self._kept.numbers() | {event.number for event in self._always.values()}
+        needed = set(self._always.values())
+        for won in self._won.values():
+            needed |= numbers_in(decode_won(won) if isinstance(won, bytes) else won)
         self._held = {number: event for number, event in self._held.items() if number in needed}
         self._enough = len(self._held)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.keeping import Clusters, KeptEvents, winners
+from pipedrive_cli.delivery.keeping import Clusters, KeptEvents, merge_won, winners
 from pipedrive_cli.delivery.precedence import PrecedenceRules
 from pipedrive_cli.model import Change, Contact, Rank, RecordName
 
@@ -45,7 +45,9 @@ def fold(events: list[tuple[bytes, int, Change]]) -> KeptEvents:
 def merged(*parts: KeptEvents) -> KeptEvents:
     whole = KeptEvents(RULES)
     for part in parts:
-        whole.merge(part)
+        for name, won in part.won.items():
+            merge_won(whole.won.setdefault(name, {}), won)
+        whole.joins |= part.joins
     return whole
 
 
