@@ -249,12 +249,12 @@ class Intake:
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
         contents = self._contents([d for d in digests if d in known])
         now = self.now()
-        live_figures = self._run_log.live_figures
-        filters = self.filters
+        run_log, filters, filtered = self._run_log, self.filters, bool(self.filters)
+        live_figures = run_log.live_figures
         # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
         otherwise = {} if self.otherwise is None else self.otherwise.lines([key for key in digests if key in known])
         events = [
-            None if key in known and not filters and key not in otherwise and key not in contents else entry.event(now)
+            None if key in known and not filtered and key not in otherwise and key not in contents else entry.event(now)
             for entry, key in zip(batch, digests, strict=True)
         ]
         for entry, key, event in zip(batch, digests, events, strict=True):
@@ -269,7 +269,7 @@ class Intake:
                 continue
             assert event is not None  # noqa: S101 - only what is known was not decoded
             if isinstance(event, Complaint):
-                if filters:
+                if filtered:
                     live_figures.filtered += 1
                     continue
                 if self._limit_reached():
@@ -280,11 +280,11 @@ class Intake:
                     self._end_silently(key, entry.place, no)
                     continue
                 body = None if self.spool is None else entry.body() if key else entry.raw
-                self._run_log.number(key, numbers)
+                run_log.number(key, numbers)
                 told = self.mapping.told(event)
                 self._refuse(key, entry.identity or "", entry.place, body, told, people, cut=entry.cut)
                 continue
-            if filters and not passes(event, filters):
+            if filtered and not passes(event, filters):
                 live_figures.filtered += 1
                 continue
             if self._limit_reached():
@@ -297,7 +297,7 @@ class Intake:
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            number = self._run_log.number(key, numbers)
+            number = run_log.number(key, numbers)
             await self._add_event(entry, key, event, people, number, again=again)
         return False
 
@@ -372,7 +372,7 @@ class Intake:
 
     def _said_no(self, entry: Entry, event: Event | Complaint, people: People | None) -> Complaint | None:
         """Why nothing may be done for an event of these people and nothing kept of it, or None."""
-        if self.suppresses(people):
+        if people is not None and self.suppresses(people):
             return SUPPRESSED
         if isinstance(event, Complaint):
             return DENIED if entry.identity is not None and self.mapping.denies(entry.consent()) else None
