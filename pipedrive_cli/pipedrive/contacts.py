@@ -82,7 +82,7 @@ def phone_form(value: str, country: str | None = None) -> str:
     """
     if country is None and _PLAIN_PHONE.fullmatch(value) is not None:
         return value
-    text = visible(value).casefold()
+    text = visible(narrow(value)).casefold()
     number = _BEFORE.sub("", text)
     extension = ""
     if (found := _EXTENSION.search(number)) is not None and any(sign.isdigit() for sign in number[: found.start()]):

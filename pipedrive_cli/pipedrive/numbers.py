@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from pipedrive_cli.text_forms import visible
+from pipedrive_cli.text_forms import narrow, visible
 
 Decimals: TypeAlias = Literal["point", "comma"]
 
@@ -97,7 +97,7 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     """The number in a text, with what its currency sign tells; None where the text is no single number."""
     if len(text) > LONGEST:
         return None
-    text = visible(text)
+    text = visible(narrow(text))
     if (round_ := _ROUND.search(text)) is not None:
         if round_["sign"] == _NO_DECIMAL[decimals] and _DECIMAL[decimals] in text[: round_.start()]:
             return None  # `1.200,-` is no 1.2

@@ -20,7 +20,7 @@ from pipedrive_cli.run.connection import Connection
 from pipedrive_cli.run.custom_fields import CHOICES, fields_of, make_once
 from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.mapped_traits import objects_of
-from pipedrive_cli.text_forms import label_form
+from pipedrive_cli.text_forms import caseless_form, label_form
 from pipedrive_cli.transform.long_form import ValueMap, value_map
 from pipedrive_cli.transform.mapping import split_path, trait_at, value_at
 from pipedrive_cli.transform.pins import Pins
@@ -74,8 +74,7 @@ async def lacking_options(
                         found.setdefault((kind, choice.field.key), Counter())[label] += 1
                         fields_by_key[kind, choice.field.key] = choice.field
     wanted = [
-        WantedOptions(kind, fields_by_key[kind, key], dict(counts.most_common()))
-        for (kind, key), counts in found.items()
+        WantedOptions(kind, fields_by_key[kind, key], _in_one_spelling(counts)) for (kind, key), counts in found.items()
     ]
     for each in wanted:
         if len(each.labels) > MOST:
@@ -85,6 +84,15 @@ async def lacking_options(
                 hint="so many different values are text: map the trait to a field of type text",
             )
     return wanted
+
+
+def _in_one_spelling(counts: Counter[str]) -> dict[str, int]:
+    """The labels, the most frequent first. Those that differ in case alone mean one option: the usual spelling's."""
+    spellings: dict[str, str] = {}
+    together: Counter[str] = Counter()
+    for label, number in counts.most_common():
+        together[spellings.setdefault(caseless_form(label), label)] += number
+    return dict(together.most_common())
 
 
 async def add_options(connection: Connection, wanted: WantedOptions) -> None:

@@ -218,7 +218,9 @@ def test_options_that_events_need_are_made_once(tmp_path: Path) -> None:
         {"plan": "pro", "tags": ["a", "new one"]},
         {"plan": "Gold", "tags": "a, b"},
         {"plan": "Gold ", "tags": "n/a"},
-        {"plan": "", "tags": None},
+        {"plan": "Golden", "tags": "New One"},
+        {"plan": "GOLDEN", "tags": None},
+        {"plan": "", "tags": "new one"},
     ]
     events = tmp_path / "events.ndjson"
     events.write_text(
@@ -234,7 +236,7 @@ def test_options_that_events_need_are_made_once(tmp_path: Path) -> None:
         again = pipedrive_cli("fields", "create", events, "--options", "-c", config, "--yes", "--json")
         alone = pipedrive_cli("fields", "create", "--options", "-c", config)
         assert pipedrive_cli("check", events, "-c", config).code == 0
-    assert (refused.code, "Golden (2)" in refused.err, alone.code) == (2, True, 2)
+    assert (refused.code, "Golden (4)" in refused.err, alone.code) == (2, True, 2)
     assert sorted((row["name"], row["options"]) for row in made.json["options"]) == [
         ("Plan", ["Golden"]),
         ("Tags", ["new one", "b"]),

@@ -32,6 +32,7 @@ CASES: list[tuple[str, float | None, float | None]] = [
     ("Rs.7,01,175/-", 701_175, None),
     ("Fr. 1'200.50", 1200.5, 1200.5),
     ("No.5", None, None),
+    ("１，２００", 1200, 1.2),
     ("A.B.5", None, None),
     ("+3", 3, 3),
     ("1,2,3", None, None),
