@@ -172,8 +172,19 @@ def _lenient_wire(raw: bytes) -> Wire:
         integrations=event.get("integrations"),
         context=_context(event.get("context")),
         traits=_object(event.get("traits"), "traits", "bad_traits"),
-        properties=_object(event.get("properties"), "properties", "bad_properties"),
+        properties=_properties(event),
     )
+
+
+def _properties(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The properties of a track event; those of others nobody reads, so that nothing is wrong with them."""
+    value, kind = event.get("properties"), event.get("type")
+    if isinstance(kind, str) and kind.strip().lower() in _WITHOUT_PROPERTIES:
+        return value if isinstance(value, dict) else None
+    return _object(value, "properties", "bad_properties")
+
+
+_WITHOUT_PROPERTIES: Final = frozenset({"identify", "group", "alias"})
 
 
 def _context(value: Any) -> Context | None:

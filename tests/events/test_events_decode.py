@@ -290,3 +290,10 @@ def test_a_list_with_gaps_is_a_list() -> None:
         assert event(context={"externalId": given}).ids == {"pipedrivePersonId": 2}
     denied = {"consentManagement": {"deniedConsentIds": {"1": "Sales", "3": "Ads"}}}
     assert event(context=denied).consent == Consent(frozenset({"Sales", "Ads"}))
+
+
+@pytest.mark.parametrize("value", [0, False, "none", [1], ["\ud83d"]])
+@pytest.mark.parametrize("kind", ["identify", "Group ", "alias"])
+def test_properties_of_an_event_that_has_none_are_not_judged(kind: str, value: object) -> None:
+    """Nobody reads them but on track events."""
+    assert event(type=kind, groupId="g1", previousId="u0", properties=value).properties == {}
