@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, identity BLOB NOT
     owner TEXT NOT NULL, time INTEGER, alias INTEGER NOT NULL, event BLOB NOT NULL);
 """
 _encode: Final = msgspec.msgpack.Encoder().encode
-_counted: Final = msgspec.msgpack.Decoder(Counted).decode
+encode_counted: Final = _encode
+decode_counted: Final = msgspec.msgpack.Decoder(Counted).decode
 _event: Final = msgspec.msgpack.Decoder(KeptEvent).decode
 
 
@@ -83,7 +84,7 @@ class FoldStore:
 
     def done(self) -> dict[int, Counted]:
         """The parts that are folded."""
-        return {part: _counted(counted) for part, counted in self._db.execute("SELECT part, counted FROM done")}
+        return {part: decode_counted(counted) for part, counted in self._db.execute("SELECT part, counted FROM done")}
 
     def drop_unfinished(self) -> None:
         """Takes out what was written of all parts that were not finished."""

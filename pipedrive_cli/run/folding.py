@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
-import signal
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipedrive_cli.events.parts import WORTH, cores, identity_of, parts_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, Folded, folded
-from pipedrive_cli.run.fold_store import FoldStore
+from pipedrive_cli.run.beside import Beside
+from pipedrive_cli.run.fold_store import FoldStore, decode_counted, encode_counted
 
 PART: Final = 8 << 20  # bytes of a large plain file that are folded at once
 EMPTY: Final = Folded([], [], [])
@@ -62,10 +59,12 @@ def fold_parts(
     if processes < 2 or size < WORTH or len(apart) < 2:
         apart = []
     left = _fold_apart(store, brief, apart, processes, tell) if apart else []
+    done: dict[int, Counted] = {}
     if left:
         store.drop_unfinished()
+        done = store.done()  # a process may have died behind its last word to the store
     for task in (task for task in tasks if task.source.stream is not None or task in left or not apart):
-        tell(task, fold_part(store, brief, task))
+        tell(task, done[task.number] if task.number in done else fold_part(store, brief, task))
 
 
 def _fold_apart(
@@ -75,52 +74,61 @@ def _fold_apart(
     processes: int,
     tell: Callable[[ArchivePart, Counted], None],
 ) -> list[ArchivePart]:
-    """Folds parts in processes beside this one. Returns what is left where one of them has died."""
-    secretless = brief._replace(config=brief.config.without_secrets)
-    left = list(tasks)
-    context = multiprocessing.get_context("spawn")
-    waiting: dict[Future[Counted], ArchivePart] = {}
-    with ProcessPoolExecutor(processes, context, _begin, (store.path, secretless)) as pool:
-        try:
-            upcoming = iter(tasks)
-            while True:
-                while len(waiting) < 2 * processes and (task := next(upcoming, None)) is not None:
-                    waiting[pool.submit(_fold_here, task)] = task
-                if not waiting:
-                    return left
-                ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    task = waiting.pop(future)
-                    tell(task, future.result())
-                    left.remove(task)
-        except BrokenProcessPool:
-            return left  # it is folded here, and what has killed the process is met and told
-        finally:
-            pool.shutdown(cancel_futures=True)
+    """Folds parts in processes beside this one. Returns what is left: of a process that has died, its part; after a
+    part that could not be folded, all that were not begun. They are folded here, and what went wrong is met and told.
+    """
+    told = _StoreBrief(store.path, brief._replace(config=brief.config.without_secrets))
+    upcoming = queue.SimpleQueue[ArchivePart]()
+    for task in tasks:
+        upcoming.put(task)
+    ended = queue.SimpleQueue[tuple[ArchivePart | None, bytes]]()
+    over = threading.Event()
+
+    def keep_busy(process: Beside) -> None:
+        made: bytes | None = b"-"
+        with contextlib.suppress(queue.Empty):
+            while made is not None and not over.is_set():
+                task = upcoming.get_nowait()
+                made = process.done(told, task)
+                ended.put((task, made or b""))
+                if made == b"":
+                    over.set()
+        ended.put((None, b""))
+
+    left = {task.number: task for task in tasks}
+    crew: list[tuple[Beside, threading.Thread]] = []
+    try:
+        with contextlib.suppress(OSError):  # where none can be started, all is folded here
+            for _ in range(processes):
+                process = Beside(folding_work)
+                thread = threading.Thread(target=keep_busy, args=(process,), name="process", daemon=True)
+                crew.append((process, thread))
+                thread.start()
+        busy = len(crew)
+        while busy:
+            ready, made = ended.get()
+            if ready is None:
+                busy -= 1
+            elif made:
+                tell(ready, decode_counted(made))
+                del left[ready.number]
+        return list(left.values())
+    finally:
+        over.set()
+        for process, thread in crew:
+            process.kill()
+            thread.join()
+            process.close()
 
 
-_store: FoldStore | None = None
-_brief: FoldBrief | None = None
+class _StoreBrief(NamedTuple):
+    """What a process beside this one must know."""
+
+    path: Path
+    brief: FoldBrief
 
 
-def _begin(path: Path, brief: FoldBrief) -> None:
-    """The first thing that a process does. It ends with the process that started it, however that one ends."""
-    global _store, _brief
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started it hears Ctrl-C
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    _store, _brief = FoldStore(path), brief
-
-
-def _fold_here(task: ArchivePart) -> Counted:
-    if _store is None or _brief is None:
-        raise RuntimeError("no fold was begun in this process")
-    return fold_part(_store, _brief, task)
+def folding_work(told: _StoreBrief) -> Callable[[ArchivePart], bytes]:
+    """What a process beside this one does with a part: it folds it into the store, and tells what was counted."""
+    store = FoldStore(told.path)
+    return lambda task: encode_counted(fold_part(store, told.brief, task))

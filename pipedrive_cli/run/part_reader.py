@@ -6,13 +6,9 @@ started it, however that one ends.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import pickle
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,8 +25,6 @@ from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed, pack_transformed
 from pipedrive_cli.transform.transform import compile_mapping
-
-LENGTH: Final = 8  # bytes that say how many follow
 
 
 class MappingBrief(NamedTuple):
@@ -162,26 +156,7 @@ class PartReader:
         return misfits
 
 
-def serve_parts() -> None:
-    """The life of a reading process: briefs and tasks come on standard input, what was read goes to standard output.
-
-    Where nothing was read, the process that started this one must read the part.
-    """
-    gc.set_threshold(100_000, 50, 100)
-    with contextlib.suppress(EOFError, OSError):  # the process that started this one has ended
-        _serve(sys.stdin.buffer, sys.stdout.buffer)
-
-
-def _serve(tasks: BinaryIO, results: BinaryIO) -> None:
-    maker: PartReader | None = None
-    while True:
-        told = pickle.load(tasks)  # noqa: S301 - from the process that started this one
-        if isinstance(told, MappingBrief):
-            maker = PartReader(told)
-            continue
-        try:
-            made = b"" if maker is None else encode(maker.make(told))
-        except Exception:  # noqa: BLE001 - whoever reads the part instead meets the error, too, and reports it
-            made = b""
-        results.write(len(made).to_bytes(LENGTH) + made)
-        results.flush()
+def reading_work(brief: MappingBrief) -> Callable[[PartTask], bytes]:
+    """What a process beside this one does with a part, by this brief. Where it raises, the part is read elsewhere."""
+    reader = PartReader(brief)
+    return lambda task: encode(reader.make(task))

@@ -7,22 +7,18 @@ here. So no run depends on such a process.
 from __future__ import annotations
 
 import contextlib
-import pickle
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.parts import PART, FilePart, identity_of, part_of, parts_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.run.beside import Beside
 from pipedrive_cli.run.mapping import RunMapping
-from pipedrive_cli.run.part_reader import LENGTH, MappingBrief, PartTask, ReadEvent, ReadPart, decode
+from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
 from pipedrive_cli.transform.transform import Transform
-
-if TYPE_CHECKING:
-    import subprocess
 
 AHEAD: Final = 12 << 20  # bytes from processes that nobody has used yet
 _OURS: Final = 2  # the present part and the next are read here, so that both sides are busy
@@ -40,11 +36,11 @@ class ReadingProcesses:
         self._asked: set[int] = set()
         self._made: dict[int, bytes] = {}
         self._closed = False
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Beside] = []
         self._threads: list[threading.Thread] = []
         with contextlib.suppress(OSError):  # where none can be started, all is read here
             for _ in range(number):
-                self._processes.append(_started())
+                self._processes.append(Beside(reading_work))
         for process in self._processes:
             thread = threading.Thread(target=self._keep_busy, args=(process,), name="process", daemon=True)
             self._threads.append(thread)
@@ -79,28 +75,17 @@ class ReadingProcesses:
             self._changed.notify_all()
         for process, thread in zip(self._processes, self._threads, strict=True):
             process.kill()
-            process.wait()
             thread.join()
+            process.close()
 
-    def _keep_busy(self, process: subprocess.Popen[bytes]) -> None:
+    def _keep_busy(self, process: Beside) -> None:
         """The thread of one process."""
-        assert process.stdin is not None  # noqa: S101 - both are pipes
-        assert process.stdout is not None  # noqa: S101
-        told: MappingBrief | None = None
-        with contextlib.suppress(OSError), process.stdout, process.stdin:
-            while (found := self._next()) is not None:
-                generation, number, brief, task = found
-                made: bytes | None = None
-                with contextlib.suppress(Exception):  # whatever it is, the part is then read here
-                    if brief is not told:
-                        pickle.dump(brief, process.stdin)
-                        told = brief
-                    pickle.dump(task, process.stdin)
-                    process.stdin.flush()
-                    made = _received(process.stdout)
-                self._keep(generation, number, made or b"")
-                if made is None:
-                    return  # it has ended
+        while (found := self._next()) is not None:
+            generation, number, brief, task = found
+            made = process.done(brief, task)
+            self._keep(generation, number, made or b"")
+            if made is None:
+                return  # it has ended
 
     def _keep(self, generation: int, number: int, made: bytes) -> None:
         with self._changed:
@@ -119,31 +104,6 @@ class ReadingProcesses:
                     return self._generation, number, self._brief, self._tasks[number]
                 self._changed.wait()
             return None
-
-
-def _started() -> subprocess.Popen[bytes]:
-    import subprocess  # noqa: PLC0415 - a small input needs none of it
-
-    # In a session of its own, so that Ctrl-C reaches us alone; it ends when its input does, and so with us.
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}; from pipedrive_cli.run.part_reader import serve_parts; serve_parts()"
-    )
-    return subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-P", "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
-
-
-def _received(stream: IO[bytes]) -> bytes | None:
-    """What a process has sent; None: it has ended."""
-    head = stream.read(LENGTH)
-    size = int.from_bytes(head)
-    made = stream.read(size) if len(head) == LENGTH else b""
-    return made if len(head) == LENGTH and len(made) == size else None
 
 
 class SharedReading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,8 +18,10 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.errors import StateHeld, UserMistake
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.run.archive_part import ArchivePart, Counted
+from pipedrive_cli.run.archive_part import ArchivePart, Counted, Folded
+from pipedrive_cli.run.beside import Beside
 from pipedrive_cli.run.compact import Compact, Compacted, CompactOptions
+from pipedrive_cli.run.fold_store import FoldStore
 from pipedrive_cli.run.folding import fold_part, fold_parts
 from pipedrive_cli.run.options import Filters
 from tests.examples import examples
@@ -226,6 +228,42 @@ def test_processes_beside_this_one_fold_the_same_bytes(tmp_path: Path, monkeypat
     Compact(CONFIG, "config.yaml", options, tell=lambda progress: parts.append(Counted(progress.parts_done))).run()
     assert len(parts) > 3
     assert kept(tmp_path) == one
+
+
+@pytest.mark.parametrize("gives", [None, b""])
+def test_a_process_that_dies_or_fails_costs_nothing_but_time(
+    gives: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has begun of a part goes, a part that it has ended counts, the rest is folded here: the same bytes."""
+    path = Scene(tmp_path).write("a.ndjson", [identify(f"u{n % 9}", n, role=f"r{n}") for n in range(300)])
+    compact(tmp_path, [path])
+    whole = (tmp_path / "small.ndjson.gz").read_bytes()
+    asked: list[int] = []
+
+    class Thread(Beside):
+        """It does its work in this process, and gives nothing for the third part: it has folded it, or cannot do so."""
+
+        def __init__(self, work: Callable[[Any], Callable[[Any], bytes]]) -> None:
+            self._work = work
+
+        def done(self, brief: Any, task: ArchivePart) -> bytes | None:
+            asked.append(task.number)
+            if len(asked) == 3 and gives is not None:
+                FoldStore(brief.path).add(task.number, Folded([("2ku1", b"")], [], []))
+                return gives
+            made = self._work(brief)(task)
+            return None if len(asked) == 3 else made
+
+        def kill(self) -> None: ...
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("pipedrive_cli.run.folding.Beside", Thread)
+    monkeypatch.setattr("pipedrive_cli.run.folding.WORTH", 1)
+    monkeypatch.setattr("pipedrive_cli.run.folding.PART", 9_000)
+    monkeypatch.setattr("pipedrive_cli.run.folding.cores", lambda: 2)
+    compact(tmp_path, [path])
+    assert len(asked) >= 3
+    assert (tmp_path / "small.ndjson.gz").read_bytes() == whole
 
 
 def test_the_output_is_never_a_source(tmp_path: Path) -> None:

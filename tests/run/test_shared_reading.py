@@ -226,8 +226,7 @@ class Dying(Patient):
     def made(self, number: int) -> bytes:
         if number == self._after:
             self._processes[0].kill()
-            self._processes[0].wait()
-        if self._processes[0].poll() is None:
+        if self._processes[0].alive():
             return super().made(number)
         made = ReadingProcesses.made(self, number)
         self.refused += not made

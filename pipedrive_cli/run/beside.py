@@ -1,0 +1,127 @@
+"""Processes beside this one, and how both sides talk: values go to a process over its standard input, bytes come back.
+
+A process runs nothing of the program that imported us, so no main module must be guarded for it. It is told what it
+must know (a brief), then it is given one task after the other. It ends with the process that started it, however that
+one ends. Where it gives no bytes for a task, who started it does the task, and so meets the error, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import subprocess
+
+LENGTH: Final = 8  # bytes that say how many follow
+Work: TypeAlias = Callable[[Any], bytes]  # what is done with a task
+
+
+class Beside:
+    """A process beside this one. `work` is a function of a module: from a brief to what is done with a task.
+
+    Raises OSError where none can be started.
+    """
+
+    def __init__(self, work: Callable[[Any], Work]) -> None:
+        import subprocess  # noqa: PLC0415 - a small input needs none of it
+
+        # In a session of its own, so that Ctrl-C reaches us alone.
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; from {work.__module__} import {work.__name__} as work; "
+            f"from {__name__} import serve; serve(work)"
+        )
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-P", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._told: Any = None
+
+    def done(self, brief: Any, task: Any) -> bytes | None:
+        """What the process has made of a task; empty: nothing, and None: it has ended. Blocks.
+
+        Another brief than that of the last task is told first.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            return None
+        with contextlib.suppress(Exception):  # whatever it is, the task is then done here
+            if brief is not self._told:
+                pickle.dump(("brief", brief), stdin)
+                self._told = brief
+            pickle.dump(("task", task), stdin)
+            stdin.flush()
+            return _received(stdout)
+        return None
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends the process; who waits for what it makes gets None."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Lets go of the pipes, once nobody waits any more."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _received(stream: IO[bytes]) -> bytes | None:
+    """What a process has sent; None: it has ended."""
+    head = stream.read(LENGTH)
+    size = int.from_bytes(head)
+    made = stream.read(size) if len(head) == LENGTH else b""
+    return made if len(head) == LENGTH and len(made) == size else None
+
+
+def serve(begin: Callable[[Any], Work]) -> None:
+    """The life of such a process."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    answer(begin, sys.stdin.buffer, sys.stdout.buffer, lambda: os._exit(0))
+
+
+def answer(begin: Callable[[Any], Work], asked: BinaryIO, made: BinaryIO, ended: Callable[[], None]) -> None:
+    """Answers what is asked, until the asking ends: then `ended` is called, while a task may still be under way."""
+    waiting: queue.SimpleQueue[tuple[Literal["brief", "task", "end"], Any]] = queue.SimpleQueue()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                waiting.put(pickle.load(asked))  # noqa: S301 - from the process that started this one
+        ended()
+        waiting.put(("end", None))
+
+    threading.Thread(target=listen, daemon=True).start()
+    work: Work | None = None
+    while (found := waiting.get())[0] != "end":
+        what, value = found
+        result = b""
+        with contextlib.suppress(Exception):  # who does the task instead meets the error, too, and reports it
+            if what == "brief":
+                work = None
+                work = begin(value)
+            elif work is not None:
+                result = work(value)
+        if what == "task":
+            try:
+                made.write(len(result).to_bytes(LENGTH) + result)
+                made.flush()
+            except OSError:
+                return  # nobody listens
