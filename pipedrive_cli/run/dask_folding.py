@@ -61,6 +61,8 @@ class ClusterFold:
         tell: Callable[[ArchivePart, Counted], None],
     ) -> None:
         """Folds all parts; `tell` is called for each when the store has it. Raises UserMistake and StopRun."""
+        if not tasks:
+            return  # all came here before
         parts = {task.number: task for task in tasks}
         with self._asked(fold_one, brief, tasks) as (client, folding):
             for folds in _finished(folding):

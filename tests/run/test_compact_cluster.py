@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipedrive_cli.cli.compact_command import run_compact
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.config.privacy import Privacy
@@ -119,6 +121,17 @@ def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(tmp_path: Pa
         fold_one(packed_part(task), brief=brief, version=__version__)
     with pytest.raises(UserMistake, match=f"the worker .* has pipedrive-cli {__version__}, and here is 9.9.9"):
         fold_one(packed_part(task), brief=brief, version="9.9.9")
+
+
+def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the option needs Dask."""
+    (tmp_path / "config.yaml").write_text("identity: {user_id_field: User id}\n")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "pipedrive_cli.run.dask_folding", raising=False)
+    options = CompactOptions((str(tmp_path),), tmp_path / "small.ndjson", offline=True, dask="tcp://127.0.0.1:1")
+    with pytest.raises(UserMistake, match="--dask needs the package distributed") as caught:
+        run_compact(tmp_path / "config.yaml", options, as_json=False, quiet=True)
+    assert "pipedrive-cli[dask]" in str(caught.value.hint)
 
 
 @pytest.mark.cloud
