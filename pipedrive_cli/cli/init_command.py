@@ -25,6 +25,7 @@ from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.config.writing import Draft, yaml_of
 from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake, interrupted
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account, Field
@@ -32,6 +33,7 @@ from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.report.written_file import write_file
 from pipedrive_cli.run.custom_fields import CreatedFields, create_lacking, lacking_fields, learn_account
+from pipedrive_cli.run.filtering import Columns, row_form
 from pipedrive_cli.run.first_events import ENOUGH
 from pipedrive_cli.run.organizations_there import organizations_there
 from pipedrive_cli.run.reading_needs import ReadingProposal
@@ -64,6 +66,7 @@ class Options:
     new_fields: bool = False
     create_fields: bool = False
     from_rudderstack: Path | None = None
+    columns: Columns = (None, None, None, None)  # the options for tables
     offline: bool = False
     force: bool = False
     yes: bool = False
@@ -90,9 +93,11 @@ class InitRun:
     made: int = 0
     written: bool = False
     _settings: Settings = field(default_factory=Settings)
+    _rows: RowForm | None = None
 
     def run(self) -> int:
         options, conversation = self.options, self.conversation
+        self._rows = row_form(*options.columns)
         plan = _plan(options.plan)
         currency = _currency(options.currency)
         given = traits.read_maps(options.maps)
@@ -135,14 +140,14 @@ class InitRun:
         )
         text = yaml_of(draft)
         config = _read_back(text, options.config_file)
-        needed = _reading_needs(config, _with_new_fields(account, choice), sources)
+        needed = _reading_needs(config, _with_new_fields(account, choice), sources, self._rows)
         if needed is not None:
             draft = _with_reading(draft, needed)
             text = yaml_of(draft)
             config = _read_back(text, options.config_file)
         made = CreatedFields(()) if access is None else self._make_fields(access, config, choice)
         self._write(text, key)
-        result = InitResult(options.config_file, sources, made.missing, offline=options.offline)
+        result = InitResult(options.config_file, sources, made.missing, offline=options.offline, rows=self._rows)
         active = sum(row.active for rows in draft.mapping.values() for row in rows)
         result.show(None if key is None else key.secret, active)
         self._write_case(sources, config, account)
@@ -159,7 +164,7 @@ class InitRun:
 
         path = self.options.config_file.parent / CASES / "first.yaml"
         try:
-            written = first_case(sources, config, str(self.options.config_file), account, path)
+            written = first_case(sources, config, str(self.options.config_file), account, path, rows=self._rows)
         except UserMistake as mistake:  # the config stands, and can be used without a case
             show_note(f"Note: no first case for tests of this config was written. {mistake.message}.")
             return
@@ -225,7 +230,7 @@ class InitRun:
         def read(answer: str) -> tuple[str, ...]:
             named = (str(Path(answer).expanduser()),) if answer else ()
             try:
-                resolve_sources(named)
+                resolve_sources(named, rows=self._rows)
             except UserMistake as mistake:
                 raise BadValue(f"cannot be read: {mistake.message}") from None
             return named
@@ -235,7 +240,10 @@ class InitRun:
     def _read_traits(self, sources: Sequence[str]) -> TraitsFound:
         if not sources:
             return NOTHING_SEEN
-        found = look(resolve_sources(sources, standard_input(), note=show_note))
+        found = look(resolve_sources(sources, standard_input(), rows=self._rows, note=show_note))
+        if self._rows is not None:  # what these columns hold is the event's own, and no trait beside it
+            seen = tuple(trait for trait in found.seen if trait.path not in self._rows.columns)
+            found = replace(found, seen=seen)
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 
@@ -374,11 +382,13 @@ def _path_for_config(config_file: Path, file: Path) -> str:
     return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else str(absolute)
 
 
-def _reading_needs(config: Config, account: Account | None, sources: Sequence[str]) -> ReadingProposal | None:
+def _reading_needs(
+    config: Config, account: Account | None, sources: Sequence[str], rows: RowForm | None
+) -> ReadingProposal | None:
     """The settings of `values` that the events need under this config. Standard input cannot be read twice."""
     if not sources or "-" in sources:
         return None
-    return asyncio.run(Sample(config, resolve_sources(sources), most=ENOUGH).read(account)).reading
+    return asyncio.run(Sample(config, resolve_sources(sources, rows=rows), most=ENOUGH).read(account)).reading
 
 
 def _with_new_fields(account: Account | None, choice: MappingChoice) -> Account | None:

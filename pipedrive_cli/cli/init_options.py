@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipedrive_cli.cli.options import ConfigFile
+from pipedrive_cli.cli.options import ConfigFile, IdColumn, MessageIdColumn, RowsAs, TimeColumn
 
 
 def init(
@@ -71,6 +71,10 @@ def init(
             "--from-rudderstack", metavar="FILE", help="The settings of RudderStack's Pipedrive destination, as JSON."
         ),
     ] = None,
+    rows_as: RowsAs = None,
+    id_: IdColumn = None,
+    time_: TimeColumn = None,
+    message_id: MessageIdColumn = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no account: its fields stay unverified.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a config that is there already.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take what is sure.")] = False,
@@ -98,6 +102,7 @@ def init(
             new_fields=new_fields,
             create_fields=create_fields,
             from_rudderstack=from_rudderstack,
+            columns=(rows_as, id_, time_, message_id),
             offline=offline,
             force=force,
             yes=yes,

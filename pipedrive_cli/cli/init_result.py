@@ -13,6 +13,7 @@ from pathlib import Path
 from pipedrive_cli.cli.check_command import show_checked
 from pipedrive_cli.config import load
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.check import AccountCheck, Checked
@@ -31,6 +32,7 @@ class InitResult:
     sources: tuple[str, ...]
     wanted: Sequence[WantedField]
     offline: bool
+    rows: RowForm | None = None
 
     def show(self, key: Secret | None, mapped: int) -> None:
         """Shows the result on stdout. `key` is the API token, which the environment may lack."""
@@ -46,7 +48,9 @@ class InitResult:
         known = {} if key is None else {TOKEN_VARIABLE: key.reveal()}
         config = load(self.config_file, {**os.environ, **known}, sandbox=self.offline)
         events, offline = self._events, self.offline
-        job = AccountCheck(config, str(self.config_file), events, note=show_note, most=ENOUGH, offline=offline)
+        job = AccountCheck(
+            config, str(self.config_file), events, note=show_note, most=ENOUGH, offline=offline, rows=self.rows
+        )
         return asyncio.run(job.run())
 
     @property
@@ -58,6 +62,8 @@ class InitResult:
         """The next commands, each with its purpose."""
         config = "" if self.config_file == DEFAULT else f" -c {shlex.quote(str(self.config_file))}"
         events = " ".join(shlex.quote(source) for source in self._events) or "SOURCE"
+        if self.rows is not None:
+            events += f" {shlex.join(self.rows.options)}"
         check = f"pipedrive-cli check {events}{config}", " looks whether all is well then."
         preview = (
             f"pipedrive-cli preview {events} --online{config}",

@@ -73,6 +73,12 @@ class RowForm(NamedTuple):
         named = (self.id, self.time, self.message_id)
         return tuple(dict.fromkeys(column for column in named if column is not None))
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of a command that say so."""
+        known = () if self.message_id is None else ("--message-id", self.message_id)
+        return ("--as", self.type, "--id", self.id, "--time", self.time, *known)
+
 
 class RowEvent(NamedTuple):
     """The event of one row: its JSON, and its identity."""

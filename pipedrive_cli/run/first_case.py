@@ -18,6 +18,7 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.cases import case_of, given_text, written_case
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Event, Kind
 from pipedrive_cli.pipedrive.account import Account
@@ -39,12 +40,20 @@ _FITTING: Final[Mapping[str, Any]] = {
 }
 
 
-def first_case(sources: Sequence[str], config: Config, config_file: str, account: Account | None, path: Path) -> bool:
+def first_case(
+    sources: Sequence[str],
+    config: Config,
+    config_file: str,
+    account: Account | None,
+    path: Path,
+    *,
+    rows: RowForm | None = None,
+) -> bool:
     """Writes the case, with what it comes to as what is expected. False: there is no event to make one of, or no room.
 
     Raises UserMistake for sources that cannot be read, and where the case cannot be written.
     """
-    events = list(_one_of_each(sources))
+    events = list(_one_of_each(sources, rows))
     if not events or path.exists():
         return False
     fields = dict(_types(config, account))
@@ -63,10 +72,10 @@ def first_case(sources: Sequence[str], config: Config, config_file: str, account
     return True
 
 
-def _one_of_each(sources: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _one_of_each(sources: Sequence[str], rows: RowForm | None) -> Iterator[dict[str, Any]]:
     """The first event of each type and, of track events, name; as JSON."""
     seen: set[tuple[str, str | None]] = set()
-    for entry in FirstEvents(resolve_sources(sources, None), LOOKED_AT):
+    for entry in FirstEvents(resolve_sources(sources, None, rows=rows), LOOKED_AT):
         event = entry.event(0)
         if not isinstance(event, Event) or event.type not in {"identify", "group", "alias", "track"}:
             continue

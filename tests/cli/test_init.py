@@ -218,6 +218,22 @@ def test_offline_writes_what_can_be_known(folder: Path) -> None:
     assert "not checked" in ended.out
 
 
+def test_a_table_alone_makes_a_config_and_what_it_needs(folder: Path) -> None:
+    """Its columns are proposed, save those that the options name; the next commands and the first case have rows."""
+    table = folder / "people.csv"
+    table.write_text("user_id,updated_at,role\nu1,2026-01-01T00:00:00Z,Boss\n")
+    rows = ("--as", "identify", "--id", "user_id", "--time", "updated_at")
+    ended = pipedrive_cli("init", "people.csv", *rows, "--offline", "--yes", "--new-fields")
+    assert ended.code == 0
+    config = load(folder / "config.yaml", {}, sandbox=True)
+    assert config.fields.persons == {"role": "Role"}
+    assert f"preview people.csv {' '.join(rows)} --online" in " ".join(ended.out.split())
+    assert "role: role 1" in (folder / "cases" / "first.yaml").read_text()
+    missing = pipedrive_cli("init", "people.csv", "--as", "identify", "--offline", "--yes", "--force")
+    assert missing.code == 2
+    assert "--id is missing" in missing.err
+
+
 def test_a_refused_key_ends_with_its_own_code(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """3 for a script; nothing is written."""
     monkeypatch.setenv("PIPEDRIVE_API_TOKEN", "wrong")
