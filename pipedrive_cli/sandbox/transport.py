@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 
@@ -72,6 +73,12 @@ async def _sleep(seconds: float | None) -> None:
 
 
 def _translated(request: httpx.Request, body: bytes) -> Request:
-    query = tuple(parse_qsl(request.url.query.decode("ascii"), keep_blank_values=True))
+    path, query = _parsed(request.url.raw_path)
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers.raw}
-    return Request(request.method, request.url.path, query, headers, body)
+    return Request(request.method, path, query, headers, body)
+
+
+@lru_cache(maxsize=1024)  # most requests go to a few addresses
+def _parsed(raw_path: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    path, _, query = raw_path.decode("ascii").partition("?")
+    return unquote(path), tuple(parse_qsl(query, keep_blank_values=True))
