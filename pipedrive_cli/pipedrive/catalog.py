@@ -75,16 +75,15 @@ class Endpoint:
     tokens: int
     kind: Kind | None = None
     search: bool = False
+    label: str = field(init=False, compare=False, repr=False)  # its name in reports: ``PATCH /api/v2/persons/{id}``
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.method} {self.path}")  # it is asked for with each request
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice is harmless: a deletion that was done answers 404. It is not for POST and merges."""
         return self.method in {"GET", "PATCH", "DELETE"}
-
-    @property
-    def label(self) -> str:
-        """The endpoint's name in reports: ``PATCH /api/v2/persons/{id}``."""
-        return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)

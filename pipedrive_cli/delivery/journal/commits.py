@@ -41,8 +41,12 @@ class GroupCommits:
         if at_once:
             self.flush()
         elif self._timer is None:
-            self._timer = loop.call_at(max(loop.time(), self._next), self.flush)
+            self._timer = loop.call_at(max(loop.time(), self._next), self._flush_in_time)
         await done  # nobody else waits for it; where this is cancelled, it is recorded all the same
+
+    def _flush_in_time(self) -> None:
+        self._timer = None
+        self.flush()
 
     def flush(self) -> None:
         """Commits what waits, now."""
