@@ -6,6 +6,7 @@ an import. CPU time counts for what is alone on its core, so that a busy machine
 
 from __future__ import annotations
 
+import gzip
 import sys
 import tempfile
 from pathlib import Path
@@ -13,8 +14,25 @@ from pathlib import Path
 from measuring import COMMAND, Ran, event_file, ran, served, told, written
 from workload import Mix, events
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 FEW, MANY = Mix(200_000, 10_000, leads=0.02), Mix(1_000_000, 50_000, leads=0.02)
 LOADS = "import json, sys\nfor line in open(sys.argv[1], 'rb'): json.loads(line)"
+
+# Every event of a file, decoded. The entries of a block are let go before the next one comes, as in a run.
+READS = """
+import sys
+from pathlib import Path
+from pipedrive_cli.events.reading import Reading
+from pipedrive_cli.events.source import Source
+path = Path(sys.argv[1])
+reading = Reading(Source(path.name, named=True, size=path.stat().st_size, path=path))
+number = sum(len([entry.event(2**53) for entry in batch]) for batch in reading.batches())
+assert reading.complete and number == int(sys.argv[2]), number
+"""
 
 # As many requests of that size, many at once: what httpx itself takes.
 LOOP = """
@@ -29,6 +47,22 @@ async def main(url, number):
         await asyncio.gather(*(work() for _ in range(8)))
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
+
+
+def reading(folder: Path) -> None:
+    """Reading and decoding 100,000 events: plain, packed, and in batches of 50; one core."""
+    plain = event_file(folder / "reading.ndjson", events(Mix(100_000, 5_000)))
+    text = plain.read_bytes()
+    lines = text.splitlines()
+    batches = (b'{"batch":[%s]}\n' % b",".join(lines[first : first + 50]) for first in range(0, len(lines), 50))
+    made = {"plain": text, "gzip": gzip.compress(text, 6), "zstd": zstd.compress(text), "batches": b"".join(batches)}
+    best = min(_loads(plain).cpu for _ in range(3))
+    for name, content in made.items():
+        source = folder / f"reading-{name}"
+        source.write_bytes(content)
+        ours = min((ran(sys.executable, "-c", READS, source, str(len(lines))) for _ in range(3)), key=lambda r: r.cpu)
+        ratio = best / ours.cpu if ours.code == 0 else 0.0
+        told(f"reading 100,000 events, {name}", f"{ratio:.2f} of json.loads", "0.55", ratio >= 0.55)
 
 
 def preview(folder: Path) -> None:
@@ -109,6 +143,6 @@ def _loads(source: Path) -> Ran:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        measures = (version, preview, rehearsed, replayed, memory)
+        measures = (version, reading, preview, rehearsed, replayed, memory)
         for measure in (m for m in measures if m.__name__ in sys.argv[1:] or not sys.argv[1:]):
             measure(Path(name))
