@@ -8,6 +8,8 @@ columns are parts of the event instead:
 - `context_traits_email`, as RudderStack's warehouses name them, is `context.traits.email`; so it is with the other
   objects of `context`. In a table that has such columns `received_at`, `sent_at`, `original_timestamp`, `anonymous_id`
   and `channel` are those of the event, and what a warehouse notes of its own loading says nothing.
+- `Name`, `First name`, `E-mail` and the like, as people write them over columns, are the traits that are read without
+  any mapping.
 - `event_text`, or else `event`, is the name of a track event.
 - `user_id`, or else `userId`, is the user of a group event, whose `--id` names the group.
 
@@ -17,11 +19,14 @@ An empty cell says nothing: an empty column is as good as none.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from pipedrive_cli.config.known_traits import AMOUNTS
 from pipedrive_cli.events.identity import hashed_content, message_identity
 from pipedrive_cli.events.refusal import EventRefused, refusal
 
@@ -55,6 +60,15 @@ _NAMES_OF_TRACKS: Final = ("event_text", "event")
 _USERS_OF_GROUPS: Final = ("user_id", "userId")
 _NAMES_A_USER: Final = ("id", "userId")  # traits by which `decode` would know a user whose cell is empty
 _SAYS_NOTHING: Final = frozenset({None, "", "\\N"})  # the last is how MySQL and PostgreSQL write NULL
+
+# Traits that are read without any mapping, by their names without case, blanks and marks.
+_HEADER_MARKS: Final = re.compile(r"[\s_-]+")
+_NAMES: Final = {"name": "name", "firstname": "first_name", "lastname": "last_name"}
+_BY_HEADER: Final[dict[RowType, dict[str, str]]] = {
+    "identify": _NAMES | {"email": "email", "phone": "phone"},
+    "group": {"name": "name"},
+    "track": {name: name for name in (*AMOUNTS, "currency")},
+}
 
 _encode: Final = msgspec.json.encode
 
@@ -106,8 +120,9 @@ class Columns:
         if self._user == self._id:
             self._user = None
         warehouse = any(name.startswith("context_") for name in self.names)
+        meant = {} if warehouse else _meant(self.names, form.type)
         self._values = _values_of(form.type)
-        paths = [_path(name, form, warehouse=warehouse) for name in self.names]
+        paths = [_path(meant.get(name, name), form, warehouse=warehouse) for name in self.names]
         # Nearly all columns are a trait each.
         self._places = [
             (path[1] if path is not None and len(path) == 2 and path[0] == self._values else None, path)
@@ -151,6 +166,19 @@ class Columns:
 
 def _values_of(kind: RowType) -> str:
     return "properties" if kind == "track" else "traits"
+
+
+def _meant(names: Sequence[str], kind: RowType) -> dict[str, str]:
+    """The headers that people have written for traits which are read without any mapping, as those traits.
+
+    `First Name` is first_name, `E-mail` is email. Where two columns would be one trait, each stays what it says.
+    """
+    known = _BY_HEADER[kind]
+    found = [
+        (name, trait) for name in dict.fromkeys(names) if (trait := known.get(_HEADER_MARKS.sub("", name).casefold()))
+    ]
+    times = Counter(trait for _, trait in found)
+    return {name: trait for name, trait in found if times[trait] == 1}
 
 
 def _path(name: str, form: RowForm, *, warehouse: bool) -> tuple[str, ...] | None:

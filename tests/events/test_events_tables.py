@@ -253,3 +253,25 @@ def test_a_cell_that_no_event_can_hold_as_a_list_stays_text(cell: str) -> None:
     quoted = cell.replace('"', '""')
     found = events(f'{HEADER.strip()},tags\nu1,2026-03-01T12:00:00Z,ann@acme.example,Boss,"{quoted}"\n')
     assert found[0]["traits"]["tags"] in (cell, [1.2345678901234568e30], [1234567890123456789012345678901])
+
+
+def test_headers_for_people_are_the_traits_that_they_mean() -> None:
+    """Without case, blanks and marks; where two columns would be one trait, each stays what it says."""
+    header = "user_id,updated_at,Name,First Name,E-Mail,PHONE,Role\n"
+    (row,) = events(header + "u1,2026-03-01T12:00:00Z,Ann A,Ann,ann@acme.example,+41 44 123 45 67,Boss\n")
+    assert row["traits"] == {
+        "user_id": "u1",
+        "updated_at": "2026-03-01T12:00:00Z",
+        "name": "Ann A",
+        "first_name": "Ann",
+        "email": "ann@acme.example",
+        "phone": "+41 44 123 45 67",
+        "Role": "Boss",
+    }
+    (row,) = events("user_id,updated_at,Email,email\nu1,2026-03-01T12:00:00Z,work,ann@acme.example\n")
+    assert (row["traits"]["Email"], row["traits"]["email"]) == ("work", "ann@acme.example")
+    (row,) = events("user_id,updated_at,Email,Email\nu1,2026-03-01T12:00:00Z,,ann@acme.example\n")
+    assert row["traits"]["email"] == "ann@acme.example"
+    form = RowForm("track", "user_id", "at", "Id")
+    (row,) = events("Id,user_id,at,event,Value,Currency\n7,u1,2026-03-01T12:00:00Z,Demo,12.5,EUR\n", form)
+    assert (row["properties"]["value"], row["properties"]["currency"]) == ("12.5", "EUR")
