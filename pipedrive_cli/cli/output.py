@@ -101,8 +101,8 @@ class Output:
             finally:
                 self._view = None
 
-    def show_result(self, finished: Finished, *, more: Sequence[str] = ()) -> None:
-        """Shows the report of a finished run; `more` are lines below it."""
+    def show_result(self, finished: Finished, *, more: Sequence[str] = (), unlooked: str | None = None) -> None:
+        """Shows the report of a finished run; `more` are lines below it, `unlooked` is as for `show_summary`."""
         options, summary = self._options, finished.summary
         scene, passed_over = finished.context.scene, finished.context.passed_over
         nothing_to_say = options.quiet and summary.exit_code == 0
@@ -125,6 +125,7 @@ class Output:
             scene=scene,
             passed_over=passed_over,
             every_endpoint=options.verbose,
+            unlooked=unlooked,
         )
         for line in more:
             show_note(line, file=out)

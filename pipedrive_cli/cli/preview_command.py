@@ -118,6 +118,7 @@ def preview_events(
         verbose=verbose,
         advice=_advice(summary, online=online, sandbox=sandbox, knows_past=job.knows_past),
         passed_over=job.live_figures.files_passed_over,
+        guessed=not (online or sandbox or job.knows_past),
     )
     if held.begins_with_summary:
         out.write("\nRequests\n\n")
@@ -146,15 +147,31 @@ def _advice(summary: Summary, *, online: bool, sandbox: bool, knows_past: bool) 
 
 
 def _show_summary(
-    summary: Summary, file: TextIO, *, as_json: bool, verbose: bool, advice: Sequence[str], passed_over: int
+    summary: Summary,
+    file: TextIO,
+    *,
+    as_json: bool,
+    verbose: bool,
+    advice: Sequence[str],
+    passed_over: int,
+    guessed: bool,
 ) -> None:
     if as_json:
         print_json(summary)
         return
     from pipedrive_cli.report.console import EXAMPLES_SHOWN, show_summary  # noqa: PLC0415 - Rich is not for --json
+    from pipedrive_cli.report.wording import UNLOOKED  # noqa: PLC0415 - as above
 
     examples = EXAMPLES if verbose else EXAMPLES_SHOWN
-    show_summary(summary, file=file, scene="foretold", examples=examples, advice=advice, passed_over=passed_over)
+    show_summary(
+        summary,
+        file=file,
+        scene="foretold",
+        examples=examples,
+        advice=advice,
+        passed_over=passed_over,
+        unlooked=UNLOOKED if guessed else None,
+    )
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from pipedrive_cli.config import PlanName, load, notes
 from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.report.live_view import LINE_EVERY
-from pipedrive_cli.report.wording import count, duration_words
+from pipedrive_cli.report.wording import UNLOOKED, count, duration_words
 from pipedrive_cli.run.filtering import seconds
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import Rehearsal, Rehearsed, plan_limits
@@ -49,7 +49,8 @@ def run_rehearsal(
     means = describe_forecast(rehearsed)
     ignorance = [describe_known(rehearsed)] if rehearsed.looked is None else []
     finished = output.redacted(rehearsed.finished)
-    output.show_result(finished, more=["", *means, *ignorance])
+    unlooked = UNLOOKED if rehearsed.looked is None else None
+    output.show_result(finished, more=["", *means, *ignorance], unlooked=unlooked)
     for report in output_options.reports:
         write_report(report, finished, [describe_known(rehearsed), *means])
     return rehearsed.finished.summary.exit_code

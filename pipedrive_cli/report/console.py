@@ -58,12 +58,14 @@ def show_summary(
     passed_over: int = 0,
     every_endpoint: bool = False,
     advice: Sequence[str] = (),
+    unlooked: str | None = None,
 ) -> None:
     """The final report, on stdout unless `file` is given.
 
     `rejects` is the rejects file if one was written, `resume_in` the seconds to wait before the next run, `examples`
     the number of examples of each problem (five are known at most), `scene` where it happened, `passed_over` the number
     of files that earlier runs had read. `every_endpoint` shows the cost of each endpoint. `advice` are further steps.
+    `unlooked` is what the number of delivered events leaves out of account.
     """
     console = console_for(file or sys.stdout)
     headline = wording.headline(summary, scene=scene, passed_over=passed_over)
@@ -71,7 +73,7 @@ def show_summary(
     parts: list[RenderableType] = [safe(headline, style, limit=MESSAGE_LIMIT)]
     if wrong := mismatch(summary):
         parts.append(safe(wrong, "bold red", limit=MESSAGE_LIMIT))
-    parts += section_lines("Events", _events(summary, scene))
+    parts += section_lines("Events", _events(summary, scene, unlooked))
     parts += section_lines("Records", _records(summary))
     parts += section_lines("Cost", _cost(summary, scene), _endpoints(summary) if every_endpoint else None)
     problems, skipped = wording.split_skipped(summary.problems)
@@ -117,14 +119,16 @@ def show_note(text: str, *, file: TextIO | None = None) -> None:
     show(console_for(file or sys.stderr), [safe(text, limit=MESSAGE_LIMIT)])
 
 
-def _events(summary: Summary, scene: wording.Scene) -> RenderableType | None:
+def _events(summary: Summary, scene: wording.Scene, unlooked: str | None) -> RenderableType | None:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for outcome, number in summary.events.by_outcome().items():
         if number:
-            table.add_row(f"{number:,}", Text(outcome.value, STYLES.get(outcome, "")), wording.meaning(outcome, scene))
+            aside = f"; {unlooked}" if unlooked is not None and outcome is Outcome.DELIVERED else ""
+            meaning = wording.meaning(outcome, scene) + aside
+            table.add_row(f"{number:,}", Text(outcome.value, STYLES.get(outcome, "")), meaning)
     if summary.filtered:
         table.add_row(f"{summary.filtered:,}", Text("filtered"), "left out by an option, not counted as read")
     return table if table.row_count else None

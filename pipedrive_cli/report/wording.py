@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pipedrive_cli.errors import EXIT_CREDENTIALS
 from pipedrive_cli.model import FILE_PROBLEMS, UNSETTLED, Outcome
@@ -42,6 +42,10 @@ _FINISHED: dict[Scene, str] = {
     "sandbox": "Finished in the sandbox in",
     "foretold": "Would be finished after",
 }
+
+
+# What a forecast that asks no account and has no journal leaves out of its figures.
+UNLOOKED: Final = "the account and earlier runs are not looked at"
 
 
 def meaning(outcome: Outcome, scene: Scene = "account") -> str:

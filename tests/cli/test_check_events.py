@@ -274,3 +274,7 @@ def test_check_judges_a_folder_as_a_replay_does(tmp_path: Path) -> None:
             assert expected.items() <= run[1].items()
             assert looks == [run] * len(looks)
         assert "1; 3 files passed over" in pipedrive_cli("check", folder, "-c", config).out
+        config = written_config(tmp_path, account(url) + "identity: {user_id_field: Our id}\n")  # the journal's place?
+        assert "is not known without the account" in pipedrive_cli("check", folder, "-c", config, "--offline").out
+        for command in ("preview", "rehearse"):
+            assert "the account and earlier runs are not looked at" in pipedrive_cli(command, folder, "-c", config).out
