@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import distributed
 from distributed.scheduler import KilledWorker
-from distributed.versions import VersionMismatchWarning
 
 from pipedrive_cli.errors import StopRun, UserMistake
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief
@@ -65,7 +64,7 @@ class ClusterFold:
             return  # all came here before
         parts = {task.number: task for task in tasks}
         with self._asked(fold_one, brief, tasks) as (client, folding):
-            for folds in _finished(folding):
+            for folds in self._finished(client, folding):
                 for root in _tree(client, folds):
                     _keep(store, decode_partial(root.result()), parts, tell)
 
@@ -73,7 +72,7 @@ class ClusterFold:
         """Has the brief's suppression learn what the events of all parts tell. Raises as a fold does."""
         if brief.suppression is not None:
             with self._asked(learn_one, brief, tasks) as (client, learning):
-                for told in _finished(learning):
+                for told in self._finished(client, learning):
                     for each in client.gather(told):
                         brief.suppression.learn(each)
 
@@ -98,11 +97,10 @@ class ClusterFold:
     @contextlib.contextmanager
     def _connected(self) -> Iterator[distributed.Client]:
         for name in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        warnings.filterwarnings("ignore", module=r"distributed\b")  # versions are compared below
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", VersionMismatchWarning)
-                client = distributed.Client(self.address, timeout=CONNECT)
+            client = distributed.Client(self.address, timeout=CONNECT)
         except (OSError, distributed.TimeoutError) as error:
             why = f"{OPTION}: no Dask scheduler answers at {self.address}"
             hint = "check the address and the network: it is what `dask scheduler` prints, such as tcp://host:8786"
@@ -141,23 +139,26 @@ class ClusterFold:
             if version != __version__:
                 raise other_version(f"{OPTION}: {name}", version, __version__)
 
-
-def _finished(left: list[Any]) -> Iterator[list[Any]]:
-    """The futures that have finished, some at a time: they are taken out of the list. Raises what one has raised."""
-    pause = PERIOD
-    while left:
-        with contextlib.suppress(distributed.TimeoutError):
-            distributed.wait(left, timeout=pause)
-        finished = {future.key for future in left if future.done()}
-        found = [future for future in left if future.key in finished]
-        left[:] = [future for future in left if future.key not in finished]
-        for future in found:
-            if future.status == "error":
-                future.result()
-        began = time.monotonic()
-        if found:
-            yield found
-        pause = max(PERIOD, SHARE * (time.monotonic() - began))
+    def _finished(self, client: distributed.Client, left: list[Any]) -> Iterator[list[Any]]:
+        """The futures that have finished, some at a time, taken out of the list. Raises what one has raised."""
+        pause = PERIOD
+        lonely = False
+        while left:
+            with contextlib.suppress(distributed.TimeoutError):
+                distributed.wait(left, timeout=pause)
+            finished = {future.key for future in left if future.done()}
+            found = [future for future in left if future.key in finished]
+            left[:] = [future for future in left if future.key not in finished]
+            for future in found:
+                if future.status == "error":
+                    future.result()
+            was_lonely, lonely = lonely, not client.nthreads()
+            if lonely and not was_lonely:
+                self.note(f"{self.address} has lost all its workers: folding goes on when one joins it")
+            began = time.monotonic()
+            if found:
+                yield found
+            pause = max(PERIOD, SHARE * (time.monotonic() - began))
 
 
 def _tree(client: distributed.Client, folds: list[Any]) -> Iterator[Any]:

@@ -84,12 +84,14 @@ def other_version(where: str, there: str | None, here: str) -> UserMistake:
 
 @contextlib.contextmanager
 def _named() -> Iterator[None]:
-    """Mistakes that show here name this machine."""
+    """What goes wrong here names this machine."""
+    where = f"the worker {platform.node()}"
     try:
         yield
     except UserMistake as mistake:
-        where = f"the worker {platform.node()}"
         raise UserMistake(f"{where}: {mistake.message}", code=mistake.code, hint=mistake.hint) from mistake
+    except OSError as error:
+        raise UserMistake(f"{where}: {error}", code="source_unreadable", hint=SHARED) from error
 
 
 @contextlib.contextmanager
