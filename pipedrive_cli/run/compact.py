@@ -13,10 +13,12 @@ import gzip
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -48,6 +50,8 @@ from pipedrive_cli.version import __version__
 
 OPTION: Final = "--output"
 LEVEL: Final = 6  # of gzip: what it costs is little beside reading the archive
+AT_ONCE: Final = 1 << 20  # bytes that are packed together
+BEHIND: Final = 4  # times as much may wait to be packed
 NO_KEY: Final = "the account was not asked: values that its fields do not take are told when the file is replayed"
 Fold = Callable[[FoldStore, FoldBrief, Sequence[ArchivePart], Callable[[ArchivePart, Counted], None]], None]
 Learn = Callable[[FoldBrief, Sequence[ArchivePart]], None]
@@ -331,16 +335,17 @@ class _Output:
             with written_beside(place) as file:
                 if packed:
                     # Without name and time: the same events are the same bytes.
-                    with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as pack:
-                        self._write(events, cast(BinaryIO, pack))
+                    with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as pack, _Behind(pack.write) as behind:
+                        self._write(events, behind.write)
                 else:
-                    self._write(events, file)
+                    self._write(events, file.write)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise UserMistake(f"{OPTION} {place}: {error.strerror or error}", code="output") from error
 
-    def _write(self, events: Iterator[KeptEvent], file: BinaryIO) -> None:
+    def _write(self, events: Iterator[KeptEvent], write: Callable[[bytes], object]) -> None:
+        owner = ""
         for event in events:
             part = event.number >> 32
             line = self._lines_before[part] + event.line
@@ -352,11 +357,49 @@ class _Output:
                 time=event.time,
                 code=event.code,
             )
-            file.write(reject_line(event.raw, note, cut=event.cut))
+            write(reject_line(event.raw, note, cut=event.cut))
             self.count += 1
-            kind = kind_of_name(event.owner)
-            if kind in self.records:
-                self.records[kind].add(event.owner)
+            if event.owner != owner:  # a record's events come one after the other
+                owner = event.owner
+                kind = kind_of_name(owner)
+                if kind in self.records:
+                    self.records[kind].add(owner)
+
+
+class _Behind:
+    """Writes in a thread of its own, a little behind: packing takes as long as finding and making the lines."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._thread = ThreadPoolExecutor(1, "packing")
+        self._under_way: deque[Future[object]] = deque()
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def write(self, line: bytes) -> None:
+        """Takes a line. Raises what writing an earlier one has raised."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= AT_ONCE:
+            self._hand_on()
+            if len(self._under_way) > BEHIND:
+                self._under_way.popleft().result()
+
+    def _hand_on(self) -> None:
+        self._under_way.append(self._thread.submit(self._write, b"".join(self._lines)))
+        self._lines, self._size = [], 0
+
+    def __enter__(self) -> _Behind:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._hand_on()
+                for each in self._under_way:
+                    each.result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
 
 
 def _values(filters: Filters) -> tuple[object, ...]:

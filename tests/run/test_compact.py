@@ -266,6 +266,22 @@ def test_a_process_that_dies_or_fails_costs_nothing_but_time(
     assert (tmp_path / "small.ndjson.gz").read_bytes() == whole
 
 
+def test_an_output_for_which_there_is_no_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packing runs a little behind; what goes wrong there is met, no file is left, and the fold goes on from there."""
+    path = Scene(tmp_path).write("a.ndjson", [identify("u1", 1, role="r")])
+
+    def full(self: gzip.GzipFile, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gzip.GzipFile, "write", full)
+        with pytest.raises(UserMistake, match="No space left"):
+            compact(tmp_path, [path])
+    assert not (tmp_path / "small.ndjson.gz").exists()
+    compact(tmp_path, [path])
+    assert len(kept(tmp_path)) == 1
+
+
 def test_the_output_is_never_a_source(tmp_path: Path) -> None:
     """Whatever it is called by."""
     path = tmp_path / "small.ndjson.gz"
