@@ -415,7 +415,7 @@ def monetary(known: frozenset[str] | None, reading: Values) -> Converter:
     return to_money
 
 
-_NUMBERS: Final = frozenset((int, float))
+NUMBERS: Final = frozenset((int, float))  # true and false are none
 _CODES_KEPT: Final = 1_000
 
 MoneyReader: TypeAlias = Callable[[Any, Any], "tuple[int | float, str] | None"]
@@ -432,16 +432,16 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
     codes: dict[str, str] = {}  # as they are written beside amounts; few, save in hostile input
 
     def read(value: Any, beside: Any) -> tuple[int | float, str] | None:
-        given = value if isinstance(value, dict) else {"value": value}
-        amount: Any = given.get("value", given.get("amount"))
-        own = given.get("currency")
+        amount, own = value, None
+        if isinstance(value, dict):
+            amount, own = value.get("value", value.get("amount")), value.get("currency")
         # The quick way for nearly all: a number, and with it a code that was seen before.
-        if type(amount) in _NUMBERS and -WHOLE <= amount < WHOLE:
+        if type(amount) in NUMBERS and -WHOLE <= amount < WHOLE:
             written = beside if own is None else own
             if type(written) is str and (known_code := codes.get(written)) is not None:
                 return amount, known_code
         if says_nothing(amount, words):
-            if isinstance(value, dict) and not given.keys() & {"value", "amount"}:
+            if isinstance(value, dict) and not value.keys() & {"value", "amount"}:
                 raise Unfit('takes an amount and a currency such as {"value": 12.5, "currency": "EUR"}')
             return None
         in_text = amount_in(amount, reading.decimals) if isinstance(amount, str) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipedrive_cli.pipedrive.values import Unfit, WrongCurrency
+from pipedrive_cli.pipedrive.values import NUMBERS, Unfit, WrongCurrency
 from pipedrive_cli.transform.mapping import FieldMap, Notes
 from pipedrive_cli.transform.rules import MappingRules
 
@@ -34,7 +34,7 @@ def money(
         if taken:
             mapped.drop_unless_mapped(name, notes)
             continue
-        if notes.says_nothing(given, where, name):
+        if type(given) not in NUMBERS and notes.says_nothing(given, where, name):
             continue
         taken = True
         try:
