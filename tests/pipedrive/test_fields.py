@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.pipedrive.contacts import email_form, phone_form
-from pipedrive_cli.pipedrive.fields import TYPES, converter, same
+from pipedrive_cli.pipedrive.fields import TYPES, USUAL, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
-from pipedrive_cli.pipedrive.values import Unfit, says_nothing
+from pipedrive_cli.pipedrive.values import Unfit, longest_kept, money_reader, says_nothing
 
 OPTIONS = (
     Option(1, "Red"),
@@ -301,3 +301,38 @@ def test_times_are_written_as_whole_second_utc_and_read_back(microseconds: int) 
     written = rfc3339(microseconds)
     assert len(written) == 20
     assert moment(written) == written == rfc3339(microseconds // 1_000_000 * 1_000_000)
+
+
+@given(st.sampled_from([*sorted(TYPES), "unknown"]), st.text(max_size=260))
+def test_a_text_that_is_kept_needs_no_converter(field_type: str, text: str) -> None:
+    """Up to the length that a converter keeps it gives back every text as it stands, so that it need not be asked."""
+    to = converter(field(field_type))
+    assert len(text) > longest_kept(to) or to(text) == text
+
+
+FIGURES = st.one_of(st.integers(-(2**64), 2**64), st.floats(), st.booleans(), st.sampled_from(["5", "€ 5", "", "null"]))
+CODES = st.sampled_from(["EUR", "eur", " USD ", "$", "null", "", "XYZ", None, 5])
+AMOUNTS = st.one_of(
+    FIGURES,
+    st.builds(
+        lambda name, figure, code: {name: figure, "currency": code},
+        st.sampled_from(["value", "amount", "other"]),
+        FIGURES,
+        CODES,
+    ),
+)
+
+
+@given(st.lists(st.tuples(AMOUNTS, CODES), min_size=1, max_size=6))
+def test_an_amount_does_not_depend_on_those_before_it(amounts: list[tuple[Any, Any]]) -> None:
+    """A reader that has seen currencies reads each amount as one that has seen none, and refuses it alike."""
+
+    def told(read: Any, amount: Any, beside: Any) -> str:
+        try:
+            return repr(read(amount, beside))
+        except Unfit as reason:
+            return f"{type(reason).__name__} {reason}"
+
+    used = money_reader(CURRENCIES, USUAL)
+    for amount, beside in [("5", "EUR"), (5, "eur"), (5, " USD "), *amounts]:
+        assert told(used, amount, beside) == told(money_reader(CURRENCIES, USUAL), amount, beside)
