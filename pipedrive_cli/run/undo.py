@@ -271,6 +271,8 @@ class Undoing:
         try:
             with self.journal.transaction():
                 note_undone(self.journal, run, now)
+                # Before the first record goes: an undo that ends half-way must leave no event that counts as handled.
+                forget_outcomes(self.journal, run)
             for kind in ORDER:
                 todo = iter([each for each in plan.todo if each.kind == kind])
 
@@ -284,7 +286,6 @@ class Undoing:
                         workers.create_task(work())
             if self.result.stopped is None:
                 with self.journal.transaction():
-                    forget_outcomes(self.journal, run)
                     forget_aliases(self.journal, run)
                 self.result.complete = True
         except StopRun as stop:  # the journal

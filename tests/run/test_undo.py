@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.undoing import KeptRecord
 from tests.examples import examples
-from tests.harness import CONFIG, Event, Killed, Scene, killed_at, outcomes
+from tests.harness import CONFIG, Event, Killed, Scene, identify, killed_at, outcomes, viewed
 from tests.run.test_others_at_work import ACTS, Act, Others, events_of
 
 Picture = dict[tuple[str, Any], dict[str, Any]]  # (kind, id) -> the record's fields
@@ -139,6 +139,20 @@ class Story:
             else:
                 each(others)
         self.since = picture(self.scene)
+
+
+@pytest.mark.parametrize("kill", range(1, 6))
+def test_what_a_killed_undo_has_taken_back_is_no_duplicate_for_the_next_replay(tmp_path: Path, kill: int) -> None:
+    """Whoever replays instead of ending the undo gets what the events say."""
+    scene = Scene(tmp_path)
+    events = [identify("a", 1, name="Ada", city="Oslo"), viewed("a", "p1", 2, price=4, currency="EUR")]
+    summary = scene.run(events)
+    before = scene.contents()
+    scene.wait(5)
+    with suppress(Killed), killed_at(kill, kept=True):
+        scene.undo(summary.run)
+    scene.run(events)
+    assert scene.contents() == before
 
 
 @pytest.mark.slow
