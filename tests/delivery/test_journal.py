@@ -297,6 +297,30 @@ def test_a_record_is_known_by_all_its_keys_and_forgotten_as_one() -> None:
     journal.close()
 
 
+def test_who_is_free_among_many_of_one_email_is_found_without_looking_at_all() -> None:
+    """A thousand users of one address; those who come without a key, or lose it, are found among them."""
+
+    def cost(n: int) -> int:
+        journal, steps = Journal.open(), [0]
+        emails = {"emails": [{"value": "front@desk.test"}]}
+        with journal.transaction():
+            journal.see("persons", [SeenRecord(number, f"u{number}", None, emails) for number in range(1, n)])
+        journal.connection.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 10)
+        for _ in range(20):
+            assert journal.free_by_email("Front@desk.test") == []
+        journal.connection.set_progress_handler(None, 0)
+        with journal.transaction():
+            journal.see("persons", [SeenRecord(7, None, None, emails), SeenRecord(5000, "", None, emails)])
+        assert journal.free_by_email("front@desk.test") == [7, 5000]
+        with journal.transaction():
+            journal.see("persons", [SeenRecord(7, "u7", None, emails)])
+            journal.save_record("persons", 5000, ["u"], RecordState())
+        assert journal.free_by_email("front@desk.test") == []
+        return steps[0]
+
+    assert cost(800) < 3 * cost(400)
+
+
 def test_a_merged_record_leaves_its_keys_to_the_survivor() -> None:
     """After a merge all that named the loser names the survivor, and the loser is not seen any more."""
     journal = Journal.open()

@@ -15,6 +15,23 @@ from pipedrive_cli.delivery.journal.rows import SeenRecord
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.contacts import email_form
 
+_FEW = 20  # persons of one email, who are looked at anew each time
+_KEYLESS = (
+    "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
+    "WHERE found.email = ?1 AND coalesce(seen.key, '') = ''"
+)
+_FREE = (
+    "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
+    "WHERE found.email = ?1 AND coalesce(seen.key, '') = '' "
+    "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
+    "ORDER BY found.id"
+)
+_IS_FREE = (
+    "SELECT 1 FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
+    "WHERE found.email = ?1 AND found.id = ?2 AND coalesce(seen.key, '') = '' "
+    "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id)"
+)
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -23,6 +40,7 @@ class SeenRows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._keyless: dict[str, set[int]] = {}  # email that many have -> who of them had no key; some may have one now
 
     def see(self, kind: Kind, records: Iterable[SeenRecord]) -> None:
         """Keeps records as they were shown, replacing what was seen before."""
@@ -37,6 +55,9 @@ class SeenRows:
                 self._db.executemany(
                     "INSERT OR IGNORE INTO seen_emails VALUES (?, ?)", [(email, record.id) for email in emails if email]
                 )
+                if not record.key and isinstance(record.id, int):
+                    for email in emails & self._keyless.keys():
+                        self._keyless[email].add(record.id)
 
     def unsee(self, kind: Kind, ids: Iterable[int | str]) -> None:
         """Forgets records that are no longer there."""
@@ -73,10 +94,12 @@ class SeenRows:
 
         They show no record key, and no key of ours names them.
         """
-        query = (
-            "SELECT found.id FROM seen_emails AS found JOIN seen ON seen.kind = 'persons' AND seen.id = found.id "
-            "WHERE found.email = ? AND coalesce(seen.key, '') = '' "
-            "AND NOT EXISTS (SELECT 1 FROM names WHERE names.kind = 'persons' AND names.id = found.id) "
-            "ORDER BY found.id"
-        )
-        return [row[0] for row in self._db.execute(query, (email_form(email),))]
+        form = email_form(email)
+        if form not in self._keyless:
+            another = "SELECT 1 FROM seen_emails WHERE email = ? LIMIT 1 OFFSET ?"
+            if self._db.execute(another, (form, _FEW)).fetchone() is None:
+                return [row[0] for row in self._db.execute(_FREE, (form,))]
+            # A thousand users of one address must not be looked at for each of them.
+            self._keyless[form] = {row[0] for row in self._db.execute(_KEYLESS, (form,))}
+        keyless = sorted(self._keyless[form])
+        return [record for record in keyless if self._db.execute(_IS_FREE, (form, record)).fetchone()]
