@@ -92,7 +92,7 @@ def rows(folder: Path, part: int) -> None:
         write = csv.DictWriter(file, COLUMNS)
         write.writeheader()
         write.writerows(people)
-    options = ("--summary", "-c", given, "--quiet")
+    options = ("--summary", "-c", given)
     as_rows = ("--as", "identify", "--id", "user_id", "--time", "updated_at")
     ours = min((ran(*COMMAND, "preview", table, *as_rows, *options) for _ in range(3)), key=lambda each: each.cpu)
     source = event_file(folder / "rows.ndjson", map(_as_event, people))

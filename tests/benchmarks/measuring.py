@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from pipedrive_cli.run.replay import Replay
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions, SandboxTransport
 from pipedrive_cli.secret import Secret
 
+_NOT_DONE = (2, 70)  # exit codes of a command that was given wrongly, or has a fault: its time says nothing
 COMMAND = (sys.executable, "-m", "pipedrive_cli")
 YAML = """\
 pipedrive: {{base_url: "{url}", api_token: sandbox, plan: {plan}}}
@@ -98,7 +100,7 @@ class Ran:
 
 
 def ran(*command: str | Path) -> Ran:
-    """Runs a command in a process of its own; its stderr goes nowhere."""
+    """Runs a command in a process of its own; its stderr goes nowhere. A wrong call ends the benchmark."""
     with tempfile.TemporaryFile() as out:
         began = time.monotonic()
         process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=subprocess.DEVNULL)
@@ -107,6 +109,8 @@ def ran(*command: str | Path) -> Ran:
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         text = out.read().decode()
+    if process.returncode in _NOT_DONE:
+        raise SystemExit(f"ended with {process.returncode}: {shlex.join(map(str, command))}")
     cpu = usage.ru_utime + usage.ru_stime
     # Linux counts kilobytes, macOS bytes.
     peak = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
