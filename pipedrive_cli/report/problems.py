@@ -301,6 +301,9 @@ _DELIVERY: dict[str, Words] = {
         "the plan is not the expected one", "Run `preview --online` again, and expect the name that it ends with."
     ),
     "input_left": Words("the run before had not read all its input", "Repeat its replay: a retry reads no files."),
+    "cluster": Words(
+        "the Dask cluster did not do the work", "See to it; the same command goes on from what is folded so far."
+    ),
     "no_pipedrive": Words(
         "what answers there is no Pipedrive", "Check pipedrive.company_domain or pipedrive.base_url."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import select
 import subprocess
 import sys
 import threading
@@ -61,25 +62,32 @@ def test_a_process_answers_until_it_dies() -> None:
         process.close()
 
 
+def holding(pipe: str) -> Callable[[str], bytes]:
+    """What another does: as long as it lives, it holds a pipe."""
+    held = os.open(pipe, os.O_WRONLY)
+    return lambda task: f"{task} {held}".encode()
+
+
 @pytest.mark.slow
 def test_a_script_without_a_guarded_main_module_may_have_such_processes(tmp_path: Path) -> None:
-    """The script runs once, and its processes end with it, though it is killed with a task under way."""
-    script = tmp_path / "script.py"
+    """The script runs once, and its processes end with it, though it is killed."""
+    script, pipe = tmp_path / "script.py", tmp_path / "held"
     script.write_text(
         "import os, signal\n"
         "from pipedrive_cli.run.beside import Beside\n"
-        "from tests.run.test_beside import shouting\n"
-        "process = Beside(shouting)\n"
-        "print(process.done('oh', 'a').decode(), process._process.pid, flush=True)\n"
+        "from tests.run.test_beside import holding\n"
+        "process = Beside(holding)\n"
+        f"print(process.done({str(pipe)!r}, 'held as').decode(), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGTERM)\n"
     )
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environ, check=False)
-    said, pid = ran.stdout.rsplit(maxsplit=1)
-    assert said == "oh a"
-    for _ in range(1_000_000):
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return
-    raise AssertionError("the process outlives its script")
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environ, check=False)
+        assert ran.stdout.count("held as") == 1
+        let_go, _, _ = select.select([held], [], [], 60)
+        assert let_go, "the process outlives its script"
+        assert os.read(held, 1) == b""
+    finally:
+        os.close(held)
