@@ -193,26 +193,6 @@ def costs(which: int) -> Act:
     return act
 
 
-def undeletes(kind: str, which: int) -> Act:
-    """Somebody brings a deleted record back, as Pipedrive's pages can."""
-
-    def act(others: Others) -> None:
-        account = others.scene.sandbox.account
-        gone = [record for record in account.stores[kind].records.values() if record.deleted]
-        if gone:
-            record = gone[which % len(gone)]
-            record.deleted = False
-            account.update(kind, record, {}, {})
-            row = next(row for row in others.rows(kind) if row["id"] == record.id)
-            if kind == "persons":
-                others.touch(row)
-            key = row["custom_fields"].get(KEYS[kind]) if kind in KEYS else row["code"]
-            others.keys[kind, str(key)] += 1
-            others.touched.add((str(key), "prices"))
-
-    return act
-
-
 NUMBERS = st.integers(0, 5)
 ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(edits, st.sampled_from(VALUES), NUMBERS),
@@ -223,7 +203,6 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(archives, NUMBERS),
     st.builds(recodes, NUMBERS, st.sampled_from([*CODES, "p9"])),
     st.builds(costs, NUMBERS),
-    st.builds(undeletes, st.sampled_from(["persons", "organizations", "products"]), NUMBERS),
     st.builds(creates, st.just("persons"), st.none() | st.sampled_from(USERS)),
     st.builds(creates, st.just("organizations"), st.none() | st.sampled_from(GROUPS)),
 )
