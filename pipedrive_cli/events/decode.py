@@ -33,8 +33,13 @@ _TYPES: Final[dict[str, EventType]] = {
     "page": "page",
     "screen": "screen",
 }
+# Whose properties nobody reads.
+_WITHOUT_PROPERTIES: Final = frozenset({"identify", "group", "alias"})
 # Types of RudderStack (record, merge, audiencelist) and Segment (delete) that are no calls about a person or a group.
 _NOT_FOR_US: Final = EVENT_TYPES - _TYPES.keys()
+# By the problem: the key that is missed, perhaps for its spelling.
+_MISSED: Final[dict[str, str]] = {"missing_type": "type", "missing_user_id": "userId"}
+_decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _FOREIGN_TYPES: Final = frozenset({"unknown_type", "type_not_supported"})  # problems of what others may have written
 _PIPEDRIVE_IDS: Final = frozenset(
     {"pipedrivePersonId", "pipedriveGroupId", "pipedrivePreviousId", "pipedriveCurrentId"}
@@ -136,19 +141,17 @@ def decode_event(
 def _respelled(raw: bytes, complaint: Complaint) -> Complaint:
     """The complaint; where the missing key is there in another spelling (`user_id`, `UserID`), it says so."""
     wanted = _MISSED.get(complaint.code)
+    if wanted is None or complaint.value is not None:
+        return complaint
     try:
-        there = [] if wanted is None or complaint.value is not None else _decode_keys(raw)
+        there = _decode_keys(raw)
     except (ValueError, RecursionError):
         return complaint
     for key in there:
-        if key != wanted and key.replace("_", "").lower() == str(wanted).lower():
+        if key != wanted and key.replace("_", "").lower() == wanted.lower():
             message = f"{complaint.message}; it has `{key}`, and the key must be `{wanted}`"
             return msgspec.structs.replace(complaint, message=message)
     return complaint
-
-
-_MISSED: Final = {"missing_type": "type", "missing_user_id": "userId"}
-_decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def _lenient_wire(raw: bytes) -> Wire:
@@ -182,9 +185,6 @@ def _properties(event: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(kind, str) and kind.strip().lower() in _WITHOUT_PROPERTIES:
         return value if isinstance(value, dict) else None
     return _object(value, "properties", "bad_properties")
-
-
-_WITHOUT_PROPERTIES: Final = frozenset({"identify", "group", "alias"})
 
 
 def _context(value: Any) -> Context | None:

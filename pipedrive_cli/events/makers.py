@@ -14,6 +14,13 @@ import msgspec
 
 from pipedrive_cli.events.foreign import BAD_LINES, Foreign
 
+# The types of events that RudderStack and Segment write, whether they are for a CRM or not.
+EVENT_TYPES: Final = frozenset(
+    ("identify", "group", "alias", "track", "page", "screen", "record", "merge", "delete", "audiencelist")
+)
+_EVENT_KEYS: Final = frozenset(("messageId", "userId", "anonymousId", "groupId"))
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,50}")
+_ANY_NAME: Final = re.compile(r"[\w.$ -]{1,50}")
 _UNTYPED: Final = Foreign(
     "lines of JSON of which none has a `type`",
     "events have one (identify, group, alias, track): see what wrote the file, or take it out of the folder",
@@ -23,8 +30,6 @@ _OTHER_TYPES: Final = Foreign(
     "an event's is identify, group, alias or track: see what wrote the file, or take it out of the folder",
 )
 _OTHERS: Final = "import it with its maker's own tool, or write its rows as identify, group and track events"
-
-
 _OWN_RECORDS: Final = "leave them out: they are in Pipedrive already; its own import takes them into another account"
 
 
@@ -38,6 +43,7 @@ def _layout(what: str, keys: str, one_of: str = "", advice: str = _OTHERS) -> _L
     return _Layout(Foreign(what, advice), frozenset(keys.split()), frozenset(one_of.split()))
 
 
+_SINGER: Final = "Singer's messages"  # their type RECORD is in other letters that of an event
 _GATEWAY: Final = "leave it out: the events are in the gateway's own dumps (gw_jobs), or in rudder-logs"
 _ROWS: Final = (
     "replay the object storage export (rudder-logs, segment-logs) of the same source; or unload the table as CSV, and "
@@ -84,7 +90,7 @@ _LAYOUTS: Final = (
     _layout("Intercom's webhooks", "type topic", "app_id data"),
     _layout("Stripe's events", "object type", "api_version pending_webhooks"),
     _layout("Klaviyo's export", "type attributes relationships"),
-    _layout("Singer's messages", "type stream", "record schema"),
+    _layout(_SINGER, "type stream", "record schema"),
     _layout("GitHub's events", "type actor repo"),
     _layout("Auth0's logs", "type log_id"),
     _layout("Firebase's events", "event_dim"),
@@ -130,10 +136,7 @@ def maker_in(raw: bytes) -> Foreign | None:
     """
     try:
         members = _decode_members(raw)
-    except (ValueError, RecursionError):
-        return None
-    inner = _members(members.get("properties", b""))
-    try:
+        inner = _members(members.get("properties", b""))
         return _holder_of(members) or maker_of(members, inner) or _maker_of_items(members)
     except (ValueError, RecursionError):
         return None
@@ -145,21 +148,11 @@ def kind_of_objects(raws: Sequence[bytes]) -> Foreign | None:
         return None
     types = [_type_in(raw) for raw in raws]
     kind = maker_in(raws[0])
-    if kind is not None and kind.what in _LIKE_EVENTS and all(map(_LIKE_EVENTS[kind.what].__eq__, types)):
+    if kind is not None and kind.what == _SINGER and set(types) == {"RECORD"}:
         return kind
     if any(map(_names_event, types)):
         return None
     return kind or (_UNTYPED if not any(types) else _OTHER_TYPES)
-
-
-# The types of events that RudderStack and Segment write, whether they are for a CRM or not.
-EVENT_TYPES: Final = frozenset(
-    ("identify", "group", "alias", "track", "page", "screen", "record", "merge", "delete", "audiencelist")
-)
-_LIKE_EVENTS: Final = {"Singer's messages": "RECORD"}  # by what it is: the type that an event may have, too
-_EVENT_KEYS: Final = frozenset(("messageId", "userId", "anonymousId", "groupId"))
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]\w{0,50}")
-_ANY_NAME: Final = re.compile(r"[\w.$ -]{1,50}")
 
 
 def _type_in(raw: bytes) -> str | None:
