@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.events.identity import digest
 
 MOST = 1_000_000  # beyond that an alias of a visitor is rejected, as one of somebody unknown
 

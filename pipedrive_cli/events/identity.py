@@ -30,6 +30,11 @@ def message_identity(message_id: Any) -> str | None:
     return text if 0 < len(text) <= KEY_LIMIT else None
 
 
+def digest(identity: str) -> bytes:
+    """The 128-bit key under which an event is remembered."""
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 OTHER_CONTENT: Final = Complaint(
     "same_id_other_content", "another event with this message id came before, and this one was taken for its copy"
 )

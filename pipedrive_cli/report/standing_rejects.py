@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import entries, head_of
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.people import People, people_in_text
 from pipedrive_cli.model import Consent
 

@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.keeping import KeptEvents, iterate_won
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.parts import FilePart, part_of, same_file
 from pipedrive_cli.events.people import people_of
 from pipedrive_cli.events.reading import Reading

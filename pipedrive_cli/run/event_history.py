@@ -20,8 +20,8 @@ from pipedrive_cli.delivery.journal.past import (
     reading,
     set_by,
 )
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.precedence import CONTEXT, LATEST, LOWEST, NO_TIME, FieldState
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.model import Kind, Place, Value
 from pipedrive_cli.pipedrive.moments import rfc3339
 from pipedrive_cli.report.summary import Example

@@ -16,13 +16,12 @@ import msgspec
 
 from pipedrive_cli.delivery.backlog import Backlog, LaidTransformed
 from pipedrive_cli.delivery.desk import Desk
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
 from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.identity import OTHER_CONTENT
+from pipedrive_cli.events.identity import OTHER_CONTENT, digest
 from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.reading import Reading
@@ -30,12 +29,13 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, Kind, Outcome, Place, Transformed
 from pipedrive_cli.run.batches import Batch, Batches, batches_of
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
-from pipedrive_cli.run.mapping import RunMapping, kinds_of
+from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.refill import HandledOtherwise, other_mapping
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
 from pipedrive_cli.transform.suppression import SUPPRESSED
+from pipedrive_cli.transform.transform import kinds_of
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.part_reader import ReadEvent

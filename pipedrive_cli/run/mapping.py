@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -24,32 +23,10 @@ from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Transfor
 from pipedrive_cli.pipedrive.account import Account, changed_addresses
 from pipedrive_cli.run.account import config_problems, raise_problems, told_refused, told_warnings
 from pipedrive_cli.run.settings import delivery_settings, field_names_of
-from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.targets import names_users
-from pipedrive_cli.transform.transform import Transform, compile_mapping
-
-_NEEDS: dict[str, frozenset[Kind]] = {
-    "identify": frozenset({"persons"}),
-    "group": frozenset({"organizations", "persons"}),
-    "alias": frozenset({"persons"}),
-}
-_PRODUCT_EVENTS = frozenset({"product viewed", "order completed"})
-_PRODUCTS: frozenset[Kind] = frozenset({"products"})
-_LEADS: frozenset[Kind] = frozenset({"persons", "leads"})
-_NOTHING: frozenset[Kind] = frozenset()
-
+from pipedrive_cli.transform.transform import Transform, compile_mapping, kinds_of
 
 REREAD_AFTER: Final = 600.0  # seconds after which a refusal makes the account be read again
-
-
-def kinds_of(event: Event) -> frozenset[Kind]:
-    """The kinds of record that an event of this type and name can be about."""
-    return _kinds_of_track(event.name or "") if event.type == "track" else _NEEDS.get(event.type, _NOTHING)
-
-
-@lru_cache(maxsize=4_096)  # events have few names; hostile input may have a new one in every event
-def _kinds_of_track(name: str) -> frozenset[Kind]:
-    return _PRODUCTS if caseless_form(name) in _PRODUCT_EVENTS else _LEADS
 
 
 def with_companies(config: Config, kinds: frozenset[Kind]) -> frozenset[Kind]:

@@ -13,18 +13,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pipedrive_cli.config import Config
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.events.entry import Entry
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.parts import FilePart, part_of, same_file
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed, pack_transformed
-from pipedrive_cli.transform.transform import compile_mapping
+from pipedrive_cli.transform.transform import compile_mapping, kinds_of
 
 
 class MappingBrief(NamedTuple):

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.mappings import last_run, mappings, runs_of
-from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.parts import processes_for
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, ProblemCode, Transformed
 from pipedrive_cli.pipedrive.catalog import FACTS
 from pipedrive_cli.run.account import pins_of
-from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.transform.fingerprint import mapping_by_kind
+from pipedrive_cli.transform.transform import kinds_of
 
 OTHER_MAPPING: ProblemCode = "other_mapping"
 

@@ -17,10 +17,9 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProblem
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.identity import OTHER_CONTENT
+from pipedrive_cli.events.identity import OTHER_CONTENT, digest
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, Transformed, cause_of
@@ -42,13 +41,12 @@ from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.run.intake import COMPARED
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
-from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.reading_needs import ReadingNeeds, ReadingProposal
 from pipedrive_cli.run.refill import OTHER_MAPPING
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.consent import DENIED, PurposesSeen
 from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
-from pipedrive_cli.transform.transform import Transform, compile_mapping
+from pipedrive_cli.transform.transform import Transform, compile_mapping, kinds_of
 
 TRAITS_SHOWN = 20
 IDS_KEPT = 1_000  # user and group ids, to see whether the account knows any

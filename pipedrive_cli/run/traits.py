@@ -15,11 +15,10 @@ from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
-from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.setup.proposals import TraitSeen
 from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.mapping import short
-from pipedrive_cli.transform.transform import compile_mapping
+from pipedrive_cli.transform.transform import compile_mapping, kinds_of
 
 TRAITS_KEPT = 500  # hostile events could bring a new name each; the frequent ones stay
 VALUES_KEPT = 25

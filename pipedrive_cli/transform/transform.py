@@ -6,6 +6,7 @@ No clock, no I/O: the same event always gives the same changes, byte for byte. E
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Outcome, Transformed
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.text_forms import caseless_form
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
 from pipedrive_cli.transform.filters import passes_integrations
@@ -29,6 +31,15 @@ HANDLERS: Final[dict[str, Callable[[Event, MappingRules], Transformed]]] = {
     "alias": alias,
     "track": track,
 }
+_NEEDS: Final[dict[str, frozenset[Kind]]] = {
+    "identify": frozenset({"persons"}),
+    "group": frozenset({"organizations", "persons"}),
+    "alias": frozenset({"persons"}),
+}
+_PRODUCT_EVENTS: Final = frozenset({"product viewed", "order completed"})
+_PRODUCTS: Final[frozenset[Kind]] = frozenset({"products"})
+_LEADS: Final[frozenset[Kind]] = frozenset({"persons", "leads"})
+_NOTHING: Final[frozenset[Kind]] = frozenset()
 NOT_SUPPORTED = {
     name: Transformed(
         complaints=(
@@ -50,6 +61,16 @@ AHEAD = Complaint(
 )
 PLACEHOLDER = "an id that names nobody counts as missing"
 UNREADABLE = "a time of the event could not be read; the next best one counts"
+
+
+def kinds_of(event: Event) -> frozenset[Kind]:
+    """The kinds of record that an event of this type and name can be about."""
+    return _kinds_of_track(event.name or "") if event.type == "track" else _NEEDS.get(event.type, _NOTHING)
+
+
+@lru_cache(maxsize=4_096)  # events have few names; hostile input may have a new one in every event
+def _kinds_of_track(name: str) -> frozenset[Kind]:
+    return _PRODUCTS if caseless_form(name) in _PRODUCT_EVENTS else _LEADS
 
 
 class Transform:

@@ -12,7 +12,7 @@ import pytest
 
 from pipedrive_cli.config.model import Pipedrive
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.rows import digest
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.model import Outcome
 from pipedrive_cli.run.journal_file import default_path, locked
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions

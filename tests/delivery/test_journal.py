@@ -12,10 +12,11 @@ import pytest
 from pipedrive_cli.delivery.journal import Departure, Journal, SeenRecord
 from pipedrive_cli.delivery.journal import schema as journal_schema
 from pipedrive_cli.delivery.journal.past import reading, unfinished_runs
-from pipedrive_cli.delivery.journal.rows import TRANSITIONS, WRITE_STATES, digest
+from pipedrive_cli.delivery.journal.rows import TRANSITIONS, WRITE_STATES
 from pipedrive_cli.delivery.journal.scratch import scratch
 from pipedrive_cli.delivery.precedence import FieldState, RecordState
 from pipedrive_cli.errors import UserMistake
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.model import Outcome
 
 # The shortest way into each state, by allowed transitions alone.

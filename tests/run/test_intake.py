@@ -9,9 +9,9 @@ import pytest
 
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.model import Event, Outcome
-from pipedrive_cli.run.mapping import kinds_of
 from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.spool import Spool
+from pipedrive_cli.transform.transform import kinds_of
 from tests.harness import Scene, identify, lines, track, with_delivery
 
 NOON = 1_772_366_400_000_000

@@ -27,8 +27,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
-from pipedrive_cli.delivery.journal.rows import digest
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.identity import digest
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from tests.examples import examples

@@ -1,4 +1,4 @@
-"""The rows that the journal gives and takes, the states of a write, and the key of an event. No SQL here."""
+"""The rows that the journal gives and takes, and the states of a write. No SQL here."""
 
 from __future__ import annotations
 
@@ -99,11 +99,6 @@ class OpenWrite(NamedTuple):
     picture: JsonObject
     departure: Departure
     state: str
-
-
-def digest(identity: str) -> bytes:
-    """The 128-bit key under which an event is remembered."""
-    return hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def name_hash(salt: bytes, kind: str, name: str) -> bytes:
