@@ -13,7 +13,7 @@ from pipedrive_cli.events.unpack import is_packed
 
 WORTH: Final = 8 << 20  # bytes: for smaller files starting other processes costs more than it saves
 MOST: Final = 3  # processes: the one that takes their results is not faster than three
-PART: Final = 1 << 20  # bytes, some thousand events: few enough hand-overs between processes
+PART: Final = 1 << 19  # bytes, some hundred events: few enough hand-overs between processes
 _LOOK: Final = 1 << 12  # bytes read at once to find the end of a line: most lines are shorter
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import subprocess
 
 LENGTH: Final = 8  # bytes that say how many follow
+PIPE: Final = 1 << 20  # bytes that a process can hand over without waiting for us, where the system lets us choose
 Work: TypeAlias = Callable[[Any], bytes]  # what is done with a task
 
 
@@ -46,28 +47,51 @@ class Beside:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
+        if self._process.stdout is not None:
+            _widen(self._process.stdout)
         self._told: Any = None
+        self._started = False
+
+    def started(self) -> bool:
+        """Blocks until the process is ready for tasks. Returns whether it is: it may have ended."""
+        self._started = self._started or self._received() is not None
+        return self._started
 
     def done(self, brief: Any, task: Any) -> bytes | None:
-        """What the process has made of a task; empty: nothing, and None: it has ended. Blocks.
+        """What the process has made of a task; empty: nothing, and None: it has ended. Blocks."""
+        return self.answer() if self.ask(brief, task) else None
+
+    def ask(self, brief: Any, task: Any) -> bool:
+        """Gives the process a task, before or after it has answered the last one. Returns whether it could be given.
 
         Another brief than that of the last task is told first.
         """
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            return None
+        stdin = self._process.stdin
         with contextlib.suppress(Exception):  # whatever it is, the task is then done here
-            if brief is not self._told:
-                pickle.dump(("brief", brief), stdin)
-                self._told = brief
-            pickle.dump(("task", task), stdin)
-            stdin.flush()
-            return _received(stdout)
-        return None
+            if stdin is not None:
+                if brief is not self._told:
+                    pickle.dump(("brief", brief), stdin)
+                    self._told = brief
+                pickle.dump(("task", task), stdin)
+                stdin.flush()
+                return True
+        return False
+
+    def answer(self) -> bytes | None:
+        """What the process has made of the first task that has no answer yet, as `done` says it. Blocks."""
+        return self._received() if self.started() else None
 
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process.poll() is None
+
+    def _received(self) -> bytes | None:
+        stream = self._process.stdout
+        with contextlib.suppress(Exception):
+            if stream is not None and len(head := stream.read(LENGTH)) == LENGTH:
+                size = int.from_bytes(head)
+                return made if len(made := stream.read(size)) == size else None
+        return None
 
     def kill(self) -> None:
         """Ends the process; who waits for what it makes gets None."""
@@ -82,12 +106,12 @@ class Beside:
                     pipe.close()
 
 
-def _received(stream: IO[bytes]) -> bytes | None:
-    """What a process has sent; None: it has ended."""
-    head = stream.read(LENGTH)
-    size = int.from_bytes(head)
-    made = stream.read(size) if len(head) == LENGTH else b""
-    return made if len(head) == LENGTH and len(made) == size else None
+def _widen(pipe: IO[bytes]) -> None:
+    """Makes the pipe as long as may be: a thread that empties a short one waits for its turn at each piece."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl  # noqa: PLC0415 - not every system has it
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def serve(begin: Callable[[Any], Work]) -> None:
@@ -109,6 +133,8 @@ def answer(begin: Callable[[Any], Work], asked: BinaryIO, made: BinaryIO, ended:
         waiting.put(("end", None))
 
     threading.Thread(target=listen, daemon=True).start()
+    made.write(bytes(LENGTH))  # we are there
+    made.flush()
     work: Work | None = None
     while (found := waiting.get())[0] != "end":
         what, value = found

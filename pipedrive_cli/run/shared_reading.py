@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final
 
@@ -21,7 +22,8 @@ from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, Rea
 from pipedrive_cli.transform.transform import Transform
 
 AHEAD: Final = 12 << 20  # bytes from processes that nobody has used yet
-_OURS: Final = 2  # the present part and the next are read here, so that both sides are busy
+_OURS: Final = 6  # the present part and the next ones are left to us, so that nobody waits for a part under way
+_ASKED: Final = 2  # parts that a process is given before it has answered: one is under way while another is handed over
 
 
 class ReadingProcesses:
@@ -80,12 +82,20 @@ class ReadingProcesses:
 
     def _keep_busy(self, process: Beside) -> None:
         """The thread of one process."""
-        while (found := self._next()) is not None:
-            generation, number, brief, task = found
-            made = process.done(brief, task)
-            self._keep(generation, number, made or b"")
-            if made is None:
-                return  # it has ended
+        asked: deque[tuple[int, int]] = deque()
+        alive = process.started()
+        while alive:
+            while len(asked) < _ASKED and (found := self._next(wait=not asked)) is not None:
+                generation, number, brief, task = found
+                asked.append((generation, number))
+                process.ask(brief, task)  # where it has ended, that is its answer
+            if not asked:
+                return
+            made = process.answer()
+            alive = made is not None
+            self._keep(*asked.popleft(), made or b"")
+        for each in asked:
+            self._keep(*each, b"")
 
     def _keep(self, generation: int, number: int, made: bytes) -> None:
         with self._changed:
@@ -93,8 +103,8 @@ class ReadingProcesses:
                 self._made[number] = made
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[int, int, MappingBrief, PartTask] | None:
-        """The next task that is free, as soon as there is one; None: there will be none."""
+    def _next(self, *, wait: bool = True) -> tuple[int, int, MappingBrief, PartTask] | None:
+        """The next task that is free, as soon as there is one; None: there will be none, or is none now."""
         with self._changed:
             while not self._closed:
                 free = range(self._present + _OURS, len(self._tasks))
@@ -102,6 +112,8 @@ class ReadingProcesses:
                 if number is not None and self._brief is not None and sum(map(len, self._made.values())) < AHEAD:
                     self._asked.add(number)
                     return self._generation, number, self._brief, self._tasks[number]
+                if not wait:
+                    return None
                 self._changed.wait()
             return None
 

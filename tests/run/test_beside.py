@@ -40,9 +40,9 @@ def answers(*asked: object) -> bytes:
 
 
 def test_each_task_has_one_answer_by_the_last_brief() -> None:
-    """A task that fails, or that comes before any brief, is answered with nothing."""
+    """Behind an empty answer that greets. A task that fails, or comes before any brief, is answered with nothing."""
     assert answers(("task", "a"), ("brief", "oh"), ("task", "b"), ("task", "fail"), ("brief", "ah"), ("task", "c")) == (
-        bytes(8) + (4).to_bytes(8) + b"oh b" + bytes(8) + (4).to_bytes(8) + b"ah c"
+        bytes(8) + bytes(8) + (4).to_bytes(8) + b"oh b" + bytes(8) + (4).to_bytes(8) + b"ah c"
     )
 
 

@@ -270,11 +270,11 @@ def test_a_helper_leaves_a_file_that_is_another_one_by_now(tmp_path: Path) -> No
 def test_what_was_made_by_an_old_mapping_is_not_used() -> None:
     """A part that is under way when its processes are told anew is made a second time."""
     crew = ReadingProcesses(0)
-    crew.give(MappingBrief(CONFIG, None, frozenset(), False), [_NOWHERE] * 3)
+    crew.give(MappingBrief(CONFIG, None, frozenset(), False), [_NOWHERE] * 9)
     found = crew._next()
     assert found is not None
     generation, number, _, _ = found
-    crew.give(MappingBrief(CONFIG, None, frozenset({"persons"}), False), [_NOWHERE] * 3)
+    crew.give(MappingBrief(CONFIG, None, frozenset({"persons"}), False), [_NOWHERE] * 9)
     crew._keep(generation, number, b"old")
     assert crew._made == {}
     crew._keep(crew._generation, number, b"new")
