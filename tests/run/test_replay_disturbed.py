@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,11 +49,14 @@ LOOKS = (
     "refused",
 )
 QUICK_LOOKS = {"silence"}
-
-
-def hurried(names: Iterable[str], quick: set[str]) -> list[Any]:
-    """All of them as parameters, of which those that are not quick are slow."""
-    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+LOOKED_AT = (
+    "GET /api/v2/persons*",
+    "GET /api/v2/organizations*",
+    "GET /api/v2/products*",
+    "GET /api/v1/leads",
+    "GET /api/v1/leads/archived",
+    "GET /api/v2/dealFields",
+)
 
 
 def prepared(folder: Path, *, lookahead: int, new_journal: bool = False) -> Scene:
@@ -84,9 +87,9 @@ def undisturbed(lookahead: int) -> Contents:
 @pytest.mark.parametrize(
     ("lookahead", "new_journal", "step"),
     [
-        pytest.param(100_000, False, every(2), id="folded"),
-        pytest.param(1, False, every(6), id="one by one", marks=pytest.mark.slow),
-        pytest.param(3, True, every(4), id="new journal", marks=pytest.mark.slow),
+        pytest.param(100_000, False, every(3), id="folded"),
+        pytest.param(1, False, every(13), id="one by one", marks=pytest.mark.slow),
+        pytest.param(3, True, every(8), id="new journal", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_journal_step_a_later_run_completes_the_work(
@@ -127,23 +130,33 @@ def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, ex
         assert scene.contents()["persons"][0]["custom_fields"]["Role"] == "two", f"killed at transaction {commit}"
 
 
-HOW_OFTEN = pytest.mark.parametrize(
-    ("lookahead", "count"), [(1, "#1"), (100_000, "#1-3")], ids=["one by one", "folded"]
-)
+# The look-ahead, and at which requests the fault strikes.
+WAYS = {"one by one": (1, "#1"), "folded": (100_000, "#1-3")}
 
 
-@HOW_OFTEN
-@pytest.mark.parametrize("strike", hurried(STRIKES, QUICK_STRIKES))
-def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: str, lookahead: int, count: str) -> None:
+def paired(names: Sequence[str], others: Iterable[str], quick: Set[str], step: int) -> list[Any]:
+    """Each name with one of `step` others in turn; those that are quick with all of them, and the rest is slow."""
+    return [
+        pytest.param(name, other, marks=() if name in quick else pytest.mark.slow)
+        for number, name in enumerate(names)
+        for place, other in enumerate(others)
+        if name in quick or (number + place) % every(step) == 0
+    ]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("strike", "way"), paired(STRIKES, WAYS, QUICK_STRIKES, 2))
+def test_no_fault_of_a_write_loses_or_doubles_a_record(tmp_path: Path, strike: str, way: str) -> None:
     """Each kind of fault on each kind of write, once or three times in a row, before the work and after it."""
+    lookahead, count = WAYS[way]
     struck(tmp_path / "account", [f"{strike}@{write}{count}" for write in WRITES], lookahead)
 
 
-@HOW_OFTEN
-@pytest.mark.slow
-@pytest.mark.parametrize("write", WRITES)
-def test_no_fault_of_one_write_alone_does_either(tmp_path: Path, write: str, lookahead: int, count: str) -> None:
+@pytest.mark.campaign
+@pytest.mark.parametrize(("write", "way"), paired(WRITES, WAYS, frozenset(), 2))
+def test_no_fault_of_one_write_alone_does_either(tmp_path: Path, write: str, way: str) -> None:
     """Where only one kind goes wrong, and the others that need it go on."""
+    lookahead, count = WAYS[way]
     for strike in QUICK_STRIKES:
         struck(tmp_path / strike, [f"{strike}@{write}{count}"], lookahead)
 
@@ -161,19 +174,9 @@ def struck(folder: Path, faults: list[str], lookahead: int) -> None:
     assert summary.exit_code == 0, summary.problems
 
 
-@pytest.mark.parametrize("fault", hurried(LOOKS, QUICK_LOOKS))
-@pytest.mark.parametrize(
-    "look",
-    [
-        "GET /api/v2/persons*",
-        "GET /api/v2/organizations*",
-        "GET /api/v2/products*",
-        "GET /api/v1/leads",
-        "GET /api/v1/leads/archived",
-        "GET /api/v2/dealFields",
-    ],
-)
-def test_a_look_up_that_fails_creates_nothing(tmp_path: Path, look: str, fault: str) -> None:
+@pytest.mark.campaign
+@pytest.mark.parametrize(("fault", "look"), paired(LOOKS, LOOKED_AT, QUICK_LOOKS, 3))
+def test_a_look_up_that_fails_creates_nothing(tmp_path: Path, fault: str, look: str) -> None:
     """*Could not look* is not *not found*: with a new journal, nothing that is there is made again."""
     scene = Scene(tmp_path)
     scene.run(ALL)
