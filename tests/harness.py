@@ -6,14 +6,14 @@ import asyncio
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -38,6 +38,7 @@ from pipedrive_cli.sandbox.wire import Request, Response
 from pipedrive_cli.secret import Secret
 
 Event = dict[str, Any]
+T = TypeVar("T")
 
 CANARY = "canary-0123456789abcdef-canary"  # the API token of every run here: it must be found nowhere
 ADDRESS = "http://127.0.0.1"
@@ -201,7 +202,7 @@ class Scene:
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Journal, "open", without_waiting_for_the_disk)
-                finished = virtual_time.run(self.last.run())
+                finished = virtual_time.run(mortal(self.last.run()))
         finally:
             self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
             self.answers = [(f"{r.method} {r.path}", r.status) for r in self.sandbox.requests[already:]]
@@ -217,7 +218,7 @@ class Scene:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Journal, "open", without_waiting_for_the_disk)
                 patch.setattr(connection, "to_account", lambda _: self._connect())
-                virtual_time.run(undo_past_run(self.config, self.state, options, lambda _: True, result))
+                virtual_time.run(mortal(undo_past_run(self.config, self.state, options, lambda _: True, result)))
         finally:
             self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
         return result
@@ -285,6 +286,17 @@ def without_waiting_for_the_disk(path: Path = IN_MEMORY) -> Journal:
 
 class Killed(SystemExit):
     """The process died: nobody catches this, and nothing is written after it."""
+
+
+async def mortal(main: Coroutine[Any, Any, T]) -> T:
+    """The coroutine, in a loop that says nothing of the tasks that died with their process: nobody can ask them."""
+
+    def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), SystemExit):
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(told)
+    return await main
 
 
 @contextmanager

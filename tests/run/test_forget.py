@@ -32,6 +32,7 @@ from tests.harness import (
     identify,
     killed_at,
     lines,
+    mortal,
     options,
     ordered,
     outcomes,
@@ -67,7 +68,7 @@ def forgotten(scene: Scene, *names: str, agree: Callable[[Forgetting], bool] | N
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(connection, "to_account", lambda _: scene._connect())
-            return virtual_time.run(forget_people(config, asked, agree or (lambda _: True)))
+            return virtual_time.run(mortal(forget_people(config, asked, agree or (lambda _: True))))
     finally:
         scene.sent = [f"{r.method} {r.path}" for r in scene.sandbox.requests[already:]]
 
