@@ -311,11 +311,14 @@ def killed_at(commit: int, *, kept: bool) -> Iterator[list[int]]:
     @contextmanager
     def transaction(journal: Journal) -> Iterator[None]:
         begun[0] += 1
-        if begun[0] > commit or (begun[0] == commit and not kept):
+        number = begun[0]
+        if number > commit:
             raise Killed
         with real(journal):
             yield
-        if begun[0] == commit:
+            if number == commit and not kept:
+                raise Killed
+        if number == commit:
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:

@@ -269,15 +269,15 @@ class Directory:
         except Refusal as refusal:
             if not refusal.gone:
                 raise
-            await self._commits.record(lambda journal: journal.unsee(kind, [record]))
+            self._commits.note(lambda journal: journal.unsee(kind, [record]))
             return None
         data = answer.data
         if not isinstance(data, Mapping):
-            await self._commits.record(lambda journal: journal.unsee(kind, [record]))
+            self._commits.note(lambda journal: journal.unsee(kind, [record]))
             return None
         values = values_of(kind, data)
         if kind != "leads":
-            await self._commits.record(lambda journal: journal.see(kind, [self._wanted.row(kind, data)]))
+            self._commits.note(lambda journal: journal.see(kind, [self._wanted.row(kind, data)]))
             self._progress(kind).read[int(data["id"])] = self._now()
         return values
 
@@ -381,7 +381,7 @@ class Directory:
             if listed is not None:
                 journal.set_fact(f"listing {kind}", listed)
 
-        await self._commits.record(record)
+        self._commits.note(record)
         return [item["id"] for item in shown if not item.get("is_deleted")]
 
     async def _look_up(self, effect: Find, key: str) -> list[int]:

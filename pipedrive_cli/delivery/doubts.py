@@ -218,7 +218,7 @@ class Doubts:
     # -- recording it
 
     async def _settled(self, number: int, found: Values | None) -> None:
-        await self.commits.record(_settling(self._open[number].write, found))
+        self.commits.note(_settling(self._open[number].write, found))
         self.end(number)
 
     # -- waiting

@@ -236,7 +236,7 @@ class KnownLeads:
             except Failure as failure:
                 self._unlisted = (self._now(), failure)
                 raise
-            await self._commits.record(lambda journal: journal.set_fact("leads taken over", True))
+            self._commits.note(lambda journal: journal.set_fact("leads taken over", True))
             self._known = True
 
     async def newest(self, since: float, *, whole: bool) -> None:
@@ -312,7 +312,7 @@ class KnownLeads:
                 for item in rows
                 if (key := _origin_id(item)) is not None
             ]
-            await self._commits.record(partial(_keep, rows=named))
+            self._commits.note(partial(_keep, rows=named))
             if named and self._shows is None:
                 self._note_shown(True)
             yield rows

@@ -38,6 +38,10 @@ class LiveDesk:
     run_log: RunLog
     writes: Writes
     brakes: BrakeCounter = field(default_factory=lambda: BrakeCounter({}))
+    _written_at: float | None = None  # of the newest write in the group that is not committed yet
+
+    def __post_init__(self) -> None:
+        self.commits.at_end = self._end_group
 
     @property
     def stopped(self) -> StopRun | None:
@@ -54,7 +58,7 @@ class LiveDesk:
 
     async def prepare(self, window: Window) -> None:
         # Before anything is written for these events: after a kill they keep their numbers.
-        await self.commits.record(self.run_log.write_to)
+        await self.commits.record(lambda _: None)
         await asyncio.gather(*(self._prepare(kind, window) for kind in KEYED))
         if window.has_leads:
             await self.directory.leads.take_over()
@@ -119,11 +123,11 @@ class LiveDesk:
         return Before(write.kind, record, state, values, tuple(unknown), updated=None if last is None else last.updated)
 
     async def commit(self, commit: Commit, written: Written, ended: Sequence[PendingEvent]) -> None:
-        run, written_at = self.run_log.run, self.writes.doubts.clock.written()
+        run, wrote = self.run_log.run, commit.action is not None and commit.action != "unchanged"
+        if wrote:
+            self._written_at = self.writes.doubts.clock.written()
 
         def record(journal: Journal) -> None:
-            if commit.action is not None and commit.action != "unchanged":
-                note_write(journal, run, written_at)
             if commit.merged is not None and isinstance(commit.id, int):
                 journal.merge_records(commit.kind, commit.merged, commit.id)
             if commit.id is not None and commit.state is not None:
@@ -142,9 +146,13 @@ class LiveDesk:
             # A commit without a record does not settle a write that is in doubt.
             if written.number is not None and commit.id is not None:
                 journal.move_write(written.number, "done")
-            self._end(ended, journal)
+            for event in ended:
+                self.run_log.end_event(event)
 
-        await self.commits.record(record)
+        # Nobody waits for it: it is durable before the next write leaves, and a kill leaves this write in doubt.
+        self.commits.note(record)
+        if not wrote:
+            await asyncio.sleep(0)  # a row of records that need no request must not hold up everybody else
 
     async def forget(self, gone: Forget) -> None:
         """Keeps the record's state, for the process may die before the record is created again."""
@@ -155,9 +163,10 @@ class LiveDesk:
             if gone.key is not None:
                 journal.keep_deleted(gone.kind, gone.key, gone.state)
 
-        await self.commits.record(record)
+        self.commits.note(record)
 
     def recall(self, digests: Sequence[bytes]) -> Recalled:
+        self.commits.flush()
         return self.commits.journal.recall(digests)
 
     def last_number(self) -> int:
@@ -182,9 +191,15 @@ class LiveDesk:
         await self.writes.look_once_more()
 
     async def end_events(self, events: Sequence[PendingEvent]) -> None:
-        await self.commits.record(lambda journal: self._end(events, journal), at_once=True)
+        def record(_: Journal) -> None:
+            for event in events:
+                self.run_log.end_event(event)
 
-    def _end(self, events: Sequence[PendingEvent], journal: Journal) -> None:
-        for event in events:
-            self.run_log.end_event(event)
+        await self.commits.record(record, at_once=True)
+
+    def _end_group(self, journal: Journal) -> None:
+        """Writes with each transaction what the run has counted since the one before."""
+        if self._written_at is not None:
+            note_write(journal, self.run_log.run, self._written_at)
+            self._written_at = None
         self.run_log.write_to(journal)

@@ -77,7 +77,7 @@ class Writes:
             try:
                 answer = await self.sender.send(write.call, way.leaving)
             except (Refusal, KindStops, Failure, StopRun) as trouble:
-                await self._move(written, "refused")  # refused, or it never left
+                self._move(written, "refused")  # refused, or it never left
                 if isinstance(trouble, Refusal):
                     self._count_refusal(write, trouble)
                 raise
@@ -98,7 +98,7 @@ class Writes:
             if write.call.id is not None:
                 await self.directory.fetch(write.kind, write.call.id)
             raise self._disliked(write)
-        await self._move(written, "doubt", ended=False)
+        self._move(written, "doubt", ended=False)
         number = written.number
         self.doubts.begin(number, way.left)
         if doubt.blocked:
@@ -109,7 +109,7 @@ class Writes:
         self.doubts.end(number)
         if found is not None:
             return found
-        await self._move(written, "absent")
+        self._move(written, "absent")
         if (refused := doubt.refused) is not None:
             raise Refusal(refused.code, refused.message, refused.fields, forbidden=refused.forbidden) from doubt
         self._remember_resent(write, way)
@@ -188,10 +188,10 @@ class Writes:
             )
             self.run_log.problem(Complaint("origin_id_hidden", words))
 
-    async def _move(self, written: Written, to: str, *, ended: bool = True) -> None:
+    def _move(self, written: Written, to: str, *, ended: bool = True) -> None:
         if (number := written.number) is not None:
             written.number = None if ended else number
-            await self.commits.record(lambda journal: journal.move_write(number, to))
+            self.commits.note(lambda journal: journal.move_write(number, to))
 
     async def settle_earlier(self, job: Job) -> None:
         """Settles what an earlier job of this record left in doubt, before anything else is sent for the record."""

@@ -259,7 +259,7 @@ class Replay:
         run_log = RunLog(run, self.live_figures, observer=unfinished, results=self.results)
         if not self.options.rehearsal and (wrong := clock_wrong(self._clock.ahead())) is not None:
             run_log.problem(wrong)
-        commits = GroupCommits(journal)
+        commits = GroupCommits(journal, stop=sender.stop)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
         courier = Courier(

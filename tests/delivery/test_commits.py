@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.errors import StopRun
 
 
 def fact(name: str, journal: Journal) -> None:
@@ -101,10 +103,8 @@ def test_an_error_in_one_record_is_told_to_its_group_and_nothing_of_it_is_kept()
             commits.record(partial(fact, "after")),
             return_exceptions=True,
         )
-        assert [type(result) for result in results] == [ValueError, ValueError, ValueError]
-        assert [journal.fact(name, int) for name in ("before", "bad", "after")] == [None, None, None]
-        await commits.record(partial(fact, "next"))
-        assert journal.fact("next", int) == 1
+        assert [type(result) for result in results] == [ValueError, ValueError, type(None)]
+        assert [journal.fact(name, int) for name in ("before", "bad", "after")] == [None, None, 1]
         journal.close()
 
     virtual_time.run(main())
@@ -142,6 +142,68 @@ def test_flush_commits_at_once_what_waits() -> None:
         journal.close()
 
     virtual_time.run(main())
+
+
+def test_a_note_goes_along_with_the_next_record(tmp_path: Path) -> None:
+    """It is read at once, waits for nobody, and is durable when the record after it is: one commit for both."""
+    path = tmp_path / "j"
+
+    async def main() -> tuple[int | None, int]:
+        journal = Journal.open(path)
+        commits = GroupCommits(journal)
+        commits.at_end = partial(fact, "the end of its group")
+        commits.note(partial(fact, "noted"))
+        read = journal.fact("noted", int)
+        await commits.record(partial(fact, "recorded"))
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            (durable,) = other.execute("SELECT count(*) FROM facts").fetchone()
+        journal.close()
+        return read, durable
+
+    assert virtual_time.run(main()) == (1, 3)
+
+
+def test_a_note_that_is_lost_stops_the_run(tmp_path: Path) -> None:
+    """Nobody waits for it: the run stops before anybody goes on, and the next one to come hears of it, once."""
+
+    async def main() -> list[StopRun]:
+        journal, told = Journal.open(tmp_path / "j"), list[StopRun]()
+        commits = GroupCommits(journal, stop=told.append)
+
+        def full(_: Journal) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        commits.at_end = full
+        commits.note(partial(fact, "lost"))
+        assert not told
+        await asyncio.sleep(1)
+        commits.at_end = None
+        with pytest.raises(StopRun) as heard:
+            commits.flush()
+        assert told == [heard.value]
+        assert commits.failed
+        await commits.record(partial(fact, "next"))
+        assert [journal.fact(name, int) for name in ("lost", "next")] == [None, 1]
+        journal.close()
+        return told
+
+    assert [stop.code for stop in virtual_time.run(main())] == ["journal"]
+
+
+def test_another_transaction_comes_after_what_was_noted() -> None:
+    """Whoever has a transaction of their own commits what waits first, in order."""
+
+    async def main() -> int | None:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        commits.note(partial(fact, "noted"))
+        with pytest.raises(ValueError, match="no"), journal.transaction():
+            raise ValueError("no")
+        noted = journal.fact("noted", int)
+        journal.close()
+        return noted
+
+    assert virtual_time.run(main()) == 1
 
 
 def test_commits_keep_a_distance() -> None:

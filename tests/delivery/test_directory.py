@@ -96,6 +96,7 @@ async def located(account: Account, keys: Sequence[str], journal: Journal | None
     directory = directory_of(account, kept)
     await directory.prepare("persons", keys)
     found = [await directory.locate(Find("persons", key=key)) for key in keys]
+    kept.end_group()
     if journal is None:
         kept.close()
     return found

@@ -1,16 +1,19 @@
 """Grouped commits: many small records in one durable transaction.
 
-With `synchronous=FULL` a commit waits for the disk. Whoever records something waits for the group that holds it, so
-nothing is believed before it is durable, and 240 writes a second cost some twenty waits, not 240.
+With `synchronous=FULL` a commit waits for the disk. Whoever must know that something is durable waits for the group
+that holds it, so nothing is believed before it is durable, and 240 writes a second cost some twenty waits, not 240.
+What nobody has to wait for, the outcome of a write, goes along with what others wait for: the next write's intent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from pipedrive_cli.delivery.journal.journal import Journal
+from pipedrive_cli.errors import StopRun
 
 Record: TypeAlias = Callable[[Journal], None]
 
@@ -19,59 +22,112 @@ class GroupCommits:
     """Collects what is to be recorded and commits it together, in order.
 
     `pause` is the least time between two commits in seconds; a slow disk stretches it to four times what its last
-    commit took, so that at most a fifth of the time is spent waiting for it.
+    commit took, so that at most a fifth of the time is spent waiting for it. `stop` is called with the StopRun of a
+    group that could not be committed, before anybody goes on.
     """
 
-    def __init__(self, journal: Journal, *, pause: float = 0.02) -> None:
+    def __init__(
+        self, journal: Journal, *, pause: float = 0.02, stop: Callable[[StopRun], None] = lambda _: None
+    ) -> None:
         self.journal = journal
+        self.at_end: Record | None = None  # is recorded at the end of each group
+        self.failed = False  # something could not be recorded
         self._pause = pause
-        self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
+        self._stop = stop
+        self._group: AbstractContextManager[None] | None = None  # the transaction that is open
+        self._waiting: list[asyncio.Future[None]] = []
+        self._untold: BaseException | None = None  # an error of a group for which nobody was waiting
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
-        self.failed = False  # something could not be recorded
+        journal.end_group()  # somebody else's
+        journal.end_group = self._commit
+
+    def note(self, what: Record) -> None:
+        """Records `what`: the journal shows it at once, and it is durable before anything that is recorded later.
+
+        An error while recording is raised here, and nothing of its group is kept.
+        """
+        self._raise_untold()
+        if self._group is None:
+            group = self.journal.transaction()
+            group.__enter__()
+            self._group = group
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._next), self._commit)
+        try:
+            what(self.journal)
+        except BaseException as error:
+            raised = self._end(error)
+            self._untold = None  # it is told here
+            if raised is None or raised is error:
+                raise
+            raise raised from error
 
     async def record(self, what: Record, *, at_once: bool = False) -> None:
-        """Returns once `what` is durable. An error while recording is raised here, and nothing of its group is kept.
+        """Returns once `what` is durable; raises what its group raises.
 
         `at_once`: without a pause, for whoever brings a group of its own.
         """
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((what, done))
+        self.note(what)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
         if at_once:
-            self.flush()
-        elif self._timer is None:
-            self._timer = loop.call_at(max(loop.time(), self._next), self._flush_in_time)
+            self._commit()
         await done  # nobody else waits for it; where this is cancelled, it is recorded all the same
 
-    def _flush_in_time(self) -> None:
-        self._timer = None
-        self.flush()
-
     def flush(self) -> None:
-        """Commits what waits, now."""
-        loop = asyncio.get_running_loop()
+        """Commits what waits, now. Raises the error of a group that nobody has heard of."""
+        self._commit()
+        self._raise_untold()
+
+    def _raise_untold(self) -> None:
+        if (error := self._untold) is not None:
+            self._untold = None
+            raise error
+
+    def _commit(self) -> None:
+        if self._group is None:
+            return
+        started = asyncio.get_running_loop().time()
+        try:
+            if self.at_end is not None:
+                self.at_end(self.journal)
+        except Exception as error:  # noqa: BLE001 - each waiter is told; nothing may be lost in a timer callback
+            self._end(error)
+        else:
+            self._end(None)
+        ended = asyncio.get_running_loop().time()
+        self._next = ended + max(self._pause, 4 * (ended - started))
+
+    def _end(self, error: BaseException | None) -> BaseException | None:
+        """Commits the open group, or takes it back because of an error, and tells whoever waits for it.
+
+        Returns the error that it has told them.
+        """
+        group, self._group = self._group, None
+        waiting, self._waiting = self._waiting, []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        started = loop.time()
-        error: BaseException | None = None
+        assert group is not None  # noqa: S101 - whoever calls this has seen to it
         try:
-            with self.journal.transaction():
-                for what, _ in waiting:
-                    what(self.journal)
-        except Exception as raised:  # noqa: BLE001 - each waiter is told; nothing may be lost in a timer callback
-            error = raised
-            self.failed = True
-        self._next = loop.time() + max(self._pause, 4 * (loop.time() - started))
-        for _, done in waiting:
-            if done.done():
-                continue
             if error is None:
-                done.set_result(None)
+                group.__exit__(None, None, None)
             else:
+                group.__exit__(type(error), error, error.__traceback__)
+        except Exception as raised:  # noqa: BLE001 - as above
+            error = raised
+        if error is None:
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
+            return None
+        self.failed = True
+        if isinstance(error, StopRun):
+            self._stop(error)
+        self._untold = None if waiting else error
+        for done in waiting:
+            if not done.done():
                 done.set_exception(error)
                 done.exception()  # the waiter may have been cancelled: asyncio would then complain
+        return error

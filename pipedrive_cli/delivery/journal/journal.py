@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -40,8 +40,6 @@ _decode_state = msgspec.msgpack.Decoder(RecordState).decode
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
 Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
-
-
 NO_CONTENTS: Mapping[bytes, int] = {}
 
 
@@ -53,6 +51,7 @@ class Journal(SeenRows):
         super().__init__(connection)
         self.path = path
         self._place = FileInPlace(path, file)
+        self.end_group: Callable[[], None] = lambda: None  # commits what is recorded in a group, see `commits`
         # What hardly any journal has is looked for once, not in each transaction: a run is alone with its journal.
         self._some_unfinished: bool | None = None  # None: nobody has looked yet
         self._deleted: set[str] | None = None  # names of facts: what deleted records get when they are made again
@@ -115,6 +114,7 @@ class Journal(SeenRows):
 
         So it does when somebody has deleted, moved or replaced the file: what is written would be seen by nobody.
         """
+        self.end_group()
         self._place.check(self._db)
         try:
             self._db.execute("BEGIN IMMEDIATE")
