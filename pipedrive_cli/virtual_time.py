@@ -18,6 +18,9 @@ Ts = TypeVarTuple("Ts")
 
 # Seconds of one real wait before the loop checks again; threads and sockets cut it short.
 _REAL_WAIT = 0.05
+# Turns of the loop between two looks at what signals and threads have sent, where nothing else is listened to: a look
+# is a system call, and costs as much as a small turn. What a thread sends is in the loop's queue already.
+_TURNS_PER_LOOK = 50
 
 
 class Stalled(RuntimeError):
@@ -79,18 +82,21 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self.now = 0.0
         self.holds: set[object] = set()  # one for each piece of executor work that the clock must wait for
+        self._turns = 0  # since the last look
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.holds:
-            real = _REAL_WAIT if timeout is None else min(timeout, _REAL_WAIT)
-            return super().select(real)
-        ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
+        if timeout != 0 and self.holds:
+            return super().select(_REAL_WAIT if timeout is None else min(timeout, _REAL_WAIT))
+        sockets = len(self.get_map()) > 1  # besides the pipe by which the loop wakes itself
+        self._turns += 1
+        if timeout is None or sockets or self._turns >= _TURNS_PER_LOOK:
+            self._turns = 0
+            if ready := super().select(0):
+                return ready
         if timeout is not None:
             self.now += max(timeout, 0.0)
-            return ready
-        if len(self.get_map()) > 1:  # a socket besides the pipe by which the loop wakes itself
+            return []
+        if sockets:
             return super().select(_REAL_WAIT)
         raise Stalled("nothing can happen any more: every task waits, and nothing is left to wake one")
 
