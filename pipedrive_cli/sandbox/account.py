@@ -100,9 +100,12 @@ _DEFAULTS: dict[str, JsonObject] = {
 }
 
 
+_LISTS = {kind: [key for key, value in values.items() if value == []] for kind, values in _DEFAULTS.items()}
+
+
 def new_values(kind: str) -> JsonObject:
     """What a new record of a kind has before anything is set; a copy of its own."""
-    return {key: [] if value == [] else value for key, value in _DEFAULTS[kind].items()}
+    return {**_DEFAULTS[kind], **{key: [] for key in _LISTS[kind]}}
 
 
 class Account:

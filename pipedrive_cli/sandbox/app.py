@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pipedrive_cli.sandbox import contents, faults, loading, refusals, webapp
 from pipedrive_cli.sandbox.account import Account
 from pipedrive_cli.sandbox.asgi import Application
-from pipedrive_cli.sandbox.clock import Clock, LoopClock, http_date
+from pipedrive_cli.sandbox.clock import Clock, LoopClock, RequestClock, http_date
 from pipedrive_cli.sandbox.endpoint import Call, Endpoint, Reply
 from pipedrive_cli.sandbox.limits import Limits
 from pipedrive_cli.sandbox.listing import encode_cursor
@@ -72,7 +72,7 @@ class Sandbox:
 
     def __init__(self, options: SandboxOptions | None = None, clock: Clock | None = None) -> None:
         self.options = options or SandboxOptions()
-        self.clock: Clock = clock or LoopClock()
+        self.clock = RequestClock(clock or LoopClock())
         self.account = Account(self.options, self.clock)
         self.app = Application(self.handle)
         self.requests: list[LoggedRequest] = []
@@ -93,7 +93,15 @@ class Sandbox:
 
     def answer(self, request: Request) -> Response:
         """The answer to a request, the work done; `delay` and `ending` say how it reaches the client."""
-        self._do_late_work(self.clock.monotonic())
+        self.clock.stop()
+        try:
+            return self._answer_now(request)
+        finally:
+            self.clock.go_on()
+
+    def _answer_now(self, request: Request) -> Response:
+        if self._late:
+            self._do_late_work(self.clock.monotonic())
         match = find(request.path)
         endpoint = match.methods.get(request.method) if match else None
         response, tokens = self._answer(request, match, endpoint)

@@ -43,6 +43,33 @@ class LoopClock:
         return self._start + timedelta(seconds=self.monotonic())
 
 
+class RequestClock:
+    """Another clock, which stands still while a request is answered: all of one request happens at one moment."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stands = False
+        self._monotonic = 0.0
+        self._now: datetime | None = None
+
+    def stop(self) -> None:
+        """Stands still from here on."""
+        self._monotonic, self._now, self._stands = self._clock.monotonic(), None, True
+
+    def go_on(self) -> None:
+        self._stands = False
+
+    def monotonic(self) -> float:
+        return self._monotonic if self._stands else self._clock.monotonic()
+
+    def now(self) -> datetime:
+        if not self._stands:
+            return self._clock.now()
+        if self._now is None:
+            self._now = self._clock.now()
+        return self._now
+
+
 @lru_cache(maxsize=4096)
 def rfc3339(seconds: int) -> str:
     """Whole seconds since 1970 as v2 writes a time: `2024-01-01T00:00:00Z`."""
@@ -55,6 +82,7 @@ def v1_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+@lru_cache(maxsize=64)
 def rfc3339_ms(moment: float) -> str:
     """Seconds since 1970 as leads write a time: `2020-10-14T11:30:36.551Z`."""
     milliseconds = round(moment * 1000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -70,10 +70,10 @@ class Endpoint:
     answer: Callable[[Call], Reply]
     query: frozenset[str] | None = frozenset()  # None: whatever is asked
     search: bool = False  # counts in the search API's own window too
+    label: str = field(init=False)
 
-    @property
-    def label(self) -> str:
-        return f"{self.method} /api/v{self.version}{self.path}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.method} /api/v{self.version}{self.path}")
 
     def checked_query(self, request: Request) -> dict[str, str]:
         """The query as a mapping. Raises `Refusal` for unknown and repeated names."""

@@ -6,6 +6,7 @@ enough. Until then new records are not found. Deleted ones stay in it, unless th
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 
@@ -34,40 +35,36 @@ class SearchIndex:
     def __init__(self, lag: float, monotonic: Callable[[], float]) -> None:
         self._lag = lag
         self._monotonic = monotonic
-        self._queue: deque[tuple[float, str, RecordId, Document | None]] = deque()
+        # By kind, since most accounts are searched for one or two kinds; the others' writes just wait.
+        self._queues: defaultdict[str, deque[tuple[float, RecordId, Document | None]]] = defaultdict(deque)
         self._documents: defaultdict[str, dict[RecordId, Document]] = defaultdict(dict)
         # (kind, part or custom key) -> folded text -> ids
         self._exact: defaultdict[tuple[str, str], dict[str, set[RecordId]]] = defaultdict(dict)
 
     def put(self, kind: str, record_id: RecordId, document: Document | None) -> None:
         """Notes the new state of a record, None for its deletion."""
-        self._queue.append((self._monotonic() + self._lag, kind, record_id, document))
-        self._catch_up(2)  # a little each time, or the first search after many writes would take a second
+        self._queues[kind].append((self._monotonic() + self._lag, record_id, document))
 
     def exact(self, kind: str, part: str, term: str) -> list[tuple[RecordId, Document]]:
         """Documents with exactly this text in a part (or custom field), whatever the case; oldest first."""
-        self._catch_up()
+        self._catch_up(kind, self._monotonic())
         ids = self._exact[kind, part].get(term.casefold(), ())
         return sorted(((i, self._documents[kind][i]) for i in ids), key=lambda found: found[1].number)
 
     def all(self, kind: str) -> Iterator[tuple[RecordId, Document]]:
         """Every document of a kind, oldest first."""
-        self._catch_up()
+        self._catch_up(kind, self._monotonic())
         return iter(sorted(self._documents[kind].items(), key=lambda found: found[1].number))
 
     def take_in_all(self) -> None:
         """Makes every write findable now, as if the lag had passed."""
-        while self._queue:
-            _, kind, record_id, document = self._queue.popleft()
-            self._replace(kind, record_id, document)
+        for kind in list(self._queues):
+            self._catch_up(kind, math.inf)
 
-    def _catch_up(self, most: int | None = None) -> None:
-        now = self._monotonic()
-        queue = self._queue
-        for _ in range(len(queue) if most is None else min(most, len(queue))):
-            if queue[0][0] > now:
-                break
-            _, kind, record_id, document = queue.popleft()
+    def _catch_up(self, kind: str, until: float) -> None:
+        queue = self._queues[kind]
+        while queue and queue[0][0] <= until:
+            _, record_id, document = queue.popleft()
             self._replace(kind, record_id, document)
 
     def _replace(self, kind: str, record_id: RecordId, document: Document | None) -> None:

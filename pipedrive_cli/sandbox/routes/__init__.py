@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
 import msgspec
 
@@ -44,6 +45,7 @@ def _table() -> dict[tuple[int, int], list[tuple[tuple[str, ...], dict[str, Endp
 _TABLE = _table()
 
 
+@lru_cache(maxsize=4096)  # most requests go to a few paths
 def find(path: str) -> Match | None:
     """The endpoints of a full path. v2 answers under `/api/v2` alone, v1 under `/v1` and `/api/v1`."""
     for prefix, version in (("/api/v2/", 2), ("/v1/", 1), ("/api/v1/", 1)):
