@@ -236,21 +236,42 @@ def test_an_endless_body_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_silence_in_small_pieces_ends_too() -> None:
-    """An answer that drips on for ever is given up after four times the timeout, in the loop's time."""
+    """Answers that drip on for ever are given up, each after four times the timeout, in the loop's time.
+
+    Others are not, and a caller who is cancelled is cancelled, at the very end of the request too.
+    """
 
     class Drip(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            await asyncio.sleep(10_000)
-            return httpx.Response(200)
+            await asyncio.sleep(10_000 if request.method == "POST" else 100)
+            return httpx.Response(200, json={"success": True})
 
-    async def main() -> float:
+    async def main() -> None:
         session = Client(BASE, ("x-api-token", Secret(CANARY)), timeout=30, transport=Drip())
-        with pytest.raises(NoAnswer) as caught:
-            await session.send(POST)
-        assert caught.value.may_have_arrived
-        return asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
 
-    assert run_virtually(main()) == pytest.approx(120)
+        async def send(call: Call, begin: float) -> tuple[str, float]:
+            await asyncio.sleep(begin)
+            try:
+                await session.send(call)
+            except NoAnswer as none:
+                assert none.may_have_arrived
+                return "given up", now()
+            return "answered", now()
+
+        get = catalog.get("persons", 1)
+        asked = [
+            asyncio.create_task(send(*each)) for each in ((POST, 0), (get, 10), (POST, 50), (POST, 60), (POST, 70))
+        ]
+        await asyncio.sleep(90)
+        asked[3].cancel()
+        asyncio.get_running_loop().call_at(190, asked[4].cancel)
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        assert ended[:3] == [("given up", 120), ("answered", 110), ("given up", 170)]
+        assert [type(end) for end in ended[3:]] == [asyncio.CancelledError] * 2
+        await session.aclose()
+
+    run_virtually(main())
 
 
 @pytest.mark.parametrize(
