@@ -6,15 +6,18 @@ event wins whose value delivery would take (`fold.collect_candidates` gives each
 Aliases are not resolved: values that an alias lowers stay below all others of their name, so the winner of each name is
 enough. An event that wins nothing is superseded wherever it is replayed.
 
-Two folds are merged place by place. The better claim wins, and claims of equal precedence wait together, because only
-the whole input tells which of two copies of one event came first. So merging is associative, commutative and
-idempotent, and parts of an archive may be folded anywhere, in any order.
+Two folds are merged: the better claim wins, and claims of equal precedence wait together, because only the whole input
+tells which of two copies of one event came first. So merging is associative, commutative and idempotent, and parts of
+an archive may be folded anywhere, in any order.
+
+Events of one form claim the same places, so these are held and compared as one thing: the better claim to all of them.
+Which claim each single place goes to is asked at the end (`best_claims`), or where much has come together (`settled`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,7 +31,9 @@ _KIND_ORDER: Final[dict[Kind, str]] = {"organizations": "1", "persons": "2", "pr
 _ORIGIN: Final = EventOrigin("", Place("", 1))
 
 Claim: TypeAlias = tuple[int, dict[bytes, int]]  # how good; which events make it, by identity, with their numbers
-Won: TypeAlias = dict[str, Claim]  # place -> the best claim so far
+Won: TypeAlias = dict[tuple[str, ...], Claim]  # places that are claimed together -> the best claim to them so far
+MANY: Final = 8  # such groups of places of one record: of more it is asked which claims still win one
+Places = TypeVar("Places", str, tuple[str, ...])
 FORMS: Final = 10_000  # of changes, whose places are remembered; hostile input may have a new one in every event
 
 
@@ -94,10 +99,11 @@ class KeptEvents:
             if won is None:
                 won = self.won[name] = {}
             places = self._places(kind, change)
-            _claim(won, places.newest, (time, mine))
+            if places.newest:
+                _claim(won, places.newest, (time, mine))
             _claim(won, places.oldest, (-time, mine))
             if (change.emails or change.phones) and self._rules.contacts == "add":
-                _claim(won, self._contacts(change), (-time, mine))
+                _claim(won, tuple(self._contacts(change)), (-time, mine))
         if self._all_traits:
             for kind, trait in dropped:
                 if kind in names:
@@ -141,8 +147,9 @@ class KeptEvents:
         self.joins.add((name_of_record(alias.previous), current))
         return current
 
-    def numbers(self) -> set[int]:
-        """The numbers of all events that may be kept."""
+    def settle(self) -> set[int]:
+        """Drops claims that win no place. Returns the numbers of all events that may be kept."""
+        self.won = {name: settled(won) for name, won in self.won.items()}
         return set().union(*map(numbers_in, self.won.values()))
 
 
@@ -168,15 +175,13 @@ def _places_of(kind: Kind, change: Change, rules: PrecedenceRules) -> _Places:
     return _Places(tuple(newest), tuple(oldest))
 
 
-def _claim(won: Won, places: Iterable[str], claim: Claim) -> None:
-    """Makes a claim to some places of a record. Claims are shared, and never altered."""
-    order = claim[0]
-    for place in places:
-        best = won.get(place)
-        if best is None or order > best[0]:
-            won[place] = claim
-        elif order == best[0] and claim[1] is not best[1]:
-            won[place] = (order, _tied(best[1], claim[1]))
+def _claim(won: dict[Places, Claim], places: Places, claim: Claim) -> None:
+    """Makes a claim to a place of a record, or to some. Claims are shared, and never altered."""
+    best = won.get(places)
+    if best is None or claim[0] > best[0]:
+        won[places] = claim
+    elif claim[0] == best[0] and claim[1] is not best[1]:
+        won[places] = (claim[0], _tied(best[1], claim[1]))
 
 
 def _tied(some: Mapping[bytes, int], others: Mapping[bytes, int]) -> dict[bytes, int]:
@@ -187,28 +192,45 @@ def _tied(some: Mapping[bytes, int], others: Mapping[bytes, int]) -> dict[bytes,
     return tied
 
 
-def merge_won(into: Won, other: Mapping[str, Claim]) -> None:
+def merge_won(into: Won, other: Won) -> None:
     """Adds the claims of another part to those of one record."""
-    for place, claim in other.items():
-        best = into.get(place)
-        if best is None or claim[0] > best[0]:
-            into[place] = claim
-        elif claim[0] == best[0]:
-            into[place] = (best[0], _tied(best[1], claim[1]))
+    for places, claim in other.items():
+        _claim(into, places, claim)
 
 
-def numbers_in(won: Mapping[str, Claim]) -> set[int]:
+def best_claims(won: Won) -> dict[str, Claim]:
+    """The claim to which each single place of a record goes."""
+    best: dict[str, Claim] = {}
+    for places, claim in won.items():
+        for place in places:
+            _claim(best, place, claim)
+    return best
+
+
+def settled(won: Won) -> Won:
+    """The same without claims that win no place, where there are many: a record whose events have ever new forms would
+    otherwise keep them all.
+    """
+    if len(won) <= MANY:
+        return won
+    groups: dict[int, tuple[Claim, list[str]]] = {}
+    for place, claim in best_claims(won).items():
+        groups.setdefault(id(claim), (claim, []))[1].append(place)
+    return {tuple(places): claim for claim, places in groups.values()}
+
+
+def numbers_in(won: Won) -> set[int]:
     """The numbers of the events that make the claims of one record."""
     return {number for _, tied in won.values() for number in tied.values()}
 
 
-def winners(won: Mapping[str, Claim]) -> dict[bytes, int]:
+def winners(won: Won) -> dict[bytes, int]:
     """The events that one record needs, by identity, with their numbers: of equal claims that which delivery takes.
 
     A copy counts as where it stood first. The newest value is the later one's, what the oldest says the earlier one's.
     """
     found: dict[bytes, int] = {}
-    for place, (_, tied) in won.items():
+    for place, (_, tied) in best_claims(won).items():
         choose = min if place[0] == "<" else max
         identity = choose(tied, key=tied.__getitem__) if len(tied) > 1 else next(iter(tied))
         found[identity] = min(tied[identity], found.get(identity, tied[identity]))
@@ -237,7 +259,7 @@ class Clusters:
 
 
 encode_won: Final = msgspec.msgpack.Encoder().encode
-decode_won: Final = msgspec.msgpack.Decoder(dict[str, tuple[int, dict[bytes, int]]]).decode
+decode_won: Final = msgspec.msgpack.Decoder(dict[tuple[str, ...], tuple[int, dict[bytes, int]]]).decode
 
 
 def iterate_won(kept: KeptEvents) -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -109,8 +108,7 @@ class PartFold:
     transform: Transform
     counted: Counted = field(default_factory=Counted)
     _kept: KeptEvents = field(init=False)
-    _held: dict[int, KeptEvent] = field(default_factory=dict)
-    _always: list[KeptEvent] = field(default_factory=list)
+    _held: list[KeptEvent] = field(default_factory=list)
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -137,7 +135,7 @@ class PartFold:
         for batch in reading.batches():
             self._add(batch)
             self.counted.bytes_read = reading.bytes_read
-            if len(self._held) + len(self._always) >= MUCH:
+            if len(self._held) >= MUCH:
                 yield self._taken()
         self.counted.bytes_read, self.counted.lines = reading.bytes_read, reading.line
         for page, times in (reading.pages or {}).items():
@@ -150,10 +148,9 @@ class PartFold:
 
     def _taken(self) -> Folded:
         kept, self._kept = self._kept, self._new()
-        held, self._held = self._held, {}
-        always, self._always = self._always, []
-        events = [held[number] for number in kept.numbers() if not held[number].always] + always
-        events.sort(key=_number)  # so the store need not make room between events
+        held, self._held = self._held, []
+        needed = kept.settle()
+        events = [event for event in held if event.always or event.number in needed]
         return Folded(list(iterate_won(kept)), sorted(kept.joins), events)
 
     def _add(self, batch: list[Entry]) -> None:
@@ -189,7 +186,7 @@ class PartFold:
             identity = number.to_bytes(8) if entry.identity is None else digest(entry.identity)
             raw = entry.raw if entry.identity is None else entry.body()
             code = why.code if entry.identity is None else None
-            self._always.append(
+            self._held.append(
                 KeptEvent(
                     number,
                     identity,
@@ -211,42 +208,36 @@ class PartFold:
             self._skip(SUPPRESSED)
             return
         asked = self.transform.transform(event)
-        rejected = any(complaint.outcome is Outcome.REJECTED for complaint in asked.complaints)
-        always = rejected or asked.alias is not None
-        owner = LINES
-        identity = b""
-        if asked.changes or asked.alias is not None or rejected:
-            identity = digest(event.identity)
-        if asked.changes:
-            owner = self._kept.add(asked.changes, identity, number, asked.dropped) or LINES
-            always = always or any(change.record.kind == "leads" for change in asked.changes)
-        elif asked.alias is None and not rejected:
-            self._skip(next((c for c in asked.complaints if c.outcome is Outcome.SKIPPED), None))
+        changes, alias, complaints = asked.changes, asked.alias, asked.complaints
+        always = alias is not None or any(why.outcome is Outcome.REJECTED for why in complaints)
+        if not changes and not always:
+            self._skip(next((why for why in complaints if why.outcome is Outcome.SKIPPED), None))
             return
-        if asked.alias is not None:
-            owner = self._kept.add_alias(asked.alias)
-        kept = KeptEvent(
-            number,
-            identity,
-            owner,
-            event.time,
-            entry.line,
-            entry.index,
-            event.identity,
-            entry.body(),
-            always=always,
-            alias=asked.alias is not None,
+        owner = LINES
+        identity = digest(event.identity)
+        if changes:
+            owner = self._kept.add(changes, identity, number, asked.dropped) or LINES
+            always = always or any(change.record.kind == "leads" for change in changes)
+        if alias is not None:
+            owner = self._kept.add_alias(alias)
+        self._held.append(
+            KeptEvent(
+                number,
+                identity,
+                owner,
+                event.time,
+                entry.line,
+                entry.index,
+                event.identity,
+                entry.body(),
+                always,
+                alias=alias is not None,
+            )
         )
-        self._held[number] = kept
-        if always:
-            self._always.append(kept)
 
     def _skip(self, why: Complaint | None) -> None:
         code, value = ("nothing_asked", None) if why is None else (why.code, why.value)
         self.counted.skip(code, value if code == "type_not_supported" else None)
-
-
-_number: Final = attrgetter("number")
 
 
 def folded(brief: FoldBrief, task: ArchivePart) -> PartFold:

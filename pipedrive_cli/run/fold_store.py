@@ -20,7 +20,7 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
-FORM: Final = 2  # of what is stored: a fold that was begun in another form begins anew
+FORM: Final = 3  # of what is stored: a fold that was begun in another form begins anew
 CACHE: Final = 32 << 10  # KiB
 PAGE: Final = 32 << 10  # bytes: events are large, and lie in their order
 NOTHING: Final[Mapping[int, Counted]] = MappingProxyType({})

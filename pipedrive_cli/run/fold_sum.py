@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pipedrive_cli.delivery.keeping import Won, decode_won, encode_won, merge_won, numbers_in
+from pipedrive_cli.delivery.keeping import Won, decode_won, encode_won, merge_won, numbers_in, settled
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 FAN_IN: Final = 8  # folds that are added at once
@@ -64,8 +64,12 @@ class FoldSum:
     def _let_go(self) -> None:
         """Drops events that have won nothing, and later copies of those that are kept whatever the others say."""
         needed = set(self._always.values())
-        for won in self._won.values():
-            needed |= numbers_in(decode_won(won) if isinstance(won, bytes) else won)
+        for name, won in self._won.items():
+            if isinstance(won, bytes):
+                needed |= numbers_in(decode_won(won))
+            else:
+                self._won[name] = least = settled(won)
+                needed |= numbers_in(least)
         self._held = {number: event for number, event in self._held.items() if number in needed}
         self._enough = len(self._held)
 
