@@ -78,6 +78,23 @@ def caseless_form(text: str) -> str:
     return label_form(label_form(text).casefold())  # casefold may decompose: ǰ becomes j and a caron
 
 
+# What people and programs write where they know nothing, without case, one a word; `_` stands for a space.
+_USUAL: Final = """
+    none nil null undefined nan na n.a. n/a n\\a #n/a #ref! #value! unknown tbd tba tbc ? ?? ??? -- --- — – ... … . x xx
+    xxx empty (blank) (empty) (none) blank missing not_available not_applicable not_set not_specified not_known no_data
+    k.a. k._a. keine_angabe keine_angaben keine kein unbekannt nicht_angegeben nicht_bekannt nicht_vorhanden entfällt
+    inconnu non_renseigné non_communiqué nc n.c. s/o sin_datos sin_información no_disponible desconocido ninguno
+    nessuno sconosciuto non_disponibile n.d. nd n/d não_informado nao_informado não_disponível sem_informação
+    desconhecido nenhum s/i onbekend geen okänd ukendt ukjent brak nieznany neznámý нет неизвестно 不明 無 なし 无
+"""
+_EMPTY: Final = frozenset(word.replace("_", " ") for word in _USUAL.split())
+
+
+def knows_nothing(text: str) -> bool:
+    """Whether a text is one of the usual ones by which somebody says that nothing is known."""
+    return caseless_form(text) in _EMPTY
+
+
 # What programs write where they know nobody, without case; brackets around such a word change nothing.
 _NOBODY: Final = frozenset(
     (

@@ -8,13 +8,15 @@ from pipedrive_cli.delivery.effects import DeliverySettings, Target
 from pipedrive_cli.delivery.fold import Candidates, Difference, PendingChange
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import blank, is_placeholder_price, ours
-from pipedrive_cli.model import Complaint, Kind, Outcome, Values
+from pipedrive_cli.model import Complaint, Kind, Outcome, Value, Values
+from pipedrive_cli.text_forms import label_form
 
 
 def overwritten(target: Target, difference: Difference, kind: Kind, settings: DeliverySettings) -> tuple[str, ...]:
     """The addresses of a difference at which the record shows a value that is not ours, and that goes.
 
-    Emails and phones are added to, and the record key is nobody's to write.
+    Emails and phones are added to, and the record key is nobody's to write. Of a text that differs in its blanks alone
+    nothing goes.
     """
     shown, state = target.values, target.state
     if target.id is None or shown is None:
@@ -25,12 +27,16 @@ def overwritten(target: Target, difference: Difference, kind: Kind, settings: De
         current = shown.get(address)
         if not asked or address not in difference.body or address in kept:
             continue
-        if blank(current) or is_placeholder_price(address, current):
+        if blank(current) or is_placeholder_price(address, current) or _alike(current, difference.body[address]):
             continue
         field_state = state.fields.get(address)
         if field_state is None or not ours(kind, address, field_state, current, settings.rules):
             found.append(address)
     return tuple(found)
+
+
+def _alike(current: Value, written: Value) -> bool:
+    return isinstance(current, str) and isinstance(written, str) and label_form(current) == label_form(written)
 
 
 def tell_overwritten(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, unsaid
+from pipedrive_cli.events.lenient import as_list, loads, object_in, unsaid
 from pipedrive_cli.model import Consent
 
 _STRATEGIES: Final = ("and", "or")
@@ -58,7 +58,7 @@ def consent_in(raw: bytes, defaults: object) -> Consent | None:
     except (ValueError, RecursionError):
         context = _lenient_context(raw)
     merged: dict[str, object] = {}
-    for each in (defaults, context):
+    for each in (defaults, object_in(context)):
         if isinstance(each, Mapping):
             merged |= {name: value for name, value in each.items() if not unsaid(value)}
     return consent_of(merged.get("consentManagement"), merged.get("consent"))

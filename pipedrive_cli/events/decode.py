@@ -18,7 +18,7 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, unsaid
+from pipedrive_cli.events.lenient import as_list, loads, object_in, unsaid
 from pipedrive_cli.events.makers import EVENT_TYPES, maker_in
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, EventText, EventType, Outcome
@@ -201,9 +201,10 @@ def _context(value: Any) -> Context | None:
 
 
 def _object(value: Any, field: str, code: ComplaintCode) -> dict[str, Any] | None:
-    """An object; None where nothing is said, which PHP writes as an empty list."""
+    """An object, which may stand in a text; None where nothing is said, which PHP writes as an empty list."""
     if unsaid(value):
         return None
+    value = object_in(value)
     if not isinstance(value, dict):
         raise EventRefused(refusal(code, f"{field} must be an object", field, value))
     return value

@@ -8,6 +8,7 @@ The layouts (each line is recognised by itself, one file may mix them):
   routing key and names nobody;
 - ``{"UserID", "EventPayload": event or batch}``: an old RudderStack job dump, the payload an object or JSON text; from
   2020 to May 2024 in small letters (``user_id``, ``event_payload``, ``created_at``);
+- in each of these, JSON that stands in a text where an object or a list is meant;
 - ``[event, ...]``, events back to back, and lines of a list that is written one event a line;
 - an object of another program, which `foreign` knows by its keys: refused as what it is;
 - ``{"_pipedrive_cli", "raw" or "raw_base64"}``: a line of our own rejects file that was no JSON. Its text (base64 is
@@ -32,7 +33,7 @@ from pipedrive_cli.events.lenient import loads
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
 from pipedrive_cli.events.makers import maker_in
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
-from pipedrive_cli.events.splitting import SEPARATORS, items_of, members_of, outermost
+from pipedrive_cli.events.splitting import begun, items_of, members_of, outermost
 from pipedrive_cli.model import BrokenText, Complaint
 
 _ABSENT: Final = msgspec.Raw(b"null")  # a missing key and a null value mean the same
@@ -139,8 +140,8 @@ def salvaged(raw: bytes, file: str, line: int) -> Salvaged:
     """
     if too_deep(raw):
         return Salvaged(iter([unreadable(raw, file, line)]), None)
-    text = raw.strip(SEPARATORS)
-    if not text.strip(SEPARATORS + b"[]"):
+    text = begun(raw)
+    if not text:
         return Salvaged(iter(()), None)  # the first or last line of a list
     if (items := items_of(text)) is not None:
         several = any(item.startswith(b"{") for item in items)
@@ -266,7 +267,11 @@ def _own(head: Head | Whole) -> Own | None:
 
 
 def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int) -> Iterator[Entry]:
-    """The events of the JSON array `items`. A bad event is refused, the others are kept."""
+    """The events of the JSON array `items`, which may stand in a text, as each of its events may. A bad event is
+    refused, the others are kept.
+    """
+    if items.startswith(b'"'):
+        items = _text_in(items)
     try:
         events: Sequence[msgspec.Raw | bytes] | None = _decode_items(items)
     except (ValueError, RecursionError):
@@ -279,6 +284,9 @@ def _batch(whole: bytes, items: bytes, defaults: Defaults, file: str, line: int)
     for index, item in enumerate(events):
         raw = bytes(item)
         head = head_of(raw)
+        if head is None and raw.startswith(b'"{'):
+            raw = _text_in(raw)
+            head = head_of(raw)
         if head is None:
             yield Entry(file, line, raw, index, refusal=_diagnosis(raw))
         elif head.type is None and (kind := maker_in(raw)) is not None:

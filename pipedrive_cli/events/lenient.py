@@ -12,6 +12,7 @@ import math
 import re
 from typing import Any, Final
 
+from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.model import BrokenText
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -53,6 +54,19 @@ def as_list(value: Any) -> list[Any] | None:
     if isinstance(value, dict) and value and all(name.isascii() and name.isdecimal() for name in value):
         return [value[name] for name in sorted(value, key=int)]
     return None
+
+
+def object_in(value: Any) -> Any:
+    """The object that a text holds, as databases and queues write what was one; anything else as it is."""
+    text = value.shown if isinstance(value, BrokenText) else value
+    if isinstance(text, str) and text.lstrip().startswith("{"):
+        raw = text.encode()
+        try:
+            found = None if too_deep(raw) else loads(raw)
+        except (ValueError, RecursionError):
+            return value
+        return found if isinstance(found, dict) else value
+    return value
 
 
 def unsaid(value: Any) -> bool:

@@ -43,7 +43,6 @@ def _layout(what: str, keys: str, one_of: str = "", advice: str = _OTHERS) -> _L
     return _Layout(Foreign(what, advice), frozenset(keys.split()), frozenset(one_of.split()))
 
 
-_SINGER: Final = "Singer's messages"  # their type RECORD is in other letters that of an event
 _GATEWAY: Final = "leave it out: the events are in the gateway's own dumps (gw_jobs), or in rudder-logs"
 _ROWS: Final = (
     "replay the object storage export (rudder-logs, segment-logs) of the same source; or unload the table as CSV, and "
@@ -90,7 +89,9 @@ _LAYOUTS: Final = (
     _layout("Intercom's webhooks", "type topic", "app_id data"),
     _layout("Stripe's events", "object type", "api_version pending_webhooks"),
     _layout("Klaviyo's export", "type attributes relationships"),
-    _layout(_SINGER, "type stream", "record schema"),
+    _layout("Pendo's events", "visitorId", "accountId pageId featureId numEvents numMinutes event"),
+    _layout("Pendo's events", "visitor_id", "account_id_hash num_events num_minutes page_id feature_id guide_id"),
+    _layout("Singer's messages", "type stream", "record schema"),
     _layout("GitHub's events", "type actor repo"),
     _layout("Auth0's logs", "type log_id"),
     _layout("Firebase's events", "event_dim"),
@@ -146,21 +147,23 @@ def kind_of_objects(raws: Sequence[bytes]) -> Foreign | None:
     """What a file is whose first lines are these JSON objects; None: some are events, or they are too few to tell."""
     if len(raws) < BAD_LINES:
         return None
-    types = [_type_in(raw) for raw in raws]
     kind = maker_in(raws[0])
-    if kind is not None and kind.what == _SINGER and set(types) == {"RECORD"}:
-        return kind
+    types = [_type_in(raw, nameless=kind is None) for raw in raws]
     if any(map(_names_event, types)):
         return None
     return kind or (_UNTYPED if not any(types) else _OTHER_TYPES)
 
 
-def _type_in(raw: bytes) -> str | None:
-    """The type of an object; None: it has none. What cannot be read may be an event."""
+def _type_in(raw: bytes, *, nameless: bool) -> str | None:
+    """The type of an object; None: it has none. What cannot be read may be an event.
+
+    `nameless`: it counts in an object without any of an event's keys, too. Other makers have types that are called so.
+    """
     try:
-        return _type_of(_decode_members(raw))
+        members = _decode_members(raw)
     except (ValueError, RecursionError):
         return "track"
+    return _type_of(members) if nameless or not _EVENT_KEYS.isdisjoint(members) else None
 
 
 def _type_of(members: Mapping[str, msgspec.Raw]) -> str | None:

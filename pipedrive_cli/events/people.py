@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads
+from pipedrive_cli.events.lenient import as_list, loads, object_in
 from pipedrive_cli.model import BrokenText, Event
 from pipedrive_cli.text_forms import key_text, narrow, pipedrive_id, visible
 
@@ -79,9 +79,10 @@ def people_in(raw: bytes, defaults: object) -> People:
     wire = _wire(raw)
     if wire is None:
         return people_in_text(raw.decode("utf-8", "replace"))
-    context = wire.context if isinstance(wire.context, Mapping) else {}
+    context = found if isinstance(found := object_in(wire.context), Mapping) else {}
     shared = defaults if isinstance(defaults, Mapping) else {}
-    traits = [each for each in (wire.traits, context.get("traits"), shared.get("traits")) if isinstance(each, Mapping)]
+    written = map(object_in, (wire.traits, context.get("traits"), shared.get("traits")))
+    traits = [each for each in written if isinstance(each, Mapping)]
     inner = [each.get(name) for each in traits for name in ("userId", "id")]
     previous = [each.get("previousId") for each in traits]
     ids = [text for value in (wire.user_id, wire.anonymous_id, *inner) for text in _ids(value)]

@@ -12,8 +12,11 @@ from typing import Final
 
 import msgspec
 
-SEPARATORS: Final = b" \t\r\n\x0b\x0c\x00\x1e,"  # between values, in all the ways in which programs write several
-_BETWEEN: Final = re.compile(rb"[ \t\r\n\x0b\x0c\x00\x1e,\[\]]*+")
+# Between values, in all the ways in which programs write several: also Unicode's ends of lines, blanks, and characters
+# that cannot be seen, and line ends that somebody has escaped.
+_MARKS: Final = rb"\xc2[\x85\xa0]|\xe2\x80[\x8b\xa8\xa9]|\xef\xbb\xbf|\\[nrt]"
+_SEPARATORS: Final = re.compile(rb"(?:[ \t\r\n\x0b\x0c\x00\x1c-\x1f,;|]|%b)*+" % _MARKS)
+_BETWEEN: Final = re.compile(rb"(?:[ \t\r\n\x0b\x0c\x00\x1c-\x1f,;|\[\]]|%b)*+" % _MARKS)
 # Everything up to the next bracket (or comma) that stands in no string. No text can cause backtracking.
 _BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
 _PART_END: Final = re.compile(rb'(?:[^"{}\[\],]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\],])', re.DOTALL)
@@ -23,10 +26,15 @@ _OPENING: Final = b"{["
 _decode_name: Final = msgspec.json.Decoder(str).decode
 
 
+def begun(text: bytes) -> bytes:
+    """The text from its first value on; empty where separators and brackets of a list are all that it holds."""
+    return b"" if _BETWEEN.fullmatch(text) else text[_end_of_separators(text, 0) :]
+
+
 def outermost(text: bytes) -> tuple[list[bytes], bytes]:
     """The whole objects with which a text begins, and the rest behind them, from the first thing that is none.
 
-    Between them may stand blanks, zero bytes, record separators, commas, and the brackets of a list around them.
+    Between them may stand blanks, zero bytes, separators, and the brackets of a list around them.
     """
     found: list[bytes] = []
     place = _skipped(text, 0)
@@ -49,7 +57,7 @@ def items_of(text: bytes) -> list[bytes] | None:
             items.append(item)
         start = end
         if last:
-            return None if text[end:].strip(SEPARATORS) else items
+            return items if _end_of_separators(text, end) == len(text) else None
     return None
 
 
@@ -90,6 +98,11 @@ def _part_of(text: bytes, place: int) -> tuple[int, bool] | None:
 
 def _skipped(text: bytes, place: int) -> int:
     found = _BETWEEN.match(text, place)
+    return place if found is None else found.end()
+
+
+def _end_of_separators(text: bytes, place: int) -> int:
+    found = _SEPARATORS.match(text, place)
     return place if found is None else found.end()
 
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import msgspec
 
-from pipedrive_cli.events.lenient import loads, unsaid
+from pipedrive_cli.events.lenient import loads, object_in, unsaid
 from pipedrive_cli.model import Event, JsonObject
 
 _decode_strictly = msgspec.json.Decoder().decode
+_OBJECTS = ("context", "traits", "properties")
 
 
 def whole_event(event: Event) -> JsonObject:
-    """The event's object as it was read, completed by what its batch gives all its events. Read once for each event."""
+    """The event's object as it was read, completed by what its batch gives all its events. Read once for each event.
+
+    Objects that stand in texts are read as an event's are.
+    """
     text = event.text
     if text is None:
         return {}
@@ -27,7 +31,12 @@ def _decode(raw: bytes) -> dict[str, Any]:
         found = _decode_strictly(raw)
     except (ValueError, RecursionError):
         found = _decode_leniently(raw)
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    for name in _OBJECTS:
+        if isinstance(found.get(name), str):
+            found[name] = object_in(found[name])
+    return found
 
 
 def _decode_leniently(raw: bytes) -> Any:

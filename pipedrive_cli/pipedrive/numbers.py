@@ -1,4 +1,4 @@
-"""Numbers and amounts as people write them: separators of thousands, decimal commas, currency signs around them. Pure.
+"""Numbers and amounts as people write them: thousands, decimal commas, currency signs, `5k` and `2 Mio.` Pure.
 
 A text is read only where one reading is possible, given which sign the config takes for the decimal one.
 """
@@ -6,6 +6,7 @@ A text is read only where one reading is possible, given which sign the config t
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pipedrive_cli.text_forms import narrow, visible
@@ -27,6 +28,27 @@ _AROUND: Final = re.compile(
 _NUMBER: Final = re.compile(r"(?P<number>.*[0-9])(?P<after>[^0-9]*)", re.DOTALL)
 # `12,-`, `12.– CHF` and `Rs. 12/-`: no cents.
 _ROUND: Final = re.compile(r"(?<=[0-9])(?P<sign>[.,]|\s?/)[-–—=]+(?![0-9])")
+
+# What people write behind a number for a power of ten, without case, where it means one and the same to everybody.
+_SCALES: Final[dict[str, int]] = {
+    name: 10**zeros
+    for zeros, names in (
+        (3, "k tsd tausend thousand"),
+        (5, "lakh lakhs lac lacs"),
+        (6, "mio mill million millions millionen mln mn milhão milhões millón millones milione milioni miljoner"),
+        (7, "crore crores"),
+        (9, "mrd milliarde milliarden milliard milliards mia bn bln bilhão bilhões miliardi"),
+        (4, "万"),
+        (8, "億 亿"),
+    )
+    for name in names.split()
+}
+# To some a thousand and to others a million, or a million and a billion; a rule for one of them would be wrong by far.
+_DOUBTFUL_WORDS: Final = (
+    "m mm mil t b bil bi billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
+)
+_DOUBTFUL_SCALES: Final = frozenset(_DOUBTFUL_WORDS.split())
+_BEHIND: Final = re.compile(r"(?P<word>[^\W\d_]+)\.?\s*(?:(?:de|di)\s+)?(?P<rest>.*)", re.DOTALL)
 
 _DOLLARS: Final = "USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP BBD BSD BZD FJD JMD TTD XCD UYU"
 # What people write around an amount, without case -> the currencies that it may mean.
@@ -106,8 +128,9 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     found = None if around is None else _NUMBER.fullmatch(around["number"])
     if around is None or found is None or (around["first"] and around["second"]):
         return None
-    number = _read(found["number"], decimals)
-    currencies = _currencies(around["before"].strip(), found["after"].strip())
+    scale, after = _scaled(found["after"].strip())
+    number = _read(found["number"], decimals, scale)
+    currencies = _currencies(around["before"].strip(), after)
     if number is None or (currencies is not None and not currencies):
         return None
     return Amount(-number if around["first"] + around["second"] in {"-", "−"} else number, currencies)
@@ -118,7 +141,33 @@ def needs_comma(text: str) -> bool:
     return read_amount(text, "point") is None and read_amount(text, "comma") is not None
 
 
-def _read(written: str, decimals: Decimals) -> int | float | None:
+def no_number(value: object, decimals: Decimals) -> str:
+    """What is said of a value that is no number, with what to do where that is known: it completes "the field ..."."""
+    such = "takes a number such as 1200.5" if decimals == "point" else "takes a number such as 1200,5"
+    if isinstance(value, str) and decimals == "point" and needs_comma(value):
+        return f"{such}; where a comma is the decimal sign, set values.decimals: comma"
+    if isinstance(value, str) and any(word.casefold() in _DOUBTFUL_SCALES for word in _DOUBTFUL.findall(value)):
+        return f"{such}; what stands behind it means a thousand to some and a million to others: write it in figures"
+    return such
+
+
+_DOUBTFUL: Final = re.compile(r"(?<=[0-9])\s?([^\W\d_]{1,10})(?![^\W_])")
+
+
+def _scaled(after: str) -> tuple[int, str]:
+    """The power of ten that stands behind a number, and what stands behind that."""
+    behind = _BEHIND.fullmatch(after)
+    if behind is None or _meaning(after):
+        return 1, after
+    word, rest = behind["word"], behind["rest"]
+    if (scale := _SCALES.get(word.casefold())) is not None:
+        return scale, rest
+    if (scale := _SCALES.get(word[0].casefold())) is not None and _meaning(word[1:]):  # 5kEUR, 5万円
+        return scale, word[1:] + rest
+    return 1, after
+
+
+def _read(written: str, decimals: Decimals, scale: int) -> int | float | None:
     if _GROUPED[decimals].fullmatch(written) is not None:
         bare = written.translate(_NO_BLANKS)
         if decimals == "point":
@@ -131,7 +180,10 @@ def _read(written: str, decimals: Decimals) -> int | float | None:
         bare = written.replace(",", ".")
     else:
         return None
-    return float(bare) if "." in bare else int(bare)
+    if scale == 1:
+        return float(bare) if "." in bare else int(bare)
+    scaled = Decimal(bare) * scale  # 2.3 millions are no 2,299,999.9999999998
+    return int(scaled) if scaled == int(scaled) else float(scaled)
 
 
 _NO_BLANKS: Final = dict.fromkeys(map(ord, _BLANKS))

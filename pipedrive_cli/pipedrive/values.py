@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
 from pipedrive_cli.pipedrive.account import User
-from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, read_amount
+from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, no_number, read_amount
 from pipedrive_cli.text_forms import caseless_form, label_form, visible
 
 Converter: TypeAlias = Callable[[Any], Any]
@@ -65,9 +65,7 @@ def number(value: Any, decimals: Decimals = "point") -> int | float:
 
 def _bounded(found: float | None, value: Any, decimals: Decimals) -> int | float:
     if found is None:
-        if decimals == "point" and isinstance(value, str) and needs_comma(value):
-            raise Unfit("takes a number such as 1200.5; where a comma is the decimal sign, set values.decimals: comma")
-        raise Unfit("takes a number such as 1200.5" if decimals == "point" else "takes a number such as 1200,5")
+        raise Unfit(no_number(value, decimals))
     if not -WHOLE <= found < WHOLE and isinstance(found, int):
         raise Unfit("takes numbers of at most 18 digits")
     return found

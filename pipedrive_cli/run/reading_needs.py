@@ -18,6 +18,7 @@ import msgspec
 from pipedrive_cli.config import Config, Values
 from pipedrive_cli.model import Complaint, Event, Transformed
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.text_forms import knows_nothing
 from pipedrive_cli.timestamps import DateOrder
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
@@ -27,12 +28,6 @@ CODES: Final = frozenset({"bad_value", "amount_without_currency"})
 STAND_IN: Final = "EUR"  # where the account's own currency is not known
 # Numbers that a decimal comma would change: 1.200 and 1,200.
 _GROUPED: Final = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[.,][0-9]{3})+(?![0-9])")
-# What people and programs write where they know nothing, without case, one a word; `_` stands for a space.
-_USUAL: Final = (
-    "none nil null undefined nan na n.a. n/a n\\a #n/a #ref! #value! unknown tbd tba ? ?? ??? -- --- — – ... … . x xx "
-    "xxx k.a. keine_angabe keine unbekannt inconnu s/o sin_datos ninguno nessuno not_available not_set empty (blank)"
-)
-_EMPTY: Final = frozenset(word.replace("_", " ") for word in _USUAL.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class ReadingNeeds:
     def _note_words(self, misfits: list[Complaint]) -> None:
         for complaint in misfits:
             text = (complaint.value or "").strip("'\"").strip()
-            if text.casefold() in _EMPTY and (text in self._words or len(self._words) < WORDS_KEPT):
+            if knows_nothing(text) and (text in self._words or len(self._words) < WORDS_KEPT):
                 self._words[text] += 1
 
     def propose(self, account: Account | None) -> ReadingProposal | None:

@@ -31,7 +31,7 @@ from pipedrive_cli.pipedrive.values import (
     says_nothing,
     words_beside,
 )
-from pipedrive_cli.text_forms import visible
+from pipedrive_cli.text_forms import knows_nothing, visible
 from pipedrive_cli.transform.long_form import HIDDEN, ValueMap, masked, to_masked_text, value_map
 from pipedrive_cli.transform.targets import FieldTarget
 
@@ -107,6 +107,8 @@ class Notes(msgspec.Struct):
             self.reject("amount_without_currency", f"{field} {reason}", where, value)
             return
         told = BROKEN if isinstance(value, BrokenText) else reason
+        if type(value) is str and knows_nothing(value):
+            told = f"{told}; if texts like this one say nothing, add them to values.nothing"
         self.reject("bad_value", f"{field} {told}", where, value)
 
     def reject(self, code: ComplaintCode, message: str, where: str | None = None, value: Any = None) -> None:

@@ -236,6 +236,10 @@ MAKERS: dict[str, list[object]] = {
     ],
     "Stripe": [{"id": "evt_1", "object": "event", "api_version": "x", "type": "customer.created", "data": {}}],
     "Klaviyo": [{"type": "event", "id": "x", "attributes": {"event_properties": {}}, "relationships": {}}],
+    "Pendo": [
+        {"type": "track", "event": "Report", "visitorId": "v", "accountId": "a", "timestamp": 1, "properties": {}},
+        {"visitorId": "v", "pageId": "p", "day": 1, "numMinutes": 3},
+    ],
     "Singer": [{"type": "RECORD", "stream": "users", "record": {"id": 1}}],
     "requests to destinations": [{"version": "1", "type": "REST", "method": "POST", "endpoint": "x", "body": {}}],
     "init --from-rudderstack": [{"apiToken": "env.TOKEN", "userIdToken": "RudderStack user id", "personsMap": []}],

@@ -13,6 +13,7 @@ import pytest
 from pipedrive_cli.events import lines
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.whole import whole_event
 from pipedrive_cli.model import Consent, Event
 
 from .event_lines import MARCH_MICROS, NOW, content, entries, line, reading
@@ -54,6 +55,9 @@ def packed(value: Any) -> bytes:
         (JOB | {"event_payload": [ITEM]}, 0),
         ([ITEM], 0),
         ({"batch": {"0": ITEM}}, 0),
+        ({"batch": json.dumps([ITEM])}, 0),
+        ({"batch": [json.dumps(ITEM)]}, 0),
+        ({"payload": {"batch": json.dumps([json.dumps(ITEM)])}}, 0),
         ({"_pipedrive_cli": {"line": 3}, "raw": json.dumps(ITEM)}, None),
         ({"_pipedrive_cli": {"line": 3}, "raw_base64": base64.b64encode(packed(ITEM)).decode()}, None),
         (ITEM | {"_pipedrive_cli": {"code": "bad_traits"}}, None),
@@ -75,6 +79,8 @@ def test_the_same_event_is_found_in_every_layout(value: Any, index: int | None) 
         ({"metadata": {"table": "tracks"}, "data": {"id": 1}}, "other_format"),
         ({"metadata": {"table": "tracks"}, "data": {"id": 1}, "messageId": "m1"}, "other_format"),
         ({"batch": "none"}, "bad_batch"),
+        ({"batch": "[half"}, "bad_batch"),
+        ({"batch": ["{half"]}, "bad_json"),
         ({"batch": {}}, "bad_batch"),
         ({"batch": []}, "empty_batch"),
         ({"payload": 5}, "bad_batch"),
@@ -196,13 +202,20 @@ def test_events_of_a_job_were_received_when_it_was_made(payload: Any) -> None:
         (b"\0".join(TWO) + b"\0", True),
         (b"\r".join(TWO) + b"\r", True),
         (b"\x1e".join([b"", *TWO]), True),
+        ("\u2028".encode().join(TWO), True),
+        (b";".join(TWO) + b";\n", True),
+        (b";\n".join(TWO) + b";", False),
+        ("\u2028\n\xa0".encode().join(TWO) + "\x85".encode(), False),
         (b"[\n" + b",\n".join(TWO) + b"\n]\n", False),
         (b"[\n" + b"\n,".join(TWO) + b"\n]", False),
         (b"[" + b",\n".join(TWO) + b"]\n", False),
         (b"\xef\xbb\xbf[\n" + b",\n".join(TWO) + b",\n]", False),
         (b"\0\0" + b"\0\n\0".join(TWO) + b"\n\0\0", False),
     ],
-    ids=["list", "list-blanks", "back-to-back", "blank", "zeros", "cr", "rs", "lines", "leading", "open", "bom", "nul"],
+    ids=[
+        *("list", "list-blanks", "back-to-back", "blank", "zeros", "cr", "rs", "unicode", "semicolons", "ends"),
+        *("unseen", "lines", "leading", "open", "bom", "nul"),
+    ],
 )
 def test_events_are_read_however_they_stand_side_by_side(data: bytes, index: bool) -> None:
     """On one line they are numbered, as those of a batch; on lines of a list each has its own."""
@@ -210,6 +223,22 @@ def test_events_are_read_however_they_stand_side_by_side(data: bytes, index: boo
     assert [entry.identity for entry in found] == ["a", "b"]
     assert [entry.raw for entry in found] == TWO
     assert [entry.index for entry in found] == ([0, 1] if index else [None, None])
+
+
+def test_objects_that_databases_keep_as_texts_are_read() -> None:
+    """Traits, properties and context; what is in them holds, and a text that is no object is refused as before."""
+    context = {"traits": {"email": "a@example.com"}, "consent": {"categoryPreferences": {"Ads": False}}}
+    (found,) = entries(line(traits=json.dumps({"name": "Ann"}), context=json.dumps(context)))
+    event = found.event(NOW)
+    assert isinstance(event, Event)
+    assert event.traits == {"name": "Ann", "email": "a@example.com"}
+    assert event.consent is not None and event.consent.categories == {"Ads": False}
+    assert whole_event(event)["context"] == context
+    deep = json.dumps({"a": "[" * 100})
+    assert whole_event(event)["traits"] == {"name": "Ann"}
+    for text, code in (("no object", "bad_traits"), ('{"half', "bad_traits"), (deep, None)):
+        (found,) = entries(line(traits=text))
+        assert getattr(found.event(NOW), "code", None) == code
 
 
 def test_an_empty_list_is_a_file_without_events() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.events.splitting import SEPARATORS, items_of, members_of, outermost
+from pipedrive_cli.events.splitting import items_of, members_of, outermost
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(['"', "\\", "}{", "],[", ',"']),
@@ -17,7 +17,8 @@ values = st.recursive(
     max_leaves=10,
 )
 objects = st.dictionaries(st.text(max_size=4), values, max_size=4)
-between = st.text(st.sampled_from(SEPARATORS.decode()), max_size=3).map(str.encode)
+separators = [*" \t\r\n\x0b\x0c\x00\x1c\x1d\x1e\x1f,;|\x85\xa0\u200b\u2028\u2029\ufeff", "\\n"]
+between = st.lists(st.sampled_from(separators), max_size=3).map(lambda marks: "".join(marks).encode())
 
 
 @given(st.lists(st.tuples(objects, between), max_size=5), st.booleans())

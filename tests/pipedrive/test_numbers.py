@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipedrive_cli.pipedrive.numbers import Amount, Decimals, needs_comma, read_amount
+from pipedrive_cli.pipedrive.numbers import Amount, Decimals, needs_comma, no_number, read_amount
 
 CASES: list[tuple[str, float | None, float | None]] = [
     # text, with a decimal point, with a decimal comma
@@ -46,6 +46,21 @@ CASES: list[tuple[str, float | None, float | None]] = [
     ("", None, None),
     ("USD 5 EUR", None, None),
     ("٣", None, None),
+    ("5k", 5000, 5000),
+    ("-1.15 K", -1150, -1150),
+    ("2 Mio.", 2_000_000, 2_000_000),
+    ("1,2 crore", None, 12_000_000),
+    ("₹5 lakh", 500_000, 500_000),
+    ("10 Tsd. €", 10_000, 10_000),
+    ("2.3 Millionen Euro", 2_300_000, 2_300_000),
+    ("R$ 2 milhões de reais", 2_000_000, 2_000_000),
+    ("$1.5bn", 1_500_000_000, 1_500_000_000),
+    ("5kEUR", 5000, 5000),
+    ("5万円", 50_000, 50_000),
+    *(
+        (text, None, None)
+        for text in ("3.5M", "3 mil", "5m", "2 billion", "5 kg", "5k+", "5-10k", "1 crore 2 lakh", "k5")
+    ),
 ]
 
 
@@ -86,7 +101,13 @@ def test_what_needs_a_decimal_comma_is_told() -> None:
     assert not needs_comma("12 kg")
 
 
-@given(st.text(alphabet="0123456789.,-+ '€$kr%EUR\u00a0", max_size=70), st.sampled_from(["point", "comma"]))
+def test_what_means_different_powers_of_ten_is_told() -> None:
+    """A million to one is a thousand to another: the hint says to write figures."""
+    assert all("in figures" in no_number(text, "point") for text in ("3.5M", "R$ 3 mil", "2 billion", "5 T€", "$2B"))
+    assert not any("in figures" in no_number(text, "comma") for text in ("5 kg", "m5", "much", "5 mil5"))
+
+
+@given(st.text(alphabet="0123456789.,-+ '€$kMior%EUR\u00a0", max_size=70), st.sampled_from(["point", "comma"]))
 def test_no_text_makes_reading_a_number_fail(text: str, decimals: Decimals) -> None:
     """And a number that was read is read back from the digits that JSON has for it."""
     found = read_amount(text, decimals)

@@ -218,7 +218,7 @@ def test_a_time_of_creation_that_comes_too_late_is_told_as_such(scene: Scene) ->
 
 
 def test_values_that_others_had_written_are_counted_by_field_when_they_go(scene: Scene) -> None:
-    """Not what is filled in, nor what this tool wrote itself."""
+    """Not what is filled in, nor what this tool wrote itself, nor blanks that nobody sees."""
     key = scene.key("persons", "Role")
     ada = scene.sandbox.add_record(
         "persons", {"name": "Ada by hand", "emails": [{"value": "ada@example.com"}], "custom_fields": {key: "Boss"}}
@@ -232,6 +232,19 @@ def test_values_that_others_had_written_are_counted_by_field_when_they_go(scene:
     assert problems(scene.run([identify("u1", 2, role="CTO")])) == {}
     scene.sandbox.set_value("persons", ada, key, "Head of Sales")
     assert problems(scene.run([identify("u1", 3, role="Adviser")], reread=True)).keys() <= {"overwritten"}
+    scene.sandbox.set_value("persons", ada, key, "Adviser\u00a0 of all\u200b")
+    summary = scene.run([identify("u1", 4, role="Adviser of all")], reread=True)
+    assert (outcomes(summary), problems(summary)) == ({"delivered": 1}, {})
+
+
+def test_words_for_nothing_in_a_field_of_another_type_are_told_with_the_setting(scene: Scene) -> None:
+    """They are not sent, and the reject says where such texts are listed; in a field of text they may be a name."""
+    words = ["k.A.", "Keine  Angabe", "unknown", "n\u00e3o informado"]
+    summary = scene.run([identify(f"u{n}", n, name=word, born=word) for n, word in enumerate(words)])
+    assert outcomes(summary) == {"rejected": 4}
+    (group,) = summary.problems
+    assert all("add them to values.nothing" in (each.message or "") for each in group.examples)
+    assert sorted(row["name"] for row in scene.contents()["persons"]) == sorted(words)
 
 
 def test_values_that_do_not_fit_are_told_with_counts_and_the_line_that_would_mend_them(scene: Scene) -> None:

@@ -102,6 +102,8 @@ NAMED: dict[str, dict[str, Any]] = {
     "wide email in the form of the web": {"userId": "x", "traits": {"email": "mailto:ann%EF%BC%A0acme.test"}},
     "wide user id that is the email": {"userId": "ann＠acme。test"},
     "a user id that is the email": {"userId": "Ann@Acme.test"},
+    "email in traits that are a text": {"userId": "x", "traits": json.dumps({"email": "ann@acme.test"})},
+    "email in a context that is a text": {"userId": "x", "context": json.dumps({"traits": {"email": "ann@acme.test"}})},
     "context.traits of a group": {
         "type": "group", "groupId": "g", "userId": "x", "context": {"traits": {"email": "ann@acme.test"}},
     },
