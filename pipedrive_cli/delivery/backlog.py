@@ -26,7 +26,7 @@ from pipedrive_cli.model import (
     RecordName,
     Transformed,
 )
-from pipedrive_cli.transform.packing import PackedChange, PackedTransformed, unpack
+from pipedrive_cli.transform.packing import PackedTransformed, record_of, unpack
 
 
 class LaidChange(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +39,7 @@ class LaidChange(msgspec.Struct, frozen=True, gc=False):
 class LaidTransformed(msgspec.Struct, frozen=True, gc=False):
     """`Transformed` of which what can be kept in the store is kept there."""
 
-    changes: tuple[Change | PackedChange | LaidChange, ...]
+    changes: tuple[Change | msgspec.Raw | LaidChange, ...]
     alias: Alias | None
     complaints: tuple[Complaint, ...]
     dropped: tuple[tuple[Kind, str], ...]
@@ -81,11 +81,13 @@ class Backlog:
         changes = tuple([self._laid(change) for change in transformed.changes])
         return LaidTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
 
-    def _laid(self, change: Change | PackedChange | LaidChange) -> Change | PackedChange | LaidChange:
+    def _laid(self, change: Change | msgspec.Raw | LaidChange) -> Change | msgspec.Raw | LaidChange:
         """The change as it waits: its place in the store, where there is one."""
         if self._store is None or isinstance(change, LaidChange):
             return change
-        at = self._store.add(change.change) if isinstance(change, PackedChange) else self._store.lay(change)
+        if isinstance(change, msgspec.Raw):
+            return LaidChange(record_of(change), self._store.add(bytes(change)))
+        at = self._store.lay(change)
         return change if at is None else LaidChange(change.record, at)
 
     def add(
@@ -172,7 +174,7 @@ class Backlog:
         return [
             w
             if isinstance(w, PendingChange)
-            else PendingChange(unpack(w.at) if isinstance(w.at, bytes) else self._load(w.at), 0, w.event)
+            else PendingChange(self._load(w.at) if isinstance(w.at, int) else unpack(w.at), 0, w.event)
             for w in waiting
         ]
 
@@ -201,17 +203,16 @@ class Backlog:
             )
         return None
 
-    def _put(self, change: Change | PackedChange | LaidChange, event: PendingEvent, *, parked: bool = False) -> None:
+    def _put(self, change: Change | msgspec.Raw | LaidChange, event: PendingEvent, *, parked: bool = False) -> None:
         """Adds a change. `parked`: to what waits for the rest of the input."""
         waiting: Waiting
         laid = change if self._store is None else self._laid(change)
-        if isinstance(laid, PackedChange):
-            waiting = SpooledChange(event, laid.change)
+        if isinstance(laid, msgspec.Raw):
+            waiting, record = SpooledChange(event, laid), record_of(laid)
         elif isinstance(laid, LaidChange):
-            waiting = SpooledChange(event, laid.at)
+            waiting, record = SpooledChange(event, laid.at), laid.record
         else:
-            waiting = PendingChange(laid, 0, event)
-        record = change.record
+            waiting, record = PendingChange(laid, 0, event), laid.record
         if record.kind == "leads":
             if parked and isinstance(change, Change) and change.person is not None:
                 self._parked.park_lead(self.node_of(change.person), waiting)

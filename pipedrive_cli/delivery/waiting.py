@@ -59,7 +59,7 @@ class SpooledChange(msgspec.Struct, eq=False, gc=False):
     """A change of `event` that waits packed: `at` is its place in the store, or the packed change itself."""
 
     event: PendingEvent
-    at: int | bytes
+    at: int | msgspec.Raw
 
 
 UNDER_WAY: Final = object()

@@ -243,7 +243,7 @@ class Intake:
             elif self._is_no_copy(pending):
                 self._settle(pending, row.transformed)
 
-    async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:
+    async def _add_entries(self, batch: Sequence[Entry], reading: Batches) -> bool:  # noqa: PLR0912 - a call for each event is dear
         digests = [b"" if entry.identity is None else digest(entry.identity) for entry in batch]
         known, numbers = self._desk.recall([d for d in digests if d])
         reading.whole = 2 * len(known) <= len(batch)  # of what is known no more is decoded than its identity
@@ -275,14 +275,7 @@ class Intake:
                 if self._limit_reached():
                     return True
                 live_figures.events_read += 1
-                people = None if self.suppressed is None else entry.people()
-                if (no := self._said_no(entry, event, people)) is not None:
-                    self._end_silently(key, entry.place, no)
-                    continue
-                body = None if self.spool is None else entry.body() if key else entry.raw
-                run_log.number(key, numbers)
-                told = self.mapping.told(event)
-                self._refuse(key, entry.identity or "", entry.place, body, told, people, cut=entry.cut)
+                self._add_refused(entry, key, event, numbers)
                 continue
             if filtered and not passes(event, filters):
                 live_figures.filtered += 1
@@ -297,9 +290,30 @@ class Intake:
             if len(self.mapping.kinds) < len(KINDS) and (kinds := kinds_of(event) - self.mapping.kinds):
                 await self.mapping.prepare(kinds)
             live_figures.events_read += 1  # from here on it has an outcome, whatever happens
-            number = run_log.number(key, numbers)
-            await self._add_event(entry, key, event, people, number, again=again)
+            pending = self._pending_of(entry, key, event)
+            pending.again, pending.number = again, run_log.number(key, numbers)
+            self.waiting += 1
+            if people is None and not self._is_no_copy(pending):
+                continue
+            transformed = self.mapping.transform(event)
+            if transformed.complaints and transformed.misfit and await self._renewed(event, pending):
+                transformed = self.mapping.transform(event)
+            pending.visitor = None if transformed.changes else event.anonymous_id
+            if people is None:
+                self._settle(pending, transformed)
+            else:
+                self._hold(pending, people, transformed)
         return False
+
+    def _add_refused(self, entry: Entry, key: bytes, why: Complaint, numbers: Mapping[bytes, int]) -> None:
+        people = None if self.suppressed is None else entry.people()
+        if (no := self._said_no(entry, why, people)) is not None:
+            self._end_silently(key, entry.place, no)
+            return
+        body = None if self.spool is None else entry.body() if key else entry.raw
+        self._run_log.number(key, numbers)
+        told = self.mapping.told(why)
+        self._refuse(key, entry.identity or "", entry.place, body, told, people, cut=entry.cut)
 
     @property
     def _refills(self) -> bool:
@@ -324,25 +338,6 @@ class Intake:
             return True
         self._counted += 1
         return False
-
-    async def _add_event(
-        self, entry: Entry, key: bytes, event: Event, people: People | None, number: int, *, again: bool = False
-    ) -> None:
-        origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
-        pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
-        pending.again, pending.number = again, number
-        pending.content = entry.content_of(event)
-        self.waiting += 1
-        if people is None and not self._is_no_copy(pending):
-            return
-        transformed = self.mapping.transform(event)
-        if transformed.misfit and await self._renewed(event, pending):
-            transformed = self.mapping.transform(event)
-        pending.visitor = None if transformed.changes else event.anonymous_id
-        if people is None:
-            self._settle(pending, transformed)
-        else:
-            self._hold(pending, people, transformed)
 
     def _is_no_copy(self, pending: PendingEvent) -> bool:
         """Whether no copy of this event is under way."""
@@ -429,6 +424,12 @@ class Intake:
             pending.add(Outcome.PENDING)
             self._run_log.end_event(pending)
             raise
+
+    def _pending_of(self, entry: Entry, key: bytes, event: Event) -> PendingEvent:
+        origin = EventOrigin(event.identity, entry.place, event.user_id or event.anonymous_id, event.time)
+        pending = self._pending_event(key, origin, None if self.spool is None else entry.body())
+        pending.content = entry.content_of(event)
+        return pending
 
     def _pending_event(self, key: bytes, origin: EventOrigin, body: bytes | None) -> PendingEvent:
         spool = self.spool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -22,7 +22,7 @@ from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.consent import DENIED
-from pipedrive_cli.transform.packing import PackedTransformed, pack_transformed
+from pipedrive_cli.transform.packing import PackedTransformed, packable
 from pipedrive_cli.transform.transform import compile_mapping, kinds_of
 
 
@@ -109,49 +109,52 @@ class PartReader:
 
     def _add(self, batch: Sequence[Entry], now: int, rows: list[ReadEvent]) -> frozenset[Kind]:
         """Adds the events of a batch to `rows`. First all are decoded, then all are transformed, as in `intake`."""
-        ready, bodies = self._brief.kinds, self._brief.bodies
-        transform, denies = self._transform.transform, self._transform.denies
+        ready, bodies, with_people = self._brief.kinds, self._brief.bodies, self._brief.people
+        transform, asks, denies = self._transform.transform, self._transform.asks, self._transform.denies
         misfits: frozenset[Kind] = frozenset()
         for entry, event in zip(batch, [entry.event(now) for entry in batch], strict=True):
-            key, body = b"" if entry.identity is None else digest(entry.identity), None
+            identity = entry.identity
+            key = b"" if identity is None else digest(identity)
             people: People | None = None
-            if self._brief.people:
+            if with_people:
                 people = entry.people() if isinstance(event, Complaint) else people_of(event)
-            if key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
+            if asks and key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
                 # The digest tells whether it was delivered before; nothing keeps it.
                 rows.append(ReadEvent(key, "", entry.line, entry.index, refusal=DENIED, people=people))
                 continue
             if isinstance(event, Complaint):
-                if bodies:
-                    body = entry.body() if key else entry.raw
-                identity, told = entry.identity or "", self._transform.told(event)
+                body = (entry.body() if key else entry.raw) if bodies else None
+                told = self._transform.told(event)
                 rows.append(
-                    ReadEvent(key, identity, entry.line, entry.index, None, None, body, None, told, entry.cut, people),
+                    ReadEvent(
+                        key, identity or "", entry.line, entry.index, None, None, body, None, told, entry.cut, people
+                    )
                 )
                 continue
             kinds = kinds_of(event)
             if not kinds <= ready:
                 raise NotOurs
             asked = transform(event)
-            if asked.misfit:
+            if asked.complaints and asked.misfit:
                 misfits |= kinds
-            if bodies:
-                body = entry.body()
-            user = event.user_id or event.anonymous_id
-            row = ReadEvent(
-                key,
-                event.identity,
-                entry.line,
-                entry.index,
-                user,
-                event.time,
-                body,
-                pack_transformed(asked),
-                people=people,
-                content=entry.content_of(event),
+            visitor = event.anonymous_id
+            rows.append(
+                ReadEvent(
+                    key,
+                    event.identity,
+                    entry.line,
+                    entry.index,
+                    event.user_id or visitor,
+                    event.time,
+                    entry.body() if bodies else None,
+                    cast(PackedTransformed, packable(asked)),  # once it is packed
+                    None,
+                    False,
+                    people,
+                    entry.content_of(event),
+                    None if asked.changes else visitor,
+                )
             )
-            row.visitor = None if asked.changes else event.anonymous_id
-            rows.append(row)
         return misfits
 
 

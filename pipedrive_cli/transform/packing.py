@@ -12,35 +12,46 @@ from pipedrive_cli.model import Alias, Change, Complaint, Kind, RecordName, Tran
 _RECORD_NAME = 1
 
 
-class PackedChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A packed change of `record`. It takes half the memory, and is unpacked only when its record is written."""
-
-    record: RecordName
-    change: bytes
-
-
 class PackedTransformed(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """`Transformed` with its changes packed."""
+    """`Transformed` with its changes packed. They take half the memory, and are unpacked only when they are written."""
 
-    changes: tuple[PackedChange, ...]
+    changes: tuple[msgspec.Raw, ...]
     alias: Alias | None
     complaints: tuple[Complaint, ...]
     dropped: tuple[tuple[Kind, str], ...]
 
 
+class _OfRecord(msgspec.Struct, gc=False, array_like=True):
+    """The beginning of a packed change."""
+
+    record: RecordName
+
+
 def pack(change: Change) -> bytes:
     """The change as bytes. Raises OverflowError for a number that msgpack cannot hold."""
+    return _encode(_linkable(change))
+
+
+def packable(transformed: Transformed) -> Transformed:
+    """The same in the form that is a `PackedTransformed` once msgpack has packed it, alone or within something else."""
+    for change in transformed.changes:
+        if "organization" in change.fields:
+            return msgspec.structs.replace(transformed, changes=tuple(map(_linkable, transformed.changes)))
+    return transformed
+
+
+def record_of(packed: msgspec.Raw) -> RecordName:
+    """The record that a packed change is about."""
+    return _decode_record(packed).record
+
+
+def _linkable(change: Change) -> Change:
+    """The change with its link to an organization marked as one."""
     linked = change.fields.get("organization")
-    if isinstance(linked, RecordName):
-        fields = {**change.fields, "organization": Ext(_RECORD_NAME, _encode(linked))}
-        change = msgspec.structs.replace(change, fields=fields)
-    return _encode(change)
-
-
-def pack_transformed(transformed: Transformed) -> PackedTransformed:
-    """The result of a transform with its changes packed. Raises OverflowError as `pack` does."""
-    changes = tuple([PackedChange(change.record, pack(change)) for change in transformed.changes])
-    return PackedTransformed(changes, transformed.alias, transformed.complaints, transformed.dropped)
+    if not isinstance(linked, RecordName):
+        return change
+    fields = {**change.fields, "organization": Ext(_RECORD_NAME, _encode(linked))}
+    return msgspec.structs.replace(change, fields=fields)
 
 
 def _extension(code: int, data: memoryview) -> Any:
@@ -48,5 +59,6 @@ def _extension(code: int, data: memoryview) -> Any:
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(_OfRecord).decode
 _decode_name = msgspec.msgpack.Decoder(RecordName).decode
 unpack = msgspec.msgpack.Decoder(Change, ext_hook=_extension).decode  # the reverse of `pack`

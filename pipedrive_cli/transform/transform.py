@@ -83,7 +83,7 @@ class Transform:
     def __init__(self, config: Config, account: Account | None) -> None:
         self._rules = compile_rules(config, account)
         self._consent = consent_rules(config)
-        self._asks = bool(self._consent.purposes)
+        self.asks: Final = bool(self._consent.purposes)  # whether consent counts
         self._masks = any(line.mask for kind in KINDS for line in config.fields.lines(kind).values())
         self.user_id_address = _address("persons", config.identity.user_id_field, account)
         self.group_id_address = _address("organizations", config.identity.group_id_field, account)
@@ -109,7 +109,7 @@ class Transform:
 
     def denies(self, consent: Consent | None) -> bool:
         """Whether an event with this consent must not be sent."""
-        return self._consent.denies(consent)
+        return self.asks and self._consent.denies(consent)
 
     def told(self, complaint: Complaint) -> Complaint:
         """A complaint about an event that could not be decoded, without the value if the config masks any."""
@@ -118,7 +118,7 @@ class Transform:
     def transform(self, event: Event) -> Transformed:
         """The changes that one event asks for. Consent is checked before all that the config says."""
         rules = self._rules
-        if self._asks and self.denies(event.consent):
+        if self.asks and self.denies(event.consent):
             return REFUSED
         handler = HANDLERS.get(event.type)
         if handler is None:
@@ -127,7 +127,7 @@ class Transform:
             result = OFF
         else:
             result = handler(event, rules)
-        if event.consent is not None and not self._asks:
+        if event.consent is not None and not self.asks:
             result = msgspec.structs.replace(result, complaints=(*result.complaints, IGNORED))
         if event.clock_ahead or event.unreadable_times or event.nobody:
             counted = [Complaint("unreadable_time", UNREADABLE, name) for name in event.unreadable_times]
