@@ -94,6 +94,13 @@ class RowForm(NamedTuple):
         return ("--as", self.type, "--id", self.id, "--time", self.time, *known)
 
 
+class TableHead(NamedTuple):
+    """What must be known of a table to read its rows: the names of its columns, and what separates cells."""
+
+    names: list[str]
+    separator: str
+
+
 class RowEvent(NamedTuple):
     """The event of one row: its JSON, and its identity."""
 

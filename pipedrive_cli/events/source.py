@@ -33,7 +33,7 @@ from pipedrive_cli.model import Complaint
 if TYPE_CHECKING:
     from pipedrive_cli.events.cloud import CloudObject
     from pipedrive_cli.events.cloud_listing import CloudListing
-    from pipedrive_cli.events.rows import RowForm
+    from pipedrive_cli.events.rows import RowForm, TableHead
 
 STDIN: Final = "-"
 
@@ -86,6 +86,8 @@ class Source:
     first_line: int = 0  # the number of lines before `start`
     unfit: Complaint | None = None  # why it is not to be opened
     rows: RowForm | None = None  # its rows are events, in this form; None: its lines hold them
+    head: TableHead | None = None  # of a table that begins behind its header
+    cut: bool = False  # it ends where another part of the same text begins
 
     def open(self) -> BinaryIO:
         """The bytes as stored, packed or not. Raises OSError. The caller closes the result, unless it is `stream`."""

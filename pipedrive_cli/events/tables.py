@@ -3,6 +3,9 @@
 CSV is read as spreadsheets and warehouses write it: separated by commas, semicolons, tabs or bars, whichever makes the
 named columns appear; quoted or not; with a byte order mark, with any line ends, and with a first line `sep=;`. A row
 has the number of the line on which it begins. A row of the header again, as joined files have it, is passed over.
+
+A part of a table is read by its `head`. Where a text was cut and ends within a quoted cell, it was not cut between
+rows: then its reading is not complete, and whoever has cut it reads on behind the cut.
 """
 
 from __future__ import annotations
@@ -19,20 +22,26 @@ from pipedrive_cli.events.foreign import PARQUET
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.refusal import EventRefused, refusal
-from pipedrive_cli.events.rows import Columns, RowEvent, RowForm
+from pipedrive_cli.events.rows import Columns, RowEvent, RowForm, TableHead
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import Blocks, cannot_go_on
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 ROWS: Final = 1_000  # that are handed on together
 _LINES_KEPT: Final = 100  # of a row that cannot be read
+_UNCLOSED: Final = "a quote is opened in it and not closed"
 
 
 class TableReading(Reading):
-    """A reading of one table. What it promises is what `Reading` does; a torn row is a torn line."""
+    """A reading of one table. What it promises is what `Reading` does; a torn row is a torn line.
+
+    `head` is known once the header was read. `cut_within`: the text was cut within a row.
+    """
 
     def __init__(self, source: Source, form: RowForm) -> None:
         super().__init__(source)
+        self.head = source.head
+        self.cut_within = False
         self._form = form
         self._read_of_parquet = 0
 
@@ -41,7 +50,7 @@ class TableReading(Reading):
         return self._read_of_parquet or super().bytes_read
 
     def _batches(self, blocks: Blocks) -> Iterator[list[Entry]]:
-        rows = _Rows(blocks)
+        rows = _Rows(blocks, self.source)
         try:
             columns = self._columns(rows)
         except EventRefused as refused:
@@ -59,22 +68,28 @@ class TableReading(Reading):
         elif trouble is not None:
             self._leave(rows.line + 1, refusal(trouble.code, trouble.message), torn=trouble.torn)
         else:
-            self.complete = self.left is None
+            self.complete = self.left is None and not self.cut_within
 
     def _columns(self, rows: _Rows) -> Columns | None:
         """The columns that the header names. None: the table is empty. Raises EventRefused."""
+        if self.head is not None:
+            return Columns(self._form, self.head.names)
         header = rows.header(self._form)
         if header is None:
             return None
         if header and header[0].lstrip().startswith(("{", "[{")):
             why = "its first line is JSON, not the names of columns: lines of JSON are read without --as"
             raise EventRefused(refusal("not_events", why))
+        self.head = TableHead(header, rows.separator)
         return Columns(self._form, header)
 
     def _entries_of_rows(self, rows: _Rows, columns: Columns, blocks: Blocks) -> Iterator[Entry]:
         width = len(columns.names)
         for cells in rows:
             if isinstance(cells, str):
+                if self.source.cut and cells == _UNCLOSED:
+                    self.cut_within = True
+                    return
                 yield from self._bad_row(rows, cells)
                 continue
             if not any(map(str.strip, cells)) or (
@@ -146,15 +161,16 @@ class _Rows:
     """The rows of one CSV text, as lists of cells; text for a row that cannot be read, which says why.
 
     Of the row handed out last: `first` is its first line, `raw` its text, `broken` whether a byte of it is no UTF-8,
-    `ended` whether a line end comes after it. `line` is the last line read.
+    `ended` whether a line end comes after it. `line` is the last line read, `separator` what separates cells.
     """
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, source: Source) -> None:
         stream = io.BufferedReader(_BlockStream(blocks))
-        self._lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._separator = ","
+        encoding = "utf-8-sig" if source.head is None else "utf-8"
+        self._lines = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
+        self.separator = "," if source.head is None else source.head.separator
         self._kept: list[str] = []
-        self.line = self.first = 0
+        self.line = self.first = source.first_line
         self.ended = True
 
     def header(self, form: RowForm) -> list[str] | None:
@@ -162,7 +178,7 @@ class _Rows:
         for text in self._taken():
             line = text.strip("\r\n")
             if self.line == 1 and line[:4].lower() == "sep=" and len(line) == 5:
-                self._separator = line[4]
+                self.separator = line[4]
                 continue
             if not line.strip(" \t\0,;|"):
                 continue
@@ -175,7 +191,7 @@ class _Rows:
     def _split(self, text: str, form: RowForm) -> list[str]:
         """The cells of the header, by the separator that makes the named columns appear, or else the most columns."""
         found: list[tuple[int, int, str, list[str]]] = []
-        for separator in dict.fromkeys((self._separator, *SEPARATORS)):
+        for separator in dict.fromkeys((self.separator, *SEPARATORS)):
             try:
                 cells = next(csv.reader([text], delimiter=separator, strict=True), [])
             except csv.Error:
@@ -184,12 +200,12 @@ class _Rows:
             found.append((sum(column in named for column in form.columns), len(cells), separator, cells))
         if not found:
             raise EventRefused(refusal("not_events", "the names of its columns cannot be read: a quote is not closed"))
-        _, _, self._separator, cells = max(found, key=lambda each: each[:2])
+        _, _, self.separator, cells = max(found, key=lambda each: each[:2])
         return cells
 
     def __iter__(self) -> Iterator[list[str] | str]:
         csv.field_size_limit(EVENT_LIMIT)
-        reader = csv.reader(self._taken(), delimiter=self._separator, strict=True)
+        reader = csv.reader(self._taken(), delimiter=self.separator, strict=True)
         while True:
             self._kept.clear()
             self.first = self.line + 1
@@ -235,7 +251,7 @@ def _is_broken(text: str) -> bool:
 
 def _plain_words(error: str) -> str:
     if "unexpected end of data" in error:
-        return "a quote is opened in it and not closed"
+        return _UNCLOSED
     if "field larger" in error:
         return f"a cell is longer than {EVENT_LIMIT >> 20} MiB, or a quote is opened in it and not closed"
     if "expected after" in error:

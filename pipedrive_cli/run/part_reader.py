@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.parts import FilePart, part_of, same_file
 from pipedrive_cli.events.people import People, people_of
-from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, Place
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed, packable
 from pipedrive_cli.transform.transform import compile_mapping, kinds_of
+
+if TYPE_CHECKING:
+    from pipedrive_cli.events.rows import RowForm, TableHead  # few inputs are tables
 
 
 class MappingBrief(NamedTuple):
@@ -45,6 +48,8 @@ class PartTask(NamedTuple):
     identity: tuple[int, int]
     part: FilePart
     now: int
+    rows: RowForm | None = None  # of a table
+    head: TableHead | None = None
 
 
 class ReadEvent(msgspec.Struct, gc=False, array_like=True):
@@ -97,8 +102,8 @@ class PartReader:
         with task.path.open("rb", buffering=0) as file:
             if not same_file(file, task.identity):
                 raise NotOurs
-            source = part_of(Source("", named=True, size=None), file, task.part, 0)
-            reading = Reading(source)
+            whole = Source("", named=True, size=None, rows=task.rows, head=task.head)
+            reading = read_source(part_of(whole, file, task.part, 0))
             rows: list[ReadEvent] = []
             misfits: frozenset[Kind] = frozenset()
             for batch in reading.batches():

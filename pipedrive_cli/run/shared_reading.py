@@ -10,12 +10,15 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO, Final
 
+from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.parts import PART, FilePart, identity_of, part_of, parts_of
+from pipedrive_cli.events.parts import PART, ROWS, FilePart, identity_of, part_of, parts_of
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.tables import TableReading
 from pipedrive_cli.run.beside import Beside
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
@@ -148,6 +151,7 @@ class SharedReading:
         self._line = source.first_line  # lines before the present part
         self._bytes_before = 0
         self._here: Reading | None = None  # of the present part
+        self._cut_within = False  # it ends within a row of a table
 
     @property
     def bytes_read(self) -> int:
@@ -163,7 +167,7 @@ class SharedReading:
             return
         with file:
             try:
-                parts = parts_of(self.source, file, PART)
+                parts = parts_of(self.source, file, PART if self.source.rows is None else PART // ROWS)
             except OSError:
                 parts = [FilePart(self.source.start, None)]
             given: Transform | None = None
@@ -182,17 +186,28 @@ class SharedReading:
                     self._line += made.lines
                     self._bytes_before += (part.end or 0) - part.start
                 else:
-                    yield from self._read_here(part_of(self.source, file, part, self._line))
+                    before = self.source, self._line, self._bytes_before
+                    here = self._read_here(part_of(self.source, file, part, self._line))
+                    # Of a part of a table it shows at its end whether it was cut between rows.
+                    read = here if self.source.rows is None else list(here)
+                    if self._cut_within:
+                        self.source, self._line, self._bytes_before = before
+                        rest = FilePart(part.start, None)
+                        yield from self._read_here(part_of(self.source, file, rest, self._line))
+                        return
+                    yield from read
                     if not self.complete:
                         return
 
     def _read_here(self, source: Source) -> Iterator[Sequence[Entry]]:
-        here = self._here = Reading(source)
+        here = self._here = read_source(source)
         here.whole = self.whole
         for batch in filter(None, here.batches()):  # an empty one does not tell how much is known
             yield batch
             here.whole = self.whole
         self._line, self.complete, self.left, self.torn = here.line, here.complete, here.left, here.torn
+        if isinstance(here, TableReading):
+            self.source, self._cut_within = replace(self.source, head=here.head), here.cut_within
         self._bytes_before += here.bytes_read
         self._here = None
 
@@ -202,7 +217,8 @@ class SharedReading:
         config = self._mapping.config.without_secrets
         brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies, self._people)
         now, identity = self._now(), identity_of(file)
-        self._processes().give(brief, [PartTask(self.source.path, identity, part, now) for part in parts])
+        path, rows, head = self.source.path, self.source.rows, self.source.head
+        self._processes().give(brief, [PartTask(path, identity, part, now, rows, head) for part in parts])
 
     def _made(self, number: int) -> ReadPart | None:
         """What a process has read of a part; None where it is to be read here."""

@@ -19,6 +19,7 @@ from pipedrive_cli.config.model import Fields
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.events import parts
 from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
+from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import shared_reading
@@ -74,11 +75,11 @@ def shared(crew: ReadingProcesses, size: int, cores: int = 2) -> Iterator[None]:
         yield
 
 
-def _previewed(source: Path, lookahead: int) -> tuple[dict[str, Any], list[str]]:
+def _previewed(source: Path, lookahead: int, table: RowForm | None = None) -> tuple[dict[str, Any], list[str]]:
     """Summary and requests of a preview."""
     rows: list[PlannedRequest] = []
     config = msgspec.structs.replace(with_delivery(lookahead=lookahead), pipedrive=ACCOUNT)
-    job = Preview(config, "config.yaml", PreviewOptions((str(source),)), show=rows.append)
+    job = Preview(config, "config.yaml", PreviewOptions((str(source),), rows=table), show=rows.append)
     return _told(asyncio.run(job.run())), [
         f"{row.action} {row.path} {row.body} {row.note} {[case.place for case in row.events]}" for row in rows
     ]
@@ -134,6 +135,42 @@ def test_a_preview_is_the_same_whoever_reads_a_part(
         alone = _previewed(source, lookahead)
         with shared(crew, size):
             assert _previewed(source, lookahead) == alone
+
+
+_ROWS = st.sampled_from(
+    [
+        "a,1,x,y",
+        'b,2,"x, ""y""",z',
+        'c,3,"two\nlines\n",""',
+        'a,4,12",steel',
+        'b,5,"no end',
+        "c,6",
+        "",
+        "id,time,role,Ö",
+    ]
+)
+
+
+@settings(max_examples=examples(100))
+@given(
+    found=st.lists(_ROWS, max_size=12),
+    end=st.sampled_from(["\n", "\r\n"]),
+    ended=st.booleans(),
+    size=st.sampled_from([4, 60, 200]),
+    begin=st.sampled_from(["", "\ufeff", "sep=,\n"]),
+)
+def test_a_table_is_the_same_whoever_reads_a_part(
+    crew: Patient, found: list[str], end: str, ended: bool, size: int, begin: str
+) -> None:
+    """Also where cells hold line ends or lone quotes, so that it is cut within a row: that shows, and costs time."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "people.csv")
+        text = begin + end.join(["id,time,role,Ö", *found]) + (end if ended else "")
+        source.write_bytes(text.encode())
+        form = RowForm("identify", "id", "time")
+        alone = _previewed(source, 100, form)
+        with shared(crew, size):
+            assert _previewed(source, 100, form) == alone
 
 
 @settings(max_examples=examples(100))
