@@ -473,9 +473,7 @@ class Intake:
 
 def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:
     """Notes in the live figures how much there is to read."""
-    sizes = [source.size for source in sources]
-    live_figures.bytes_total = (
-        None if any(size is None for size in sizes) else sum(size for size in sizes if size is not None)
-    )
+    sizes = [source.size for source in sources if source.size is not None]
+    live_figures.bytes_total = sum(sizes) if len(sizes) == len(sources) else None
     live_figures.files_total = len(sources)
     live_figures.phase = "reading"
