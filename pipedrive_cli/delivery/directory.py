@@ -63,9 +63,8 @@ class WantedFields:
         unique = sorted(set(keys))
         return tuple(unique) if len(unique) <= MAX_LISTED_FIELDS else ()
 
-    def row(self, kind: Kind, data: JsonObject) -> SeenRecord:
-        """What to keep of a record as an answer shows it."""
-        values = values_of(kind, data)
+    def row(self, kind: Kind, data: JsonObject, values: Values) -> SeenRecord:
+        """What to keep of a record as an answer shows it; `values` are those in it, by address."""
         address = self._keys.get(kind)
         wanted = self._addresses.get(kind, _STANDARD)
         kept = {a: v for a, v in values.items() if a in wanted or a == address or a.startswith("prices.")}
@@ -130,15 +129,10 @@ class Directory:
 
     async def prepare(self, kind: Kind, keys: Sequence[str], ids: Sequence[int] = ()) -> None:
         """Prepares `locate` of these keys, and `cached` of the records that they name or that are named by `ids`."""
-        known = self._journal.known(kind, keys)
+        known, seen = self._journal.find_keys(kind, keys)
         progress = self._progress(kind)
-        unknown: list[str] = []
-        found: list[int] = []
-        for key in keys:
-            if key not in known:
-                seen = self._journal.seen_ids(kind, key)
-                found += seen[:1]
-                unknown += () if seen else (key,)
+        unknown = [key for key in keys if key not in known and key not in seen]
+        found = [seen[key] for key in keys if key in seen]
         progress.waiting, progress.ahead = len(unknown), ReadAhead(partial(self._ids_of, kind, keys, ids))
         unread = progress.unread(found, ids)
         if not unknown and not unread:
@@ -182,10 +176,12 @@ class Directory:
         key = effect.key if effect.key is not None else name_key(effect.name)
         if effect.unasked:
             return tuple(self._journal.seen_ids(effect.kind, key))
-        own = self._journal.known(effect.kind, [key]).get(key)
-        if own is not None and own != effect.denied:
-            return (int(own),)
-        ids = await self._confirmed(effect.kind, partial(self._journal.seen_ids, effect.kind, key))
+        ids: list[int] = []
+        if not self._journal.is_absent(effect.kind, key):
+            own = self._journal.named(effect.kind, key)
+            if own is not None and own != effect.denied:
+                return (int(own),)
+            ids = await self._confirmed(effect.kind, partial(self._journal.seen_ids, effect.kind, key))
         if not ids:
             ids = await self._find(effect, key)
         if len(ids) > 1 and (effect.key is not None or effect.kind != "organizations"):
@@ -247,9 +243,9 @@ class Directory:
 
     def _ids_of(self, kind: Kind, keys: Sequence[str], named: Sequence[int]) -> list[int]:
         """Ids of the records that these keys name, then of those named by id, in their order."""
-        known = self._journal.known(kind, keys)
-        found = ((known[key],) if key in known else self._journal.seen_ids(kind, key)[:1] for key in keys)
-        return [*(int(record) for records in found for record in records), *named]
+        known, seen = self._journal.find_keys(kind, keys)
+        found = (known.get(key, seen.get(key)) for key in keys)
+        return [*(int(record) for record in found if record is not None), *named]
 
     async def _read_ahead(self, kind: Kind, record: int) -> Values | None:
         """Reads a record with those that follow it in this window. None: it has to be read alone."""
@@ -277,14 +273,14 @@ class Directory:
             return None
         values = values_of(kind, data)
         if kind != "leads":
-            self._commits.note(lambda journal: journal.see(kind, [self._wanted.row(kind, data)]))
+            self._commits.note(lambda journal: journal.see(kind, [self._wanted.row(kind, data, values)]))
             self._progress(kind).read[int(data["id"])] = self._now()
         return values
 
-    def shown(self, kind: Kind, data: JsonObject) -> SeenRecord:
-        """The row to keep of a record, from the answer to our own write. The caller records it."""
+    def shown(self, kind: Kind, data: JsonObject, values: Values) -> SeenRecord:
+        """The row to keep of a record, from the answer to our write and the `values` in it. The caller records it."""
         self._progress(kind).read[int(data["id"])] = self._now()
-        return self._wanted.row(kind, data)
+        return self._wanted.row(kind, data, values)
 
     def forget(self, kind: Kind, record: int | str) -> None:
         """The record is gone; the caller records it."""
@@ -369,7 +365,7 @@ class Directory:
         # A write of ours may have been answered after the page was made: then the write's answer is newer.
         newer = self._progress(kind).read
         rows = [
-            self._wanted.row(kind, item)
+            self._wanted.row(kind, item, values_of(kind, item))
             for item in shown
             if not item.get("is_deleted") and newer.get(item["id"], -1.0) < answer.sent_at
         ]

@@ -72,6 +72,11 @@ class Doubts:
     _looks: dict[Kind, _Look] = field(default_factory=dict)
     _turns: dict[Kind, asyncio.Lock] = field(default_factory=dict)
 
+    @property
+    def any_open(self) -> bool:
+        """Whether any write is in doubt."""
+        return bool(self._open)
+
     # -- what is noted of a write
 
     def departure(self, kind: Kind) -> Departure:

@@ -71,7 +71,8 @@ class LiveDesk:
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         if effect.kind == "leads":
             await self.directory.leads.take_over()
-            return tuple(self.commits.journal.known("leads", [effect.key or ""]).values())
+            lead = self.commits.journal.named("leads", effect.key or "")
+            return () if lead is None else (lead,)
         return await self.directory.locate(effect)
 
     def cached(self, kind: Kind, record: RecordId) -> Snapshot:

@@ -175,9 +175,10 @@ class Writes:
             return {}  # somebody else's record: it shows nothing of this one
         if write.kind == "leads" and write.action == "create":
             self._check_origin_id(write, data)
+        values = values_of(write.kind, data)
         if write.kind != "leads" and write.action != "merge":
-            written.shown = self.directory.shown(write.kind, data)
-        return {**values_of(write.kind, data), "id": data.get("id")}
+            written.shown = self.directory.shown(write.kind, data, values)
+        return {**values, "id": data.get("id")}
 
     def _check_origin_id(self, write: Write, data: Mapping[str, object]) -> None:
         """By its origin_id a lead in doubt is found: an account that does not show it is told of, once a run."""
@@ -195,6 +196,8 @@ class Writes:
 
     async def settle_earlier(self, job: Job) -> None:
         """Settles what an earlier job of this record left in doubt, before anything else is sent for the record."""
+        if not self.doubts.any_open:
+            return
         keys = {job.key, *job.keys, None if job.name is None else name_key(job.name)} - {None}
         for number in self.doubts.concerning(job.kind, keys):
             await self.doubts.settle_one(number)

@@ -105,7 +105,8 @@ class OnlineAccount:
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
         if effect.kind == "leads":
-            return tuple(self.journal.known("leads", [effect.key or ""]).values())
+            lead = self.journal.named("leads", effect.key or "")
+            return () if lead is None else (lead,)
         return await self.directory.locate(effect)
 
     def cached(self, kind: Kind, record: RecordId) -> Snapshot:

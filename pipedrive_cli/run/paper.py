@@ -367,7 +367,7 @@ class NoAccount:
         key = effect.key if effect.key is not None else name_key(effect.name) if effect.email is None else None
         if key is None:
             return ()
-        own = None if self.journal is None else self.journal.known(effect.kind, [key]).get(key)
+        own = None if self.journal is None else self.journal.named(effect.kind, key)
         if own is not None and own != effect.denied:
             return (own,)
         if self._over and effect.kind == "persons" and effect.key is not None:

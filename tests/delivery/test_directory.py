@@ -96,7 +96,7 @@ async def located(account: Account, keys: Sequence[str], journal: Journal | None
     directory = directory_of(account, kept)
     await directory.prepare("persons", keys)
     found = [await directory.locate(Find("persons", key=key)) for key in keys]
-    kept.end_group()
+    directory._commits.flush()
     if journal is None:
         kept.close()
     return found
@@ -209,7 +209,7 @@ def test_what_an_earlier_run_saw_is_known_but_not_fresh() -> None:
         journal = Journal.open()
         with journal.transaction():
             first = directory_of(account, journal)
-            journal.see("persons", [first.shown("persons", account.persons[1_100])])
+            journal.see("persons", [first.shown("persons", *[account.persons[1_100]] * 2)])
         directory = directory_of(account, journal)
         await directory.prepare("persons", ["u1"])  # worth two pages, not all three
         assert directory.cached("persons", 2).values is not None

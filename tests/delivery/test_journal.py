@@ -351,3 +351,34 @@ def test_text_that_no_utf8_can_hold_is_still_an_identity() -> None:
     """Half of a surrogate pair in a messageId is no error."""
     assert digest("\ud800") != digest("?")
     assert len(digest("")) == 16
+
+
+def test_a_key_is_absent_until_something_bears_it() -> None:
+    """What was asked for a window at once is not asked again, and no longer believed once a record has the key."""
+    journal = Journal.open()
+    with journal.transaction():
+        journal.save_record("persons", 1, ["ours"], RecordState())
+        journal.see("persons", [SeenRecord(3, "twin", None, {}), SeenRecord(2, "twin", None, {})])
+    assert journal.find_keys("persons", ["ours", "twin", "named", "shown", "nobody"]) == ({"ours": 1}, {"twin": 2})
+    with journal.transaction():
+        journal.save_record("persons", 4, ["named"], RecordState())
+        journal.see("persons", [SeenRecord(5, "shown", None, {})])
+    keys = ("ours", "twin", "named", "shown", "nobody")
+    assert [key for key in keys if journal.is_absent("persons", key)] == ["nobody"]
+    assert not journal.is_absent("organizations", "nobody")
+    journal.close()
+
+
+def test_the_highest_id_goes_along_with_what_comes() -> None:
+    """Records that are shown or named after the first question count, and so do those that are gone since."""
+    journal = Journal.open()
+    assert journal.highest_id("persons") == 0
+    with journal.transaction():
+        journal.see("persons", [SeenRecord(7, "u7", None, {"emails": [{"value": "a@x.org"}]})])
+        assert journal.highest_id("persons") == 7
+        journal.see("persons", [SeenRecord(7, "", None, {"emails": [{"value": "b@x.org"}]})])
+        journal.save_record("persons", 9, ["u9"], RecordState())
+        journal.forget_record("persons", 9)
+    assert journal.highest_id("persons") == 9
+    assert [journal.free_by_email(email) for email in ("a@x.org", "b@x.org")] == [[], [7]]
+    journal.close()

@@ -39,8 +39,9 @@ class GroupCommits:
         self._untold: BaseException | None = None  # an error of a group for which nobody was waiting
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
-        journal.end_group()  # somebody else's
-        journal.end_group = self._commit
+        if journal.group is not None:
+            journal.group.commit()
+        journal.group = self
 
     def note(self, what: Record) -> None:
         """Records `what`: the journal shows it at once, and it is durable before anything that is recorded later.
@@ -49,11 +50,7 @@ class GroupCommits:
         """
         self._raise_untold()
         if self._group is None:
-            group = self.journal.transaction()
-            group.__enter__()
-            self._group = group
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(loop.time(), self._next), self._commit)
+            self._begin()
         try:
             what(self.journal)
         except BaseException as error:
@@ -72,12 +69,12 @@ class GroupCommits:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         if at_once:
-            self._commit()
+            self.commit()
         await done  # nobody else waits for it; where this is cancelled, it is recorded all the same
 
     def flush(self) -> None:
-        """Commits what waits, now. Raises the error of a group that nobody has heard of."""
-        self._commit()
+        """Commits what waits, now. Raises an error that nobody was told of."""
+        self.commit()
         self._raise_untold()
 
     def _raise_untold(self) -> None:
@@ -85,7 +82,14 @@ class GroupCommits:
             self._untold = None
             raise error
 
-    def _commit(self) -> None:
+    def drop(self) -> None:
+        """Takes back what waits, and tells nobody: the process is about to end."""
+        if (group := self._group) is not None:
+            self._group = None
+            group.__exit__(GeneratorExit, GeneratorExit(), None)
+
+    def commit(self) -> None:
+        """Commits what waits, now. Whoever waits is told of an error, else whoever comes next."""
         if self._group is None:
             return
         started = asyncio.get_running_loop().time()
@@ -98,6 +102,18 @@ class GroupCommits:
             self._end(None)
         ended = asyncio.get_running_loop().time()
         self._next = ended + max(self._pause, 4 * (ended - started))
+
+    def _begin(self) -> None:
+        group = self.journal.transaction()
+        try:
+            group.__enter__()
+        except StopRun as stop:
+            self.failed = True
+            self._stop(stop)
+            raise
+        self._group = group
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(max(loop.time(), self._next), self.commit)
 
     def _end(self, error: BaseException | None) -> BaseException | None:
         """Commits the open group, or takes it back because of an error, and tells whoever waits for it.

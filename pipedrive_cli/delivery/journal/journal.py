@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -30,17 +30,27 @@ from pipedrive_cli.model import HANDLED, UNFINISHED, Kind, Outcome
 
 IN_MEMORY = Path(":memory:")
 OUTCOMES = tuple(Outcome)  # a row has their number here
+_NUMBERS = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 _HANDLED = frozenset(map(OUTCOMES.index, HANDLED))
 _OVER = _HANDLED | {OUTCOMES.index(Outcome.SKIPPED)}
 _UNFINISHED = frozenset(map(OUTCOMES.index, UNFINISHED))
 _PENDING = OUTCOMES.index(Outcome.PENDING)
-_BATCH = 500  # variables in one SELECT
 
 _decode_state = msgspec.msgpack.Decoder(RecordState).decode
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
 Row: TypeAlias = tuple[Any, ...]  # as SQLite gives it
 NO_CONTENTS: Mapping[bytes, int] = {}
+
+
+class OpenGroup(Protocol):
+    """Records that share a transaction, which may be open."""
+
+    def commit(self) -> None:
+        """Commits what is open, before somebody else's transaction."""
+
+    def drop(self) -> None:
+        """Takes back what is open."""
 
 
 class Journal(SeenRows):
@@ -51,7 +61,7 @@ class Journal(SeenRows):
         super().__init__(connection)
         self.path = path
         self._place = FileInPlace(path, file)
-        self.end_group: Callable[[], None] = lambda: None  # commits what is recorded in a group, see `commits`
+        self.group: OpenGroup | None = None  # what is committed together, see `commits`
         # What hardly any journal has is looked for once, not in each transaction: a run is alone with its journal.
         self._some_unfinished: bool | None = None  # None: nobody has looked yet
         self._deleted: set[str] | None = None  # names of facts: what deleted records get when they are made again
@@ -91,6 +101,8 @@ class Journal(SeenRows):
 
     def close(self) -> None:
         """Closes the file; what was committed stays."""
+        if self.group is not None:
+            self.group.drop()
         self._db.close()
 
     @contextlib.contextmanager
@@ -114,7 +126,8 @@ class Journal(SeenRows):
 
         So it does when somebody has deleted, moved or replaced the file: what is written would be seen by nobody.
         """
-        self.end_group()
+        if self.group is not None:
+            self.group.commit()
         self._place.check(self._db)
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -237,16 +250,6 @@ class Journal(SeenRows):
             (run,),
         ).fetchall()
 
-    def ask_in(self, query: str, values: Sequence[bytes | str], *first: object) -> Iterator[Row]:
-        """The rows of a query that ends in `IN ()`, or goes on after it, for any number of `values` that stand there.
-
-        `first` are the parameters before them. One question has but a part of the values, so rows come in no order.
-        """
-        for start in range(0, len(values), _BATCH):
-            some = values[start : start + _BATCH]
-            marks = ",".join("?" * len(some))
-            yield from self._db.execute(query.replace(" IN ()", f" IN ({marks})"), (*first, *some))
-
     # -- events
 
     def recall(self, digests: Sequence[bytes]) -> Recalled:
@@ -286,7 +289,7 @@ class Journal(SeenRows):
         self, run: int, outcomes: Iterable[tuple[bytes, Outcome]], contents: Mapping[bytes, int] = NO_CONTENTS
     ) -> None:
         """Keeps the outcomes of events in this run; `contents` are checksums of what they said, where known."""
-        rows = [(key, OUTCOMES.index(outcome), run, contents.get(key)) for key, outcome in outcomes]
+        rows = [(key, _NUMBERS[outcome], run, contents.get(key)) for key, outcome in outcomes]
         self._db.executemany(
             "INSERT INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, run = excluded.run, content = excluded.content",
@@ -341,15 +344,6 @@ class Journal(SeenRows):
 
     # -- records
 
-    def known(self, kind: Kind, keys: Sequence[str]) -> dict[str, int | str]:
-        """key -> Pipedrive id, for the keys that our own writes or joins have established."""
-        return dict(self.ask_in("SELECT key, id FROM names WHERE kind = ? AND key IN ()", keys, kind))
-
-    def keys_of(self, kind: Kind, record: int | str) -> list[str]:
-        """All keys that name one record."""
-        rows = self._db.execute("SELECT key FROM names WHERE kind = ? AND id = ?", (kind, record))
-        return [row[0] for row in rows]
-
     def state(self, kind: Kind, record: int | str) -> RecordState | None:
         """What we wrote into a record, or None when we never did."""
         row = self._db.execute("SELECT state FROM states WHERE kind = ? AND id = ?", (kind, record)).fetchone()
@@ -362,8 +356,7 @@ class Journal(SeenRows):
         """
         self._db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (kind, record, _encode(state)))
         for key in keys:
-            how = "REPLACE" if state.key in {None, key} else "IGNORE"
-            self._db.execute(f"INSERT OR {how} INTO names VALUES (?, ?, ?)", (kind, key, record))  # noqa: S608 - two words
+            self.name(kind, key, record, anew=state.key is None or state.key == key)
 
     def note_created(self, run: int, kind: Kind, record: int | str, key: str | None) -> None:
         """A run has created this record: `runs show --records` names it, and `runs undo` deletes it."""
@@ -449,14 +442,6 @@ class Journal(SeenRows):
     def delay_write(self, number: int, sent_at: float, left_at: float) -> None:
         """Notes that a write leaves later than was noted: it had to wait."""
         self._db.execute("UPDATE writes SET sent_at = ?, left_at = ? WHERE number = ?", (sent_at, left_at, number))
-
-    def highest_id(self, kind: Kind) -> int:
-        """The highest id of all records of a kind that are known or were seen; 0 without any. Not for leads."""
-        query = (
-            "SELECT * FROM (SELECT id FROM seen WHERE kind = ?1 ORDER BY id DESC LIMIT 1) UNION ALL "
-            "SELECT * FROM (SELECT id FROM names WHERE kind = ?1 ORDER BY id DESC LIMIT 1)"
-        )
-        return max((int(row[0]) for row in self._db.execute(query, (kind,))), default=0)
 
     def move_write(self, number: int, to: str) -> None:
         """Moves a write to another state. Raises ValueError for a transition that is not in `TRANSITIONS`."""
