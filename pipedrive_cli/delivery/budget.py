@@ -79,22 +79,24 @@ class Pace:
 
     def learn(self, now: float, headers: Mapping[str, str], sending: Sending, *, limited: bool = False) -> None:
         """An answer came, with these headers (lower-case names). `limited`: it was a burst 429."""
-        places = [place for place in (sending.place, sending.search_place) if place is not None]
         took = now - sending.place.sent_at
         self._fastest = min(self._fastest, took)
-        for window, place in zip((self._all, self._searches), places, strict=False):
-            window.answered(place, min(took, self._patience) - self._fastest * LEAST_WAY)
+        on_its_way = min(took, self._patience) - self._fastest * LEAST_WAY
+        self._all.answered(sending.place, on_its_way)
+        if sending.search_place is not None:
+            self._searches.answered(sending.search_place, on_its_way)
         self._usual += LEARNING_STEP if took > self._usual else -LEARNING_STEP
 
         # A search counts in both windows; a limit this low is that of searches.
         limit = _count(headers.get("x-ratelimit-limit"))
-        about_searches = sending.search_place is not None and limit is not None and limit <= SEARCHES_PER_WINDOW
-        window = self._searches if about_searches else self._all
+        window, place = self._all, sending.place
+        if sending.search_place is not None and limit is not None and limit <= SEARCHES_PER_WINDOW:
+            window, place = self._searches, sending.search_place
         if limit:
             window.limit = limit
         remaining = _count(headers.get("x-ratelimit-remaining"))
         if remaining is not None and (limit or sending.search_place is None):
-            window.share_with_others(now, places[-1] if about_searches else sending.place, remaining)
+            window.share_with_others(now, place, remaining)
 
         if not limited:
             self._refused_since = None
@@ -103,7 +105,10 @@ class Pace:
             return
         if self._refused_since is None:
             self._refused_since = now
-        (self._all if sending.search_place is None else self._searches).blame(now, places[-1])
+        if sending.search_place is None:
+            self._all.blame(now, sending.place)
+        else:
+            self._searches.blame(now, sending.search_place)
 
     def slow_down(self, now: float, seconds: float) -> None:
         """Nothing is sent for so many seconds."""

@@ -113,12 +113,10 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def id_of(kind: Kind, record: object) -> int | str | None:
     """The id that a record in an answer shows: a number, a lead's a text. None for whatever is no id, as true or -1."""
-    match record.get("id") if isinstance(record, dict) else None:
-        case str(text) if kind == "leads" and _LEAD_ID.fullmatch(text):
-            return text
-        case int(number) if kind != "leads" and not isinstance(number, bool) and 0 < number <= _HIGHEST_ID:
-            return number
-    return None
+    shown = record.get("id") if isinstance(record, dict) else None
+    if kind == "leads":
+        return shown if isinstance(shown, str) and _LEAD_ID.fullmatch(shown) else None
+    return shown if isinstance(shown, int) and shown is not True and 0 < shown <= _HIGHEST_ID else None
 
 
 def rows_of(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

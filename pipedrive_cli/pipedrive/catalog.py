@@ -66,16 +66,19 @@ PRICE_PLANS: Mapping[str, PricePlan] = {
 # --- Endpoints --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
-    """One method of one path. `search`: it also counts in the search window. `kind`: the kind of its records."""
+    """One method of one path. `search`: it also counts in the search window. `kind`: the kind of its records.
+
+    Each is made once, here, and is equal to itself alone.
+    """
 
     method: Method
     path: str  # a template: /api/v2/persons/{id}
     tokens: int
     kind: Kind | None = None
     search: bool = False
-    label: str = field(init=False, compare=False, repr=False)  # its name in reports: ``PATCH /api/v2/persons/{id}``
+    label: str = field(init=False, repr=False)  # its name in reports: ``PATCH /api/v2/persons/{id}``
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", f"{self.method} {self.path}")  # it is asked for with each request

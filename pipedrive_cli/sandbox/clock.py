@@ -73,13 +73,13 @@ class RequestClock:
 @lru_cache(maxsize=4096)
 def rfc3339(seconds: int) -> str:
     """Whole seconds since 1970 as v2 writes a time: `2024-01-01T00:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}Z"
 
 
 @lru_cache(maxsize=4096)
 def v1_time(seconds: int) -> str:
     """Whole seconds since 1970 as most of v1 writes a time: `2024-01-01 00:00:00`, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ")[:19]
 
 
 @lru_cache(maxsize=64)

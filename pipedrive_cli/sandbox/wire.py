@@ -10,6 +10,8 @@ import msgspec
 
 JsonObject = dict[str, Any]
 
+_encode = msgspec.json.Encoder().encode
+
 Ending = Literal["complete", "reset", "refused", "silence", "unreachable"]
 
 
@@ -84,7 +86,7 @@ def refusal(version: int, status: int, error: str, code: str) -> Refusal:
 
 
 def json_response(status: int, body: object) -> Response:
-    return Response(status, msgspec.json.encode(body), {"content-type": "application/json; charset=utf-8"})
+    return Response(status, _encode(body), {"content-type": "application/json; charset=utf-8"})
 
 
 def html_response(status: int, text: str) -> Response:
