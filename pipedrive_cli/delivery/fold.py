@@ -9,7 +9,6 @@ says which value wins. `upsert` reads and writes.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import TypeAlias
 
 import msgspec
 
@@ -36,6 +35,7 @@ from pipedrive_cli.pipedrive.bodies import contact_rows
 from pipedrive_cli.pipedrive.moments import rfc3339
 
 NAME_INPUTS = ("name", "first_name", "last_name")
+_NAMED = frozenset(NAME_INPUTS)
 FALLBACK_EMAIL = "fallback_email"
 _OWN = Rank.OWN
 DATED: frozenset[Kind] = frozenset({"persons", "organizations"})  # are sent with an add_time: the oldest event's time
@@ -60,13 +60,10 @@ class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
     def rank(self) -> int:
         return self.precedence[0]
 
-    def settled(self) -> FieldState:
-        """The state of a field that gets this value."""
+    def settled(self, seen: Value = None) -> FieldState:
+        """The state of a field that gets this value, and then shows `seen`."""
         rank, time, number = self.precedence
-        return FieldState(rank, time, self.value, None, number)
-
-
-_Best: TypeAlias = tuple[Precedence, Value, PendingChange]  # with the change that asks for the value
+        return FieldState(rank, time, self.value, seen, number)
 
 
 class Candidates(msgspec.Struct):
@@ -87,54 +84,43 @@ def collect_candidates(
     `without` names values that Pipedrive refused, as (id of the change, address): the next best one counts.
     """
     candidates = Candidates()
-    best: dict[str, _Best] = {}
-    inputs: dict[str, _Best] = {} if kind == "persons" else best
+    best = candidates.fields
+    inputs = candidates.inputs if kind == "persons" else best
     born: Change | None = None  # the oldest change that says when the record began
     born_at = 0
     for pending in changes:
         change = pending.change
-        candidates.may_create |= change.may_create
+        if change.may_create:
+            candidates.may_create = True
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
         rank = (0 if change.rank is _OWN else CONTEXT) - pending.depth
-        mine = (rank, time, number)
+        mine, asking = (rank, time, number), (pending,)
         for address, value in change.fields.items():
             if without and (id(pending), address) in without:
                 continue
-            into = inputs if address in NAME_INPUTS else best
+            into = inputs if address in _NAMED else best
             other = into.get(address)
-            if other is None or mine >= other[0]:
-                into[address] = (mine, value, pending)
+            if other is None or mine >= other.precedence:
+                into[address] = Candidate(mine, value, asking)
         if change.oldest:
             oldest_first = NO_TIME if time == NO_TIME else LATEST - time
             for address, value in change.oldest.items():
                 if without and (id(pending), address) in without:
                     continue
-                _keep(best, address, ((rank, oldest_first, -number), value, pending))
+                keep_better(best, address, Candidate((rank, oldest_first, -number), value, asking))
         if change.fallback_name:
-            _keep(best, "name", ((FALLBACK, time, number), change.fallback_name, pending))
+            keep_better(best, "name", Candidate((FALLBACK, time, number), change.fallback_name, asking))
         if change.emails or change.phones:
-            _collect_contacts(candidates, best, inputs, pending, mine, rules, without)
+            _collect_contacts(candidates, pending, mine, rules, without)
         if (born is None or time < born_at) and (time != NO_TIME or change.on_creation) and kind in DATED:
             born, born_at = change, time
-    candidates.fields = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in best.items()}
-    if inputs is not best:
-        candidates.inputs = {a: Candidate(place, value, (pending,)) for a, (place, value, pending) in inputs.items()}
     if born is not None:
         candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(born_at)}
     return candidates
 
 
-def _keep(into: dict[str, _Best], address: str, new: _Best) -> None:
-    """Keeps the better one; of equal precedence the later one."""
-    other = into.get(address)
-    if other is None or new[0] >= other[0]:
-        into[address] = new
-
-
 def _collect_contacts(
     candidates: Candidates,
-    best: dict[str, _Best],
-    inputs: dict[str, _Best],
     pending: PendingChange,
     mine: Precedence,
     rules: PrecedenceRules,
@@ -143,10 +129,11 @@ def _collect_contacts(
     for name, contacts in (("emails", pending.change.emails), ("phones", pending.change.phones)):
         if not contacts or (without and (id(pending), name) in without):
             continue
-        if name == "emails" and ((other := inputs.get(FALLBACK_EMAIL)) is None or mine >= other[0]):
-            inputs[FALLBACK_EMAIL] = (mine, contacts[0].value, pending)
+        if name == "emails":
+            keep_better(candidates.inputs, FALLBACK_EMAIL, Candidate(mine, contacts[0].value, (pending,)))
         if rules.contacts == "replace":
-            _keep(best, name, (mine, contact_list(name, contacts, rules.country), pending))
+            listed = contact_list(name, contacts, rules.country)
+            keep_better(candidates.fields, name, Candidate(mine, listed, (pending,)))
         else:
             known = candidates.contacts.setdefault(name, {})
             for contact in contacts:
@@ -254,6 +241,12 @@ class Difference(msgspec.Struct):
     asked_by: dict[str, tuple[PendingChange, ...]] = {}  # address in `body` -> who asks for it
     kept: dict[str, tuple[PendingChange, ...]] = {}  # what somebody has changed since we wrote it -> who asked for it
 
+    def set(self, address: str, candidate: Candidate) -> None:
+        """Has a value written that has won."""
+        self.body[address] = candidate.value
+        self.settled[address] = candidate.settled()
+        self.asked_by[address] = candidate.changes
+
 
 def needs_look(
     kind: Kind, state: RecordState, candidates: Candidates, rules: PrecedenceRules, key: str | None = None
@@ -312,8 +305,14 @@ def compute_difference(
     name, difference.inputs = display_name(kind, state, candidates, rules, key)
     if name is not None:
         keep_better(best, "name", name)
-    for address, candidate in best.items():
-        _decide_field(kind, state, seen, address, candidate, rules, difference)
+    if seen == {} and not state.fields:
+        for address, candidate in best.items():
+            difference.set(address, candidate)
+    else:
+        for address, candidate in best.items():
+            _decide_field(kind, state, seen, address, candidate, rules, difference)
+    if not (candidates.contacts or state.carried_contacts):
+        return difference
     for contact_field in ("emails", "phones"):
         if contact_field not in candidates.contacts and contact_field not in state.carried_contacts:
             continue
@@ -359,14 +358,10 @@ def _decide_field(
         # A mapping that was changed must not undo what a person has put right since.
         difference.kept[address] = candidate.changes
         return
-    rank, time, number = candidate.precedence
-    settled = FieldState(rank, time, candidate.value, None, number)
-    difference.settled[address] = settled
     if current is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
-        settled.seen = current
+        difference.settled[address] = candidate.settled(current)
         return
-    difference.body[address] = candidate.value
-    difference.asked_by[address] = candidate.changes
+    difference.set(address, candidate)
 
 
 def only_again(changes: Sequence[PendingChange]) -> bool:
@@ -429,18 +424,17 @@ def settled_state(
         for address in _FILLED_IN:
             if (filled_in := shown.get(address)) is not None and not blank(filled_in):
                 fields[address] = FieldState(*LOWEST[:2], filled_in)
-    for address, settled in difference.settled.items():
-        seen = settled.seen
-        if address in difference.body and shown is not None and shown.get(address) != settled.sent:
-            seen = shown.get(address)
-        if seen is not settled.seen:
-            settled = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)  # noqa: PLW2901 - with that
-        fields[address] = settled
+    fields.update(difference.settled)
+    if shown is not None:
+        for address in difference.body:
+            settled, seen = difference.settled.get(address), shown.get(address)
+            if settled is not None and seen != settled.sent:
+                fields[address] = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)
     return RecordState(
         fields,
-        {**state.inputs, **difference.inputs},
-        {**state.added, **difference.added},
-        {**state.contacts, **difference.contacts},
+        {**state.inputs, **difference.inputs} if difference.inputs else state.inputs,
+        {**state.added, **difference.added} if difference.added else state.added,
+        {**state.contacts, **difference.contacts} if difference.contacts else state.contacts,
         state.first_update,
         state.foreign_rank,
         state.former_since,

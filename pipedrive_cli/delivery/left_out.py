@@ -21,13 +21,13 @@ FORBIDDABLE = ("visible_to", "owner_id")  # values that not every user may set: 
 
 
 class LeftOut(msgspec.Struct, eq=False):
-    """What is left out of the write of one record. `refused` and `complaints` are told whose values it costs."""
+    """What is left out of the write of one record, and whom that costs what."""
 
     kind: Kind
     settings: DeliverySettings
-    refused: dict[int, Outcome]  # id(change) -> outcome
-    complaints: list[tuple[PendingEvent, Complaint]]
     event: PendingEvent | None = None  # that is told of the config's values
+    refused: dict[int, Outcome] = {}  # id(change) -> outcome, of changes that lost a value
+    complaints: list[tuple[PendingEvent, Complaint]] = []
     without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # values of changes: id(change), address
     dropped: set[str] = msgspec.field(default_factory=set)  # addresses that no event asked for
     withheld: set[str] = msgspec.field(default_factory=set)  # addresses that the config gives to new records
@@ -49,8 +49,6 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def take_given_up(self, candidates: Candidates) -> None:
         """Leaves out the fields that Pipedrive has refused of every record; the rest of the events is sent."""
-        if not self.settings.refused_fields.refusals:
-            return
         for address, candidate in list(candidates.fields.items()):
             if not self.settings.refused_fields.given_up(self.kind, address, candidate.value):
                 continue
@@ -68,7 +66,7 @@ class LeftOut(msgspec.Struct, eq=False):
     def given(self, target: Target) -> dict[str, Value]:
         """What the config gives to the record, should it be a new one."""
         given = self.settings.new_records.get(self.kind) if target.id is None else None
-        return {} if not given else {address: value for address, value in given.items() if address not in self.withheld}
+        return {address: value for address, value in given.items() if address not in self.withheld} if given else {}
 
     def take(self, refusal: Refusal, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Leaves out what a refusal is about. Returns whether that is anything: then it is tried again.
@@ -97,8 +95,9 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def may_try_again(self, difference: Difference, given: Mapping[str, Value]) -> bool:
         """Whether it is tried again should it be refused, without a value of the config's."""
-        constants = self.settings.constants.get(self.kind, {})
-        return self.trials != [] and any(address in difference.body or address in given for address in constants)
+        if not (constants := self.settings.constants.get(self.kind)) or self.trials == []:
+            return False
+        return any(address in difference.body or address in given for address in constants)
 
     def taken(self) -> None:
         """The write was taken: what it was tried without was the reason of the refusal."""

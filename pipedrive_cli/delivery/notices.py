@@ -72,7 +72,7 @@ def tell_unsaid(
 
 def tell_too_late(
     ended: Sequence[tuple[PendingChange, Outcome]],
-) -> tuple[list[tuple[PendingChange, Outcome]], list[tuple[PendingEvent, Complaint]]]:
+) -> tuple[tuple[tuple[PendingChange, Outcome], ...], list[tuple[PendingEvent, Complaint]]]:
     """The outcomes of changes of a record that was there, with those that came too late for its time of creation.
 
     Who has mended that time in a rejects file learns that it arrives no more: skipped, if nothing else was new.
@@ -89,4 +89,4 @@ def tell_too_late(
             told.append(
                 (pending.event, Complaint("too_late", words, "add_time", found, Outcome.SKIPPED if alone else None))
             )
-    return outcomes, told
+    return tuple(outcomes), told

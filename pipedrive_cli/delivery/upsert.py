@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import repeat
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -56,12 +55,13 @@ from pipedrive_cli.delivery.outcomes import (
 )
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import is_placeholder_price
-from pipedrive_cli.delivery.waiting import Job
-from pipedrive_cli.model import Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
+from pipedrive_cli.delivery.waiting import Job, PendingAlias
+from pipedrive_cli.model import NOTHING, Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
 REPLACED_WHOLE = frozenset({"emails", "phones"})  # and prices
+_Action: TypeAlias = Literal["created", "updated", "unchanged"]
 
 
 def upsert(
@@ -79,78 +79,69 @@ def upsert(
     what is tried before. `links` are ids of records to link a new one to. `mend` is tried once after a refusal, and
     returns whether it has changed anything.
     """
-    attempt = _Attempt(job.kind, settings, changes)
-    refused, complaints = attempt.refused, attempt.complaints
+    attempt = _attempt(job.kind, settings, changes)
+    left_out, refused, complaints = attempt.left_out, attempt.left_out.refused, attempt.left_out.complaints
     while True:
-        candidates = collect_candidates(job.kind, changes, settings.rules, attempt.left_out.without)
-        attempt.left_out.take_given_up(candidates)
+        candidates = collect_candidates(job.kind, changes, settings.rules, left_out.without)
+        if settings.refused_fields.refusals:
+            left_out.take_given_up(candidates)
         organization = candidates.fields.get("organization")
         if organization is not None:
             yield from _resolve_link(candidates, refused, complaints)
-        if target.id is None:
-            difference = _difference_of(job, target, changes, candidates, settings, attempt.left_out.dropped)
-        else:
-            decided = yield from _decide(job, target, changes, candidates, settings, attempt)
-            if decided is None:
-                return None
-            difference = decided
-        if target.id is None and (yield from _end_missing(job, target, changes, candidates, difference, attempt)):
+        decided = (
+            _difference_of(job, target, changes, candidates, settings, left_out.dropped)
+            if target.id is None
+            else (yield from _decide(job, target, changes, candidates, settings, attempt))
+        )
+        if decided is None:
+            return None
+        difference = decided
+        if target.id is None and (none := _reason_for_none(job, target, changes, candidates, difference, complaints)):
+            yield from _make_none(none, job, target, changes, settings, complaints)
             return None
         if "organization" in difference.body:
             attempt.organization = None if organization is None else organization.value
             difference = yield from _check_organization(difference, changes, attempt)
-        unsaid = tell_unsaid(changes, target, candidates, settings) if target.state.fields else []
-        if target.id is not None and not difference.body:
-            told = [*_all_told(attempt, difference, settings), *unsaid]
-            yield _commit(job, target, difference, None, "unchanged", changes, refused, told)
-            return target.id
-        if target.id is not None and target.id != attempt.twins_of:
+        action: _Action = "created" if target.id is None else "updated" if difference.body else "unchanged"
+        if action == "updated" and target.id != attempt.twins_of:
             attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
-        replaced = () if target.id is None else overwritten(target, difference, job.kind, settings)
-        gone = tell_overwritten(replaced, target.values, difference, settings) if replaced else []
+        replaced = overwritten(target, difference, job.kind, settings)
+        told = [] if action == "created" else _told_of(target, difference, candidates, changes, replaced, settings)
+        shown: Values = NOTHING
         try:
-            given = attempt.left_out.given(target)
-            tentative = bool(settings.constants) and attempt.left_out.may_try_again(difference, given)
-            action, shown = yield from _send(
-                job, target, candidates, difference, given, links or {}, replaced, tentative=tentative
-            )
+            if action != "unchanged":
+                shown = yield _write_of(job, target, candidates, difference, left_out, links or NOTHING, replaced)
+                left_out.taken()
         except Refusal as refusal:
             again = yield from _after_refusal(job, target, changes, settings, difference, refusal, attempt, mend)
             if again:
                 continue
             return target.id if again is not None else None
-        attempt.left_out.taken()
         borne = borne_key(job.kind, shown, settings) if action == "updated" else None
         if borne is not None and not job.is_named(borne):
-            yield from _take_back(job, target, difference, shown or {})
+            yield from _take_back(job, target, difference, shown)
             continue
-        told = [*_all_told(attempt, difference, settings), *gone, *unsaid]
-        yield _commit(job, target, difference, shown, action, changes, refused, told)
+        yield _commit(job, target, difference, shown, action, changes, refused, [*complaints, *told])
         return target.id
 
 
-class _Attempt:
+class _Attempt(msgspec.Struct, eq=False):
     """What the attempts to write one record have met so far."""
 
-    def __init__(self, kind: Kind, settings: DeliverySettings, changes: Sequence[PendingChange]) -> None:
-        self.complaints: list[tuple[PendingEvent, Complaint]] = []
-        self.refused: dict[int, Outcome] = {}  # id(change) -> of changes that lost a value
-        self.left_out = LeftOut(kind, settings, self.refused, self.complaints, changes[0].event if changes else None)
-        if settings.refused_constants:
-            self.left_out.begin(changes)
-        self.organization: RecordName | int | None = None  # the one that is linked to, as its event names it
-        self.twins_of: RecordId | None = None  # the record whose twins were looked for
-        self.gone = False  # the record was found to be gone once
-        self.mended = False  # `mend` has changed something
-        self.doubted = False  # the organization was looked at again, after a refusal
+    left_out: LeftOut
+    organization: RecordName | int | None = None  # the one that is linked to, as its event names it
+    twins_of: RecordId | None = None  # the record whose twins were looked for
+    gone: bool = False  # the record was found to be gone once
+    mended: bool = False  # `mend` has changed something
+    doubted: bool = False  # the organization was looked at again, after a refusal
 
 
-def _all_told(
-    attempt: _Attempt, difference: Difference, settings: DeliverySettings
-) -> list[tuple[PendingEvent, Complaint]]:
-    kept = kept_by_people(difference, settings) if difference.kept else ()
-    return [*attempt.complaints, *kept]
+def _attempt(kind: Kind, settings: DeliverySettings, changes: Sequence[PendingChange]) -> _Attempt:
+    left_out = LeftOut(kind, settings, changes[0].event if changes else None)
+    if settings.refused_constants:
+        left_out.begin(changes)
+    return _Attempt(left_out)
 
 
 def _after_refusal(
@@ -180,7 +171,7 @@ def _after_refusal(
     if len({id(pending.event) for pending in changes}) > 1:
         yield from _write_one_by_one(job, target, changes, settings)
     else:
-        yield reject_all(job, target, changes, refusal.code, refusal.message, attempt.complaints)
+        yield reject_all(job, target, changes, refusal.code, refusal.message, attempt.left_out.complaints)
     return False
 
 
@@ -205,8 +196,9 @@ def _check_organization(
         return difference
     if found is None or isinstance(found, Outcome):
         for pending in difference.asked_by.get("organization", ()):
-            attempt.refused[id(pending)] = found or Outcome.REJECTED
-            attempt.complaints.append((pending.event, depends_on(found or Outcome.REJECTED, "its organization")))
+            attempt.left_out.refused[id(pending)] = found or Outcome.REJECTED
+            told = depends_on(found or Outcome.REJECTED, "its organization")
+            attempt.left_out.complaints.append((pending.event, told))
         return without(difference, ("organization",))
     settled = difference.settled["organization"]
     difference.body["organization"] = found
@@ -241,7 +233,7 @@ def _decide(
             target.values, target.age = values, 0.0
             if settings.key_address.get(job.kind) is not None:
                 target.state = with_key(target.state, borne_key(job.kind, values, settings))
-    if not (yield from follow_key(job, target, changes, settings, attempt.complaints)):
+    if not (yield from follow_key(job, target, changes, settings, attempt.left_out.complaints)):
         return None
     if (target.values or {}).get("is_archived") is True and only_again(changes):
         yield left_as_it_is(job, target, changes)  # somebody is done with that lead
@@ -303,41 +295,66 @@ def _resolve_link(
             complaints.append((pending.event, depends_on(outcome, "its organization")))
 
 
-def _end_missing(
+def _told_of(
+    target: Target,
+    difference: Difference,
+    candidates: Candidates,
+    changes: Sequence[PendingChange],
+    replaced: Sequence[str],
+    settings: DeliverySettings,
+) -> list[tuple[PendingEvent, Complaint]]:
+    """What the report says of values that stay, and of those of others that go, in a record that is there."""
+    told = [*kept_by_people(difference, settings)]
+    if replaced:
+        told += tell_overwritten(replaced, target.values, difference, settings)
+    if target.state.fields:
+        told += tell_unsaid(changes, target, candidates, settings)
+    return told
+
+
+def _reason_for_none(
     job: Job,
     target: Target,
     changes: Sequence[PendingChange],
     candidates: Candidates,
     difference: Difference,
-    attempt: _Attempt,
-) -> SubPlan[bool]:
-    """Whether the record must not or cannot be created. Then its changes have ended, or wait."""
+    complaints: Sequence[tuple[PendingEvent, Complaint]],
+) -> Commit | Wait | None:
+    """How the changes end, or wait, where the record must not or cannot be created; None where it can."""
     if only_again(changes):
-        yield left_as_it_is(job, target, changes)
-        return True
+        return left_as_it_is(job, target, changes)
     if not target.was_deleted and not candidates.may_create:
-        if (yield Wait(job, tuple(changes), tuple(target.unsaved_aliases))):
-            yield end_unknown(job, target, changes, attempt.left_out.settings, attempt.complaints)
-        return True
+        return Wait(job, tuple(changes), tuple(target.unsaved_aliases))
     if job.kind != "leads" and "name" not in difference.body:
         nameless = f"a new record in {job.kind} needs a name, and the event has none"
-        yield reject_all(job, target, changes, "missing_name", nameless, attempt.complaints)
-        return True
-    return False
+        return reject_all(job, target, changes, "missing_name", nameless, complaints)
+    return None
 
 
-def _send(
+def _make_none(
+    none: Commit | Wait,
+    job: Job,
+    target: Target,
+    changes: Sequence[PendingChange],
+    settings: DeliverySettings,
+    complaints: Sequence[tuple[PendingEvent, Complaint]],
+) -> SubPlan[None]:
+    if (yield none):  # waiting is no use any more
+        yield end_unknown(job, target, changes, settings, complaints)
+
+
+def _write_of(
     job: Job,
     target: Target,
     candidates: Candidates,
     difference: Difference,
-    given: Values,
+    left_out: LeftOut,
     links: Values,
     replaced: tuple[str, ...],
-    *,
-    tentative: bool,
-) -> SubPlan[tuple[Literal["created", "updated"], Values | None]]:
-    fields = dict(difference.body)
+) -> Write:
+    """The creation or the update that brings the record what it lacks."""
+    fields, given = dict(difference.body), left_out.given(target)
+    tentative = left_out.may_try_again(difference, given)
     if job.kind == "products":
         _whole_prices(target, fields, {*target.state.fields, *difference.settled})
     if target.id is None:
@@ -350,13 +367,9 @@ def _send(
             state = settled_state(before, difference, None, created=True)
             return {"state": msgspec.msgpack.encode(with_key(state, job.key))}
 
-        shown = yield Write(
-            call, job.kind, "create", job, key=job.key, fields=fields, picture=picture, tentative=tentative
-        )
-        target.id = shown["id"]
-        return "created", shown
+        return Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture, tentative=tentative)
     call = update(job.kind, target.id, body_of(job.kind, fields))
-    shown = yield Write(
+    return Write(
         call,
         job.kind,
         "update",
@@ -367,8 +380,6 @@ def _send(
         tentative=tentative,
         overwrites=replaced,
     )
-    # A success that shows no record leaves open what the record has now, which is not that it has nothing.
-    return "updated", shown or None
 
 
 def _take_back(job: Job, target: Target, difference: Difference, shown: Values) -> SubPlan[None]:
@@ -418,47 +429,59 @@ def _commit(
     job: Job,
     target: Target,
     difference: Difference,
-    shown: Values | None,
-    action: Literal["created", "updated", "unchanged"],
+    shown: Values,
+    action: _Action,
     changes: Sequence[PendingChange],
     refused: Mapping[int, Outcome],
     complaints: Sequence[tuple[PendingEvent, Complaint]],
 ) -> Commit:
     """The commit of the record as it is now. Brings `target` up to date for what follows."""
-    target.state = settled_state(target.state, difference, shown, created=action == "created")
-    if action != "unchanged":
-        target.values, target.age = shown, 0.0
+    created, unchanged = action == "created", action == "unchanged"
+    # A success that shows no record leaves open what the record has now, which is not that it has nothing.
+    target.state = settled_state(target.state, difference, shown or None, created=created)
+    if not unchanged:
+        target.values, target.age = shown or None, 0.0
         target.state.key = job.key if job.key is not None else target.state.key
-    saved_aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
-    if action == "created" and target.was_deleted:
-        note_made_anew(job, target, changes)
-    notices, target.notices = target.notices, []
-    named = job.key if job.key is not None else (name_key(job.name) if job.name is not None else None)
-    keys = set(target.former_keys)
-    for alias in saved_aliases:
-        keys.update(() if alias.previous is None else (alias.previous,))
-    if job.steps:  # whoever came late under a former id is known by it from here on
-        keys.update(key for p in changes if (key := p.change.record.key) is not None and job.canonical(key) == job.key)
-    if named is not None:
-        keys.add(named)
-    partial = None if action == "created" else difference  # a creation delivers every change
-    ended = outcomes_of(changes, partial, refused, unchanged=action == "unchanged")
-    if action != "created":
-        late, told = tell_too_late(ended)
-        ended, complaints = tuple(late), [*complaints, *told]
-    quiet = action == "unchanged" and not target.merged
-    alias_outcome = Outcome.UNCHANGED if quiet else Outcome.DELIVERED
+    if created:
+        target.id = shown["id"]
+        if target.was_deleted:
+            note_made_anew(job, target, changes)
+    ended = outcomes_of(changes, None if created else difference, refused, unchanged=unchanged)
+    if not created and any(pending.change.mended for pending in changes):
+        ended, late = tell_too_late(ended)
+        complaints = [*complaints, *late]
+    if target.notices:
+        complaints = [*complaints, *target.notices]
+        target.notices = []
+    quiet = unchanged and not target.merged
+    ended_aliases = [(alias, Outcome.UNCHANGED if quiet else Outcome.DELIVERED) for alias in target.unsaved_aliases]
+    aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
     return Commit(
         job.kind,
         target.id,
-        keys=tuple(sorted(keys)),
+        keys=_keys_of(job, target, aliases, changes),
         state=target.state,
         action=action,
-        aliases=saved_aliases,
+        aliases=aliases,
         changes=ended,
-        pending_aliases=tuple(zip(saved_aliases, repeat(alias_outcome), strict=False)),
-        complaints=(*complaints, *notices),
+        pending_aliases=tuple(ended_aliases),
+        complaints=tuple(complaints),
     )
+
+
+def _keys_of(
+    job: Job, target: Target, aliases: Sequence[PendingAlias], changes: Sequence[PendingChange]
+) -> tuple[str, ...]:
+    """All keys by which the record is known from here on."""
+    named = job.key if job.key is not None else name_key(job.name) if job.name is not None else None
+    keys = () if named is None else (named,)
+    if not (target.former_keys or aliases or job.steps):
+        return keys
+    former = {*target.former_keys, *(key for alias in aliases if (key := alias.previous) is not None)}
+    if job.steps:  # whoever came late under a former id is known by it from here on
+        late = (key for pending in changes if (key := pending.change.record.key) is not None)
+        former.update(key for key in late if job.canonical(key) == job.key)
+    return tuple(sorted({*former, *keys}))
 
 
 def _write_one_by_one(job: Job, target: Target, changes: Sequence[PendingChange], settings: DeliverySettings) -> Plan:
