@@ -41,11 +41,14 @@ def adopt_by_email(
     are noticed.
     """
     emails = dict.fromkeys([contact.value for pending in changes for contact in pending.change.emails])
-    emails |= dict.fromkeys(str(row["value"]) for row in target.state.carried_contacts.get("emails", ()))
-    wanted = {comparable("emails", email) for email in emails}
+    for row in target.state.carried_contacts.get("emails", ()):
+        emails[str(row["value"])] = None
     matches: set[int] = set()
     for email in emails:
         matches.update((yield Find(job.kind, email=email)))
+    if not matches:
+        return
+    wanted = {comparable("emails", email) for email in emails}
     free: list[Free] = []
     for record in sorted(matches):  # in one order, for each is locked
         found = yield from read_if_free(job, record, settings)

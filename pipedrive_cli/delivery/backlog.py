@@ -354,8 +354,8 @@ class Backlog:
         """The job of one record: all that waits for it, loaded."""
         changes = self.load_changes(group.changes)
         pending_aliases = group.pending_aliases or []
-        keys = self.keys_of(group)
-        ids = {node[2] for node in group.nodes if isinstance(node[2], int)}
+        keys, nodes = self.keys_of(group), group.nodes
+        ids = {node[2] for node in nodes if isinstance(node[2], int)}
         contested: set[int] = set()
         key: str | None = None
         for pending in changes:
@@ -369,25 +369,27 @@ class Backlog:
             key = next(
                 (pending_alias.current for pending_alias in pending_aliases if pending_alias.current is not None), None
             )
-        if group.kind == "persons":
+        steps: Mapping[str, Step] = {}
+        if persons := group.kind == "persons":
             if key is not None:
                 key = self.canonical(key)
                 keys.add(key)
-            if any(each in self._aliases for each in keys):
+            if steps := self._aliases.steps_from(keys):
                 changes = [self._deepened(pending) for pending in changes]
-        changes.sort(key=_by_time)
+        if len(changes) > 1:
+            changes.sort(key=_by_time)
         return Job(
             kind=group.kind,
             key=key,
             keys=sorted(keys),
             ids=sorted(ids | contested),
-            name=next((str(node[2]) for node in group.nodes if node[1] == "name"), None),
+            name=next((str(node[2]) for node in nodes if node[1] == "name"), None),
             changes=changes,
             pending_aliases=pending_aliases,
-            nodes=frozenset(group.nodes),
+            nodes=frozenset(nodes),
             contested=frozenset(contested),
-            steps=self._aliases.steps_from(keys) if group.kind == "persons" else {},
-            canonical=self.canonical if group.kind == "persons" else str,
+            steps=steps,
+            canonical=self.canonical if persons else str,
         )
 
     def _deepened(self, pending: PendingChange) -> PendingChange:

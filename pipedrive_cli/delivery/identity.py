@@ -8,7 +8,6 @@ target, a record that exists or none yet, and `upsert` writes there what the job
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -41,30 +40,26 @@ from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Val
 from pipedrive_cli.pipedrive.catalog import merge
 
 UNKNOWN = "nobody in Pipedrive or in the input bears the previous id"
+_NO_ALIASES = Aliases({})
 
 
-@dataclass(slots=True)
-class Resolution:
+class Resolution(msgspec.Struct, eq=False):
     """Which record the keys of one job name: as look-ups find it, and as aliases change it."""
 
     job: Job
     settings: DeliverySettings
-    found: dict[str, int | None] = field(default_factory=dict)
+    found: dict[str, int | None] = {}
     by_id: int | None = None
-    states: dict[int, RecordState] = field(default_factory=dict)
-    values: dict[int, tuple[Values, float]] = field(default_factory=dict)
-    unsaved: list[PendingAlias] = field(default_factory=list)
-    refused_aliases: list[PendingAlias] = field(default_factory=list)
+    states: dict[int, RecordState] = {}
+    values: dict[int, tuple[Values, float]] = {}
+    unsaved: list[PendingAlias] = []
+    refused_aliases: list[PendingAlias] = []
     merged: bool = False
     ambiguous: tuple[int, ...] = ()  # organizations of the job's name, where several have it
-    _settled: Aliases = field(init=False)  # those that earlier windows or runs have settled
-    _survivors: dict[int, int] = field(default_factory=dict)  # merged here: loser -> survivor
+    _settled: Aliases = _NO_ALIASES  # those that earlier windows or runs have settled
+    _survivors: dict[int, int] = {}  # merged here: loser -> survivor
     _carriers: set[str] | None = None  # ids whose changes wait in this job, or those of a former id of theirs
-    _ended: list[Commit] = field(default_factory=list)  # aliases that ask for nothing more
-
-    def __post_init__(self) -> None:
-        waiting = {pending_alias.previous for pending_alias in self.job.pending_aliases}
-        self._settled = Aliases({key: step for key, step in self.job.steps.items() if key not in waiting})
+    _ended: list[Commit] = []  # aliases that ask for nothing more
 
     def find_key(self, key: str) -> SubPlan[int | None]:
         """The id of the living record with this key; the oldest, should there be several."""
@@ -140,6 +135,8 @@ class Resolution:
 
     def settle_aliases(self) -> SubPlan[None]:
         """Carries out the aliases: two persons that exist are merged, one alone gets the new id."""
+        own = {pending_alias.previous for pending_alias in self.job.pending_aliases}
+        self._settled = Aliases({key: step for key, step in self.job.steps.items() if key not in own})
         waiting = _in_order(self.job.pending_aliases)
         while waiting:
             unknown = []
@@ -360,11 +357,11 @@ class Resolution:
             ids = yield Find(self.job.kind, name=self.job.name)
             record = ids[0] if ids else None
             self.ambiguous = ids if len(ids) > 1 and self.job.kind == "organizations" else ()
-        former = [key for key in self.job.keys if key != self.job.key]
         if not isinstance(record, int):
             return Target(None, RecordState(), unsaved_aliases=self.unsaved)
         state = yield from self._state(record)
         values, age = self.values.get(record, (None, 0.0))
+        former = [key for key in self.job.keys if key != self.job.key]
         if values is not None and self.settings.key_address.get(self.job.kind) is not None:
             state = with_key(state, borne_key(self.job.kind, values, self.settings))
         elif state.key is None and not self.unsaved:

@@ -17,10 +17,13 @@ from pipedrive_cli.model import Outcome
 def deliver_record(job: Job, settings: DeliverySettings) -> Plan:
     """The whole plan of one job. Returns the record's id, or None when there is no record in the end."""
     resolution = Resolution(job, settings)
-    changes = yield from resolution.settle_ids(list(job.changes))
-    yield from resolution.settle_aliases()
-    if resolution.refused_aliases:
-        changes = yield from _deliver_refused(resolution, changes)
+    changes = job.changes
+    if job.ids:
+        changes = yield from resolution.settle_ids(changes)
+    if job.pending_aliases:
+        yield from resolution.settle_aliases()
+        if resolution.refused_aliases:
+            changes = yield from _deliver_refused(resolution, changes)
     target = yield from resolution.find_target()
     if resolution.ambiguous:
         yield end_all(job.kind, changes, (), Outcome.SKIPPED, ambiguous(resolution.ambiguous))

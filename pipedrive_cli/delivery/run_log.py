@@ -94,8 +94,6 @@ class RunLog:
     # What was counted since the last transaction: plain dicts, for a `Counter` asks for each name that is new to it.
     _counts: dict[str, dict[str, int]] = field(default_factory=dict)
     _examples: list[tuple[str | int | None, ...]] = field(default_factory=list)
-    _outcomes: dict[Outcome, int] = field(default_factory=dict)
-    _records: dict[tuple[Kind, str], int] = field(default_factory=dict)
     _kept: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     _files: int = 0  # that have a problem as a whole
     _ended: list[tuple[bytes, Outcome]] = field(default_factory=list)
@@ -103,6 +101,8 @@ class RunLog:
     _contents: dict[bytes, int] = field(default_factory=dict)  # of these events
     _refilled: list[bytes] = field(default_factory=list)  # those of them that an earlier run had handled
     _numbered: dict[bytes, int] = field(default_factory=dict)  # the journal does not have these numbers yet
+    _outcomes_written: Counter[Outcome] = field(default_factory=Counter)
+    _records_written: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     _requests_written: Counter[str] = field(default_factory=Counter)
     _tokens_written: Counter[str] = field(default_factory=Counter)
     _figures_written: Counter[str] = field(default_factory=Counter)
@@ -130,7 +130,6 @@ class RunLog:
     def record(self, kind: Kind, action: str) -> None:
         """One record was created, updated, left as it was, or merged."""
         self.live_figures.records[kind, action] += 1
-        self._records[kind, action] = self._records.get((kind, action), 0) + 1
 
     def problem(self, complaint: Complaint, event: PendingEvent | None = None, outcome: Outcome | None = None) -> None:
         """Counts a problem and keeps the first examples of it."""
@@ -170,7 +169,6 @@ class RunLog:
         """An event has its outcome."""
         outcome = event.outcome
         self.live_figures.outcomes[outcome] += 1
-        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
         if event.complaints:
             causes = {(c.code, cause_of(c.code, c.field, None, c.value)): c for c in reversed(event.complaints)}
             for complaint in causes.values():
@@ -193,7 +191,6 @@ class RunLog:
         if self.results is not None:
             self.results.add_known_event(place, message_id)
         self.live_figures.outcomes[Outcome.DUPLICATE] += 1
-        self._outcomes[Outcome.DUPLICATE] = self._outcomes.get(Outcome.DUPLICATE, 0) + 1
 
     def drop_kept(self, digest: bytes) -> None:
         """An event must not be sent any more: what the journal keeps of it for `retry` goes."""
@@ -203,13 +200,7 @@ class RunLog:
 
     def write_to(self, journal: Journal) -> None:
         """Writes what was collected into the open transaction."""
-        self._requests()
-        for outcome, n in self._outcomes.items():
-            self.count("outcome", outcome.value, n)
-        for (kind, action), n in self._records.items():
-            self.count("record", f"{kind} {action}", n)
-        self._outcomes.clear()
-        self._records.clear()
+        self._figures()
         journal.count(self.run, self._counts)
         if self._examples:
             journal.add_examples(self.run, self._examples)
@@ -224,8 +215,17 @@ class RunLog:
         self._counts, self._examples, self._ended, self._dropped, self._numbered = {}, [], [], [], {}
         self._contents, self._refilled = {}, []
 
-    def _requests(self) -> None:
+    def _figures(self) -> None:
+        """Counts what the live figures have gained since the last transaction."""
         live_figures = self.live_figures
+        for outcome, n in live_figures.outcomes.items():
+            if n != (before := self._outcomes_written[outcome]):
+                self.count("outcome", outcome.value, n - before)
+                self._outcomes_written[outcome] = n
+        for (kind, action), n in live_figures.records.items():
+            if n != (before := self._records_written[kind, action]):
+                self.count("record", f"{kind} {action}", n - before)
+                self._records_written[kind, action] = n
         for what, counted, written in (
             ("request", live_figures.requests, self._requests_written),
             ("token", live_figures.tokens, self._tokens_written),

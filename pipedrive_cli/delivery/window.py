@@ -60,6 +60,10 @@ class Window:
         named = [name_key(node[2]) for group in mine for node in group.nodes if node[1] == "name"]
         return [key for group in mine for key in sorted(self._backlog.keys_of(group))] + named
 
+    def has_keys(self, kind: Kind) -> bool:
+        """Whether there is any of these keys."""
+        return any(group.kind == kind and any(node[1] != "id" for node in group.nodes) for group in self._records)
+
     def ids(self, kind: Kind) -> list[int]:
         """Records of one kind that are named by Pipedrive's id."""
         mine = (group for group in reversed(self._records) if group.kind == kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -87,7 +87,7 @@ class AccountRecords(Protocol):
         """The input is over: nothing more comes that a record could wait for."""
 
 
-class _Made(NamedTuple):
+class _Made(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A record as this preview would have left it; `values` None: not read."""
 
     state: RecordState
@@ -109,8 +109,7 @@ class PaperDesk:
     _made: dict[tuple[Kind, RecordId], _Made] = field(default_factory=dict)
     _gone: dict[tuple[Kind, RecordId], RecordId | None] = field(default_factory=dict)  # -> the survivor of a merge
     _lost: dict[tuple[Kind, str], RecordState | None] = field(default_factory=dict)  # None: it is there again
-    _handled: set[bytes] = field(default_factory=set)
-    _contents: dict[bytes, int] = field(default_factory=dict)  # of the first of these
+    _handled: dict[bytes, int] = field(default_factory=dict)  # events -> checksums of what the first of them said
 
     def stop(self, why: StopRun) -> None:
         self.stopped = self.stopped or why
@@ -127,13 +126,13 @@ class PaperDesk:
 
     def recall(self, digests: Sequence[bytes]) -> Recalled:
         handled, numbers = self.records.recall(digests)
-        return Recalled(self._handled.intersection(digests) | handled, numbers)
+        return Recalled((self._handled.keys() & digests) | handled, numbers)
 
     def last_number(self) -> int:
         return self.records.last_number()
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, int]:
-        own = {key: self._contents[key] for key in digests if key in self._contents}
+        own = {key: content for key in digests if (content := self._handled.get(key))}
         return self.records.contents(digests) | own
 
     async def find(self, effect: Find) -> tuple[RecordId, ...]:
@@ -279,9 +278,7 @@ class PaperDesk:
     def _end(self, events: Sequence[PendingEvent]) -> None:
         for event in events:
             if event.outcome in HANDLED and event.digest:
-                self._handled.add(event.digest)
-                if event.content and len(self._contents) < CONTENTS_KEPT:
-                    self._contents[event.digest] = event.content
+                self._handled[event.digest] = event.content if len(self._handled) < CONTENTS_KEPT else 0
             self.run_log.end_event(event)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
@@ -357,7 +354,7 @@ class NoAccount:
 
     async def prepare(self, window: Window) -> None:
         for kind in KEYED:
-            if window.keys(kind):
+            if window.has_keys(kind):
                 self._note_once(listing(kind))
         if window.has_leads:
             self._note_once(list_leads())
