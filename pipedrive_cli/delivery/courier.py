@@ -228,17 +228,17 @@ class Courier:
         delivery.locks[kind, record] = lock
 
     async def _drive(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:
-        answer: object = None
+        answers, answer = self._answers, None
         refusal: Refusal | None = None
         while True:
             try:
-                effect = plan.throw(refusal) if refusal is not None else plan.send(answer)
+                effect = plan.send(answer) if refusal is None else plan.throw(refusal)
             except StopIteration as end:
                 found: JobEnd = end.value
                 return found
             answer, refusal = None, None
             try:
-                answer = await self._answers[type(effect)](effect, delivery)
+                answer = await answers[type(effect)](effect, delivery)
             except Refusal as refused:
                 refusal = refused
 
@@ -411,12 +411,9 @@ class Courier:
         for event, complaint in commit.complaints:
             event.complain(complaint)
         delivery.ended.append(commit)
-        ended: list[PendingEvent] = []
         if self.run_log.results is not None:
             _note_records(commit, merged=any(isinstance(end, Commit) and end.merged for end in delivery.ended))
-        for pending, outcome in commit.changes:
-            if pending.event.end_change(outcome):
-                ended.append(pending.event)
+        ended = [pending.event for pending, outcome in commit.changes if pending.event.end_change(outcome)]
         for pending_alias, outcome in commit.pending_aliases:
             if pending_alias.event.end_change(outcome):
                 ended.append(pending_alias.event)

@@ -13,6 +13,8 @@ from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.waiting import Job, PendingAlias
 from pipedrive_cli.model import Complaint, Kind, Outcome, ProblemCode
 
+_DELIVERED, _UNCHANGED = Outcome.DELIVERED, Outcome.UNCHANGED  # looking up a member costs as much as a call
+
 
 def end_all(
     kind: Kind,
@@ -139,12 +141,12 @@ def outcomes_of(
     unchanged: bool = False,
 ) -> tuple[tuple[PendingChange, Outcome], ...]:
     """Each change's outcome: delivered if the write has a value of its own, unchanged if it was superseded."""
-    written = Outcome.UNCHANGED if unchanged else Outcome.DELIVERED
+    written = _UNCHANGED if unchanged else _DELIVERED
     if difference is None:
         ended = [(pending, written) for pending in changes]
     else:
         written_for = {id(p) for a in difference.body for p in difference.asked_by.get(a, ())}
-        ended = [(p, written if id(p) in written_for else Outcome.UNCHANGED) for p in changes]
+        ended = [(p, written if id(p) in written_for else _UNCHANGED) for p in changes]
     if refused:
         ended = [(pending, refused.get(id(pending), outcome)) for pending, outcome in ended]
     return tuple(ended)

@@ -8,6 +8,7 @@ is never given up.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Protocol
 
@@ -32,12 +33,12 @@ class RefusedFields:
 
     def __init__(self) -> None:
         self.refusals: dict[tuple[Kind, str], _Refusals] = {}
-        self._taken: dict[Kind, set[str]] = {}
+        self._taken: defaultdict[Kind, set[str]] = defaultdict(set)
 
     def note_refusal(self, kind: Kind, address: str, value: Value, words: str) -> bool:
         """A value for this field was refused. Returns whether the field is given up with that."""
         place = (kind, address)
-        if address in NEVER_GIVEN_UP or address.startswith("prices.") or address in self._taken.get(kind, ()):
+        if address in NEVER_GIVEN_UP or address.startswith("prices.") or address in self._taken[kind]:
             return False
         refusals = self.refusals.get(place)
         if refusals is None or refusals.words != words:
@@ -49,7 +50,7 @@ class RefusedFields:
 
     def note_success(self, kind: Kind, addresses: Collection[str]) -> None:
         """Values for these fields were taken."""
-        self._taken.setdefault(kind, set()).update(addresses)
+        self._taken[kind].update(addresses)
         if self.refusals:
             for address in addresses:
                 self.refusals.pop((kind, address), None)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from pipedrive_cli.model import Contact, Kind
 from pipedrive_cli.pipedrive.catalog import FACTS
@@ -20,6 +21,7 @@ CONTACTS = frozenset({"emails", "phones"})
 # The keys with which a price can be written; answers also have product_id.
 _PRICE_KEYS = ("currency", "price", "cost", "direct_cost", "notes")
 _NAME_PARTS = frozenset({"first_name", "last_name"})
+_SINGLE = (str, int, float)  # what most values are; a union would be made anew for each
 _LEAD_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _HIGHEST_ID = 2**63 - 1
 # What a key of an answer must be, where anything else says nothing.
@@ -41,27 +43,42 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     custom: dict[str, Any] = {}
     prices: list[dict[str, Any]] = []
     for address, value in fields.items():
-        if value is None or (kind == "persons" and address in _NAME_PARTS):
+        part, key = _place_of(kind, address)
+        if value is None or part == "none":
             continue
-        if address.startswith(CUSTOM):
+        if part == "body":
+            body[key] = value
+        elif part == "custom":
             if value != []:  # Pipedrive refuses an empty set, and only null clears one
-                custom[address.removeprefix(CUSTOM)] = value
-        elif address.startswith(PRICE):
-            prices.append(_price_row(address.removeprefix(PRICE), value))
-        elif address in CONTACTS:
-            body[address] = [_contact_row(contact) for contact in value]
+                custom[key] = value
+        elif part == "prices":
+            prices.append(_price_row(key, value))
         else:
-            body[facts.links.get(address, address)] = value
+            body[key] = [_contact_row(contact) for contact in value]
     if prices:
         body["prices"] = prices
     if facts.flat:
         if "visible_to" in body:
             body["visible_to"] = str(body["visible_to"])  # a string in v1, a number in v2
         for key, value in custom.items():
-            body.update(_flattened(key, value))
+            body.update({key: value} if isinstance(value, _SINGLE) else _flattened(key, value))
     elif custom:
         body["custom_fields"] = custom
     return body
+
+
+@lru_cache(maxsize=4_096)  # there are no more addresses than fields and currencies
+def _place_of(kind: Kind, address: str) -> tuple[Literal["body", "custom", "prices", "contacts", "none"], str]:
+    """In which part of a body an address stands, and by what key."""
+    if address.startswith(CUSTOM):
+        return "custom", address.removeprefix(CUSTOM)
+    if address.startswith(PRICE):
+        return "prices", address.removeprefix(PRICE)
+    if address in CONTACTS:
+        return "contacts", address
+    if kind == "persons" and address in _NAME_PARTS:
+        return "none", address
+    return "body", FACTS[kind].links.get(address, address)
 
 
 def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +166,9 @@ def _price_row(currency: str, price: Any) -> dict[str, Any]:
 def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
     """The writable keys of a row of prices in an answer, without blank values."""
     return {
-        key: shown[key] for key in _PRICE_KEYS if isinstance(shown.get(key), str | int | float) and shown[key] != ""
+        key: value
+        for key in _PRICE_KEYS
+        if (value := shown.get(key)) is not None and isinstance(value, _SINGLE) and value != ""
     }
 
 
@@ -167,8 +186,6 @@ def _prices(rows: Iterable[Any]) -> dict[str, Any]:
 
 def _flattened(key: str, value: Any) -> dict[str, Any]:
     """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or the parts of an address beside it."""
-    if isinstance(value, str | int | float):  # nearly all
-        return {key: value}
     if isinstance(value, list):
         return {key: ",".join(map(str, value))}
     if not isinstance(value, Mapping):
