@@ -37,6 +37,8 @@ class LeftOut(msgspec.Struct, eq=False):
 
     def begin(self, changes: Sequence[PendingChange]) -> None:
         """Leaves out what the config gives and Pipedrive has refused in this run."""
+        if not self.settings.refused_constants:
+            return
         constants = self.settings.constants.get(self.kind, {})
         refused = {address for kind, address in self.settings.refused_constants if kind == self.kind}
         self.withheld |= refused

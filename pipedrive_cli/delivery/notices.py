@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipedrive_cli.delivery.effects import DeliverySettings, Target
 from pipedrive_cli.delivery.fold import Candidates, Difference, PendingChange
+from pipedrive_cli.delivery.outcomes import kept_by_people
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import blank, is_placeholder_price, ours
 from pipedrive_cli.model import Complaint, Kind, Outcome, Value, Values
@@ -39,7 +40,24 @@ def _alike(current: Value, written: Value) -> bool:
     return isinstance(current, str) and isinstance(written, str) and label_form(current) == label_form(written)
 
 
-def tell_overwritten(
+def tell_values(
+    target: Target,
+    difference: Difference,
+    candidates: Candidates,
+    changes: Sequence[PendingChange],
+    replaced: Sequence[str],
+    settings: DeliverySettings,
+) -> list[tuple[PendingEvent, Complaint]]:
+    """What the report says of values that stay, and of those of others that go, in a record that is there."""
+    told = [*kept_by_people(difference, settings)]
+    if replaced:
+        told += _tell_overwritten(replaced, target.values, difference, settings)
+    if target.state.fields:
+        told += _tell_unsaid(changes, target, candidates, settings)
+    return told
+
+
+def _tell_overwritten(
     addresses: Sequence[str], shown: Values | None, difference: Difference, settings: DeliverySettings
 ) -> list[tuple[PendingEvent, Complaint]]:
     """What the report says of values that others had written, for the events whose values replaced them."""
@@ -52,7 +70,7 @@ def tell_overwritten(
     return told
 
 
-def tell_unsaid(
+def _tell_unsaid(
     changes: Sequence[PendingChange], target: Target, candidates: Candidates, settings: DeliverySettings
 ) -> list[tuple[PendingEvent, Complaint]]:
     """What the report says of values that events which come again had set, and of which they say nothing any more.

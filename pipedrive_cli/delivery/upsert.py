@@ -44,11 +44,10 @@ from pipedrive_cli.delivery.fold import (
     without,
 )
 from pipedrive_cli.delivery.left_out import LeftOut
-from pipedrive_cli.delivery.notices import overwritten, tell_overwritten, tell_too_late, tell_unsaid
+from pipedrive_cli.delivery.notices import overwritten, tell_too_late, tell_values
 from pipedrive_cli.delivery.outcomes import (
     depends_on,
     end_unknown,
-    kept_by_people,
     left_as_it_is,
     outcomes_of,
     reject_all,
@@ -56,7 +55,7 @@ from pipedrive_cli.delivery.outcomes import (
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import is_placeholder_price
 from pipedrive_cli.delivery.waiting import Job, PendingAlias
-from pipedrive_cli.model import NOTHING, Complaint, JsonObject, Kind, Outcome, RecordName, Value, Values
+from pipedrive_cli.model import NOTHING, Complaint, JsonObject, Outcome, RecordName, Value, Values
 from pipedrive_cli.pipedrive.bodies import body_back, body_of, price_row
 from pipedrive_cli.pipedrive.catalog import create, update
 
@@ -79,8 +78,9 @@ def upsert(
     what is tried before. `links` are ids of records to link a new one to. `mend` is tried once after a refusal, and
     returns whether it has changed anything.
     """
-    attempt = _attempt(job.kind, settings, changes)
-    left_out, refused, complaints = attempt.left_out, attempt.left_out.refused, attempt.left_out.complaints
+    left_out = LeftOut(job.kind, settings, changes[0].event if changes else None)
+    left_out.begin(changes)
+    attempt, refused, complaints = _Attempt(left_out), left_out.refused, left_out.complaints
     while True:
         candidates = collect_candidates(job.kind, changes, settings.rules, left_out.without)
         if settings.refused_fields.refusals:
@@ -107,7 +107,7 @@ def upsert(
             attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
         replaced = overwritten(target, difference, job.kind, settings)
-        told = [] if action == "created" else _told_of(target, difference, candidates, changes, replaced, settings)
+        told = [] if action == "created" else tell_values(target, difference, candidates, changes, replaced, settings)
         shown: Values = NOTHING
         try:
             if action != "unchanged":
@@ -135,13 +135,6 @@ class _Attempt(msgspec.Struct, eq=False):
     gone: bool = False  # the record was found to be gone once
     mended: bool = False  # `mend` has changed something
     doubted: bool = False  # the organization was looked at again, after a refusal
-
-
-def _attempt(kind: Kind, settings: DeliverySettings, changes: Sequence[PendingChange]) -> _Attempt:
-    left_out = LeftOut(kind, settings, changes[0].event if changes else None)
-    if settings.refused_constants:
-        left_out.begin(changes)
-    return _Attempt(left_out)
 
 
 def _after_refusal(
@@ -293,23 +286,6 @@ def _resolve_link(
         refused[id(pending)] = outcome
         if not told:  # the organization's own change has said why
             complaints.append((pending.event, depends_on(outcome, "its organization")))
-
-
-def _told_of(
-    target: Target,
-    difference: Difference,
-    candidates: Candidates,
-    changes: Sequence[PendingChange],
-    replaced: Sequence[str],
-    settings: DeliverySettings,
-) -> list[tuple[PendingEvent, Complaint]]:
-    """What the report says of values that stay, and of those of others that go, in a record that is there."""
-    told = [*kept_by_people(difference, settings)]
-    if replaced:
-        told += tell_overwritten(replaced, target.values, difference, settings)
-    if target.state.fields:
-        told += tell_unsaid(changes, target, candidates, settings)
-    return told
 
 
 def _reason_for_none(
