@@ -241,9 +241,6 @@ class InitRun:
         if not sources:
             return NOTHING_SEEN
         found = look(resolve_sources(sources, standard_input(), rows=self._rows, note=show_note))
-        if self._rows is not None:  # what these columns hold is the event's own, and no trait beside it
-            seen = tuple(trait for trait in found.seen if trait.path not in self._rows.columns)
-            found = replace(found, seen=seen)
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 

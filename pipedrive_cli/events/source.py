@@ -103,6 +103,11 @@ class Source:
         return file
 
 
+def named_columns(sources: Sequence[Source]) -> frozenset[str]:
+    """The columns by which rows of tables are events: whose they are, when they were. No mapping needs to name them."""
+    return frozenset(column for source in sources if source.rows is not None for column in source.rows.columns)
+
+
 def resolve_sources(
     arguments: Sequence[str],
     stdin: BinaryIO | None = None,

@@ -21,7 +21,7 @@ from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProb
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import OTHER_CONTENT, digest
 from pipedrive_cli.events.people import People, people_of
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.source import Source, named_columns
 from pipedrive_cli.model import Complaint, Event, Kind, Outcome, Transformed, cause_of
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.report.problems import NoticeCode, words_for
@@ -222,8 +222,11 @@ class Sample:
 
     def _dropped_by_kind(self) -> dict[Kind, dict[str, int]]:
         found: dict[Kind, dict[str, int]] = {}
+        used = named_columns(self.sources)
         for (kind, trait), count in sorted(self._dropped.items(), key=lambda item: (-item[1], item[0])):
-            if trait not in self.config.fields.lines(kind):  # a wrong field of a mapping is reported elsewhere
+            if trait not in used and trait not in self.config.fields.lines(
+                kind
+            ):  # a wrong field of a mapping is reported elsewhere
                 found.setdefault(kind, {})[trait] = count
         return found
 

@@ -16,6 +16,7 @@ from pipedrive_cli.delivery.retry import Failure, KindStops
 from pipedrive_cli.delivery.run_log import FILES_UNREAD, RunLog
 from pipedrive_cli.delivery.window import Window
 from pipedrive_cli.errors import StopRun
+from pipedrive_cli.events.source import named_columns
 from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.spool import Spool
@@ -128,8 +129,10 @@ class Session:
 
     def _report_the_rest(self) -> None:
         """Reports what is known only at the end: traits that nobody mapped, and lines that were left."""
+        used = named_columns(self.intake.sources)
         for (kind, name), n in self.intake.dropped.items():
-            self.run_log.count("dropped", f"{kind} {name}", n)
+            if name not in used:
+                self.run_log.count("dropped", f"{kind} {name}", n)
         for left in self.intake.left:
             self.run_log.problem(left.why, PendingEvent(b"", EventOrigin("", left.place)))
             if left.verdict != "excused":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.events.lenient import as_list
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.source import Source, named_columns
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
 from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
 from pipedrive_cli.setup.proposals import TraitSeen
@@ -74,7 +74,7 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
     kinds: set[Kind] = set()
     named: set[str] = set()
     events, bare_amounts = 0, 0
-    first = FirstEvents(sources, at_most)
+    first, used = FirstEvents(sources, at_most), named_columns(sources)
     for entry in first:
         events += 1
         event = entry.event(now)
@@ -86,7 +86,7 @@ def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
         if event.type == "group" and isinstance(name := event.traits.get("name"), str) and len(named) < NAMES_KEPT:
             named.add(caseless_form(name))
         bare_amounts += any(complaint.code == "amount_without_currency" for complaint in transformed.complaints)
-        for kind, path in dict.fromkeys(transformed.dropped):
+        for kind, path in dict.fromkeys(name for name in transformed.dropped if name[1] not in used):
             traits.add_value((kind, path), _value(event, kind, path))
         for kind, path in dict.fromkeys((kind, path.rpartition(".")[0]) for kind, path in transformed.dropped):
             if path and isinstance(value := _value(event, kind, path), dict):

@@ -229,6 +229,8 @@ def test_a_table_alone_makes_a_config_and_what_it_needs(folder: Path) -> None:
     assert config.fields.persons == {"role": "Role"}
     assert f"preview people.csv {' '.join(rows)} --online" in " ".join(ended.out.split())
     assert "role: role 1" in (folder / "cases" / "first.yaml").read_text()
+    checked = pipedrive_cli("check", "people.csv", *rows, "--offline", "--json")
+    assert checked.json["events"]["dropped_traits"] == {}
     missing = pipedrive_cli("init", "people.csv", "--as", "identify", "--offline", "--yes", "--force")
     assert missing.code == 2
     assert "--id is missing" in missing.err

@@ -33,7 +33,8 @@ def test_rows_and_events_of_the_same_people_leave_the_same_records(tmp_path: Pat
     for name, text, form in tables:
         path = rows.folder / name
         path.write_text(text)
-        rows.run(path, rows=form)
+        dropped = rows.run(path, rows=form).dropped_traits
+        assert not {name for names in dropped.values() for name in names} & set(form.columns), "they are used"
     assert _without_times(rows) == _without_times(events)
     for name, _, form in tables:
         again = rows.run(rows.folder / name, rows=form)
