@@ -171,10 +171,10 @@ def _one_value(raw: bytes, file: str, line: int) -> Iterator[Entry]:
         yield from entries(raw, head, file, line)
 
 
-def head_of(raw: bytes) -> Head | None:
+def head_of(raw: bytes) -> Head | Whole | None:
     """The head of an object, which may be not quite JSON; None where it is none."""
     try:
-        return decode_head(raw if raw.isascii() else raw.decode())  # it would skip bytes that are no UTF-8
+        return decode_whole(raw if raw.isascii() else raw.decode())  # it would skip bytes that are no UTF-8
     except (ValueError, RecursionError):
         pass
     try:
@@ -244,7 +244,8 @@ def _event(
             identity = hashed_identity(raw)
         except EventRefused as refused:
             return Entry(file, line, raw, index, refusal=refused.complaint)
-    return Entry(file, line, raw, index, identity, defaults=defaults, own=own)
+    wire = head if type(head) is Whole else None
+    return Entry(file, line, raw, index, identity, None, False, defaults, own, wire)
 
 
 def too_long(raw: bytes, file: str, line: int, index: int | None, limit: int) -> Entry:

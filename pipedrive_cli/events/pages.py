@@ -10,6 +10,7 @@ from typing import Final
 
 from pipedrive_cli.events.decode import Wire
 from pipedrive_cli.events.depth import too_deep
+from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.text_forms import is_usual_key
 
 _PAGES: Final = frozenset({"page", "screen"})
@@ -33,3 +34,12 @@ def page_type(wire: Wire, raw: bytes) -> str | None:
     if context is not None and context.external_id:
         return None
     return None if too_deep(raw) else kind
+
+
+def page_of(entry: Entry) -> str | None:
+    """As `page_type`, of an event among others of its line. What its batch says of people may be about its user."""
+    if entry.wire is None or entry.identity is None or entry.own is not None:
+        return None
+    if entry.defaults is not None and entry.defaults.context is not None:
+        return None
+    return page_type(entry.wire, entry.raw)

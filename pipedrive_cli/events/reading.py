@@ -27,7 +27,7 @@ from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
 from pipedrive_cli.events.makers import kind_of_objects, maker_in
-from pipedrive_cli.events.pages import page_type
+from pipedrive_cli.events.pages import page_of, page_type
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.splitting import outermost
@@ -35,7 +35,7 @@ from pipedrive_cli.events.unpack import Blocks, Trouble
 from pipedrive_cli.model import Complaint
 
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # errors that a missing end of the line can cause
-BATCH = 20_000  # entries that are handed on together, at most
+BATCH = 2_000  # entries that are handed on together, at most
 ENOUGH = 3  # lines of a pipe that show what it is
 _NO_JSON = frozenset({"bad_json", "not_utf8", "not_an_object", "line_too_long", "too_deep"})
 
@@ -145,7 +145,11 @@ class Reading:
                 or (identity := message_identity(message_id)) is None
                 or len(raw) > EVENT_LIMIT
             ):
-                yield from entries(raw, head, self.source.name, number)
+                for entry in entries(raw, head, self.source.name, number):
+                    if pages is None or (page := page_of(entry)) is None:
+                        yield entry
+                    else:
+                        pages[page] += 1
                 continue
             wire = head if type(head) is Whole else None
             if pages is None or wire is None or (page := page_type(wire, raw)) is None:

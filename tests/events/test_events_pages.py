@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config
 from pipedrive_cli.events.decode import decode_event
 from pipedrive_cli.events.depth import DEPTH_LIMIT
-from pipedrive_cli.events.envelope import Whole, decode_whole
-from pipedrive_cli.events.pages import page_type
-from pipedrive_cli.model import Event, Outcome
+from pipedrive_cli.events.envelope import Whole, decode_whole, entries
+from pipedrive_cli.events.pages import page_of, page_type
+from pipedrive_cli.model import Complaint, Event, Outcome
 from pipedrive_cli.transform.transform import compile_mapping
 
 NOW = 1_790_000_000_000_000
@@ -58,13 +58,26 @@ def test_what_is_told_to_be_a_page_is_skipped_as_one_by_the_long_way(event: dict
     raw = msgspec.json.encode(event)
     wire = decode_whole(raw)
     page = page_type(wire, raw) if type(wire) is Whole else None
-    decoded = decode_event(raw, identity="m-1", now=NOW)
     if page is not None:
-        assert isinstance(decoded, Event)
-        asked = TRANSFORM.transform(decoded)
-        assert not asked.changes and asked.alias is None
-        first = asked.complaints[0]
-        assert (first.code, first.value, first.outcome) == ("type_not_supported", page, Outcome.SKIPPED)
+        _assert_skipped(decode_event(raw, identity="m-1", now=NOW), page)
+
+
+@given(EVENTS, st.sampled_from([{}, {"receivedAt": 7}, {"context": {"traits": {"userId": ["x"]}}}]))
+def test_so_it_is_in_a_batch(event: dict[str, object], shared: dict[str, object]) -> None:
+    """Where its batch says of whom, it is left to the long way."""
+    line = msgspec.json.encode({"batch": [event], **shared})
+    for entry in entries(line, decode_whole(line), "events.ndjson", 1):
+        if (page := page_of(entry)) is not None:
+            assert "context" not in shared
+            _assert_skipped(entry.event(NOW), page)
+
+
+def _assert_skipped(decoded: Event | Complaint, page: str) -> None:
+    assert isinstance(decoded, Event)
+    asked = TRANSFORM.transform(decoded)
+    assert not asked.changes and asked.alias is None
+    first = asked.complaints[0]
+    assert (first.code, first.value, first.outcome) == ("type_not_supported", page, Outcome.SKIPPED)
 
 
 def test_a_page_as_programs_write_it_takes_the_quick_way() -> None:
@@ -74,3 +87,5 @@ def test_a_page_as_programs_write_it_takes_the_quick_way() -> None:
         wire = decode_whole(raw)
         assert type(wire) is Whole
         assert page_type(wire, raw) == "screen"
+        (entry,) = entries(b'{"batch":[%s]}' % raw, decode_whole(b'{"batch":[%s]}' % raw), "events.ndjson", 1)
+        assert page_of(entry) == "screen"
