@@ -12,7 +12,9 @@ import msgspec
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, refusal
 from pipedrive_cli.model import Complaint, Event
 
-_NOT_HASHED: Final = ("sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli")  # differ between copies
+_NOT_HASHED: Final = frozenset(
+    {"sentAt", "receivedAt", "request_ip", "rudderId", "_pipedrive_cli"}
+)  # differ between copies
 
 _decode_any: Final = msgspec.json.Decoder().decode
 _encode_said: Final = msgspec.msgpack.Encoder(order="deterministic", enc_hook=repr).encode
@@ -88,4 +90,6 @@ def _hashed_leniently(raw: bytes) -> str:
 def _same_in_copies(event: Any) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise EventRefused(refusal("not_an_object", "an event must be a JSON object", None, event))
+    if _NOT_HASHED.isdisjoint(event):
+        return event
     return {name: value for name, value in event.items() if name not in _NOT_HASHED}

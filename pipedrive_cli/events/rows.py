@@ -21,12 +21,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from pipedrive_cli.config.known_traits import AMOUNTS
+from pipedrive_cli.events.decode import Wire
 from pipedrive_cli.events.identity import hashed_content, message_identity
 from pipedrive_cli.events.refusal import EventRefused, refusal
 
@@ -60,6 +61,9 @@ _NAMES_OF_TRACKS: Final = ("event_text", "event")
 _USERS_OF_GROUPS: Final = ("user_id", "userId")
 _NAMES_A_USER: Final = ("id", "userId")  # traits by which `decode` would know a user whose cell is empty
 _SAYS_NOTHING: Final = frozenset({None, "", "\\N"})  # the last is how MySQL and PostgreSQL write NULL
+
+# First characters of cells that may say nothing, or hold a list or an object. Blanks go no further than this.
+_UNUSUAL: Final = frozenset({"", "[", "{", "\\", *filter(str.isspace, map(chr, range(0x3001)))})
 
 # Traits that are read without any mapping, by their names without case, blanks and marks.
 _HEADER_MARKS: Final = re.compile(r"[\s_-]+")
@@ -106,6 +110,7 @@ class RowEvent(NamedTuple):
 
     raw: bytes
     identity: str
+    wire: Wire | None  # `raw` decoded, where nothing had to be read out of a cell
 
 
 class Columns:
@@ -117,15 +122,18 @@ class Columns:
         for column in form.columns:
             if (times := self.names.count(column)) != 1:
                 raise EventRefused(refusal("not_events", _column_trouble(column, times, self.names)))
-        self._id, self._time = self.names.index(form.id), self.names.index(form.time)
-        self._message_id = None if form.message_id is None else self.names.index(form.message_id)
-        self._name = self._first_of(_NAMES_OF_TRACKS) if form.type == "track" else None
-        if form.type == "track" and self._name is None:
-            why = f"a track event needs its name, in a column {' or '.join(_NAMES_OF_TRACKS)}; {_listed(self.names)}"
-            raise EventRefused(refusal("not_events", why))
-        self._user = self._first_of(_USERS_OF_GROUPS) if form.type == "group" else None
-        if self._user == self._id:
-            self._user = None
+        self._id = self.names.index(form.id)
+        named: dict[str, int | None] = {_ID_KEY[form.type]: self._id, "timestamp": self.names.index(form.time)}
+        named["messageId"] = None if form.message_id is None else self.names.index(form.message_id)
+        if form.type == "track":
+            named["event"] = self._first_of(_NAMES_OF_TRACKS)
+            if named["event"] is None:
+                columns = " or ".join(_NAMES_OF_TRACKS)
+                why = f"a track event needs its name, in a column {columns}; {_listed(self.names)}"
+                raise EventRefused(refusal("not_events", why))
+        elif form.type == "group" and (user := self._first_of(_USERS_OF_GROUPS)) != self._id:
+            named["userId"] = user
+        self._named = [(name, place) for name, place in named.items() if place is not None]
         warehouse = any(name.startswith("context_") for name in self.names)
         meant = {} if warehouse else _meant(self.names, form.type)
         self._values = _values_of(form.type)
@@ -141,34 +149,53 @@ class Columns:
 
     def event(self, cells: Sequence[Any]) -> RowEvent:
         """One row's event; its cells are as many as the columns."""
-        form = self._form
-        values: dict[str, Any] = {}
-        said: dict[str, Any] = {self._values: values}
-        for (trait, path), cell in zip(self._places, cells, strict=True):
-            if _says_nothing(cell):
-                continue
-            if trait is not None:
-                if trait not in values:
-                    values[trait] = _structured(cell)
-            elif path is not None:
-                _put(said, path, cell)
+        said, plain = self._said(cells)
+        values = said[self._values]
         if values and _says_nothing(cells[self._id]):
             for name in _NAMES_A_USER:
                 values.pop(name, None)
-        named: dict[str, Any] = {"type": form.type, _ID_KEY[form.type]: cells[self._id], "timestamp": cells[self._time]}
-        if self._message_id is not None:
-            named["messageId"] = cells[self._message_id]
-        if self._name is not None:
-            named["event"] = cells[self._name]
-        if self._user is not None:
-            named["userId"] = cells[self._user]
-        event = {name: cell for name, cell in named.items() if not _says_nothing(cell)} | said
+        event: dict[str, Any] = {"type": self._form.type}
+        for name, place in self._named:
+            if not _says_nothing(cell := cells[place]):
+                event[name] = cell
+        event |= said
         if not values:
             del event[self._values]
         message_id = event.get("messageId")
-        if type(message_id) is not str:
+        if message_id is not None and type(message_id) is not str:
             message_id = msgspec.to_builtins(message_id)  # as it stands in the JSON
-        return RowEvent(_encode(event), message_identity(message_id) or hashed_content(event))
+        wire = _wire(event) if plain else None
+        return RowEvent(_encode(event), message_identity(message_id) or hashed_content(event), wire)
+
+    def _said(self, cells: Sequence[Any]) -> tuple[dict[str, Any], bool]:
+        """What the cells put into the event, and whether that is traits alone, which are texts."""
+        values: dict[str, Any] = {}
+        said: dict[str, Any] = {self._values: values}
+        plain = True
+        for (trait, path), cell in zip(self._places, cells, strict=True):
+            if type(cell) is str and cell[:1] not in _UNUSUAL:  # as nearly all are
+                if trait is not None:
+                    values.setdefault(trait, cell)
+                    continue
+            elif _says_nothing(cell):
+                continue
+            if trait is not None:
+                plain = False
+                values.setdefault(trait, _structured(cell))
+            elif path is not None:
+                plain = False
+                _put(said, path, cell)
+        return said, plain
+
+
+def _wire(event: Mapping[str, Any]) -> Wire | None:
+    """What decoding the event's JSON would give, whose traits are texts; None where something else is none."""
+    user, name = event.get("userId"), event.get("event")
+    if not isinstance(user, str | None) or not isinstance(name, str | None):
+        return None
+    wire = Wire(event["type"], user, None, event.get("groupId"), None, name, event.get("timestamp"))
+    wire.traits, wire.properties = event.get("traits"), event.get("properties")
+    return wire
 
 
 def _values_of(kind: RowType) -> str:

@@ -117,7 +117,7 @@ class TableReading(Reading):
         yield Entry(self.source.name, rows.first, rows.raw, refusal=complaint, cut=rows.cut)
 
     def _entry(self, event: RowEvent, line: int) -> Entry:
-        return Entry(self.source.name, line, event.raw, identity=event.identity)
+        return Entry(self.source.name, line, event.raw, identity=event.identity, wire=event.wire)
 
     # -- Parquet
 
