@@ -207,12 +207,12 @@ class Backlog:
         """Adds a change. `parked`: to what waits for the rest of the input."""
         waiting: Waiting
         laid = change if self._store is None else self._laid(change)
-        if isinstance(laid, msgspec.Raw):
-            waiting, record = SpooledChange(event, laid), record_of(laid)
+        if isinstance(laid, Change):
+            waiting, record = PendingChange(laid, 0, event), laid.record
         elif isinstance(laid, LaidChange):
             waiting, record = SpooledChange(event, laid.at), laid.record
         else:
-            waiting, record = PendingChange(laid, 0, event), laid.record
+            waiting, record = SpooledChange(event, laid), record_of(laid)
         if record.kind == "leads":
             if parked and isinstance(change, Change) and change.person is not None:
                 self._parked.park_lead(self.node_of(change.person), waiting)
@@ -223,7 +223,7 @@ class Backlog:
         node = self.node_of(record)
         group = self._groups.get(node) if record.pipedrive_id is None else None
         if group is None and record.pipedrive_id is None and not parked:
-            group = self._still_parked(node, waiting)
+            group = self._begun(node, waiting)
         if group is None:
             others = record.pipedrive_id is not None and record.key is not None and self._is_of_another_key(record)
             group = self._group({node} if others else self._nodes(record), parked=parked)
@@ -235,10 +235,15 @@ class Backlog:
                 self._wake_aliases(record.key)
         group.changes.append(waiting)
 
-    def _still_parked(self, node: Node, waiting: Waiting) -> Group | None:
-        """The record of this name, if it waits for the rest of the input, and goes on waiting with one more change."""
+    def _begun(self, node: Node, waiting: Waiting) -> Group | None:
+        """The record of this name, which is not due yet: a new one, or one that goes on waiting for the rest of the
+        input with one more change. None where one that waits has its turn.
+        """
         group = self._parked.groups.get(node)
-        if group is None or group.size() + 1 >= group.turn:
+        if group is None:
+            group = self._groups[node] = Group(node)
+            return group
+        if group.size() + 1 >= group.turn:
             return None
         (pending,) = self.load_changes((waiting,))
         return None if pending.change.may_create else group

@@ -250,7 +250,7 @@ class Intake:
         contents = self._contents([d for d in digests if d in known])
         now = self.now()
         run_log, filters, filtered = self._run_log, self.filters, bool(self.filters)
-        live_figures = run_log.live_figures
+        live_figures, asks = run_log.live_figures, self.mapping.asks
         # First all are decoded, then all are transformed: a processor is faster at one thing done many times.
         otherwise = {} if self.otherwise is None else self.otherwise.lines([key for key in digests if key in known])
         events = [
@@ -283,7 +283,7 @@ class Intake:
             if self._limit_reached():
                 return True
             people = None if self.suppressed is None else people_of(event)
-            if (no := self._said_no(entry, event, people)) is not None:
+            if (asks or people is not None) and (no := self._said_no(entry, event, people)) is not None:
                 live_figures.events_read += 1
                 self._end_silently(key, entry.place, no)
                 continue

@@ -80,11 +80,16 @@ class RunMapping:
 
     def transform(self, event: Event) -> Transformed:
         """What one event asks for; its kinds have been prepared."""
-        return self._compiled.transform(event)
+        return (self._transform or self._compiled).transform(event)
 
     def denies(self, consent: Consent | None) -> bool:
         """Whether an event with this consent must not be sent, whatever it asks for."""
         return self._compiled.denies(consent)
+
+    @property
+    def asks(self) -> bool:
+        """Whether consent counts."""
+        return self._compiled.asks
 
     def told(self, complaint: Complaint) -> Complaint:
         """A complaint about an event that could not be decoded, as reports may show it."""
