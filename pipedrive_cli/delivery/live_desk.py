@@ -38,7 +38,8 @@ class LiveDesk:
     run_log: RunLog
     writes: Writes
     brakes: BrakeCounter = field(default_factory=lambda: BrakeCounter({}))
-    _written_at: float | None = None  # of the newest write in the group that is not committed yet
+    _written_at: float = 0.0  # when the newest write was done
+    _noted_at: float = 0.0  # what the journal has of that
 
     def __post_init__(self) -> None:
         self.commits.at_end = self._end_group
@@ -131,14 +132,14 @@ class LiveDesk:
         def record(journal: Journal) -> None:
             if commit.merged is not None and isinstance(commit.id, int):
                 journal.merge_records(commit.kind, commit.merged, commit.id)
+            if written.shown is not None:
+                journal.see(commit.kind, [written.shown])
             if commit.id is not None and commit.state is not None:
                 journal.save_record(commit.kind, commit.id, commit.keys, commit.state)
                 if commit.action == "created":
                     for key in commit.keys:
                         journal.keep_deleted(commit.kind, key, None)
                     journal.note_created(run, commit.kind, commit.id, commit.keys[0] if commit.keys else None)
-            if written.shown is not None:
-                journal.see(commit.kind, [written.shown])
             for aliases, unknown in ((commit.aliases, False), (commit.unknown_aliases, True)):
                 for pending_alias in aliases:
                     previous, current = pending_alias.previous, pending_alias.current
@@ -200,7 +201,7 @@ class LiveDesk:
 
     def _end_group(self, journal: Journal) -> None:
         """Writes with each transaction what the run has counted since the one before."""
-        if self._written_at is not None:
+        if self._written_at != self._noted_at:
             note_write(journal, self.run_log.run, self._written_at)
-            self._written_at = None
+            self._noted_at = self._written_at
         self.run_log.write_to(journal)
