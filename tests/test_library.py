@@ -224,6 +224,15 @@ def test_a_preview_gives_requests_and_sends_none(place: Path) -> None:
         assert replay(config, "exports", expect=foretold.plan).events.delivered == 1
 
 
+def test_a_list_without_sources_is_a_mistake_and_an_empty_pattern_is_none(place: Path) -> None:
+    """As on the command line."""
+    config = load_config(sandbox=True)
+    for job in (replay, preview):
+        with pytest.raises(UserMistake, match="no source"):
+            job(config, [], sandbox=True)
+        assert job(config, [place / "none*.json"], sandbox=True).events.read == 0
+
+
 def test_a_check_says_what_would_fail(place: Path) -> None:
     """The config, the account and the events; nothing is sent."""
     event_file(place / "exports", track("u-1", "Demo"), '{"type": "identify"}')

@@ -62,7 +62,7 @@ def run_check(
         if checked.unchecked is not None:
             show_note(f"the account was not checked: {checked.unchecked}")
     elif not (quiet and checked.exit_code == EXIT_OK):
-        steps = _steps(checked, config_file, sources, sandbox)
+        steps = _steps(checked, config_file, sources, sandbox, columns)
         show_checked(checked, config_file, steps, examples=EXAMPLES if verbose else EXAMPLES_SHOWN)
     return checked.exit_code
 
@@ -156,7 +156,9 @@ def _verdict(checked: Checked, config_file: Path) -> str:
         where = f", line {listed}," if lines else ""  # with many problems their lines have scrolled away
         return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
-        return "A run could not begin now: see above."
+        first, *others = checked.obstacles
+        more = f", and {count(len(others), 'thing')} more that stands above" if others else ""
+        return f"A run could not begin now: {first.message}{more}."
     events = checked.events
     unread = 0 if events is None else sum(left.verdict != "excused" for left in events.left)
     of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"
@@ -172,16 +174,18 @@ def _verdict(checked: Checked, config_file: Path) -> str:
     return f"{config_file} is in order.{also}"
 
 
-def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool) -> list[str]:
+def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox: bool, columns: Columns) -> list[str]:
     """The next steps, with commands that can be copied."""
     named = " ".join(shlex.quote(source) for source in sources) or "SOURCE"
+    given = [("--as", columns[0]), ("--id", columns[1]), ("--time", columns[2]), ("--message-id", columns[3])]
+    named += "".join(f" {option} {shlex.quote(value)}" for option, value in given if value is not None)
     config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
+    again = f"pipedrive-cli check{f' {named}' if sources else ''}{config}"
     if any(problem.code == "config" for problem in checked.obstacles):
-        again = f"pipedrive-cli check{f' {named}' if sources else ''}{config}"
         rest = "" if checked.account else "; what the account and the events say comes then"
         return [f"Mend the lines above, then run `{again}` again{rest}."]
     if not checked.ok:
-        return []
+        return [f"Put that right, then run `{again}` again."]
     if checked.unchecked:
         return [f"`pipedrive-cli check {named}{config}` without --offline asks the account: it alone knows its fields."]
     if sandbox:

@@ -35,6 +35,7 @@ from pipedrive_cli.run.past import (
     prune,
     run_context_of,
     run_names,
+    there,
 )
 from pipedrive_cli.secret import bytes_without_secrets
 
@@ -141,7 +142,7 @@ def show_known(
     """Shows what the journal knows of one event, or of one user."""
     if (message_id is None) == (user is None):
         raise UserMistake("name a message id, or a user with --user", code="usage")
-    path = asyncio.run(find_journal(state, _config(config_file)))
+    path = there(asyncio.run(find_journal(state, _config(config_file))), state)
     known = known_event(path, message_id) if message_id is not None else known_user(path, user or "")
     if known is None:
         what = f"the event {message_id}" if message_id is not None else f"the user {user}"

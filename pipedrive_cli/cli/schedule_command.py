@@ -17,6 +17,7 @@ from pipedrive_cli.config import load
 from pipedrive_cli.config.outside import outside_of
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.event_files import GLOB, is_url
+from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.written_file import keep_apart, write_file
 from pipedrive_cli.run.journal_file import only_journal
 from pipedrive_cli.setup.schedule import SCHEDULERS, ScheduledImport, ScheduledSource, WrittenFile, checked_import
@@ -157,3 +158,5 @@ def _write(files: Sequence[WrittenFile], output: Path, config: Path, sources: Se
     keep_apart([("--output", path) for path, _ in named], read)
     for path, file in named:
         write_file("--output", path, file.text.encode(), mode=READABLE)
+    listed = " and ".join(str(path) for path, _ in named)
+    show_note(f"written: {listed}; the first lines of {named[0][0]} say what to do with it")

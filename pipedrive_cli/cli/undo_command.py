@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +23,10 @@ from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.tables import show_rows, show_table
 from pipedrive_cli.report.wording import count
-from pipedrive_cli.run.past import Past, chosen_runs, find_journal, history
+from pipedrive_cli.run.past import Past, chosen_runs, find_journal, history, there
 from pipedrive_cli.run.undo import UndoOptions, UndoPlan, UndoResult, undo_past_run
 
+EVERY = 5.0  # seconds between two lines of progress
 SHOWN = 20  # kept records that are named one by one
 WHY = {
     "changed_since": "somebody has changed it since",
@@ -63,7 +64,7 @@ def take_back(state: Path | None, config_file: Path, asked: UndoAsked) -> int:
         if not set(asked.kinds) <= set(KINDS):
             raise UserMistake(f"--kinds: one of {', '.join(KINDS)}", code="usage")
         config = load(config_file, os.environ)
-        path = asyncio.run(find_journal(state, config))
+        path = there(asyncio.run(find_journal(state, config)), state)
         run = _chosen(path, asked.run)
         options = UndoOptions(
             run,
@@ -82,7 +83,7 @@ def take_back(state: Path | None, config_file: Path, asked: UndoAsked) -> int:
             return True
 
         try:
-            asyncio.run(undo_past_run(config, path, options, agree, result))
+            asyncio.run(_watched(undo_past_run(config, path, options, agree, result), result))
         except KeyboardInterrupt as interrupt:
             if not result.records:
                 raise
@@ -96,6 +97,28 @@ def take_back(state: Path | None, config_file: Path, asked: UndoAsked) -> int:
         if result.stopped is not None:
             show_error(result.stopped)
     return result.exit_code
+
+
+async def _watched(undoing: Coroutine[Any, Any, None], result: UndoResult) -> None:
+    """Says on stderr now and then how far the undo is."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            show_note(_how_far(result))
+
+    teller = asyncio.create_task(tell())
+    try:
+        await undoing
+    finally:
+        teller.cancel()
+
+
+def _how_far(result: UndoResult) -> str:
+    if not result.plan.todo:
+        return f"looking at what the run wrote: {count(sum(result.figures.requests.values()), 'request')} so far"
+    planned = sum(result.plan.deleted.values()) + sum(result.plan.restored.values())
+    return f"{result.records:,} of {count(planned, 'record')} undone"
 
 
 def _chosen(path: Path, wanted: str) -> Past:

@@ -157,7 +157,7 @@ def resolve_sources(
     if missing:
         meant = sorted({name for argument in missing for name in _alike(argument)})
         raise SourceMissing(
-            f"no such file or folder: {', '.join(map(printable_name, missing))}",
+            f"no such file or folder: {', '.join(printable_name(each) or 'an empty name' for each in missing)}",
             code="source_missing",
             hint=f"Did you mean {' or '.join(meant)}?" if meant else "Check the path; nothing was read or sent.",
         )
@@ -165,6 +165,19 @@ def resolve_sources(
         folders, files = _counted(left_out.folders, "folder"), _counted(left_out.files, "file")
         note(f"--since: {folders} and {files} left out, whose events all came before {left_out.first}")
     return [replace(source, rows=rows) for source in found.values()] if rows is not None else list(found.values())
+
+
+def lies_among(path: Path, argument: str, *, tables: bool = False) -> bool:
+    """Whether a file has the name of an event file and lies below the folder of a SOURCE, or is meant by its pattern.
+
+    Also where it is not read: `--since` leaves folders out.
+    """
+    if argument == STDIN or is_url(argument) or not (is_table_file if tables else is_event_file)(path.name):
+        return False
+    folder = Path(argument)
+    if not os.path.lexists(argument) and GLOB.search(argument):
+        return any(_real(Path(match)) == _real(path) for match in glob.iglob(argument, recursive=True))  # noqa: PTH207
+    return folder.is_dir() and _real(path).is_relative_to(_real(folder))
 
 
 def _sources(

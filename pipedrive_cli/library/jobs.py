@@ -105,7 +105,7 @@ def replay(
     _at_least(0, max_created=max_created, max_updated=max_updated, max_merged=max_merged)
     brakes: dict[Done, int | None] = {"created": max_created, "updated": max_updated, "merged": max_merged}
     options = RunOptions(
-        _listed(sources),
+        _at_least_one(sources),
         sandbox=sandbox,
         state=_path(state),
         limit=limit,
@@ -156,7 +156,7 @@ def preview(
     """
     _at_least(1, limit=limit)
     options = PreviewOptions(
-        _listed(sources),
+        _at_least_one(sources),
         online,
         sandbox,
         refill,
@@ -210,6 +210,13 @@ def check(
 
 def _listed(sources: Place | Iterable[Place]) -> tuple[str, ...]:
     return (str(sources),) if isinstance(sources, str | Path) else tuple(map(str, sources))
+
+
+def _at_least_one(sources: Place | Iterable[Place]) -> tuple[str, ...]:
+    """Raises UserMistake where no source is named, as the command line does."""
+    if not (listed := _listed(sources)):
+        raise UserMistake("no source is named", code="usage", hint="a folder or pattern may be empty; a list may not")
+    return listed
 
 
 def _path(place: Place | None) -> Path | None:

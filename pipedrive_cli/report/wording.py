@@ -145,7 +145,7 @@ def next_steps(
         steps.append("Put the API token right, then run the same command again; what is done is not sent twice.")
     elif summary.status == "partial" and any(problem.code in FILE_PROBLEMS for problem in summary.problems):
         steps.append("Mend the files that were not read, or move them away; then run the same command again.")
-    elif summary.reason is not None and summary.reason not in _CURED_BY_REPEATING:
+    elif summary.reason is not None and summary.reason not in CURED_BY_REPEATING:
         steps.append(_before_repeating(summary))
     elif summary.status != "stopped" and not summary.input_complete:
         steps.append("Not all was read, as --limit says: run without it for the rest; what is done is not sent twice.")
@@ -160,7 +160,7 @@ def next_steps(
 
 
 # What stops a run that the same command goes on from; whatever else stops one would do so again.
-_CURED_BY_REPEATING = frozenset(
+CURED_BY_REPEATING = frozenset(
     {
         "asked_to_wait",
         "day_spent",

@@ -132,7 +132,7 @@ class AccountCheck:
 
     async def run(self) -> Checked:
         """Raises `UserMistake` for sources that are not there; everything else is in what it returns."""
-        self._listed = suppression_list(self.config)
+        self._listed = suppression_list(self.config, self.note)
         sources = resolve_sources(self.sources, self.stdin, rows=self.rows, note=self.note) if self.sources else []
         if self.offline:
             return await self._looked_at(sources, "--offline: nobody was asked")

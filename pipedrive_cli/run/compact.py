@@ -139,7 +139,7 @@ class Compact:
         """Runs to the end. Raises UserMistake, ConfigProblems, and StopRun where the account cannot be asked."""
         began = time.monotonic()
         asked = self.options
-        self._listed = suppression_list(self.config)
+        self._listed = suppression_list(self.config, self.note)
         sources = resolve_sources(asked.sources, self.stdin, since=asked.filters.since, rows=asked.rows, note=self.note)
         if str(asked.output) == "-":
             raise UserMistake(f"{OPTION} -: the file is renamed when it is whole, so it needs a name", code="usage")

@@ -86,6 +86,13 @@ async def find_journal(state: Path | None, config: Config | None) -> Path:
     return default_path(account.company_id or 0)
 
 
+def there(path: Path, state: Path | None) -> Path:
+    """The journal that `find_journal` has found. Raises UserMistake where nothing has been replayed yet."""
+    if state is None and not journal_is_there(path):
+        raise UserMistake("there are no runs yet", code="no_runs")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The runs of one journal, newest first, and whose journal it is."""

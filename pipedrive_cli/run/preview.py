@@ -134,7 +134,7 @@ class Preview:
 
     async def _through(self, view: NoAccount | OnlineAccount, labels: Labels, journal: Journal | None) -> Summary:
         """The run itself, at a paper desk. `view` is both the account and its records."""
-        listed = suppression_list(self.config)
+        listed = suppression_list(self.config, self.note)
         asked = self.options
         sources = resolve_sources(asked.sources, self.stdin, since=asked.filters.since, rows=asked.rows, note=self.note)
         reading_started(self.live_figures, sources)

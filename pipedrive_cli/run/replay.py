@@ -122,7 +122,7 @@ class Replay:
         self._name = self.live_figures.run = new_run_name(self._started)
         self.live_figures.events_wanted = self.options.limit
         since = self.options.filters.since
-        self._suppressed = suppression_list(self.config)
+        self._suppressed = suppression_list(self.config, self.note)
         try:
             sources = resolve_sources(
                 self.options.sources, _unbuffered(self.stdin), since=since, rows=self.options.rows, note=self.note
@@ -314,6 +314,7 @@ class Replay:
             live_figures=self.live_figures,
             seconds=ended - began,
             lost_track=session.lost_track,
+            anew=self.options.scene == "sandbox" and journal.path == IN_MEMORY,
         )
         summary = with_unfit_values(summary, run_log.unfit, self.config, self.config_file, account.account)
         with journal.transaction():

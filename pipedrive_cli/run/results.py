@@ -24,6 +24,7 @@ from pipedrive_cli.report.summary import (
     problem_groups,
     worst_first,
 )
+from pipedrive_cli.report.wording import CURED_BY_REPEATING
 
 DAY = 86_400.0
 
@@ -48,6 +49,9 @@ def clock_wrong(ahead: float) -> Complaint | None:
     return Complaint("own_clock_wrong", f"this machine's clock is {days:,} day{'s' * (days != 1)} {way} Pipedrive's")
 
 
+_ANEW = "nothing of a run in the sandbox is kept: the same command begins anew"
+
+
 def summary_of(
     journal: Journal,
     run: int,
@@ -58,8 +62,12 @@ def summary_of(
     live_figures: LiveFigures,
     seconds: float,
     lost_track: bool = False,
+    anew: bool = False,
 ) -> Summary:
-    """What one run did. `lost_track`: it could not record all of it; what has no outcome is pending."""
+    """What one run did. `lost_track`: it could not record all of it; what has no outcome is pending.
+
+    `anew`: nothing of it is kept, so that the same command begins again and does not go on.
+    """
     figures = journal.counts(run, "run")
     outcomes = {Outcome(word): n for word, n in journal.counts(run, "outcome").items()}
     if lost_track:
@@ -73,7 +81,8 @@ def summary_of(
     problems = problem_groups(_problem_counts(journal.counts(run, "problem")), _examples(journal, run))
     if stopped is not None:
         pending = outcomes.get(Outcome.PENDING, 0)
-        group = problem_group(stopped.code, Outcome.PENDING, pending, message=stopped.message, hint=stopped.hint)
+        hint = _ANEW if anew and stopped.code in CURED_BY_REPEATING else stopped.hint
+        group = problem_group(stopped.code, Outcome.PENDING, pending, message=stopped.message, hint=hint)
         problems = worst_first((group, *(p for p in problems if p.code != stopped.code)))
     return Summary(
         run=name,

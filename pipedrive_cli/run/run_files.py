@@ -10,7 +10,7 @@ from pathlib import Path
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.source import Source, lies_among
 from pipedrive_cli.report.event_results import ResultsWriter
 from pipedrive_cli.report.rejects import RejectsWriter
 from pipedrive_cli.report.written_file import READ, keep_apart
@@ -39,6 +39,10 @@ class RunFiles:
             read.append((key, "file holds the API token"))
         if (people := self.config.privacy.suppress) is not None:
             read.append((people, "is the list of suppressed people"))
+        tables = self.options.rows is not None
+        for _, path in self.options.written:  # not all that lies there is read: --since leaves folders out
+            if path.exists() and any(lies_among(path, each, tables=tables) for each in self.options.sources):
+                read.append((path, "lies among the events"))
         for state in (self.state, self.config.state):  # in a sandbox the account's stays as it is
             read += [] if state is None else files_of(state)
         keep_apart(self.options.written, read)

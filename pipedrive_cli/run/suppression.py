@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,17 +21,25 @@ from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.people import People
 from pipedrive_cli.model import Complaint
+from pipedrive_cli.report.wording import data_size
 from pipedrive_cli.transform.suppression import BadLine, NameKind, Suppression, SuppressionList, names_in, read_list
 
 SALT: Final = "suppression salt"  # a fact of the journal
 SALT_BYTES: Final = 16
+LARGE: Final = 5_000_000  # bytes of a list; a second or two
 
 
-def suppression_list(config: Config) -> SuppressionList:
-    """The list that `privacy.suppress` names. Raises UserMistake where it cannot be read: nothing may be sent then."""
+def suppression_list(config: Config, note: Callable[[str], None]) -> SuppressionList:
+    """The list that `privacy.suppress` names. Raises UserMistake where it cannot be read: nothing may be sent then.
+
+    `note` is told of a list that takes its time.
+    """
     path = config.privacy.suppress
     if path is None:
         return SuppressionList()
+    with contextlib.suppress(OSError):
+        if (size := path.stat().st_size) >= LARGE:
+            note(f"first the list of people who must not be sent is read: {path}, {data_size(size)}")
     named = f"the list of people who must not be sent, {path},"
     return people_listed(path, named, "mend privacy.suppress in the config")
 

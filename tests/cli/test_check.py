@@ -157,10 +157,21 @@ def test_without_a_key_a_gate_is_shut(tmp_path: Path, account: str) -> None:
     ended = pipedrive_cli("check", "-c", config)
     assert ended.code == 2
     assert "--offline" in ended.out or "NOT_SET" in ended.out
+    said = ended.out.split("could not begin now: ")[1] if "not begin" in ended.out else ended.out
+    assert "API token" in said or "company_domain" in said or "NOT_SET" in said, "not `see above`"
     ended = pipedrive_cli("check", "-c", config, "--json")
     assert (ended.code, ended.json["ok"], ended.json["account"]) == (2, False, None)
     assert ended.json["unchecked"]
     assert len(ended.json["problems"]) == 1
+
+
+def test_the_commands_that_come_next_read_the_same_table(tmp_path: Path) -> None:
+    """With the options that say what its columns are."""
+    config = written_config(tmp_path, f"pipedrive: {{company_domain: acme}}\n{IDENTITY}")
+    (table := tmp_path / "people.csv").write_text("id,when\nu1,2026-03-01\n")
+    for more in ([], ["--offline"]):
+        ended = pipedrive_cli("check", table, "--as", "identify", "--id", "id", "--time", "when", "-c", config, *more)
+        assert "people.csv --as identify --id id --time when -c" in " ".join(ended.out.split())
 
 
 def test_offline_the_config_alone_is_looked_at(tmp_path: Path) -> None:

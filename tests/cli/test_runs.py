@@ -260,13 +260,14 @@ def nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("nothing_around")
-def test_without_any_journal_there_are_no_runs_yet() -> None:
+def test_without_any_journal_there_are_no_runs_yet(tmp_path: Path) -> None:
     """That is no mistake; a journal that was named and is not there is one."""
     ended = pipedrive_cli("runs")
     assert (ended.code, ended.out) == (0, "")
     assert "no runs yet" in ended.err
     assert pipedrive_cli("runs", "--json").json == {"version": 1, "runs": []}
-    for command in (("show",), ("prune", "--keep", "1")):
+    config = ("-c", str(written_config(tmp_path, "pipedrive: {company_domain: acme, api_token: abc}\n")))
+    for command in (("show",), ("prune", "--keep", "1"), ("events", "m1"), ("undo", "x", "--yes", *config)):
         ended = pipedrive_cli("runs", *command)
         assert ended.code == 2
         assert "no runs yet" in ended.err
@@ -330,3 +331,14 @@ def test_event_data_in_a_report_cannot_move_the_terminal(tmp_path: Path) -> None
         ended = pipedrive_cli("runs", *arguments, "--state", journal)
         assert "\x1b" not in ended.out + ended.err
         assert "[bold]x" in ended.out
+
+
+def test_a_run_in_the_sandbox_that_stops_early_begins_anew(tmp_path: Path) -> None:
+    """Nothing of it is kept: that the same command goes on would be wrong, save with a journal of its own."""
+    events = event_file(tmp_path, *(identify(f"u{n}", name=f"N{n}") for n in range(9)))
+    config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
+    words = ("replay", events, "-c", config, "--sandbox", "--max-tokens", "40", "--json")
+    for more, said in ((), "begins anew"), (("--state", tmp_path / "kept.sqlite"), "run again to continue"):
+        ended = pipedrive_cli(*words, *more)
+        assert (ended.code, ended.json["reason"]) == (4, "max_tokens")
+        assert said in ended.json["problems"][0]["hint"]

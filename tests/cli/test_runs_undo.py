@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipedrive_cli.cli import undo_command
 from pipedrive_cli.cli.undo_command import WHY
 from pipedrive_cli.model import KINDS
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
@@ -63,6 +64,30 @@ def test_what_a_run_created_is_deleted_and_its_events_can_be_sent_again(scene: S
     assert not any(scene.contents().values())
     assert outcomes(scene.run(EVENTS)) == {"delivered": 4}
     assert [len(rows) for rows in scene.contents().values()] == [1, 1, 1, 1]
+
+
+def test_an_undo_that_takes_its_time_says_how_far_it_is(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr: while it looks, and while it deletes; the object stays alone on stdout."""
+    run = scene.run([identify(f"u{n}", n, name=f"N{n}") for n in range(30)]).run
+    monkeypatch.setattr(undo_command, "EVERY", 0.0)
+    ended = undo(scene, run, "--yes", "--json")
+    assert (ended.code, ended.json["deleted"]["persons"]) == (0, 30)
+    assert "looking at what the run wrote: 1 request so far" in ended.err
+    assert "of 30 records undone" in ended.err
+
+
+def test_a_run_that_only_met_a_rejected_event_again_has_touched_nothing(scene: Scene) -> None:
+    """So it is with a job of cron that reads the same file every hour: the first run can be undone all the same."""
+    broken = identify("u1", 1, name="Ada", role="CTO", email="no address")
+    first = scene.run([broken, identify("u2", 2, name="Bo")]).run
+    assert outcomes(scene.run([broken, identify("u3", 3, name="Cy")])) == {"delivered": 1, "rejected": 1}
+    found = undone(scene, first)
+    assert (found["deleted"]["persons"], found["kept"]) == (2, [])
+    assert scene.names("persons") == ["Cy"]
+    # A run that had something to say of the record has touched it, though its event was rejected, too.
+    second = scene.run([broken]).run
+    scene.run([identify("u1", 5, city="Cork", email="no address")])
+    assert [each["code"] for each in undone(scene, second)["kept"]] == ["later_run"]
 
 
 def test_what_a_run_replaced_comes_back_blanks_and_emails_too(scene: Scene) -> None:

@@ -112,6 +112,21 @@ def test_journals_and_lists_stay_in_a_sandbox_too(tmp_path: Path, option: str) -
     assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("source", ["gw", "gw/*/*.json"])
+def test_what_since_leaves_out_is_not_written_onto_either(tmp_path: Path, source: str) -> None:
+    """It lies among the events, and is read another time; a new file beside is made."""
+    place = Place(tmp_path, ".ndjson")
+    old = tmp_path / "gw" / "2026-01-01"
+    old.mkdir(parents=True)
+    (old / "a.json").write_bytes(place.source.read_bytes())
+    words = ("replay", tmp_path / source, "--since", "2026-03-01", "-c", place.config, "--sandbox")
+    for option in ("--report", "--results"):
+        ended = pipedrive_cli(*words, option, old / "a.json")
+        assert (ended.code, "lies among the events" in ended.err) == (2, True)
+    assert (old / "a.json").read_bytes() == place.source.read_bytes()
+    assert pipedrive_cli(*words, "--report", old / "new.json").code == 0
+
+
 @pytest.mark.parametrize("first", OPTIONS)
 @pytest.mark.parametrize("second", OPTIONS)
 def test_two_options_do_not_write_one_file(tmp_path: Path, first: str, second: str) -> None:

@@ -157,6 +157,15 @@ def test_what_stands_in_a_rejects_file_goes(tmp_path: Path) -> None:
     assert b'"u1"' in rejects.read_bytes()
 
 
+def test_a_list_that_takes_its_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first request, so that nobody takes the silence for a fault."""
+    monkeypatch.setattr("pipedrive_cli.run.suppression.LARGE", 5)
+    notes: list[str] = []
+    scene = Scene(tmp_path, config=suppressing(tmp_path, "u-gone", "u-too"))
+    scene.run([identify("u1")], before=lambda job: setattr(job, "note", notes.append))
+    assert [note for note in notes if "people who must not be sent is read" in note]
+
+
 def test_a_changed_list_counts_for_files_that_are_known(tmp_path: Path) -> None:
     """Its content does, not its comments or its place; a person who is off the list again is sent."""
     folder = tmp_path / "exports"

@@ -144,7 +144,10 @@ def forget_aliases(journal: Journal, run: int) -> None:
 
 
 def later_numbers(journal: Journal, run: int, among: Set[int]) -> frozenset[int]:
-    """Which of these numbers are those of events that a later run has handled last."""
+    """Which of these numbers are those of events that a later run has handled last.
+
+    A run that only met an event again, as rejected as before, has not: its outcome stays that of the earlier run.
+    """
     if not among:
         return frozenset()
     rows = journal.connection.execute("SELECT number FROM events WHERE run > ?", (run,))

@@ -292,7 +292,8 @@ class Journal(SeenRows):
         rows = [(key, _NUMBERS[outcome], run, contents.get(key)) for key, outcome in outcomes]
         self._db.executemany(
             "INSERT INTO events (digest, outcome, run, content) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, run = excluded.run, content = excluded.content",
+            "ON CONFLICT DO UPDATE SET content = excluded.content, outcome = excluded.outcome, "
+            "run = iif(outcome = excluded.outcome AND earlier IS NULL, run, excluded.run)",  # met, not touched
             rows,
         )
         if self._some_unfinished is None:
