@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -30,6 +30,7 @@ KEY = "_pipedrive_cli"
 LONGEST_LINE = 4 * 1024 * 1024  # bytes; a longer line was never read as an event
 KEPT_OF_LONGER = 1024
 _BOM = b"\xef\xbb\xbf"
+_BARE: Final[Mapping[str, msgspec.Raw | bytes]] = {"type": b""}  # members of an event in which KEY is not
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -166,8 +167,11 @@ class RejectsWriter:
         return os.fdopen(descriptor, "wb"), Path(name)
 
 
-def reject_line(raw: bytes, note: Note | OriginNote, *, cut: bool = False) -> bytes:
-    """One line of a rejects file, newline included; parameters as for `RejectsWriter.add`."""
+def reject_line(raw: bytes, note: Note | OriginNote, *, cut: bool = False, bare: bool = False) -> bytes:
+    """One line of a rejects file, newline included; parameters as for `RejectsWriter.add`.
+
+    `bare`: `raw` is certainly a JSON object, and has something but no note of ours. So it need not be decoded again.
+    """
     mark = msgspec.json.encode(KEY) + b":" + _encode(note)
     if cut or len(raw) > LONGEST_LINE:
         # A cut through a character must not make the line undecodable.
@@ -178,7 +182,7 @@ def reject_line(raw: bytes, note: Note | OriginNote, *, cut: bool = False) -> by
         text = raw.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         return b"{" + mark + b',"raw_base64":"' + base64.b64encode(raw) + b'"}\n'
-    members = _members(raw)
+    members = _BARE if bare else _members(raw)
     if members is None:
         return b"{" + mark + b',"raw":' + msgspec.json.encode(text) + b"}\n"
     return _splice(raw, members, mark)

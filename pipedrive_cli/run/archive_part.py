@@ -59,7 +59,8 @@ class ArchivePart(NamedTuple):
 class KeptEvent(msgspec.Struct, array_like=True, gc=False):
     """One event that may be kept, with its line: `number` is its place in the input, `owner` its record's name.
 
-    `always`: it is kept whatever the others say. `line` counts from the part's first.
+    `always`: it is kept whatever the others say. `line` counts from the part's first. `bare`: `raw` is certainly a JSON
+    object that has no note of ours.
     """
 
     number: int
@@ -74,6 +75,7 @@ class KeptEvent(msgspec.Struct, array_like=True, gc=False):
     cut: bool = False
     code: str | None = None
     alias: bool = False
+    bare: bool = False
 
 
 class Counted(msgspec.Struct):
@@ -232,6 +234,7 @@ class PartFold:
                 entry.body(),
                 always,
                 alias=alias is not None,
+                bare=entry.wire is not None,
             )
         )
 

@@ -14,8 +14,8 @@ import pickle
 import queue
 import sys
 import threading
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LENGTH: Final = 8  # bytes that say how many follow
 PIPE: Final = 1 << 20  # bytes that a process can hand over without waiting for us, where the system lets us choose
 Work: TypeAlias = Callable[[Any], bytes]  # what is done with a task
+Task = TypeVar("Task")
 
 
 class Beside:
@@ -112,6 +113,60 @@ def _widen(pipe: IO[bytes]) -> None:
         import fcntl  # noqa: PLC0415 - not every system has it
 
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
+
+
+def shared_out(
+    work: Callable[[Any], Work],
+    brief: Any,
+    tasks: Sequence[Task],
+    processes: int,
+    tell: Callable[[Task, bytes], None],
+) -> list[Task]:
+    """Has processes do tasks, one after the other. `tell` is called in this thread, with what was made of each.
+
+    Returns what is left to be done here: the task of a process that has died; after a task of which nothing was made,
+    that one and all that were not begun. Who does them meets what went wrong.
+    """
+    upcoming = queue.SimpleQueue[int]()
+    for number in range(len(tasks)):
+        upcoming.put(number)
+    ended = queue.SimpleQueue[tuple[int | None, bytes]]()
+    over = threading.Event()
+
+    def keep_busy(process: Beside) -> None:
+        made: bytes | None = b"-"
+        with contextlib.suppress(queue.Empty):
+            while made is not None and not over.is_set():
+                number = upcoming.get_nowait()
+                made = process.done(brief, tasks[number])
+                ended.put((number, made or b""))
+                if made == b"":
+                    over.set()
+        ended.put((None, b""))
+
+    left = dict(enumerate(tasks))
+    crew: list[tuple[Beside, threading.Thread]] = []
+    try:
+        with contextlib.suppress(OSError):  # where none can be started, all is left
+            for _ in range(processes):
+                process = Beside(work)
+                thread = threading.Thread(target=keep_busy, args=(process,), name="process", daemon=True)
+                crew.append((process, thread))
+                thread.start()
+        busy = len(crew)
+        while busy:
+            ready, made = ended.get()
+            if ready is None:
+                busy -= 1
+            elif made:
+                tell(left.pop(ready), made)
+        return list(left.values())
+    finally:
+        over.set()
+        for process, thread in crew:
+            process.kill()
+            thread.join()
+            process.close()
 
 
 def serve(begin: Callable[[Any], Work]) -> None:

@@ -40,7 +40,7 @@ from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, Kept
 from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
 from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.fold_store import FORM, FoldStore, trouble_told
-from pipedrive_cli.run.folding import fold_parts, parts_of_archive
+from pipedrive_cli.run.folding import fold_parts, kept_events, parts_of_archive
 from pipedrive_cli.run.known_files import meaning_of
 from pipedrive_cli.run.left_files import LeftFile, left_file, stop_of
 from pipedrive_cli.run.options import Filters
@@ -276,7 +276,7 @@ class Compact:
             result.events = {"read": total.read, "kept": 0, "left_out": 0}
             return result
         written = _Output(tasks, counted)
-        written.write(store.kept(), place, packed=self.options.output.suffix == ".gz")
+        written.write(kept_events(store), place, packed=self.options.output.suffix == ".gz")
         skipped = sum(total.skipped.values())
         result.left_out = [
             ReasonLeftOut(code, value, count, _words(code, value))
@@ -357,7 +357,7 @@ class _Output:
                 time=event.time,
                 code=event.code,
             )
-            write(reject_line(event.raw, note, cut=event.cut))
+            write(reject_line(event.raw, note, cut=event.cut, bare=event.bare))
             self.count += 1
             if event.owner != owner:  # a record's events come one after the other
                 owner = event.owner

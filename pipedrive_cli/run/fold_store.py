@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -20,6 +22,8 @@ from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.run.archive_part import Counted, Folded, KeptEvent
 
 WAIT: Final = 600.0  # seconds for which a worker waits until the others have written
+SHARES: Final = 256  # of the records, by a hash of their names: those of one are merged together, in memory
+TOGETHER: Final = 16  # shares that are one task
 FORM: Final = 3  # of what is stored: a fold that was begun in another form begins anew
 CACHE: Final = 32 << 10  # KiB
 PAGE: Final = 32 << 10  # bytes: events are large, and lie in their order
@@ -27,15 +31,18 @@ NOTHING: Final[Mapping[int, Counted]] = MappingProxyType({})
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meaning (digest BLOB NOT NULL, now INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS done (part INTEGER PRIMARY KEY, counted BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS won (name TEXT NOT NULL, part INTEGER NOT NULL, places BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS won (share INTEGER NOT NULL, part INTEGER NOT NULL, records BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS joins (a TEXT NOT NULL, b TEXT NOT NULL, part INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, identity BLOB NOT NULL, always INTEGER NOT NULL,
-    owner TEXT NOT NULL, time INTEGER, alias INTEGER NOT NULL, event BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS always (part INTEGER NOT NULL, needed BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS aliases (number INTEGER PRIMARY KEY, owner TEXT NOT NULL, time INTEGER);
+CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, owner TEXT NOT NULL, time INTEGER, event BLOB NOT NULL);
 """
 _encode: Final = msgspec.msgpack.Encoder().encode
 encode_counted: Final = _encode
 decode_counted: Final = msgspec.msgpack.Decoder(Counted).decode
 _event: Final = msgspec.msgpack.Decoder(KeptEvent).decode
+_records: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+_needed: Final = msgspec.msgpack.Decoder(list[tuple[bytes, int]]).decode
 
 
 @contextlib.contextmanager
@@ -77,7 +84,7 @@ class FoldStore:
             unread = [(part,) for part, counted in self.done().items() if counted.left is not None]
             self._db.executemany("DELETE FROM done WHERE part = ?", unread)
             return int(row[1])
-        for table in ("meaning", "done", "won", "joins", "events"):
+        for table in ("meaning", "done", "won", "joins", "always", "aliases", "events"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         self._db.execute("INSERT INTO meaning VALUES (?, ?)", (digest, now))
         return now
@@ -89,44 +96,88 @@ class FoldStore:
     def drop_unfinished(self) -> None:
         """Takes out what was written of all parts that were not finished."""
         with self._transaction():
-            self._db.execute("DELETE FROM won WHERE part NOT IN (SELECT part FROM done)")
-            self._db.execute("DELETE FROM joins WHERE part NOT IN (SELECT part FROM done)")
-            self._db.execute("DELETE FROM events WHERE number >> 32 NOT IN (SELECT part FROM done)")
+            for table in ("won", "joins", "always"):
+                self._db.execute(f"DELETE FROM {table} WHERE part NOT IN (SELECT part FROM done)")  # noqa: S608 - ours
+            for table in ("aliases", "events"):
+                self._db.execute(f"DELETE FROM {table} WHERE number >> 32 NOT IN (SELECT part FROM done)")  # noqa: S608 - ours
 
     def add(self, part: int, piece: Folded, done: Mapping[int, Counted] = NOTHING) -> None:
         """Adds a piece of a part's fold, or of several parts under the number of one; `done` are those that it ends."""
         with self._transaction():
-            self._db.executemany("INSERT INTO won VALUES (?, ?, ?)", [(name, part, won) for name, won in piece.won])
+            shares: dict[int, list[tuple[str, bytes]]] = {}
+            for record in piece.won:
+                shares.setdefault(crc32(record[0].encode()) % SHARES, []).append(record)
+            self._db.executemany(
+                "INSERT INTO won VALUES (?, ?, ?)",
+                [(share, part, _encode(records)) for share, records in shares.items()],
+            )
             self._db.executemany("INSERT INTO joins VALUES (?, ?, ?)", [(a, b, part) for a, b in piece.joins])
             self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(e.number, e.identity, e.always, e.owner, e.time, e.alias, _encode(e)) for e in piece.events],
+                "INSERT INTO events VALUES (?, ?, ?, ?)",
+                [(event.number, event.owner, event.time, _encode(event)) for event in piece.events],
+            )
+            if always := [event for event in piece.events if event.always]:
+                needed = _encode([(event.identity, event.number) for event in always])
+                self._db.execute("INSERT INTO always VALUES (?, ?)", (part, needed))
+            self._db.executemany(
+                "INSERT INTO aliases VALUES (?, ?, ?)",
+                [(event.number, event.owner, event.time) for event in always if event.alias],
             )
             rows = [(number, _encode(counted)) for number, counted in done.items()]
             self._db.executemany("INSERT INTO done VALUES (?, ?)", rows)
 
-    def kept(self) -> Iterator[KeptEvent]:
-        """The events that must be kept: by record, time and place in the input, each once."""
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    def ready(self) -> None:
+        """Must be called when all is folded, before it is asked what is needed."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS won_by_share ON won (share)")
+
+    def groups(self) -> Iterator[range]:
+        """The shares of all records, in groups that can be merged one after the other or at once."""
+        for first in range(0, SHARES, TOGETHER):
+            yield range(first, first + TOGETHER)
+
+    def needed(self, shares: Iterable[int]) -> bytes:
+        """Which events the records of some shares need, packed for `kept`: their places are merged over all parts."""
+        found: list[tuple[bytes, int]] = []
+        for share in shares:
+            records: dict[str, Won] = {}
+            for (packed,) in self._db.execute("SELECT records FROM won WHERE share = ?", (share,)):
+                for name, places in _records(packed):
+                    won = records.get(name)
+                    if won is None:
+                        records[name] = decode_won(places)
+                    else:
+                        merge_won(won, decode_won(places))
+            for won in records.values():
+                found += winners(won).items()
+        return _encode(found)
+
+    def kept(self, needed: Iterable[bytes]) -> Iterator[KeptEvent]:
+        """The events that must be kept: by record, time and place in the input, each once.
+
+        `needed` are the answers of that name, for all shares.
+        """
         joins = list(self._db.execute("SELECT DISTINCT a, b FROM joins ORDER BY a, b"))
         self._db.create_function("record", 1, Clusters(joins).of, deterministic=True)
         self._db.executescript(
             "PRAGMA temp_store = FILE; DROP TABLE IF EXISTS temp.needed; DROP TABLE IF EXISTS temp.chosen;"
-            "CREATE TEMP TABLE needed (identity BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;"
+            "CREATE TEMP TABLE needed (identity BLOB NOT NULL, number INTEGER NOT NULL);"
         )
         writing = self._db.cursor()
         writing.execute("BEGIN")
+        always = (bytes(packed) for (packed,) in self._db.execute("SELECT needed FROM always"))
+        for some in chain(always, needed):
+            writing.executemany("INSERT INTO needed VALUES (?, ?)", _needed(some))
+        writing.execute("COMMIT")
         # Of copies the first counts. That is the one whose time and content a replay would have taken. Copies that
         # have won nothing do not count: how many of them are here depends on where the archive was folded.
-        writing.execute("INSERT INTO needed SELECT identity, min(number) FROM events WHERE always GROUP BY identity")
-        for won in self._records():
-            writing.executemany(
-                "INSERT INTO needed VALUES (?, ?) ON CONFLICT (identity) "
-                "DO UPDATE SET number = min(number, excluded.number)",
-                winners(won).items(),
-            )
-        writing.execute("COMMIT")
         self._db.executescript(
-            "CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY); INSERT INTO chosen SELECT number FROM needed;"
+            "CREATE TEMP TABLE chosen (number INTEGER PRIMARY KEY);"
+            "INSERT INTO chosen SELECT number FROM (SELECT min(number) AS number FROM needed GROUP BY identity)"
+            " ORDER BY number;"
         )
         self._keep_order_of_aliases()
         rows = self._db.execute(
@@ -143,8 +194,7 @@ class FoldStore:
         record: str | None = None
         newest: int | None = None
         aliases = self._db.execute(
-            "SELECT number, record(owner), events.time FROM chosen CROSS JOIN events USING (number) WHERE alias "
-            "ORDER BY record(owner), number"
+            "SELECT number, record(owner), time FROM chosen JOIN aliases USING (number) ORDER BY record(owner), number"
         )
         for number, found, time in aliases:
             if found != record:
@@ -153,21 +203,6 @@ class FoldStore:
                 self._db.execute("INSERT INTO late VALUES (?, ?)", (number, newest))
             else:
                 newest = time
-
-    def _records(self) -> Iterable[Won]:
-        """The places of each record, merged over all parts."""
-        name: str | None = None
-        won: Won = {}
-        for found, packed in self._db.execute("SELECT name, places FROM won ORDER BY name"):
-            if found != name and name is not None:
-                yield won
-                won = {}
-            name = found
-            if won:
-                merge_won(won, decode_won(packed))
-            else:
-                won = decode_won(packed)
-        yield won
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipedrive_cli.events.parts import WORTH, cores, identity_of, parts_of
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, Folded, folded
-from pipedrive_cli.run.beside import Beside
+from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, Folded, KeptEvent, folded
+from pipedrive_cli.run.beside import shared_out
 from pipedrive_cli.run.fold_store import FoldStore, decode_counted, encode_counted
 
 PART: Final = 8 << 20  # bytes of a large plain file that are folded at once
+MUCH: Final = 128 << 20  # bytes of a store: to merge less, starting other processes costs more than it saves
 EMPTY: Final = Folded([], [], [])
 
 
@@ -58,67 +57,14 @@ def fold_parts(
     apart = [task for task in tasks if task.source.stream is None]
     if processes < 2 or size < WORTH or len(apart) < 2:
         apart = []
-    left = _fold_apart(store, brief, apart, processes, tell) if apart else []
+    told = _StoreBrief(store.path, brief._replace(config=brief.config.without_secrets))
+    left = shared_out(folding_work, told, apart, processes, lambda task, made: tell(task, decode_counted(made)))
     done: dict[int, Counted] = {}
     if left:
         store.drop_unfinished()
         done = store.done()  # a process may have died behind its last word to the store
     for task in (task for task in tasks if task.source.stream is not None or task in left or not apart):
         tell(task, done[task.number] if task.number in done else fold_part(store, brief, task))
-
-
-def _fold_apart(
-    store: FoldStore,
-    brief: FoldBrief,
-    tasks: Sequence[ArchivePart],
-    processes: int,
-    tell: Callable[[ArchivePart, Counted], None],
-) -> list[ArchivePart]:
-    """Folds parts in processes beside this one. Returns what is left: of a process that has died, its part; after a
-    part that could not be folded, all that were not begun. They are folded here, and what went wrong is met and told.
-    """
-    told = _StoreBrief(store.path, brief._replace(config=brief.config.without_secrets))
-    upcoming = queue.SimpleQueue[ArchivePart]()
-    for task in tasks:
-        upcoming.put(task)
-    ended = queue.SimpleQueue[tuple[ArchivePart | None, bytes]]()
-    over = threading.Event()
-
-    def keep_busy(process: Beside) -> None:
-        made: bytes | None = b"-"
-        with contextlib.suppress(queue.Empty):
-            while made is not None and not over.is_set():
-                task = upcoming.get_nowait()
-                made = process.done(told, task)
-                ended.put((task, made or b""))
-                if made == b"":
-                    over.set()
-        ended.put((None, b""))
-
-    left = {task.number: task for task in tasks}
-    crew: list[tuple[Beside, threading.Thread]] = []
-    try:
-        with contextlib.suppress(OSError):  # where none can be started, all is folded here
-            for _ in range(processes):
-                process = Beside(folding_work)
-                thread = threading.Thread(target=keep_busy, args=(process,), name="process", daemon=True)
-                crew.append((process, thread))
-                thread.start()
-        busy = len(crew)
-        while busy:
-            ready, made = ended.get()
-            if ready is None:
-                busy -= 1
-            elif made:
-                tell(ready, decode_counted(made))
-                del left[ready.number]
-        return list(left.values())
-    finally:
-        over.set()
-        for process, thread in crew:
-            process.kill()
-            thread.join()
-            process.close()
 
 
 class _StoreBrief(NamedTuple):
@@ -132,3 +78,22 @@ def folding_work(told: _StoreBrief) -> Callable[[ArchivePart], bytes]:
     """What a process beside this one does with a part: it folds it into the store, and tells what was counted."""
     store = FoldStore(told.path)
     return lambda task: encode_counted(fold_part(store, told.brief, task))
+
+
+def kept_events(store: FoldStore) -> Iterator[KeptEvent]:
+    """The events that must be kept: by record, time and place in the input, each once.
+
+    What each record needs of all parts is found on all cores, where much is folded.
+    """
+    store.ready()
+    found: list[bytes] = []
+    left = list(store.groups())
+    processes = min(cores(), len(left))
+    if processes > 1 and store.size() >= MUCH:
+        left = shared_out(merging_work, store.path, left, processes, lambda _, needed: found.append(needed))
+    return store.kept(chain(found, map(store.needed, left)))
+
+
+def merging_work(path: Path) -> Callable[[range], bytes]:
+    """What a process beside this one does with some records: it tells which events they need."""
+    return FoldStore(path).needed

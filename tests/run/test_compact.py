@@ -221,6 +221,7 @@ def test_processes_beside_this_one_fold_the_same_bytes(tmp_path: Path, monkeypat
     compact(tmp_path, [path])
     one = kept(tmp_path)
     monkeypatch.setattr("pipedrive_cli.run.folding.WORTH", 1)
+    monkeypatch.setattr("pipedrive_cli.run.folding.MUCH", 1)
     monkeypatch.setattr("pipedrive_cli.run.folding.PART", 9_000)
     monkeypatch.setattr("pipedrive_cli.run.folding.cores", lambda: 2)
     parts: list[Counted] = []
@@ -257,7 +258,7 @@ def test_a_process_that_dies_or_fails_costs_nothing_but_time(
         def kill(self) -> None: ...
         def close(self) -> None: ...
 
-    monkeypatch.setattr("pipedrive_cli.run.folding.Beside", Thread)
+    monkeypatch.setattr("pipedrive_cli.run.beside.Beside", Thread)
     monkeypatch.setattr("pipedrive_cli.run.folding.WORTH", 1)
     monkeypatch.setattr("pipedrive_cli.run.folding.PART", 9_000)
     monkeypatch.setattr("pipedrive_cli.run.folding.cores", lambda: 2)
