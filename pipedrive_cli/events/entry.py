@@ -33,7 +33,7 @@ class Entry(msgspec.Struct):
     cut: bool = False
     defaults: Defaults | None = None
     own: Own | None = None
-    wire: Wire | None = None  # `raw` decoded, if that is done already: of a bare event alone, which has no note of ours
+    wire: Wire | None = None  # `raw` decoded, if that is done already
 
     @property
     def place(self) -> Place:

@@ -26,6 +26,7 @@ from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Event, Outcome
 from pipedrive_cli.pipedrive.account import Account
+from pipedrive_cli.report.rejects import KEY
 from pipedrive_cli.run.options import Filters, passes
 from pipedrive_cli.run.settings import delivery_settings
 from pipedrive_cli.transform.consent import DENIED
@@ -33,6 +34,7 @@ from pipedrive_cli.transform.suppression import SUPPRESSED, Suppression
 from pipedrive_cli.transform.transform import Transform, compile_mapping
 
 MUCH: Final = 20_000  # events that are held before what is kept of them is handed on
+NOTE: Final = KEY.encode()
 LINES: Final = "9"  # the name of what belongs to no record: it sorts behind all of them
 
 
@@ -222,6 +224,7 @@ class PartFold:
             always = always or any(change.record.kind == "leads" for change in changes)
         if alias is not None:
             owner = self._kept.add_alias(alias)
+        raw = entry.body()
         self._held.append(
             KeptEvent(
                 number,
@@ -231,10 +234,10 @@ class PartFold:
                 entry.line,
                 entry.index,
                 event.identity,
-                entry.body(),
+                raw,
                 always,
                 alias=alias is not None,
-                bare=entry.wire is not None,
+                bare=entry.wire is not None and entry.own is None and NOTE not in raw,
             )
         )
 
