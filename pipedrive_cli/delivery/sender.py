@@ -72,7 +72,7 @@ class ServerClock:
     def note_answer(self, call: Call, answer: Answer) -> None:
         """Takes the time from an answer, and the one that a write has left in its record."""
         if (date := answer.date) is not None:
-            self._offset = date.timestamp() - asyncio.get_running_loop().time()
+            self._offset = date.timestamp() - answer.received_at
             if date >= EARLIEST:
                 self._latest = self._offset if self._latest is None else max(self._latest, self._offset)
         if call.method != "GET" and isinstance(data := answer.data, dict):
@@ -213,22 +213,23 @@ class Sender:
 
     async def _admitted(self, call: Call) -> tuple[Sending, Spending]:
         """Waits for a place within the limits. Raises StopRun once the run has stopped."""
-        now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
         write, search = call.method != "GET", call.endpoint.search
         # One call at a time waits for a place: if each place woke all of them, most would wake in vain.
         async with self._turns[search]:
             while True:
                 self._go_on()
-                if (wait := self._pace.wait(now(), search)) > 0:
+                now = loop.time()
+                if (wait := self._pace.wait(now, search)) > 0:
                     await self._sleep(wait)
                 elif not self._day.may_spend(call.tokens, write=write):
                     for_others = self._day.left is not None and self._day.left < call.tokens
                     await self._day_spent(None, (self._day.remaining or 0) if for_others else 0)
                 else:
                     break
-            return self._depart(call, write=write)
+            return self._depart(call, now, write=write)
 
-    def _depart(self, call: Call, *, write: bool) -> tuple[Sending, Spending]:
+    def _depart(self, call: Call, now: float, *, write: bool) -> tuple[Sending, Spending]:
         """A call leaves now. Raises StopRun where it would cost more than the run may spend."""
         if self._max_tokens is not None and self._live_figures.tokens_spent + call.tokens > self._max_tokens:
             self.stop(
@@ -240,7 +241,6 @@ class Sender:
             )
         self._go_on()
         self._pay(call, call.tokens)
-        now = asyncio.get_running_loop().time()
         return self._pace.sent(now, call.endpoint.search), self._day.spend(call.tokens, write=write)
 
     def _pay(self, call: Call, tokens: int) -> None:
@@ -276,8 +276,7 @@ class Sender:
                 self._day.unsent(spending)
                 self._pay(call, -call.tokens)
             return
-        now = asyncio.get_running_loop().time()
-        self._pace.learn(now, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
+        self._pace.learn(outcome.received_at, outcome.headers, sending, limited=isinstance(verdict, SlowDown))
         self._day.learn(outcome.headers, spending)
         left = self._day.remaining
         self._live_figures.tokens_left_today = None if left is None or left > ENDLESS else left

@@ -178,7 +178,10 @@ def _contacts(*, emails: bool) -> Check:
 def one_primary(contacts: list[JsonObject]) -> list[JsonObject]:
     """Of several primary contacts the last stays primary; of none the first becomes it."""
     if contacts:
-        chosen = max((index for index, item in enumerate(contacts) if item["primary"]), default=0)
+        chosen = 0
+        for index, item in enumerate(contacts):
+            if item["primary"]:
+                chosen = index
         for index, item in enumerate(contacts):
             item["primary"] = index == chosen
     return contacts
