@@ -12,10 +12,10 @@ from pipedrive_cli.events.foreign import kind_of_bytes
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.unpack import is_packed
 
-WORTH: Final = 8 << 20  # bytes: for smaller files starting other processes costs more than it saves
+WORTH: Final = 16 << 20  # bytes: for smaller files starting other processes costs more than it saves
 MOST: Final = 3  # processes: the one that takes their results is not faster than three
 PART: Final = 1 << 19  # bytes, some hundred events: few enough hand-overs between processes
-ROWS: Final = 4  # a row of a table takes so many times fewer bytes than the event that it means
+ROWS: Final = 6  # a row of a table takes about so many times fewer bytes than the event that it means
 _LOOK: Final = 1 << 12  # bytes read at once to find the end of a line: most lines are shorter
 
 

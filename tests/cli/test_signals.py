@@ -312,7 +312,7 @@ def test_however_a_preview_ends_its_helpers_end_too(tmp_path: Path, number: sign
     events = tmp_path / "events.ndjson"
     products = [{"product_id": f"p{n}", "name": "Chair", "price": 1} for n in range(200)]
     some = lines(ordered("u1", products, n, currency="EUR") for n in range(50))
-    events.write_bytes(some * (3 * WORTH // len(some)))
+    events.write_bytes(some * (3 * WORTH // 2 // len(some)))
     config = written_config(tmp_path, "pipedrive: {company_domain: acme}\n")
     command = [sys.executable, "-m", "pipedrive_cli", "preview", "--summary", str(events), "-c", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
