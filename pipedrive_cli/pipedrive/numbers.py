@@ -37,7 +37,7 @@ _SCALES: Final[dict[str, int]] = {
         (5, "lakh lakhs lac lacs"),
         (6, "mio mill million millions millionen mln mn milhão milhões millón millones milione milioni miljoner"),
         (7, "crore crores"),
-        (9, "mrd milliarde milliarden milliard milliards mia bn bln bilhão bilhões miliardi"),
+        (9, "mrd mld milliarde milliarden milliard milliards miliard miliardo mia bn bilhão bilhões miliardi"),
         (4, "万"),
         (8, "億 亿"),
     )
@@ -45,7 +45,7 @@ _SCALES: Final[dict[str, int]] = {
 }
 # To some a thousand and to others a million, or a million and a billion; a rule for one of them would be wrong by far.
 _DOUBTFUL_WORDS: Final = (
-    "m mm mil t b bil bi billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
+    "m mm mil t b bil bi bln billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
 )
 _DOUBTFUL_SCALES: Final = frozenset(_DOUBTFUL_WORDS.split())
 _BEHIND: Final = re.compile(r"(?P<word>[^\W\d_]+)\.?\s*(?:(?:de|di)\s+)?(?P<rest>.*)", re.DOTALL)
