@@ -23,6 +23,10 @@ class HeldOutput:
     holds: bool
     _held: io.BytesIO = field(default_factory=io.BytesIO)
     _requests: int = 0
+    _watched: bool = field(init=False)  # by somebody at a terminal
+
+    def __post_init__(self) -> None:
+        self._watched = self.file.isatty()
 
     def write(self, text: str) -> None:
         """Writes or keeps one request."""
@@ -50,5 +54,5 @@ class HeldOutput:
 
     def _write(self, encoded: bytes) -> None:
         self.file.buffer.write(encoded)
-        if self.file.isatty():
+        if self._watched:
             self.file.buffer.flush()

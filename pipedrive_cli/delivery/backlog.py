@@ -359,7 +359,8 @@ class Backlog:
         """The job of one record: all that waits for it, loaded."""
         changes = self.load_changes(group.changes)
         pending_aliases = group.pending_aliases or []
-        keys, nodes = self.keys_of(group), group.nodes
+        keys = self.keys_of(group)
+        nodes = frozenset(group.nodes)
         ids = {node[2] for node in nodes if isinstance(node[2], int)}
         contested: set[int] = set()
         key: str | None = None
@@ -391,7 +392,7 @@ class Backlog:
             name=next((str(node[2]) for node in nodes if node[1] == "name"), None),
             changes=changes,
             pending_aliases=pending_aliases,
-            nodes=frozenset(nodes),
+            nodes=nodes,
             contested=frozenset(contested),
             steps=steps,
             canonical=self.canonical if persons else str,

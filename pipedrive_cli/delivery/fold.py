@@ -162,10 +162,17 @@ def contact_list(name: str, contacts: Iterable[Contact], country: str | None = N
 
     `name` says whether they are emails or phones.
     """
-    unique = {comparable(name, contact.value, country): contact for contact in reversed(list(contacts))}
-    ordered = list(reversed(unique.values()))
-    primary = next((c for c in ordered if c.primary), ordered[0] if ordered else None)
-    return [contact_item(contact, primary=contact is primary) for contact in ordered]
+    unique: dict[str, Contact] = {}
+    for contact in contacts:
+        unique.setdefault(comparable(name, contact.value, country), contact)
+    return _contact_items(list(unique.values()))
+
+
+def _contact_items(contacts: Sequence[Contact]) -> list[dict[str, Value]]:
+    if not contacts:
+        return []
+    primary = next((contact for contact in contacts if contact.primary), contacts[0])
+    return [contact_item(contact, primary=contact is primary) for contact in contacts]
 
 
 def contact_item(contact: Contact, *, primary: bool) -> dict[str, Value]:
@@ -208,11 +215,11 @@ def display_name(
 def _person_name(inputs: Mapping[str, FieldState]) -> tuple[Precedence, str] | None:
     full = inputs.get("name")
     names = [name for name in (inputs.get("first_name"), inputs.get("last_name")) if name is not None]
-    newest = max((name.precedence for name in names), default=None)
-    if full is not None and (newest is None or full.precedence >= newest):
+    if not names:
+        return None if full is None else (full.precedence, full.sent)
+    newest = max(name.precedence for name in names)
+    if full is not None and full.precedence >= newest:
         return full.precedence, full.sent
-    if newest is None:
-        return None
     return newest, " ".join(str(name.sent) for name in names)
 
 
@@ -385,8 +392,8 @@ def _decide_contacts(
     The first `carried_over` contacts come from a merged record: they are added even if we added them once.
     """
     country = rules.country
-    settled = set(state.added.get(name, ()))
-    known = settled_forms(name, settled, country)
+    before = set(state.added.get(name, ()))
+    settled, known = set(before), settled_forms(name, before, country)
     # What older journals know of a record may have blank rows.
     present = contact_rows(difference.body.get(name) or (seen.get(name) if seen is not None else None))
     there = {comparable(name, str(item.get("value", "")), country) for item in present}
@@ -406,9 +413,10 @@ def _decide_contacts(
     if kept:
         all_of_them = kept + [contact_item(contact, primary=False) for contact in fresh.values()]
     else:
-        all_of_them = contact_list(name, fresh.values(), country)
-    if settled | fresh.keys() != set(state.added.get(name, ())):
-        difference.added[name] = sorted(settled | fresh.keys())
+        all_of_them = _contact_items(list(fresh.values()))
+    settled.update(fresh)
+    if settled != before:
+        difference.added[name] = sorted(settled)
         difference.contacts[name] = all_of_them
     if fresh:
         difference.body[name] = all_of_them

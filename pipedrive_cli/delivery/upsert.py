@@ -263,8 +263,8 @@ def _difference_of(
     address = settings.key_address.get(job.kind)
     if address is not None and job.key is not None and target.state.key != job.key:
         difference.body[address] = job.key
-        named = [] if target.unsaved_aliases else [p for p in changes if p.change.record.key == job.key]
-        difference.asked_by[address] = tuple(named)
+        if target.id is not None and not target.unsaved_aliases:
+            difference.asked_by[address] = tuple([p for p in changes if p.change.record.key == job.key])
     return difference
 
 

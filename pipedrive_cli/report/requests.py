@@ -42,11 +42,20 @@ class ShownPlace(Protocol):
     def index(self) -> int | None: ...
 
 
+class ShownOrigin(Protocol):
+    """Where an event comes from."""
+
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def place(self) -> ShownPlace: ...
+
+
 class ShownEvent(Protocol):
     """An event that asks for a request."""
 
     @property
-    def message_id(self) -> str: ...
+    def origin(self) -> ShownOrigin: ...
     @property
     def place(self) -> ShownPlace: ...
 
@@ -139,8 +148,8 @@ def _row(request: ShownRequest, style: Style) -> str:
         "tokens": request.tokens,
         "action": request.action,
         "events": [
-            {"file": place.file, "line": place.line, "message_id": event.message_id}
-            for event, place in [(event, event.place) for event in request.events]
+            {"file": origin.place.file, "line": origin.place.line, "message_id": origin.message_id}
+            for origin in [event.origin for event in request.events]
         ],
         "note": request.note,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -54,8 +55,12 @@ class PlannedRequest(msgspec.Struct, frozen=True):
     record: str = ""
     events: tuple[PendingEvent, ...] = ()
     note: str | None = None
-    fields: tuple[FieldChange, ...] = ()
+    described: Callable[[], tuple[FieldChange, ...]] = tuple  # makes `fields`, which not every format shows
     irreversible: bool = False  # it may merge two persons, which cannot be undone
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        return self.described()
 
     @property
     def method(self) -> str:
@@ -97,10 +102,10 @@ class RequestLog:
     def count(self, call: Call) -> None:
         """Counts a request that a run would send."""
         if self.counts:
-            tokens, name = call.endpoint.tokens, call.endpoint.label
-            self.live_figures.tokens_spent += tokens
-            self.live_figures.tokens[name] += tokens
-            self.live_figures.requests[name] += 1
+            figures, tokens, name = self.live_figures, call.endpoint.tokens, call.endpoint.label
+            figures.tokens_spent += tokens
+            figures.tokens[name] += tokens
+            figures.requests[name] += 1
 
     def look(self, call: Call) -> None:
         """Notes a look-up that a run would send."""
@@ -128,7 +133,7 @@ def redacted_request(request: PlannedRequest, redactor: Redactor) -> PlannedRequ
         record=redactor.text(request.record),
         events=events,
         note=None if request.note is None else redactor.text(request.note),
-        fields=fields,
+        described=lambda: fields,
     )
 
 
@@ -173,16 +178,16 @@ class Labels:
     def put(self, call: Call, kind: Kind) -> tuple[Call, bool]:
         """The call with words for ids that are not known, and whether there are any."""
         changed: dict[str, Value] = {}
-        for key, value in (call.body or {}).items():
-            if (linked := _LINKS.get(key)) is not None and isinstance(value, int) and value < 0:
+        body = call.body or {}
+        for key, linked in _LINKS.items():
+            if isinstance(value := body.get(key), int) and value < 0:
                 changed[key] = self.words(linked, value)
         record = call.id
         if isinstance(record, int) and record < 0:
             record = self.words(kind, record)
         elif not changed:
             return call, False
-        body = {**call.body, **changed} if call.body is not None else None
-        return Call(call.endpoint, record, call.query, body), True
+        return Call(call.endpoint, record, call.query, None if call.body is None else {**body, **changed}), True
 
 
 def planned_request(
@@ -214,16 +219,15 @@ def planned_request(
             note += "; only if both are in Pipedrive, else the one that is there gets the new id"
     elif unknown:
         note = "needs an id that an earlier request brings"
-    events = dict.fromkeys(
-        [*(pending.event for pending in job.changes), *(pending_alias.event for pending_alias in job.pending_aliases)]
-    )
+    events = dict.fromkeys(pending.event for pending in job.changes)
+    events.update(dict.fromkeys(pending_alias.event for pending_alias in job.pending_aliases))
     return PlannedRequest(
         call=call,
         action=action,
         record=label(job.kind, job.key, job.name) if job.key or job.name else f"{job.kind} {write.call.id}",
         events=tuple(sorted(events, key=_place) if len(events) > 1 else events),
         note=note,
-        fields=_fields(write, before, labels, settings),
+        described=partial(_fields, write, before, labels, settings),
         irreversible=write.action == "merge" or (action == "create or update" and bool(job.pending_aliases)),
     )
 

@@ -26,8 +26,8 @@ EVIL = (
 
 def written(form: Form, call: Call, **more: Any) -> str:
     """One request in one format."""
-    action = more.pop("action", "create")
-    return render_request(PlannedRequest(call, action, **more), Style(form, BASE))
+    action, fields = more.pop("action", "create"), more.pop("fields", ())
+    return render_request(PlannedRequest(call, action, described=lambda: fields, **more), Style(form, BASE))
 
 
 def event(line: int, *, file: str = "a.ndjson", message_id: str = "m") -> PendingEvent:
@@ -185,7 +185,7 @@ def test_a_change_shows_labels_beside_ids_and_what_it_overwrites() -> None:
 def test_a_redacted_change_still_tells_that_it_overwrites() -> None:
     """Only people are hidden."""
     change = FieldChange("Role", "Buyer", old="Head of Sales", known=True, overwrites=True)
-    request = PlannedRequest(update("persons", 7, {"name": "Ann"}), "update", fields=(change,))
+    request = PlannedRequest(update("persons", 7, {"name": "Ann"}), "update", described=lambda: (change,))
     shown = render_request(redacted_request(request, Redactor(b"salt")), Style("text", BASE))
     assert "(overwrites what others wrote)" in shown
     assert "Head" not in shown
