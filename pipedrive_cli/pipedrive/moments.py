@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from pipedrive_cli.pipedrive.values import Unfit
+from pipedrive_cli.pipedrive.values import ReadOtherwise, Unfit
 from pipedrive_cli.text_forms import visible
 from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, has_short_year, is_zero_time, read_moment
 
@@ -48,7 +48,7 @@ def moment(value: Any, dates: DateOrder = "iso") -> str | None:
             pass
     if is_zero_time(value):
         return None
-    raise Unfit("takes a time such as 2026-03-01T12:00:00Z" + _order_unknown(value, dates))
+    raise _unfit("takes a time such as 2026-03-01T12:00:00Z", value, dates)
 
 
 def day(value: Any, dates: DateOrder = "iso") -> str | None:
@@ -64,16 +64,16 @@ def day(value: Any, dates: DateOrder = "iso") -> str | None:
         return found.date().isoformat()
     if is_zero_time(value):
         return None
-    raise Unfit("takes a date such as 2026-03-01" + _order_unknown(value, dates))
+    raise _unfit("takes a date such as 2026-03-01", value, dates)
 
 
-def _order_unknown(value: Any, dates: DateOrder) -> str:
-    """What to do about a date of which nobody has said whether the day or the month comes first."""
+def _unfit(such: str, value: Any, dates: DateOrder) -> Unfit:
+    """With what to do about a date of which nobody has said whether the day or the month comes first."""
     if dates == "iso" and has_order(value):
-        return "; where the day comes first, set values.dates: day first"
+        return ReadOtherwise(f"{such}; where the day comes first, set values.dates: day first")
     if has_short_year(value):
-        return "; a year of two digits may be of either century: write all four"
-    return ""
+        return Unfit(f"{such}; a year of two digits may be of either century: write all four")
+    return Unfit(such)
 
 
 @lru_cache(maxsize=4_096)

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
 from pipedrive_cli.pipedrive.account import User
-from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, no_number, read_amount
+from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, no_number, read_amount
 from pipedrive_cli.text_forms import caseless_form, label_form, visible
 
 Converter: TypeAlias = Callable[[Any], Any]
@@ -29,6 +29,10 @@ MARKETING: Final = ("no_consent", "unsubscribed", "subscribed", "archived")
 
 class Unfit(Exception):
     """A value that does not fit its field; the message completes "the field ..."."""
+
+
+class ReadOtherwise(Unfit):
+    """A value that fits under another setting of the config's `values`, which the message names."""
 
 
 class NoCurrency(Unfit):
@@ -65,7 +69,8 @@ def number(value: Any, decimals: Decimals = "point") -> int | float:
 
 def _bounded(found: float | None, value: Any, decimals: Decimals) -> int | float:
     if found is None:
-        raise Unfit(no_number(value, decimals))
+        settable = decimals == "point" and isinstance(value, str) and needs_comma(value)
+        raise (ReadOtherwise if settable else Unfit)(no_number(value, decimals))
     if not -WHOLE <= found < WHOLE and isinstance(found, int):
         raise Unfit("takes numbers of at most 18 digits")
     return found

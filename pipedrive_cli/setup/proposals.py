@@ -16,9 +16,9 @@ from pipedrive_cli.config.paths import is_path
 from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.pipedrive.values import Unfit, number, plain, says_nothing
+from pipedrive_cli.pipedrive.values import ReadOtherwise, Unfit, number, plain, says_nothing
 from pipedrive_cli.setup.new_fields import FieldNames, bare, guess_type
-from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.text_forms import caseless_form, knows_nothing
 from pipedrive_cli.transform.targets import ID_TYPES, NEVER, STANDARD, FieldTarget, resolve_field
 
 Reason: TypeAlias = Literal["same name", "its values are the field's options", "usual name", "similar name"]
@@ -226,8 +226,14 @@ def near_trait(path: str, others: Iterable[str]) -> str | None:
 
 
 def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
-    """How many of the trait's values fit the field, the first that does not, and what the field takes instead."""
-    fitting, misfit, why_not = 0, None, None
+    """How many of the trait's values fit the field, the first that does not, and what the field takes instead.
+
+    A value fits, too, that fits under another setting of `values`, or that one of its words would leave out: a config
+    that is made from these events has these settings.
+    """
+    fitting = 0
+    unfit: list[tuple[Any, str]] = []
+    unsaid: list[tuple[Any, str]] = []
     for value in trait.values:
         try:
             if target.type == "monetary" and not isinstance(value, dict):
@@ -235,10 +241,16 @@ def fit(trait: TraitSeen, target: FieldTarget) -> tuple[int, Any, str | None]:
             elif target.convert is not None:
                 target.convert(value)
             fitting += 1
-        except Unfit as unfit:
-            if why_not is None:
-                misfit, why_not = value, f"{target.name} {unfit}"
-    return fitting, misfit, why_not
+        except ReadOtherwise:
+            fitting += 1
+        except Unfit as why:
+            nothing = isinstance(value, str) and knows_nothing(value)
+            (unsaid if nothing else unfit).append((value, f"{target.name} {why}"))
+    if fitting:
+        fitting += len(unsaid)
+    else:
+        unfit += unsaid
+    return (fitting, *(unfit[0] if unfit else (None, None)))
 
 
 def _reasons(trait: TraitSeen, candidate: FieldCandidate) -> Iterator[tuple[Reason, float]]:

@@ -167,6 +167,16 @@ def test_the_type_of_a_new_field_follows_its_values(path: str, values: tuple[Any
     assert guess_type(path, values) == expected
 
 
+def test_values_that_a_setting_would_have_read_fit() -> None:
+    """Decimal commas, day-first dates and words for nothing: `init` proposes the settings at its end, and not a field
+    less for them; words for nothing alone say nothing of a field.
+    """
+    known = account(field("Born", "date"), field("Sales", "monetary"), field("Score", "double"))
+    found = propose([seen("born", "03.01.1985", "k.A."), seen("sales", "1.234,56", "k.A.", "2 Mio. \u20ac")], known)
+    assert [(each.field, each.why_not) for each in found] == [("Born", None), ("Sales", None)]
+    assert [each.field for each in propose([seen("score", "k.A.", "x")], known)] == [None]
+
+
 def test_new_fields_have_names_that_nobody_has() -> None:
     """Two traits of one name get two fields, and a name of the account is not made twice."""
     found = propose(
