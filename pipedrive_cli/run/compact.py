@@ -7,7 +7,6 @@ begins anew.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 import hashlib
@@ -35,10 +34,7 @@ from pipedrive_cli.report.problems import words_for
 from pipedrive_cli.report.rejects import OriginNote, reject_line
 from pipedrive_cli.report.summary import Example, ProblemGroup, problem_group
 from pipedrive_cli.report.written_file import READ, keep_apart, place_of, written_beside
-from pipedrive_cli.run.account import AccountKnowledge, config_problems, raise_problems, with_pins
 from pipedrive_cli.run.archive_part import ArchivePart, Counted, FoldBrief, KeptEvent, learn_people
-from pipedrive_cli.run.check import NO_ACCOUNT, configured_kinds
-from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.fold_store import FORM, FoldStore, trouble_told
 from pipedrive_cli.run.folding import fold_parts, kept_events, parts_of_archive
 from pipedrive_cli.run.known_files import meaning_of
@@ -181,26 +177,12 @@ class Compact:
         """What the account says of its fields, by GETs alone; None where nobody is asked."""
         if self.options.offline:
             return None
-        try:
-            return asyncio.run(self._learned())
-        except UserMistake as mistake:
-            if mistake.code not in NO_ACCOUNT:
-                raise
-            self.note(NO_KEY)
-            return None
+        from pipedrive_cli.run.fold_account import fold_account  # noqa: PLC0415 - HTTP takes as long to load as the rest
 
-    async def _learned(self) -> Account:
-        async with connected(self.config, sandbox=self.options.sandbox) as connection:
-            account = await whose_key(connection)
-            account = account if self.options.sandbox else with_pins(account, self.config)
-            knowledge = AccountKnowledge(account, None, connection.send, connection.clock.latest())
-            kinds = configured_kinds(self.config)
-            with asking(
-                "the key may not read the account's fields", code="kind_refused", hint="`--offline` goes without them"
-            ):
-                await knowledge.learn(kinds, labels="leads" in kinds)
-            raise_problems(self.config_file, config_problems(self.config, knowledge.account, kinds))
-            return knowledge.account
+        account = fold_account(self.config, self.config_file, sandbox=self.options.sandbox)
+        if account is None:
+            self.note(NO_KEY)
+        return account
 
     def _meaning(self, sources: Iterable[Source], account: Account | None) -> bytes:
         """A digest of all that decides what is kept: with another one the fold begins anew."""

@@ -136,9 +136,9 @@ def written(path: Path, url: str, *, plan: str = "lite", lookahead: int = 100_00
     return path
 
 
-def event_file(path: Path, events: Iterable[dict[str, Any]]) -> Path:
-    """A file of events."""
-    with path.open("w", encoding="utf-8") as file:
+def event_file(path: Path, events: Iterable[dict[str, Any]], *, added: bool = False) -> Path:
+    """A file of events; `added`: behind those that are there."""
+    with path.open("a" if added else "w", encoding="utf-8") as file:
         for event in events:
             file.write(json.dumps(event, ensure_ascii=False) + "\n")
     return path
