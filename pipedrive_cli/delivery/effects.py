@@ -79,7 +79,7 @@ class Write(msgspec.Struct, frozen=True):
     action: Literal["create", "update", "merge"]
     job: Job
     key: str | None = None
-    fields: Values = msgspec.field(default_factory=dict)  # what the body holds, by address
+    fields: Values = {}  # what the body holds, by address
     before: Values | None = None  # the values it replaces, as far as they are known
     tentative: bool = False  # should it be refused, it is sent again with less
     overwrites: tuple[str, ...] = ()  # addresses at which the record shows values that others wrote
@@ -230,12 +230,12 @@ class Target(msgspec.Struct):
     values: Values | None = None
     age: float = 0.0
     found: bool = False  # it was there before this tool ever wrote it
-    unsaved_aliases: list[PendingAlias] = msgspec.field(default_factory=list)
+    unsaved_aliases: list[PendingAlias] = []
     merged: bool = False  # one of the aliases was a merge: they count as delivered
-    former_keys: list[str] = msgspec.field(default_factory=list)
+    former_keys: list[str] = []
     was_deleted: bool = False  # it was deleted in Pipedrive: any event may create it again
     told: PendingEvent | None = None  # the event that is told so, where no change asks for the record
-    notices: list[tuple[PendingEvent, Complaint]] = msgspec.field(default_factory=list)  # for the next commit
+    notices: list[tuple[PendingEvent, Complaint]] = []  # for the next commit
 
 
 def name_key(name: object) -> str:

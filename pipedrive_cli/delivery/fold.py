@@ -424,9 +424,12 @@ def _decide_contacts(
 
 
 def settled_state(
-    state: RecordState, difference: Difference, shown: Values | None, *, created: bool = False
+    state: RecordState, difference: Difference, shown: Values | None, *, created: bool = False, key: str | None = None
 ) -> RecordState:
-    """The record's state once `difference` is written; `shown` is what Pipedrive's answer showed, by address."""
+    """The record's state once `difference` is written; `shown` is what Pipedrive's answer showed, by address.
+
+    `key` is the record key that was written, if one was.
+    """
     fields = dict(state.fields)
     if created and shown is not None:
         for address in _FILLED_IN:
@@ -446,7 +449,7 @@ def settled_state(
         state.first_update,
         state.foreign_rank,
         state.former_since,
-        state.key,
+        state.key if key is None else key,
     )
 
 

@@ -34,7 +34,7 @@ from pipedrive_cli.delivery.effects import (
 )
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import in_one, reject_aliases, skip_visitors
-from pipedrive_cli.delivery.precedence import NO_TIME, RecordState, merged_state, under_former_id
+from pipedrive_cli.delivery.precedence import NO_TIME, UNKNOWN_STATE, RecordState, merged_state, under_former_id
 from pipedrive_cli.delivery.waiting import Job, PendingAlias
 from pipedrive_cli.model import Complaint, Outcome, ProblemCode, RecordName, Value, Values
 from pipedrive_cli.pipedrive.catalog import merge
@@ -358,7 +358,7 @@ class Resolution(msgspec.Struct, eq=False):
             record = ids[0] if ids else None
             self.ambiguous = ids if len(ids) > 1 and self.job.kind == "organizations" else ()
         if not isinstance(record, int):
-            return Target(None, RecordState(), unsaved_aliases=self.unsaved)
+            return Target(None, UNKNOWN_STATE, unsaved_aliases=self.unsaved)
         state = yield from self._state(record)
         values, age = self.values.get(record, (None, 0.0))
         former = [key for key in self.job.keys if key != self.job.key]

@@ -24,7 +24,7 @@ from pipedrive_cli.delivery.effects import (
 from pipedrive_cli.delivery.fold import PendingChange
 from pipedrive_cli.delivery.outcomes import depends_on, end_unknown, skip_deleted
 from pipedrive_cli.delivery.pending_event import PendingEvent
-from pipedrive_cli.delivery.precedence import RecordState
+from pipedrive_cli.delivery.precedence import UNKNOWN_STATE
 from pipedrive_cli.delivery.upsert import upsert
 from pipedrive_cli.delivery.waiting import Job
 from pipedrive_cli.model import Complaint, Outcome
@@ -42,13 +42,13 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
     person = None if name is None else (yield ResolveLink(name))
     if name is None or person is None:
         if (yield Wait(job, (pending,))):
-            yield end_unknown(job, Target(None, RecordState()), (pending,), settings)
+            yield end_unknown(job, Target(None, UNKNOWN_STATE), (pending,), settings)
         return None
     if isinstance(person, Outcome):
         yield _without_person(pending, person, settings)
         return None
     found = yield Find("leads", key=job.key)
-    target = Target(None, RecordState())
+    target = Target(None, UNKNOWN_STATE)
     if found:
         snapshot: Snapshot = yield Cached("leads", found[0])
         # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.

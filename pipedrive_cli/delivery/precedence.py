@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -63,7 +63,7 @@ class FieldState(msgspec.Struct, array_like=True):
         return (self.rank, self.time, self.number)
 
 
-class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_contacts": "owed_contacts"}):
+class RecordState(msgspec.Struct, frozen=True, rename={"carried_over": "owed", "carried_contacts": "owed_contacts"}):
     """What the journal keeps of one record, so that late events, in any order, never bring back an old value."""
 
     fields: dict[str, FieldState] = {}
@@ -78,6 +78,9 @@ class RecordState(msgspec.Struct, rename={"carried_over": "owed", "carried_conta
     # What the survivor of a merge must still get; `seen` is what the merged record showed.
     carried_over: dict[str, FieldState] = {}
     carried_contacts: dict[str, list[dict[str, Value]]] = {}
+
+
+UNKNOWN_STATE: Final = RecordState()  # of a record of which nothing is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,21 +329,22 @@ def _write_of(
     replaced: tuple[str, ...],
 ) -> Write:
     """The creation or the update that brings the record what it lacks."""
-    fields, given = dict(difference.body), left_out.given(target)
+    given = left_out.given(target)
     tentative = left_out.may_try_again(difference, given)
-    if job.kind == "products":
-        _whole_prices(target, fields, {*target.state.fields, *difference.settled})
     if target.id is None:
-        fields = {**given, **candidates.on_creation, **fields, **links}
+        fields = {**given, **candidates.on_creation, **difference.body, **links}
         call = create(job.kind, body_of(job.kind, fields))
         before = target.state
 
         def picture() -> JsonObject:
             """For a crash before the answer: which values are ours, and how old they are."""
-            state = settled_state(before, difference, None, created=True)
-            return {"state": msgspec.msgpack.encode(with_key(state, job.key))}
+            state = settled_state(before, difference, None, created=True, key=job.key)
+            return {"state": msgspec.msgpack.encode(state)}
 
         return Write(call, job.kind, "create", job, key=job.key, fields=fields, picture=picture, tentative=tentative)
+    fields = dict(difference.body)
+    if job.kind == "products":
+        _whole_prices(target, fields, {*target.state.fields, *difference.settled})
     call = update(job.kind, target.id, body_of(job.kind, fields))
     return Write(
         call,
@@ -414,10 +415,10 @@ def _commit(
     """The commit of the record as it is now. Brings `target` up to date for what follows."""
     created, unchanged = action == "created", action == "unchanged"
     # A success that shows no record leaves open what the record has now, which is not that it has nothing.
-    target.state = settled_state(target.state, difference, shown or None, created=created)
+    key = None if unchanged else job.key
+    target.state = settled_state(target.state, difference, shown or None, created=created, key=key)
     if not unchanged:
         target.values, target.age = shown or None, 0.0
-        target.state.key = job.key if job.key is not None else target.state.key
     if created:
         target.id = shown["id"]
         if target.was_deleted:
@@ -429,9 +430,8 @@ def _commit(
     if target.notices:
         complaints = [*complaints, *target.notices]
         target.notices = []
-    quiet = unchanged and not target.merged
-    ended_aliases = [(alias, Outcome.UNCHANGED if quiet else Outcome.DELIVERED) for alias in target.unsaved_aliases]
     aliases, target.unsaved_aliases = tuple(target.unsaved_aliases), []
+    alias_outcome = Outcome.UNCHANGED if unchanged and not target.merged else Outcome.DELIVERED
     return Commit(
         job.kind,
         target.id,
@@ -440,7 +440,7 @@ def _commit(
         action=action,
         aliases=aliases,
         changes=ended,
-        pending_aliases=tuple(ended_aliases),
+        pending_aliases=tuple([(alias, alias_outcome) for alias in aliases]) if aliases else (),
         complaints=tuple(complaints),
     )
 

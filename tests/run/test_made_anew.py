@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipedrive_cli.delivery.journal import Journal
@@ -200,7 +201,7 @@ def test_a_journal_from_before_has_no_contacts_and_takes_what_was_last_seen(tmp_
     ada = person(scene, "Ada")["id"]
     state = journal.state("persons", ada)
     assert state is not None
-    state.contacts = {}
+    state = msgspec.structs.replace(state, contacts={})
     with journal.transaction():
         journal.save_record("persons", ada, ["u-1"], state)
     journal.close()
