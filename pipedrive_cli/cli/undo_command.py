@@ -196,12 +196,17 @@ def _tell(run: Past, asked: UndoAsked, result: UndoResult) -> None:
     else:  # the others were shown before the question
         _show_kept(result.refused, file=sys.stderr, all_of_them="`--json` has them all")
     done = "Undone" if result.complete else "Undone so far"
-    counts = f"{count(result.deleted.total(), 'record')} deleted, {count(result.restored.total(), 'record')} given back"
+    counts = f"{count(result.deleted.total(), 'record')} deleted"
+    if restored := result.restored.total():
+        counts += f", {count(restored, 'record')} given back what they had"
     after = ""
     if result.complete and plan.events:
         events = count(plan.events, "event")
-        after = f" {events} of the run count as not handled: replay them with a config that is right."
-    show_note(f"{done}: {counts} what they had, {len(result.kept):,} kept.{after}", file=out)
+        after = (
+            f" {events} of the run count as not handled: replay them with a config that is right; under the same "
+            "config, files found in a folder are read again with --reread."
+        )
+    show_note(f"{done}: {counts}, {len(result.kept):,} kept.{after}", file=out)
 
 
 def _as_json(run: Past, asked: UndoAsked, result: UndoResult) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _SCALES: Final[dict[str, int]] = {
     )
     for name in names.split()
 }
+# Beside the Brazilian sign nobody means anything else by these.
+_OF_REAIS: Final = {"mil": 10**3, "mi": 10**6, "bi": 10**9}
 # To some a thousand and to others a million, or a million and a billion; a rule for one of them would be wrong by far.
 _DOUBTFUL_WORDS: Final = (
     "m mm mil t b bil bi bln billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
@@ -128,9 +130,11 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     found = None if around is None else _NUMBER.fullmatch(around["number"])
     if around is None or found is None or (around["first"] and around["second"]):
         return None
-    scale, after = _scaled(found["after"].strip())
+    before, after = around["before"].strip(), found["after"].strip()
+    scale = _OF_REAIS.get(after.casefold()) if before and _meaning(before) == {"BRL"} else None
+    scale, after = _scaled(after) if scale is None else (scale, "")
     number = _read(found["number"], decimals, scale)
-    currencies = _currencies(around["before"].strip(), after)
+    currencies = _currencies(before, after)
     if number is None or (currencies is not None and not currencies):
         return None
     return Amount(-number if around["first"] + around["second"] in {"-", "−"} else number, currencies)

@@ -25,7 +25,11 @@ def mapping_advice(kind: Kind, trait: str, config: Config, account: Account | No
     # The same letters are surer than similar ones, and a field of that name is surer than a slip.
     if (same := next((name for name in leaves if _bare(name) == _bare(leaf)), None)) is not None:
         return f"Did you mean {leaves[same]}? Upper and lower case count."
-    if (field := made_for_it(kind, trait, account)) is not None:
+    field = made_for_it(kind, trait, account)
+    ids = {"persons": config.identity.user_id_field, "organizations": config.identity.group_id_field}
+    if field is not None and field == ids.get(kind):
+        return None  # its values are the ids that events name
+    if field is not None:
         return f"To send it add `{trait}: {field}` to fields.{kind}."
     alike = {name.casefold(): name for name in leaves}
     near = get_close_matches(leaf.casefold(), alike, 1, ALIKE)

@@ -257,7 +257,7 @@ def test_a_kind_that_only_the_events_are_about_is_checked_too(tmp_path: Path) ->
 
 def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path: Path) -> None:
     """The most frequent first: a slip in upper and lower case, a field made for it, or nothing to say."""
-    traits = {"Role": "x", "age": 3, "shoe": 43}
+    traits = {"Role": "x", "age": 3, "ourId": "u", "shoe": 43}
     events = [{"type": "identify", "messageId": str(n), "userId": "u", "traits": traits} for n in range(3)]
     events.append({"type": "identify", "messageId": "more", "userId": "u", "traits": {"shoe": 44}})
     text = f"{IDENTITY}fields: {{persons: {{role: Role}}}}\n"
@@ -269,6 +269,7 @@ def test_traits_that_no_mapping_names_come_with_what_was_perhaps_meant(tmp_path:
         (4, "shoe", None),
         (3, "Role", "Did you mean role? Upper and lower case count."),
         (3, "age", "To send it add `age: Age` to fields.persons."),
+        (3, "ourId", None),  # the field for user ids is no other trait's
     ]
 
 
