@@ -26,7 +26,7 @@ _MEANING: dict[Outcome, str] = {
 _ELSEWHERE: dict[Scene, dict[Outcome, str]] = {
     "account": {},
     "sandbox": {
-        Outcome.DELIVERED: "written to the sandbox, not to Pipedrive",
+        Outcome.DELIVERED: "written to the sandbox, not to Pipedrive, whose fields may refuse more",
         Outcome.UNCHANGED: "the sandbox had it, or something newer; nothing was sent",
     },
     "foretold": {

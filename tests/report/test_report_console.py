@@ -168,7 +168,7 @@ def test_a_run_against_the_sandbox_says_so() -> None:
     show_summary(eventful(), file=stream, scene="sandbox")
     shown = " ".join(stream.getvalue().split())
     assert shown.startswith("Finished in the sandbox in 12 min 34 s")
-    assert "delivered written to the sandbox, not to Pipedrive" in shown
+    assert "delivered written to the sandbox, not to Pipedrive, whose fields may refuse more" in shown
     assert "Pipedrive had it" not in shown
     assert "retry" not in shown
 
