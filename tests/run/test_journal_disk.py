@@ -99,6 +99,18 @@ def test_a_disk_that_was_full_for_a_moment_leaves_no_file_that_counts_as_read(tm
     assert len(scene.contents()["leads"]) == 40
 
 
+def test_a_write_waits_for_the_disk_once(tmp_path: Path) -> None:
+    """One transaction for each write: the outcome of the one before goes along with what is noted of the next."""
+    begun: list[int] = []
+    for number in (5, 25):
+        (tmp_path / str(number)).mkdir()
+        scene = Scene(tmp_path / str(number), options(latency=0.1), with_delivery(concurrency=1))
+        with full_from(10_000) as transactions:
+            assert scene.run(crowd(number)).exit_code == 0
+        begun.append(transactions[0])
+    assert begun[1] - begun[0] == 2 * 20  # a person and a lead of each
+
+
 def test_nothing_is_sent_once_the_disk_is_full(tmp_path: Path) -> None:
     """What was in flight is finished; no creation begins that could not be remembered."""
     scene = Scene(tmp_path, options(latency=1.0), with_delivery(concurrency=4))
