@@ -311,15 +311,20 @@ async def _read(response: httpx.Response, *, encoded: bool) -> tuple[dict[str, A
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an asynchronous transport gives no other
     try:
-        # What is not compressed need not go through httpx's decoders.
-        async for chunk in response.aiter_bytes() if encoded else stream:
-            content += chunk
-            if len(content) > MAX_BODY_BYTES:
-                return None, f"an answer of more than {MAX_BODY_BYTES // 2**20} MiB"
+        if isinstance(stream, httpx.ByteStream) and not encoded:
+            content += b"".join(stream)  # the sandbox's, in memory: asyncio keeps account of each asynchronous iterator
+        else:
+            # What is not compressed need not go through httpx's decoders.
+            async for chunk in response.aiter_bytes() if encoded else stream:
+                content += chunk
+                if len(content) > MAX_BODY_BYTES:
+                    break
     except httpx.DecodingError:
         return None, "an answer that does not decompress"
     finally:
         await stream.aclose()
+    if len(content) > MAX_BODY_BYTES:
+        return None, f"an answer of more than {MAX_BODY_BYTES // 2**20} MiB"
     try:
         body = _decode(content)
     except (msgspec.DecodeError, RecursionError):

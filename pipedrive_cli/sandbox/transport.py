@@ -41,7 +41,7 @@ class SandboxTransport(httpx.AsyncBaseTransport):
             response = response.late()
         # As a stream, as the network gives it: of a content, httpx works out headers that nobody reads.
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-        return httpx.Response(response.status, headers=headers, stream=_Body(response.body))
+        return httpx.Response(response.status, headers=headers, stream=httpx.ByteStream(response.body))
 
     async def _wait(
         self, response: Response, connect: float | None, read: float | None, request: httpx.Request
@@ -63,22 +63,6 @@ class SandboxTransport(httpx.AsyncBaseTransport):
             if next(self._resets) % 2:
                 raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
             raise httpx.ReadError("the sandbox broke the connection", request=request)
-
-
-class _Body(httpx.AsyncByteStream):
-    """The body of one answer. httpx's own makes an asynchronous generator of it, whose end asyncio watches over."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content: bytes | None = content
-
-    def __aiter__(self) -> _Body:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if (content := self._content) is None:
-            raise StopAsyncIteration
-        self._content = None
-        return content
 
 
 async def _sleep(seconds: float | None) -> None:
