@@ -8,8 +8,8 @@ from hypothesis import settings
 
 # A change is judged by the same examples as the one before, and not by how busy the machine is. `long` looks for new
 # ones: tests/benchmarks/bench_properties.py runs it.
-settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=8)
-settings.register_profile("full", derandomize=True, database=None, deadline=None, max_examples=30)
+settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=6)
+settings.register_profile("full", derandomize=True, database=None, deadline=None, max_examples=20)
 settings.register_profile("long", derandomize=False, print_blob=True, deadline=None, max_examples=2_000)
 
 

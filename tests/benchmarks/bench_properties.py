@@ -1,4 +1,4 @@
-"""The tests that generate their cases, with some sixty times as many, and others in every run; kills at every step.
+"""The tests that generate their cases, with a hundred times as many, and others in every run; kills at every step.
 
 `python tests/benchmarks/bench_properties.py [PYTEST ARGUMENT...]`: some twenty minutes on two cores; with a file or
 `-k any_order` less. What fails prints a line that repeats it (`@reproduce_failure`). Where HYPOTHESIS_PROFILE names

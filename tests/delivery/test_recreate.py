@@ -181,7 +181,7 @@ def test_a_revival_that_fails_is_made_up_for_by_the_next_run(scene: Scene) -> No
 def test_killed_at_any_step_of_a_revival_the_person_is_there_once_and_whole(tmp_path: Path, kept: bool) -> None:
     """The process dies at one transaction after the other; the next run ends as an undisturbed one would have."""
     events = [track("u1", "Signed Up", 9), track("u1", "Paid", 10)]
-    for commit in range(1 + kept, 100, every(2)):
+    for commit in range(1 + kept, 100, every(4)):
         (tmp_path / str(commit)).mkdir()
         scene = Scene(tmp_path / str(commit))
         bereft(scene)

@@ -60,7 +60,7 @@ def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
     (tmp_path / "calm").mkdir()
     calm = Scene(tmp_path / "calm")
     calm.run(ALL)
-    for write in range(1, 200, every(3)):
+    for write in range(1, 200, every(6)):
         (tmp_path / str(write)).mkdir()
         scene = Scene(tmp_path / str(write), options(latency=0.1), with_delivery(lookahead=lookahead))
         try:
@@ -83,7 +83,7 @@ def test_a_full_disk_ends_the_run_and_a_later_one_completes_it(
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(
-    "write", [pytest.param(write, marks=pytest.mark.slow if write % 5 else ()) for write in range(1, 30, every(2))]
+    "write", [pytest.param(write, marks=pytest.mark.slow if write % 5 else ()) for write in range(1, 30, every(4))]
 )
 def test_a_disk_that_was_full_for_a_moment_leaves_no_file_that_counts_as_read(tmp_path: Path, write: int) -> None:
     """What could not be recorded then has no outcome: its file is read again, and every event is accounted for."""

@@ -190,7 +190,7 @@ def test_a_journal_from_before_knows_no_mapping_so_all_its_events_count(tmp_path
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_refill_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, kept: bool) -> None:
     """At one transaction after the other: run again, and the fields are filled, nothing twice."""
-    for number in itertools.count(1 + kept, every(3)):
+    for number in itertools.count(1 + kept, every(5)):
         folder = tmp_path / f"{number}"
         folder.mkdir()
         scene = Scene(folder, config=ROLE)

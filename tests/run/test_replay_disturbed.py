@@ -111,11 +111,12 @@ def test_killed_at_any_journal_step_a_later_run_completes_the_work(
         return
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("existing", ["fill", pytest.param("newest", marks=pytest.mark.slow)])
 def test_values_of_a_run_that_died_are_still_known_to_be_ours(tmp_path: Path, existing: str) -> None:
     """They are not taken for somebody else's, which `existing` would protect from the next event."""
     events = [identify("u1", 1, name="Ann", role="one"), identify("u1", 2, role="two")]
-    for commit in range(1, 100):
+    for commit in range(1, 100, every(3)):
         (tmp_path / str(commit)).mkdir()
         scene = Scene(tmp_path / str(commit), config=with_delivery(existing=existing))
         try:
