@@ -263,7 +263,7 @@ class Courier:
         if find.denied is not None:
             delivery.unlock(find.kind, find.denied)
         ids = await self.desk.find(find)
-        return ids if find.key is not None else self._left_to(delivery.job, find.kind, ids)
+        return ids if find.key is not None or not ids else self._left_to(delivery.job, find.kind, ids)
 
     async def _cached(self, cached: Cached, delivery: _Delivery) -> Snapshot:
         await self._lock(delivery, cached.kind, cached.id)

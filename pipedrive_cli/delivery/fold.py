@@ -9,6 +9,7 @@ says which value wins. `upsert` reads and writes.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -193,18 +194,18 @@ def display_name(
     """
     changed: dict[str, FieldState] = {}
     if kind == "persons":
-        asked: dict[str, tuple[PendingChange, ...]] = {}
         for address, candidate in candidates.inputs.items():
             field_state = state.inputs.get(address)
             if field_state is None or candidate.precedence >= field_state.precedence:
                 changed[address] = candidate.settled()
-                asked[address] = candidate.changes
-        inputs = {**state.inputs, **changed}
+        inputs = {**state.inputs, **changed} if state.inputs else changed
         if (derived := _person_name(inputs)) is not None:
-            changes = tuple(pending for address in NAME_INPUTS for pending in asked.get(address, ()))
-            return Candidate(*derived, changes), changed
-        fallback = _fallback_name(inputs, rules, key)
-        return None if fallback is None else Candidate(*fallback, asked.get(FALLBACK_EMAIL, ())), changed
+            asked = [candidates.inputs[address].changes for address in NAME_INPUTS if address in changed]
+            return Candidate(*derived, asked[0] if len(asked) == 1 else tuple(chain.from_iterable(asked))), changed
+        if (fallback := _fallback_name(inputs, rules, key)) is None:
+            return None, changed
+        email = candidates.inputs[FALLBACK_EMAIL].changes if FALLBACK_EMAIL in changed else ()
+        return Candidate(*fallback, email), changed
     if kind == "leads" or "name" in candidates.fields or key is None or "name" in state.fields:
         return None, changed
     if kind == "organizations" and not rules.name_fallback:
@@ -248,11 +249,14 @@ class Difference(msgspec.Struct):
     asked_by: dict[str, tuple[PendingChange, ...]] = {}  # address in `body` -> who asks for it
     kept: dict[str, tuple[PendingChange, ...]] = {}  # what somebody has changed since we wrote it -> who asked for it
 
-    def set(self, address: str, candidate: Candidate) -> None:
-        """Has a value written that has won."""
-        self.body[address] = candidate.value
-        self.settled[address] = candidate.settled()
-        self.asked_by[address] = candidate.changes
+    def write(self, winners: Mapping[str, Candidate]) -> None:
+        """Has values written that have won."""
+        body, settled, asked_by = self.body, self.settled, self.asked_by
+        for address, candidate in winners.items():
+            rank, time, number = candidate.precedence
+            body[address] = candidate.value
+            settled[address] = FieldState(rank, time, candidate.value, None, number)
+            asked_by[address] = candidate.changes
 
 
 def needs_look(
@@ -312,9 +316,8 @@ def compute_difference(
     name, difference.inputs = display_name(kind, state, candidates, rules, key)
     if name is not None:
         keep_better(best, "name", name)
-    if seen == {} and not state.fields:
-        for address, candidate in best.items():
-            difference.set(address, candidate)
+    if seen == {} and not state.fields:  # nothing is there that could win
+        difference.write(best)
     else:
         for address, candidate in best.items():
             _decide_field(kind, state, seen, address, candidate, rules, difference)
@@ -368,7 +371,7 @@ def _decide_field(
     if current is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
         difference.settled[address] = candidate.settled(current)
         return
-    difference.set(address, candidate)
+    difference.write({address: candidate})
 
 
 def only_again(changes: Sequence[PendingChange]) -> bool:
@@ -395,13 +398,14 @@ def _decide_contacts(
     before = set(state.added.get(name, ()))
     settled, known = set(before), settled_forms(name, before, country)
     # What older journals know of a record may have blank rows.
-    present = contact_rows(difference.body.get(name) or (seen.get(name) if seen is not None else None))
+    shown = difference.body.get(name) or (None if seen is None else seen.get(name))
+    present = contact_rows(shown) if shown else []
     there = {comparable(name, str(item.get("value", "")), country) for item in present}
     fresh: dict[str, Contact] = {}
     asked: list[PendingChange] = []
     for place, (contact, pending) in enumerate(contacts):
         form = comparable(name, contact.value, country)
-        if form in fresh or (place >= carried_over and is_settled(name, contact.value, form, known)):
+        if form in fresh or (known and place >= carried_over and is_settled(name, contact.value, form, known)):
             continue
         if form in there:
             settled.add(form)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pipedrive_cli.model import Contact, Kind
 from pipedrive_cli.pipedrive.catalog import FACTS
@@ -31,6 +30,31 @@ _KEY_LENGTH = 40
 _FLAT_KEY = re.compile(r"([0-9a-f]{40})(?:_(\w+))?")
 
 
+_Place: TypeAlias = tuple[Literal["body", "custom", "prices", "contacts", "none"], str]
+
+
+class _Places(dict[str, _Place]):
+    """In which part of a body each address of a kind stands, and by what key. An address is looked at once."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__((address, ("body", key)) for address, key in FACTS[kind].links.items())
+        self.update((address, ("contacts", address)) for address in CONTACTS)
+        if kind == "persons":
+            self.update((address, ("none", address)) for address in _NAME_PARTS)
+
+    def __missing__(self, address: str) -> _Place:
+        if address.startswith(CUSTOM):
+            self[address] = "custom", address.removeprefix(CUSTOM)
+        elif address.startswith(PRICE):
+            self[address] = "prices", address.removeprefix(PRICE)
+        else:
+            self[address] = "body", address
+        return self[address]
+
+
+_PLACES: Mapping[Kind, _Places] = {kind: _Places(kind) for kind in FACTS}
+
+
 def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body that sets `fields` (address -> value, in v2's form; links as Pipedrive's ids).
 
@@ -42,8 +66,9 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     custom: dict[str, Any] = {}
     prices: list[dict[str, Any]] = []
+    places = _PLACES[kind]
     for address, value in fields.items():
-        part, key = _place_of(kind, address)
+        part, key = places[address]
         if value is None or part == "none":
             continue
         if part == "body":
@@ -65,20 +90,6 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     elif custom:
         body["custom_fields"] = custom
     return body
-
-
-@lru_cache(maxsize=4_096)  # there are no more addresses than fields and currencies
-def _place_of(kind: Kind, address: str) -> tuple[Literal["body", "custom", "prices", "contacts", "none"], str]:
-    """In which part of a body an address stands, and by what key."""
-    if address.startswith(CUSTOM):
-        return "custom", address.removeprefix(CUSTOM)
-    if address.startswith(PRICE):
-        return "prices", address.removeprefix(PRICE)
-    if address in CONTACTS:
-        return "contacts", address
-    if kind == "persons" and address in _NAME_PARTS:
-        return "none", address
-    return "body", FACTS[kind].links.get(address, address)
 
 
 def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class PaperDesk:
             ids: tuple[RecordId, ...] = (own,)
         else:
             ids = await self.records.find(effect)
-            if effect.key is None:
+            if ids and effect.key is None:
                 ids = self._nobodys(effect.kind, ids)
         if self._gone and ids:
             found, ids = ids, self._living(effect.kind, ids)
