@@ -361,9 +361,14 @@ class Backlog:
         pending_aliases = group.pending_aliases or []
         keys = self.keys_of(group)
         nodes = frozenset(group.nodes)
-        ids = {node[2] for node in nodes if isinstance(node[2], int)}
+        ids: set[int] = set()
+        name = key = None
+        for node in nodes:
+            if isinstance(node[2], int):
+                ids.add(node[2])
+            elif node[1] == "name" and name is None:
+                name = node[2]
         contested: set[int] = set()
-        key: str | None = None
         for pending in changes:
             named = pending.change.record
             if named.key is not None:
@@ -389,7 +394,7 @@ class Backlog:
             key=key,
             keys=sorted(keys),
             ids=sorted(ids | contested),
-            name=next((str(node[2]) for node in nodes if node[1] == "name"), None),
+            name=name,
             changes=changes,
             pending_aliases=pending_aliases,
             nodes=nodes,
