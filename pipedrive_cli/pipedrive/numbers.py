@@ -35,7 +35,7 @@ _SCALES: Final[dict[str, int]] = {
     for zeros, names in (
         (3, "k tsd tausend thousand"),
         (5, "lakh lakhs lac lacs"),
-        (6, "mio mill million millions millionen mln mn milhão milhões millón millones milione milioni miljoner"),
+        (6, "mio mill million millions millionen mln milhão milhões millón millones milione milioni miljoner"),
         (7, "crore crores"),
         (9, "mrd mld milliarde milliarden milliard milliards miliard miliardo mia bn bilhão bilhões miliardi"),
         (4, "万"),
@@ -47,9 +47,10 @@ _SCALES: Final[dict[str, int]] = {
 _OF_REAIS: Final = {"mil": 10**3, "mi": 10**6, "bi": 10**9}
 # To some a thousand and to others a million, or a million and a billion; a rule for one of them would be wrong by far.
 _DOUBTFUL_WORDS: Final = (
-    "m mm mil t b bil bi bln billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
+    "m mm mn mil t b bil bi bln billion billions billionen billiones billones billón trillion trillions cr l mille mkr"
 )
 _DOUBTFUL_SCALES: Final = frozenset(_DOUBTFUL_WORDS.split())
+_GLUED: Final = frozenset(("kr", "円", "元"))
 _BEHIND: Final = re.compile(r"(?P<word>[^\W\d_]+)\.?\s*(?:(?:de|di)\s+)?(?P<rest>.*)", re.DOTALL)
 
 _DOLLARS: Final = "USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP BBD BSD BZD FJD JMD TTD XCD UYU"
@@ -166,8 +167,9 @@ def _scaled(after: str) -> tuple[int, str]:
     word, rest = behind["word"], behind["rest"]
     if (scale := _SCALES.get(word.casefold())) is not None:
         return scale, rest
-    if (scale := _SCALES.get(word[0].casefold())) is not None and _meaning(word[1:]):  # 5kEUR, 5万円
-        return scale, word[1:] + rest
+    glued = word[1:]  # 5kEUR, 5万円; but 5 kft are feet, not forints
+    if (scale := _SCALES.get(word[0].casefold())) is not None and (glued.upper() in ISO_CODES or glued in _GLUED):
+        return scale, glued + rest
     return 1, after
 
 

@@ -91,10 +91,10 @@ class ReadingProcesses:
             while len(asked) < _ASKED and (found := self._next(wait=not asked)) is not None:
                 generation, number, brief, task = found
                 asked.append((generation, number))
-                process.ask(brief, task)  # where it has ended, that is its answer
+                alive = alive and process.ask(brief, task)
             if not asked:
                 return
-            made = process.answer()
+            made = process.answer() if alive else None
             alive = made is not None
             self._keep(*asked.popleft(), made or b"")
         for each in asked:
@@ -189,8 +189,9 @@ class SharedReading:
                     before = self.source, self._line, self._bytes_before
                     here = self._read_here(part_of(self.source, file, part, self._line))
                     # Of a part of a table it shows at its end whether it was cut between rows.
-                    read = here if self.source.rows is None else list(here)
-                    if self._cut_within:
+                    cut = self.source.rows is not None and part.end is not None
+                    read = list(here) if cut else here
+                    if cut and self._cut_within:
                         self.source, self._line, self._bytes_before = before
                         rest = FilePart(part.start, None)
                         yield from self._read_here(part_of(self.source, file, rest, self._line))

@@ -60,7 +60,19 @@ CASES: list[tuple[str, float | None, float | None]] = [
     ("5万円", 50_000, 50_000),
     *(
         (text, None, None)
-        for text in ("3.5M", "3 mil", "5m", "2 billion", "5 kg", "5k+", "5-10k", "1 crore 2 lakh", "k5")
+        for text in (
+            "3.5M",
+            "3 mil",
+            "5m",
+            "5 mn",
+            "2 billion",
+            "5 kg",
+            "5 kft",
+            "5k+",
+            "5-10k",
+            "1 crore 2 lakh",
+            "k5",
+        )
     ),
 ]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -20,13 +23,14 @@ from pipedrive_cli.config.privacy import ConsentAsked, Privacy
 from pipedrive_cli.events import parts
 from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
 from pipedrive_cli.events.rows import RowForm
-from pipedrive_cli.events.source import Source
+from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.report.summary import Summary
 from pipedrive_cli.run import shared_reading
+from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, NotOurs, PartReader, PartTask
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.preview_rows import PlannedRequest
-from pipedrive_cli.run.shared_reading import ReadingProcesses
+from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedReading
 from tests.examples import examples
 from tests.harness import CONFIG, Event, Scene, alias, group, identify, lines, track, viewed, with_delivery
 from tests.run.events_of_all_kinds import ALL
@@ -330,3 +334,18 @@ def test_what_is_known_is_left_to_nobody(tmp_path: Path, crew: Patient) -> None:
         before = crew.taken + crew.refused
         assert scene.run([identify("new", 1, name="N"), *events]).events.duplicate == 60
     assert crew.taken + crew.refused == before
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_table_that_cannot_be_cut_is_read_bit_by_bit(tmp_path: Path, packed: bool) -> None:
+    """It is packed, or a lone quote leaves open where its rows end: it is not held in memory whole."""
+    noise = random.Random(1)
+    rows = "".join(f"u{n},2024-01-01,{noise.randbytes(30).hex()}\n" for n in range(20_000)).replace("5", '5" ', 1)
+    text = f"id,t,note\n{rows}".encode()
+    path = tmp_path / "rows.csv"
+    path.write_bytes(gzip.compress(text, 1) if packed else text)
+    (source,) = resolve_sources((str(path),), rows=RowForm("identify", "id", "t"))
+    mapping = cast(RunMapping, SimpleNamespace(kinds=(), compiled=None))
+    reading = SharedReading(source, lambda: ReadingProcesses(0), mapping, lambda: 0, bodies=True)
+    assert len(next(reading.batches())) > 0
+    assert 0 < reading.bytes_read < path.stat().st_size
