@@ -81,6 +81,20 @@ class WantedFields:
         return str(key) if isinstance(key, str | int | float) else None
 
 
+def _rising(now: Callable[[], float]) -> Callable[[], float]:
+    """The same clock, but never twice the same time: of two moments it is told which came first, even where no time
+    passes while code runs.
+    """
+    last = -math.inf
+
+    def moment() -> float:
+        nonlocal last
+        last = max(now(), math.nextafter(last, math.inf))
+        return last
+
+    return moment
+
+
 LONGEST_TERM = 100  # characters; Pipedrive has refused longer search terms
 
 
@@ -109,6 +123,7 @@ class Directory:
         self._raw_send = send
         self.want(key_address, wanted)
         self._now = now
+        self._moment = _rising(now)
         self._warn = warn
         self._kinds: dict[Kind, Progress] = {}
         self._absent: set[tuple[Kind, str]] = set()
@@ -163,7 +178,7 @@ class Directory:
         kind = progress.kind
         for some in (ids[start : start + MAX_LISTED_IDS] for start in range(0, len(ids), MAX_LISTED_IDS)):
             if len(some) * FACTS[kind].get.tokens > FACTS[kind].list.tokens:
-                at = self._now()
+                at = self._moment()
                 answer = await self._send(listing(kind, ids=some, custom_fields=self._wanted.custom_fields(kind)))
                 progress.note_read(await self._keep_page(kind, answer), at)
 
@@ -249,7 +264,7 @@ class Directory:
 
     async def _read_ahead(self, kind: Kind, record: int) -> Values | None:
         """Reads a record with those that follow it in this window. None: it has to be read alone."""
-        progress, asked = self._progress(kind), self._now()
+        progress, asked = self._progress(kind), self._moment()
         async with progress.turn:
             if progress.read.get(record, -1.0) < asked:  # nobody else has read it while we waited for our turn
                 await self._read(progress, progress.ahead.page(record))
@@ -274,12 +289,12 @@ class Directory:
         values = values_of(kind, data)
         if kind != "leads":
             self._commits.note(lambda journal: journal.see(kind, [self._wanted.row(kind, data, values)]))
-            self._progress(kind).read[int(data["id"])] = self._now()
+            self._progress(kind).read[int(data["id"])] = self._moment()
         return values
 
     def shown(self, kind: Kind, data: JsonObject, values: Values) -> SeenRecord:
         """The row to keep of a record, from the answer to our write and the `values` in it. The caller records it."""
-        self._progress(kind).read[int(data["id"])] = self._now()
+        self._progress(kind).read[int(data["id"])] = self._moment()
         return self._wanted.row(kind, data, values)
 
     def forget(self, kind: Kind, record: int | str) -> None:

@@ -235,6 +235,23 @@ def test_a_record_that_is_gone_is_not_seen_any_more() -> None:
     virtual_time.run(main())
 
 
+def test_a_record_that_was_read_before_somebody_asks_is_read_again() -> None:
+    """Also where no time has passed, as in a rehearsal: it counts the requests that a run sends."""
+    account = Account([f"u{n}" for n in range(3)])
+
+    async def main() -> list[int]:
+        directory = directory_of(account, Journal.open())
+        await directory.prepare("persons", ["u0", "u1", "u2"])
+        spent = []
+        for _ in range(2):
+            before = account.tokens
+            await directory.fetch("persons", 1, mapped=True)
+            spent.append(account.tokens - before)
+        return spent
+
+    assert virtual_time.run(main()) == [1, 1]
+
+
 def _changed(account: Account, number: int) -> None:
     for person in account.persons[:number]:
         person["changed"] = True
