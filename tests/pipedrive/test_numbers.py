@@ -72,6 +72,7 @@ CASES: list[tuple[str, float | None, float | None]] = [
             "5-10k",
             "1 crore 2 lakh",
             "k5",
+            "k5",
         )
     ),
 ]
