@@ -122,7 +122,8 @@ def shared_out(
     processes: int,
     tell: Callable[[Task, bytes], None],
 ) -> list[Task]:
-    """Has processes do tasks, one after the other. `tell` is called in this thread, with what was made of each.
+    """Has at most so many processes do tasks, one after the other. `tell` is called in this thread, with what was made
+    of each.
 
     Returns what is left to be done here: the task of a process that has died; after a task of which nothing was made,
     that one and all that were not begun. Who does them meets what went wrong.
@@ -148,7 +149,7 @@ def shared_out(
     crew: list[tuple[Beside, threading.Thread]] = []
     try:
         with contextlib.suppress(OSError):  # where none can be started, all is left
-            for _ in range(processes):
+            for _ in range(min(processes, len(tasks))):
                 process = Beside(work)
                 thread = threading.Thread(target=keep_busy, args=(process,), name="process", daemon=True)
                 crew.append((process, thread))

@@ -52,13 +52,12 @@ def fold_parts(
     store: FoldStore, brief: FoldBrief, tasks: Sequence[ArchivePart], tell: Callable[[ArchivePart, Counted], None]
 ) -> None:
     """Folds the parts into the store, on all cores where there is enough to do. `tell` is called after each."""
-    processes = min(cores(), len(tasks))
     size = sum(task.source.size or 0 for task in {task.source.name: task for task in tasks}.values())
     apart = [task for task in tasks if task.source.stream is None]
-    if processes < 2 or size < WORTH or len(apart) < 2:
+    if cores() < 2 or size < WORTH or len(apart) < 2:
         apart = []
     told = _StoreBrief(store.path, brief._replace(config=brief.config.without_secrets))
-    left = shared_out(folding_work, told, apart, processes, lambda task, made: tell(task, decode_counted(made)))
+    left = shared_out(folding_work, told, apart, cores(), lambda task, made: tell(task, decode_counted(made)))
     done: dict[int, Counted] = {}
     if left:
         store.drop_unfinished()
@@ -88,9 +87,8 @@ def kept_events(store: FoldStore) -> Iterator[KeptEvent]:
     store.ready()
     found: list[bytes] = []
     left = list(store.groups())
-    processes = min(cores(), len(left))
-    if processes > 1 and store.size() >= MUCH:
-        left = shared_out(merging_work, store.path, left, processes, lambda _, needed: found.append(needed))
+    if cores() > 1 and store.size() >= MUCH:
+        left = shared_out(merging_work, store.path, left, cores(), lambda _, needed: found.append(needed))
     return store.kept(chain(found, map(store.needed, left)))
 
 

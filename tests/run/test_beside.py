@@ -15,6 +15,7 @@ from typing import cast
 
 import pytest
 
+from pipedrive_cli.run import beside
 from pipedrive_cli.run.beside import Beside, answer
 
 
@@ -60,6 +61,19 @@ def test_a_process_answers_until_it_dies() -> None:
     finally:
         process.kill()
         process.close()
+
+
+def test_no_more_processes_are_started_than_there_are_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting one takes a quarter of a second: a small input needs none."""
+    started: list[object] = []
+
+    def start(work: object) -> Beside:
+        started.append(work)
+        raise OSError
+
+    monkeypatch.setattr(beside, "Beside", start)
+    assert beside.shared_out(shouting, "", list[str](), 2, lambda _, __: None) == []
+    assert started == []
 
 
 def holding(pipe: str) -> Callable[[str], bytes]:
