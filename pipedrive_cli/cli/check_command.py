@@ -24,6 +24,7 @@ from pipedrive_cli.report.wording import count, duration_words, first_of
 from pipedrive_cli.run.check import AccountCheck, AccountFound, Checked
 from pipedrive_cli.run.filtering import Columns, row_form
 from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.left_files import stop_of
 from pipedrive_cli.run.reading_needs import ReadingProposal
 from pipedrive_cli.run.sample import UNMAPPED, SampleFound
 
@@ -156,9 +157,11 @@ def _verdict(checked: Checked, config_file: Path) -> str:
         where = f", line {listed}," if lines else ""  # with many problems their lines have scrolled away
         return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
-        first, *others = checked.obstacles
-        more = f", and {count(len(others), 'thing')} more that stands above" if others else ""
-        return f"A run could not begin now: {first.message}{more}."
+        stops = [problem.message for problem in checked.obstacles]
+        if checked.events is not None and (unread_file := stop_of(checked.events.left)) is not None:
+            stops.append(unread_file.message)
+        more = f", and {count(len(stops) - 1, 'thing')} more that stands above" if len(stops) > 1 else ""
+        return f"A run could not begin now: {stops[0]}{more}."
     events = checked.events
     unread = 0 if events is None else sum(left.verdict != "excused" for left in events.left)
     of_those = "" if events is None or events.whole else f" of the {events.read:,} looked at"

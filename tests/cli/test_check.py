@@ -381,5 +381,9 @@ def test_files_are_judged_as_a_replay_judges_them(tmp_path: Path) -> None:
         ended = pipedrive_cli("check", source, "-c", config, "--offline", "--json")
         assert (ended.code, ended.json["problems"][0]["code"]) == (code, "not_events")
         assert ended.json["problems"][0]["message"].startswith(f"{folder / 'a.json'}: a ZIP archive")
+    named = pipedrive_cli("check", folder / "a.json", "-c", config, "--offline")
+    assert named.code == 4
+    assert "could not begin now" in named.out
+    assert "a.json could not be read to the end" in " ".join(named.out.split()).replace("/ ", "/")
     shown = pipedrive_cli("check", folder, "-c", config, "--offline", "--quiet").out
     assert "1 file could not be read to the end" in " ".join(shown.split())
