@@ -36,7 +36,9 @@ def schedule(
     ] = "pipedrive-cli",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it here, a file or a folder, and print nothing."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write it here, a file or a folder, instead of printing it."
+        ),
     ] = None,
 ) -> int:
     """Print what runs this replay every hour: for cron, systemd, Kubernetes or GitHub.
