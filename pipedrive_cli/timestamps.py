@@ -10,9 +10,13 @@ Pure; reads no clock. Read are
 - `24/12/1990`, where somebody has said whether the day or the month comes first;
 - a number, or its digits as text: a date where it has eight digits that are one between 1900 and 2200 (20260301); else
   seconds since 1970 where these lie between 1900 and 2200, else milliseconds where these do. Numbers below 100,000 are
-  no times. Microseconds and nanoseconds count from the year 2000 on: no such number has another reading.
+  no times, and neither are those whose digits may be a date in another order (24121990) or with an hour behind it.
+  Microseconds and nanoseconds count from the year 2000 on: no such number has another reading;
+- what C, Go, Java and .NET write: `Sun Mar  1 12:00:00 2026`, `2026-03-01 12:00:00 +0000 UTC`,
+  `2026-03-01T12:00:00+01:00[Europe/Berlin]`, `/Date(1772366400000)/`.
 
-The first moment of the year 1 is none: Go and .NET write it for a time that was never set.
+The first moment of the year 1 is none: Go and .NET write it for a time that was never set. So is MySQL's day 0, and
+what becomes of either in seconds since 1970. The last second of the year 9999, in seconds, is no time either.
 """
 
 from __future__ import annotations
@@ -74,9 +78,29 @@ _WRITTEN: Final = re.compile(
         (?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?
         (?:\s?(?P<half>[ap])\.?m\.?|\s?uhr|\s?h)?
         \s*(?:z|utc|gmt)?\s*(?P<offset>[+-]\d{2}:?\d{2})?(?:\s*\([^()]*\))?
+        (?P<zone>\s[a-z]{3,5}(?:\sm=[+-][\d.]+)?|\[[\w/+-]+\])?                      # says no more than the offset
     )?""",
     re.VERBOSE | re.ASCII,
 )
+# `Sun Mar  1 12:00:00 UTC 2026`, as C and Java write it: month, day, time, zone, year.
+_YEAR_LAST: Final = re.compile(
+    r"[a-z]{3}\s(?P<month>[a-z]{3})\s(?P<day>\d{1,2})\s(?P<time>\d\d:\d\d:\d\d)(?:\s(?:utc|gmt))?\s(?P<year>\d{4})"
+)
+_DOT_NET: Final = re.compile(r"\\?/date\((?P<milliseconds>-?\d{1,15})(?P<offset>[+-]\d{4})?\)\\?/", re.ASCII)
+_WEEK: Final = re.compile(r"\d{4}-?W\d\d", re.ASCII)  # no day of it
+# Digits that may be a date in another order, or with an hour: as seconds or milliseconds they would be another day.
+_ANY_ORDER: Final = re.compile(
+    r"""{year}{month}(?:{day}(?:[01]\d|2[0-3])(?:[0-5]\d)?|3[01]|[0-2]\d)
+    | {year}{day}{month} | {day}{month}{year} | {month}{day}{year}
+    | \d\d{month}{day} | {day}{month}\d\d | {month}{day}\d\d
+    """.format(year=r"(?:19|20|21)\d\d", month=r"(?:0[1-9]|1[0-2])", day=r"(?:0[1-9]|[12]\d|3[01])"),
+    re.VERBOSE,
+)
+# The first second of the year 1, and MySQL's day 0 as programs make it one of the year 0 or of the year before.
+_NEVER_SET: Final = frozenset(
+    seconds * unit for seconds in (-62_135_596_800, -62_167_219_200, -62_169_984_000) for unit in (1, 1_000)
+)
+_NO_END: Final = frozenset((253_402_300_799, 253_402_214_400))  # seconds up to the end of 9999, and to its last day
 _DIGITS: Final = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _ORDERED: Final = re.compile(r"\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?\d{4}(?!\d)", re.ASCII)
 _SHORT_YEAR: Final = re.compile(r"\d{1,2}\s?[-/. ]\s?(?:\d{1,2}|[^\W\d_]{3,10})\.?\s?[-/. ]\s?\d{2}(?!\d)")
@@ -132,20 +156,33 @@ def shown_moment(text: object) -> datetime | None:
 
 
 def is_zero_time(value: Any) -> bool:
-    """Whether this is the first moment of the year 1, by which programs say that a time was never set."""
+    """Whether this is the first moment of the year 1, or day 0, by which programs say that a time was never set."""
     if isinstance(value, str):
-        if not value.lstrip().startswith("0001-01-01"):
+        if _DAY_ZERO.fullmatch(text := value.strip()) is not None or text in _NEVER_WRITTEN:
+            return True
+        if not text.startswith(("0001-01-01", "/Date(-62")):
             return False
         try:
             value = _read_text(value, "iso")
         except (ValueError, OverflowError):
             return False
+    if isinstance(value, int | float):
+        return value in _NEVER_SET
     return isinstance(value, datetime) and value.year == 1 and value.replace(tzinfo=None) == datetime.min  # noqa: DTZ901 - what is meant
 
 
-def has_order(value: Any) -> bool:
-    """Whether a text begins with a date of which somebody must say if the day or the month comes first."""
-    return isinstance(value, str) and _ORDERED.match(value.strip()) is not None
+_DAY_ZERO: Final = re.compile(r"0000-00-00(?:[T ]00:00:00(?:\.0+)?Z?)?")
+_NEVER_WRITTEN: Final = frozenset(map(str, _NEVER_SET))
+
+
+def orders_of(value: Any) -> tuple[DateOrder, ...]:
+    """In which orders a text is a date that is none as long as nobody has said if the day or the month comes first."""
+    if not isinstance(value, str) or _ORDERED.match(value.strip()) is None:
+        return ()
+    return tuple(order for order in _ORDERS if read_moment(value, order) is not None)
+
+
+_ORDERS: Final[tuple[DateOrder, ...]] = ("day first", "month first")
 
 
 def has_short_year(value: Any) -> bool:
@@ -155,7 +192,7 @@ def has_short_year(value: Any) -> bool:
 
 def _read_text(text: str, dates: DateOrder) -> datetime | None:
     # `fromisoformat` takes any sign between date and time, and so a number of eleven digits for a date and an hour.
-    if text[4:5] == "-" and text[10:11] in _SEPARATORS:
+    if text[4:5] == "-" and text[10:11] in _SEPARATORS and _WEEK.fullmatch(text) is None:
         try:
             return _with_zone(datetime.fromisoformat(text))
         except ValueError:
@@ -172,11 +209,20 @@ def _with_zone(found: datetime) -> datetime:
 
 def _read_other_text(text: str, dates: DateOrder) -> datetime | None:
     if _DIGITS.fullmatch(text) is not None:
+        if _ANY_ORDER.fullmatch(text) is not None and text[0] == "0":
+            return None  # a number has no zero before it
         return _read_number(float(text) if "." in text else int(text))
-    found = _WRITTEN.fullmatch(" ".join((text if text.isascii() else _plain(text)).casefold().split()))
+    words = " ".join((text if text.isascii() else _plain(text)).casefold().split())
+    if (noted := _DOT_NET.fullmatch(words)) is not None:
+        return (EPOCH + timedelta(milliseconds=int(noted["milliseconds"]))).astimezone(_offset(noted["offset"]))
+    found = _WRITTEN.fullmatch(_YEAR_LAST.sub(r"\g<day> \g<month> \g<year> \g<time>", words))
     if found is not None:
         return _read_written(found.groupdict(), dates)
-    if text.isascii() and ((text[4:5] == "-" and text[10:11] in _SEPARATORS) or text[8:9] in {"T", "t"} or "W" in text):
+    if (
+        text.isascii()
+        and _WEEK.fullmatch(text) is None
+        and ((text[4:5] == "-" and text[10:11] in _SEPARATORS) or text[8:9] in {"T", "t"} or "W" in text)
+    ):
         return _with_zone(datetime.fromisoformat(text))
     return None
 
@@ -196,6 +242,8 @@ _SIGNS: Final = {
 
 
 def _read_written(part: dict[str, str | None], dates: DateOrder) -> datetime | None:
+    if part["zone"] and not part["offset"]:
+        return None  # what a name means depends on who reads it
     if part["y"]:
         year, month, day = part["y"], _number(part["m"]), part["d"]
     elif part["y2"]:
@@ -243,8 +291,8 @@ def _read_number(number: float) -> datetime | None:
             day = date(whole // 10_000, whole // 100 % 100, whole % 100)
             return datetime(day.year, day.month, day.day, tzinfo=UTC)
         except ValueError:
-            pass  # eight digits that are no date are seconds
-    if abs(number) < _LEAST:
+            pass  # eight digits that are no date may be seconds
+    if abs(number) < _LEAST or whole in _NEVER_SET or whole in _NO_END or _is_other_date(whole):
         return None
     if _FROM <= number < _TO:
         return EPOCH + timedelta(microseconds=whole * 1_000_000 + round((number - whole) * 1_000_000))
@@ -255,3 +303,14 @@ def _read_number(number: float) -> datetime | None:
     if _FINE_FROM * 1_000_000_000 <= number < _TO * 1_000_000_000:
         return EPOCH + timedelta(microseconds=whole // 1_000)
     return None
+
+
+def _is_other_date(number: int) -> bool:
+    """Whether the digits may be a date that is written otherwise. Numbers have lost the zero before a day or month."""
+    digits = str(number)
+    return (
+        len(digits) in _AS_DATES and _ANY_ORDER.fullmatch(digits.zfill(8) if len(digits) == 7 else digits) is not None
+    )
+
+
+_AS_DATES: Final = frozenset((6, 7, 8, 10, 12))

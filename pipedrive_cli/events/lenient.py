@@ -58,14 +58,19 @@ def as_list(value: Any) -> list[Any] | None:
 
 def object_in(value: Any) -> Any:
     """The object that a text holds, as databases and queues write what was one; anything else as it is."""
+    found = structured(value)
+    return found if isinstance(found, dict) else value
+
+
+def structured(value: Any) -> Any:
+    """The object or list that a text holds; anything else as it is."""
     text = value.shown if isinstance(value, BrokenText) else value
-    if isinstance(text, str) and text.lstrip().startswith("{"):
+    if isinstance(text, str) and text.lstrip().startswith(("{", "[")):
         raw = text.encode()
         try:
-            found = None if too_deep(raw) else loads(raw)
+            return value if too_deep(raw) else loads(raw)
         except (ValueError, RecursionError):
             return value
-        return found if isinstance(found, dict) else value
     return value
 
 

@@ -32,6 +32,7 @@ _EXTENSION: Final = re.compile(
     r"(?:[,;]?\s*(?:;ext=|ext(?:ension)?[.:=]?|x|#|durchwahl|dw\.?|poste|int(?:erno)?\.?)\s*)([0-9]{1,8})\s*$"
 )
 _BEFORE: Final = re.compile(r"^[^\W\d_]+[.:\s]*(?=[+(0-9])")  # `tel:`, `Mobile: `
+_SHORTENED: Final = re.compile(r"\+?[0-9](?:[.,][0-9]+)?[Ee]\+?[0-9]{1,2}")  # 4.91717E+11
 _PLAIN_PHONE: Final = re.compile(r"\+[0-9]+")  # its own form, as most are
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
 
@@ -74,8 +75,13 @@ def email_form(value: str) -> str:
 
 
 def phone_number(written: str) -> str:
-    """A phone number as it came, without what cannot be seen."""
-    return written.strip() if written.isascii() else visible(written)
+    """A phone number as it came, without what cannot be seen. Raises Unfit where a text can be no number."""
+    text = written.strip() if written.isascii() else visible(written)
+    if not any(map(str.isdigit, text)):
+        raise Unfit("takes a phone number; this has no digit")
+    if _SHORTENED.fullmatch(text) is not None:
+        raise Unfit("takes a phone number; a spreadsheet has shortened this one: export the column as text")
+    return text
 
 
 def phone_form(value: str, country: str | None = None) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.pipedrive.choices import one_of, several_of
 from pipedrive_cli.pipedrive.moments import date_range, day, time_of_day, time_range
 from pipedrive_cli.pipedrive.sameness import (
     same_money,
@@ -37,10 +38,8 @@ from pipedrive_cli.pipedrive.values import (
     integer,
     monetary,
     number,
-    one_of,
     record_id,
     says_nothing,
-    several_of,
     user,
     visible_to,
     word,

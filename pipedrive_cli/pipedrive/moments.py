@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipedrive_cli.pipedrive.values import ReadOtherwise, Unfit
 from pipedrive_cli.text_forms import visible
-from pipedrive_cli.timestamps import EPOCH, DateOrder, has_order, has_short_year, is_zero_time, read_moment
+from pipedrive_cli.timestamps import EPOCH, DateOrder, has_short_year, is_zero_time, orders_of, read_moment
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -69,11 +69,25 @@ def day(value: Any, dates: DateOrder = "iso") -> str | None:
 
 def _unfit(such: str, value: Any, dates: DateOrder) -> Unfit:
     """With what to do about a date of which nobody has said whether the day or the month comes first."""
-    if dates == "iso" and has_order(value):
-        return ReadOtherwise(f"{such}; where the day comes first, set values.dates: day first")
+    if orders := orders_of(value):
+        if dates != "iso":
+            return Unfit(f"{such}; values.dates is {dates}, and this is a date only with the other first")
+        whose = (
+            "where the day comes first" if len(orders) > 1 else f"where the {orders[0].partition(' ')[0]} comes first"
+        )
+        return ReadOtherwise(
+            f"{such}; {whose}, set values.dates: {orders[0]}{', else month first' * (len(orders) > 1)}"
+        )
+    if isinstance(value, str | int | float) and _SHEET_DAY.fullmatch(str(value)) is not None:
+        shown = _SHEET_EPOCH + timedelta(days=int(float(value)))
+        return Unfit(f"{such}; as spreadsheets count days this is {shown.isoformat()}: export the column as dates")
     if has_short_year(value):
         return Unfit(f"{such}; a year of two digits may be of either century: write all four")
     return Unfit(such)
+
+
+_SHEET_EPOCH: Final = date(1899, 12, 30)  # day 0 of Excel and LibreOffice
+_SHEET_DAY: Final = re.compile(r"[1-9][0-9]{4}(?:\.[0-9]+)?")  # from 1927 on, and no times since 1970 (`timestamps`)
 
 
 @lru_cache(maxsize=4_096)

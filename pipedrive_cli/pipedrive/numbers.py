@@ -16,11 +16,20 @@ Decimals: TypeAlias = Literal["point", "comma"]
 # Between groups of three digits: a blank of any width, an apostrophe; and a point or comma, whichever is not decimal.
 _BLANKS: Final = " \u00a0\u2007\u2009\u202f'’"
 _PLAIN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+# The first group begins with no zero: 0,500 is half of one.
+_FIRST: Final = "[1-9][0-9]{0,2}"
 _GROUPED: Final[dict[Decimals, re.Pattern[str]]] = {
     # Groups of two digits are Indian: 12,34,567.
-    "point": re.compile(rf"[0-9]{{1,3}}(?:(?:,[0-9]{{2,3}})*,[0-9]{{3}}|(?:[{_BLANKS}][0-9]{{3}})+)(?:\.[0-9]+)?"),
-    "comma": re.compile(rf"[0-9]{{1,3}}(?:(?:\.[0-9]{{3}})+(?:,[0-9]+)?|(?:[{_BLANKS}][0-9]{{3}})+(?:[,.][0-9]+)?)"),
+    "point": re.compile(rf"{_FIRST}(?:(?:,[0-9]{{2,3}})*,[0-9]{{3}}|(?:[{_BLANKS}][0-9]{{3}})+)(?:\.[0-9]+)?"),
+    "comma": re.compile(rf"{_FIRST}(?:(?:\.[0-9]{{3}})+(?:,[0-9]+)?|(?:[{_BLANKS}][0-9]{{3}})+(?:[,.][0-9]+)?)"),
 }
+# Beside a currency: nobody writes a thousandth of a euro, so that the sign may part thousands all the same.
+_THOUSANDTHS: Final[dict[Decimals, re.Pattern[str]]] = {
+    "point": re.compile(rf"{_FIRST}\.[0-9]{{3}}"),
+    "comma": re.compile(rf"{_FIRST},[0-9]{{3}}"),
+}
+_OF_THOUSANDTHS: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_IN_BRACKETS: Final = re.compile(r"\((?P<amount>[^()]+)\)")  # below zero, as accountants and spreadsheets write it
 _DECIMAL_COMMA: Final = re.compile(r"[0-9]*,[0-9]+")
 _AROUND: Final = re.compile(
     r"(?P<first>[-+−]?)(?P<before>(?:[^0-9+\-−.,]|(?<=[^\W\d_])\.)*)(?P<second>[-+−]?)(?P<number>[0-9.,][^+\-−]*)"
@@ -123,6 +132,9 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     if len(text) > LONGEST:
         return None
     text = visible(narrow(text))
+    if (bracketed := _IN_BRACKETS.fullmatch(text)) is not None:
+        inner = read_amount(bracketed["amount"], decimals)
+        return None if inner is None or inner.number <= 0 else inner._replace(number=-inner.number)
     if (round_ := _ROUND.search(text)) is not None:
         if round_["sign"] == _NO_DECIMAL[decimals] and _DECIMAL[decimals] in text[: round_.start()]:
             return None  # `1.200,-` is no 1.2
@@ -138,6 +150,9 @@ def read_amount(text: str, decimals: Decimals = "point") -> Amount | None:
     currencies = _currencies(before, after)
     if number is None or (currencies is not None and not currencies):
         return None
+    doubtful = scale == 1 and _THOUSANDTHS[decimals].fullmatch(found["number"]) is not None
+    if doubtful and currencies is not None and currencies.isdisjoint(_OF_THOUSANDTHS):
+        return None
     return Amount(-number if around["first"] + around["second"] in {"-", "−"} else number, currencies)
 
 
@@ -151,6 +166,10 @@ def no_number(value: object, decimals: Decimals) -> str:
     such = "takes a number such as 1200.5" if decimals == "point" else "takes a number such as 1200,5"
     if isinstance(value, str) and decimals == "point" and needs_comma(value):
         return f"{such}; where a comma is the decimal sign, set values.decimals: comma"
+    if isinstance(value, str) and decimals == "comma" and read_amount(value) is not None:
+        return f"{such}; values.decimals is comma, and this is a number only with a decimal point"
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        return f"{such}; 5 % is 5 to some and 0.05 to others: write the number that is meant"
     if isinstance(value, str) and any(word.casefold() in _DOUBTFUL_SCALES for word in _DOUBTFUL.findall(value)):
         return f"{such}; what stands behind it means a thousand to some and a million to others: write it in figures"
     return such

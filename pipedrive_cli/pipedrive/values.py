@@ -1,4 +1,5 @@
-"""Converters, one per kind of value: numbers, text, options, addresses and money. `moments` has those for times.
+"""Converters, one per kind of value: numbers, text, addresses and money. `moments` has those for times, `choices`
+those for options.
 
 A converter returns the value in API v2's form, changed only where nothing is lost, None for a value that says nothing,
 and raises `Unfit` otherwise. How texts are read is the config's section `values`. Knows neither events nor records.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,12 +17,11 @@ from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import BrokenText
 from pipedrive_cli.pipedrive.account import User
 from pipedrive_cli.pipedrive.numbers import CURRENCY_NAMES, Amount, Decimals, needs_comma, no_number, read_amount
-from pipedrive_cli.text_forms import caseless_form, label_form, visible
+from pipedrive_cli.text_forms import caseless_form, visible
 
 Converter: TypeAlias = Callable[[Any], Any]
 
 BROKEN: Final = "takes text; half of a character stands in this one, which was cut in the middle of an emoji"
-LONGEST_QUOTED: Final = 40  # characters of a value that a message quotes
 VISIBLE_TO: Final = (1, 3, 5, 7)
 BILLING: Final = ("one-time", "annually", "semi-annually", "quarterly", "monthly", "weekly")
 MARKETING: Final = ("no_consent", "unsubscribed", "subscribed", "archived")
@@ -51,12 +51,6 @@ def says_nothing(value: Any, words: Set[str] = frozenset()) -> bool:
         bare = visible(value)
         return not bare or bare in words
     return value is None or (not value and isinstance(value, list | dict))
-
-
-def words_beside(nothing: Set[str], labels: Iterable[str]) -> frozenset[str]:
-    """The texts that say nothing in a field with these options: what is an option's label says something."""
-    taken = {caseless_form(label) for label in labels}
-    return frozenset(word for word in nothing if caseless_form(word) not in taken)
 
 
 WHOLE: Final = 1 << 63  # larger whole numbers fit neither Pipedrive's numbers nor the journal
@@ -225,7 +219,7 @@ def longest_kept(convert: Converter) -> int:
 
 def boolean(value: Any) -> bool:
     """true and false, also as 1 and 0, or in words: yes and no, on and off, in some languages."""
-    found = truth(value)
+    found = truth(value.strip().removesuffix(".0") if isinstance(value, str) else value)  # 1.0: pandas, of 1 and blanks
     if found is None:
         raise Unfit("takes true or false")
     return found
@@ -240,8 +234,8 @@ def truth(value: Any) -> bool | None:
     return _BOOLEANS.get(caseless_form(str(value))) if isinstance(value, int | str) else None
 
 
-_YES: Final = "true 1 yes y on t checked enabled ja oui sí si sim tak ano igen да"
-_NO: Final = "false 0 no n off f unchecked disabled nein non não nao nie ne nem nee nej нет"
+_YES: Final = "true 1 yes y on t checked enabled ja oui sí si sim tak ano igen evet да 是 wahr vrai verdadeiro vero"
+_NO: Final = "false 0 no n off f unchecked disabled nein non não nao nie ne nem nee nej hayır нет 否 falsch faux falso"
 _BOOLEANS: Final = dict.fromkeys(_YES.split(), True) | dict.fromkeys(_NO.split(), False)
 
 
@@ -266,78 +260,6 @@ def word(words: tuple[str, ...]) -> Converter:
         return str(found)
 
     return to_word
-
-
-def one_of(known: Iterable[tuple[Any, str]]) -> Converter:
-    """The id of an option that is named by its id or its label (exactly, or without case where that is unambiguous).
-
-    true and false in events mean the options that say yes and no.
-    """
-    choices = tuple(known)
-    by_id = {str(found): found for found, _ in choices}
-    exact: dict[str, list[Any]] = {}
-    formed: dict[str, list[Any]] = {}
-    caseless: dict[str, list[Any]] = {}
-    truths: dict[bool | None, list[Any]] = {}
-    for found, label in choices:
-        exact.setdefault(label.strip(), []).append(found)
-        formed.setdefault(label_form(label), []).append(found)
-        caseless.setdefault(caseless_form(label), []).append(found)
-        truths.setdefault(truth(label), []).append(found)
-    labels = [label for _, label in choices]
-    offer = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
-
-    def to_option(value: Any) -> Any:
-        named = plain(value)
-        if named is not None:
-            key = named.strip()
-            by_number = by_id.get(key)
-            if by_number is not None and not isinstance(value, str):
-                return by_number
-            found = (
-                exact.get(key)
-                or formed.get(label_form(key))
-                or ([] if by_number is None else [by_number])
-                or caseless.get(caseless_form(key))
-                or (truths.get(said) if (said := truth(value)) is not None else None)
-            )
-            if found:
-                if len(found) == 1:
-                    return found[0]
-                ids = ", ".join(str(option) for option in found)
-                raise Unfit(f"has {len(found)} options named {_short(key)}; give the id of one: {ids}")
-        if not labels:
-            raise Unfit("has no options")
-        raise Unfit(f"takes one of its options: {offer}" + (f"; {_short(named)} is none" if named else ""))
-
-    return to_option
-
-
-def _short(named: str) -> str:
-    return repr(named if len(named) <= LONGEST_QUOTED else f"{named[: LONGEST_QUOTED - 1]}…")
-
-
-def several_of(known: Iterable[tuple[Any, str]], nothing: Set[str] = frozenset()) -> Converter:
-    """The ids of options, from a list, from text with commas, or from one option; without doubles, in order.
-
-    `nothing` are texts that say nothing, unless they are the label of an option.
-    """
-    choices = tuple(known)
-    one, words = one_of(choices), words_beside(nothing, (label for _, label in choices))
-
-    def to_options(value: Any) -> list[Any] | None:
-        if isinstance(value, list):
-            items = [item for item in value if not says_nothing(item, words)]
-        elif isinstance(value, str) and "," in value:
-            try:
-                return [one(value)]  # a label may contain a comma
-            except Unfit:
-                items = [item for item in value.split(",") if not says_nothing(item, words)]
-        else:
-            items = [value]
-        return list(dict.fromkeys(one(item) for item in items)) or None
-
-    return to_options
 
 
 # The parts of an address by Pipedrive's names and by those of traits, in the order in which they are written on a line.
@@ -368,6 +290,8 @@ def address(value: Any, nothing: Set[str] = frozenset()) -> dict[str, str] | Non
                 if isinstance(given := value.get(spelling), BrokenText):
                     raise Unfit(BROKEN)
                 part = plain(given)
+                if part is None and not says_nothing(given):
+                    raise Unfit(f"takes an address, whose {spelling} is text")
                 if part is not None and not says_nothing(part, nothing):
                     parts[name] = part.strip()
                     break
@@ -418,6 +342,12 @@ def monetary(known: frozenset[str] | None, reading: Values) -> Converter:
     return to_money
 
 
+def own_currency(amount: Mapping[str, Any]) -> Any:
+    """The currency within an amount that is an object; shops write it as a code."""
+    return next((code for key in _CURRENCY_KEYS if not says_nothing(code := amount.get(key))), None)
+
+
+_CURRENCY_KEYS: Final = ("currency", "currency_code", "currencyCode")
 NUMBERS: Final = frozenset((int, float))  # true and false are none
 _CODES_KEPT: Final = 1_000
 
@@ -437,7 +367,7 @@ def money_reader(known: frozenset[str] | None, reading: Values) -> MoneyReader:
     def read(value: Any, beside: Any) -> tuple[int | float, str] | None:
         amount, own = value, None
         if isinstance(value, dict):
-            amount, own = value.get("value", value.get("amount")), value.get("currency")
+            amount, own = value.get("value", value.get("amount")), own_currency(value)
         # The quick way for nearly all: a number, and with it a code that was seen before.
         if type(amount) in NUMBERS and -WHOLE <= amount < WHOLE:
             written = beside if own is None else own

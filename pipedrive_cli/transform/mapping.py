@@ -17,9 +17,10 @@ import msgspec
 from pipedrive_cli.config.known_traits import HOLDERS
 from pipedrive_cli.config.mapping_line import MappingLine
 from pipedrive_cli.config.paths import SIGN, is_path, steps
-from pipedrive_cli.events.lenient import as_list
+from pipedrive_cli.events.lenient import as_list, object_in, structured
 from pipedrive_cli.events.whole import whole_event
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, Kind, Outcome
+from pipedrive_cli.pipedrive.choices import words_beside
 from pipedrive_cli.pipedrive.moments import rfc3339
 from pipedrive_cli.pipedrive.values import (
     BROKEN,
@@ -28,8 +29,8 @@ from pipedrive_cli.pipedrive.values import (
     Unfit,
     as_it_is,
     longest_kept,
+    own_currency,
     says_nothing,
-    words_beside,
 )
 from pipedrive_cli.text_forms import knows_nothing, visible
 from pipedrive_cli.transform.long_form import HIDDEN, ValueMap, masked, to_masked_text, value_map
@@ -200,6 +201,8 @@ def value_at(event: Event, first: str, below: tuple[str, ...]) -> Any:
 def _descend(value: Any, parts: tuple[str, ...]) -> Any:
     """The value under the parts of a path, None where it is missing."""
     for part in parts:
+        if type(value) is str:
+            value = object_in(value)
         if not isinstance(value, dict):
             return None
         value = value.get(part)
@@ -211,7 +214,7 @@ def _with_currency(value: Any, currency: Any) -> Any:
     if says_nothing(currency):
         return value
     given = value if isinstance(value, dict) else {"value": value}
-    return given if not says_nothing(given.get("currency")) else {**given, "currency": currency}
+    return given if own_currency(given) is not None else {**given, "currency": currency}
 
 
 class MappingSection(NamedTuple):
@@ -330,6 +333,8 @@ class FieldMap:
     def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
         """The value for its field. None where it says nothing; REFUSED, with a complaint, where it does not fit."""
         special, given = row.special, value
+        if type(value) is str and row.kept < 0 and (special is None or not special.mask):
+            value = structured(value)
         if type(value) is dict and not row.money and (items := as_list(value)) is not None:
             value = items
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipedrive_cli.events.lenient import as_list
+from pipedrive_cli.events.lenient import as_list, structured
 from pipedrive_cli.model import CONTEXT, NOTHING, Change, Complaint, Contact, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
@@ -121,6 +121,7 @@ def read_add_time(traits: Mapping[str, Any], where: str, rules: MappingRules, no
 def contacts(value: Any, trait: str, where: str, form: ContactForm, notes: Notes) -> tuple[Contact, ...]:
     """Emails or phones from text, an object, or a list of either; each once, in order."""
     # A quick way for nearly all of them: one text that says something.
+    value = structured(value)
     if type(value) is str and 0 < len(bare := visible(value)) <= LONGEST_CONTACT and bare not in notes.nothing:
         try:
             return (Contact(form.read(bare)),)

@@ -15,8 +15,9 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Values
 from pipedrive_cli.model import Kind
 from pipedrive_cli.pipedrive.account import Account, Field
+from pipedrive_cli.pipedrive.choices import several_of
 from pipedrive_cli.pipedrive.fields import USUAL, converter
-from pipedrive_cli.pipedrive.values import Converter, as_it_is, several_of
+from pipedrive_cli.pipedrive.values import Converter, as_it_is
 from pipedrive_cli.text_forms import label_form
 
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.

@@ -13,6 +13,7 @@ from pipedrive_cli.pipedrive.contacts import (
     former_phone_form,
     knows_country,
     phone_form,
+    phone_number,
 )
 from pipedrive_cli.pipedrive.values import Unfit
 from pipedrive_cli.text_forms import INVISIBLE
@@ -73,6 +74,13 @@ def test_what_is_no_address_or_more_than_one_is_refused(written: str) -> None:
     """Nobody is to be found by it."""
     with pytest.raises(Unfit, match="takes one email address"):
         email_address(written)
+
+
+@pytest.mark.parametrize("written", ["4.91717E+11", "4,9e+11", "#NAME?", "unknown", "+"])
+def test_what_can_be_no_phone_number_is_refused(written: str) -> None:
+    """A spreadsheet has shortened it, or it has no digit at all."""
+    with pytest.raises(Unfit, match="takes a phone number"):
+        phone_number(written)
 
 
 @given(st.text(alphabet="aA1.@<> ,;:\"'()-ö\u200bａ＠．。＜＞…℀²"))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipedrive_cli.config import Values
 from pipedrive_cli.pipedrive.account import Account, Field, Option
 from pipedrive_cli.pipedrive.contacts import email_form, phone_form
 from pipedrive_cli.pipedrive.fields import TYPES, USUAL, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
+from pipedrive_cli.pipedrive.numbers import Decimals
 from pipedrive_cli.pipedrive.values import Unfit, longest_kept, money_reader, says_nothing
+from pipedrive_cli.timestamps import DateOrder
 
 OPTIONS = (
     Option(1, "Red"),
@@ -60,6 +64,8 @@ FITS: list[tuple[str, Any, Any]] = [
     ("boolean", 0, False),
     ("boolean", " Yes ", True),
     ("boolean", "nein", False),
+    ("boolean", "WAHR", True),
+    ("boolean", "0.0", False),
     ("enum", "Red", 1),
     ("enum", " red ", 1),
     ("enum", "green", 2),
@@ -68,8 +74,10 @@ FITS: list[tuple[str, Any, Any]] = [
     ("enum", "1", 1),
     ("enum", 1.0, 1),
     ("enum", "2024", 4),
-    ("enum", 2024, 2024),
+    ("enum", ["Red"], 1),
     ("set", "Red", [1]),
+    ("set", "a, b;Red", [5, 1]),
+    ("set", "Red|Green", [1, 3]),
     ("set", "Red, Green", [1, 3]),
     ("set", "a, b", [5]),
     ("set", ["Red", 3, "red", None], [1, 3]),
@@ -81,6 +89,8 @@ FITS: list[tuple[str, Any, Any]] = [
     ("date", 20_260_301, "2026-03-01"),
     ("date", "2026-W09-7", "2026-03-01"),
     ("date", 1_772_366_400_000, "2026-03-01"),
+    ("date", "/Date(1772366400000+0100)/", "2026-03-01"),
+    *(("date", never, None) for never in ("0000-00-00", "0000-00-00 00:00:00", -62_135_596_800, "-62135596800000")),
     ("daterange", {"value": "2026-03-01", "until": "2026-03-02"}, {"value": "2026-03-01", "until": "2026-03-02"}),
     ("daterange", {"start": "2026-03-01", "end": "2026-03-02"}, {"value": "2026-03-01", "until": "2026-03-02"}),
     ("daterange", ["2026-03-01", "2026-03-02"], {"value": "2026-03-01", "until": "2026-03-02"}),
@@ -110,6 +120,7 @@ FITS: list[tuple[str, Any, Any]] = [
     ),
     ("monetary", {"value": "5", "currency": "eur"}, {"value": 5, "currency": "EUR"}),
     ("monetary", {"amount": 0, "currency": "USD"}, {"value": 0, "currency": "USD"}),
+    ("monetary", {"amount": "5.00", "currency_code": "USD"}, {"value": 5.0, "currency": "USD"}),
     ("user", "12", 12),
     ("org", 12, 12),
     ("people", 12.0, 12),
@@ -143,12 +154,23 @@ UNFIT: list[tuple[str, Any]] = [
     ("enum", "GREEN"),
     ("enum", "Twin"),
     ("enum", 99),
-    ("enum", ["Red"]),
+    ("enum", ["Red", "green"]),
+    ("enum", 2024),  # one option's label, and another's id
     ("set", "Red, Blue"),
+    ("set", "Red;Blue"),
     ("set", {"a": 1}),
     ("date", "01/03/2026"),
     ("date", "2026-02-30"),
-    ("date", "0000-00-00"),
+    ("date", "2026-W09"),
+    ("date", 24_121_990),
+    ("date", "01032026"),
+    ("date", 1_032_026),
+    ("date", 20_261_301),
+    ("date", 20_260_230),
+    ("date", 260_301),
+    ("date", 202_603_011_200),
+    ("date", 2_026_030_112),
+    ("date", 253_402_300_799),
     ("date", 99_999),
     ("date", True),
     ("date", []),
@@ -163,6 +185,7 @@ UNFIT: list[tuple[str, Any]] = [
     ("timerange", ["09:00", None]),
     ("address", {"lat": 59}),
     ("address", 5),
+    ("address", {"city": {"name": "Oslo"}}),
     ("monetary", 5),
     ("monetary", {"value": 5}),
     ("monetary", {"value": 5, "currency": "JPY"}),
@@ -189,6 +212,27 @@ def test_a_value_that_would_lose_something_is_refused(field_type: str, value: An
     """With what the field takes, in words that complete "the field ..."."""
     with pytest.raises(Unfit, match=r"^(takes|has) "):
         convert(field(field_type), value, CURRENCIES)
+
+
+@pytest.mark.parametrize(
+    ("field_type", "value", "decimals", "dates", "told"),
+    [
+        ("date", "04/13/2026", "point", "iso", "month comes first, set values.dates: month first"),
+        ("date", "13/04/2026", "point", "iso", "day comes first, set values.dates: day first"),
+        ("date", "03/04/2026", "point", "iso", "set values.dates: day first, else month first"),
+        ("date", "04/13/2026", "point", "day first", "only with the other first"),
+        ("date", "46082", "point", "iso", "spreadsheets count days this is 2026-03-01"),
+        ("double", "12 %", "point", "iso", "5 to some and 0.05"),
+        ("double", "1,234.56", "comma", "iso", "only with a decimal point"),
+        ("double", "€ 1.000", "point", "iso", "set values.decimals: comma"),
+    ],
+)
+def test_a_refusal_says_what_to_set_or_to_write(
+    field_type: str, value: str, decimals: Decimals, dates: DateOrder, told: str
+) -> None:
+    """And names no setting under which the value would not fit either."""
+    with pytest.raises(Unfit, match=re.escape(told)):
+        converter(field(field_type), Account(), Values(decimals=decimals, dates=dates))(value)
 
 
 def test_a_refused_option_is_told_which_there_are() -> None:
