@@ -221,11 +221,9 @@ def backoff(attempt: int, jitter: float) -> float:
 def _complete(call: Call, answer: Answer) -> bool:
     """Whether a success brings what was asked for. A look-up without a result must not read as "nothing there"."""
     data, kind = answer.data, call.endpoint.kind
-    if call.method in {"PATCH", "DELETE"}:
-        return True
     if call.endpoint in _CREATIONS and kind is not None:
         return id_of(kind, data) is not None
-    if call.method == "GET" and call.id is not None and kind is not None:
+    if call.id is not None and kind is not None and call.endpoint.repeatable:
         shown = id_of(kind, data)
         return shown is not None and str(shown) == str(call.id)
     if call.method != "GET" or call.endpoint == ME:

@@ -71,7 +71,8 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def changed_addresses(kind: Kind, before: Account, after: Account) -> frozenset[str]:
-    """The addresses of a kind whose values of yesterday may be refused today: gone, of another type or other options.
+    """The addresses of a kind whose values of yesterday may be refused today: gone, of another type, or without an option
+    that they had.
 
     A currency that is gone concerns the prices in it, and every amount; other lead labels, the labels of leads.
     """
@@ -87,4 +88,6 @@ def changed_addresses(kind: Kind, before: Account, after: Account) -> frozenset[
 
 
 def _takes_the_same(before: Field, after: Field | None) -> bool:
-    return after is not None and msgspec.structs.replace(after, name=before.name) == before
+    if after is None or not set(before.options) <= set(after.options):
+        return False
+    return msgspec.structs.replace(after, name=before.name, options=before.options) == before

@@ -87,3 +87,16 @@ def test_where_that_question_is_refused_what_was_known_stands(scene: Scene, monk
     summary = scene.run([gold, group("u1", "g1", name="Acme"), identify("u1", plan="Free", name="Ann Lee")])
     assert outcomes(summary) == {"rejected": 1, "delivered": 2}
     assert scene.names("persons") == ["Ann Lee"]
+
+
+def test_what_was_read_before_the_account_was_asked_again_waits(scene: Scene) -> None:
+    """A field was made anew with another type: an event that was read for the old one is not to blame for that."""
+    scene.sandbox.delete_field("persons", next(iter(_plans(scene))))
+    scene.sandbox.add_field("persons", name="Plan")
+    events = [identify("u3", plan="Free"), identify("u2", plan="Gold")]  # Gold asks for the fields again
+    assert outcomes(scene.run(events)) == {"failed": 1, "delivered": 1}
+    assert outcomes(scene.run(events)) == {"delivered": 1, "duplicate": 1}
+
+
+def _plans(scene: Scene) -> list[str]:
+    return [key for key, field in scene.sandbox.account.fields["persons"].custom.items() if field.name == "Plan"]
