@@ -30,7 +30,7 @@ from pipedrive_cli.run import connection
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.past import chosen_runs, history
 from pipedrive_cli.run.replay import Finished, Replay
-from pipedrive_cli.run.undo import UndoOptions, UndoResult, undo_past_run
+from pipedrive_cli.run.undo import UndoOptions, UndoPlan, UndoResult, undo_past_run
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions, SandboxTransport
 from pipedrive_cli.sandbox import faults as sandbox_faults
 from pipedrive_cli.sandbox import refusals as sandbox_refusals
@@ -209,7 +209,7 @@ class Scene:
         adds_up(finished.summary)
         return finished
 
-    def undo(self, run: str, **asked: Any) -> UndoResult:
+    def undo(self, run: str, *, agree: Callable[[UndoPlan], bool] = lambda _: True, **asked: Any) -> UndoResult:
         """Undoes a run, in virtual time."""
         result = UndoResult()
         options = UndoOptions(chosen_runs(history(self.state), run), **asked)
@@ -218,7 +218,7 @@ class Scene:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Journal, "open", without_waiting_for_the_disk)
                 patch.setattr(connection, "to_account", lambda _: self._connect())
-                virtual_time.run(mortal(undo_past_run(self.config, self.state, options, lambda _: True, result)))
+                virtual_time.run(mortal(undo_past_run(self.config, self.state, options, agree, result)))
         finally:
             self.sent = [f"{r.method} {r.path}" for r in self.sandbox.requests[already:]]
         return result

@@ -80,7 +80,7 @@ def show_run(
         typer.Argument(
             metavar="[RUN]",
             autocompletion=complete_run,
-            help="Its name, or the beginning or end of it. [default: the latest]",
+            help="Its name, the beginning or end of it, or `last`. [default: the latest]",
         ),
     ] = None,
     state: State = None,
@@ -118,7 +118,10 @@ def show_events(
 @runs.command("undo", cls=PlainCommand, epilog=epilog("runs undo 7f3a --dry-run", "runs undo 7f3a --kinds leads"))
 def undo_run(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="Its name, or the beginning or end of it.")
+        str,
+        typer.Argument(
+            metavar="RUN", autocompletion=complete_run, help="Its name, the beginning or end of it, or `last`."
+        ),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be undone and kept, and write nothing.")

@@ -36,7 +36,7 @@ WHY = {
     "merged": "another record was merged into it, which nothing undoes",
     "not_seen": "it is not there any more, or not to be seen",
     "refused": "Pipedrive refused it",
-    "in_doubt": "Pipedrive did not say whether it was done: run again",
+    "in_doubt": "Pipedrive did not say whether it was done",
 }
 
 

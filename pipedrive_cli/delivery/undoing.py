@@ -63,6 +63,12 @@ class Undone:
     kept: list[KeptRecord] = field(default_factory=list)
     untouched: bool = False  # nobody has changed it since the run
     written_at: str | None = None  # Pipedrive's time of the undo's own write
+    refused: dict[str, Value] = field(default_factory=dict)  # what of the body Pipedrive did not take back
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.delete or self.body or self.settled or self.handed_on)
 
 
 def undo_creation(
@@ -204,6 +210,11 @@ def state_given_back(
         return None
     key = known.key if rekeyed else state.key
     return msgspec.structs.replace(state, fields=fields, added=added, contacts=contacts, inputs=inputs, key=key)
+
+
+def states_in(state: RecordState) -> tuple[FieldState, ...]:
+    """All that is known of a record's values and of the parts of its name."""
+    return (*state.fields.values(), *state.inputs.values())
 
 
 def _all_ours(kind: Kind, shown: Values, state: RecordState, rules: PrecedenceRules) -> bool:

@@ -71,8 +71,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def changed_addresses(kind: Kind, before: Account, after: Account) -> frozenset[str]:
-    """The addresses of a kind whose values of yesterday may be refused today: gone, of another type, or without an option
-    that they had.
+    """The addresses of a kind whose values of yesterday may be refused today: gone, of another type, or options lost.
 
     A currency that is gone concerns the prices in it, and every amount; other lead labels, the labels of leads.
     """

@@ -92,6 +92,10 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
+# Texts that have no null in the specification: nothing is an empty one.
+_PRODUCT_TEXTS = frozenset({"unit", "description", "code"})
+
+
 def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body that gives a record back what it had: as `body_of`, but None clears what we have written."""
     facts = FACTS[kind]
@@ -103,6 +107,8 @@ def body_back(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
             custom[address.removeprefix(CUSTOM)] = None
         elif address.startswith(PRICE):
             body.setdefault("prices", [])  # a row that is not in the list goes
+        elif kind == "products" and address in _PRODUCT_TEXTS:
+            body[address] = ""
         else:
             body[facts.links.get(address, address)] = [] if address in CONTACTS else None
     return body

@@ -93,6 +93,9 @@ def there(path: Path, state: Path | None) -> Path:
     return path
 
 
+LATEST = "last"  # what stands for the name of the newest run
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The runs of one journal, newest first, and whose journal it is."""
@@ -140,7 +143,12 @@ def chosen_runs(past: History, wanted: str | None) -> Past:
 
 
 def name_meant(names: Sequence[str], wanted: str) -> str:
-    """The run's name that `wanted` is, or a beginning or end of that no other name has. Raises UserMistake."""
+    """The run's name that `wanted` is, or a beginning or end of that no other name has; `last` is the first of them.
+
+    `names` are the newest first. Raises UserMistake.
+    """
+    if wanted == LATEST and names:
+        return names[0]
     exact = [name for name in names if name == wanted]
     near = exact or [name for name in names if wanted and (name.startswith(wanted) or name.endswith(wanted))]
     if len(near) == 1:

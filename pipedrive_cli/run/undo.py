@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -42,30 +41,39 @@ from pipedrive_cli.delivery.journal.befores import (
     undone_at,
     written_between,
 )
-from pipedrive_cli.delivery.precedence import FieldState, RecordState
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.run_log import LiveFigures
-from pipedrive_cli.delivery.undoing import KeptRecord, Undone, state_given_back, undo_creation, undo_update
+from pipedrive_cli.delivery.undoing import (
+    KeptRecord,
+    KeptWhy,
+    Undone,
+    state_given_back,
+    states_in,
+    undo_creation,
+    undo_update,
+)
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
-from pipedrive_cli.pipedrive.bodies import body_back, id_of, values_of
-from pipedrive_cli.pipedrive.catalog import SKEW, delete, get, list_leads, list_others, listing, update
-from pipedrive_cli.pipedrive.reading_lists import Send, read_pages
+from pipedrive_cli.pipedrive.bodies import body_back
+from pipedrive_cli.pipedrive.catalog import SKEW, delete, update
+from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import locked
 from pipedrive_cli.run.past import Past
 from pipedrive_cli.run.settings import brake_limits, day_budget, delivery_settings
+from pipedrive_cli.run.undo_look import UndoLook
 from pipedrive_cli.timestamps import shown_moment
 from pipedrive_cli.transform.transform import compile_mapping
 
 ORDER: tuple[Kind, ...] = ("leads", "persons", "organizations", "products")
-AT_ONCE = 100  # records that one list shows by their ids
+NOT_SHOWN = "Pipedrive does not show what is to be undone"
+SETTLE = "its answer was lost; the next `replay` or `retry` finds it, and then this can be undone again"
+MEND = "mend the permissions of the API token's user"
 WORKERS = 8  # writes under way at once
+PART = 500  # records between two looks at the clock
+LOOK_AFTER = 120.0  # seconds after which records are looked at again before they are written
 TICK = timedelta(seconds=2)  # within which Pipedrive's times of two records may differ that one run wrote
-_LINKS: Mapping[str, Kind] = {"person_id": "persons", "org_id": "organizations", "lead_id": "leads"}
-_OWN_LINKS: Mapping[str, Kind] = {"person": "persons", "organization": "organizations"}  # by their addresses
-OTHERS = ("deals", "activities", "notes")
 
 
 @dataclass(slots=True)
@@ -177,10 +185,11 @@ class Undoing:
     result: UndoResult = field(default_factory=UndoResult)
     _began: datetime = field(init=False)  # Pipedrive's time of the run's first write at the earliest
     _ended: datetime = field(init=False)  # and of its last one at the latest
+    _look: UndoLook = field(init=False)
     _settings: DeliverySettings | None = None
-    _hangs: dict[Kind, set[int | str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
     _later: frozenset[int] = frozenset()  # numbers of events that later runs have handled
-    _deals: bool = False  # deals were changed since: products may stand in them
+    _made: frozenset[tuple[Kind, int | str]] = frozenset()  # what the run created
+    _looked: dict[Kind, float] = field(default_factory=dict)  # loop time of the last look at a kind
 
     def __post_init__(self) -> None:
         span = written_between(self.journal, self.run.number)
@@ -190,11 +199,11 @@ class Undoing:
         else:  # an older version's run: what this machine's clock said has to do
             self._began = datetime.fromisoformat(self.run.started).astimezone(UTC)
             self._ended = self._began + timedelta(seconds=self.run.summary.seconds) + SKEW
+        self._look = UndoLook(self.send, self._began - SKEW)
 
     async def plan(self) -> UndoPlan:
         """Looks at all that the run wrote. Raises StopRun where that cannot be seen."""
-        hint = "nothing was undone; mend the permissions of the API token's user, then run again"
-        with asking("Pipedrive does not show what is to be undone", code="look_up_failed", hint=hint):
+        with asking(NOT_SHOWN, code="look_up_failed", hint=f"nothing was undone; {MEND}, then run again"):
             return await self._plan()
 
     async def _plan(self) -> UndoPlan:
@@ -210,6 +219,11 @@ class Undoing:
         )
         if plan.undone is None and not replaced:
             plan.forgotten = self._forgotten()
+        plan.kept += [
+            KeptRecord(write.kind, write.key or "?", "in_doubt", message=SETTLE)
+            for write in self.journal.open_writes()
+            if write.run == number and write.kind in self.kinds
+        ]
         if not made and not changed:
             return plan
         wanted: dict[Kind, list[int | str]] = {kind: [] for kind in ORDER}
@@ -220,26 +234,22 @@ class Undoing:
             self.config, compile_mapping(self.config, self.account.account), self.account.account
         )
         states = (self.journal.state(kind, record) for kind in ORDER for record in wanted[kind])
-        numbers = {each.number for state in states if state is not None for each in _states_in(state)}
+        numbers = {each.number for state in states if state is not None for each in states_in(state)}
         self._later = later_numbers(self.journal, number, numbers - {0})
-        made_of = {kind: {record for of, record in made if of == kind} for kind in ORDER}
+        self._made = frozenset(made)
+        made_of = {kind: sorted((record for of, record in made if of == kind), key=str) for kind in ORDER}
         if made:
-            await self._look_at_others()
+            await self._look.at_others()
         for kind in ORDER:
-            shown: dict[int | str, Values] = {}
-            if made_of["organizations"] and kind == "persons":
-                await self._read_changed(kind, shown)
-            elif kind == "leads" and (made_of["persons"] or made_of["organizations"]):
-                await self._read_leads(shown, archived=False)
-                await self._read_leads(shown, archived=True)
-            await self._read(kind, wanted[kind], shown)
-            found = [self._creation(kind, record, shown.get(record)) for record in sorted(made_of[kind], key=str)]
+            shown = await self._look.at_linking(kind, frozenset(of for of, _ in made))
+            await self._look.at(kind, wanted[kind], shown)
+            found = [self._creation(kind, record, shown.get(record)) for record in made_of[kind]]
             found += [self._update(before, shown.get(before.id)) for before in changed if before.kind == kind]
             for undone in found:
                 plan.kept += undone.kept
-                if undone.delete or undone.body or undone.settled or undone.handed_on:
-                    plan.todo.append(undone)
-            self._note_links(shown, found)
+            plan.todo += [undone for undone in found if undone.any]
+            self._look.note_links(shown, found)
+            self._looked[kind] = asyncio.get_running_loop().time()
         return plan
 
     def _forgotten(self) -> int:
@@ -247,18 +257,6 @@ class Undoing:
         updated = sum(counts.updated for counts in self.run.summary.records.by_kind().values())
         old = self.now - self._began.timestamp() > KEPT_DAYS * 86_400
         return updated if old or written_between(self.journal, self.run.number) is None else 0
-
-    def _note_links(self, shown: Mapping[int | str, Values], found: Iterable[Undone]) -> None:
-        """What a record that stays is linked to cannot go, save where the undo takes that very link back."""
-        undone = {each.id: each for each in found}
-        for record, values in shown.items():
-            mine = undone.get(record)
-            if mine is not None and mine.delete:
-                continue
-            for address, kind in _OWN_LINKS.items():
-                link = _linked(values.get(address))
-                if link is not None and not (mine is not None and address in mine.body):
-                    self._hangs[kind].add(link)
 
     async def carry_out(self, plan: UndoPlan, brakes: BrakeCounter) -> None:
         """Writes what the plan says, into `result`. What stops it early is there too: run it again to go on."""
@@ -274,22 +272,54 @@ class Undoing:
                 # Before the first record goes: an undo that ends half-way must leave no event that counts as handled.
                 forget_outcomes(self.journal, run)
             for kind in ORDER:
-                todo = iter([each for each in plan.todo if each.kind == kind])
-
-                async def work(todo: Iterable[Undone] = todo) -> None:
-                    for undone in todo:
-                        if self.result.stopped is None:
-                            await self._undo(undone, commits)
-
-                async with asyncio.TaskGroup() as workers:
-                    for _ in range(WORKERS):
-                        workers.create_task(work())
+                todo = [each for each in plan.todo if each.kind == kind]
+                for start in range(0, len(todo), PART):
+                    await self._undo_all(await self._as_they_are(kind, todo[start : start + PART]), commits)
             if self.result.stopped is None:
                 with self.journal.transaction():
                     forget_aliases(self.journal, run)
                 self.result.complete = True
-        except StopRun as stop:  # the journal
+        except StopRun as stop:  # the journal, or a look
             self.result.stopped = stop
+
+    async def _as_they_are(self, kind: Kind, part: list[Undone]) -> list[Undone]:
+        """What is to be done with these records now: looked at again where the last look is too old.
+
+        People go on working while somebody is asked, or while thousands of records are undone; and what could not be
+        undone may hang on these. Raises StopRun.
+        """
+        now = asyncio.get_running_loop().time()
+        if not part or self.result.stopped is not None or now - self._looked.get(kind, -LOOK_AFTER) < LOOK_AFTER:
+            return part
+        with asking(NOT_SHOWN, code="look_up_failed", hint=f"{MEND}, then run again to go on"):
+            if any((kind, each.id) in self._made for each in part):
+                await self._look.at_others()
+                for linking in ORDER[: ORDER.index(kind)]:
+                    self._look.note_links(await self._look.at_linking(linking, frozenset({kind})))
+            shown = await self._look.at(kind, [each.id for each in part], {})
+        found = [self._now(each, shown.get(each.id)) for each in part]
+        known = frozenset(self.result.plan.kept)
+        self.result.refused += [kept for undone in found for kept in undone.kept if kept not in known]
+        self._looked[kind] = now
+        return [undone for undone in found if undone.any]
+
+    def _now(self, undone: Undone, shown: Values | None) -> Undone:
+        if (undone.kind, undone.id) in self._made:
+            return self._creation(undone.kind, undone.id, shown)
+        before = before_of(self.journal, self.run.number, undone.kind, undone.id)
+        return undone if before is None else self._update(before, shown)
+
+    async def _undo_all(self, part: Sequence[Undone], commits: GroupCommits) -> None:
+        todo = iter(part)
+
+        async def work() -> None:
+            for undone in todo:
+                if self.result.stopped is None:
+                    await self._undo(undone, commits)
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(WORKERS):
+                workers.create_task(work())
 
     async def _undo(self, undone: Undone, commits: GroupCommits) -> None:
         """One record: in Pipedrive, then in the journal."""
@@ -297,24 +327,23 @@ class Undoing:
         try:
             if undone.delete:
                 await self.send(delete(kind, record))
-            elif undone.body:
-                answer = await self.send(update(kind, record, body_back(kind, {**undone.beside, **undone.body})))
-                shown = answer.data.get("update_time") if isinstance(answer.data, Mapping) else None
-                undone.written_at = shown if isinstance(shown, str) else None
+            else:
+                await self._give(undone)
         except Refusal as refused:
             if not refused.gone:
-                self.result.refused.append(KeptRecord(kind, record, "refused", message=refused.message))
+                self._keep(undone, "refused", refused.message)
                 return
         except Doubt as blocked:  # a firewall's page: nothing was written, and nobody knows more
-            self.result.refused.append(KeptRecord(kind, record, "refused", message=str(blocked)))
+            self._keep(undone, "refused", str(blocked))
             return
         except Failure as failure:
-            self.result.refused.append(KeptRecord(kind, record, "in_doubt", message=failure.message))
+            self._keep(undone, "in_doubt", f"{failure.message}; run again")
             return
         except KindStops as stop:
             why = f"Pipedrive takes no change of {stop.kind}: {stop.message}"
-            hint = "mend the permissions of the API token's user, then run again to go on"
-            self.result.stopped = self.result.stopped or StopRun(why, code="kind_refused", hint=hint)
+            self.result.stopped = self.result.stopped or StopRun(
+                why, code="kind_refused", hint=f"{MEND}, then run again to go on"
+            )
             return
         except StopRun as stop:
             self.result.stopped = self.result.stopped or stop
@@ -329,6 +358,30 @@ class Undoing:
         elif undone.body:
             self.result.restored[kind] += 1
 
+    async def _give(self, undone: Undone) -> None:
+        """Gives a record back what it had. A value that Pipedrive refuses by name is kept, and the others are sent."""
+        kind = undone.kind
+        while undone.body:
+            call = update(kind, undone.id, body_back(kind, {**undone.beside, **undone.body}))
+            try:
+                answer = await self.send(call)
+            except Refusal as refused:
+                named = [address for address in refused.fields if address in undone.body]
+                if refused.gone or not named:
+                    raise
+                for address in named:
+                    undone.refused[address] = undone.body.pop(address)
+                    self._keep(undone, "refused", refused.message, address)
+            else:
+                shown = answer.data.get("update_time")
+                undone.written_at = shown if isinstance(shown, str) else None
+                return
+
+    def _keep(self, undone: Undone, why: KeptWhy, message: str, address: str | None = None) -> None:
+        """Pipedrive did not do it. What this record is linked to may have to stay too."""
+        self.result.refused.append(KeptRecord(undone.kind, undone.id, why, address, message))
+        self._looked = {kind: at for kind, at in self._looked.items() if kind == undone.kind}
+
     def _record(self, undone: Undone) -> None:
         """What the journal knows of the record afterwards; in a transaction."""
         run = self.run.number
@@ -338,6 +391,10 @@ class Undoing:
         elif before is not None:
             self._hand_on(undone, before)
             self._give_back(undone, before)
+            if undone.refused:  # the next undo tries these again
+                left = {address: before.values[address] for address in undone.refused}
+                replace_before(self.journal, run, msgspec.structs.replace(before, values=left, unknown=()))
+                return
         forget_before(self.journal, run, undone.kind, undone.id)
 
     def _give_back(self, undone: Undone, before: Before) -> None:
@@ -374,9 +431,8 @@ class Undoing:
     def _creation(self, kind: Kind, record: int | str, shown: Values | None) -> Undone:
         assert self._settings is not None  # noqa: S101 - made before anything is looked at
         updated = self._changed_at(kind, record, shown)
-        hangs = record in self._hangs[kind] or (kind == "products" and self._deals)
         state = self.journal.state(kind, record)
-        said_later = state is not None and any(each.number in self._later for each in _states_in(state))
+        said_later = state is not None and any(each.number in self._later for each in states_in(state))
         return undo_creation(
             kind,
             record,
@@ -385,7 +441,7 @@ class Undoing:
             self._settings.rules,
             changed=updated is None or updated > self._ended,
             later=said_later or bool(later_befores(self.journal, self.run.number, kind, record)),
-            hangs=hangs,
+            hangs=self._look.hangs(kind, record),
         )
 
     def _changed_at(self, kind: Kind, record: int | str, shown: Values | None) -> datetime | None:
@@ -422,58 +478,3 @@ class Undoing:
         changed = self._changed_at(before.kind, before.id, shown)
         undone.untouched = changed is not None and changed <= self._ended
         return undone
-
-    async def _read_changed(self, kind: Kind, found: dict[int | str, Values]) -> None:
-        """Those that were changed since the run began: they may have been linked to what it created."""
-        async for rows in read_pages(self.send, partial(listing, kind, updated_since=self._began - SKEW)):
-            self._take(kind, rows, found)
-
-    async def _read(self, kind: Kind, wanted: Sequence[int | str], found: dict[int | str, Values]) -> None:
-        """The records that are wanted as they are now, by id; what is gone is missing."""
-        if kind == "leads":
-            if wanted and not found:
-                await self._read_leads(found, archived=False)
-            for record in set(wanted) - found.keys():
-                with contextlib.suppress(Refusal):  # it is gone
-                    answer = await self.send(get("leads", record))
-                    self._take("leads", [answer.data] if isinstance(answer.data, Mapping) else [], found)
-            return
-        ids = [record for record in dict.fromkeys(wanted) if isinstance(record, int) and record not in found]
-        for start in range(0, len(ids), AT_ONCE):
-            answer = await self.send(listing(kind, ids=ids[start : start + AT_ONCE]))
-            self._take(kind, answer.rows or (), found)
-
-    async def _read_leads(self, found: dict[int | str, Values], *, archived: bool) -> None:
-        """The leads, newest first, down to the run's beginning."""
-        async for rows in read_pages(self.send, partial(list_leads, archived=archived, newest_first=True)):
-            self._take("leads", rows, found)
-            oldest = shown_moment(rows[-1].get("add_time")) if rows else None
-            if oldest is None or oldest < self._began - SKEW:
-                return
-
-    def _take(self, kind: Kind, rows: Iterable[Mapping[str, object]], found: dict[int | str, Values]) -> None:
-        for row in rows:
-            record = id_of(kind, row)
-            if record is not None and row.get("is_deleted") is not True:
-                values = values_of(kind, row)
-                if row.get("is_archived"):
-                    values["update_time"] = "9999-01-01T00:00:00Z"  # somebody has archived it: it is touched
-                found[record] = values
-
-    async def _look_at_others(self) -> None:
-        """What people have hung on records since the run began: listed, not asked for one by one."""
-        for what in OTHERS:
-            async for rows in read_pages(self.send, partial(list_others, what, self._began - SKEW)):
-                self._deals = self._deals or (what == "deals" and bool(rows))
-                for link, kind in _LINKS.items():
-                    self._hangs[kind].update(linked for row in rows if (linked := _linked(row.get(link))) is not None)
-
-
-def _states_in(state: RecordState) -> Iterable[FieldState]:
-    return (*state.fields.values(), *state.inputs.values())
-
-
-def _linked(value: object) -> int | str | None:
-    """The id of a linked record; v1 shows some as an object."""
-    shown = value.get("value") if isinstance(value, Mapping) else value
-    return shown if isinstance(shown, int | str) else None

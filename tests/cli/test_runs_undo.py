@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from pipedrive_cli.cli import undo_command
 from pipedrive_cli.cli.undo_command import WHY
 from pipedrive_cli.model import KINDS
+from pipedrive_cli.run.past import history
+from pipedrive_cli.run.undo import UndoPlan
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
-from tests.harness import Scene, alias, group, identify, outcomes, track, viewed
+from tests.harness import Killed, Scene, alias, group, identify, killed_after, outcomes, track, viewed
 from tests.run.test_refill import mapped
 
 CONFIG = """\
@@ -46,7 +49,7 @@ def undo(scene: Scene, run: str, *arguments: str) -> Ended:
 
 def undone(scene: Scene, run: str, *kinds: str) -> dict[str, Any]:
     """What undoing a run does, as the command's object tells it."""
-    result = scene.undo(run, **({"kinds": frozenset(kinds)} if kinds else {}))
+    result = scene.undo(run, kinds=frozenset(kinds or KINDS))
     assert result.stopped is None
     kept = [{"kind": each.kind, "id": each.id, "field": each.field, "code": each.why} for each in result.kept]
     counts = {"deleted": result.deleted, "restored": result.restored}
@@ -389,3 +392,64 @@ def test_the_cost_is_that_of_deleting_and_writing_alone(scene: Scene) -> None:
     undone(scene, run)
     overhead = 2 + 10 + 10 + 10 + 20 + 20 + 40  # who it is, the fields, deals, activities, notes, leads, archived ones
     assert scene.sandbox.tokens_spent - before <= 3.2 * 100 + overhead
+
+
+def test_what_a_lead_hangs_on_that_pipedrive_did_not_delete_stays(scene: Scene) -> None:
+    """The lead's person and its organization go once the lead has gone, and not before."""
+    run = scene.run([group("u1", "g1", 1, name="Acme"), track("u1", "Demo", 2)]).run
+    scene.faults("success-false-before@DELETE /api/v1/leads/{id}")
+    kept = {each["kind"]: each["code"] for each in undone(scene, run)["kept"]}
+    hangs = "something_hangs_on_it"
+    assert kept == {"leads": "refused", "persons": hangs, "organizations": hangs}
+    scene.faults("")
+    assert undone(scene, "last")["kept"] == []
+    assert not any(scene.contents().values())
+
+
+def test_a_value_that_is_refused_keeps_no_other_from_coming_back(scene: Scene) -> None:
+    """It stays and is named; it comes back with the next undo, once Pipedrive takes it."""
+    scene.run([group("u1", "g1", 1, name="Acme"), identify("u1", 2, role="CEO")])
+    run = scene.run([group("u1", "g2", 10, name="Bolt"), identify("u1", 11, role="CTO")]).run
+    first = scene.sandbox.account.stores["organizations"].records[1]
+    first.deleted = True
+    kept = [(each["kind"], each["code"], each["field"]) for each in undone(scene, run)["kept"]]
+    assert kept == [("persons", "refused", "organization"), ("organizations", "something_hangs_on_it", None)]
+    (person,) = scene.contents()["persons"]
+    assert person["custom_fields"]["Role"] == "CEO"
+    first.deleted = False
+    assert undone(scene, run)["kept"] == []
+    assert scene.names("organizations") == ["Acme"]
+
+
+def test_a_creation_whose_answer_was_lost_is_named_by_the_undo_of_its_run(scene: Scene) -> None:
+    """Nobody knows yet what it made; once a run has found that out, it can be undone."""
+    with suppress(Killed), killed_after(scene, "POST", "/api/v2/persons"):
+        scene.run([identify("u1", 1, name="Ada")])
+    assert [(each["code"], each["id"]) for each in undone(scene, "last")["kept"]] == [("in_doubt", "u1")]
+    first = history(scene.state).runs[0].name
+    scene.run([identify("u1", 1, name="Ada")])
+    undone(scene, "last")
+    assert undone(scene, first)["kept"] == []
+    assert scene.names("persons") == []
+
+
+def test_what_people_do_while_an_undo_asks_is_seen(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers after lunch deletes and overwrites nothing of those who worked meanwhile."""
+    scene.run([identify("u1", 1, name="Ada", role="CEO")])
+    run = scene.run([identify("u1", 5, role="CTO"), identify("u2", 6, name="Ben"), identify("u3", 7, name="Cy")]).run
+    scene.wait(5)
+    monkeypatch.setattr("pipedrive_cli.run.undo.LOOK_AFTER", 0.0)
+
+    def asked(_: UndoPlan) -> bool:
+        persons = scene.sandbox.contents(ids=True)["persons"]
+        ids = {row["name"]: row["id"] for row in persons}
+        scene.sandbox.set_value("persons", ids["Ada"], scene.key("persons", "Role"), "by hand")
+        scene.sandbox.add_other("deals", person_id=ids["Ben"])
+        return True
+
+    result = scene.undo(run, agree=asked)
+    assert {(each.why, each.field is None) for each in result.kept} == {
+        ("changed_since", False),
+        ("something_hangs_on_it", True),
+    }
+    assert scene.names("persons") == ["Ada", "Ben"]
