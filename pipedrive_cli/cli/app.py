@@ -441,8 +441,9 @@ def test(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Run the config's own tests: given events and records, and what they are expected to become.
+    """Run the config's own tests.
 
+    A case has events and records, and says what is expected to become of them.
     In a sandbox, without account and network. Exit code 1 where something differs.
     """
     from pipedrive_cli.cli.test_command import TestOptions, run_tests  # noqa: PLC0415 - the other commands need none of it

@@ -128,7 +128,10 @@ def _checked(
 def show_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, examples: int = EXAMPLES_SHOWN) -> None:
     """Shows what a check found, on stdout, and the next steps."""
     account = checked.account
-    rows = [("not checked", checked.unchecked)] if checked.unchecked else [] if account is None else _account(account)
+    rows = [] if account is None else _account(account)
+    if checked.unchecked:
+        told_below = any(problem.message == checked.unchecked for problem in checked.obstacles)
+        rows = [("not checked", "what is to be put right comes first" if told_below else checked.unchecked)]
     events = checked.events
     sections = [
         ("Account", rows),
@@ -152,9 +155,12 @@ def show_checked(checked: Checked, config_file: Path, steps: Sequence[str], *, e
 def _verdict(checked: Checked, config_file: Path) -> str:
     mistakes = [problem for problem in checked.obstacles if problem.code == "config"]
     if mistakes:
+        if not config_file.exists():
+            return f"There is no {config_file} yet."
         lines = sorted({example.line for problem in mistakes for example in problem.examples if example.line})
         listed = first_of([str(line) for line in lines], LINES_NAMED)
-        where = f", line {listed}," if lines else ""  # with many problems their lines have scrolled away
+        # With many problems their lines have scrolled away.
+        where = f", line{'s' if len(lines) > 1 else ''} {listed}," if lines else ""
         return f"{count(len(mistakes), 'thing')} must be changed in {config_file}{where} before a run."
     if not checked.ok:
         stops = [problem.message for problem in checked.obstacles]
@@ -185,6 +191,8 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
     config = "" if str(config_file) == "config.yaml" else f" -c {shlex.quote(str(config_file))}"
     again = f"pipedrive-cli check{f' {named}' if sources else ''}{config}"
     if any(problem.code == "config" for problem in checked.obstacles):
+        if not config_file.exists():
+            return [f"`pipedrive-cli init {named}{config}` writes it, and says what `{again}` would say."]
         rest = "" if checked.account else "; what the account and the events say comes then"
         return [f"Mend the lines above, then run `{again}` again{rest}."]
     if not checked.ok:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -141,5 +142,6 @@ def _usage_error(error: BaseException) -> str | None:
         return f"{show()}\n"
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""
+    message = re.sub(r"is not a valid int(eger|)( range|)\.", "is no whole number.", show())
     where = f" (see `{context.command_path} --help`)" if context is not None else ""
-    return f"{usage}{show()}{where}\n"
+    return f"{usage}{message}{where}\n"

@@ -57,7 +57,7 @@ def compact(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON object.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Fold an archive into the smallest event file that leaves the same records.
+    """Fold an archive into the smallest file with the same effect.
 
     What the config does not use and what newer events say anew is left out. Replay the file under the same config. The
     same command goes on where a killed one ended.

@@ -25,8 +25,9 @@ def forget(
     max_deleted: MaxDeleted = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one JSON object.")] = False,
 ) -> int:
-    """Forget people who asked for it: out of Pipedrive, out of the journal, and out of every later run.
+    """Forget people who asked for it.
 
+    They go out of Pipedrive, out of the journal, and out of every later run.
     It deletes the persons and the leads that this tool made for them, and shows them before it asks. Run it again to
     go on where it ended.
     """

@@ -42,9 +42,18 @@ class ListsByDefault(TyperGroup):
     """A group whose default command is `list`: `runs --json` means `runs list --json`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        named = args and (self._meant(args[0]) or args[0] in ctx.help_option_names)
         undecided = ctx.resilient_parsing and not args  # the shell is completing the first word
         return super().parse_args(ctx, args if named or undecided else ["list", *args])
+
+    def _meant(self, word: str) -> bool:
+        """Whether a first word is a command, or can only be a slip of one."""
+        from difflib import get_close_matches  # noqa: PLC0415 - only words that are no command need it
+
+        takes_words = any(parameter.param_type_name == "argument" for parameter in self.commands["list"].params)
+        return word in self.commands or (
+            not word.startswith("-") and (not takes_words or bool(get_close_matches(word, self.commands)))
+        )
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Completions of the first word: a command, or a word or option of the default command `list`."""
@@ -59,7 +68,7 @@ class ListsByDefault(TyperGroup):
 
 runs = typer.Typer(
     cls=ListsByDefault,
-    help="Past runs: list them, show one, find an event, forget old ones.",
+    help="Past runs: list, show, undo, forget them; find an event.",
     rich_markup_mode=None,
     epilog=epilog("runs", "runs show", "runs show --html last-run.html"),
 )
@@ -109,7 +118,10 @@ def show_events(
     config: Config = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show what became of an event, or what is known of a user: the record, its names, each field with its time."""
+    """Show what became of an event, or what is known of a user.
+
+    Of a user: the record, its names, and each field with its time.
+    """
     from pipedrive_cli.cli import runs_command  # noqa: PLC0415 - the other commands need none of it
 
     return runs_command.show_known(message_id, user, state, config, as_json=as_json)
@@ -138,7 +150,10 @@ def undo_run(
     config: Config = None,
     as_json: AsJson = False,
 ) -> int:
-    """Take a run back: delete what it created, give back what it replaced, and keep what was touched since."""
+    """Take a run back.
+
+    What it created is deleted, and what it replaced is given back. What was touched since is kept.
+    """
     from pipedrive_cli.cli.undo_command import UndoAsked, take_back  # noqa: PLC0415 - the other commands need none of it
 
     asked = UndoAsked(run, dry_run, tuple(kinds or ()), max_tokens, max_deleted, max_updated, yes, as_json)

@@ -102,7 +102,8 @@ def discuss(conversation: Conversation, choice: MappingChoice) -> None:
         return
     while True:
         answer = conversation.ask_text(
-            "Enter takes the mapping as it is, a number changes or confirms that line, - maps nothing"
+            "Enter takes the mapping as it is (new fields come next), a number changes or confirms that line, "
+            "- maps nothing"
         )
         if not answer:
             break
@@ -174,7 +175,11 @@ def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRo
             return ChoiceRow(trait, proposal=row.proposal)
         if answer == "new":
             if not can_be_new:
-                raise BadValue("cannot be: no field that can be made takes such values")
+                if guess_type(trait.path, trait.values) is None:
+                    raise BadValue("cannot be: no field that can be made takes such values")
+                raise BadValue(
+                    "cannot be: a field of that name is there already", "write the name that the new field is to have"
+                )
             return with_new_field(replace(row, field=None))
         if (other := choice.taken_fields(kind, trait.path).get(answer)) is not None:
             raise BadValue(f"is taken: {visible_text(other)} goes there")

@@ -146,10 +146,13 @@ def show_known(
     known = known_event(path, message_id) if message_id is not None else known_user(path, user or "")
     if known is None:
         what = f"the event {message_id}" if message_id is not None else f"the user {user}"
+        is_user = message_id is not None and known_user(path, message_id) is not None
+        user_meant = f", and this is a user's: `pipedrive-cli runs events --user {message_id}`" if is_user else ""
         raise UserMistake(
             f"{path} knows nothing of {what}",
             code="not_known",
-            hint="ids are compared exactly; another account has a journal of its own (--state, or a config with -c)",
+            hint=f"ids are compared exactly{user_meant}; another account has a journal of its own (--state, or a "
+            "config with -c)",
         )
     if as_json:
         print_json({"version": 1, "event" if message_id is not None else "user": known})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class SandboxChoice:
     search_lag: str
     faults: str
     refusals: str
-    seed: int
+    seed: int | None
     daily_tokens: int | None
 
 
@@ -48,7 +49,7 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
     """Serves until Ctrl-C; returns 0. Raises UserMistake for bad options."""
     from pipedrive_cli.sandbox.serve import serve  # noqa: PLC0415 - the web server is for this command alone
 
-    sandbox = _sandbox(choice)
+    sandbox = sandbox_chosen(choice)
     furnish(sandbox, USUAL if config_file is None else load(config_file, os.environ, sandbox=True))
 
     def started(url: str) -> None:
@@ -76,7 +77,8 @@ def serve_sandbox(config_file: Path | None, choice: SandboxChoice) -> int:
 def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
     """The lines for config.yaml; a config that was named has its fields already."""
     lines = [
-        f"# pipedrive-cli init --base-url {url}  writes a config.yaml for it; or put this into yours:",
+        f"# This writes a config.yaml for it:  pipedrive-cli init --base-url {url}",
+        "# Or put this into yours:",
         "pipedrive:",
         f"  base_url: {url}",
         f'  api_token: "{choice.token}"',
@@ -88,25 +90,28 @@ def _advice(url: str, choice: SandboxChoice, *, named: bool) -> str:
     return "\n".join([*lines, "# Ctrl-C ends the sandbox, and everything in it is gone.", ""])
 
 
-def _sandbox(choice: SandboxChoice) -> Sandbox:
+def sandbox_chosen(choice: SandboxChoice) -> Sandbox:
+    """The sandbox that the options ask for. Raises UserMistake for options that cannot be."""
     from pipedrive_cli.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - only this needs it
 
     if not TOKEN.fullmatch(choice.token):
         raise UserMistake("--token: a key is letters, digits and .-_~ without spaces", code="usage")
     try:
-        return Sandbox(
-            SandboxOptions(
-                plan=choice.plan,
-                seats=choice.seats,
-                daily_tokens=choice.daily_tokens,
-                api_token=choice.token,
-                latency=_seconds("--latency", choice.latency),
-                search_lag=_seconds("--search-lag", choice.search_lag),
-                faults=choice.faults,
-                refusals=choice.refusals,
-                seed=choice.seed,
-            )
+        options = SandboxOptions(
+            plan=choice.plan,
+            seats=choice.seats,
+            daily_tokens=choice.daily_tokens,
+            api_token=choice.token,
+            latency=_seconds("--latency", choice.latency),
+            search_lag=_seconds("--search-lag", choice.search_lag),
+            faults=choice.faults,
+            refusals=choice.refusals,
+            seed=choice.seed or 0,
         )
+        if choice.seed is None:
+            # The journal that remembers what an earlier sandbox held would take this one for the same account.
+            options = replace(options, company_id=100_000 + secrets.randbelow(900_000))
+        return Sandbox(options)
     except ValueError as error:  # its message says what is allowed
         raise UserMistake(str(error), code="usage", hint="see `pipedrive-cli sandbox --help`") from error
 

@@ -53,7 +53,14 @@ def sandbox(
             "forbidden@KIND:KEY=VALUE, content:TEXT.",
         ),
     ] = "",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed, the same faults and ids.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="The same seed, the same faults, ids and account. [default: a new account at each start]",
+        ),
+    ] = None,
 ) -> int:
     """Serve a Pipedrive of our own on this machine.
 

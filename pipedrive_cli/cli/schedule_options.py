@@ -41,7 +41,7 @@ def schedule(
         ),
     ] = None,
 ) -> int:
-    """Print what runs this replay every hour: for cron, systemd, Kubernetes or GitHub.
+    """Print what runs a replay every hour, for cron and others.
 
     With the absolute paths of this machine. The key is not in it: its comments say where it goes.
     """

@@ -9,6 +9,8 @@ GLOB: Final = re.compile(r"[*?\[]")  # what makes a name a pattern
 _EVENTS: Final = (".json", ".ndjson", ".jsonl", ".log")
 _PACKED_OTHERS: Final = (".tar", ".csv", ".tsv", ".parquet", ".sql", ".xml")
 _TABLES: Final = (".csv", ".tsv", ".parquet")
+EVENT_ENDINGS: Final = f"{', '.join(_EVENTS)}, .gz or .zst"
+TABLE_ENDINGS: Final = f"{', '.join(_TABLES)}, also with .gz or .zst behind"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is a drive
 _REJECTS: Final = re.compile(r"\.rejects\.ndjson(\.(gz|zst))?$", re.IGNORECASE)
 

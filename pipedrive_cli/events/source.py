@@ -27,7 +27,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from pipedrive_cli.errors import SourceMissing, UserMistake
 from pipedrive_cli.events.dated_folders import DaysLeftOut, first_day
-from pipedrive_cli.events.event_files import GLOB, is_event_file, is_rejects_file, is_table_file, is_url
+from pipedrive_cli.events.event_files import (
+    EVENT_ENDINGS,
+    GLOB,
+    TABLE_ENDINGS,
+    is_event_file,
+    is_rejects_file,
+    is_table_file,
+    is_url,
+)
 from pipedrive_cli.model import Complaint
 
 if TYPE_CHECKING:
@@ -47,25 +55,27 @@ class _Others:
 
     is_wanted: Callable[[str], bool] = is_event_file
     number: int = 0
+    links: int = 0  # of them, to folders
     first: str = ""
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, *, link: bool = False) -> None:
         """`name` is a path or a URL."""
         self.number += 1
+        self.links += link
         self.first = min(self.first, name) if self.first else name
 
     def sentence(self, argument: str) -> str:
-        what = "an event file" if self.is_wanted is is_event_file else "a table"
-        if self.number == 1:
-            return (
-                f"{printable_name(self.first)} was not read: it has not the name of {what}, or is a link to a folder; "
-                "name it outright to have it read"
-            )
-        return (
-            f"{self.number:,} entries of {printable_name(argument)} were not read "
-            f"(first: {printable_name(self.first)}): they have not the names of {what}, or are links to folders; name "
-            "one outright to have it read"
-        )
+        reasons = []
+        if self.number > self.links:
+            what = "event files" if self.is_wanted is is_event_file else "tables"
+            reasons.append(f"the names of {what} end in {EVENT_ENDINGS if what == 'event files' else TABLE_ENDINGS}")
+        if self.links:
+            reasons.append("links to folders are not followed")
+        who, one = f"{printable_name(self.first)} was not read", "it"
+        if self.number > 1:
+            who = f"{self.number:,} entries of {printable_name(argument)} were not read"
+            who, one = f"{who} (first: {printable_name(self.first)})", "one"
+        return f"{who}: {'; '.join(reasons)}; name {one} outright to have it read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +283,7 @@ def _event_files(
         folders[:] = (name for name in visible if not (days.active and days.leaves_out_folder([*_names(parent), name])))
         for name in folders:
             if os.path.islink(path := os.path.join(parent, name)):  # noqa: PTH114, PTH118 - asked for every folder
-                others.add(path)
+                others.add(path, link=True)
         for name in files:
             if others.is_wanted(name):
                 yield Path(parent, name)

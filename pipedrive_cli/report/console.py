@@ -109,7 +109,7 @@ def show_config_problems(error: ConfigProblems, *, file: TextIO | None = None) -
     count = wording.count(len(error.problems), "problem")
     what = "the config; nothing was sent" if error.code == "config" else "the case; none was run"
     parts.append(joined_words(Text("Error: ", "bold red"), Text(f"{count} in {what}.")))
-    if error.code == "config":
+    if error.code == "config" and any(problem.path or problem.line for problem in error.problems):
         parts += advice_lines("`pipedrive-cli check SOURCE` finds what else there is, before a run.")
     show(console_for(file or sys.stderr), parts)
 

@@ -115,7 +115,7 @@ _EVENTS: dict[str, Words] = {
     "event_not_included": Words("the config does not include this event", "See `events.include` in the config."),
     "bad_value": Words(
         "a value does not fit its field in Pipedrive",
-        "The rest of the event is sent. Mend the value, or map the trait to a field of a fitting type.",
+        "The rest of the event is sent. Mend the value, list it under `values.nothing`, or map the trait elsewhere.",
     ),
     "amount_without_currency": Words(
         "an amount without a currency cannot be sent",

@@ -131,12 +131,15 @@ def next_steps(
     """The next steps, of one or two sentences each; none for a run that went well."""
     events, steps = summary.events, []
     if rejects is not None and events.rejected:
-        kept = count(events.rejected + events.failed, "rejected or failed event")
-        steps.append(f"{kept} in {rejects}: mend them there, or the config or Pipedrive, and replay it.")
+        # The file may hold more, from earlier runs.
+        kept = f"This run's {count(events.rejected + events.failed, 'rejected or failed event')}"
+        are = "is" if events.rejected + events.failed == 1 else "are"
+        steps.append(f"{kept} {are} in {rejects}: mend them there, or the config or Pipedrive, and replay it.")
     elif events.rejected:
-        # Without --reread, files that were read to their end are passed over and give no rejects.
-        again = {"account": "Run again with --reread and", "sandbox": "Run again with", "foretold": "Replay with"}
-        steps.append(f"{again[scene]} --rejects FILE to get the rejected events as a file to mend and replay.")
+        again = "Replay" if scene == "foretold" else "Run again"
+        # Without --reread, a folder's files that were read to their end are passed over and give no rejects.
+        reread = " (of a folder: --reread, too)" if scene == "account" else ""
+        steps.append(f"{again} with --rejects FILE{reread} to get the rejected events as a file to mend and replay.")
     if resume_in is not None:
         steps.append(f"Come back in {duration_words(resume_in)}.")
     if scene != "account":
@@ -154,7 +157,8 @@ def next_steps(
     elif events.failed or events.pending:
         steps.append(
             f"{count(events.failed + events.pending, 'failed or pending event')}: "
-            "`pipedrive-cli retry` sends what is left; running the same command again does too."
+            "running the same command again sends what is left; so does `pipedrive-cli retry`, which needs no files "
+            "(and the same -c and --state, where you gave them)."
         )
     return steps
 

@@ -109,6 +109,13 @@ class Forgetting:
 
 def names_meant(given: tuple[str, ...], file: Path | None) -> SuppressionList:
     """The ids and emails of the command line and of `--file`, which has the form of a list of suppressed people."""
+    # Taken for an id, a list would be forgotten with success, and nobody in it.
+    if (taken := next((each for each in given if Path(each).is_file()), None)) is not None:
+        raise UserMistake(
+            f"{taken} is a file",
+            code="usage",
+            hint=f"--file {taken} forgets the people who are listed in it; an id of that name goes into a file, too",
+        )
     try:
         listed = read_list(given) if not any(each.startswith(("#", "{")) for each in given) else None
     except BadLine:

@@ -162,7 +162,9 @@ def _remedy(target: FieldTarget, trait: str, line: MappingLine, values: Sequence
             "`pipedrive-cli fields create SOURCE --options` makes the options that are missing; or say in the config "
             f"which option is meant: `{_yaml(trait)}: {says}`"
         )
-    return "mend the values, or map the trait to a field of a fitting type"
+    return (
+        "mend the values, map the trait to a field of a fitting type, or list under `values.nothing` what says nothing"
+    )
 
 
 def _bare(value: str) -> str:

@@ -90,7 +90,7 @@ def test_every_mistake_is_told_with_its_line_and_the_nearest_name(tmp_path: Path
     shown = checked(tmp_path, furnished(), text)
     assert f"{tmp_path / 'config.yaml'}:5  fields.persons.role:" in shown.out
     assert re.search(
-        r"4 things must be changed in \S+config.yaml, line 5, 6, 7, before a run", " ".join(shown.out.split())
+        r"4 things must be changed in \S+config.yaml, lines 5, 6, 7, before a run", " ".join(shown.out.split())
     )
     lines = [problem["examples"][0]["line"] for problem in ended.json["problems"]]
     assert lines == sorted(lines)

@@ -61,7 +61,9 @@ def test_a_field_that_can_hold_nothing_of_what_comes_must_be_changed(tmp_path: P
     assert ended.code == 2
     problem = by_field(ended.json["problems"], "config")["fields.persons.age"]
     assert "not one of 3 values fits Age, a field of type double: 'young' × 2, 'old' × 1" in problem["message"]
-    assert problem["hint"] == "mend the values, or map the trait to a field of a fitting type"
+    assert problem["hint"] == (
+        "mend the values, map the trait to a field of a fitting type, or list under `values.nothing` what says nothing"
+    )
     assert problem["examples"][0]["line"] == 5
     assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old))).code == 1
     assert checked(tmp_path, furnished(), text, event_file(tmp_path, *people(young, old, {"age": 3}))).code == 1

@@ -37,10 +37,11 @@ ALL = list(commands(typer.main.get_command(app)))
 
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
 def test_help_is_written_for_people(names: tuple[str, ...]) -> None:
-    """No type of Python's, no bracket twice."""
+    """No type of Python's, no bracket twice, no sentence cut off."""
     shown = run(*names, "--help")
     assert shown.code == 0
     assert shown.out.startswith("Usage: pipedrive-cli")
+    assert not re.search(r"^  \w.*\.\.\.$", shown.out, re.MULTILINE), "a command's line is cut off"
     assert not re.search(r"<\w|list\[|\{|\[\[|\]\]|[A-Z]\]\.\.\.", shown.out.replace("[ARGS]...", ""))
 
 
@@ -89,3 +90,18 @@ def test_commands_that_scripts_call_tell_their_exit_codes(name: str) -> None:
     shown = " ".join(run(name, "--help").out.split())
     for code in ("0 every", "1 some", "2 a mistake", "3 the key", "4 stopped", "5 another", "130 or 143"):
         assert code in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("runs", "event", "m1"), "Did you mean 'events'?"),
+        (("fields", "creat"), "Did you mean 'create'?"),
+        (("replay", "x", "--limit", "ten"), "'ten' is no whole number."),
+    ],
+    ids=" ".join,
+)
+def test_a_slip_is_told_in_the_words_of_people(words: tuple[str, ...], told: str) -> None:
+    """A command of a group, though its first word may be left unsaid; a number."""
+    ended = run(*words)
+    assert (ended.code, ended.out) == (2, "") and told in ended.err

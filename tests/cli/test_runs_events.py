@@ -77,6 +77,13 @@ def test_hostile_values_are_escaped(tmp_path: Path) -> None:
     assert "\x1b" not in ended.out and "\\x1b[2J" in ended.out
 
 
+def test_who_asks_for_a_user_as_if_it_were_an_event_is_told_how(tmp_path: Path) -> None:
+    """The whole command, and only where there is such a user."""
+    scene = Scene(tmp_path)
+    scene.run([identify("u1", 1, name="Ada")])
+    assert "runs events --user u1" in asked(scene, "u1").err and "--user" not in asked(scene, "u2").err
+
+
 @pytest.mark.parametrize("arguments", [("nothing-like-that",), ("--user", "nobody"), (), ("m", "--user", "u")])
 def test_what_is_not_known_is_a_mistake_with_advice(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Exit code 2: an id is compared exactly."""

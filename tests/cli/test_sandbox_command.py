@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipedrive_cli.cli.sandbox_command import SandboxChoice, sandbox_chosen
+
 from .desk_for_commands import PATIENCE, pipedrive_cli, written_config
 
 
@@ -87,3 +89,14 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         first.kill()
     assert ended.code == 2
     assert "--port" in ended.err
+
+
+def test_each_start_is_an_account_of_its_own_unless_a_seed_is_given() -> None:
+    """What the journal of yesterday's sandbox remembers is not in today's."""
+
+    def company(seed: int | None) -> int:
+        choice = SandboxChoice("127.0.0.1", 0, "lite", 1, "sandbox", "0s", "3s", "", "", seed, None)
+        return sandbox_chosen(choice).options.company_id
+
+    assert len({company(None) for _ in range(4)}) > 1
+    assert company(0) == company(7)

@@ -48,6 +48,7 @@ class Desk:
         self.noted = folder / "noted"
         monkeypatch.setattr(schedule_command, "tool", lambda: (str(self.tool),))
         monkeypatch.setenv("XDG_STATE_HOME", "")
+        monkeypatch.setenv("HOME", str(folder))  # without the journals of whoever runs the tests
         monkeypatch.setenv("PIPEDRIVE_API_TOKEN", CANARY)
         monkeypatch.chdir(self.folder)
 

@@ -137,7 +137,8 @@ def test_what_a_folder_holds_besides_is_counted_and_its_first_is_named(
     sources = resolve_sources([str(exports)], note=notes.append)
     assert not any("z.ndjson" in source.name for source in sources)
     (note,) = notes
-    assert note.startswith(f"3 entries of {exports} were not read (first: {exports / 'backup.tar.gz'}): they")
+    assert note.startswith(f"3 entries of {exports} were not read (first: {exports / 'backup.tar.gz'}): the")
+    assert ".jsonl, .log, .gz or .zst; links to folders are not followed; name one" in note
 
 
 def test_an_empty_folder_and_a_glob_without_matches_are_noted_and_no_mistake(tmp_path: Path) -> None:

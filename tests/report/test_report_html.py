@@ -165,7 +165,7 @@ def test_the_next_steps_name_the_file_and_the_hour() -> None:
     """A page is read later: it says when, not in how long."""
     text = render_page(eventful(), TOLD, rejects=Path("<b>.ndjson"), resume_in=3600)
     assert "Come back after 2026-11-23 10:27 UTC" in text
-    assert "7 rejected or failed events in &lt;b&gt;.ndjson" in text
+    assert "7 rejected or failed events are in &lt;b&gt;.ndjson" in text
 
 
 def test_a_picture_has_its_limit_its_numbers_and_words() -> None:

@@ -272,11 +272,11 @@ def test_the_journal_is_held(scene: Scene) -> None:
 
 
 def test_names_come_from_the_command_line_and_a_file(tmp_path: Path) -> None:
-    """The file has the form of a list of suppressed people; nobody at all is a mistake."""
+    """The file has the form of a list of suppressed people; nobody at all is a mistake, and so is a file as an id."""
     listed = tmp_path / "asked.txt"
     listed.write_text('# May\nu2\n{"users": [{"userId": "u3"}]}\n')
     assert names_meant(("u1", "A@b.test"), listed).ids == {"u1", "u2", "u3", "A@b.test"}
-    for given, file in (((), None), (("{",), None), (("u1",), tmp_path / "none")):
+    for given, file in (((), None), (("{",), None), (("u1",), tmp_path / "none"), ((str(listed),), None)):
         with pytest.raises(UserMistake):
             names_meant(given, file)
 
