@@ -32,6 +32,11 @@ def is_table_file(name: str) -> bool:
     return not lower.startswith(".") and lower.removesuffix(".gz").removesuffix(".zst").endswith(_TABLES)
 
 
+def is_packed_file(name: str) -> bool:
+    """Whether a file of this name should be packed. Only its bytes tell whether it is."""
+    return name.lower().endswith((".gz", ".zst"))
+
+
 def is_rejects_file(name: str) -> bool:
     """Whether this is the name of a rejects file of an earlier run."""
     return _REJECTS.search(name) is not None

@@ -1,36 +1,106 @@
-"""Cuts a plain file into parts of whole lines, which other processes can read; a table, as it seems, between rows."""
+"""Cuts what is read into parts of whole lines, which other processes can read: texts, and the bytes of plain files."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, NamedTuple, cast
 
-from pipedrive_cli.events.foreign import kind_of_bytes
+from pipedrive_cli.events.event_files import is_packed_file
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.events.unpack import is_packed
+from pipedrive_cli.events.unpack import Blocks, Trouble, is_packed
 
-WORTH: Final = 16 << 20  # bytes: for smaller files starting other processes costs more than it saves
+WORTH: Final = 16 << 20  # bytes of text: for less of it starting other processes costs more than it saves
 MOST: Final = 3  # processes: the one that takes their results is not faster than three
-PART: Final = 1 << 19  # bytes, some hundred events: few enough hand-overs between processes
+PART: Final = 1 << 19  # bytes of text, some hundred events: few enough hand-overs between processes
 ROWS: Final = 6  # a row of a table takes about so many times fewer bytes than the event that it means
+PACKED: Final = 8  # and a packed event than the same one unpacked
+_LONG: Final = 4  # a text without the end of a line is a part of its own when it is so many times as long as others
 _LOOK: Final = 1 << 12  # bytes read at once to find the end of a line: most lines are shorter
 
 
-def processes_for(source: Source) -> int:
-    """How many other processes make reading this source faster; 0: none."""
-    if source.path is None or source.cloud is not None or source.size is None:
+def processes_for(sources: Sequence[Source]) -> int:
+    """How many other processes make reading these sources faster; 0: none."""
+    if sum(map(_weight, sources)) < WORTH or not sys.executable:
         return 0
-    if source.size - source.start < WORTH // (1 if source.rows is None else ROWS):
-        return 0
-    return min(cores() - 1, MOST) if sys.executable else 0
+    return min(cores() - 1, MOST)
+
+
+def can_be_shared(source: Source) -> bool:
+    """Whether the source is a file of this machine, which gives its text without waiting for anybody."""
+    return source.path is not None and source.size is not None and source.cloud is None and source.unfit is None
+
+
+def _weight(source: Source) -> int:
+    """The bytes of text that the source holds, as far as its size and name tell."""
+    size = (source.size or 0) if can_be_shared(source) else 0
+    return size * (1 if source.rows is None else ROWS) * (PACKED if is_packed_file(source.name) else 1)
 
 
 def cores() -> int:
     """The number of processor cores that we may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of an unpacked text, iterable in blocks.
+
+    `begins` and `ends`: it begins and ends between lines; of a table, as it seems, between rows. `first`, `last`: of
+    its source. `trouble` is what ended the text. `bytes_read` are the bytes of the source up to the part's end.
+    """
+
+    blocks: list[bytes]
+    first: bool
+    last: bool
+    begins: bool
+    ends: bool
+    trouble: Trouble | None
+    bytes_read: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.blocks)
+
+
+def text_parts(source: Source, stream: BinaryIO, size: int) -> Iterator[TextPart]:
+    """The text of an open source in parts, each of `size` bytes or a little more. The last one may be empty.
+
+    A line, or row, that is much longer than a part is in several, which neither begin nor end between lines.
+    """
+    text = Blocks(stream, goes_on=source.start > 0)
+    first, begins = source.start == 0, True
+    held: list[bytes] = []
+    length = quotes = 0
+    for block in text:
+        held.append(block)
+        length += len(block)
+        end = 0
+        if length >= size:
+            end = block.rfind(b"\n") + 1 if source.rows is None else _rows_end(block, quotes)
+        quotes += 0 if source.rows is None else block.count(b'"')
+        if end or length >= _LONG * size:
+            held[-1], rest = (block[:end], block[end:]) if end else (block, b"")
+            yield TextPart(held, first, False, begins, end > 0, None, text.bytes_read)
+            first, begins = False, end > 0
+            held, length, quotes = [rest] if rest else [], len(rest), rest.count(b'"')
+    yield TextPart(held, first, True, begins, True, text.trouble, text.bytes_read)
+
+
+def _rows_end(block: bytes, quotes: int) -> int:
+    """The end of the last line of a block behind which no quoted cell seems to be open; 0: there is none.
+
+    As many quotes were closed as were opened, unless a cell holds a lone one. `quotes` came before the block.
+    """
+    opened, end = quotes + block.count(b'"'), len(block)
+    while (found := block.rfind(b"\n", 0, end)) >= 0:
+        opened -= block.count(b'"', found, end)
+        if opened % 2 == 0:
+            return found + 1
+        end = found
+    return 0
 
 
 class FilePart(NamedTuple):
@@ -66,32 +136,17 @@ def part_of(source: Source, file: BinaryIO, part: FilePart, first_line: int) -> 
 def parts_of(source: Source, file: BinaryIO, size: int) -> list[FilePart]:
     """The parts of a file, each of `size` bytes or a little more. A packed file is one part. Raises OSError.
 
-    The last part has no end, so that lines that are written meanwhile are read, too. The parts of a table end where
-    as many quotes were closed as were opened, which is between rows unless a cell holds a lone quote.
+    The last part has no end, so that lines that are written meanwhile are read, too.
     """
     start = source.start
     file.seek(start)
-    begin = file.read(_LOOK)
-    if is_packed(begin) or (source.rows is not None and kind_of_bytes(begin) is not None):
+    if is_packed(file.read(_LOOK)):
         return [FilePart(start, None)]
-    end_of = _line_end if source.rows is None else _row_end
     parts: list[FilePart] = []
-    while (end := end_of(file, start, size)) is not None:
+    while (end := _line_end(file, start, size)) is not None:
         parts.append(FilePart(start, end))
         start = end
     return [*parts, FilePart(start, None)]
-
-
-def _row_end(file: BinaryIO, start: int, size: int) -> int | None:
-    """As `_line_end`, of the first such line behind which no quoted cell seems to be open."""
-    opened, seen = 0, start
-    while (end := _line_end(file, start, size)) is not None:
-        file.seek(seen)
-        opened += file.read(end - seen).count(b'"')
-        if opened % 2 == 0:
-            return end
-        seen, start, size = end, end, _LOOK
-    return None
 
 
 def _line_end(file: BinaryIO, start: int, size: int) -> int | None:

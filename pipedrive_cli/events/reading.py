@@ -31,7 +31,7 @@ from pipedrive_cli.events.pages import page_of, page_type
 from pipedrive_cli.events.refusal import refusal
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.splitting import outermost
-from pipedrive_cli.events.unpack import Blocks, Trouble
+from pipedrive_cli.events.unpack import Blocks, Text, Trouble
 from pipedrive_cli.model import Complaint
 
 _CUT_OFF = frozenset({"bad_json", "not_utf8"})  # errors that a missing end of the line can cause
@@ -58,7 +58,8 @@ class Reading:
     `pages`: where it is a counter, pages and screens are counted there by their type, and most are not handed out.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, text: Text | None = None, *, begun: bool = False) -> None:
+        """`text` is what is read, where somebody has opened the source already; `begun`: other text came before it."""
         self.source = source
         self.whole = True
         self.complete = False
@@ -66,15 +67,15 @@ class Reading:
         self.torn = False
         self.line = source.first_line
         self.pages: Counter[str] | None = None
-        self._blocks: Blocks | None = None
+        self._text = text
         self._unfinished = False  # the last line is
         self._start = b""  # of the text
-        self._judged = source.start > 0  # whether the first entries have been looked at: is this an event file?
+        self._judged = begun or source.start > 0  # whether the first entries have shown that these are events
 
     @property
     def bytes_read(self) -> int:
         """Bytes read from the source so far; of a packed file its packed bytes."""
-        return 0 if self._blocks is None else self._blocks.bytes_read
+        return 0 if self._text is None else self._text.bytes_read
 
     def __iter__(self) -> Iterator[Entry]:
         for batch in self.batches():
@@ -85,6 +86,9 @@ class Reading:
 
         Doing one step for many lines before the next step is faster than line by line: it saves a third of the time.
         """
+        if self._text is not None:
+            yield from self._batches(self._text)
+            return
         if self.source.unfit is not None:
             self._leave(0, self.source.unfit)
             return
@@ -94,17 +98,17 @@ class Reading:
             self._leave(0, refusal("source_unreadable", f"it cannot be opened: {error.strerror or error}"))
             return
         try:
-            self._blocks = Blocks(stream, goes_on=self.source.start > 0)
-            yield from self._batches(self._blocks)
+            self._text = Blocks(stream, goes_on=self.source.start > 0)
+            yield from self._batches(self._text)
         finally:
             if stream is not self.source.stream:
                 stream.close()
 
-    def _batches(self, blocks: Blocks) -> Iterator[list[Entry]]:
-        lines = Lines(self._begun(blocks), _values_in)
+    def _batches(self, text: Text) -> Iterator[list[Entry]]:
+        lines = Lines(self._begun(text), _values_in)
         lines.number = self.source.first_line
         for run in lines.runs():
-            found = self._entries_of(run, lines, blocks)
+            found = self._entries_of(run, lines, text)
             # Of a line with a hundred thousand events only some are held at once.
             while batch := list(islice(found, BATCH)):
                 if not self._judged:
@@ -114,24 +118,24 @@ class Reading:
                         return
                 yield batch
         self.line = lines.number
-        self._end(lines, blocks.trouble)
+        self._end(lines, text.trouble)
 
-    def _begun(self, blocks: Blocks) -> Iterator[bytes]:
+    def _begun(self, text: Text) -> Iterator[bytes]:
         """The blocks; keeps the start of the text."""
-        for number, block in enumerate(blocks):
+        for number, block in enumerate(text):
             if number == 0:
                 self._start = block[:LOOK]
             yield block
 
-    def _entries_of(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
+    def _entries_of(self, run: list[bytes], lines: Lines, text: Text) -> Iterator[Entry]:
         if lines.within is not None and not lines.too_long:
-            return self._values(run, lines, blocks)
+            return self._values(run, lines, text)
         decode = decode_whole if self.whole else decode_head
         try:
             heads = list(jsonlines.Reader(run, loads=cast(Any, decode)))
         except (ValueError, RecursionError) as error:  # jsonlines' own errors are ValueErrors
             _let_go(error)
-            return self._one_by_one(run, lines, blocks)
+            return self._one_by_one(run, lines, text)
         return self._entries(run, heads, lines.number - len(run) + 1)
 
     def _entries(self, run: list[bytes], heads: list[Head | Whole], first: int) -> Iterator[Entry]:
@@ -157,16 +161,16 @@ class Reading:
             else:
                 pages[page] += 1
 
-    def _values(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
+    def _values(self, run: list[bytes], lines: Lines, text: Text) -> Iterator[Entry]:
         """The entries of values of one long line; the last run of such a line is what was left of it."""
         number, before = lines.number, lines.within or 0
         values, rest = (run, b"") if len(run) > 1 else outermost(run[0])
         yield from several_values(values, self.source.name, number, before)
         if rest:
             lines.raw = rest
-            yield from self._bad_line(lines, blocks.trouble)
+            yield from self._bad_line(lines, text.trouble)
 
-    def _one_by_one(self, run: list[bytes], lines: Lines, blocks: Blocks) -> Iterator[Entry]:
+    def _one_by_one(self, run: list[bytes], lines: Lines, text: Text) -> Iterator[Entry]:
         """The entries of a run of lines of which at least one cannot be decoded."""
         next_head = jsonlines.Reader(lines.told_apart(run), loads=cast(Any, decode_head)).read
         while True:
@@ -176,7 +180,7 @@ class Reading:
                 return
             except (ValueError, RecursionError) as error:
                 _let_go(error)
-                yield from self._bad_line(lines, blocks.trouble)
+                yield from self._bad_line(lines, text.trouble)
                 continue
             yield from entries(lines.raw, head, self.source.name, lines.number)
 

@@ -24,7 +24,7 @@ from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.refusal import EventRefused, refusal
 from pipedrive_cli.events.rows import Columns, RowEvent, RowForm, TableHead
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.events.unpack import Blocks, cannot_go_on
+from pipedrive_cli.events.unpack import Text, cannot_go_on
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 ROWS: Final = 1_000  # that are handed on together
@@ -38,8 +38,8 @@ class TableReading(Reading):
     `head` is known once the header was read. `cut_within`: the text was cut within a row.
     """
 
-    def __init__(self, source: Source, form: RowForm) -> None:
-        super().__init__(source)
+    def __init__(self, source: Source, form: RowForm, text: Text | None = None, *, begun: bool = False) -> None:
+        super().__init__(source, text, begun=begun)
         self.head = source.head
         self.cut_within = False
         self._form = form
@@ -49,7 +49,7 @@ class TableReading(Reading):
     def bytes_read(self) -> int:
         return self._read_of_parquet or super().bytes_read
 
-    def _batches(self, blocks: Blocks) -> Iterator[list[Entry]]:
+    def _batches(self, blocks: Text) -> Iterator[list[Entry]]:
         rows = _Rows(blocks, self.source)
         try:
             columns = self._columns(rows)
@@ -83,7 +83,7 @@ class TableReading(Reading):
         self.head = TableHead(header, rows.separator)
         return Columns(self._form, header)
 
-    def _entries_of_rows(self, rows: _Rows, columns: Columns, blocks: Blocks) -> Iterator[Entry]:
+    def _entries_of_rows(self, rows: _Rows, columns: Columns, blocks: Text) -> Iterator[Entry]:
         width = len(columns.names)
         for cells in rows:
             if isinstance(cells, str):
@@ -164,7 +164,7 @@ class _Rows:
     `ended` whether a line end comes after it. `line` is the last line read, `separator` what separates cells.
     """
 
-    def __init__(self, blocks: Blocks, source: Source) -> None:
+    def __init__(self, blocks: Text, source: Source) -> None:
         stream = io.BufferedReader(_BlockStream(blocks))
         encoding = "utf-8-sig" if source.head is None else "utf-8"
         self._lines = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
@@ -262,7 +262,7 @@ def _plain_words(error: str) -> str:
 class _BlockStream(io.RawIOBase):
     """Blocks of text as a stream of bytes."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Text) -> None:
         super().__init__()
         self._blocks = iter(blocks)
         self._rest = memoryview(b"")

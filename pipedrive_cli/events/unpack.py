@@ -45,6 +45,16 @@ def cannot_go_on(error: OSError) -> Trouble:
     return Trouble("source_unreachable" if lost else "source_unreadable", f"reading stopped: {error.strerror or error}")
 
 
+class Text(Protocol):
+    """A text in blocks. After the last one `trouble` says why it ended; `bytes_read` are those of its source so far."""
+
+    @property
+    def trouble(self) -> Trouble | None: ...
+    @property
+    def bytes_read(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 class Blocks:
     """Iterates over the text of a stream in blocks; gzip and zstd are recognised by their first bytes.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import subprocess
 
 LENGTH: Final = 8  # bytes that say how many follow
+_TURN: Final = 0.0005  # seconds that the next task waits at each step of its way, while one is under way
 PIPE: Final = 1 << 20  # bytes that a process can hand over without waiting for us, where the system lets us choose
 Work: TypeAlias = Callable[[Any], bytes]  # what is done with a task
 Task = TypeVar("Task")
@@ -49,8 +50,9 @@ class Beside:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-        if self._process.stdout is not None:
-            _widen(self._process.stdout)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                _widen(pipe)
         self._told: Any = None
         self._started = False
 
@@ -174,6 +176,7 @@ def serve(begin: Callable[[Any], Work]) -> None:
     """The life of such a process."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    sys.setswitchinterval(_TURN)
     answer(begin, sys.stdin.buffer, sys.stdout.buffer, lambda: os._exit(0))
 
 

@@ -8,16 +8,16 @@ nothing of persons.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from pipedrive_cli.delivery.backlog import Backlog, LaidTransformed
 from pipedrive_cli.delivery.desk import Desk
 from pipedrive_cli.delivery.pending_event import EventOrigin, PendingEvent
-from pipedrive_cli.delivery.run_log import LiveFigures, RunLog
+from pipedrive_cli.delivery.run_log import RunLog
 from pipedrive_cli.errors import StopRun
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
@@ -31,6 +31,7 @@ from pipedrive_cli.run.batches import Batch, Batches, batches_of
 from pipedrive_cli.run.left_files import UNREACHABLE, LeftFile, left_file, stop_of
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import Filters, passes
+from pipedrive_cli.run.reading_list import Passing, sources_to_read
 from pipedrive_cli.run.refill import HandledOtherwise, other_mapping
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed
@@ -39,7 +40,7 @@ from pipedrive_cli.transform.transform import kinds_of
 
 if TYPE_CHECKING:
     from pipedrive_cli.run.part_reader import ReadEvent
-    from pipedrive_cli.run.shared_reading import ReadingProcesses  # a small input needs none
+    from pipedrive_cli.run.shared_reading import SharedInput  # a small input needs none
     from pipedrive_cli.run.spool import Spool
     from pipedrive_cli.run.suppression import SuppressedPeople
 
@@ -55,22 +56,12 @@ def full(window: int, events: int, changes: int) -> bool:
     return events >= window or changes >= CHANGES_AN_EVENT * window
 
 
-class Passing(Protocol):
-    """What is known of files, as far as this module needs it."""
-
-    def to_read(self, source: Source) -> Source | None: ...
-
-    def seen_torn(self, source: Source) -> bool: ...
-
-    def has_old_events(self, file: str) -> None: ...
-
-
 @dataclass(slots=True)
 class Intake:
     """Reads events into the backlog. `mapping` transforms them, and is prepared for their kinds first.
 
     `now` is the time in microseconds since 1970 UTC. `spool` None: bodies are not kept. `processes` is how many
-    processes beside this one read a source. `suppressed` None: nobody is.
+    processes beside this one read the sources. `suppressed` None: nobody is.
     """
 
     sources: Sequence[Source]
@@ -83,7 +74,7 @@ class Intake:
     otherwise: HandledOtherwise | None = None  # which known events were handled under another mapping
     files: Passing | None = None  # which files are known; None: all are read
     read: Callable[[Source], Reading] = read_source
-    processes: Callable[[Source], int] = processes_for
+    processes: Callable[[Sequence[Source]], int] = processes_for
     suppressed: SuppressedPeople | None = None
     finished: list[str] = field(default_factory=list)  # names of sources that were read to their end
     complete: bool = False  # the whole input was read
@@ -96,7 +87,7 @@ class Intake:
     _sweep_at: int = 0  # events under way, and copies of them, at which those that have ended are let go
     _counted: int = 0
     _compared: int = 0  # known events of the present file of which it was asked what they said
-    _processes: ReadingProcesses | None = None
+    _shared: SharedInput | None = None
 
     @property
     def _run_log(self) -> RunLog:
@@ -117,24 +108,20 @@ class Intake:
                 yield
         finally:
             self._release()  # the last window; and where the run ends early, everything read has an outcome
-            if self._processes is not None:
-                self._processes.close()
+            if self._shared is not None:
+                self._shared.close()
 
     async def _windows(self) -> AsyncIterator[None]:
-        for named in self.sources:
-            self._run_log.live_figures.files_begun += 1
-            source = named if self.files is None else self.files.to_read(named)
-            if source is None:
-                self._run_log.live_figures.bytes_read += named.size or 0
-                self._run_log.live_figures.files_passed_over += 1
-                continue
-            reading = self._reading(source)
-            self._compared = 0
-            self._run_log.live_figures.file = source.name
-            before = self._run_log.live_figures.bytes_read
+        figures = self._run_log.live_figures
+        for reading in self._readings():
+            source = reading.source
+            self._compared = taken = 0
+            figures.file = source.name
+            figures.files_begun += 1
             pipe = source.size is None
             async for batch in self._batches_of(reading):
-                self._run_log.live_figures.bytes_read = before + reading.bytes_read
+                figures.bytes_read += reading.bytes_read - taken
+                taken = reading.bytes_read
                 enough = await self._add_batch(batch, reading)
                 if self._run_log.unwritten >= UNWRITTEN:
                     await self._desk.end_events(())  # millions of bad lines fill no window, and must not fill memory
@@ -156,20 +143,18 @@ class Intake:
                 self.finished.append(source.name)
         self.complete = True
 
-    def _reading(self, source: Source) -> Batches:
+    def _readings(self) -> Iterator[Batches]:
+        sources = sources_to_read(self.sources, self.files, self._run_log.live_figures)
         # With a filter or a limit most events are left out: they are read here, one by one.
-        number = 0 if self.filters or self.limit is not None else self.processes(source)
+        number = 0 if self.filters or self.limit is not None else self.processes(self.sources)
         if not number:
-            return self.read(source)
-        from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedReading  # noqa: PLC0415 - a small input needs none of it
-
-        def started() -> ReadingProcesses:
-            if self._processes is None:
-                self._processes = ReadingProcesses(number)
-            return self._processes
+            yield from map(self.read, sources)
+            return
+        from pipedrive_cli.run.shared_reading import SharedInput  # noqa: PLC0415 - a small input needs none of it
 
         bodies, people = self.spool is not None, self.suppressed is not None
-        return SharedReading(source, started, self.mapping, self.now, bodies=bodies, people=people)
+        self._shared = SharedInput(sources, number, self.mapping, self.now, bodies=bodies, people=people)
+        yield from self._shared.readings()
 
     async def _batches_of(self, reading: Batches) -> AsyncIterator[Batch]:
         """Entries in batches, none larger than the window has room for; an empty one when a pipe is silent."""
@@ -469,11 +454,3 @@ class Intake:
     def _end_refused(self, pending: PendingEvent, why: Complaint | None) -> None:
         pending.refuse(why or Complaint("bad_json", "the line holds no event"))
         self._run_log.end_event(pending)
-
-
-def reading_started(live_figures: LiveFigures, sources: Sequence[Source]) -> None:
-    """Notes in the live figures how much there is to read."""
-    sizes = [source.size for source in sources if source.size is not None]
-    live_figures.bytes_total = sum(sizes) if len(sizes) == len(sources) else None
-    live_figures.files_total = len(sources)
-    live_figures.phase = "reading"

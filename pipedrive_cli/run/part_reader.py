@@ -1,4 +1,4 @@
-"""A reading process reads, decodes and transforms the events of one part of a file, and packs them in one piece.
+"""A reading process decodes and transforms the events of one part of a text, and packs them in one piece.
 
 It is sent the mapping, then one part after the other. It ends when its input ends, and so with the process that
 started it, however that one ends.
@@ -7,8 +7,7 @@ started it, however that one ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -16,7 +15,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import digest
-from pipedrive_cli.events.parts import FilePart, part_of, same_file
+from pipedrive_cli.events.parts import TextPart
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.model import Complaint, Kind, Place
@@ -24,9 +23,6 @@ from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed, packable
 from pipedrive_cli.transform.transform import compile_mapping, kinds_of
-
-if TYPE_CHECKING:
-    from pipedrive_cli.events.rows import RowForm, TableHead  # few inputs are tables
 
 
 class MappingBrief(NamedTuple):
@@ -42,14 +38,11 @@ class MappingBrief(NamedTuple):
 
 
 class PartTask(NamedTuple):
-    """One part of a file. `now` is in microseconds since 1970 UTC: no event is later."""
+    """One part of a source, read from its beginning. `now` is in microseconds since 1970 UTC: no event is later."""
 
-    path: Path
-    identity: tuple[int, int]
-    part: FilePart
+    source: Source
+    part: TextPart
     now: int
-    rows: RowForm | None = None  # of a table
-    head: TableHead | None = None
 
 
 class ReadEvent(msgspec.Struct, gc=False, array_like=True):
@@ -98,18 +91,14 @@ class PartReader:
         self._transform = compile_mapping(brief.config, brief.account)
 
     def make(self, task: PartTask) -> ReadPart:
-        """Reads one part. Raises NotOurs or OSError."""
-        with task.path.open("rb", buffering=0) as file:
-            if not same_file(file, task.identity):
-                raise NotOurs
-            whole = Source("", named=True, size=None, rows=task.rows, head=task.head)
-            reading = read_source(part_of(whole, file, task.part, 0))
-            rows: list[ReadEvent] = []
-            misfits: frozenset[Kind] = frozenset()
-            for batch in reading.batches():
-                misfits |= self._add(batch, task.now, rows)
-            if not reading.complete or file.tell() != task.part.end:
-                raise NotOurs
+        """Reads one part. Raises NotOurs."""
+        reading = read_source(task.source, text=task.part, begun=not task.part.first)
+        rows: list[ReadEvent] = []
+        misfits: frozenset[Kind] = frozenset()
+        for batch in reading.batches():
+            misfits |= self._add(batch, task.now, rows)
+        if not reading.complete:
+            raise NotOurs
         return ReadPart(rows, reading.line, misfits)
 
     def _add(self, batch: Sequence[Entry], now: int, rows: list[ReadEvent]) -> frozenset[Kind]:

@@ -28,7 +28,7 @@ from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.pipedrive.catalog import PRICE_PLANS, WINDOW_SECONDS
 from pipedrive_cli.report.summary import Summary
-from pipedrive_cli.run.intake import Intake, reading_started
+from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.journal_file import named_journal
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.mapping import RunMapping
@@ -36,6 +36,7 @@ from pipedrive_cli.run.options import Filters, RunOptions
 from pipedrive_cli.run.paper import NoAccount, PaperDesk
 from pipedrive_cli.run.plan_name import PlanNaming
 from pipedrive_cli.run.preview_rows import Labels, PlannedRequest, RequestLog
+from pipedrive_cli.run.reading_list import reading_started
 from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.session import Session

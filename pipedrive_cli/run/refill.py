@@ -57,9 +57,9 @@ class HandledOtherwise:
         unknown = any(number not in known for number in range(1, run or last_run(journal) + 1))
         return cls(journal, refill, every_line, differing, unknown or any(differing.values()))
 
-    def processes(self, source: Source) -> int:
-        """How many other processes may read this source: none where mappings must be compared, event by event."""
-        return 0 if self.possible else processes_for(source)
+    def processes(self, sources: Sequence[Source]) -> int:
+        """How many other processes may read these sources: none where mappings must be compared, event by event."""
+        return 0 if self.possible else processes_for(sources)
 
     def lines(self, digests: Sequence[bytes]) -> dict[bytes, Mapping[Kind, tuple[str, ...]]]:
         """Of these known events those that were handled under another mapping, with what they know nothing of."""

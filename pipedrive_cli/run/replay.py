@@ -45,10 +45,11 @@ from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.run.account import AccountKnowledge, pins_of
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
-from pipedrive_cli.run.intake import Intake, reading_started
+from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.options import RunOptions
+from pipedrive_cli.run.reading_list import reading_started
 from pipedrive_cli.run.refill import HandledOtherwise
 from pipedrive_cli.run.results import clock_wrong, cut_short, new_run_name, summary_of, twin_records
 from pipedrive_cli.run.run_files import RunFiles

@@ -1,7 +1,7 @@
-"""A large file is read and transformed on several cores: some of its parts here, the others by processes of our own.
+"""A large input is read and transformed on several cores: some parts of its text here, others by processes of our own.
 
-What a process does not read (it ended, the file has changed, an event needs more of the account than was sent) is read
-here. So no run depends on such a process.
+All files are opened and unpacked here, in the order of the input, a few parts ahead. What a process does not read (it
+ended, or an event needs more of the account than was sent) is read here. So no run depends on such a process.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import BinaryIO, Final
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Final
 
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
-from pipedrive_cli.events.parts import PART, ROWS, FilePart, identity_of, part_of, parts_of
+from pipedrive_cli.events.parts import PART, ROWS, TextPart, can_be_shared, text_parts
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.tables import TableReading
+from pipedrive_cli.events.unpack import Text, Trouble
+from pipedrive_cli.run.batches import Batches
 from pipedrive_cli.run.beside import Beside
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
 from pipedrive_cli.transform.transform import Transform
 
-AHEAD: Final = 12 << 20  # bytes from processes that nobody has used yet
+AHEAD: Final = 24  # parts that are unpacked before their turn
+MANY: Final = 20  # of them, with which it pays to start processes
 _OURS: Final = 6  # the present part and the next ones are left to us, so that nobody waits for a part under way
 _ASKED: Final = 2  # parts that a process is given before it has answered: one is under way while another is handed over
 
@@ -35,8 +39,8 @@ class ReadingProcesses:
     def __init__(self, number: int) -> None:
         self._changed = threading.Condition()
         self._brief: MappingBrief | None = None
-        self._tasks: list[PartTask] = []
-        self._generation = 0  # of tasks: results of earlier generations are of no use
+        self._tasks: dict[int, PartTask] = {}
+        self._generation = 0  # of briefs: what was made by earlier ones is of no use
         self._present = 0  # the task whose turn it is
         self._asked: set[int] = set()
         self._made: dict[int, bytes] = {}
@@ -51,27 +55,41 @@ class ReadingProcesses:
             self._threads.append(thread)
             thread.start()
 
-    def give(self, brief: MappingBrief, tasks: list[PartTask]) -> None:
-        """Replaces the brief and the tasks. What was given before is forgotten."""
+    def tell(self, brief: MappingBrief | None) -> None:
+        """Replaces the brief; None: nothing is to be done. What was made by another one is forgotten."""
         with self._changed:
-            self._brief, self._tasks = brief, tasks
+            self._brief = brief
             self._generation += 1
-            self._present = 0
             self._asked.clear()
             self._made.clear()
             self._changed.notify_all()
 
+    def give(self, number: int, task: PartTask) -> None:
+        """Adds a task. Tasks have their turn in the order of their numbers."""
+        with self._changed:
+            self._tasks[number] = task
+            self._changed.notify_all()
+
     def made(self, number: int) -> bytes:
-        """The result of a task, to be called in their order; empty where the part is to be read here."""
+        """The result of a task whose turn it is; empty where the part is to be read here."""
         with self._changed:
             self._present = number
             self._changed.notify_all()
-            if number not in self._asked:
-                self._asked.add(number)
-                return b""
-            while number not in self._made:
+            while number in self._asked and number not in self._made:
                 self._changed.wait()
-            return self._made.pop(number)
+            made = self._made.get(number, b"")
+            self._drop(number)
+            return made
+
+    def drop(self, number: int) -> None:
+        """The part has been read here, or need not be read."""
+        with self._changed:
+            self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        self._tasks.pop(number, None)
+        self._made.pop(number, None)
+        self._asked.discard(number)
 
     def close(self) -> None:
         """Ends the processes."""
@@ -102,7 +120,7 @@ class ReadingProcesses:
 
     def _keep(self, generation: int, number: int, made: bytes) -> None:
         with self._changed:
-            if generation == self._generation:
+            if generation == self._generation and number in self._asked:
                 self._made[number] = made
                 self._changed.notify_all()
 
@@ -110,9 +128,9 @@ class ReadingProcesses:
         """The next task that is free, as soon as there is one; None: there will be none, or is none now."""
         with self._changed:
             while not self._closed:
-                free = range(self._present + _OURS, len(self._tasks))
-                number = next((n for n in free if n not in self._asked), None)
-                if number is not None and self._brief is not None and sum(map(len, self._made.values())) < AHEAD:
+                free = (n for n in self._tasks if n >= self._present + _OURS and n not in self._asked)
+                number = min(free, default=None)
+                if number is not None and self._brief is not None:
                     self._asked.add(number)
                     return self._generation, number, self._brief, self._tasks[number]
                 if not wait:
@@ -121,110 +139,225 @@ class ReadingProcesses:
             return None
 
 
-class SharedReading:
-    """A reading of a large file whose parts are read here or by processes; `batches` are of entries or of read events.
+@dataclass(slots=True)
+class _Part:
+    """A part of the input. `text` None: its source is shared with nobody, and read by a reading of its own."""
 
-    Its attributes are those of a `Reading`. `bodies`: the bytes of events are wanted, too; `people`: the people whom
-    they name.
+    number: int
+    reading: Batches
+    text: TextPart | None
+    given: bool = False  # to the processes
+
+
+class SharedInput:
+    """The sources of a run, of which processes read parts. `close` ends them.
+
+    `number` is how many there are. `bodies`: the bytes of events are wanted, too; `people`: the people whom they name.
     """
 
     def __init__(
         self,
-        source: Source,
-        processes: Callable[[], ReadingProcesses],
+        sources: Iterator[Source],
+        number: int,
         mapping: RunMapping,
         now: Callable[[], int],
         *,
         bodies: bool,
         people: bool = False,
     ) -> None:
-        self.source = source
-        self.whole = True
-        self.complete = False
-        self.left: Entry | None = None
-        self.torn = False
-        self._processes = processes
+        self.whole = True  # most events will be used
+        self._coming = self._parts(sources)
+        self._ahead: deque[_Part] = deque()
+        self._number = number
         self._mapping = mapping
         self._now = now
         self._bodies = bodies
         self._people = people
+        self._processes: ReadingProcesses | None = None
+        self._told: Transform | None = None  # what the processes transform by
+
+    def readings(self) -> Iterator[Batches]:
+        """The readings of the sources, in their order. One is over when the next one is asked for."""
+        while self._fill():
+            reading = self._ahead[0].reading
+            if self._ahead[0].text is None:
+                self._ahead.popleft()
+            yield reading
+            while (unwanted := self.take(reading)) is not None:
+                self.drop(unwanted)
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self._coming.close()
+        if self._processes is not None:
+            self._processes.close()
+
+    def take(self, reading: Batches) -> _Part | None:
+        """The next part of a reading, if it has one."""
+        return self._ahead.popleft() if self._fill() and self._ahead[0].reading is reading else None
+
+    def made(self, part: _Part) -> ReadPart | None:
+        """What a process has read of a part whose turn it is; None where it is to be read here."""
+        self._share()
+        if self._processes is None or self._told is None or not part.given:
+            self.drop(part)
+            return None
+        packed = self._processes.made(part.number)
+        made = decode(packed) if packed else None
+        return None if made is None or self._mapping.may_renew(made.misfits) else made
+
+    def drop(self, part: _Part) -> None:
+        """The part needs no process any more."""
+        if part.given and self._processes is not None:
+            self._processes.drop(part.number)
+
+    def _fill(self) -> bool:
+        """Reads ahead. Returns whether anything is there."""
+        while len(self._ahead) < AHEAD and (part := next(self._coming, None)) is not None:
+            self._ahead.append(part)
+        return bool(self._ahead)
+
+    def _parts(self, sources: Iterator[Source]) -> Generator[_Part]:
+        numbers = count()
+        for source in sources:
+            if not can_be_shared(source):
+                yield _Part(next(numbers), read_source(source), None)
+                continue
+            try:
+                stream = source.open()
+            except OSError:
+                yield _Part(next(numbers), read_source(source), None)  # it reports the error
+                continue
+            reading = SharedReading(source, self)
+            with stream:
+                for text in text_parts(source, stream, PART if source.rows is None else PART // ROWS):
+                    yield _Part(next(numbers), reading, text)
+                    if reading.over:
+                        break
+
+    def _share(self) -> None:
+        """Gives the processes the mapping as it is now, and the parts that come next; starts them where that pays."""
+        wanted = self._mapping.compiled if self.whole and self._mapping.kinds else None
+        if self._processes is None:
+            if wanted is None or not self._fill() or len(self._ahead) < MANY:
+                return
+            self._processes = ReadingProcesses(self._number)
+        if wanted is not self._told:
+            self._told = wanted
+            config, account = self._mapping.config.without_secrets, self._mapping.view.account
+            brief = MappingBrief(config, account, self._mapping.kinds, self._bodies, self._people)
+            self._processes.tell(None if wanted is None else brief)
+        for part in self._ahead:
+            if not part.given and part.text is not None and isinstance(part.reading, SharedReading):
+                source = part.reading.can_give(part.text)
+                if source is not None:
+                    part.given = True
+                    self._processes.give(part.number, PartTask(source, part.text, self._now()))
+
+
+class SharedReading:
+    """A reading of a source whose parts are read here or by processes; `batches` are of entries or of read events.
+
+    Its attributes are those of a `Reading`. `over`: no more of it is wanted.
+    """
+
+    def __init__(self, source: Source, given: SharedInput) -> None:
+        self.source = source
+        self.complete = False
+        self.left: Entry | None = None
+        self.torn = False
+        self.over = False
+        self._input = given
         self._line = source.first_line  # lines before the present part
-        self._bytes_before = 0
-        self._here: Reading | None = None  # of the present part
-        self._cut_within = False  # it ends within a row of a table
+        self._text: Text | None = None  # of the present part
+
+    @property
+    def whole(self) -> bool:
+        """Whether most events will be used."""
+        return self._input.whole
+
+    @whole.setter
+    def whole(self, whole: bool) -> None:
+        self._input.whole = whole
 
     @property
     def bytes_read(self) -> int:
         """Bytes taken from the source so far."""
-        return self._bytes_before + (0 if self._here is None else self._here.bytes_read)
+        return 0 if self._text is None else self._text.bytes_read
 
     def batches(self) -> Iterator[Sequence[Entry] | Sequence[ReadEvent]]:
-        """All events of the file, in its order. The first part is read here: it shows what the mapping needs."""
-        try:
-            file = self.source.open()
-        except OSError:
-            yield from self._read_here(self.source)  # it reports the error
-            return
-        with file:
-            try:
-                parts = parts_of(self.source, file, PART if self.source.rows is None else PART // ROWS)
-            except OSError:
-                parts = [FilePart(self.source.start, None)]
-            given: Transform | None = None
-            first = 0
-            for number, part in enumerate(parts):
-                made: ReadPart | None = None
-                if 0 < number < len(parts) - 1 and self.whole and self._mapping.kinds:
-                    if given is not self._mapping.compiled:
-                        given, first = self._mapping.compiled, number
-                        self._give(file, parts[number:-1])
-                    made = self._made(number - first)
-                if made is not None:
-                    for row in made.rows:
-                        row.line += self._line
+        """All events of the source, in its order."""
+        while (part := self._input.take(self)) is not None and part.text is not None:
+            self._text = part.text
+            made = self._input.made(part)
+            if made is None:
+                yield from self._read_here(part.text)
+                if not self.complete:
+                    self.over = True
+                    return
+            else:
+                for row in made.rows:
+                    row.line += self._line
+                if made.rows:  # an empty batch does not tell how much is known
                     yield made.rows
-                    self._line += made.lines
-                    self._bytes_before += (part.end or 0) - part.start
-                else:
-                    before = self.source, self._line, self._bytes_before
-                    here = self._read_here(part_of(self.source, file, part, self._line))
-                    # Of a part of a table it shows at its end whether it was cut between rows.
-                    cut = self.source.rows is not None and part.end is not None
-                    read = list(here) if cut else here
-                    if cut and self._cut_within:
-                        self.source, self._line, self._bytes_before = before
-                        rest = FilePart(part.start, None)
-                        yield from self._read_here(part_of(self.source, file, rest, self._line))
-                        return
-                    yield from read
-                    if not self.complete:
-                        return
+                self._line += made.lines
+                self.complete = True
 
-    def _read_here(self, source: Source) -> Iterator[Sequence[Entry]]:
-        here = self._here = read_source(source)
+    def can_give(self, text: TextPart) -> Source | None:
+        """The source of such a part as a process must know it; None where the part must be read here."""
+        table = self.source.rows is not None
+        if not (text.begins and text.ends) or text.trouble is not None:
+            return None
+        if table and (self.source.head is None or text.first) and not (text.first and text.last):
+            return None
+        return replace(self.source, name="", path=None, start=0, first_line=0, cut=not text.last)
+
+    def _read_here(self, text: TextPart, *, to_the_end: bool = False) -> Iterator[Sequence[Entry]]:
+        """Reads a part, and those behind it until a line ends. Of a table that may be anywhere."""
+        table = self.source.rows is not None
+        to_the_end = to_the_end or (table and not (text.begins and text.ends))
+        cut = not (text.last or to_the_end)
+        self._text = onward = _Onward(text, self._more, to_the_end=to_the_end)
+        source = replace(self.source, first_line=self._line, cut=cut)
+        here = read_source(source, text=onward, begun=not text.first)
+        batches = self._batches_of(here)
+        if isinstance(here, TableReading):
+            # At the end of a part it shows whether it was cut between rows.
+            batches = iter(list(batches)) if cut else batches
+            if here.cut_within:
+                yield from self._read_here(text, to_the_end=True)
+                return
+        yield from batches
+        self._line, self.complete, self.left, self.torn = here.line, here.complete, here.left, here.torn
+        if isinstance(here, TableReading):
+            self.source = replace(self.source, head=here.head)
+
+    def _batches_of(self, here: Reading) -> Iterator[Sequence[Entry]]:
         here.whole = self.whole
         for batch in filter(None, here.batches()):  # an empty one does not tell how much is known
             yield batch
             here.whole = self.whole
-        self._line, self.complete, self.left, self.torn = here.line, here.complete, here.left, here.torn
-        if isinstance(here, TableReading):
-            self.source, self._cut_within = replace(self.source, head=here.head), here.cut_within
-        self._bytes_before += here.bytes_read
-        self._here = None
 
-    def _give(self, file: BinaryIO, parts: Sequence[FilePart]) -> None:
-        """Gives the processes these parts, and the mapping as it is now."""
-        assert self.source.path is not None  # noqa: S101 - a plain file has one
-        config = self._mapping.config.without_secrets
-        brief = MappingBrief(config, self._mapping.view.account, self._mapping.kinds, self._bodies, self._people)
-        now, identity = self._now(), identity_of(file)
-        path, rows, head = self.source.path, self.source.rows, self.source.head
-        self._processes().give(brief, [PartTask(path, identity, part, now, rows, head) for part in parts])
+    def _more(self) -> TextPart | None:
+        part = self._input.take(self)
+        if part is not None:
+            self._input.drop(part)
+        return None if part is None else part.text
 
-    def _made(self, number: int) -> ReadPart | None:
-        """What a process has read of a part; None where it is to be read here."""
-        packed = self._processes().made(number)
-        made = decode(packed) if packed else None
-        if made is None or self._mapping.may_renew(made.misfits):
-            return None
-        return made
+
+class _Onward:
+    """A part and what comes behind it as one text: until a line ends, or to the end of the source."""
+
+    def __init__(self, part: TextPart, more: Callable[[], TextPart | None], *, to_the_end: bool) -> None:
+        self.bytes_read = part.bytes_read
+        self.trouble: Trouble | None = None
+        self._part = part
+        self._more = more
+        self._to_the_end = to_the_end
+
+    def __iter__(self) -> Iterator[bytes]:
+        part: TextPart | None = self._part
+        while part is not None:
+            self.bytes_read, self.trouble = part.bytes_read, part.trouble
+            yield from part
+            part = None if part.last or (part.ends and not self._to_the_end) else self._more()

@@ -1,13 +1,15 @@
-"""Large files on several cores: whoever reads and transforms a part, the run is the same."""
+"""Large inputs on several cores: whoever reads and transforms a part, the run is the same."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 import random
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +22,8 @@ from hypothesis import strategies as st
 
 from pipedrive_cli.config.model import Fields
 from pipedrive_cli.config.privacy import ConsentAsked, Privacy
-from pipedrive_cli.events import parts
-from pipedrive_cli.events.parts import FilePart, identity_of, parts_of
+from pipedrive_cli.events import parts, unpack
+from pipedrive_cli.events.parts import TextPart, parts_of, text_parts
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
 from pipedrive_cli.report.summary import Summary
@@ -30,11 +32,16 @@ from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, NotOurs, PartReader, PartTask
 from pipedrive_cli.run.preview import Preview, PreviewOptions
 from pipedrive_cli.run.preview_rows import PlannedRequest
-from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedReading
+from pipedrive_cli.run.shared_reading import ReadingProcesses, SharedInput
 from tests.examples import examples
 from tests.harness import CONFIG, Event, Scene, alias, group, identify, lines, track, viewed, with_delivery
 from tests.run.events_of_all_kinds import ALL
 from tests.run.test_preview import ACCOUNT
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 NOW = 1_900_000_000_000_000
 
@@ -50,13 +57,14 @@ class Patient(ReadingProcesses):
             self._present = number
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: number in self._made, timeout=60)
-            made = self._made.pop(number)
+        made = super().made(number)
         self.taken += bool(made)
         self.refused += not made
         return made
 
     def close(self) -> None:
-        pass
+        self.tell(None)
+        self._tasks.clear()
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +76,23 @@ def crew() -> Iterator[Patient]:
 
 
 @contextmanager
-def shared(crew: ReadingProcesses, size: int, cores: int = 2) -> Iterator[None]:
-    """Every file counts as large, and is cut into parts of this size. On one core nobody helps."""
+def shared(crew: ReadingProcesses, size: int, cores: int = 2, block: int = 100) -> Iterator[None]:
+    """Every input counts as large, and is cut into parts of this size. On one core nobody helps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "WORTH", -(1 << 30))
         patch.setattr(parts, "cores", lambda: cores)
+        for name in ("BLOCK", "_PACKED_BLOCK"):
+            patch.setattr(unpack, name, block)
         patch.setattr(shared_reading, "PART", size)
         patch.setattr(shared_reading, "_OURS", 0)
+        patch.setattr(shared_reading, "AHEAD", 4)
+        patch.setattr(shared_reading, "MANY", 1)
         patch.setattr(shared_reading, "ReadingProcesses", lambda _: crew)
         yield
 
 
 def _previewed(source: Path, lookahead: int, table: RowForm | None = None) -> tuple[dict[str, Any], list[str]]:
-    """Summary and requests of a preview."""
+    """Summary and requests of a preview of a file or folder."""
     rows: list[PlannedRequest] = []
     config = msgspec.structs.replace(with_delivery(lookahead=lookahead), pipedrive=ACCOUNT)
     job = Preview(config, "config.yaml", PreviewOptions((str(source),), rows=table), show=rows.append)
@@ -122,22 +134,51 @@ _LINES = st.one_of(
 )
 
 
-@settings(max_examples=examples(150))
+_PACKINGS: st.SearchStrategy[Callable[[bytes], bytes]] = st.sampled_from(
+    [
+        bytes,
+        bytes,
+        gzip.compress,
+        zstd.compress,
+        lambda text: gzip.compress(text[:99]) + gzip.compress(text[99:]),
+        lambda text: gzip.compress(text)[:-9],
+        lambda text: gzip.compress(gzip.compress(text)),
+        lambda text: gzip.compress(text)[:40] + b"damaged",
+        lambda text: b"PK\x03\x04" + text,
+    ]
+)
+_FILES = st.lists(st.tuples(st.lists(_LINES, max_size=9), st.booleans(), _PACKINGS), min_size=1, max_size=4)
+
+
+@settings(max_examples=examples(100))
 @given(
-    found=st.lists(_LINES, max_size=14),
-    ended=st.booleans(),
+    files=_FILES,
+    named=st.booleans(),
     size=st.sampled_from([1, 150, 500]),
+    block=st.sampled_from([40, 300, 1 << 17]),
     lookahead=st.sampled_from([1, 3, 100]),
 )
 def test_a_preview_is_the_same_whoever_reads_a_part(
-    crew: Patient, found: list[bytes], ended: bool, size: int, lookahead: int
+    crew: Patient,
+    files: list[tuple[list[bytes], bool, Callable[[bytes], bytes]]],
+    named: bool,
+    size: int,
+    block: int,
+    lookahead: int,
 ) -> None:
-    """Requests with their events, outcomes, problems with places and dropped traits, for bad lines and batches too."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "events.ndjson")
-        source.write_bytes(b"\n".join(found) + (b"\n" if ended else b""))
+    """Requests with their events, outcomes, problems with places and dropped traits, for bad lines and batches too.
+
+    Of one file or many, plain or packed; whole, torn, damaged or no event file at all; with lines longer than a part.
+    """
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name in ("BLOCK", "_PACKED_BLOCK"):
+            patch.setattr(unpack, name, block)
+        for number, (found, ended, packed) in enumerate(files):
+            text = b"\n".join(found) + (b"\n" if ended else b"")
+            Path(folder, f"{number}.ndjson").write_bytes(packed(text))
+        source = Path(folder, "0.ndjson") if named else Path(folder)
         alone = _previewed(source, lookahead)
-        with shared(crew, size):
+        with shared(crew, size, block=block):
             assert _previewed(source, lookahead) == alone
 
 
@@ -155,7 +196,7 @@ _ROWS = st.sampled_from(
 )
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(80))
 @given(
     found=st.lists(_ROWS, max_size=12),
     end=st.sampled_from(["\n", "\r\n"]),
@@ -178,8 +219,33 @@ def test_a_table_is_the_same_whoever_reads_a_part(
 
 
 @settings(max_examples=examples(100))
+@given(
+    found=st.lists(st.sampled_from([b"", b"{}", b"x" * 9, b'"\n"', b"y" * 500]), max_size=9),
+    size=st.integers(1, 90),
+    block=st.sampled_from([3, 50]),
+    table=st.booleans(),
+)
+def test_parts_are_whole_lines_and_leave_nothing_out(found: list[bytes], size: int, block: int, table: bool) -> None:
+    """Each goes on where the one before ends, behind a line; unless the line is much longer than a part should be."""
+    text = b"\n".join(found)
+    source = Source("s", named=True, size=len(text), rows=RowForm("identify", "id", "time") if table else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unpack, "BLOCK", block)
+        patch.setattr(unpack, "_PACKED_BLOCK", block)
+        parts = list(text_parts(source, io.BytesIO(text), size))
+    texts = [b"".join(part) for part in parts]
+    assert b"".join(texts) == text
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [part.begins for part in parts] == [True, *[part.ends for part in parts[:-1]]]
+    for part, one in zip(parts[:-1], texts, strict=False):
+        assert part.ends is one.endswith(b"\n") or len(one) >= 4 * size
+        assert len(one) < 4 * size + 2 * block
+        assert not (table and part.begins and part.ends) or one.count(b'"') % 2 == 0
+
+
+@settings(max_examples=examples(50))
 @given(found=st.lists(st.sampled_from([b"", b"{}", b"x" * 9, b"y" * 5000]), max_size=9), size=st.integers(1, 40))
-def test_parts_are_whole_lines_and_leave_nothing_out(found: list[bytes], size: int) -> None:
+def test_parts_of_a_file_are_whole_lines_and_leave_nothing_out(found: list[bytes], size: int) -> None:
     """Each begins where the one before ends, behind the end of a line; the last one has no end."""
     with tempfile.TemporaryFile(buffering=0) as file:
         text = b"\n".join(found)
@@ -265,7 +331,7 @@ class Dying(Patient):
         self._after = after
 
     def made(self, number: int) -> bytes:
-        if number == self._after:
+        if self.taken >= self._after:
             self._processes[0].kill()
         if self._processes[0].alive():
             return super().made(number)
@@ -277,52 +343,38 @@ class Dying(Patient):
         ReadingProcesses.close(self)
 
 
-def _task(path: Path, part: FilePart) -> PartTask:
-    with path.open("rb", buffering=0) as file:
-        return PartTask(path, identity_of(file), part, NOW)
+def _task(text: bytes) -> PartTask:
+    return PartTask(Source("", named=True, size=0), TextPart([text], True, True, True, True, None, 0), NOW)
 
 
-def test_a_helper_leaves_what_it_was_not_told_of(tmp_path: Path) -> None:
+def test_a_helper_leaves_what_it_was_not_told_of() -> None:
     """Whoever has started it asks the account for the fields of a kind that comes for the first time."""
-    source = tmp_path / "events.ndjson"
     maker = PartReader(MappingBrief(CONFIG, None, frozenset({"persons"}), False))
-    source.write_bytes(lines([identify("b", 2), viewed("a", "p", 1, name="P")]))
+    assert len(maker.make(_task(lines([identify("b", 2)]))).rows) == 1
     with pytest.raises(NotOurs):
-        maker.make(_task(source, FilePart(0, source.stat().st_size)))
-
-
-def test_a_helper_leaves_a_file_that_is_another_one_by_now(tmp_path: Path) -> None:
-    """Put in its place or cut off: its name stands for other bytes than those that were cut into parts."""
-    source = tmp_path / "events.ndjson"
-    source.write_bytes(lines([identify("a", 1)]))
-    maker = PartReader(MappingBrief(CONFIG, None, frozenset({"persons"}), False))
-    task = _task(source, FilePart(0, source.stat().st_size))
-    assert len(maker.make(task).rows) == 1
-    source.write_bytes(source.read_bytes()[:-9])
-    with pytest.raises(NotOurs):
-        maker.make(task)
-    other = tmp_path / "other"
-    other.write_bytes(lines([identify("a", 1)]))
-    other.replace(source)
-    with pytest.raises(NotOurs):
-        maker.make(task)
+        maker.make(_task(lines([identify("b", 2), viewed("a", "p", 1, name="P")])))
 
 
 def test_what_was_made_by_an_old_mapping_is_not_used() -> None:
-    """A part that is under way when its processes are told anew is made a second time."""
+    """A part that is under way when its processes are told anew is made once more, unless it was read here by then."""
     crew = ReadingProcesses(0)
-    crew.give(MappingBrief(CONFIG, None, frozenset(), False), [_NOWHERE] * 9)
+    crew.tell(MappingBrief(CONFIG, None, frozenset(), False))
+    for task in range(9):
+        crew.give(task, _task(b""))
     found = crew._next()
     assert found is not None
     generation, number, _, _ = found
-    crew.give(MappingBrief(CONFIG, None, frozenset({"persons"}), False), [_NOWHERE] * 9)
+    crew.tell(MappingBrief(CONFIG, None, frozenset({"persons"}), False))
     crew._keep(generation, number, b"old")
     assert crew._made == {}
-    crew._keep(crew._generation, number, b"new")
-    assert crew._made == {number: b"new"}
-
-
-_NOWHERE = PartTask(Path("nowhere"), (0, 0), FilePart(0, 1), NOW)
+    again = crew._next()
+    assert again is not None
+    assert again[1] == number
+    crew._keep(again[0], number, b"new")
+    assert crew.made(number) == b"new"
+    assert crew.made(number + 1) == b""
+    crew._keep(again[0], number + 1, b"too late")
+    assert crew._made == {}
 
 
 def test_what_is_known_is_left_to_nobody(tmp_path: Path, crew: Patient) -> None:
@@ -344,8 +396,11 @@ def test_a_table_that_cannot_be_cut_is_read_bit_by_bit(tmp_path: Path, packed: b
     text = f"id,t,note\n{rows}".encode()
     path = tmp_path / "rows.csv"
     path.write_bytes(gzip.compress(text, 1) if packed else text)
-    (source,) = resolve_sources((str(path),), rows=RowForm("identify", "id", "t"))
     mapping = cast(RunMapping, SimpleNamespace(kinds=(), compiled=None))
-    reading = SharedReading(source, lambda: ReadingProcesses(0), mapping, lambda: 0, bodies=True)
+    form = RowForm("identify", "id", "t")
+    sources = iter(resolve_sources((str(path),), rows=form))
+    shared_input = SharedInput(sources, 0, mapping, lambda: 0, bodies=True)
+    reading = next(shared_input.readings())
     assert len(next(reading.batches())) > 0
     assert 0 < reading.bytes_read < path.stat().st_size
+    shared_input.close()
