@@ -13,6 +13,8 @@ import pytest
 
 from pipedrive_cli import virtual_time
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
+from pipedrive_cli.delivery.journal.commits import OPEN_IN_MEMORY
+from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.errors import StopRun
 
 
@@ -64,8 +66,11 @@ def test_records_are_kept_in_the_order_in_which_they_were_told() -> None:
     assert virtual_time.run(main()) == numbers[:-1]
 
 
-def test_what_is_told_together_costs_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand records at once are a handful of waits for the disk, not a thousand."""
+@pytest.mark.parametrize(("path", "expected"), [(Path("j"), 3), (IN_MEMORY, 1)])
+def test_what_is_told_together_costs_one_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: Path, expected: int
+) -> None:
+    """A thousand records at once are a handful of waits for the disk, not a thousand; in memory there is no disk."""
     begun: list[Journal] = []
     real = Journal.transaction
 
@@ -76,14 +81,14 @@ def test_what_is_told_together_costs_one_commit(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Journal, "transaction", transaction)
 
     async def main() -> None:
-        journal = Journal.open()
+        journal = Journal.open(path if path == IN_MEMORY else tmp_path / path)
         commits = GroupCommits(journal)
         for _ in range(3):
             await asyncio.gather(*(commits.record(partial(fact, f"fact {n}")) for n in range(1_000)))
         journal.close()
 
     virtual_time.run(main())
-    assert len(begun) == 3
+    assert len(begun) == expected
 
 
 def test_an_error_in_one_record_is_told_to_its_group_and_nothing_of_it_is_kept() -> None:
@@ -206,11 +211,12 @@ def test_another_transaction_comes_after_what_was_noted() -> None:
     assert virtual_time.run(main()) == 1
 
 
-def test_commits_keep_a_distance() -> None:
-    """Records that come one by one share commits: at most one every `pause` seconds."""
+@pytest.mark.parametrize("path", [Path("j"), IN_MEMORY])
+def test_commits_keep_a_distance(tmp_path: Path, path: Path) -> None:
+    """Records that come one by one share commits: at most one every `pause` seconds, also where none is needed."""
 
     async def main() -> float:
-        journal = Journal.open()
+        journal = Journal.open(path if path == IN_MEMORY else tmp_path / path)
         commits = GroupCommits(journal, pause=0.5)
         for n in range(5):
             await commits.record(partial(fact, f"fact {n}"))
@@ -218,6 +224,25 @@ def test_commits_keep_a_distance() -> None:
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(main()) == pytest.approx(2.0)
+
+
+def test_a_transaction_in_memory_stays_open_for_seconds_alone() -> None:
+    """What is counted with each transaction is in the journal before long, and after a flush at once."""
+
+    async def main() -> list[int | None]:
+        journal = Journal.open()
+        commits = GroupCommits(journal)
+        commits.at_end = partial(fact, "the end of its group")
+        told = []
+        for pause in (0.0, OPEN_IN_MEMORY / 2, OPEN_IN_MEMORY / 2):
+            await asyncio.sleep(pause)
+            await commits.record(partial(fact, "recorded"))
+            told.append(journal.fact("the end of its group", int))
+        commits.flush()
+        journal.close()
+        return told
+
+    assert virtual_time.run(main()) == [None, None, 1]
 
 
 def test_a_group_of_its_own_waits_for_no_pause() -> None:

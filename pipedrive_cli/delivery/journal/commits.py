@@ -3,6 +3,9 @@
 With `synchronous=FULL` a commit waits for the disk. Whoever must know that something is durable waits for the group
 that holds it, so nothing is believed before it is durable, and 240 writes a second cost some twenty waits, not 240.
 What nobody has to wait for, the outcome of a write, goes along with what others wait for: the next write's intent.
+
+A journal in memory ends with its process, so no commit makes anything durable: whoever waits is let go as if it did,
+and the transaction stays open for seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from pipedrive_cli.delivery.journal.journal import Journal
 from pipedrive_cli.errors import StopRun
 
 Record: TypeAlias = Callable[[Journal], None]
+
+OPEN_IN_MEMORY = 5.0  # seconds that a transaction of a journal in memory stays open
 
 
 class GroupCommits:
@@ -34,7 +39,9 @@ class GroupCommits:
         self.failed = False  # something could not be recorded
         self._pause = pause
         self._stop = stop
+        self._loop = asyncio.get_running_loop()
         self._group: AbstractContextManager[None] | None = None  # the transaction that is open
+        self._begun = 0.0  # when it was begun
         self._waiting: list[asyncio.Future[None]] = []
         self._untold: BaseException | None = None  # an error of a group for which nobody was waiting
         self._timer: asyncio.TimerHandle | None = None
@@ -51,6 +58,8 @@ class GroupCommits:
         self._raise_untold()
         if self._group is None:
             self._begin()
+        if self._timer is None:
+            self._timer = self._loop.call_at(max(self._loop.time(), self._next), self._end_pause)
         try:
             what(self.journal)
         except BaseException as error:
@@ -66,7 +75,7 @@ class GroupCommits:
         `at_once`: without a pause, for whoever brings a group of its own.
         """
         self.note(what)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = self._loop.create_future()
         self._waiting.append(done)
         if at_once:
             self.commit()
@@ -92,7 +101,7 @@ class GroupCommits:
         """Commits what waits, now. Whoever waits is told of an error, else whoever comes next."""
         if self._group is None:
             return
-        started = asyncio.get_running_loop().time()
+        started = self._loop.time()
         try:
             if self.at_end is not None:
                 self.at_end(self.journal)
@@ -100,8 +109,16 @@ class GroupCommits:
             self._end(error)
         else:
             self._end(None)
-        ended = asyncio.get_running_loop().time()
+        ended = self._loop.time()
         self._next = ended + max(self._pause, 4 * (ended - started))
+
+    def _end_pause(self) -> None:
+        now = self._loop.time()
+        if self.journal.lasting or self._group is None or now - self._begun >= OPEN_IN_MEMORY:
+            self.commit()
+        else:
+            self._timer, self._next = None, now + self._pause
+            self._tell(None)
 
     def _begin(self) -> None:
         group = self.journal.transaction()
@@ -111,9 +128,7 @@ class GroupCommits:
             self.failed = True
             self._stop(stop)
             raise
-        self._group = group
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(max(loop.time(), self._next), self.commit)
+        self._group, self._begun = group, self._loop.time()
 
     def _end(self, error: BaseException | None) -> BaseException | None:
         """Commits the open group, or takes it back because of an error, and tells whoever waits for it.
@@ -121,7 +136,6 @@ class GroupCommits:
         Returns the error that it has told them.
         """
         group, self._group = self._group, None
-        waiting, self._waiting = self._waiting, []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,17 +147,22 @@ class GroupCommits:
                 group.__exit__(type(error), error, error.__traceback__)
         except Exception as raised:  # noqa: BLE001 - as above
             error = raised
-        if error is None:
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
-            return None
-        self.failed = True
-        if isinstance(error, StopRun):
-            self._stop(error)
-        self._untold = None if waiting else error
+        if error is not None:
+            self.failed = True
+            if isinstance(error, StopRun):
+                self._stop(error)
+            self._untold = None if self._waiting else error
+        self._tell(error)
+        return error
+
+    def _tell(self, error: BaseException | None) -> None:
+        """Lets go whoever waits, or tells them of an error."""
+        waiting, self._waiting = self._waiting, []
         for done in waiting:
-            if not done.done():
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
                 done.set_exception(error)
                 done.exception()  # the waiter may have been cancelled: asyncio would then complain
-        return error

@@ -57,9 +57,10 @@ class Journal(SeenRows):
     """One account's memory. Open it with `Journal.open`; it is used from one thread."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, file: os.stat_result | None = None) -> None:
-        """`file` is what was opened at `path`; None: nobody else can take it away."""
+        """`file` is what was opened at `path`; None: the journal is this process's own, and ends with it."""
         super().__init__(connection)
         self.path = path
+        self.lasting = file is not None  # whether what is committed outlives the process
         self._place = FileInPlace(path, file)
         self.group: OpenGroup | None = None  # what is committed together, see `commits`
         # What hardly any journal has is looked for once, not in each transaction: a run is alone with its journal.
