@@ -92,7 +92,6 @@ def directory_of(account: Account, journal: Journal, warned: list[Sequence[int]]
 async def located(account: Account, keys: Sequence[str], journal: Journal | None = None) -> list[tuple[int, ...]]:
     """Prepares and locates all keys, as a window of a run does."""
     kept = journal or Journal.open()
-    kept._db.execute("PRAGMA synchronous = OFF")
     directory = directory_of(account, kept)
     await directory.prepare("persons", keys)
     found = [await directory.locate(Find("persons", key=key)) for key in keys]

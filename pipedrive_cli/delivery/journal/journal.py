@@ -447,7 +447,8 @@ class Journal(SeenRows):
 
     def move_write(self, number: int, to: str) -> None:
         """Moves a write to another state. Raises ValueError for a transition that is not in `TRANSITIONS`."""
-        query = "UPDATE writes SET state = ? WHERE number = ? AND state IN (?, ?, ?)"
+        # SQLite would make a table of `IN (?, ?, ?)`, each time.
+        query = "UPDATE writes SET state = ? WHERE number = ? AND (state = ? OR state = ? OR state = ?)"
         if self._db.execute(query, (to, number, *states_before(to))).rowcount != 1:
             row = self._db.execute("SELECT state FROM writes WHERE number = ?", (number,)).fetchone()
             raise ValueError(f"write {number} cannot go from {row and row[0]} to {to}")
