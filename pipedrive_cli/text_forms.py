@@ -115,6 +115,7 @@ _NOBODY: Final = frozenset(
             "#value!",
         ),
         *("anonymous", "guest", "unknown", "not set", "not_set", "not_authenticated", "distinct_id", "distinctid"),
+        *("anon", "nobody", "no_user", "void 0", "id", "email", "userid", "user_id"),
     )
 )
 _LONGEST: Final = 20
@@ -142,10 +143,11 @@ _NO_IDENTITY: Final = re.compile(
 def names_nobody(text: str) -> bool:
     """Whether a text (trimmed) is what programs write where they know no user, group or product.
 
-    Words such as null, undefined or NaN, 0 and true, a UUID of zeros, an unfilled template, marks without any letter.
+    Words such as null, undefined or NaN, 0 and true, a UUID of zeros, an unfilled template, marks without any letter,
+    a number that a spreadsheet has shortened.
     """
     if text[:1] in _ORDINARY_START and not ("{" in text or "<" in text or "*" in text or "[" in text):
-        return (
+        return ("E+" in text and is_shortened(text)) or (
             text[0] in _WORD_START and (text[-1] in _WORD_END or not text[-1].isascii()) and text.casefold() in _NOBODY
         )
     return _bare_word(text) in _NOBODY or _NO_IDENTITY.fullmatch(text) is not None
@@ -155,11 +157,19 @@ def is_usual_key(text: str) -> bool:
     """Whether a text is certainly a key as it stands: visible, short, and the name of somebody. The quick way: every
     event has several keys, and nearly all are such.
     """
-    return _USUAL_KEY.fullmatch(text) is not None and not (
-        text[0] in _WORD_START and text[-1] in _WORD_END and text.casefold() in _NOBODY
+    return (
+        _USUAL_KEY.fullmatch(text) is not None
+        and "E+" not in text
+        and not (text[0] in _WORD_START and text[-1] in _WORD_END and text.casefold() in _NOBODY)
     )
 
 
+def is_shortened(text: str) -> bool:
+    """Whether this is a long number as a spreadsheet shows it, without its last digits: `4.91717E+11`. Many have it."""
+    return _SHORTENED.fullmatch(text) is not None
+
+
+_SHORTENED: Final = re.compile(r"\+?[0-9](?:[.,][0-9]+)?[Ee]\+?[0-9]{2}")
 _USUAL_KEY: Final = re.compile(r"[1-9A-Za-z][!-)+-;=-Z\\-z|}~]{0,254}")  # ASCII without blanks and {, <, *, [
 _WORD_START: Final = frozenset(each for word in _NOBODY for each in (word[0], word[0].upper()))
 _WORD_END: Final = frozenset(each for word in _NOBODY for each in (word[-1], word[-1].upper()))

@@ -22,7 +22,7 @@ from pipedrive_cli.text_forms import (
     "text",
     [
         "null", "NULL", "undefined", "None", "NaN", "nil", "<nil>", "(null)", '"None"', "n/a", "#N/A", "\\N", "true",
-        "(not set)",
+        "(not set)", "void 0", "user_id", "nobody", "4.91717E+11", "1E+15",
         "Anonymous", "guest", "unknown", "NOT_AUTHENTICATED",
         "False",
         "0", "00", "-1", "00000000-0000-0000-0000-000000000000",

@@ -18,7 +18,7 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, object_in, unsaid
+from pipedrive_cli.events.lenient import as_list, loads, object_in, structured, unsaid
 from pipedrive_cli.events.makers import EVENT_TYPES, maker_in
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, EventText, EventType, Outcome
@@ -249,6 +249,8 @@ def _event(wire: Wire, identity: str, now: int, own: Own | None, text: EventText
         raise EventRefused(_nobody(nobody))
     time, ahead, unreadable = _time(wire, now, own)
     integrations = wire.integrations
+    if type(integrations) is str:
+        integrations = structured(integrations)
     return Event(
         identity,
         kind,

@@ -29,7 +29,7 @@ from pipedrive_cli.events.decode import Defaults, Own, Wire
 from pipedrive_cli.events.depth import too_deep
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import hashed_identity, message_identity
-from pipedrive_cli.events.lenient import loads
+from pipedrive_cli.events.lenient import loads, structured
 from pipedrive_cli.events.lines import EVENT_LIMIT, KEPT
 from pipedrive_cli.events.makers import maker_in
 from pipedrive_cli.events.refusal import EventRefused, nested_too_deep, refusal
@@ -322,6 +322,8 @@ def _payload(whole: bytes, payload: bytes, file: str, line: int) -> Iterator[Ent
         if defaults.received_at is None:
             defaults.received_at = received
         yield from _batch(whole, bytes(head.batch), defaults, file, line)
+    elif head.type is None and (kind := maker_in(payload)) is not None:
+        yield Entry(file, line, whole, refusal=kind.refusal())
     else:
         yield _event(payload, head, file, line, None, None if received is None else Defaults(received_at=received))
 
@@ -348,8 +350,14 @@ def _defaults(raw: bytes) -> Defaults:
     try:
         defaults = _decode_defaults(raw)
     except (ValueError, RecursionError):
-        return _lenient_defaults(raw)
-    return Defaults() if too_deep(msgspec.json.encode(defaults)) else defaults
+        return _without_texts(_lenient_defaults(raw))
+    return Defaults() if too_deep(msgspec.json.encode(defaults)) else _without_texts(defaults)
+
+
+def _without_texts(defaults: Defaults) -> Defaults:
+    """The same, with the objects that stand in texts."""
+    defaults.context, defaults.integrations = structured(defaults.context), structured(defaults.integrations)
+    return defaults
 
 
 def _lenient_defaults(raw: bytes) -> Defaults:

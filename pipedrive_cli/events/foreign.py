@@ -91,6 +91,7 @@ _TWICE: Final[tuple[tuple[bytes, Foreign], ...]] = (
 LONGEST_MAGIC: Final = max(len(magic) for magic, _ in _MAGIC)
 _TAR_AT, _TAR_MAGIC = 257, b"ustar"
 _SHEETS: Final = (b"xl/", b"[Content_Types].xml")
+ZEROS: Final = Foreign("zero bytes alone", "its writer, or its disk, has lost what it held: fetch or export it again")
 _BINARY: Final = Foreign("of no kind that is known here, and no text", _CONVERT)
 
 

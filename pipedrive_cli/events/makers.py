@@ -43,6 +43,7 @@ def _layout(what: str, keys: str, one_of: str = "", advice: str = _OTHERS) -> _L
     return _Layout(Foreign(what, advice), frozenset(keys.split()), frozenset(one_of.split()))
 
 
+_CODED: Final = "take out what stands in them in base64: `jq -c '{} | @base64d | fromjson' FILE > events.ndjson`"
 _GATEWAY: Final = "leave it out: the events are in the gateway's own dumps (gw_jobs), or in rudder-logs"
 _ROWS: Final = (
     "replay the object storage export (rudder-logs, segment-logs) of the same source; or unload the table as CSV, and "
@@ -116,6 +117,12 @@ _LAYOUTS: Final = (
     _layout("Adobe's hits", "hitid_high"),
     _layout("Matomo's visits", "idVisit"),
     _layout("rows that Fivetran has synced", "_fivetran_synced"),
+    _layout("rows that Airbyte has synced", "_airbyte_data"),
+    _layout("Debezium's changes of rows", "op source", "after before"),
+    _layout("DynamoDB's export", "Item"),
+    _layout("Pub/Sub's messages", "message subscription", advice=_CODED.format(".message.data")),
+    _layout("Kinesis' records", "records", advice=_CODED.format(".records[].data")),
+    _layout("Customer.io's people", "cio_id"),
     _layout("OpenTelemetry's spans or logs", "", "resourceSpans resourceLogs resourceMetrics"),
     _layout("Pipedrive's own records", "id add_time", "update_time owner_id org_id person_id visible_to", _OWN_RECORDS),
     _layout(
@@ -144,13 +151,16 @@ def maker_in(raw: bytes) -> Foreign | None:
 
 
 def kind_of_objects(raws: Sequence[bytes]) -> Foreign | None:
-    """What a file is whose first lines are these JSON objects; None: some are events, or they are too few to tell."""
-    if len(raws) < BAD_LINES:
-        return None
-    kind = maker_in(raws[0])
+    """What a file is whose first lines are these JSON objects; None: some are events, or they are too few to tell.
+
+    Of a few lines all must be another program's; of many, not to be events is enough.
+    """
+    kind = maker_in(raws[0]) if raws else None
     types = [_type_in(raw, nameless=kind is None) for raw in raws]
     if any(map(_names_event, types)):
         return None
+    if len(raws) < BAD_LINES:
+        return kind if kind is not None and all(maker_in(raw) == kind for raw in raws) else None
     return kind or (_UNTYPED if not any(types) else _OTHER_TYPES)
 
 

@@ -23,7 +23,7 @@ from pipedrive_cli.events.envelope import (
     too_long,
     unreadable,
 )
-from pipedrive_cli.events.foreign import LOOK, Foreign, kind_of_text
+from pipedrive_cli.events.foreign import LOOK, ZEROS, Foreign, kind_of_text
 from pipedrive_cli.events.identity import message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT, Lines, tidied
 from pipedrive_cli.events.makers import kind_of_objects, maker_in
@@ -187,6 +187,8 @@ class Reading:
     def _end(self, lines: Lines, trouble: Trouble | None) -> None:
         """Notes the trouble, if any, that ended the text."""
         if trouble is None:
+            if not self._judged and b"\0" in self._start:
+                self._leave_foreign(ZEROS)
             self.complete = self.left is None
         elif trouble.kind is not None:
             self._leave_foreign(trouble.kind)

@@ -13,7 +13,9 @@ columns are parts of the event instead:
 - `event_text`, or else `event`, is the name of a track event.
 - `user_id`, or else `userId`, is the user of a group event, whose `--id` names the group.
 
-An empty cell says nothing: an empty column is as good as none.
+An empty cell says nothing: an empty column is as good as none. `="0042"`, by which exports keep spreadsheets from
+calculating, is what stands in its quotes, and `42.0` in the column of ids is 42, as programs write it that take an
+empty cell for a number.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ _NAMES_A_USER: Final = ("id", "userId")  # traits by which `decode` would know a
 _SAYS_NOTHING: Final = frozenset({None, "", "\\N"})  # the last is how MySQL and PostgreSQL write NULL
 
 # First characters of cells that may say nothing, or hold a list or an object. Blanks go no further than this.
-_UNUSUAL: Final = frozenset({"", "[", "{", "\\", *filter(str.isspace, map(chr, range(0x3001)))})
+_UNUSUAL: Final = frozenset({"", "[", "{", "\\", "=", *filter(str.isspace, map(chr, range(0x3001)))})
 
 # Traits that are read without any mapping, by their names without case, blanks and marks.
 _HEADER_MARKS: Final = re.compile(r"[\s_-]+")
@@ -114,7 +116,10 @@ class RowEvent(NamedTuple):
 
 
 class Columns:
-    """The columns of one table, made ready. Raises EventRefused where one that is needed is missing or there twice."""
+    """The columns of one table, made ready. Raises EventRefused where one that is needed is missing or there twice.
+
+    `last_needed` is the place of the last one of these: a row that ends before it is cut off.
+    """
 
     def __init__(self, form: RowForm, header: Sequence[str]) -> None:
         self._form = form
@@ -123,6 +128,7 @@ class Columns:
             if (times := self.names.count(column)) != 1:
                 raise EventRefused(refusal("not_events", _column_trouble(column, times, self.names)))
         self._id = self.names.index(form.id)
+        self.last_needed = max(map(self.names.index, form.columns))
         named: dict[str, int | None] = {_ID_KEY[form.type]: self._id, "timestamp": self.names.index(form.time)}
         named["messageId"] = None if form.message_id is None else self.names.index(form.message_id)
         if form.type == "track":
@@ -157,7 +163,7 @@ class Columns:
         event: dict[str, Any] = {"type": self._form.type}
         for name, place in self._named:
             if not _says_nothing(cell := cells[place]):
-                event[name] = cell
+                event[name] = _id_in(cell) if name in _IDS else cell
         event |= said
         if not values:
             del event[self._values]
@@ -186,6 +192,24 @@ class Columns:
                 plain = False
                 _put(said, path, cell)
         return said, plain
+
+
+_IDS: Final = frozenset(_ID_KEY.values())
+_FLOAT: Final = re.compile(r"([0-9]{1,15})\.0")
+_PROTECTED: Final = re.compile(r'="((?:[^"]|"")*)"')
+
+
+def _id_in(cell: Any) -> Any:
+    if type(cell) is not str:
+        return cell
+    text = _unprotected(cell.strip())
+    return text if (found := _FLOAT.fullmatch(text)) is None else found[1]
+
+
+def _unprotected(cell: str) -> str:
+    """What stands in a cell, without the formula around it."""
+    found = _PROTECTED.fullmatch(cell) if cell.startswith("=") else None
+    return cell if found is None else found[1].replace('""', '"')
 
 
 def _wire(event: Mapping[str, Any]) -> Wire | None:
@@ -252,6 +276,8 @@ def _put(into: dict[str, Any], path: tuple[str, ...], cell: Any) -> None:
 
 def _structured(cell: Any) -> Any:
     """A list or an object that a table can only write as text; any other cell as it is."""
+    if type(cell) is str and cell[:1] == "=":
+        return _unprotected(cell)
     if type(cell) is str and cell[:1] in ("[", "{") and cell[-1:] in ("]", "}"):
         try:
             value = json.loads(cell, parse_constant=_no_constant)

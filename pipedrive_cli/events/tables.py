@@ -100,6 +100,9 @@ class TableReading(Reading):
                 yield unreadable(rows.raw, self.source.name, rows.first)
                 continue
             short = width - len(cells)
+            if len(cells) <= columns.last_needed and (rows.ended or self.source.named):
+                yield from self._bad_row(rows, f"it has {len(cells)} cells, and the header {width}")
+                continue
             if short < 0 and any(map(str.strip, cells[width:])):
                 yield from self._bad_row(rows, f"it has {len(cells)} cells, and the header {width}")
                 continue

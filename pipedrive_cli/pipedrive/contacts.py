@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from pipedrive_cli.pipedrive.values import Unfit
-from pipedrive_cli.text_forms import narrow, visible
+from pipedrive_cli.text_forms import is_shortened, narrow, visible
 
 # Possessive quantifiers: a third faster, and no part of an address can be taken in two ways.
 _USUAL: Final = re.compile(
@@ -32,7 +32,9 @@ _EXTENSION: Final = re.compile(
     r"(?:[,;]?\s*(?:;ext=|ext(?:ension)?[.:=]?|x|#|durchwahl|dw\.?|poste|int(?:erno)?\.?)\s*)([0-9]{1,8})\s*$"
 )
 _BEFORE: Final = re.compile(r"^[^\W\d_]+[.:\s]*(?=[+(0-9])")  # `tel:`, `Mobile: `
-_SHORTENED: Final = re.compile(r"\+?[0-9](?:[.,][0-9]+)?[Ee]\+?[0-9]{1,2}")  # 4.91717E+11
+# Between two numbers in one text, each of seven digits or more.
+_BETWEEN_PHONES: Final = re.compile(r"[;,|\n]|(?<=[0-9])\s*(?=\+)")
+_DIGITS_OF_PHONE: Final = 7
 _PLAIN_PHONE: Final = re.compile(r"\+[0-9]+")  # its own form, as most are
 _NO_DIGITS: Final = re.compile("[^0-9+]+")
 
@@ -61,26 +63,60 @@ def _bare_address(written: str) -> str | None:
         local, at, domain = text.rpartition("@")
         # IDNA maps the domain so (UTS 46); the local part is its owner's.
         text = local + at + unicodedata.normalize("NFKC", domain)
-    if _ADDRESS.fullmatch(text) is None:
+    if _ADDRESS.fullmatch(text) is None or (not text.isascii() and any(map(_mixes_alphabets, _LABELS.split(text)))):
         return None
     # `a@x.org, Bo <b@x.org>` are two; Outlook writes an address as its own name, which is one.
     return None if "@" in name and name.casefold() != text.casefold() else text
 
 
+_LABELS: Final = re.compile("[@.]")
+_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
+
+
+def _mixes_alphabets(label: str) -> bool:
+    """Whether letters that look like those of another alphabet stand among them: `exаmple` with a Cyrillic a."""
+    names = (unicodedata.name(sign, "") for sign in label if sign.isalpha())
+    return len({script for name in names if (script := name.partition(" ")[0]) in _ALIKE}) > 1
+
+
 def email_form(value: str) -> str:
-    """The form in which emails are compared: the address in a text without case; of no address the text itself."""
-    if _USUAL.fullmatch(value) is not None:
-        return value.lower()
-    return unicodedata.normalize("NFC", _bare_address(value) or visible(value)).casefold()
+    """The form in which emails are compared: the address in a text without case; of no address the text itself.
+
+    A domain in other letters than ASCII's counts as the same in the form of the DNS: `xn--mnchen-3ya.de`.
+    """
+    usual = _USUAL.fullmatch(value) is not None
+    form = value.lower() if usual else unicodedata.normalize("NFC", _bare_address(value) or visible(value)).casefold()
+    if _ENCODED not in form:
+        return form
+    local, at, domain = form.rpartition("@")
+    return local + at + ".".join(map(_decoded, domain.split(".")))
+
+
+_ENCODED: Final = "xn--"
+
+
+def _decoded(label: str) -> str:
+    """A part of a domain as people write it; unchanged where it is no such form."""
+    try:
+        return label.removeprefix(_ENCODED).encode().decode("punycode") if label.startswith(_ENCODED) else label
+    except UnicodeError:
+        return label
 
 
 def phone_number(written: str) -> str:
     """A phone number as it came, without what cannot be seen. Raises Unfit where a text can be no number."""
+    if _PLAIN_PHONE.fullmatch(written) is not None:
+        return written
     text = written.strip() if written.isascii() else visible(written)
+    text = text.removeprefix("'")  # by which exports keep spreadsheets from calculating
     if not any(map(str.isdigit, text)):
         raise Unfit("takes a phone number; this has no digit")
-    if _SHORTENED.fullmatch(text) is not None:
+    if is_shortened(text):
         raise Unfit("takes a phone number; a spreadsheet has shortened this one: export the column as text")
+    if _BETWEEN_PHONES.search(text) is not None:
+        parts = _BETWEEN_PHONES.split(text)
+        if sum(sum(map(str.isdigit, part)) >= _DIGITS_OF_PHONE for part in parts) > 1:
+            raise Unfit("takes one phone number; several come as a list")
     return text
 
 

@@ -31,22 +31,26 @@ class Title:
     def fill(self, event: Event, name: str, properties: JsonObject, nothing: Set[str] = frozenset()) -> str:
         """The lead's title; the event's name where one of the braces has nothing to say, by `nothing` either."""
         if self._template == _NAME_ALONE:
-            return name
+            return name if len(name) <= LONGEST else _shortened(name)
         if not self._names:
-            return self._template.replace("{event}", name) if "{event}" in self._template else self._joined({}, name)
+            filled = self._template.replace("{event}", name)
+            return _shortened(filled) if "{event}" in self._template else self._joined({}, name)
         found: dict[str, str] = {}
         for each in self._names:
             text = _text(value_at(event, *split_path(each)) if is_path(each) else trait_at(properties, each), nothing)
             if text is None:
-                return name
+                return _shortened(name)
             found[each] = text
         return self._joined(found, name)
 
     def _joined(self, found: dict[str, str], name: str) -> str:
         known = {**found, EVENT_NAME: name}
         parts = [known[part.strip()] if place % 2 else part for place, part in enumerate(self._parts)]
-        title = " ".join("".join(parts).split())
-        return title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"
+        return _shortened(" ".join("".join(parts).split()))
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"
 
 
 def _text(value: Any, nothing: Set[str]) -> str | None:

@@ -60,6 +60,7 @@ BINARY = [
     pytest.param(NDJSON.decode().encode("utf-16-be"), "UTF-16", "iconv -f UTF-16BE", id="utf16be"),
     pytest.param(NDJSON.decode().encode("utf-32"), "UTF-32", "iconv -f UTF-32", id="utf32"),
     pytest.param(NDJSON.decode().encode("utf-32-le"), "UTF-32", "iconv -f UTF-32", id="utf32le"),
+    pytest.param(b"\0" * 70_000, "zero bytes", "fetch or export it again", id="zeros"),
     pytest.param(b"\x93\xc4\x07" + bytes(range(128, 256)) * 3, "no kind", "NDJSON", id="noise"),
 ]
 PYTHON = "".join(f"{event}\n" for event in EVENTS).encode()
@@ -240,6 +241,10 @@ MAKERS: dict[str, list[object]] = {
         {"type": "track", "event": "Report", "visitorId": "v", "accountId": "a", "timestamp": 1, "properties": {}},
         {"visitorId": "v", "pageId": "p", "day": 1, "numMinutes": 3},
     ],
+    "Debezium": [{"before": None, "after": {"id": 1}, "op": "c", "source": {}}],
+    "DynamoDB": [{"Item": {"type": {"S": "identify"}}}],
+    "jq -c '.message.data | @base64d": [{"message": {"data": "e30=", "messageId": "1"}, "subscription": "s"}],
+    "jq -c '.records[].data | @base64d": [{"records": [{"data": "e30="}]}],
     "Singer": [{"type": "RECORD", "stream": "users", "record": {"id": 1}}],
     "requests to destinations": [{"version": "1", "type": "REST", "method": "POST", "endpoint": "x", "body": {}}],
     "init --from-rudderstack": [{"apiToken": "env.TOKEN", "userIdToken": "RudderStack user id", "personsMap": []}],
@@ -261,6 +266,7 @@ def test_what_other_makers_write_is_named_once_with_what_to_do() -> None:
             found = reading(json.dumps(example).encode() + b"\n", named=False)
             told = [entry.event(0) for entry in found]
             assert maker.startswith("`type`") or not any(isinstance(event, Event) for event in told), maker
+            assert maker.startswith("`type`") or (told == [] and left_code(found) == "not_events"), maker
             found = reading((json.dumps(example).encode() + b"\n") * 25, named=False)
             assert (list(found), left_code(found)) == ([], "not_events"), maker
             assert found.left is not None and found.left.refusal is not None
@@ -289,6 +295,8 @@ def test_events_beside_lines_of_others_are_read() -> None:
     told = [entry.event(10**18) for entry in reading(lines)]
     assert [each.code for each in told if isinstance(each, Complaint)] == ["other_format"] * 25
     assert isinstance(told[-1], Event)
+    (job,) = reading(json.dumps({"UserID": "u1", "EventPayload": {"message": EVENT, "metadata": {}}}).encode() + b"\n")
+    assert job.refusal is not None and "objects around events" in job.refusal.message
 
 
 @given(st.binary(max_size=200), st.booleans())

@@ -241,6 +241,18 @@ def test_objects_that_databases_keep_as_texts_are_read() -> None:
         assert getattr(found.event(NOW), "code", None) == code
 
 
+def test_what_a_batch_shares_may_stand_in_texts() -> None:
+    """Its context and integrations hold for its events, as an event's own do."""
+    shared = {"context": json.dumps({"traits": {"role": "Boss"}}), "integrations": json.dumps({"All": True})}
+    own = {"messageId": "b", "context": {"ip": "::1"}, "integrations": json.dumps({"Pipedrive": False})}
+    batch = [json.loads(line(messageId="a")), json.loads(line(**own))]
+    found = [entry.event(NOW) for entry in entries(json.dumps({"batch": batch, **shared}).encode() + b"\n")]
+    assert [each.context_traits for each in found if isinstance(each, Event)] == [{"role": "Boss"}] * 2
+    assert [each.integrations for each in found if isinstance(each, Event)] == [{"All": True}, {"Pipedrive": False}]
+    assert isinstance(found[1], Event)
+    assert whole_event(found[1])["context"] == {"traits": {"role": "Boss"}, "ip": "::1"}
+
+
 def test_an_empty_list_is_a_file_without_events() -> None:
     """An API that has nothing to give writes `[]`."""
     for data in (b"[]", b"[\n]\n", b"[ ]\n"):

@@ -98,6 +98,30 @@ def test_what_no_row_can_be_is_refused_and_the_others_are_read() -> None:
     assert huge.refusal is not None and "a cell is longer than 4 MiB" in huge.refusal.message
 
 
+def test_a_row_that_ends_before_a_named_column_is_cut_off() -> None:
+    """Spreadsheets leave out empty cells at the end of a row, but not its time."""
+    assert events("user_id,email,updated_at\nu1,ann@acme.example\n" + "u2,b@acme.example,2026-03-01\n")[0] == (
+        2,
+        "bad_row",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "user", "trait"),
+    [
+        ('"=""0042"""', "0042", "0042"),
+        ("42.0", "42", "42.0"),
+        ("4.2", "4.2", "4.2"),
+        ('"=""a""""b"""', 'a"b', 'a"b'),
+        ("=1+1", "=1+1", "=1+1"),
+    ],
+)
+def test_ids_are_read_as_they_were_before_they_were_exported(cell: str, user: str, trait: str) -> None:
+    """Without the formula that keeps a spreadsheet from calculating, or the fraction that blanks beside it made."""
+    (found,) = events(f"user_id,updated_at,code\n{cell},2026-03-01,{cell}\n")
+    assert (found["userId"], found["traits"]["code"]) == (user, trait)
+
+
 @pytest.mark.parametrize("last", ['u2,2026-03-01,"x', "u2,2026-0"])
 def test_a_torn_end_is_left_in_a_found_file_and_refused_in_a_named_one(last: str) -> None:
     """As a torn line of JSON is; a row that only lacks its end counts."""

@@ -132,7 +132,9 @@ def test_a_label_that_nothing_can_keep_rejects_the_lead_without_an_account_too()
 
 
 def test_a_title_can_come_from_a_property() -> None:
-    """A mapping says so."""
+    """A mapping says so; what is longer than Pipedrive's titles is shortened."""
+    (change,) = [each for each in run(event("track", name="x" * 300)).changes if each.record.kind == "leads"]
+    assert change.fields["title"] == "x" * 254 + "…"
     mapped = lead({"subject": "Big deal"}, fields=Fields(leads={"subject": "title"}))
     assert mapped.changes[-1].fields == {"title": "Big deal"}
 
