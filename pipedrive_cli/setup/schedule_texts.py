@@ -156,6 +156,22 @@ DECIDES = (
 
 
 def _manifest(job: ScheduledImport, image: str) -> WrittenFile:
+    _refuse_for_cluster(job)
+    # Each file of the config: the key that it has in the secret, and its path from the config's folder.
+    files = {"config.yaml": "config.yaml"} | {f"file-{number}": file for number, file in enumerate(job.files, 1)}
+    folders = dict.fromkeys(source.folder for source in job.sources if source.folder is not None)
+    claims = {f"events-{number}": folder for number, folder in enumerate(folders, 1)}
+    lines = [
+        *_cluster_steps(job, image, files, claims),
+        *_state_claim(job),
+        "---",
+        *_cron_job(job, image, files, claims),
+    ]
+    return WrittenFile(f"{job.name}.yaml", "\n".join([*lines, ""]))
+
+
+def _refuse_for_cluster(job: ScheduledImport) -> None:
+    """Raises UserMistake for what a cluster does not have."""
     if job.keyring:
         raise UserMistake(
             "pipedrive.keyring: a cluster has no keyring",
@@ -168,37 +184,40 @@ def _manifest(job: ScheduledImport, image: str) -> WrittenFile:
             code="usage",
             hint="put it beside the config",
         )
-    config = ["config.yaml", *job.files]
-    keys = ["config.yaml", *(f"file-{number}" for number, _ in enumerate(job.files, 1))]
-    folder = dirname(job.config)
-    given = " ".join(
-        shlex.quote(f"--from-file={key}={job.config if key == 'config.yaml' else f'{folder}/{file}'}")
-        for key, file in zip(keys, config, strict=True)
-    )
-    folders = list(dict.fromkeys(source.folder for source in job.sources if source.folder is not None))
-    for path in folders:
-        if ":" in path or path in OWN_FOLDERS:
+    for source in job.sources:
+        if source.folder is not None and (":" in source.folder or source.folder in OWN_FOLDERS):
             raise UserMistake(
-                f"{path}: no volume with events can be mounted there in a cluster",
+                f"{source.folder}: no volume with events can be mounted there in a cluster",
                 code="usage",
                 hint="name events in another folder, whose path has no colon",
             )
-    words = ["pipedrive-cli", "replay", *job.arguments, "-c", "/config/config.yaml", "--state", "/state/journal.sqlite"]
-    words += job.outputs("/state")
-    claims = [(f"events-{number}", path) for number, path in enumerate(folders, 1)]
-    lines = [
+
+
+def _cluster_steps(job: ScheduledImport, image: str, files: dict[str, str], claims: dict[str, str]) -> list[str]:
+    """What must be there before the manifest is applied, as comments."""
+    folder = dirname(job.config)
+    lies_at = {key: job.config if key == "config.yaml" else f"{folder}/{file}" for key, file in files.items()}
+    given = " ".join(shlex.quote(f"--from-file={key}={path}") for key, path in lies_at.items())
+    steps = [
         "# Customer events into Pipedrive, every hour. Before `kubectl apply`:",
         f"#   kubectl create secret generic {job.name}-config {given}",
     ]
     if job.variables:
-        lines += [
+        steps += [
             f"#   kubectl create secret generic {job.name}-env --from-env-file={job.name}.env",
             f"#   with {', '.join(job.variables)} in that file: NAME=value, one a line, without quotes",
         ]
-    lines += [f"#   the claim {job.name}-{claim}, a volume with the events of {path}" for claim, path in claims]
-    lines += [
+    return [
+        *steps,
+        *(f"#   the claim {job.name}-{claim}, a volume with the events of {path}" for claim, path in claims.items()),
         f"#   an image with pipedrive-cli in it: {image}",
         "# The log is the pod's; the figures and the rejected events lie beside the journal, in /state.",
+    ]
+
+
+def _state_claim(job: ScheduledImport) -> list[str]:
+    """The volume on which the journal stays from run to run."""
+    return [
         "apiVersion: v1",
         "kind: PersistentVolumeClaim",
         "metadata:",
@@ -206,7 +225,13 @@ def _manifest(job: ScheduledImport, image: str) -> WrittenFile:
         "spec:",
         "  accessModes: [ReadWriteOnce]",
         "  resources: {requests: {storage: 1Gi}}",
-        "---",
+    ]
+
+
+def _cron_job(job: ScheduledImport, image: str, files: dict[str, str], claims: dict[str, str]) -> list[str]:
+    words = ["pipedrive-cli", "replay", *job.arguments, "-c", "/config/config.yaml", "--state", "/state/journal.sqlite"]
+    words += job.outputs("/state")
+    return [
         "apiVersion: batch/v1",
         "kind: CronJob",
         "metadata:",
@@ -243,7 +268,7 @@ def _manifest(job: ScheduledImport, image: str) -> WrittenFile:
         "                - {name: tmp, mountPath: /tmp}",
         *(
             f"                - {{name: {claim}, mountPath: {yaml_text(path)}, readOnly: true}}"
-            for claim, path in claims
+            for claim, path in claims.items()
         ),
         "          volumes:",
         "            - name: config",
@@ -251,19 +276,14 @@ def _manifest(job: ScheduledImport, image: str) -> WrittenFile:
         f"                secretName: {job.name}-config",
         "                defaultMode: 0440",
         "                items:",
-        *(
-            f"                  - {{key: {key}, path: {yaml_text(file)}}}"
-            for key, file in zip(keys, config, strict=True)
-        ),
+        *(f"                  - {{key: {key}, path: {yaml_text(file)}}}" for key, file in files.items()),
         f"            - {{name: state, persistentVolumeClaim: {{claimName: {job.name}-state}}}}",
         "            - {name: tmp, emptyDir: {}}",
         *(
             f"            - {{name: {claim}, persistentVolumeClaim: {{claimName: {job.name}-{claim}, readOnly: true}}}}"
-            for claim, _ in claims
+            for claim in claims
         ),
-        "",
     ]
-    return WrittenFile(f"{job.name}.yaml", "\n".join(lines))
 
 
 def kubernetes_text(word: str) -> str:
