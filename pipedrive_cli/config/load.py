@@ -74,23 +74,25 @@ def read_text(path: Path, problems: list[ConfigProblem]) -> str | None:
 def checked_config(text: str, environ: Mapping[str, str], *, sandbox: bool, problems: list[ConfigProblem]) -> Config:
     """The Config of a text; mistakes are added to `problems`."""
     # Every command imports this module, but only those with a config file should load YAML.
-    from pipedrive_cli.config import check, document, rules  # noqa: PLC0415 - see above
+    from pipedrive_cli.config.check import ValueCheck  # noqa: PLC0415 - see above
+    from pipedrive_cli.config.document import Node, parse  # noqa: PLC0415 - as above
+    from pipedrive_cli.config.rules import broken_rules  # noqa: PLC0415 - as above
 
-    root = document.parse(text, problems)
+    root = parse(text, problems)
     if root is None or root.data is None:  # empty or unreadable: check the defaults
-        root = document.Node({}, 1, 1)
+        root = Node({}, 1, 1)
     if not isinstance(root.data, dict):
         message = "must hold sections such as pipedrive: and fields:"
         problems.append(ConfigProblem("", message, root.line, "config.example.yaml shows them"))
         return Config()
     info = inspect.type_info(Config)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - tells the type checker what Config is
-    config: Config = check.ValueCheck(environ, sandbox=sandbox, problems=problems).section(info, root, "")
+    config: Config = ValueCheck(environ, sandbox=sandbox, problems=problems).section(info, root, "")
     given = [name for name in CREDENTIALS if getattr(config.pipedrive, name) is not None]
     if len(given) > 1 and "api_token" in given and repeats_default(root):
         given.remove("api_token")
         config = with_pipedrive(config, api_token=None)
-    problems.extend(rules.broken_rules(config, root, given))
+    problems.extend(broken_rules(config, root, given))
     if sandbox:
         config = with_pipedrive(config, **dict.fromkeys(CREDENTIALS))
         # With OAuth the requests look different and the limits are others, also in the sandbox.

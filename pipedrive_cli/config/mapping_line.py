@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
-from pipedrive_cli.config import values
 from pipedrive_cli.config.declaring import TEXT, Section, config_key
+from pipedrive_cli.config.values import text_value
 
 Constant: TypeAlias = str | int | float | bool | None  # a single value as a config may hold it
 Constants: TypeAlias = Mapping[str, Constant | tuple[Constant, ...]]
@@ -17,7 +17,7 @@ NO_CONSTANTS: Constants = {}
 class MappingLine(Section, frozen=True):
     """The long form of a line of the mapping."""
 
-    field: Annotated[str, config_key("The field, as in the short form.", read=values.text_value, words="text")] = ""
+    field: Annotated[str, config_key("The field, as in the short form.", read=text_value, words="text")] = ""
     map: Annotated[
         Constants,
         config_key(

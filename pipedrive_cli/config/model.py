@@ -8,11 +8,25 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
-from pipedrive_cli.config import values
 from pipedrive_cli.config.declaring import DURATION, TEXT_OR_NULL, WAIT_WORDS, Section, config_key
 from pipedrive_cli.config.mapping_line import FIELD_SCHEMA, NO_LINES, FieldMap, MappingLine, NewRecords
 from pipedrive_cli.config.privacy import Privacy, ReportAsked
-from pipedrive_cli.config.values import Reserve
+from pipedrive_cli.config.values import (
+    Reserve,
+    answer_time,
+    base_url,
+    company_domain,
+    country_code,
+    currency_code,
+    file_path,
+    reserve,
+    secret,
+    text_value,
+    title_template,
+    trait_name,
+    waiting_time,
+    web_address,
+)
 from pipedrive_cli.model import Kind
 from pipedrive_cli.secret import Secret
 from pipedrive_cli.timestamps import DateOrder
@@ -30,7 +44,7 @@ class Pipedrive(Section, frozen=True):
         str | None,
         config_key(
             "The company's name in its address: `acme` for https://acme.pipedrive.com.",
-            read=values.company_domain,
+            read=company_domain,
             words="text",
             examples=["acme"],
         ),
@@ -39,7 +53,7 @@ class Pipedrive(Section, frozen=True):
         str | None,
         config_key(
             "The whole address, instead of company_domain: for a sandbox or a proxy. Plain http to this machine alone.",
-            read=values.base_url,
+            read=base_url,
             words="an address",
             examples=["http://127.0.0.1:8080"],
         ),
@@ -49,7 +63,7 @@ class Pipedrive(Section, frozen=True):
         config_key(
             "The API token (Pipedrive: Settings > Personal preferences > API). Better named than written: ${NAME} "
             "stands for an environment variable.",
-            read=values.secret,
+            read=secret,
             words="text",
             written="${PIPEDRIVE_API_TOKEN}",
             examples=["${PIPEDRIVE_API_TOKEN}"],
@@ -60,7 +74,7 @@ class Pipedrive(Section, frozen=True):
         Path | None,
         config_key(
             "A file that holds the API token and nothing else, instead of api_token. Relative to the config file.",
-            read=values.path,
+            read=file_path,
             words="a path",
             examples=["/run/secrets/pipedrive"],
             schema=TEXT_OR_NULL,
@@ -70,7 +84,7 @@ class Pipedrive(Section, frozen=True):
         Secret | None,
         config_key(
             "An OAuth access token, instead of api_token. It is not refreshed.",
-            read=values.secret,
+            read=secret,
             words="text",
             examples=["${PIPEDRIVE_OAUTH_TOKEN}"],
             schema=TEXT_OR_NULL,
@@ -81,7 +95,7 @@ class Pipedrive(Section, frozen=True):
         config_key(
             "The entry of the system's keyring that holds the API token, instead of api_token: the name that was given "
             "to `keyring set pipedrive-cli NAME`. Needs the extra `keyring`.",
-            read=values.text_value,
+            read=text_value,
             words="text",
             examples=["acme"],
         ),
@@ -107,7 +121,7 @@ class Identity(Section, frozen=True):
         config_key(
             "The custom field on persons that holds the user id, by name or by key. Needed as soon as an event is "
             "about a person.",
-            read=values.text_value,
+            read=text_value,
             words="text",
             examples=["RudderStack user id"],
         ),
@@ -116,7 +130,7 @@ class Identity(Section, frozen=True):
         str | None,
         config_key(
             "The custom field on organizations that holds the group id, by name or by key. Needed for group events.",
-            read=values.text_value,
+            read=text_value,
             words="text",
             examples=["RudderStack group id"],
         ),
@@ -144,7 +158,7 @@ class Identity(Section, frozen=True):
         config_key(
             "The trait of identify events that names the person's organization: its name, or an object with its group "
             "id as id and its name as name. The person is linked to it.",
-            read=values.trait,
+            read=trait_name,
             words="a trait",
         ),
     ] = None
@@ -255,7 +269,7 @@ class Values(Section, frozen=True):
         config_key(
             "The currency of amounts and prices that come without one, in every kind of record. Without it an event "
             "with such an amount is rejected with it.",
-            read=values.currency_code,
+            read=currency_code,
             words="a currency's code",
             examples=["EUR"],
         ),
@@ -264,7 +278,7 @@ class Values(Section, frozen=True):
         str | None,
         config_key(
             "The country that completes national phone numbers when two are compared, in two letters.",
-            read=values.country_code,
+            read=country_code,
             words="two letters",
             examples=["DE"],
         ),
@@ -294,7 +308,7 @@ class Leads(Section, frozen=True):
         config_key(
             "The title. {event} stands for the event's name, other braces for a property or a path of the event, as in "
             "the mapping; where one of them says nothing, the title is the event's name.",
-            read=values.title,
+            read=title_template,
             words="text",
             examples=["{event} of {$.context.campaign.source}"],
         ),
@@ -303,7 +317,7 @@ class Leads(Section, frozen=True):
         str | None,
         config_key(
             "The old name of values.currency, which counts for every kind of record.",
-            read=values.currency_code,
+            read=currency_code,
             words="a currency's code",
             examples=["EUR"],
         ),
@@ -388,14 +402,14 @@ class Delivery(Section, frozen=True):
     timeout: Annotated[
         float,
         config_key(
-            "How long to wait for an answer.", read=values.timeout, words=WAIT_WORDS, written="30s", schema=DURATION
+            "How long to wait for an answer.", read=answer_time, words=WAIT_WORDS, written="30s", schema=DURATION
         ),
     ] = 30.0
     settle: Annotated[
         float,
         config_key(
             "How long after a write without an answer to look whether it was done. Pipedrive's lists lag a little.",
-            read=values.wait,
+            read=waiting_time,
             words=WAIT_WORDS,
             written="5s",
             schema=DURATION,
@@ -410,7 +424,7 @@ class Delivery(Section, frozen=True):
         config_key(
             "What is left of the day's tokens for the company's other integrations: a percentage or a number of "
             "tokens.",
-            read=values.reserve,
+            read=reserve,
             words="a percentage such as 10%, or a number of tokens",
             written="10%",
             schema={"type": ["string", "integer"], "pattern": r"^\s*[0-9.]+\s*%?\s*$", "minimum": 0},
@@ -438,7 +452,7 @@ class Config(Section, frozen=True):
         config_key(
             "An address that is told by one POST that a run failed, and of the first success after that. Better named "
             "than written: it may be a secret. Plain http to this machine alone.",
-            read=values.web_address,
+            read=web_address,
             words="an address",
             examples=["${NOTIFY_URL}"],
             schema=TEXT_OR_NULL,
@@ -449,7 +463,7 @@ class Config(Section, frozen=True):
         config_key(
             "The journal's file. Without it, one file per account in the user's state folder. Relative to the config "
             "file; keep it on a lasting local disk.",
-            read=values.path,
+            read=file_path,
             words="a path",
             examples=["pipedrive.journal"],
             schema=TEXT_OR_NULL,

@@ -29,11 +29,11 @@ class Outside:
 
 def outside_of(file: Path) -> Outside:
     """What the config in `file`, which is known to be right, needs. The key's variable too, where it names no key."""
-    from pipedrive_cli.config import document  # noqa: PLC0415 - YAML is for those who need it
+    from pipedrive_cli.config.document import parse  # noqa: PLC0415 - YAML is for those who need it
 
     unread: list[ConfigProblem] = []
     text = read_text(file, unread)
-    root = None if text is None else document.parse(text, unread)
+    root = None if text is None else parse(text, unread)
     if root is None:
         return Outside((TOKEN_VARIABLE,))
     named = [name for value in _texts(root) for name in _variables(value)]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def with_lines(file: Path, problems: Iterable[ConfigProblem]) -> list[ConfigProblem]:
     """The problems with the lines of their keys added; unchanged if the file cannot be read any more."""
-    from pipedrive_cli.config import document  # noqa: PLC0415 - YAML is for those who need it
+    from pipedrive_cli.config.document import parse  # noqa: PLC0415 - YAML is for those who need it
 
     problems = list(problems)
     unread: list[ConfigProblem] = []
     text = read_text(file, unread) if problems else None
-    root = None if text is None else document.parse(text, unread)
+    root = None if text is None else parse(text, unread)
     if root is None:
         return problems
     return [ConfigProblem(p.path, p.message, p.line or line_of_path(root, p.path), p.hint) for p in problems]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pipedrive_cli.config import values
 from pipedrive_cli.config.declaring import TEXT_OR_NULL, Section, config_key
+from pipedrive_cli.config.values import file_path
 
 
 class ConsentAsked(Section, frozen=True):
@@ -42,7 +42,7 @@ class Privacy(Section, frozen=True):
         config_key(
             "A file of user ids and emails whose events are not sent, one a line, or RudderStack's regulations as "
             "NDJSON. Relative to the config file.",
-            read=values.path,
+            read=file_path,
             words="a path",
             examples=["suppressed.txt"],
             schema=TEXT_OR_NULL,

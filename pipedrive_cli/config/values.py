@@ -145,7 +145,7 @@ def country_code(data: object) -> str:
     return {"UK": "GB", "EL": "GR"}.get(code, code)
 
 
-def title(data: object) -> str:
+def title_template(data: object) -> str:
     """A lead's title: text in which braces hold names, such as {event}."""
     template = text_value(data)
     rest = BRACES.sub("", template)
@@ -154,7 +154,7 @@ def title(data: object) -> str:
     return template
 
 
-def trait(data: object) -> str:
+def trait_name(data: object) -> str:
     """The name of a trait; dots go down into nested ones."""
     name = text_value(data)
     if is_path(name) or not all(part.strip() for part in name.split(".")):
@@ -162,7 +162,7 @@ def trait(data: object) -> str:
     return name
 
 
-def wait(data: object) -> float:
+def waiting_time(data: object) -> float:
     """Seconds, from 0 to an hour."""
     try:
         seconds = duration(data) if isinstance(data, str | float | int) else None
@@ -173,9 +173,9 @@ def wait(data: object) -> float:
     return seconds
 
 
-def timeout(data: object) -> float:
+def answer_time(data: object) -> float:
     """Seconds, more than 0."""
-    seconds = wait(data)
+    seconds = waiting_time(data)
     if seconds == 0:
         raise BadValue("must be more than 0: no answer comes in no time")
     return seconds
@@ -195,7 +195,7 @@ def reserve(data: object) -> Reserve:
     raise BadValue("must be a percentage such as 10%, or a number of tokens")
 
 
-def path(data: object) -> Path:
+def file_path(data: object) -> Path:
     """A file's path; `~` is the home folder. The loader makes relative paths absolute."""
     name = text_value(data)
     if "\0" in name:
