@@ -34,7 +34,6 @@ from pipedrive_cli.timestamps import DateOrder
 PlanName: TypeAlias = Literal[
     "lite", "growth", "premium", "ultimate", "essential", "advanced", "professional", "power", "enterprise"
 ]
-NameFallback: TypeAlias = Literal["email", "user_id"]
 
 
 class Pipedrive(Section, frozen=True):
@@ -171,7 +170,7 @@ class Identity(Section, frozen=True):
         config_key("Events that have only an anonymous id: skip them, or use that id in place of the user id."),
     ] = "skip"
     name_fallback: Annotated[
-        tuple[NameFallback, ...],
+        tuple[Literal["email", "user_id"], ...],
         config_key(
             "What a new person without a name is called, the first that is known. Empty: such a person is rejected, "
             "and so is a new organization without a name, which otherwise is called by its group id."
@@ -353,8 +352,7 @@ class Brakes(Section, frozen=True):
     """How many records of all kinds one run may write before it stops, ahead of the write that is too many."""
 
     created: Annotated[
-        Brake,
-        config_key("The most records that one run may create. Without it, any number.", examples=[500]),
+        Brake, config_key("The most records that one run may create. Without it, any number.", examples=[500])
     ] = None
     updated: Annotated[Brake, config_key("The most records that one run may update.", examples=[5_000])] = None
     merged: Annotated[Brake, config_key("The most merges in one run.", examples=[20])] = None
