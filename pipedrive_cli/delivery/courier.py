@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.effects import (
     Claim,
     Commit,
     DeliverySettings,
+    Effect,
     Fetch,
     Find,
     Forget,
@@ -132,9 +133,11 @@ class Courier:
             if self.desk.stopped is not None or (taken := window.take_next()) is None:
                 return False
             job, group = taken
-            if group is not None:
+            if group is None:
+                await self._bring(job)
+            else:
                 self._under_way[group] = job
-            self._end(group, await self._bring(job))
+                self._end(group, await self._bring(job))
             self.run_log.live_figures.backlog_records -= 1
             return True
 
@@ -151,18 +154,18 @@ class Courier:
             ended: list[PendingEvent] = []
             for _ in range(rest):
                 waiting, group = window.drop_next()
-                self._end(group, Outcome.PENDING)
+                if group is not None:
+                    self._end(group, Outcome.PENDING)
                 ended += [event for event in waiting if event.end_change(Outcome.PENDING)]
             await self.desk.end_events(ended)
             self.run_log.live_figures.backlog_records -= rest
 
-    def _end(self, group: Group | None, found: JobEnd) -> None:
+    def _end(self, group: Group, found: JobEnd) -> None:
         """Notes how a record's job ended, and wakes the jobs that link to the record."""
-        if group is not None:
-            group.end = found
-            self._under_way.pop(group, None)
-            if (awaited := self._awaited.pop(group, None)) is not None and not awaited.done():
-                awaited.set_result(found)
+        group.end = found
+        self._under_way.pop(group, None)
+        if (awaited := self._awaited.pop(group, None)) is not None and not awaited.done():
+            awaited.set_result(found)
 
     async def _end_of(self, group: Group) -> JobEnd:
         """How a job will have ended that is under way."""
@@ -228,19 +231,19 @@ class Courier:
         delivery.locks[kind, record] = lock
 
     async def _drive(self, plan: SubPlan[JobEnd], delivery: _Delivery) -> JobEnd:
-        answers, answer = self._answers, None
-        refusal: Refusal | None = None
+        answers, send, throw = self._answers, plan.send, plan.throw
+        go_on: Callable[[Any], Effect] = send
+        answer: object = None
         while True:
             try:
-                effect = plan.send(answer) if refusal is None else plan.throw(refusal)
+                effect = go_on(answer)
             except StopIteration as end:
                 found: JobEnd = end.value
                 return found
-            answer, refusal = None, None
             try:
-                answer = await answers[type(effect)](effect, delivery)
-            except Refusal as refused:
-                refusal = refused
+                answer, go_on = await answers[type(effect)](effect, delivery), send
+            except Refusal as refusal:
+                answer, go_on = refusal, throw
 
     def __post_init__(self) -> None:
         # What the desk is asked, and below it what only the courier knows: of other jobs, and the rest of the input.

@@ -440,11 +440,11 @@ def settled_state(
             if (filled_in := shown.get(address)) is not None and not blank(filled_in):
                 fields[address] = FieldState(*LOWEST[:2], filled_in)
     fields.update(difference.settled)
-    if shown is not None:
-        for address in difference.body:
+    if shown is not None and not difference.body.items() <= shown.items():
+        for address, sent in difference.body.items():
             settled, seen = difference.settled.get(address), shown.get(address)
-            if settled is not None and seen != settled.sent:
-                fields[address] = FieldState(settled.rank, settled.time, settled.sent, seen, settled.number)
+            if settled is not None and seen != sent:
+                fields[address] = FieldState(settled.rank, settled.time, sent, seen, settled.number)
     return RecordState(
         fields,
         {**state.inputs, **difference.inputs} if difference.inputs else state.inputs,

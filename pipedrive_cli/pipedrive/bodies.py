@@ -68,9 +68,9 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     prices: list[dict[str, Any]] = []
     places = _PLACES[kind]
     for address, value in fields.items():
-        part, key = places[address]
-        if value is None or part == "none":
+        if value is None:
             continue
+        part, key = places[address]
         if part == "body":
             body[key] = value
         elif part == "custom":
@@ -78,7 +78,7 @@ def body_of(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
                 custom[key] = value
         elif part == "prices":
             prices.append(_price_row(key, value))
-        else:
+        elif part == "contacts":
             body[key] = [_contact_row(contact) for contact in value]
     if prices:
         body["prices"] = prices
