@@ -36,7 +36,6 @@ from pipedrive_cli.pipedrive.bodies import contact_rows
 from pipedrive_cli.pipedrive.moments import rfc3339
 
 NAME_INPUTS = ("name", "first_name", "last_name")
-_NAMED = frozenset(NAME_INPUTS)
 FALLBACK_EMAIL = "fallback_email"
 _OWN = Rank.OWN
 DATED: frozenset[Kind] = frozenset({"persons", "organizations"})  # are sent with an add_time: the oldest event's time
@@ -51,20 +50,20 @@ class PendingChange(msgspec.Struct, frozen=True, eq=False, gc=False):  # as in `
 
 
 class Candidate(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """The best value that the waiting changes have for one address, and the changes that ask for it."""
+    """Values by address that have one precedence, and the changes that ask for them: mostly what one change sets."""
 
     precedence: Precedence
-    value: Value
+    values: Values
     changes: tuple[PendingChange, ...]
 
     @property
     def rank(self) -> int:
         return self.precedence[0]
 
-    def settled(self, seen: Value = None) -> FieldState:
-        """The state of a field that gets this value, and then shows `seen`."""
+    def settled(self, address: str, seen: Value = None) -> FieldState:
+        """The state of a field that gets its value from here, and then shows `seen`."""
         rank, time, number = self.precedence
-        return FieldState(rank, time, self.value, seen, number)
+        return FieldState(rank, time, self.values[address], seen, number)
 
 
 class Candidates(msgspec.Struct):
@@ -85,8 +84,8 @@ def collect_candidates(
     `without` names values that Pipedrive refused, as (id of the change, address): the next best one counts.
     """
     candidates = Candidates()
-    best = candidates.fields
-    inputs = candidates.inputs if kind == "persons" else best
+    best, highest = candidates.fields, LOWEST
+    dated = kind in DATED
     born: Change | None = None  # the oldest change that says when the record began
     born_at = 0
     for pending in changes:
@@ -96,28 +95,36 @@ def collect_candidates(
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
         rank = (0 if change.rank is _OWN else CONTEXT) - pending.depth
         mine, asking = (rank, time, number), (pending,)
-        for address, value in change.fields.items():
-            if without and (id(pending), address) in without:
-                continue
-            into = inputs if address in _NAMED else best
-            other = into.get(address)
-            if other is None or mine >= other.precedence:
-                into[address] = Candidate(mine, value, asking)
+        if change.fields:
+            offer = Candidate(mine, change.fields, asking)
+            if mine >= highest and not without:  # as nearly always: changes come in the order of their times
+                highest = mine
+                best.update(dict.fromkeys(change.fields, offer))
+            else:
+                _keep_better_ones(best, offer, without)
         if change.oldest:
             oldest_first = NO_TIME if time == NO_TIME else LATEST - time
-            for address, value in change.oldest.items():
-                if without and (id(pending), address) in without:
-                    continue
-                keep_better(best, address, Candidate((rank, oldest_first, -number), value, asking))
+            offer = Candidate((rank, oldest_first, -number), change.oldest, asking)
+            highest = max(highest, offer.precedence)
+            _keep_better_ones(best, offer, without)
         if change.fallback_name:
-            keep_better(best, "name", Candidate((FALLBACK, time, number), change.fallback_name, asking))
+            keep_better(best, "name", Candidate((FALLBACK, time, number), {"name": change.fallback_name}, asking))
         if change.emails or change.phones:
             _collect_contacts(candidates, pending, mine, rules, without)
-        if (born is None or time < born_at) and (time != NO_TIME or change.on_creation) and kind in DATED:
+        if dated and (born is None or time < born_at) and (time != NO_TIME or change.on_creation):
             born, born_at = change, time
+    if kind == "persons":
+        candidates.inputs = {a: best.pop(a) for a in NAME_INPUTS if a in best} | candidates.inputs
     if born is not None:
         candidates.on_creation = dict(born.on_creation) or {"add_time": rfc3339(born_at)}
     return candidates
+
+
+def _keep_better_ones(into: dict[str, Candidate], offer: Candidate, without: Container[tuple[int, str]]) -> None:
+    """Keeps the values of an offer that are better than what is there, save those `without` which it has to be."""
+    for address in offer.values:
+        if (id(offer.changes[0]), address) not in without:
+            keep_better(into, address, offer)
 
 
 def _collect_contacts(
@@ -131,10 +138,11 @@ def _collect_contacts(
         if not contacts or (without and (id(pending), name) in without):
             continue
         if name == "emails":
-            keep_better(candidates.inputs, FALLBACK_EMAIL, Candidate(mine, contacts[0].value, (pending,)))
+            first = Candidate(mine, {FALLBACK_EMAIL: contacts[0].value}, (pending,))
+            keep_better(candidates.inputs, FALLBACK_EMAIL, first)
         if rules.contacts == "replace":
             listed = contact_list(name, contacts, rules.country)
-            keep_better(candidates.fields, name, Candidate(mine, listed, (pending,)))
+            keep_better(candidates.fields, name, Candidate(mine, {name: listed}, (pending,)))
         else:
             known = candidates.contacts.setdefault(name, {})
             for contact in contacts:
@@ -197,20 +205,23 @@ def display_name(
         for address, candidate in candidates.inputs.items():
             field_state = state.inputs.get(address)
             if field_state is None or candidate.precedence >= field_state.precedence:
-                changed[address] = candidate.settled()
+                changed[address] = candidate.settled(address)
         inputs = {**state.inputs, **changed} if state.inputs else changed
         if (derived := _person_name(inputs)) is not None:
+            best, name = derived
             asked = [candidates.inputs[address].changes for address in NAME_INPUTS if address in changed]
-            return Candidate(*derived, asked[0] if len(asked) == 1 else tuple(chain.from_iterable(asked))), changed
+            asking = asked[0] if len(asked) == 1 else tuple(chain.from_iterable(asked))
+            return Candidate(best, {"name": name}, asking), changed
         if (fallback := _fallback_name(inputs, rules, key)) is None:
             return None, changed
+        best, name = fallback
         email = candidates.inputs[FALLBACK_EMAIL].changes if FALLBACK_EMAIL in changed else ()
-        return Candidate(*fallback, email), changed
+        return Candidate(best, {"name": name}, email), changed
     if kind == "leads" or "name" in candidates.fields or key is None or "name" in state.fields:
         return None, changed
     if kind == "organizations" and not rules.name_fallback:
         return None, changed
-    return Candidate((FALLBACK - _LEVEL, NO_TIME, 0), key, ()), changed
+    return Candidate((FALLBACK - _LEVEL, NO_TIME, 0), {"name": key}, ()), changed
 
 
 def _person_name(inputs: Mapping[str, FieldState]) -> tuple[Precedence, str] | None:
@@ -253,9 +264,8 @@ class Difference(msgspec.Struct):
         """Has values written that have won."""
         body, settled, asked_by = self.body, self.settled, self.asked_by
         for address, candidate in winners.items():
-            rank, time, number = candidate.precedence
-            body[address] = candidate.value
-            settled[address] = FieldState(rank, time, candidate.value, None, number)
+            body[address] = candidate.values[address]
+            settled[address] = candidate.settled(address)
             asked_by[address] = candidate.changes
 
 
@@ -285,7 +295,7 @@ def needs_look(
             continue  # a record that is there has a name, and it is not ours
         if field_state is not None and (
             candidate.precedence < field_state.precedence
-            or rules.same(kind, address, candidate.value, field_state.sent)
+            or rules.same(kind, address, candidate.values[address], field_state.sent)
         ):
             continue  # superseded or a repetition, whatever is there
         if rules.existing != "overwrite" or candidate.rank < 0 or address.startswith("prices."):
@@ -312,7 +322,7 @@ def compute_difference(
     difference = Difference()
     best = dict(candidates.fields)
     for address, field_state in state.carried_over.items():
-        keep_better(best, address, Candidate(field_state.precedence, field_state.sent, ()), first=True)
+        keep_better(best, address, Candidate(field_state.precedence, {address: field_state.sent}, ()), first=True)
     name, difference.inputs = display_name(kind, state, candidates, rules, key)
     if name is not None:
         keep_better(best, "name", name)
@@ -344,8 +354,8 @@ def _decide_field(
     rules: PrecedenceRules,
     difference: Difference,
 ) -> None:
-    field_state = state.fields.get(address)
-    if field_state is not None and rules.same(kind, address, candidate.value, field_state.sent):
+    field_state, value = state.fields.get(address), candidate.values[address]
+    if field_state is not None and rules.same(kind, address, value, field_state.sent):
         # It repeats what we last wrote: nothing to write, even where a person has corrected the field since.
         rank, time, number = max(candidate.precedence, field_state.precedence)
         difference.settled[address] = FieldState(rank, time, field_state.sent, field_state.seen, number)
@@ -363,13 +373,13 @@ def _decide_field(
         and seen is not None
         and only_again(candidate.changes)
         and not ours(kind, address, field_state, current, rules)
-        and not rules.same(kind, address, candidate.value, current)
+        and not rules.same(kind, address, value, current)
     ):
         # A mapping that was changed must not undo what a person has put right since.
         difference.kept[address] = candidate.changes
         return
-    if current is not None and not blank(current) and rules.same(kind, address, candidate.value, current):
-        difference.settled[address] = candidate.settled(current)
+    if current is not None and not blank(current) and rules.same(kind, address, value, current):
+        difference.settled[address] = candidate.settled(address, current)
         return
     difference.write({address: candidate})
 

@@ -170,8 +170,7 @@ def _places_of(kind: Kind, change: Change, rules: PrecedenceRules) -> _Places:
             newest.append(f">{rank} {address}")
         else:  # without a time it is no older than any other
             (newest if change.time is None else oldest).append(f"<{rank} {address}")
-    if candidates.inputs is not candidates.fields:
-        newest += [f">{candidate.rank} name {address}" for address, candidate in candidates.inputs.items()]
+    newest += [f">{candidate.rank} name {address}" for address, candidate in candidates.inputs.items()]
     return _Places(tuple(newest), tuple(oldest))
 
 

@@ -52,7 +52,7 @@ class LeftOut(msgspec.Struct, eq=False):
     def take_given_up(self, candidates: Candidates) -> None:
         """Leaves out the fields that Pipedrive has refused of every record; the rest of the events is sent."""
         for address, candidate in list(candidates.fields.items()):
-            if not self.settings.refused_fields.given_up(self.kind, address, candidate.value):
+            if not self.settings.refused_fields.given_up(self.kind, address, candidate.values[address]):
                 continue
             self.dropped.add(address)
             del candidates.fields[address]

@@ -100,7 +100,7 @@ def upsert(
             yield from _make_none(none, job, target, changes, settings, complaints)
             return None
         if "organization" in difference.body:
-            attempt.organization = None if organization is None else organization.value
+            attempt.organization = None if organization is None else organization.values["organization"]
             difference = yield from _check_organization(difference, changes, attempt)
         action: _Action = "created" if target.id is None else "updated" if difference.body else "unchanged"
         if action == "updated" and target.id != attempt.twins_of:
@@ -273,15 +273,16 @@ def _resolve_link(
 ) -> SubPlan[None]:
     """Puts Pipedrive's id where a person's organization is named. If the link fails, only the link is left out."""
     link = candidates.fields["organization"]
-    if not isinstance(link.value, RecordName):
+    named = link.values["organization"]
+    if not isinstance(named, RecordName):
         return
-    found = yield ResolveLink(link.value)
+    found = yield ResolveLink(named)
     if isinstance(found, int):
-        candidates.fields["organization"] = msgspec.structs.replace(link, value=found)
+        candidates.fields["organization"] = msgspec.structs.replace(link, values={"organization": found})
         return
     del candidates.fields["organization"]
     outcome = found if isinstance(found, Outcome) else Outcome.PENDING
-    told = outcome is Outcome.SKIPPED and link.value.key is None and link.value.name is not None
+    told = outcome is Outcome.SKIPPED and named.key is None and named.name is not None
     for pending in link.changes:
         refused[id(pending)] = outcome
         if not told:  # the organization's own change has said why
