@@ -359,8 +359,7 @@ class Backlog:
         """The job of one record: all that waits for it, loaded."""
         changes = self.load_changes(group.changes)
         pending_aliases = group.pending_aliases or []
-        keys = self.keys_of(group)
-        nodes = frozenset(group.nodes)
+        keys, nodes = self.keys_of(group), group.nodes
         ids: set[int] = set()
         name = key = None
         for node in nodes:

@@ -264,8 +264,9 @@ class Difference(msgspec.Struct):
         """Has values written that have won."""
         body, settled, asked_by = self.body, self.settled, self.asked_by
         for address, candidate in winners.items():
-            body[address] = candidate.values[address]
-            settled[address] = candidate.settled(address)
+            rank, time, number = candidate.precedence
+            value = body[address] = candidate.values[address]
+            settled[address] = FieldState(rank, time, value, None, number)
             asked_by[address] = candidate.changes
 
 

@@ -20,7 +20,7 @@ def overwritten(target: Target, difference: Difference, kind: Kind, settings: De
     nothing goes.
     """
     shown, state = target.values, target.state
-    if target.id is None or shown is None:
+    if shown is None:
         return ()
     found = []
     kept = {"emails", "phones", settings.key_address.get(kind)}

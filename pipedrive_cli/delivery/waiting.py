@@ -82,9 +82,9 @@ class Group(msgspec.Struct, eq=False, gc=False):
         return self.node[0]
 
     @property
-    def nodes(self) -> set[Node]:
+    def nodes(self) -> frozenset[Node]:
         """All names of the record: nearly always one."""
-        return {self.node, *(self.others or ())}
+        return frozenset((self.node, *(self.others or ())))
 
     def size(self) -> int:
         """How much there is to do when another group takes it over."""

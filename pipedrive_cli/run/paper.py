@@ -255,7 +255,7 @@ class PaperDesk:
         if commit.merged is not None:
             self._gone[commit.kind, commit.merged] = commit.id
             self._made.pop((commit.kind, commit.merged), None)
-        if commit.kind == "leads" and HANDLED.issuperset([pending.event.outcome for pending, _ in commit.changes]):
+        if commit.kind == "leads" and ended and ended[0].outcome in HANDLED:
             return  # nothing is read of it again: its event is remembered as handled
         for key in commit.keys:
             self._ids[commit.kind, key] = commit.id
@@ -276,9 +276,10 @@ class PaperDesk:
         self._end(events)
 
     def _end(self, events: Sequence[PendingEvent]) -> None:
+        handled = self._handled
         for event in events:
-            if event.outcome in HANDLED and event.digest:
-                self._handled[event.digest] = event.content if len(self._handled) < CONTENTS_KEPT else 0
+            if event.digest and event.outcome in HANDLED:
+                handled[event.digest] = event.content if len(handled) < CONTENTS_KEPT else 0
             self.run_log.end_event(event)
 
     def kinds_in_doubt(self) -> frozenset[Kind]:
