@@ -208,15 +208,12 @@ def display_name(
                 changed[address] = candidate.settled(address)
         inputs = {**state.inputs, **changed} if state.inputs else changed
         if (derived := _person_name(inputs)) is not None:
-            best, name = derived
             asked = [candidates.inputs[address].changes for address in NAME_INPUTS if address in changed]
-            asking = asked[0] if len(asked) == 1 else tuple(chain.from_iterable(asked))
-            return Candidate(best, {"name": name}, asking), changed
+            return Candidate(*derived, asked[0] if len(asked) == 1 else tuple(chain.from_iterable(asked))), changed
         if (fallback := _fallback_name(inputs, rules, key)) is None:
             return None, changed
-        best, name = fallback
         email = candidates.inputs[FALLBACK_EMAIL].changes if FALLBACK_EMAIL in changed else ()
-        return Candidate(best, {"name": name}, email), changed
+        return Candidate(*fallback, email), changed
     if kind == "leads" or "name" in candidates.fields or key is None or "name" in state.fields:
         return None, changed
     if kind == "organizations" and not rules.name_fallback:
@@ -224,25 +221,25 @@ def display_name(
     return Candidate((FALLBACK - _LEVEL, NO_TIME, 0), {"name": key}, ()), changed
 
 
-def _person_name(inputs: Mapping[str, FieldState]) -> tuple[Precedence, str] | None:
+def _person_name(inputs: Mapping[str, FieldState]) -> tuple[Precedence, Values] | None:
     full = inputs.get("name")
     names = [name for name in (inputs.get("first_name"), inputs.get("last_name")) if name is not None]
     if not names:
-        return None if full is None else (full.precedence, full.sent)
+        return None if full is None else (full.precedence, {"name": full.sent})
     newest = max(name.precedence for name in names)
     if full is not None and full.precedence >= newest:
-        return full.precedence, full.sent
-    return newest, " ".join(str(name.sent) for name in names)
+        return full.precedence, {"name": full.sent}
+    return newest, {"name": " ".join(str(name.sent) for name in names)}
 
 
 def _fallback_name(
     inputs: Mapping[str, FieldState], rules: PrecedenceRules, key: str | None
-) -> tuple[Precedence, str] | None:
+) -> tuple[Precedence, Values] | None:
     for level, source in enumerate(rules.name_fallback):
         if source == "email" and (email := inputs.get(FALLBACK_EMAIL)) is not None:
-            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.number), email.sent
+            return (FALLBACK - level * _LEVEL + email.rank, email.time, email.number), {"name": email.sent}
         if source == "user_id" and key is not None:
-            return (FALLBACK - level * _LEVEL, NO_TIME, 0), key
+            return (FALLBACK - level * _LEVEL, NO_TIME, 0), {"name": key}
     return None
 
 

@@ -106,11 +106,9 @@ def upsert(
         if action == "updated" and target.id != attempt.twins_of:
             attempt.twins_of = target.id
             yield from find_twins(job, target, difference, changes, settings)
-        replaced: tuple[str, ...] = ()
-        told: list[tuple[PendingEvent, Complaint]] = []
-        if action != "created":
-            replaced = overwritten(target, difference, job.kind, settings)
-            told = tell_values(target, difference, candidates, changes, replaced, settings)
+        there = action != "created"
+        replaced = overwritten(target, difference, job.kind, settings) if there else ()
+        told = tell_values(target, difference, candidates, changes, replaced, settings) if there else []
         shown: Values = NOTHING
         try:
             if action != "unchanged":
