@@ -79,10 +79,13 @@ def _tell(exception: BaseException, words: Sequence[str]) -> int:
 
         write_metrics_of_error(Path(path), error.exit_code, _note)
     usage = None if json_log_wanted(words) else _usage_error(exception)
-    if usage is None:
-        _show(error)
-    else:
-        put(sys.stderr, without_keys(usage))
+    try:
+        if usage is None:
+            _show(error)
+        else:
+            put(sys.stderr, without_keys(usage))
+    except OSError:
+        abandon(sys.stderr)  # there is nobody left to be told
     return error.exit_code
 
 

@@ -1,12 +1,17 @@
-"""Writes to a stream whose reader may have gone, as in `| head`. That must not change how a run ends."""
+"""Writes to a stream whose reader may have gone, as in `| head`, or with a closed terminal. That must not change how a
+run ends.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import IO
 
 from pipedrive_cli.secret import without_secrets
+
+_READER_GONE = frozenset({errno.EPIPE, errno.EIO})  # a pipe nobody reads, a terminal that was closed
 
 
 def put(file: IO[str], text: str) -> None:
@@ -17,7 +22,9 @@ def put(file: IO[str], text: str) -> None:
     try:
         file.write(without_secrets(text))
         file.flush()
-    except BrokenPipeError:
+    except OSError as gone:
+        if gone.errno not in _READER_GONE:
+            raise
         abandon(file)
 
 

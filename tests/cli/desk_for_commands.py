@@ -20,7 +20,7 @@ import pytest
 import typer.main
 
 from pipedrive_cli.cli.command_line import run
-from pipedrive_cli.cli.interrupts import SIGNALS
+from pipedrive_cli.cli.interrupts import HANGUPS, SIGNALS
 from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.sandbox import Sandbox
 from pipedrive_cli.sandbox.serve import serve
@@ -75,7 +75,7 @@ def pipedrive_cli(*arguments: str | Path, stdin: bytes = b"", terminal: bool = F
         patch.setattr(sys, "stderr", err)
         patch.setattr(typer.main, "get_command", _made_once)
         patch.setattr(Journal, "open", without_waiting_for_the_disk)
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: signal.getsignal(number) for number in (*SIGNALS, *HANGUPS)}
         try:
             code = run()
         finally:

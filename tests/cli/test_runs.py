@@ -208,6 +208,7 @@ def test_looking_needs_no_lock_and_changes_nothing(tmp_path: Path) -> None:
         assert pipedrive_cli("runs", "show", "--state", journal).code == 0
         assert pipedrive_cli("runs", "prune", "--keep", "1", "--state", journal).code == 5
     assert journal.read_bytes() == before
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(f"{journal.name}-")] == [], "nor beside it"
 
 
 def test_pruning_forgets_reports_and_never_outcomes(tmp_path: Path) -> None:

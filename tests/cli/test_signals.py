@@ -23,6 +23,7 @@ from pipedrive_cli.delivery.journal import Journal
 from pipedrive_cli.errors import PipedriveCliError
 from pipedrive_cli.events.parts import WORTH, cores
 from pipedrive_cli.pipedrive.reading_account import read_me
+from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
 from pipedrive_cli.sandbox.faults import parse
 from tests.cli.desk_for_commands import (
@@ -416,6 +417,30 @@ def test_a_signal_while_the_end_is_told_changes_nothing(
     config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
     told = pipedrive_cli("replay", event_file(tmp_path, identify("u1")), "-c", config, "--sandbox", "--json")
     assert (told.code, told.json["exit_code"], ends) == (0, 0, [128 + number])
+
+
+@pytest.mark.skipif(not interrupts.HANGUPS, reason="Windows has no SIGHUP")
+@pytest.mark.parametrize(("nohup", "code"), [(False, 143), (True, 0)])
+def test_a_closed_terminal_ends_a_run_in_order_unless_it_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nohup: bool, code: int
+) -> None:
+    """Shells say it twice, which must not end the process at once; its summary comes all the same."""
+    real, before = Intake._add_entries, signal.getsignal(signal.SIGHUP)
+
+    def closed(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        return real(*given)
+
+    monkeypatch.setattr(Intake, "_add_entries", closed)
+    config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
+    try:
+        if nohup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        told = pipedrive_cli("replay", event_file(tmp_path, identify("u1")), "-c", config, "--sandbox", "--json")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (told.code, told.json["exit_code"]) == (code, code)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipedrive_cli.cli.command_line import json_log_wanted
+from pipedrive_cli.report.safe_stdout import put
 from tests.harness import identify
 
 from .desk_for_commands import event_file, pipedrive_cli, written_config
@@ -72,6 +75,17 @@ def test_a_full_disk_under_the_report_is_told(tmp_path: Path) -> None:
             code, err = started(*command, out=full.fileno())
             assert code == 1
             assert err.startswith("Error: the output could not be written: No space left on device\n")
+        assert started("schema", out=full.fileno(), err=full.fileno())[0] == 1, "nor that nobody can be told"
+
+
+def test_a_terminal_that_was_closed_is_a_reader_that_has_gone() -> None:
+    """It answers with an error of its own; what is written to it afterwards is dropped."""
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    put(Closed(), "finished")
 
 
 @POSIX

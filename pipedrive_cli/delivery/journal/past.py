@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipedrive_cli.delivery.journal.journal import OUTCOMES, Journal
 from pipedrive_cli.delivery.journal.schema import MIGRATIONS, USE_NEWER, is_there
-from pipedrive_cli.delivery.journal.scratch import scratch
+from pipedrive_cli.delivery.journal.scratch import journal_database, scratch
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.model import Kind, Outcome, Place
 
@@ -109,9 +109,7 @@ def _connected(path: Path, mode: str, *, older: bool = False) -> Iterator[sqlite
         raise _no_use(path, "there is no such file")
     try:
         # Not `with sqlite3.connect(...)`: that one commits, and does not close.
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30)
-        ) as connection:
+        with contextlib.closing(journal_database(path, mode)) as connection:
             _check(connection, path, older=older)
             yield connection
     except sqlite3.Error as error:

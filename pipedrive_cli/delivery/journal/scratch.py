@@ -20,7 +20,7 @@ def scratch(original: Path | None = None) -> Journal:
     db = sqlite3.connect("", isolation_level=None)
     try:
         if original is not None and is_there(original):
-            with contextlib.closing(_read_only(original)) as source:
+            with contextlib.closing(journal_database(original, "ro")) as source:
                 source.backup(db)
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")
@@ -37,7 +37,10 @@ def scratch(original: Path | None = None) -> Journal:
     return Journal(db, original or Path())
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    # Without a -wal file nobody is writing; saying so keeps SQLite from laying its own files beside the journal.
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}", uri=True, timeout=30)
+def journal_database(path: Path, mode: str) -> sqlite3.Connection:
+    """The journal's database, to be read (`ro`) or written (`rw`)."""
+    # Without a -wal file nobody is writing; saying so keeps SQLite from laying its own files beside the journal, which
+    # it could not do where nothing may be written.
+    alone = mode == "ro" and not path.with_name(f"{path.name}-wal").exists()
+    place = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if alone else ''}"
+    return sqlite3.connect(place, uri=True, isolation_level=None, timeout=30)
