@@ -20,15 +20,15 @@ from pipedrive_cli.events.parts import PART, ROWS, TextPart, can_be_shared, text
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.source import Source
 from pipedrive_cli.events.tables import TableReading
-from pipedrive_cli.events.unpack import Text, Trouble
+from pipedrive_cli.events.unpack import Trouble
 from pipedrive_cli.run.batches import Batches
 from pipedrive_cli.run.beside import Beside
 from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
 from pipedrive_cli.transform.transform import Transform
 
-AHEAD: Final = 24  # parts that are unpacked before their turn
-MANY: Final = 20  # of them, with which it pays to start processes
+AHEAD: Final = 32  # parts that are unpacked before their turn
+MANY: Final = 24  # of them, with which it pays to start processes
 _OURS: Final = 6  # the present part and the next ones are left to us, so that nobody waits for a part under way
 _ASKED: Final = 2  # parts that a process is given before it has answered: one is under way while another is handed over
 
@@ -258,7 +258,8 @@ class SharedInput:
 class SharedReading:
     """A reading of a source whose parts are read here or by processes; `batches` are of entries or of read events.
 
-    Its attributes are those of a `Reading`. `over`: no more of it is wanted.
+    Its attributes are those of a `Reading`; none holds a part, whose text would then wait for a garbage collection.
+    `over`: no more of it is wanted.
     """
 
     def __init__(self, source: Source, given: SharedInput) -> None:
@@ -269,7 +270,7 @@ class SharedReading:
         self.over = False
         self._input = given
         self._line = source.first_line  # lines before the present part
-        self._text: Text | None = None  # of the present part
+        self.bytes_read = 0
 
     @property
     def whole(self) -> bool:
@@ -280,15 +281,10 @@ class SharedReading:
     def whole(self, whole: bool) -> None:
         self._input.whole = whole
 
-    @property
-    def bytes_read(self) -> int:
-        """Bytes taken from the source so far."""
-        return 0 if self._text is None else self._text.bytes_read
-
     def batches(self) -> Iterator[Sequence[Entry] | Sequence[ReadEvent]]:
         """All events of the source, in its order."""
         while (part := self._input.take(self)) is not None and part.text is not None:
-            self._text = part.text
+            self.bytes_read = part.text.bytes_read
             made = self._input.made(part)
             if made is None:
                 yield from self._read_here(part.text)
@@ -317,7 +313,7 @@ class SharedReading:
         table = self.source.rows is not None
         to_the_end = to_the_end or (table and not (text.begins and text.ends))
         cut = not (text.last or to_the_end)
-        self._text = onward = _Onward(text, self._more, to_the_end=to_the_end)
+        onward = _Onward(text, self._more, to_the_end=to_the_end)
         source = replace(self.source, first_line=self._line, cut=cut)
         here = read_source(source, text=onward, begun=not text.first)
         batches = self._batches_of(here)
@@ -340,9 +336,11 @@ class SharedReading:
 
     def _more(self) -> TextPart | None:
         part = self._input.take(self)
-        if part is not None:
-            self._input.drop(part)
-        return None if part is None else part.text
+        if part is None or part.text is None:
+            return None
+        self._input.drop(part)
+        self.bytes_read = part.text.bytes_read
+        return part.text
 
 
 class _Onward:

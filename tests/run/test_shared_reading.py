@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import io
 import json
 import random
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -404,3 +406,22 @@ def test_a_table_that_cannot_be_cut_is_read_bit_by_bit(tmp_path: Path, packed: b
     assert len(next(reading.batches())) > 0
     assert 0 < reading.bytes_read < path.stat().st_size
     shared_input.close()
+
+
+def test_what_was_read_is_let_go_at_once(tmp_path: Path) -> None:
+    """A preview collects no garbage: a reading that held itself would keep its text in memory."""
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(lines([identify("a", 1)]))
+    mapping = cast(RunMapping, SimpleNamespace(kinds=(), compiled=None))
+    shared_input = SharedInput(iter(resolve_sources((str(path),))), 0, mapping, lambda: 0, bodies=True)
+    readings = shared_input.readings()
+    reading = next(readings)
+    assert [len(batch) for batch in reading.batches()] == [1]
+    seen = weakref.ref(reading)
+    gc.disable()
+    try:
+        del reading
+        assert next(readings, None) is None
+        assert seen() is None
+    finally:
+        gc.enable()
