@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.cli.reading_shown import ReadingShown
 from pipedrive_cli.config import load, notes
 from pipedrive_cli.errors import EXIT_OK, EXIT_USAGE, ConfigProblems, PipedriveCliError, UserMistake
 from pipedrive_cli.events.rows import RowForm
@@ -56,7 +57,15 @@ def run_check(
             raise UserMistake("--offline and --sandbox: the one asks nobody, the other the sandbox", code="usage")
         rows = row_form(*columns)
         checked = _checked(
-            config_file, sources, sandbox=sandbox, offline=offline, every=every, redact=redact, reread=reread, rows=rows
+            config_file,
+            sources,
+            ReadingShown(quiet=quiet),
+            sandbox=sandbox,
+            offline=offline,
+            every=every,
+            redact=redact,
+            reread=reread,
+            rows=rows,
         )
     if as_json:
         print_json(_object(checked))
@@ -88,6 +97,7 @@ def _object(checked: Checked) -> dict[str, object]:
 def _checked(
     config_file: Path,
     sources: Sequence[str],
+    reading_shown: ReadingShown,
     *,
     sandbox: bool,
     offline: bool,
@@ -108,13 +118,15 @@ def _checked(
         sources,
         sandbox=sandbox,
         stdin=standard_input(),
-        note=show_note,
+        note=reading_shown.note,
+        live_figures=reading_shown.figures,
         most=None if every else ENOUGH,
         offline=offline,
         rows=rows,
         reread=reread,
     )
-    checked = asyncio.run(job.run())
+    with reading_shown:
+        checked = asyncio.run(job.run())
     if (redactor := redactor_if(redact or config.report.redact)) is None:
         return checked
     return replace(

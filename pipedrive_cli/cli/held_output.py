@@ -6,6 +6,7 @@ In memory alone: what is shown is people's data, and stays off the disk. What gr
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TextIO
 
@@ -17,10 +18,12 @@ MANY: Final = 100  # requests; the summary of more begins
 
 @dataclass(slots=True)
 class HeldOutput:
-    """Takes the text of requests for `file`. With `holds` False all of it is written at once."""
+    """Takes the text of requests for `file`. With `holds` False all of it is written at once. `first` is called before
+    what was held is written."""
 
     file: TextIO
     holds: bool
+    first: Callable[[], None] = lambda: None
     _held: io.BytesIO = field(default_factory=io.BytesIO)
     _requests: int = 0
     _watched: bool = field(init=False)  # by somebody at a terminal
@@ -48,6 +51,7 @@ class HeldOutput:
 
     def release(self) -> None:
         """Writes what was held."""
+        self.first()
         held, self._held = self._held, io.BytesIO()
         self._write(held.getvalue())
         self.file.buffer.flush()

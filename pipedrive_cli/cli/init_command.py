@@ -18,6 +18,7 @@ from pipedrive_cli.cli.conversation import Conversation, at_the_terminal
 from pipedrive_cli.cli.init_result import InitResult
 from pipedrive_cli.cli.interrupts import signal_of
 from pipedrive_cli.cli.printing import standard_input
+from pipedrive_cli.cli.reading_shown import ReadingShown
 from pipedrive_cli.config import Config, PlanName, values
 from pipedrive_cli.config.load import checked_config
 from pipedrive_cli.config.rudderstack import Settings, read_settings
@@ -240,7 +241,9 @@ class InitRun:
     def _read_traits(self, sources: Sequence[str]) -> TraitsFound:
         if not sources:
             return NOTHING_SEEN
-        found = look(resolve_sources(sources, standard_input(), rows=self._rows, note=show_note))
+        resolved = resolve_sources(sources, standard_input(), rows=self._rows, note=show_note)
+        with ReadingShown() as shown:
+            found = look(resolved, live_figures=shown.figures)
         show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
         return found
 
@@ -385,7 +388,9 @@ def _reading_needs(
     """The settings of `values` that the events need under this config. Standard input cannot be read twice."""
     if not sources or "-" in sources:
         return None
-    return asyncio.run(Sample(config, resolve_sources(sources, rows=rows), most=ENOUGH).read(account)).reading
+    with ReadingShown() as shown:
+        sample = Sample(config, resolve_sources(sources, rows=rows), most=ENOUGH, live_figures=shown.figures)
+        return asyncio.run(sample.read(account)).reading
 
 
 def _with_new_fields(account: Account | None, choice: MappingChoice) -> Account | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipedrive_cli.cli.check_command import show_checked
+from pipedrive_cli.cli.reading_shown import ReadingShown
 from pipedrive_cli.config import load
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.events.rows import RowForm
@@ -48,10 +49,18 @@ class InitResult:
         known = {} if key is None else {TOKEN_VARIABLE: key.reveal()}
         config = load(self.config_file, {**os.environ, **known}, sandbox=self.offline)
         events, offline = self._events, self.offline
-        job = AccountCheck(
-            config, str(self.config_file), events, note=show_note, most=ENOUGH, offline=offline, rows=self.rows
-        )
-        return asyncio.run(job.run())
+        with ReadingShown() as shown:
+            job = AccountCheck(
+                config,
+                str(self.config_file),
+                events,
+                note=shown.note,
+                live_figures=shown.figures,
+                most=ENOUGH,
+                offline=offline,
+                rows=self.rows,
+            )
+            return asyncio.run(job.run())
 
     @property
     def _events(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pipedrive_cli.cli.held_output import HeldOutput
 from pipedrive_cli.cli.json_errors import prints_errors
 from pipedrive_cli.cli.json_errors import stopped_summary as stopped_check
 from pipedrive_cli.cli.printing import print_json, standard_input
+from pipedrive_cli.cli.reading_shown import ReadingShown
 from pipedrive_cli.config import load
 from pipedrive_cli.errors import UserMistake
 from pipedrive_cli.events.rows import RowForm
@@ -80,7 +81,10 @@ def preview_events(
         names=names,
     )
 
-    held = HeldOutput(out, chosen == "text")
+    reading_shown = ReadingShown()
+    if not (counts_only or chosen == "text") and out.isatty():
+        reading_shown.stop()  # the requests come to the terminal meanwhile
+    held = HeldOutput(out, chosen == "text", reading_shown.stop)
 
     def show(request: PlannedRequest) -> None:
         shown = request if redactor is None else redacted_request(request, redactor)
@@ -93,14 +97,15 @@ def preview_events(
         options,
         standard_input(),
         None if counts_only else show,
-        _note,
+        reading_shown.note,
+        reading_shown.figures,
         plan=PlanNaming() if online else None,
         names=names,
     )
     if not counts_only and (head := requests.head(style)):
         held.write(head)
     try:
-        with _without_garbage_collection():
+        with reading_shown, _without_garbage_collection():
             summary = asyncio.run(job.run())
     except BaseException:
         held.release()
@@ -184,12 +189,6 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _note(text: str) -> None:
-    from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - few previews have something to note
-
-    show_note(text)
 
 
 def _colours(file: TextIO) -> bool:

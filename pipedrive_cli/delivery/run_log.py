@@ -8,7 +8,7 @@ truth.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,6 +55,8 @@ class LiveFigures:
     in_doubt: dict[int, tuple[str, float]] = field(default_factory=dict)  # records waited for, until when (loop time)
     waiting_for: str | None = None  # why nothing is sent: "Pipedrive's limit of requests", "tomorrow's budget"
     waiting_until: float | None = None  # loop time, seconds
+    # Called for each batch that was read: where time stands still meanwhile, no timer wakes a display.
+    on_read: Callable[[], None] | None = None
 
 
 EXAMPLES_KEPT = 20  # per cause and run

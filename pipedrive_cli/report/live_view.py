@@ -37,7 +37,8 @@ class LiveView:
 
     On a terminal: a few lines that are redrawn, and removed at `stop`, because the report follows. Elsewhere: one plain
     line every five seconds. Quiet: nothing. `clock` is the event loop's time in seconds; with `virtual` it is real
-    time, for a run in virtual time. Call `refresh` four to eight times a second.
+    time, for a run in virtual time. Call `refresh` four to eight times a second. `reads_only`: nothing is sent, so
+    nothing is said of it.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class LiveView:
         file: TextIO | None = None,
         quiet: bool = False,
         virtual: bool = False,
+        reads_only: bool = False,
     ) -> None:
         self._live_figures = live_figures
+        self._reads_only = reads_only
         self._clock = clock
-        self._meter = progress.Meter(live_figures, virtual=virtual)
+        self._meter = progress.Meter(live_figures, virtual=virtual, reads_only=reads_only)
         self._quiet = quiet
         self._console = console_for(file or sys.stderr)
         # Not Console.is_terminal: FORCE_COLOR asks for colours, not for cursor movements in a log file.
@@ -132,7 +135,7 @@ class LiveView:
         head = self._head(now, room)
         if figures.settled is not None and figures.read is not None:
             head += self._bar(figures, figures.settled, figures.read, room)
-        lines = progress.lines(self._live_figures, figures)
+        lines = progress.lines(self._live_figures, figures, reads_only=self._reads_only)
         folded = [(line.weight, self._folded(line, room)) for line in lines]
         height = max(1, self._console.height - 1 - len(head))
         kept = folded

@@ -51,11 +51,13 @@ class _Sample(NamedTuple):
 class Meter:
     """Measures a run by its live figures: call `measure` now and then, with the event loop's time in seconds.
 
-    With `virtual` the run is in virtual time, and `measure` is called with real time.
+    With `virtual` the run is in virtual time, and `measure` is called with real time. With `reads_only` what was read
+    is done: nothing is sent.
     """
 
-    def __init__(self, live_figures: LiveFigures, *, virtual: bool = False) -> None:
+    def __init__(self, live_figures: LiveFigures, *, virtual: bool = False, reads_only: bool = False) -> None:
         self._live_figures = live_figures
+        self._reads_only = reads_only
         self._virtual = virtual
         self._samples: deque[_Sample] = deque()
         self._in_records = False
@@ -65,8 +67,8 @@ class Meter:
     def measure(self, now: float) -> Figures:
         """The figures of this moment; remembers the moment, to compute rates from it later."""
         live_figures = self._live_figures
-        settled = _settled(live_figures)
-        done, to_do = _work(live_figures, settled)
+        settled = _read(live_figures) if self._reads_only else _settled(live_figures)
+        done, to_do = _share(settled) if self._reads_only else _work(live_figures, settled)
         if live_figures.in_doubt and not live_figures.in_flight and self._last is not None:
             self._stood += now - self._last
         self._last = now
@@ -144,8 +146,10 @@ class Line(NamedTuple):
         return BETWEEN.join(self.parts)
 
 
-def lines(live_figures: LiveFigures, figures: Figures) -> list[Line]:
+def lines(live_figures: LiveFigures, figures: Figures, *, reads_only: bool = False) -> list[Line]:
     """The lines below the bar."""
+    if reads_only:
+        return [Line("events", tuple(_amounts(live_figures)), 9)]
     shown = [Line("events", (*_amounts(live_figures), *_outcomes(live_figures)), 9)]
     records: Counter[str] = Counter()
     for (_, action), number in live_figures.records.items():
@@ -306,13 +310,20 @@ def _settled(live_figures: LiveFigures) -> float | None:
     return min(1.0, done / live_figures.events_read) * read
 
 
+def _share(done: float | None) -> tuple[float, float | None]:
+    """A share of the input as work that is done, and the rest."""
+    return done or 0.0, None if done is None else 1.0 - done
+
+
 def _work(live_figures: LiveFigures, settled: float | None) -> tuple[float, float | None]:
     """The work that is done and the work that remains (None: unknown), in one unit for time and tokens.
 
     The unit is records, because skipped, rejected and known events cost nothing; the input where nothing is written.
     """
     if not live_figures.records_planned:
-        return settled or 0.0, None if settled is None else 1.0 - settled
+        if live_figures.outcomes.total() < live_figures.events_read:
+            return 0.0, None  # the pace of what is skipped says nothing of the writes that are to come
+        return _share(settled)
     done = live_figures.records_planned - live_figures.backlog_records
     read = _read(live_figures)
     if not read or not live_figures.events_planned:

@@ -18,6 +18,7 @@ from pipedrive_cli.delivery.backlog import Backlog
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal.past import reading
 from pipedrive_cli.delivery.retry import Failure, KindStops
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, ConfigProblem, StopRun, UserMistake
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
@@ -117,6 +118,7 @@ class AccountCheck:
     sandbox: bool = False
     stdin: BinaryIO | None = None
     note: Callable[[str], None] = lambda _: None
+    live_figures: LiveFigures = field(default_factory=LiveFigures)
     most: int | None = ENOUGH
     offline: bool = False
     rows: RowForm | None = None
@@ -182,6 +184,7 @@ class AccountCheck:
                 suppression=suppression,
                 earlier=earlier,
                 knows_past=self.sandbox or state is not None,
+                live_figures=self.live_figures,
             )
 
     def _checked(self, unchecked: str | None) -> Checked:

@@ -122,6 +122,8 @@ class Intake:
             async for batch in self._batches_of(reading):
                 figures.bytes_read += reading.bytes_read - taken
                 taken = reading.bytes_read
+                if figures.on_read is not None:
+                    figures.on_read()
                 enough = await self._add_batch(batch, reading)
                 if self._run_log.unwritten >= UNWRITTEN:
                     await self._desk.end_events(())  # millions of bad lines fill no window, and must not fill memory

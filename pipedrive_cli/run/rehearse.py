@@ -128,6 +128,7 @@ class Rehearsal:
             show = stack.enter_context(self.progress(live_figures)) if self.progress is not None else None
             tasks = [asyncio.create_task(self._count_days(live_figures))]
             if show is not None:
+                live_figures.on_read = show
                 tasks.append(asyncio.create_task(_showing(show, live_figures)))
             try:
                 yield

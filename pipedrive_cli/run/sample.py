@@ -6,6 +6,7 @@ delivery can find (a person that nobody knows) is not here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ import msgspec
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.places import with_lines
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_STOPPED, ConfigProblem
 from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.identity import OTHER_CONTENT, digest
@@ -37,7 +39,7 @@ from pipedrive_cli.report.summary import (
 from pipedrive_cli.run.advice import mapping_advice
 from pipedrive_cli.run.earlier_runs import EarlierRuns
 from pipedrive_cli.run.estimate import Cost, Estimate
-from pipedrive_cli.run.first_events import ENOUGH, FirstEvents
+from pipedrive_cli.run.first_events import ENOUGH, TOLD_EVERY, FirstEvents
 from pipedrive_cli.run.intake import COMPARED
 from pipedrive_cli.run.left_files import LeftFile, left_file
 from pipedrive_cli.run.mapped_traits import MappedTraits, Trait, path_of
@@ -115,6 +117,7 @@ class Sample:
     suppression: Suppression | None = None
     earlier: EarlierRuns | None = None  # None: no event was handled before
     knows_past: bool = True
+    live_figures: LiveFigures = field(default_factory=LiveFigures)
     _read: int = 0
     _said: dict[bytes, int] = field(default_factory=dict)  # what events said that come to something, as checksums
     _compared: Counter[str] = field(default_factory=Counter)  # by file, events of earlier runs that were compared
@@ -134,14 +137,16 @@ class Sample:
         self._mapped = MappedTraits(self.config)
         self._reading = ReadingNeeds(self.config)
         self._estimate = Estimate(self.config.delivery.lookahead)
-        self._first = FirstEvents(self.sources, self.most)
+        self._first = FirstEvents(self.sources, self.most, self.live_figures)
 
     async def read(self, account: Account | None, learn: Learn | None = None) -> SampleFound:
         """Reads the sample. `learn` is called for the account again when events are about kinds it did not show
         yet."""
         transform = compile_mapping(self.config, account)
         now = int(self.now() * 1_000_000)
-        for entry, event, suppressed in self._judged(now):
+        for nth, (entry, event, suppressed) in enumerate(self._judged(now)):
+            if not nth % TOLD_EVERY:
+                await asyncio.sleep(0)  # Ctrl-C is heard
             if self.earlier is not None and self.earlier.passes_over(entry.file):
                 self._note_refill(entry, event, transform)
                 continue

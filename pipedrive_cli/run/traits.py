@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipedrive_cli.config import Config
+from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.events.lenient import as_list
 from pipedrive_cli.events.source import Source, named_columns
 from pipedrive_cli.model import KINDS, Complaint, Event, JsonObject, Kind, Value
@@ -66,15 +67,15 @@ class _TraitCounts:
             yield TraitSeen(*name, count, tuple(self.values[name].values()), whole)
 
 
-def look(sources: Sequence[Source], at_most: int = ENOUGH) -> TraitsFound:
-    """Reads up to `at_most` events, from the beginnings of the sources."""
+def look(sources: Sequence[Source], at_most: int = ENOUGH, live_figures: LiveFigures | None = None) -> TraitsFound:
+    """Reads up to `at_most` events, from the beginnings of the sources. `live_figures` tell how far it is."""
     transform = compile_mapping(Config())
     now = time.time_ns() // 1000
     traits, objects = _TraitCounts(), _TraitCounts()
     kinds: set[Kind] = set()
     named: set[str] = set()
     events, bare_amounts = 0, 0
-    first, used = FirstEvents(sources, at_most), named_columns(sources)
+    first, used = FirstEvents(sources, at_most, live_figures), named_columns(sources)
     for entry in first:
         events += 1
         event = entry.event(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.journal import Journal
+from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.run.account import PINS
 from pipedrive_cli.run.first_events import ENOUGH
+from pipedrive_cli.run.sample import Sample
 from pipedrive_cli.sandbox import Sandbox
 
 from .desk_for_commands import account, event_file, pipedrive_cli, served, written_config
@@ -280,3 +284,18 @@ def test_check_judges_a_folder_as_a_replay_does(tmp_path: Path) -> None:
         assert "is not known without the account" in pipedrive_cli("check", folder, "-c", config, "--offline").out
         for command in ("preview", "rehearse"):
             assert "the account and earlier runs are not looked at" in pipedrive_cli(command, folder, "-c", config).out
+
+
+def test_an_interrupt_is_heard_while_events_are_read(tmp_path: Path) -> None:
+    """`check --all` had read a whole archive to its end first."""
+    file = event_file(tmp_path, *people(*({"name": "N"} for _ in range(1200))))
+    sample = Sample(Config(), resolve_sources([str(file)]))
+
+    async def interrupted() -> None:
+        reading = asyncio.create_task(sample.read(None))
+        asyncio.get_running_loop().call_soon(reading.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(interrupted())
+    assert sample.live_figures.events_read < 1000

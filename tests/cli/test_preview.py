@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipedrive_cli.cli.reading_shown import ReadingShown
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions
+from tests.report.terminals import Terminal
 
 from .desk_for_commands import CANARY, account, event_file, pipedrive_cli, served, written_config
 
@@ -198,3 +201,17 @@ def test_a_format_of_requests_that_are_not_shown_is_refused(tmp_path: Path, form
     ended = pipedrive_cli("preview", event_file(tmp_path), "-c", tmp_path / "none.yaml", "--format", form, other)
     assert ended.code == 2
     assert f"--format {form} and {other}" in ended.err
+
+
+def test_who_waits_at_a_terminal_sees_how_far_reading_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the second second on; a quick preview and a pipe show nothing."""
+    now = [0.0]
+    monkeypatch.setattr("pipedrive_cli.cli.reading_shown.time.monotonic", lambda: now[0])
+    for stream, seconds, seen in ((Terminal(), 0.9, False), (Terminal(), 1.1, True), (io.StringIO(), 9.0, False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        now[0] = 0.0
+        with ReadingShown() as shown:
+            shown.figures.events_read = 1234
+            now[0] = seconds
+            shown.refresh()
+        assert ("1,234 read" in stream.getvalue()) == seen

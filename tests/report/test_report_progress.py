@@ -157,12 +157,26 @@ def test_with_a_limit_the_end_is_that_of_the_limit() -> None:
 
 def test_reading_is_no_part_of_the_writings_pace() -> None:
     """A minute of reading before the first write does not make the rest look slow."""
-    live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=100)
+    live_figures = LiveFigures(bytes_total=100, bytes_read=100, events_read=100, events_planned=100)
     meter = Meter(live_figures)
     for second in range(41):
         meter.measure(float(second))
-    live_figures.outcomes[Outcome.DELIVERED] = 50
+    live_figures.records_planned, live_figures.backlog_records = 100, 50
     assert meter.measure(50.0).seconds_left == pytest.approx(10.0)
+
+
+def test_what_reading_skips_foretells_nothing_of_the_writing() -> None:
+    """A few skipped events among thousands that wait had promised days of work. What is only read has an end."""
+    live_figures = LiveFigures(bytes_total=10_000)
+    meters = Meter(live_figures), Meter(live_figures, reads_only=True)
+    for second in range(11):
+        replay, preview = (meter.measure(float(second)) for meter in meters)
+        live_figures.bytes_read += 500
+        live_figures.events_read += 100
+        live_figures.outcomes[Outcome.SKIPPED] = second // 3
+    assert replay.seconds_left is None
+    assert preview.settled == pytest.approx(0.5) and preview.seconds_left == pytest.approx(10.0)
+    assert [line.label for line in lines(live_figures, preview, reads_only=True)] == ["events"]
 
 
 def test_waiting_for_doubts_is_no_slow_work() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,9 @@ import pytest
 
 from pipedrive_cli.config import Config
 from pipedrive_cli.config.model import Delivery, Fields, Identity, Pipedrive
+from pipedrive_cli.delivery.run_log import LiveFigures
+from pipedrive_cli.events.source import resolve_sources
+from pipedrive_cli.run.first_events import FirstEvents
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.rehearse import PricePlanLimits, Rehearsal, Rehearsed, plan_limits
 from tests.harness import CONFIG, Scene, alias, event, group, identify, lines, options, ordered, track, viewed
@@ -75,6 +80,24 @@ def test_the_terms_are_the_config_s_unless_others_are_asked_for() -> None:
     assert plan_limits(config, seats=2) == PricePlanLimits("growth", 2, None)
     assert plan_limits(Config()).assumed
     assert not plan_limits(Config(), seats=1).assumed
+
+
+def test_progress_is_told_while_time_stands_still(tmp_path: Path) -> None:
+    """The clock of a rehearsal stands while events are read, so reading itself calls for a look, as in a check."""
+    seen: list[tuple[str, int]] = []
+
+    @contextlib.contextmanager
+    def progress(figures: LiveFigures) -> Iterator[Callable[[], None]]:
+        yield lambda: seen.append((figures.phase, figures.requests.total()))
+
+    source = tmp_path / "many.ndjson"
+    source.write_bytes(lines([identify(f"u{n}", name="N") for n in range(600)]))
+    asked = RunOptions(sources=(str(source),), sandbox=True)
+    Rehearsal(CONFIG, "config.yaml", asked, PricePlanLimits("lite", 1, None), progress=progress).run()
+    assert seen[0][1] <= 4
+    told = LiveFigures(on_read=lambda: seen.append((told.file, told.events_read)))
+    assert len(list(FirstEvents(resolve_sources([str(source)]), None, told))) == 600
+    assert seen[-1] == (str(source), 500) and told.bytes_total == source.stat().st_size
 
 
 def test_a_pipe_is_rehearsed_like_a_file(tmp_path: Path) -> None:
