@@ -159,7 +159,12 @@ def mapped(choice: MappingChoice, *, all_of_them: bool) -> dict[Kind, list[Mappe
             # A name that is merely alike is offered: whoever means it says so, by the number of its line.
             active = row.sure or (all_of_them and row.why != MERELY_ALIKE)
             kept.append(MappedTrait(row.trait.path, row.field, "; ".join(words), active))
-        elif (new := row.proposal) is not None and new.new_name and unmapped[row.trait.kind] < UNMAPPED_SHOWN:
+        elif (
+            not row.kept_out
+            and (new := row.proposal) is not None
+            and new.new_name
+            and unmapped[row.trait.kind] < UNMAPPED_SHOWN
+        ):
             unmapped[row.trait.kind] += 1
             note = f"{seen}; no field yet ({new.new_type})"
             kept.append(MappedTrait(row.trait.path, new.new_name, note, active=False))
@@ -172,7 +177,7 @@ def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRo
 
     def read(answer: str) -> ChoiceRow:
         if answer in {NOTHING, ""}:
-            return ChoiceRow(trait, proposal=row.proposal)
+            return ChoiceRow(trait, proposal=row.proposal, kept_out=True)
         if answer == "new":
             if not can_be_new:
                 if guess_type(trait.path, trait.values) is None:
@@ -180,7 +185,7 @@ def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRo
                 raise BadValue(
                     "cannot be: a field of that name is there already", "write the name that the new field is to have"
                 )
-            return with_new_field(replace(row, field=None))
+            return with_new_field(replace(row, field=None, kept_out=False))
         if (other := choice.taken_fields(kind, trait.path).get(answer)) is not None:
             raise BadValue(f"is taken: {visible_text(other)} goes there")
         found = resolve_field(kind, answer, choice.account)
@@ -203,7 +208,8 @@ def _ask_change(conversation: Conversation, choice: MappingChoice, row: ChoiceRo
 
 
 def _offer_new(conversation: Conversation, choice: MappingChoice) -> None:
-    numbers = [n for n, row in enumerate(choice.rows, 1) if row.field is None and with_new_field(row).field is not None]
+    free = [(n, row) for n, row in enumerate(choice.rows, 1) if row.field is None and not row.kept_out]
+    numbers = [n for n, row in free if with_new_field(row).field is not None]
     if not numbers:
         return
 

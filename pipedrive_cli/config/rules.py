@@ -35,14 +35,20 @@ NAMING: Final[Mapping[str, frozenset[str]]] = {
 }
 LEAD_CONSTANTS: Final = frozenset({"owner_id", "visible_to", "label_ids"})  # also keys of the section `leads`
 
+EMAILS: Final = frozenset(("email", "emails"))  # whoever asked not to be sent is known by the trait alone
 # Fields, by API name, that other rules or Pipedrive itself write, so that no mapping may.
 RESERVED_FIELDS: Final[Mapping[str, frozenset[str]]] = {
-    "persons": frozenset(
-        ("id", "name", "first_name", "last_name", "email", "emails", "phone", "phones", "owner_id", "org_id")
-    ),
-    "organizations": frozenset(("id", "name", "owner_id")),
+    "persons": frozenset(("id", "email", "emails", "phones", "owner_id", "org_id")),
+    "organizations": frozenset(("id", "owner_id")),
     "leads": frozenset(("id", "title", "value", "origin_id", "owner_id", "person_id", "org_id", "organization_id")),
     "products": frozenset(("id", "name", "code", "price", "prices", "owner_id")),
+}
+# Fields that traits of the event specification go to; traits of other names may be mapped to them, constants may not.
+OF_KNOWN_TRAITS: Final[Mapping[str, frozenset[str]]] = {
+    "persons": frozenset(("name", "first_name", "last_name", "phone")),
+    "organizations": frozenset(("name",)),
+    "leads": frozenset(),
+    "products": frozenset(),
 }
 RESERVED_EVERYWHERE: Final = frozenset(("add_time", "update_time", "is_deleted", "custom_fields"))
 
@@ -80,7 +86,7 @@ def broken_rules(config: Config, root: Node, counted: list[str]) -> Iterator[Con
 def broken_id_fields(config: Config, root: Node) -> Iterator[ConfigProblem]:
     for name, section in (("user_id_field", "persons"), ("group_id_field", "organizations")):
         field = getattr(config.identity, name)
-        if field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
+        if field in RESERVED_FIELDS[section] | OF_KNOWN_TRAITS[section] | RESERVED_EVERYWHERE:
             line = line_in_mapping(root, "identity", name)
             hint = "make a custom field of type text in Pipedrive (Company settings > Data fields) and name it here"
             yield ConfigProblem(f"identity.{name}", "must be a custom field, and this is Pipedrive's own", line, hint)
@@ -100,10 +106,14 @@ def broken_mapping(config: Config, root: Node, section: Kind) -> Iterator[Config
             continue
         if line.field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
             hint = "map it to a custom field, or take this line out"
+            if section == "persons" and line.field in EMAILS:
+                hint = "call the trait email in what sends the events; in a table, name the column so"
             yield ConfigProblem(path, "is mapped to a field that no mapping can set", at, hint)
         elif line.field == id_field:
             which = "user_id_field" if section == "persons" else "group_id_field"
             yield ConfigProblem(path, f"is mapped to identity.{which}, which holds the id alone", at)
+        elif line.field == "phone" and section == "persons" and (line.map or line.mask):
+            yield ConfigProblem(path, "is mapped to phone, whose values are phone numbers", at, "take out map and mask")
         if not line.map and line.other != "reject":
             at = line_in_mapping(root, "fields", section, trait, "other")
             hint = "write the values into map, or take this line out"
@@ -137,7 +147,8 @@ def broken_constants(config: Config, root: Node, section: Kind) -> Iterator[Conf
     for field, value in constants.items():
         path = f"new_records.{section}.{shown_path(field)}"
         at = line_in_mapping(root, "new_records", section, field)
-        if field != "owner_id" and field in RESERVED_FIELDS[section] | RESERVED_EVERYWHERE:
+        never = RESERVED_FIELDS[section] | OF_KNOWN_TRAITS[section] | RESERVED_EVERYWHERE
+        if field != "owner_id" and field in never:
             yield ConfigProblem(path, "is a field that no config can set", at, "take this line out")
         elif value is None or value == ():
             yield ConfigProblem(path, "has no value", at, "write one, or take this line out")

@@ -34,7 +34,8 @@ Maps = Mapping[Kind, Mapping[str, str]]
 class ChoiceRow:
     """One trait, and its field. `sure`: nobody needs to confirm it. `make` is the type of a field that is to be made.
 
-    `why` is the reason, for people. `proposal` is what was proposed for the trait, if anything.
+    `why` is the reason, for people. `proposal` is what was proposed for the trait, if anything. `kept_out`: somebody
+    wants no field for it, a new one neither.
     """
 
     trait: TraitSeen
@@ -46,6 +47,7 @@ class ChoiceRow:
     fitting: int | None = None
     misfit: Any = None
     why_not: str | None = None
+    kept_out: bool = False
 
 
 @dataclass(slots=True)

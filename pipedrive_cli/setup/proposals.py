@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pipedrive_cli.config.known_traits import ALWAYS_READ
 from pipedrive_cli.config.paths import is_path
-from pipedrive_cli.config.rules import RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
+from pipedrive_cli.config.rules import OF_KNOWN_TRAITS, RESERVED_EVERYWHERE, RESERVED_FIELDS, RESERVED_TRAITS
 from pipedrive_cli.model import KINDS, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.pipedrive.values import ReadOtherwise, Unfit, number, plain, says_nothing
@@ -28,9 +28,22 @@ SHORTEST: Final = 3  # letters: shorter names are similar by chance
 FITTING: Final = 0.5  # the share of the sample's values that a field must take
 LONGEST_NAME: Final = 200  # characters of a trait: YAML would take 1,024, people cannot read that
 
-# Traits of the event specification -> Pipedrive's fields of another name.
+_PHONES: Final = (
+    "telefon telefonnummer telephone telephonenumber tel phonenumber phoneno mobile mobilephone mobilenumber mobil "
+    "handy handynummer mobilnummer cell cellphone téléphone portable telefoon telefoonnummer teléfono telefono "
+    "celular móvil telefone telemóvel cellulare puhelin komórka"
+)
+_FIRST_NAMES: Final = "vorname prénom prenom voornaam förnamn fornavn imię"
+_LAST_NAMES: Final = "nachname familienname achternaam efternamn etternavn cognome apellido apellidos"
+# Traits of the event specification, and names that people give to its traits -> Pipedrive's fields of another name.
 USUAL: Final[dict[Kind, dict[str, str]]] = {
-    "persons": {"title": "job_title"},
+    "persons": {
+        "title": "job_title",
+        **dict.fromkeys(_PHONES.split(), "phone"),
+        **dict.fromkeys(_FIRST_NAMES.split(), "first_name"),
+        **dict.fromkeys(_LAST_NAMES.split(), "last_name"),
+        **dict.fromkeys(("fullname", "displayname"), "name"),
+    },
     "organizations": {"employees": "employee_count", "revenue": "annual_revenue"},
     "leads": {},
     "products": {},
@@ -167,6 +180,8 @@ def candidates(kind: Kind, account: Account | None) -> list[FieldCandidate]:
             continue
         if isinstance(target, FieldTarget) and key not in RESERVED_FIELDS[kind] | {"visible_to", "label_ids"}:
             names = tuple(dict.fromkeys(filter(None, (bare(key), bare(shown.get(key, ""))))))
+            if key in OF_KNOWN_TRAITS[kind]:
+                names = ()  # many traits are alike: `company.name`, `last_seen`
             found.append(FieldCandidate(key, names, target, frozenset(), custom=False))
     for field in fields:
         if not field.custom or not field.writable:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pipedrive_cli.config.paths import is_path
 from pipedrive_cli.events.lenient import as_list, structured
 from pipedrive_cli.model import CONTEXT, NOTHING, Change, Complaint, Contact, Event, Outcome, RecordName, Transformed
 from pipedrive_cli.pipedrive.moments import moment
 from pipedrive_cli.pipedrive.values import Unfit, boolean, plain, says_nothing, visible_to
 from pipedrive_cli.text_forms import visible
-from pipedrive_cli.transform.mapping import Notes
+from pipedrive_cli.transform.mapping import Notes, split_path, trait_at, value_at
 from pipedrive_cli.transform.rules import EMAILS, ContactForm, MappingRules
 
 # Traits that hold a part of a person's name -> that part. The first trait of a part that is not blank counts.
@@ -47,7 +48,7 @@ def without_person(event: Event) -> Transformed:
 
 def context_change(event: Event, person: RecordName, rules: MappingRules, notes: Notes, *, may_create: bool) -> Change:
     """The change of an event's person by its `context.traits`, which only fill blanks."""
-    if not event.context_traits and not rules.persons.of_event:
+    if not event.context_traits and not rules.persons.of_event and not rules.phone_lines:
         return Change(person, event.time, CONTEXT, may_create=may_create)
     fields, emails, phones, creation = read_traits(event.context_traits, "context.traits.", event, rules, notes)
     return Change(person, event.time, CONTEXT, fields, emails, phones, creation, may_create=may_create)
@@ -59,7 +60,7 @@ def read_traits(
     """Fields, emails, phones, and the fields that are only sent on creation."""
     fields: dict[str, Any] = {}
     persons = rules.persons
-    if not traits and not persons.of_event:
+    if not traits and not persons.of_event and not rules.phone_lines:
         return fields, (), (), NOTHING
     traits = persons.wanted(traits)
     persons.read(traits, where, fields, notes, event)
@@ -72,8 +73,29 @@ def read_traits(
         read_visible_to(traits, where, fields, notes)
     emails = contacts(traits["email"], "email", where, EMAILS, notes) if "email" in traits else ()
     phones = contacts(traits["phone"], "phone", where, rules.phones, notes) if "phone" in traits else ()
+    for line in rules.phone_lines:
+        phones = _with_others(phones, line, traits, where, event, rules, notes)
     creation = read_add_time(traits, where, rules, notes) if "add_time" in traits else NOTHING
     return fields, emails, phones, creation
+
+
+def _with_others(
+    phones: tuple[Contact, ...],
+    line: str,
+    traits: Mapping[str, Any],
+    where: str,
+    event: Event,
+    rules: MappingRules,
+    notes: Notes,
+) -> tuple[Contact, ...]:
+    """The phones, and those that a line of the mapping finds."""
+    path = is_path(line)
+    value = value_at(event, *split_path(line)) if path else trait_at(traits, line)
+    if value is None:
+        return phones
+    known = {rules.phones.compare(phone.value) for phone in phones}
+    others = contacts(value, line, "" if path else where, rules.phones, notes)
+    return (*phones, *(other for other in others if rules.phones.compare(other.value) not in known))
 
 
 def read_name(

@@ -24,7 +24,7 @@ from pipedrive_cli.pipedrive.values import Converter, MoneyReader, Unfit, money_
 from pipedrive_cli.transform.company import USUAL
 from pipedrive_cli.transform.filters import Routes
 from pipedrive_cli.transform.mapping import BLANK, FieldMap, MappingSection, Notes
-from pipedrive_cli.transform.targets import FieldTarget, label_converter, resolve_field
+from pipedrive_cli.transform.targets import PHONE, PHONES, FieldTarget, label_converter, resolve_field
 from pipedrive_cli.transform.title import Title
 
 
@@ -43,10 +43,12 @@ class MappingRules:
     """A compiled section per kind, filters, constants and converters.
 
     `viewed` and `ordered` are the sections for products of Product Viewed and of orders, which have other properties.
-    `reading` is how texts are read, and `nothing` those that say nothing, with the empty one.
+    `reading` is how texts are read, and `nothing` those that say nothing, with the empty one. `phone_lines` are the
+    traits and paths that hold phone numbers, as the trait `phone` does.
     """
 
     persons: FieldMap
+    phone_lines: tuple[str, ...]
     company: str | None
     tells_company: bool  # whether an event that names a company is told that nothing is linked
     organizations: FieldMap
@@ -77,12 +79,14 @@ def compile_rules(config: Config, account: Account | None) -> MappingRules:
     reading = config.reading
     nothing = frozenset(reading.nothing) | BLANK
     title = Title(config.leads.title)
+    phone_lines = tuple(trait for trait, line in config.fields.lines("persons").items() if line.field == PHONE)
 
     def compiled(kind: Kind, fixed: Iterable[str]) -> FieldMap:
         return FieldMap(kind, section(config, account, kind, fixed), nothing)
 
     return MappingRules(
-        persons=compiled("persons", (*PERSON_TRAITS, *_company_traits(config))),
+        persons=compiled("persons", (*PERSON_TRAITS, *_company_traits(config), *phone_lines)),
+        phone_lines=phone_lines,
         organizations=compiled("organizations", ORGANIZATION_TRAITS),
         leads=compiled("leads", (*LEAD_PROPERTIES, *title.properties)),
         viewed=compiled("products", PRODUCT_PROPERTIES),
@@ -117,6 +121,7 @@ def section(config: Config, account: Account | None, kind: Kind, fixed: Iterable
         (trait, line, resolve_field(kind, line.field, account, config.reading)) for trait, line in lines.items()
     )
     found = {trait: (line, target) for trait, line, target in resolved if isinstance(target, FieldTarget)}
+    found = {trait: aimed for trait, aimed in found.items() if aimed[1].type != PHONES}
     return MappingSection(found, frozenset(fixed), config.fields.unwanted(kind))
 
 

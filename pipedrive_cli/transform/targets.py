@@ -20,12 +20,15 @@ from pipedrive_cli.pipedrive.fields import USUAL, converter
 from pipedrive_cli.pipedrive.values import Converter, as_it_is
 from pipedrive_cli.text_forms import label_form
 
+PHONE: Final = "phone"  # persons have several, which join those of the trait
+PHONES: Final = "phones"
 # Key -> type of value (a name in `pipedrive.fields.TYPES`, or `lead_labels`), of every field a mapping may write.
 STANDARD: Final[dict[Kind, dict[str, str]]] = {
     "persons": {
         "name": "varchar",
         "first_name": "varchar",
         "last_name": "varchar",
+        PHONE: PHONES,
         "visible_to": "visible_to",
         "label_ids": "set",
         "marketing_status": "marketing_status",

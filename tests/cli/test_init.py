@@ -161,6 +161,17 @@ def test_lines_of_the_mapping_can_be_changed(folder: Path, url: str, monkeypatch
         assert told in ended.err
 
 
+def test_a_trait_that_is_to_have_no_field_is_offered_none(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one neither, and no line of the config speaks of it."""
+    monkeypatch.setenv("PIPEDRIVE_API_TOKEN", CANARY)
+    ended = answered("", "3", "-", "", "y", arguments=(event_file(folder, *PEOPLE), "--base-url", url))
+    assert ended.code == 0, ended.err
+    assert "New fields can be made" not in ended.err
+    assert "shoeSize" not in (folder / "config.yaml").read_text(encoding="utf-8")
+
+
 def test_nobody_there_means_all_that_is_lacking_is_told(folder: Path) -> None:
     """Exit code 2 with the options to give, and nothing written."""
     ended = pipedrive_cli("init")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields
-from pipedrive_cli.model import Change, Contact, Outcome, Rank, RecordName
+from pipedrive_cli.model import Change, Contact, EventText, Outcome, Rank, RecordName
 
 from .transform_scenes import ACCOUNT, NOON, at, codes, compiled, event, refused, run
 
@@ -134,6 +134,20 @@ def test_mapped_traits_go_to_their_fields_converted() -> None:
         at(5): 12.5,
         at(6): {"value": 100, "currency": "EUR"},
     }
+
+
+def test_traits_of_other_names_may_be_names_and_phone_numbers() -> None:
+    """A line says so: its name comes before the trait's own, its numbers join those of the trait `phone`."""
+    lines = {"Vorname": "first_name", "kontakt.tel": "phone", "$.context.handy": "phone", "Mobil": "phone"}
+    traits = {"firstName": "A", "Vorname": "Ada", "phone": "+1 555 0100", "kontakt": {"tel": "+49 30 12345"}}
+    text = EventText(b'{"context": {"handy": ["0171 555", "+15550100"]}}')
+    given = event("identify", traits={**traits, "Mobil": "keine"}, text=text)
+    result = run(given, fields=Fields(persons=lines))
+    (change,) = result.changes
+    assert change.fields == {"first_name": "Ada"}
+    assert [phone.value for phone in change.phones] == ["+1 555 0100", "+49 30 12345", "0171 555"]
+    assert [(each.code, each.field) for each in result.complaints] == [("bad_value", "traits.Mobil")]
+    assert result.dropped == ()
 
 
 def test_a_name_that_holds_the_dots_itself_is_found_too() -> None:

@@ -52,6 +52,14 @@ def test_a_name_written_another_way_is_the_same(trait: str) -> None:
     assert (found.field, found.reason, found.sure) == ("Job title", "same name", True)
 
 
+def test_names_in_other_languages_are_offered_their_place() -> None:
+    """Phone numbers and parts of a name; the name of something else is not."""
+    traits = [seen(path, "+49 30 12345") for path in ("Telefon", "Vorname", "company.name", "last_seen")]
+    found = propose(traits, account())
+    assert of(found) == {"Telefon": "phone", "Vorname": "first_name", "company.name": None, "last_seen": None}
+    assert not any(each.sure for each in found)
+
+
 @pytest.mark.parametrize("trait", ["emplyees", "Employes", "employeees"])
 def test_a_slip_of_a_fields_name_is_proposed_and_not_sure(trait: str) -> None:
     """Nobody's config gets it unasked."""
