@@ -82,9 +82,9 @@ class Doubts:
     def departure(self, kind: Kind) -> Departure:
         """What to note of a write that leaves now."""
         floor = 0 if kind == "leads" else self.commits.journal.highest_id(kind)
-        return Departure(
-            self.clock.now(), self.clock.ours(), self._patience, floor, self.clock.oldest() - SKEW.total_seconds()
-        )
+        now, ours = self.clock.now(), self.clock.ours()
+        since = min(now, ours, self.clock.shown) - SKEW.total_seconds()  # a clock may be wrong: the oldest of the times
+        return Departure(now, ours, self._patience, floor, since)
 
     def begin(self, number: int, left: float) -> None:
         """A write of this run is in doubt; `left`: when it left, in loop seconds."""

@@ -67,18 +67,18 @@ class ServerClock:
         self._offset: float | None = None  # seconds from the loop's time to Pipedrive's
         self._ours: float | None = None  # the same to this machine's
         self._latest: float | None = None  # the greatest of all offsets
-        self._shown = math.inf  # the newest time that Pipedrive gave to a record that we wrote
+        self.shown = math.inf  # the newest time that Pipedrive gave to a record that we wrote, seconds since 1970
 
     def note_answer(self, call: Call, answer: Answer) -> None:
         """Takes the time from an answer, and the one that a write has left in its record."""
         if (date := answer.date) is not None:
-            self._offset = date.timestamp() - answer.received_at
-            if date >= EARLIEST:
-                self._latest = self._offset if self._latest is None else max(self._latest, self._offset)
+            self._offset = offset = date.timestamp() - answer.received_at
+            if (self._latest is None or offset > self._latest) and date >= EARLIEST:
+                self._latest = offset
         if call.method != "GET" and isinstance(data := answer.data, dict):
             shown = _moment(data.get("update_time"))
             if shown is not None:
-                self._shown = shown if math.isinf(self._shown) else max(shown, self._shown)
+                self.shown = shown if math.isinf(self.shown) else max(shown, self.shown)
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -108,11 +108,7 @@ class ServerClock:
 
     def written(self) -> float:
         """The newest time in seconds since 1970 that Pipedrive gave to a record that we wrote; else now."""
-        return self.now() if math.isinf(self._shown) else self._shown
-
-    def oldest(self) -> float:
-        """A time in seconds since 1970 that is not later than now, though a clock be wrong: the oldest we know."""
-        return min(self.now(), self.ours(), self._shown)
+        return self.now() if math.isinf(self.shown) else self.shown
 
 
 class Sender:

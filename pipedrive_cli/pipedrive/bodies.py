@@ -128,7 +128,7 @@ def values_of(kind: Kind, record: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (facts.flat and len(key) >= _KEY_LENGTH and _FLAT_KEY.fullmatch(key)):
             continue
         if key == "custom_fields":
-            custom = value if isinstance(value, Mapping) else {}
+            custom = value if isinstance(value, dict) else {}
             values.update({f"{CUSTOM}{name}": inner for name, inner in custom.items() if inner is not None})
         elif key == "prices":
             values.update(_prices(value if isinstance(value, list) else ()))
@@ -175,7 +175,7 @@ def _contact_row(contact: Contact | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _price_row(currency: str, price: Any) -> dict[str, Any]:
-    if not isinstance(price, Mapping):
+    if not isinstance(price, dict):
         return {"currency": currency, "price": price}
     return {**price_row(price), "currency": currency}
 
@@ -190,14 +190,14 @@ def price_row(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_contact(row: object) -> bool:
-    return isinstance(row, Mapping) and isinstance(row.get("value"), str) and bool(row["value"].strip())
+    return isinstance(row, dict) and isinstance(row.get("value"), str) and bool(row["value"].strip())
 
 
 def _prices(rows: Iterable[Any]) -> dict[str, Any]:
     return {
         f"{PRICE}{row['currency']}": price_row(row)
         for row in rows
-        if isinstance(row, Mapping) and isinstance(row.get("currency"), str)
+        if isinstance(row, dict) and isinstance(row.get("currency"), str)
     }
 
 
@@ -205,7 +205,7 @@ def _flattened(key: str, value: Any) -> dict[str, Any]:
     """One custom field in v1's form: ``K``, with ``K_currency``, ``K_until`` or the parts of an address beside it."""
     if isinstance(value, list):
         return {key: ",".join(map(str, value))}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return {key: value}
     flat = {key: value.get("value")}
     for part, inner in value.items():
