@@ -244,7 +244,8 @@ class InitRun:
         resolved = resolve_sources(sources, standard_input(), rows=self._rows, note=show_note)
         with ReadingShown() as shown:
             found = look(resolved, live_figures=shown.figures)
-        show_note(f"Looked at {'all' if found.whole else 'the first'} {count(found.events, 'event')}.")
+        which = "the first " if not found.whole else "all " if found.events > 1 else ""
+        show_note(f"Looked at {which}{count(found.events, 'event')}.")
         return found
 
     def _kinds(self, found: TraitsFound, given: Maps) -> tuple[Kind, ...]:

@@ -178,13 +178,17 @@ def problem_lines(
 ) -> Iterator[RenderableType]:
     """The problems, worst first: the first with hints and some examples, the others with a line each.
 
+    So has what is only noticed, and is of the kind that was told just before, with the same hint.
     Whoever asked for all examples gets all in full. `rest` says where the events are that are no example.
     """
     ordered = worst_first(problems)
     # One that alone has a line would save none.
     in_full = len(ordered) if examples >= EXAMPLES or len(ordered) == IN_FULL + 1 else IN_FULL
+    told = None
     for place, problem in enumerate(ordered):
-        if 0 < place <= in_full:
+        told, before = (problem.code, problem.hint), told
+        again = told == before and problem.outcome is None and examples < EXAMPLES
+        if 0 < place <= in_full and not again:
             yield Text(" ")  # Rich gives an empty text no line
         if place == in_full:
             more = f"{wording.count(len(ordered) - in_full, 'more kind', 'more kinds')} of problem"
@@ -195,7 +199,7 @@ def problem_lines(
             safe(problem.message, "bold", limit=MESSAGE_LIMIT),
             safe(f" ({problem.code})", "dim"),
         )
-        if place >= in_full:
+        if place >= in_full or again:
             first = [wording.place_words(each) for each in problem.examples[:1]]
             yield indented(joined_words(head, *(safe(f"  {words}", "cyan") for words in first)), 2)
             continue

@@ -271,3 +271,15 @@ def test_after_a_limit_the_rest_is_not_had_by_the_same_command() -> None:
         run="r", status="complete", exit_code=0, input_complete=False, events=EventCounts(read=2, delivered=2)
     )
     assert "as --limit says: run without it for the rest" in " ".join(report(part).split())
+
+
+def test_what_is_noticed_of_several_lines_of_the_config_is_explained_once() -> None:
+    """With one hint and one set of examples; each of the others has a line, with its first place."""
+    groups = [
+        problem_group("other_mapping", None, 9 - n, [Example("a", n, f"m{n}", None)], message=f"line {n}")
+        for n in range(3)
+    ]
+    shown = " ".join(report(msgspec.structs.replace(eventful(), problems=tuple(groups))).split())
+    assert (
+        shown.count("--refill") == 1 and "a:0 m0 … and 8 more noticed 8 × line 1 (other_mapping) a:1 noticed 7" in shown
+    )
