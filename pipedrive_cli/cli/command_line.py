@@ -145,6 +145,19 @@ def _usage_error(error: BaseException) -> str | None:
         return f"{show()}\n"
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""
-    message = re.sub(r"is not a valid int(eger|)( range|)\.", "is no whole number.", show())
+    message = _elsewhere(error) or re.sub(r"is not a valid int(eger|)( range|)\.", "is no whole number.", show())
     where = f" (see `{context.command_path} --help`)" if context is not None else ""
     return f"{usage}{message}{where}\n"
+
+
+def _elsewhere(error: BaseException) -> str | None:
+    """The message for an option that other commands have; None where no command has it, or it is no such mistake."""
+    option = getattr(error, "option_name", None)
+    if option is None or not hasattr(error, "possibilities"):
+        return None
+    having = [
+        f"`{name}`"
+        for name, command in getattr(typer.main.get_command(app), "commands", {}).items()
+        if any(option in parameter.opts for parameter in command.params)
+    ]
+    return f"No such option: {option}. It is one of {', '.join(having)}." if having else None

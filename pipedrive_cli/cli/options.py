@@ -79,11 +79,16 @@ Types = Annotated[
         "--type",
         metavar="TYPE",
         autocompletion=completing("identify", "group", "alias", "track", "page", "screen"),
-        help="Only events of this type: identify, group, alias, track.",
+        help="Only events of this type: identify, group, alias, track. May be given again.",
     ),
 ]
-Names = Annotated[list[str] | None, typer.Option("--event", metavar="NAME", help="Only track events of this name.")]
-Users = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--event", metavar="NAME", help="Only track events of this name. May be given again."),
+]
+Users = Annotated[
+    list[str] | None, typer.Option("--user", metavar="ID", help="Only events of this user. May be given again.")
+]
 RowsAs = Annotated[
     str | None,
     typer.Option(

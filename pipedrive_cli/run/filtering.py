@@ -72,7 +72,9 @@ def seconds(option: str, text: str | None) -> float | None:
     try:
         return duration(text)
     except ValueError as error:
-        raise UserMistake(f"{option} {text}: {error}", code="usage", hint="for example 90s, 30m or 2h") from error
+        raise UserMistake(
+            f"{option} {text}: {error}", code="usage", hint="one number and one unit: 90m is an hour and a half"
+        ) from error
 
 
 def _moment(option: str, text: str | None, now: int) -> int | None:

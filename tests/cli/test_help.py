@@ -97,6 +97,8 @@ def test_commands_that_scripts_call_tell_their_exit_codes(name: str) -> None:
     [
         (("runs", "event", "m1"), "Did you mean 'events'?"),
         (("fields", "creat"), "Did you mean 'create'?"),
+        (("replay", "x", "--online"), "No such option: --online. It is one of `preview`, `rehearse`."),
+        (("replay", "x", "--dryrun"), "(Possible options: --dry-run)"),
         (("replay", "x", "--limit", "ten"), "'ten' is no whole number."),
     ],
     ids=" ".join,
