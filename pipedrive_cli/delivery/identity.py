@@ -96,7 +96,7 @@ class Resolution(msgspec.Struct, eq=False):
         return [pending for pending in changes if pending.change.record.pipedrive_id not in refusals]
 
     def _check_id(self, named: int) -> SubPlan[Complaint | None]:
-        if self.by_id is not None and self.by_id != named:
+        if self.by_id is not None:
             return _conflict(f"the input names it {self.by_id} elsewhere")
         snapshot: Snapshot = yield Cached(self.job.kind, named)
         values = snapshot.values if snapshot.shown else (yield Fetch(self.job.kind, named))

@@ -164,10 +164,9 @@ def under_former_id(state: RecordState, alias_time: int | None, rules: Precedenc
     foreign_lower = foreign_time(state, rules) <= cut or state.foreign_rank < 0
 
     def lowered(field_state: FieldState) -> FieldState:
-        time = LATEST - field_state.time if field_state.time > LATEST // 2 else field_state.time
         # What an alias has lowered stays below all values of the current id, however early the next alias was.
         depth = -field_state.rank % DEPTHS
-        lower = depth < DEEPEST and (time <= cut or depth != 0)
+        lower = depth < DEEPEST and (field_state.time <= cut or depth != 0)
         return msgspec.structs.replace(field_state, rank=field_state.rank - lower)
 
     return msgspec.structs.replace(

@@ -254,6 +254,18 @@ def test_one_burst_of_429s_counts_once() -> None:
     assert free == 80
 
 
+def test_a_429_for_what_left_after_the_last_one_lowers_the_limit_again() -> None:
+    """It was too much once more."""
+    pace = Pace(100)
+    for second in (0.0, 1.0):
+        pace.learn(second + 0.1, {}, pace.sent(second + 0.05), limited=True)
+    free = 0
+    while pace.wait(5.0) == 0:
+        pace.sent(5.0)
+        free += 1
+    assert free == 64
+
+
 def test_a_row_of_429s_is_timed_and_a_success_ends_it() -> None:
     """How long Pipedrive has been refusing everything can be asked, and is nothing after a success."""
     pace = Pace(20)
@@ -401,3 +413,13 @@ def test_headers_that_claim_a_billion_places_cost_no_memory() -> None:
     headers = {"x-ratelimit-limit": "1000000000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
     pace.learn(0.1, headers, pace.sent(0.0), limited=True)
     assert pace.wait(0.2) == 0.0
+
+
+def test_what_is_not_for_us_is_held_back_until_the_next_day() -> None:
+    """Whatever an answer says is left."""
+    day = Day(1_000, 0)
+    day.hold()
+    day.learn(left(900, 1_000), day.spend(0))
+    assert not day.may_spend(1)
+    day.renew()
+    assert day.may_spend(1_000)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipedrive_cli.delivery.fold import contact_list
+from pipedrive_cli.delivery.fold import contact_item, contact_list
 from pipedrive_cli.delivery.precedence import blank, comparable
 from pipedrive_cli.model import Contact, Outcome, Transformed
 from tests.examples import examples
 
-from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, product, terms
+from .pretend import PLAN, ROLE, USER, Pretend, Said, group, identify, lead, product, terms
 
 UNCHANGED, DELIVERED = Outcome.UNCHANGED, Outcome.DELIVERED
 
@@ -453,3 +453,25 @@ def test_a_blank_entry_among_emails_is_no_contact_and_never_goes_back() -> None:
         values["emails"] = [{"value": " "}, {"value": "", "primary": False}, *values["emails"]]
     world.run(identify("e2", "a", 2, emails=["b@x"]))
     assert world.emails() == ["a@x", "b@x"]
+
+
+def test_a_contact_without_a_label_is_sent_without_one() -> None:
+    """Pipedrive gives it its own; null is never sent."""
+    assert contact_item(Contact("a@x"), primary=True) == {"value": "a@x", "primary": True}
+    assert contact_item(Contact("a@x", "home"), primary=False) == {"value": "a@x", "primary": False, "label": "home"}
+
+
+@pytest.mark.parametrize("lookahead", [1, 100])
+def test_of_two_lines_of_one_order_the_later_counts(lookahead: int) -> None:
+    """They have one event's time and number."""
+    (first,), (second,) = (product("e1", "p", 1, name=name).asks.changes for name in ("First", "Second"))
+    world = Pretend().run(Said("e1", Transformed((first, second)), 1), lookahead=lookahead)
+    assert world.alone("products")["name"] == "Second"
+
+
+def test_what_context_says_fills_a_blank_of_a_record_that_nobody_has_looked_at() -> None:
+    """It is looked at first: the journal alone cannot tell whether a person has written there."""
+    world = Pretend(listed=False).run(identify("e1", "a", 1), identify("e2", "b", 1))
+    world.with_key("b")[ROLE] = "by hand"
+    world.run(*(lead(f"l{key}", key, 2, said={"role": "said"}) for key in "ab"))
+    assert [world.with_key(key)[ROLE] for key in "ab"] == ["said", "by hand"]

@@ -268,3 +268,11 @@ def test_context_of_an_alias_makes_nobody() -> None:
     assert (world.records["persons"], world.outcomes["e1"]) == ({}, REJECTED)
     world.run(identify("e2", "a", 1)).run(alias("e3", "z", "b", 2, said=said))
     assert (keys(world), world.alone()[ROLE], world.outcomes["e3"]) == (["b"], "r", REJECTED)
+
+
+def test_the_newer_parts_of_a_name_survive_a_merge() -> None:
+    """What was said of the previous id after the alias is the person's own, and newer than what the survivor had."""
+    world = Pretend().run(identify("e1", "old", 5, first_name="Late"), identify("e2", "new", 1, first_name="Early"))
+    world.run(alias("e3", "old", "new", 3))
+    world.run(identify("e4", "new", 9, last_name="Lee"))
+    assert world.alone()["name"] == "Late Lee"

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pipedrive_cli.delivery.precedence import FILL, FOREIGN, FieldState, PrecedenceRules, RecordState, precedence
+import pytest
+
+from pipedrive_cli.delivery.precedence import (
+    FILL,
+    FOREIGN,
+    LOWEST,
+    FieldState,
+    Precedence,
+    PrecedenceRules,
+    RecordState,
+    foreign_time,
+    precedence,
+)
 
 
 def test_a_value_that_replaced_ours_stands_no_lower_than_ours_did() -> None:
@@ -16,3 +28,19 @@ def test_a_value_that_replaced_ours_stands_higher_where_that_is_protected() -> N
     state = RecordState(fields={"role": FieldState(0, 20, "ours")})
     rules = PrecedenceRules(existing="fill")
     assert precedence("persons", state, {"role": "theirs"}, "role", rules) == (FILL, FOREIGN, 0)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [("due", (-1, 20, 0)), ("of the merged one", LOWEST), ("by hand", (0, FOREIGN, 0))],
+)
+def test_after_a_merge_what_is_due_counts_for_more_than_what_was_carried_over(shown: str, expected: Precedence) -> None:
+    """The survivor may show the better value, the one that the merged record showed, or what a person has written."""
+    state = RecordState(carried_over={"role": FieldState(-1, 20, "due", "of the merged one")})
+    assert precedence("persons", state, {"role": shown}, "role", PrecedenceRules()) == expected
+
+
+def test_of_values_that_nobody_has_dated_that_of_the_later_alias_counts() -> None:
+    """Two former records had them from people; both yield to the survivor's own."""
+    times = [foreign_time(RecordState(former_since=since), PrecedenceRules()) for since in (-20, 10, None)]
+    assert times == sorted(set(times))

@@ -163,6 +163,7 @@ def test_the_last_external_id_of_a_type_wins_and_foreign_ones_are_ignored() -> N
         {"type": "brazeExternalId", "id": {}},
         {"type": "pipedrivePersonId", "id": "46"},
         {"type": "pipedriveGroupId", "id": 9.0},
+        {"type": ["pipedriveGroupId"], "id": 5},
         "junk",
         {"id": 5},
     ]

@@ -62,6 +62,7 @@ def packed(value: Any) -> bytes:
         ({"_pipedrive_cli": {"line": 3}, "raw_base64": base64.b64encode(packed(ITEM)).decode()}, None),
         (ITEM | {"_pipedrive_cli": {"code": "bad_traits"}}, None),
         (ITEM | {"_pipedrive_cli": {"code": "bad_traits"}, "raw": "a trait of its own"}, None),
+        ({"_pipedrive_cli": {"code": "bad_traits"}, "batch": [ITEM]}, 0),
         (ITEM | {"batch": 7, "payload": {}, "EventPayload": "x", "metadata": {}, "data": {}}, None),
     ],
 )
