@@ -276,3 +276,11 @@ def test_the_newer_parts_of_a_name_survive_a_merge() -> None:
     world.run(alias("e3", "old", "new", 3))
     world.run(identify("e4", "new", 9, last_name="Lee"))
     assert world.alone()["name"] == "Late Lee"
+
+
+def test_the_values_of_a_current_person_who_is_gone_fill_blanks_alone() -> None:
+    """What the previous one has stays; the one who was deleted adds what it lacked."""
+    world = Pretend().run(identify("e1", "old", 1, role="old"), identify("e2", "new", 2, role="new", plan="new"))
+    world.records["persons"] = {r: v for r, v in world.records["persons"].items() if v[USER] == "old"}
+    world.run(alias("e3", "old", "new", 9))
+    assert (world.alone()[USER], world.alone()[ROLE], world.alone()[PLAN]) == ("new", "old", "new")

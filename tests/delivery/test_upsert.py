@@ -218,3 +218,9 @@ def test_leads_depend_on_their_person() -> None:
     world = Pretend(refuse=refusing(ROLE, "bad", named=True))
     world.run(identify("e1", "a", 1, role="bad"), lead("e2", "a", 2, may_create=False))
     assert len(world.records["leads"]) == 1
+
+
+def test_a_record_is_never_made_without_its_key() -> None:
+    """Pipedrive refuses the user id: the event is rejected, and no stranger is left behind."""
+    world = Pretend(refuse=refusing(USER, "a", named=True)).run(identify("e1", "a", 1, role="r"))
+    assert (world.records["persons"], world.outcomes["e1"]) == ({}, REJECTED)

@@ -170,6 +170,12 @@ def test_the_last_external_id_of_a_type_wins_and_foreign_ones_are_ignored() -> N
     assert event(context={"externalId": external}).ids == {"pipedrivePersonId": 46, "pipedriveGroupId": 9}
 
 
+def test_an_anonymous_id_that_names_nobody_is_noticed_where_it_is_needed() -> None:
+    """Beside a user id nobody reads it."""
+    assert event(anonymousId="undefined").nobody == ()
+    assert complaint(userId=..., anonymousId="undefined").code == "missing_user_id"
+
+
 def test_a_track_events_name_is_trimmed() -> None:
     """Names carry spaces in the wild."""
     assert event(type="track", event=" Demo Requested ").name == "Demo Requested"

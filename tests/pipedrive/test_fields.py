@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Values
-from pipedrive_cli.pipedrive.account import Account, Field, Option
+from pipedrive_cli.pipedrive.account import Account, Field, Label, Option, changed_addresses
 from pipedrive_cli.pipedrive.contacts import email_form, phone_form
 from pipedrive_cli.pipedrive.fields import TYPES, USUAL, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
@@ -383,3 +383,10 @@ def test_an_amount_does_not_depend_on_those_before_it(amounts: list[tuple[Any, A
     used = money_reader(CURRENCIES, USUAL)
     for amount, beside in [("5", "EUR"), (5, "eur"), (5, " USD "), *amounts]:
         assert told(used, amount, beside) == told(money_reader(CURRENCIES, USUAL), amount, beside)
+
+
+def test_labels_that_have_changed_concern_the_labels_of_leads_alone() -> None:
+    """A value of yesterday may be refused today."""
+    before, after = (Account(lead_labels=(Label("l1", name),)) for name in ("Hot", "Cold"))
+    assert [changed_addresses(kind, before, after) for kind in ("leads", "persons")] == [{"label_ids"}, frozenset()]
+    assert changed_addresses("leads", before, before) == frozenset()

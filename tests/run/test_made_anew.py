@@ -40,6 +40,12 @@ def notices(summary: Summary, code: str = "made_anew") -> int:
     return sum(problem.count for problem in summary.problems if problem.code == code and problem.outcome is None)
 
 
+def words(summary: Summary, code: str) -> str:
+    """What the report says of the one event with this problem."""
+    ((example,),) = (problem.examples for problem in summary.problems if problem.code == code)
+    return str(example.message)
+
+
 def person(scene: Scene, name: str) -> dict[str, Any]:
     (row,) = (row for row in scene.sandbox.contents(ids=True)["persons"] if row["name"] == name)
     return row
@@ -149,6 +155,10 @@ def test_who_has_the_email_of_a_person_that_went_takes_its_place(
     assert (found["name"], found["custom_fields"]) == ("Typed", {"User id": "u-1", "Role": "dev", "City": "Oslo"})
     assert [row["value"] for row in found["phones"]] == [PHONE]
     assert (notices(summary), notices(summary, "recognised_by_email")) == (0, 1)
+    assert words(summary, "recognised_by_email") == (
+        "the record of 'u-1' was deleted, or merged into another one; "
+        f"person {typed}, which has its email, was taken over"
+    )
     assert summary.records.persons.created == others == expected.records.persons.created
     assert scene.run([identify("u-1", 9, **said)]).events.unchanged == 1
     assert scene.writes == []
@@ -164,6 +174,7 @@ def test_an_organization_of_the_name_takes_the_place_of_one_that_went(tmp_path: 
     (organization,) = scene.contents()["organizations"]
     assert organization["custom_fields"] == {"Group id": "g-1", "Branch": "Sea"}
     assert (notices(summary), notices(summary, "recognised_by_name")) == (0, 1)
+    assert words(summary, "recognised_by_name").startswith("the record of 'g-1' was deleted")
 
 
 @pytest.mark.parametrize("mode", ["merge", "rekey"])

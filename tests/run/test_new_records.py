@@ -12,6 +12,7 @@ from pipedrive_cli.config import Config
 from pipedrive_cli.config.mapping_line import NewRecords
 from pipedrive_cli.config.model import Fields
 from pipedrive_cli.errors import ConfigProblems
+from tests.delivery.test_refused import refusing
 from tests.harness import CONFIG, Scene, group, identify, outcomes, track, viewed
 
 
@@ -121,3 +122,13 @@ def test_users_are_not_listed_where_nothing_names_one(scene: Scene) -> None:
     scene.sandbox.add_field("persons", name="Manager", field_type="user")
     scene.run([identify("u1", role="CTO", manager="x@y.test")])
     assert "GET /api/v1/users" not in scene.sent
+
+
+def test_a_refused_value_of_an_event_takes_no_constant_along(scene: Scene) -> None:
+    """Pipedrive names the role: the record is made without that, and with what the config gives it."""
+    scene.config = giving(persons={"City": "Rome"})
+    role = scene.key("persons", "Role")
+    refusing(scene, lambda _, body: f"custom_fields.{role}: no" if role in body.get("custom_fields", {}) else None)
+    scene.run([identify("u1", name="Ann", role="bad")])
+    (person,) = scene.contents()["persons"]
+    assert person["custom_fields"] == {"User id": "u1", "City": "Rome"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipedrive_cli.config.model import Fields, Leads
-from pipedrive_cli.transform.fitting import resolve_fields
+from pipedrive_cli.transform.fitting import lines_of, resolve_fields
 from pipedrive_cli.transform.targets import STANDARD, FieldTarget, resolve_field
 
 from .transform_scenes import ACCOUNT, at, compiled, config, key
@@ -95,3 +95,12 @@ def test_compiling_leaves_out_what_cannot_be_resolved() -> None:
     """The caller refuses such a config; whoever compiles it anyway gets the rest."""
     made = compiled(fields=Fields(persons={"a": "Nonsense", "b": "Role"}))
     assert (made.type_at("persons", at(2)), made.type_at("persons", "custom_fields.Nonsense")) == ("varchar", None)
+
+
+def test_the_lines_that_write_a_field_are_found() -> None:
+    """By its name or its key, and no others."""
+    lines = config(fields=Fields(persons={"role": "Role", "job": key(2), "city": "City", "nothing": "None such"}))
+    assert list(lines_of(lines, ACCOUNT, "persons", at(2))) == [
+        ("fields.persons.role", "Role"),
+        ("fields.persons.job", "Role"),
+    ]
