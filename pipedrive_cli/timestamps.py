@@ -190,6 +190,17 @@ def has_short_year(value: Any) -> bool:
     return isinstance(value, str) and _SHORT_YEAR.match(value.strip()) is not None
 
 
+def is_other_date(value: Any) -> bool:
+    """Whether digits may be a date that is written otherwise. Numbers have lost the zero before a day or month."""
+    digits = str(value) if isinstance(value, int | str) else ""
+    return (
+        len(digits) in _AS_DATES and _ANY_ORDER.fullmatch(digits.zfill(8) if len(digits) == 7 else digits) is not None
+    )
+
+
+_AS_DATES: Final = frozenset((6, 7, 8, 10, 12))
+
+
 def _read_text(text: str, dates: DateOrder) -> datetime | None:
     # `fromisoformat` takes any sign between date and time, and so a number of eleven digits for a date and an hour.
     if text[4:5] == "-" and text[10:11] in _SEPARATORS and _WEEK.fullmatch(text) is None:
@@ -209,7 +220,7 @@ def _with_zone(found: datetime) -> datetime:
 
 def _read_other_text(text: str, dates: DateOrder) -> datetime | None:
     if _DIGITS.fullmatch(text) is not None:
-        if _ANY_ORDER.fullmatch(text) is not None and text[0] == "0":
+        if text[0] == "0" and is_other_date(text):
             return None  # a number has no zero before it
         return _read_number(float(text) if "." in text else int(text))
     words = " ".join((text if text.isascii() else _plain(text)).casefold().split())
@@ -292,7 +303,7 @@ def _read_number(number: float) -> datetime | None:
             return datetime(day.year, day.month, day.day, tzinfo=UTC)
         except ValueError:
             pass  # eight digits that are no date may be seconds
-    if abs(number) < _LEAST or whole in _NEVER_SET or whole in _NO_END or _is_other_date(whole):
+    if abs(number) < _LEAST or whole in _NEVER_SET or whole in _NO_END or is_other_date(whole):
         return None
     if _FROM <= number < _TO:
         return EPOCH + timedelta(microseconds=whole * 1_000_000 + round((number - whole) * 1_000_000))
@@ -303,14 +314,3 @@ def _read_number(number: float) -> datetime | None:
     if _FINE_FROM * 1_000_000_000 <= number < _TO * 1_000_000_000:
         return EPOCH + timedelta(microseconds=whole // 1_000)
     return None
-
-
-def _is_other_date(number: int) -> bool:
-    """Whether the digits may be a date that is written otherwise. Numbers have lost the zero before a day or month."""
-    digits = str(number)
-    return (
-        len(digits) in _AS_DATES and _ANY_ORDER.fullmatch(digits.zfill(8) if len(digits) == 7 else digits) is not None
-    )
-
-
-_AS_DATES: Final = frozenset((6, 7, 8, 10, 12))

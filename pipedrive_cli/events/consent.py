@@ -2,8 +2,8 @@
 
 RudderStack: ``context.consentManagement: {provider, allowedConsentIds, deniedConsentIds, resolutionStrategy}``.
 Segment: ``context.consent: {categoryPreferences: {Name: true | false}}``. A refusal that a program has made a text or
-a number of (`"false"`, `0`) is one. Anything in another form is ignored. Which
-events are skipped is decided in `transform/consent.py`, by the config.
+a number of (`"false"`, `0`) is one, and objects and lists may stand in texts. Anything in another form is ignored.
+Which events are skipped is decided in `transform/consent.py`, by the config.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, object_in, unsaid
+from pipedrive_cli.events.lenient import as_list, loads, object_in, structured, unsaid
 from pipedrive_cli.model import Consent
 
 _STRATEGIES: Final = ("and", "or")
@@ -33,12 +33,13 @@ def consent_of(management: object, segment: object) -> Consent | None:
     denied: frozenset[str] | None = None
     allowed: frozenset[str] = frozenset()
     strategy: str | None = None
+    management, segment = object_in(management), object_in(segment)
     if isinstance(management, dict):
         denied, allowed = _ids(management.get("deniedConsentIds")), _ids(management.get("allowedConsentIds"))
-        named = management.get("resolutionStrategy")
-        if management.get("provider") != _OWN_STRATEGY and named in _STRATEGIES:
+        named = _word(management.get("resolutionStrategy"))
+        if _word(management.get("provider")) != _OWN_STRATEGY and named in _STRATEGIES:
             strategy = named
-    preferences = segment.get("categoryPreferences") if isinstance(segment, dict) else None
+    preferences = object_in(segment.get("categoryPreferences")) if isinstance(segment, dict) else None
     categories: dict[str, bool] | None = None
     if isinstance(preferences, dict):
         said = ((name, _granted(written)) for name, written in preferences.items())
@@ -73,7 +74,14 @@ def _lenient_context(raw: bytes) -> object:
 
 
 def _ids(value: object) -> frozenset[str]:
-    return frozenset(each for each in as_list(value) or () if isinstance(each, str))
+    """The ids in a list, which may stand in a text, with commas or as JSON; a number is its digits."""
+    value = structured(value)
+    items = [each.strip() for each in value.split(",")] if isinstance(value, str) else as_list(value) or ()
+    return frozenset(str(each) for each in items if isinstance(each, str) or type(each) is int)
+
+
+def _word(written: object) -> str | None:
+    return written.strip().casefold() if isinstance(written, str) else None
 
 
 def _granted(written: object) -> bool | None:

@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from pipedrive_cli.pipedrive.values import ReadOtherwise, Unfit
 from pipedrive_cli.text_forms import visible
-from pipedrive_cli.timestamps import EPOCH, DateOrder, has_short_year, is_zero_time, orders_of, read_moment
+from pipedrive_cli.timestamps import (
+    EPOCH,
+    DateOrder,
+    has_short_year,
+    is_other_date,
+    is_zero_time,
+    orders_of,
+    read_moment,
+)
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -81,6 +89,8 @@ def _unfit(such: str, value: Any, dates: DateOrder) -> Unfit:
     if isinstance(value, str | int | float) and _SHEET_DAY.fullmatch(str(value)) is not None:
         shown = _SHEET_EPOCH + timedelta(days=int(float(value)))
         return Unfit(f"{such}; as spreadsheets count days this is {shown.isoformat()}: export the column as dates")
+    if is_other_date(value):
+        return Unfit(f"{such}; its digits may be a date in another order: write it with its dashes")
     if has_short_year(value):
         return Unfit(f"{such}; a year of two digits may be of either century: write all four")
     return Unfit(such)

@@ -119,7 +119,8 @@ def names_meant(given: tuple[str, ...], file: Path | None) -> SuppressionList:
     try:
         listed = read_list(given) if not any(each.startswith(("#", "{")) for each in given) else None
     except BadLine:
-        listed = None
+        hint = "give each user id or email as an argument of its own"
+        raise UserMistake("one argument holds several names", code="usage", hint=hint) from None
     if listed is None:
         raise UserMistake("an id that begins with # or { is taken from --file alone", code="usage", hint="write a file")
     if file is not None:

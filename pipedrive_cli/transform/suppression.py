@@ -9,6 +9,7 @@ silenced by that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -17,7 +18,8 @@ import msgspec
 
 from pipedrive_cli.events.people import People
 from pipedrive_cli.model import Complaint, JsonObject, Outcome
-from pipedrive_cli.pipedrive.contacts import email_form
+from pipedrive_cli.pipedrive.contacts import email_address, email_form
+from pipedrive_cli.pipedrive.values import Unfit
 from pipedrive_cli.text_forms import key_text, narrow, visible
 
 SUPPRESSED = Complaint("suppressed", "the user asked not to be sent", outcome=Outcome.SKIPPED)
@@ -64,12 +66,25 @@ def read_list(lines: Iterable[str]) -> SuppressionList:
             found = _people_of_regulation(regulation)
             if not found:
                 raise BadLine(number, "is a regulation that names no user by `userId` or `email`")
+        elif "@" in narrow(line) and _COLUMNS.search(line) is not None and not _is_address(line):
+            raise BadLine(number, "has several columns: write one user id or email a line")
         else:
-            found = [(line, line, False)]
+            bare = line[1:-1] if line[0] == line[-1] == '"' else line  # as tables quote cells
+            found = [(bare, bare, False)]
         for user, email, cancelled in found:
             _put(ids, user, cancelled=cancelled)
             _put(emails, email_form(email) if email is not None and "@" in narrow(email) else None, cancelled=cancelled)
     return SuppressionList(frozenset(ids), frozenset(emails))
+
+
+_COLUMNS: Final = re.compile(r"[,;\t|]")
+
+
+def _is_address(line: str) -> bool:
+    try:
+        return bool(email_address(line))
+    except Unfit:
+        return False
 
 
 def _put(names: dict[str, None], name: str | None, *, cancelled: bool) -> None:

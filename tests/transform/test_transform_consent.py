@@ -107,7 +107,7 @@ def test_segments_categories_must_be_opted_in(
     assert denied(rules, None, categories) is refused
 
 
-@pytest.mark.parametrize("management", [None, [], "", {}, "denied", {"deniedConsentIds": "sales"}])
+@pytest.mark.parametrize("management", [None, [], "", {}, "denied", {"deniedConsentIds": ""}])
 @pytest.mark.parametrize("send_unknown", [True, False])
 def test_what_says_nothing_counts_by_unknown(management: object, send_unknown: bool) -> None:
     """An object of RudderStack's that names no denied ids says something: that nothing was refused."""
@@ -115,6 +115,24 @@ def test_what_says_nothing_counts_by_unknown(management: object, send_unknown: b
     assert denied(ConsentRules(BOTH, send_unknown=send_unknown), management) is (
         not send_unknown and not says_something
     )
+
+
+@pytest.mark.parametrize(
+    "management",
+    [
+        {"deniedConsentIds": "sales, 7"},
+        {"deniedConsentIds": '["sales", 7]'},
+        {"deniedConsentIds": ["sales", 7], "provider": "oneTrust", "resolutionStrategy": " AND"},
+        {"deniedConsentIds": ["sales", "crm"], "provider": "oneTrust", "resolutionStrategy": "OR"},
+        json.dumps(managed("sales")),
+    ],
+)
+def test_a_refusal_is_one_in_whatever_text_it_stands(management: object) -> None:
+    """Databases write lists and objects as texts, programs write ids as numbers and strategies in capitals."""
+    assert denied(ConsentRules(frozenset({"sales", "crm"})), management)
+    assert not denied(ConsentRules(frozenset({"ads"})), management)
+    seven = consent_of({"deniedConsentIds": [7]}, '{"categoryPreferences": "{\\"ads\\": false}"}')
+    assert seven is not None and seven.denied == frozenset({"7"}) and seven.categories == {"ads": False}
 
 
 def test_either_vendors_object_can_refuse() -> None:

@@ -39,6 +39,7 @@ def test_a_list_has_ids_emails_comments_and_blank_lines() -> None:
     )
     assert listed.ids == {"u1", "Ａnn＠Acme．test"}
     assert listed.emails == {"ann@acme.test", "b@c.test"}
+    assert read_list(['"u1"', '"Ann" <ann@acme.test>', "ann@acme.test,"]).ids >= {"u1"}
 
 
 def test_what_is_cancelled_later_is_off_the_list() -> None:
@@ -58,7 +59,9 @@ def test_the_list_and_the_events_read_an_id_alike(written: Any, around: str) -> 
         assert Suppression(read_list([line])).add(event)
 
 
-@pytest.mark.parametrize("line", ['{"userId": "u1"', '{"regulationType": "suppress"}', '{"users": []}'])
+@pytest.mark.parametrize("line", [
+    '{"userId": "u1"', '{"regulationType": "suppress"}', '{"users": []}', "ann@acme.test;x", "u1,ann@acme.test",
+])  # fmt: skip
 def test_a_line_that_names_nobody_is_no_list(line: str) -> None:
     """Whoever it should have named would be sent; the message does not repeat it."""
     with pytest.raises(BadLine) as raised:
