@@ -80,7 +80,7 @@ class NotOurs(Exception):
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
-decode: Final = msgspec.msgpack.Decoder(ReadPart).decode
+decode: Final = msgspec.msgpack.Decoder(list[ReadPart | None]).decode
 
 
 class PartReader:
@@ -152,7 +152,16 @@ class PartReader:
         return misfits
 
 
-def reading_work(brief: MappingBrief) -> Callable[[PartTask], bytes]:
-    """What a process beside this one does with a part, by this brief. Where it raises, the part is read elsewhere."""
+def reading_work(brief: MappingBrief) -> Callable[[Sequence[PartTask]], bytes]:
+    """What a process beside this one does with parts, by this brief. Where it makes nothing of one, that is read
+    elsewhere.
+    """
     reader = PartReader(brief)
-    return lambda task: encode(reader.make(task))
+
+    def made(task: PartTask) -> ReadPart | None:
+        try:
+            return reader.make(task)
+        except NotOurs:
+            return None
+
+    return lambda tasks: encode([made(task) for task in tasks])

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple, cast
 
 from pipedrive_cli.events.any_source import read_source
 from pipedrive_cli.events.entry import Entry
@@ -27,10 +27,10 @@ from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
 from pipedrive_cli.transform.transform import Transform
 
-AHEAD: Final = 32  # parts that are unpacked before their turn
+AHEAD: Final = 32  # shares that are unpacked before their turn
 MANY: Final = 24  # of them, with which it pays to start processes
-_OURS: Final = 6  # the present part and the next ones are left to us, so that nobody waits for a part under way
-_ASKED: Final = 2  # parts that a process is given before it has answered: one is under way while another is handed over
+_OURS: Final = 6  # the present share and the next ones are left to us, so that nobody waits for one under way
+_ASKED: Final = 2  # shares that a process is given before it has answered: one is under way, another is handed over
 
 
 class ReadingProcesses:
@@ -39,7 +39,7 @@ class ReadingProcesses:
     def __init__(self, number: int) -> None:
         self._changed = threading.Condition()
         self._brief: MappingBrief | None = None
-        self._tasks: dict[int, PartTask] = {}
+        self._tasks: dict[int, Sequence[PartTask]] = {}
         self._generation = 0  # of briefs: what was made by earlier ones is of no use
         self._present = 0  # the task whose turn it is
         self._asked: set[int] = set()
@@ -64,7 +64,7 @@ class ReadingProcesses:
             self._made.clear()
             self._changed.notify_all()
 
-    def give(self, number: int, task: PartTask) -> None:
+    def give(self, number: int, task: Sequence[PartTask]) -> None:
         """Adds a task. Tasks have their turn in the order of their numbers."""
         with self._changed:
             self._tasks[number] = task
@@ -77,19 +77,9 @@ class ReadingProcesses:
             self._changed.notify_all()
             while number in self._asked and number not in self._made:
                 self._changed.wait()
-            made = self._made.get(number, b"")
-            self._drop(number)
-            return made
-
-    def drop(self, number: int) -> None:
-        """The part has been read here, or need not be read."""
-        with self._changed:
-            self._drop(number)
-
-    def _drop(self, number: int) -> None:
-        self._tasks.pop(number, None)
-        self._made.pop(number, None)
-        self._asked.discard(number)
+            self._tasks.pop(number)
+            self._asked.discard(number)
+            return self._made.pop(number, b"")
 
     def close(self) -> None:
         """Ends the processes."""
@@ -124,7 +114,7 @@ class ReadingProcesses:
                 self._made[number] = made
                 self._changed.notify_all()
 
-    def _next(self, *, wait: bool = True) -> tuple[int, int, MappingBrief, PartTask] | None:
+    def _next(self, *, wait: bool = True) -> tuple[int, int, MappingBrief, Sequence[PartTask]] | None:
         """The next task that is free, as soon as there is one; None: there will be none, or is none now."""
         with self._changed:
             while not self._closed:
@@ -139,14 +129,26 @@ class ReadingProcesses:
             return None
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A part of the input. `text` None: its source is shared with nobody, and read by a reading of its own."""
 
-    number: int
     reading: Batches
     text: TextPart | None
+
+    def task(self, now: int) -> PartTask | None:
+        """What a process needs to read it; None where it must be read here."""
+        source = None if self.text is None else cast(SharedReading, self.reading).source_of(self.text)
+        return None if source is None or self.text is None else PartTask(source, self.text, now)
+
+
+@dataclass(slots=True)
+class _Share:
+    """Parts that follow each other, which are read here or by one process: one, or some small files."""
+
+    number: int
+    parts: deque[_Part]
     given: bool = False  # to the processes
+    made: Iterator[ReadPart | None] | None = None  # of its parts, from when its turn comes
 
 
 class SharedInput:
@@ -166,8 +168,8 @@ class SharedInput:
         people: bool = False,
     ) -> None:
         self.whole = True  # most events will be used
-        self._coming = self._parts(sources)
-        self._ahead: deque[_Part] = deque()
+        self._coming = self._shares(sources)
+        self._ahead: deque[_Share] = deque()
         self._number = number
         self._mapping = mapping
         self._now = now
@@ -179,12 +181,12 @@ class SharedInput:
     def readings(self) -> Iterator[Batches]:
         """The readings of the sources, in their order. One is over when the next one is asked for."""
         while self._fill():
-            reading = self._ahead[0].reading
-            if self._ahead[0].text is None:
-                self._ahead.popleft()
+            reading = self._ahead[0].parts[0].reading
+            if not isinstance(reading, SharedReading):
+                self.take(reading)
             yield reading
-            while (unwanted := self.take(reading)) is not None:
-                self.drop(unwanted)
+            while self.take(reading) is not None:
+                pass  # nobody wanted it
 
     def close(self) -> None:
         """Ends the processes."""
@@ -192,54 +194,69 @@ class SharedInput:
         if self._processes is not None:
             self._processes.close()
 
-    def take(self, reading: Batches) -> _Part | None:
-        """The next part of a reading, if it has one."""
-        return self._ahead.popleft() if self._fill() and self._ahead[0].reading is reading else None
-
-    def made(self, part: _Part) -> ReadPart | None:
-        """What a process has read of a part whose turn it is; None where it is to be read here."""
-        self._share()
-        if self._processes is None or self._told is None or not part.given:
-            self.drop(part)
+    def take(self, reading: Batches) -> tuple[TextPart | None, ReadPart | None] | None:
+        """The next part of a reading, if it has one, and what a process has read of it; None: it is to be read here."""
+        if not self._fill() or self._ahead[0].parts[0].reading is not reading:
             return None
-        packed = self._processes.made(part.number)
-        made = decode(packed) if packed else None
-        return None if made is None or self._mapping.may_renew(made.misfits) else made
+        share = self._ahead[0]
+        if share.made is None:
+            share.made = self._made(share)
+        part = share.parts.popleft()
+        if not share.parts:
+            self._ahead.popleft()
+        made = next(share.made, None)
+        # Since the share was made a part of it may have shown that the account must be asked.
+        fits = made is not None and self._told is self._mapping.compiled and not self._mapping.may_renew(made.misfits)
+        return part.text, made if fits else None
 
-    def drop(self, part: _Part) -> None:
-        """The part needs no process any more."""
-        if part.given and self._processes is not None:
-            self._processes.drop(part.number)
+    def _made(self, share: _Share) -> Iterator[ReadPart | None]:
+        """What a process has made of a share whose turn it is."""
+        self._hand_out()
+        packed = self._processes.made(share.number) if share.given and self._processes is not None else b""
+        return iter(decode(packed) if packed else ())
 
     def _fill(self) -> bool:
         """Reads ahead. Returns whether anything is there."""
-        while len(self._ahead) < AHEAD and (part := next(self._coming, None)) is not None:
-            self._ahead.append(part)
+        while len(self._ahead) < AHEAD and (share := next(self._coming, None)) is not None:
+            self._ahead.append(share)
         return bool(self._ahead)
 
-    def _parts(self, sources: Iterator[Source]) -> Generator[_Part]:
+    def _shares(self, sources: Iterator[Source]) -> Generator[_Share]:
         numbers = count()
+        parts: deque[_Part] = deque()
+        size = 0
+        for part in self._parts(sources):
+            parts.append(part)
+            rows = ROWS if part.reading.source.rows is not None else 1
+            size += PART if part.text is None else sum(map(len, part.text)) * rows
+            if size >= PART:
+                yield _Share(next(numbers), parts)
+                parts, size = deque(), 0
+        if parts:
+            yield _Share(next(numbers), parts)
+
+    def _parts(self, sources: Iterator[Source]) -> Iterator[_Part]:
         for source in sources:
             if not can_be_shared(source):
-                yield _Part(next(numbers), read_source(source), None)
+                yield _Part(read_source(source), None)
                 continue
             try:
                 stream = source.open()
             except OSError:
-                yield _Part(next(numbers), read_source(source), None)  # it reports the error
+                yield _Part(read_source(source), None)  # it reports the error
                 continue
             reading = SharedReading(source, self)
             with stream:
                 for text in text_parts(source, stream, PART if source.rows is None else PART // ROWS):
-                    yield _Part(next(numbers), reading, text)
+                    yield _Part(reading, text)
                     if reading.over:
                         break
 
-    def _share(self) -> None:
-        """Gives the processes the mapping as it is now, and the parts that come next; starts them where that pays."""
+    def _hand_out(self) -> None:
+        """Gives the processes the mapping as it is now, and the shares that come next; starts them where that pays."""
         wanted = self._mapping.compiled if self.whole and self._mapping.kinds else None
         if self._processes is None:
-            if wanted is None or not self._fill() or len(self._ahead) < MANY:
+            if wanted is None or len(self._ahead) < MANY:
                 return
             self._processes = ReadingProcesses(self._number)
         if wanted is not self._told:
@@ -247,12 +264,11 @@ class SharedInput:
             config, account = self._mapping.config.without_secrets, self._mapping.view.account
             brief = MappingBrief(config, account, self._mapping.kinds, self._bodies, self._people)
             self._processes.tell(None if wanted is None else brief)
-        for part in self._ahead:
-            if not part.given and part.text is not None and isinstance(part.reading, SharedReading):
-                source = part.reading.can_give(part.text)
-                if source is not None:
-                    part.given = True
-                    self._processes.give(part.number, PartTask(source, part.text, self._now()))
+        now = self._now()
+        for share in self._ahead:
+            if not share.given and None not in (tasks := [part.task(now) for part in share.parts]):
+                share.given = True
+                self._processes.give(share.number, cast("list[PartTask]", tasks))
 
 
 class SharedReading:
@@ -283,11 +299,12 @@ class SharedReading:
 
     def batches(self) -> Iterator[Sequence[Entry] | Sequence[ReadEvent]]:
         """All events of the source, in its order."""
-        while (part := self._input.take(self)) is not None and part.text is not None:
-            self.bytes_read = part.text.bytes_read
-            made = self._input.made(part)
+        while (taken := self._input.take(self)) is not None:
+            text, made = taken
+            assert text is not None  # noqa: S101 - its own parts have one
+            self.bytes_read = text.bytes_read
             if made is None:
-                yield from self._read_here(part.text)
+                yield from self._read_here(text)
                 if not self.complete:
                     self.over = True
                     return
@@ -299,7 +316,7 @@ class SharedReading:
                 self._line += made.lines
                 self.complete = True
 
-    def can_give(self, text: TextPart) -> Source | None:
+    def source_of(self, text: TextPart) -> Source | None:
         """The source of such a part as a process must know it; None where the part must be read here."""
         table = self.source.rows is not None
         if not (text.begins and text.ends) or text.trouble is not None:
@@ -335,12 +352,9 @@ class SharedReading:
             here.whole = self.whole
 
     def _more(self) -> TextPart | None:
-        part = self._input.take(self)
-        if part is None or part.text is None:
-            return None
-        self._input.drop(part)
-        self.bytes_read = part.text.bytes_read
-        return part.text
+        text, _ = self._input.take(self) or (None, None)
+        self.bytes_read = self.bytes_read if text is None else text.bytes_read
+        return text
 
 
 class _Onward:
