@@ -160,6 +160,15 @@ def test_numbers_that_the_command_refuses_are_refused(place: Path) -> None:
         preview(config, "exports/", limit=-1)
 
 
+def test_a_path_is_no_loaded_config_and_a_text_no_duration(place: Path) -> None:
+    """The words say what is wanted; there had been an AttributeError from within."""
+    for job in (replay, preview, check):
+        with pytest.raises(UserMistake, match="must be what load_config gives, a LoadedConfig, and is a str"):
+            job("config.yaml", "exports/")  # type: ignore[arg-type]
+    with pytest.raises(UserMistake, match="deadline: must be such as timedelta"):
+        replay(load_config(place / "config.yaml", sandbox=True), "exports/", deadline="50m")  # type: ignore[arg-type]
+
+
 def test_errors_are_named_by_what_happens_next(place: Path) -> None:
     """Mend it, wait, call again, or get another key: each is a class of its own, with code and hint."""
     with pytest.raises(SourceMissing):

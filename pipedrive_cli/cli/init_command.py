@@ -26,6 +26,7 @@ from pipedrive_cli.config.values import BadValue
 from pipedrive_cli.config.variables import TOKEN_VARIABLE
 from pipedrive_cli.config.writing import Draft, yaml_of
 from pipedrive_cli.errors import EXIT_OK, ConfigProblem, ConfigProblems, UserMistake, interrupted
+from pipedrive_cli.events.event_files import is_url
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import resolve_sources
 from pipedrive_cli.model import KINDS, Kind
@@ -106,6 +107,8 @@ class InitRun:
             self._settings = read_settings(options.from_rudderstack)
             self._tell_of_strangers()
         self._may_write()
+        # A slip in a name is told before anybody looks for the key.
+        resolve_sources([source for source in options.sources if not is_url(source)], standard_input(), rows=self._rows)
         address, key = self._address_and_key()
         access = None
         if not options.offline:

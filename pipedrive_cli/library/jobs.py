@@ -99,6 +99,8 @@ def replay(
     way) and ToolFault. Whatever is raised in the caller's thread while it waits, by a signal or by `progress`, stops
     the run in order, and then goes on to the caller. `note` gets messages for people.
     """
+    _must_be(LoadedConfig, "what load_config gives", config=config)
+    _must_be(timedelta, "such as timedelta(minutes=50)", deadline=deadline)
     if expect is msgspec.UNSET:
         raise UserMistake("expect: this preview has no plan", code="usage", hint="preview with online=True")
     _at_least(1, limit=limit, max_tokens=max_tokens, max_failures=max_failures)
@@ -154,6 +156,7 @@ def preview(
     `request` gets each request as it comes. With `online` the account is asked, read-only; the summary's `plan` is then
     what `replay` takes as `expect`. Raises as `replay` does.
     """
+    _must_be(LoadedConfig, "what load_config gives", config=config)
     _at_least(1, limit=limit)
     options = PreviewOptions(
         _at_least_one(sources),
@@ -194,6 +197,7 @@ def check(
 
     `every`: all events are read, however many there are. Raises UserMistake for sources that are not there.
     """
+    _must_be(LoadedConfig, "what load_config gives", config=config)
     waiting = Waiting(None, timedelta(seconds=1), note)
     job = AccountCheck(
         config.config,
@@ -206,6 +210,14 @@ def check(
     )
     waiting.notes(config.config)
     return waiting.result(job.run, asyncio.Task.cancel)
+
+
+def _must_be(kind: type, what: str, **given: object) -> None:
+    """Raises UserMistake for an argument of another type: a path in the config's place is an easy slip."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, kind):
+            wrong = f"{name}: must be {what}, a {kind.__name__}, and is a {type(value).__name__}"
+            raise UserMistake(wrong, code="usage")
 
 
 def _listed(sources: Place | Iterable[Place]) -> tuple[str, ...]:

@@ -195,6 +195,7 @@ def test_nobody_there_means_all_that_is_lacking_is_told(folder: Path) -> None:
         (("--from-rudderstack", "nothing.json"), "nothing.json"),
         (("-c", "nowhere/config.yaml"), "folder"),
         (("--offline", "nothing.ndjson"), "nothing.ndjson"),
+        (("nothing.ndjson",), "no such file or folder: nothing.ndjson"),
         (("--offline", "--user-id-field", "email"), "custom"),
     ],
 )
