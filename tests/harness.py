@@ -30,7 +30,8 @@ from pipedrive_cli.run import connection
 from pipedrive_cli.run.options import RunOptions
 from pipedrive_cli.run.past import chosen_runs, history
 from pipedrive_cli.run.replay import Finished, Replay
-from pipedrive_cli.run.undo import UndoOptions, UndoPlan, UndoResult, undo_past_run
+from pipedrive_cli.run.undo import undo_past_run
+from pipedrive_cli.run.undo_plan import UndoOptions, UndoPlan, UndoResult
 from pipedrive_cli.sandbox import Sandbox, SandboxOptions, SandboxTransport
 from pipedrive_cli.sandbox import faults as sandbox_faults
 from pipedrive_cli.sandbox import refusals as sandbox_refusals

@@ -24,7 +24,8 @@ from pipedrive_cli.report.console import show_error, show_note
 from pipedrive_cli.report.tables import show_rows, show_table
 from pipedrive_cli.report.wording import count
 from pipedrive_cli.run.past import Past, chosen_runs, find_journal, history, there
-from pipedrive_cli.run.undo import UndoOptions, UndoPlan, UndoResult, undo_past_run
+from pipedrive_cli.run.undo import undo_past_run
+from pipedrive_cli.run.undo_plan import UndoOptions, UndoPlan, UndoResult
 
 EVERY = 5.0  # seconds between two lines of progress
 SHOWN = 20  # kept records that are named one by one

@@ -56,6 +56,7 @@ class Undone:
     kind: Kind
     id: int | str
     delete: bool = False
+    gone: bool = False  # it is not there any more
     body: dict[str, Value] = field(default_factory=dict)
     settled: list[str] = field(default_factory=list)  # addresses that hold again, or still, what they held before
     beside: dict[str, Value] = field(default_factory=dict)  # what must go with the body, as it is
@@ -88,7 +89,7 @@ def undo_creation(
     """
     undone = Undone(kind, record)
     if shown is None:
-        undone.delete = True
+        undone.delete = undone.gone = True
         return undone
     why: KeptWhy | None = None
     if later:

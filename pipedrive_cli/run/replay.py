@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
-from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning
+from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning, under_way
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
@@ -186,6 +186,13 @@ class Replay:
                 if account.account.company_id is not None:
                     site = None if self.options.sandbox else site_of(self.config, account.account.company_domain)
                     journal.bind(account.account.company_id, account.account.company_name, site)
+                if under_way(journal):
+                    from pipedrive_cli.run.undo import catch_up_with_undos  # noqa: PLC0415 - few runs follow a cut undo
+
+                    try:
+                        await catch_up_with_undos(self.config, journal, account)
+                    except StopRun as stop:
+                        return self._nothing_read(stop)
                 return await self._deliver(sources, rejects, sender, pace, account, journal, spool)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:

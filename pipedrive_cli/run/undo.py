@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from pipedrive_cli.delivery.journal.befores import (
     before_of,
     befores,
     changed_at,
+    end_under_way,
     events_of,
     forget_aliases,
     forget_before,
@@ -35,14 +35,15 @@ from pipedrive_cli.delivery.journal.befores import (
     later_befores,
     later_numbers,
     note_given_back,
+    note_under_way,
     note_undone,
     refilled_by,
     replace_before,
+    under_way,
     undone_at,
     written_between,
 )
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
-from pipedrive_cli.delivery.run_log import LiveFigures
 from pipedrive_cli.delivery.undoing import (
     KeptRecord,
     KeptWhy,
@@ -52,7 +53,7 @@ from pipedrive_cli.delivery.undoing import (
     undo_creation,
     undo_update,
 )
-from pipedrive_cli.errors import EXIT_OK, EXIT_PARTIAL, StopRun
+from pipedrive_cli.errors import StopRun
 from pipedrive_cli.model import KINDS, Kind, Values
 from pipedrive_cli.pipedrive.bodies import body_back
 from pipedrive_cli.pipedrive.catalog import SKEW, delete, update
@@ -60,9 +61,10 @@ from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import locked
-from pipedrive_cli.run.past import Past
+from pipedrive_cli.run.past import Past, history
 from pipedrive_cli.run.settings import brake_limits, day_budget, delivery_settings
 from pipedrive_cli.run.undo_look import UndoLook
+from pipedrive_cli.run.undo_plan import UndoOptions, UndoPlan, UndoResult
 from pipedrive_cli.timestamps import shown_moment
 from pipedrive_cli.transform.transform import compile_mapping
 
@@ -74,76 +76,6 @@ WORKERS = 8  # writes under way at once
 PART = 500  # records between two looks at the clock
 LOOK_AFTER = 120.0  # seconds after which records are looked at again before they are written
 TICK = timedelta(seconds=2)  # within which Pipedrive's times of two records may differ that one run wrote
-
-
-@dataclass(slots=True)
-class UndoPlan:
-    """What undoing a run comes to, before anything is written.
-
-    `forgotten` is how many records the run wrote of which the journal does not know any more what they held before.
-    `undone` is when the run was undone before, ISO 8601; `events` are those that will count as not handled, `refilled`
-    those that will count as handled by an earlier run.
-    """
-
-    todo: list[Undone] = field(default_factory=list)
-    kept: list[KeptRecord] = field(default_factory=list)
-    merges: int = 0
-    forgotten: int = 0
-    undone: str | None = None
-    events: int = 0
-    refilled: int = 0
-
-    @property
-    def deleted(self) -> dict[Kind, int]:
-        return dict(Counter(each.kind for each in self.todo if each.delete))
-
-    @property
-    def restored(self) -> dict[Kind, int]:
-        return dict(Counter(each.kind for each in self.todo if each.body))
-
-    @property
-    def empty(self) -> bool:
-        """Whether the journal knows nothing of the run that could be undone."""
-        return not (self.todo or self.kept or self.events or self.refilled)
-
-
-@dataclass(slots=True)
-class UndoResult:
-    """What an undo has found and done so far, and why it stopped early, if so."""
-
-    plan: UndoPlan = field(default_factory=UndoPlan)
-    deleted: Counter[Kind] = field(default_factory=Counter)
-    restored: Counter[Kind] = field(default_factory=Counter)
-    refused: list[KeptRecord] = field(default_factory=list)
-    complete: bool = False
-    stopped: StopRun | None = None
-    figures: LiveFigures = field(default_factory=LiveFigures)
-
-    @property
-    def records(self) -> int:
-        return self.deleted.total() + self.restored.total()
-
-    @property
-    def kept(self) -> list[KeptRecord]:
-        return [*self.plan.kept, *self.refused]
-
-    @property
-    def exit_code(self) -> int:
-        """4 where it stopped early, 1 where something is kept."""
-        if self.stopped is not None:
-            return self.stopped.exit_code
-        return EXIT_PARTIAL if self.kept or self.plan.forgotten else EXIT_OK
-
-
-@dataclass(frozen=True, slots=True)
-class UndoOptions:
-    """What is to be undone. `kinds` are those of the records."""
-
-    run: Past
-    dry_run: bool = False
-    kinds: frozenset[Kind] = frozenset(KINDS)
-    max_tokens: int | None = None
-    brakes: Mapping[Done, int] = field(default_factory=dict)
 
 
 async def undo_past_run(
@@ -271,6 +203,7 @@ class Undoing:
                 note_undone(self.journal, run, now)
                 # Before the first record goes: an undo that ends half-way must leave no event that counts as handled.
                 forget_outcomes(self.journal, run)
+                note_under_way(self.journal, run, self.kinds)
             for kind in ORDER:
                 todo = [each for each in plan.todo if each.kind == kind]
                 for start in range(0, len(todo), PART):
@@ -279,8 +212,21 @@ class Undoing:
                 with self.journal.transaction():
                     forget_aliases(self.journal, run)
                 self.result.complete = True
+            if not any(kept.why == "in_doubt" for kept in self.result.refused):
+                with self.journal.transaction():
+                    end_under_way(self.journal, run)
         except StopRun as stop:  # the journal, or a look
             self.result.stopped = stop
+
+    async def catch_up(self) -> None:
+        """Notes what this undo had done when it was cut off. Nothing is written to Pipedrive. Raises StopRun."""
+        plan = await self.plan()
+        with self.journal.transaction():
+            for undone in plan.todo:
+                undone.delete, undone.refused, undone.body = undone.gone, undone.body, {}
+                if undone.gone or undone.settled:
+                    self._record(undone)
+            end_under_way(self.journal, self.run.number)
 
     async def _as_they_are(self, kind: Kind, part: list[Undone]) -> list[Undone]:
         """What is to be done with these records now: looked at again where the last look is too old.
@@ -478,3 +424,14 @@ class Undoing:
         changed = self._changed_at(before.kind, before.id, shown)
         undone.untouched = changed is not None and changed <= self._ended
         return undone
+
+
+async def catch_up_with_undos(config: Config, journal: Journal, account: AccountKnowledge) -> None:
+    """What undos had done that were cut off, by a kill or a lost answer, is noted before a run goes by what it knows.
+
+    Else an event would ask for nothing of a record that has just been deleted. Raises StopRun.
+    """
+    for number, kinds in under_way(journal).items():
+        runs = history(journal.path).runs
+        run = next(run for run in runs if run.number == number)
+        await Undoing(config, journal, account, account.send, run, account.now, kinds).catch_up()

@@ -13,7 +13,7 @@ from pipedrive_cli.cli import undo_command
 from pipedrive_cli.cli.undo_command import WHY
 from pipedrive_cli.model import KINDS
 from pipedrive_cli.run.past import history
-from pipedrive_cli.run.undo import UndoPlan
+from pipedrive_cli.run.undo_plan import UndoPlan
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
 from tests.harness import Killed, Scene, alias, group, identify, killed_after, outcomes, track, viewed
 from tests.run.test_refill import mapped

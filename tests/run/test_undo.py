@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.undoing import KeptRecord
 from tests.examples import examples
-from tests.harness import CONFIG, Event, Killed, Scene, identify, killed_at, outcomes, viewed
+from tests.harness import CONFIG, Event, Killed, Scene, identify, killed_after, killed_at, outcomes, viewed
 from tests.run.test_others_at_work import ACTS, Act, Others, events_of
 
 Picture = dict[tuple[str, Any], dict[str, Any]]  # (kind, id) -> the record's fields
@@ -151,6 +151,27 @@ def test_what_a_killed_undo_has_taken_back_is_no_duplicate_for_the_next_replay(t
     scene.wait(5)
     with suppress(Killed), killed_at(kill, kept=True):
         scene.undo(summary.run)
+    scene.run(events)
+    assert scene.contents() == before
+
+
+@pytest.mark.parametrize("cut", ["DELETE /api/v2/persons/2", "PATCH /api/v2/persons/1", "an answer"])
+def test_what_an_undo_did_that_nobody_noted_is_found_before_the_next_replay(tmp_path: Path, cut: str) -> None:
+    """It died, or was told nothing, after the work was done: no event is unchanged that the record lacks."""
+    scene = Scene(tmp_path)
+    scene.run([identify("a", 1, name="Ada", role="CTO")])
+    events = [identify("a", 5, role="CEO", city="Oslo"), identify("b", 6, name="Ben")]
+    summary = scene.run(events)
+    before = scene.contents()
+    scene.wait(5)
+    if cut == "an answer":
+        scene.faults("500-after@DELETE *,500-after@PATCH *")
+        assert {each.why for each in scene.undo(summary.run).kept} == {"in_doubt"}
+        scene.faults("")
+    else:
+        with suppress(Killed), killed_after(scene, *cut.split()):
+            scene.undo(summary.run)
+    assert scene.contents() != before
     scene.run(events)
     assert scene.contents() == before
 

@@ -7,7 +7,7 @@ what is deleted. Here is also when a run wrote, by Pipedrive's clock, and whethe
 from __future__ import annotations
 
 import zlib
-from collections.abc import Set
+from collections.abc import Collection, Set
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from pipedrive_cli.model import Kind
 
 KEPT_DAYS = 30
 _OBJECT = 0x80  # the first half of the first byte of a small object in msgpack
+_UNDER_WAY = "undos under way"
 RecordNumber = int | str
 
 
@@ -181,6 +182,22 @@ def undone_at(journal: Journal, run: int) -> str | None:
     """When the run was last undone, or None."""
     row = journal.connection.execute("SELECT undone FROM runs WHERE number = ?", (run,)).fetchone()
     return None if row is None else row[0]
+
+
+def note_under_way(journal: Journal, run: int, kinds: Collection[Kind]) -> None:
+    """An undo of the run begins to write: until its end what the journal knows of its records may be over."""
+    journal.set_fact(_UNDER_WAY, {**under_way(journal), run: kinds})
+
+
+def end_under_way(journal: Journal, run: int) -> None:
+    """The journal has all that the undo of the run has done."""
+    left = {number: kinds for number, kinds in under_way(journal).items() if number != run}
+    journal.set_fact(_UNDER_WAY, left or None)
+
+
+def under_way(journal: Journal) -> dict[int, frozenset[Kind]]:
+    """The runs whose undo has begun to write and has not told its end, with the kinds of records that it is about."""
+    return journal.fact(_UNDER_WAY, dict[int, frozenset[Kind]]) or {}
 
 
 def note_given_back(journal: Journal, kind: Kind, record: RecordNumber, now: str, then: str) -> None:
