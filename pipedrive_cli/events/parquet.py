@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, BinaryIO
+from uuid import UUID
 
 HINT = "pip install 'pipedrive-cli[parquet]', or with pipx: pipx inject pipedrive-cli pyarrow"
 
@@ -44,11 +46,17 @@ class ParquetTable:
 
 
 def as_json_says(cell: Any) -> Any:
-    """A cell as JSON can say it. Numbers with decimals keep all their digits."""
+    """A cell as JSON can say it. Numbers with decimals keep all their digits.
+
+    Bytes that are no text are their hexadecimal digits, so that two of them stay two; an infinite number is its name,
+    which no field of numbers takes.
+    """
     if isinstance(cell, Decimal):
         return str(int(cell)) if cell == cell.to_integral_value() else str(cell)
     if isinstance(cell, bytes):
-        return cell.decode("utf-8", "replace")
+        return _text_of(cell)
+    if isinstance(cell, float) and math.isinf(cell):
+        return "Infinity" if cell > 0 else "-Infinity"
     if isinstance(cell, list):
         if cell and all(isinstance(item, tuple) and len(item) == 2 for item in cell):
             return {str(name): as_json_says(value) for name, value in cell}  # how pyarrow gives a map
@@ -56,3 +64,13 @@ def as_json_says(cell: Any) -> Any:
     if isinstance(cell, dict):
         return {str(name): as_json_says(value) for name, value in cell.items()}
     return cell
+
+
+def _text_of(cell: bytes) -> str:
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return str(UUID(bytes=cell)) if len(cell) == _UUID else cell.hex()
+
+
+_UUID = 16  # bytes: ids are kept so

@@ -15,6 +15,7 @@ from pipedrive_cli.events.entry import Entry
 from pipedrive_cli.events.envelope import head_of
 from pipedrive_cli.events.identity import hashed_identity, message_identity
 from pipedrive_cli.events.lines import EVENT_LIMIT
+from pipedrive_cli.events.parquet import as_json_says
 from pipedrive_cli.events.reading import Reading
 from pipedrive_cli.events.rows import RowForm
 from pipedrive_cli.events.source import Source, resolve_sources
@@ -299,3 +300,19 @@ def test_headers_for_people_are_the_traits_that_they_mean() -> None:
     form = RowForm("track", "user_id", "at", "Id")
     (row,) = events("Id,user_id,at,event,Value,Currency\n7,u1,2026-03-01T12:00:00Z,Demo,12.5,EUR\n", form)
     assert (row["properties"]["value"], row["properties"]["currency"]) == ("12.5", "EUR")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (b"dev", "dev"),
+        (b"\xff\xfe", "fffe"),
+        (bytes(range(240, 256)), "f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff"),
+        (float("inf"), "Infinity"),
+        ([float("-inf")], ["-Infinity"]),
+        (1.5, 1.5),
+    ],
+)
+def test_what_json_has_no_word_for_is_not_lost(cell: Any, said: Any) -> None:
+    """Two ids that are bytes stay two, and an infinite number is refused where a number is asked for, not left out."""
+    assert as_json_says(cell) == said
