@@ -18,7 +18,7 @@ import msgspec
 
 from pipedrive_cli.events.consent import consent_of
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, object_in, structured, unsaid
+from pipedrive_cli.events.lenient import external_ids, loads, object_in, structured, unsaid
 from pipedrive_cli.events.makers import EVENT_TYPES, maker_in
 from pipedrive_cli.events.refusal import KEY_LIMIT, EventRefused, nested_too_deep, refusal
 from pipedrive_cli.model import BrokenText, Complaint, ComplaintCode, Event, EventText, EventType, Outcome
@@ -377,7 +377,7 @@ def _names_somebody(kind: EventType, group_id: str | None, ids: Mapping[str, int
 def _pipedrive_ids(external: Any) -> dict[str, int]:
     """Pipedrive's own ids by type; the last one of a type counts. Ids of other destinations are ignored."""
     ids: dict[str, int] = {}
-    for entry in as_list(external) or ():
+    for entry in external_ids(external):
         kind = entry.get("type") if isinstance(entry, dict) else None
         if not isinstance(kind, str) or kind not in _PIPEDRIVE_IDS:
             continue

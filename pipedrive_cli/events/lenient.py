@@ -56,6 +56,12 @@ def as_list(value: Any) -> list[Any] | None:
     return None
 
 
+def external_ids(value: Any) -> list[Any]:
+    """The ids of `context.externalId`: a list, also in a text, or a single one that stands there alone."""
+    found = structured(value)
+    return [found] if isinstance(found, dict) and "type" in found else as_list(found) or []
+
+
 def object_in(value: Any) -> Any:
     """The object that a text holds, as databases and queues write what was one; anything else as it is."""
     found = structured(value)

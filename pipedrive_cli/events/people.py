@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from pipedrive_cli.events.depth import too_deep
-from pipedrive_cli.events.lenient import as_list, loads, object_in
+from pipedrive_cli.events.lenient import external_ids, loads, object_in
 from pipedrive_cli.model import BrokenText, Event
 from pipedrive_cli.text_forms import key_text, narrow, pipedrive_id, visible
 
@@ -125,7 +125,7 @@ def _ids(value: object) -> Iterator[str]:
 
 def _person_ids(external: object) -> Iterator[int]:
     """Pipedrive's ids of persons among the ids that an event has from elsewhere."""
-    for each in as_list(external) or ():
+    for each in external_ids(external):
         if isinstance(each, Mapping) and each.get("type") in _PERSON_IDS:
             number = pipedrive_id(each.get("id"))
             if number is not None:

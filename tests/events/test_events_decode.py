@@ -168,6 +168,8 @@ def test_the_last_external_id_of_a_type_wins_and_foreign_ones_are_ignored() -> N
         {"id": 5},
     ]
     assert event(context={"externalId": external}).ids == {"pipedrivePersonId": 46, "pipedriveGroupId": 9}
+    assert event(context={"externalId": external[2]}).ids == {"pipedrivePersonId": 46}  # one that stands there alone
+    assert event(context={"externalId": json.dumps(external[:1])}).ids == {"pipedrivePersonId": 1}
 
 
 def test_an_anonymous_id_that_names_nobody_is_noticed_where_it_is_needed() -> None:
