@@ -163,8 +163,9 @@ def replay(
         rows = filtering.row_form(rows_as, id_, time_, message_id)
     shared: dict[str, Any] = {"sources": tuple(sources), "limit": limit, "filters": filters, "rows": rows}
     if dry_run:
-        from pipedrive_cli.cli.preview_command import preview_events  # noqa: PLC0415 - the other commands need none of it
+        from pipedrive_cli.cli.preview_command import left_aside, preview_events  # noqa: PLC0415 - as above
 
+        left_aside(expect=expect, rejects=rejects, results=results, report=report, metrics=metrics)
         return preview_events(
             config,
             sandbox=sandbox,
@@ -213,7 +214,7 @@ def retry(
         typer.Argument(
             metavar="[RUN]",
             autocompletion=complete_run,
-            help="Only what this run left; `pipedrive-cli runs` lists them.",
+            help="Only what this run left: its name, the beginning or end of it, or `last`.",
         ),
     ] = None,
     config: ConfigFile = Path("config.yaml"),

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipedrive_cli.cli.interrupts import signal_of
 from pipedrive_cli.cli.json_errors import errors_as_json, problems_of_stop
 from pipedrive_cli.cli.printing import print_json, standard_input
 from pipedrive_cli.config import load, notes
-from pipedrive_cli.errors import EXIT_OK, PipedriveCliError, UserMistake
+from pipedrive_cli.errors import EXIT_OK, PipedriveCliError, UserMistake, interrupted
 from pipedrive_cli.report.console import show_note
 from pipedrive_cli.report.tables import show_findings
 from pipedrive_cli.report.wording import count, data_size, duration_words
@@ -39,7 +40,11 @@ def run_compact(config_file: Path, options: CompactOptions, *, as_json: bool, qu
         if options.dask is not None:
             cluster = _cluster(options.dask, note)
             job.fold, job.learn = cluster, cluster.learn
-        result = job.run()
+        try:
+            result = job.run()
+        except KeyboardInterrupt as interrupt:
+            told = "no file was written; the same command goes on from here"
+            raise interrupted(signal_of(interrupt), told) from None
     if as_json:
         print_json(result)
     elif not (quiet and result.exit_code == EXIT_OK):

@@ -118,7 +118,8 @@ Results = Annotated[
     typer.Option("--results", metavar="FILE", help="Write one line of JSON for each event here: what became of it."),
 ]
 Redacted = Annotated[
-    bool, typer.Option("--redact", help="Show users and values as short hashes: in reports, the log and here.")
+    bool,
+    typer.Option("--redact", help="Show users and values as short hashes: in reports, in the log and on the terminal."),
 ]
 Reread = Annotated[
     bool, typer.Option("--reread", help="Read files again that were found in a folder and read to their end before.")

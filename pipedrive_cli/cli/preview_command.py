@@ -133,6 +133,14 @@ def preview_events(
     return summary.exit_code
 
 
+def left_aside(**options: object) -> None:
+    """Says which options of a replay its preview does not heed."""
+    if given := [f"--{name}" for name, value in options.items() if value]:
+        from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - few give such options
+
+        show_note(f"--dry-run writes no file and compares nothing: {' and '.join(given)} left aside")
+
+
 def _note_at_end(summary: Summary, out: TextIO) -> None:
     """The first sentence of the summary again: the requests have scrolled it away."""
     from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - Rich is not for --json

@@ -83,12 +83,11 @@ def test_offline_it_needs_no_key_and_shows_every_request(tmp_path: Path) -> None
 
 
 def test_dry_run_is_preview(tmp_path: Path) -> None:
-    """The same words on stdout."""
+    """The same words on stdout. What a preview does not heed is told: nobody waits for a file of it."""
     config, events = written_config(tmp_path, DOMAIN + FIELDS), event_file(tmp_path, ANN)
-    assert (
-        pipedrive_cli("replay", "--dry-run", events, "-c", config).out
-        == pipedrive_cli("preview", events, "-c", config).out
-    )
+    ended = pipedrive_cli("replay", "--dry-run", events, "-c", config, "--rejects", tmp_path / "r", "--quiet")
+    assert ended.out == pipedrive_cli("preview", events, "-c", config).out
+    assert "nothing: --rejects left aside" in ended.err and not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize("more", [(), ("--summary",)])

@@ -242,6 +242,19 @@ def test_whoever_presses_ctrl_c_twice_in_a_preview_sees_no_traceback(
     assert (ended.code, "Traceback" in ended.err) == (130, False)
 
 
+def test_an_interrupted_compaction_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends nothing in any case, and what is folded so far is kept."""
+
+    def pressed(self: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipedrive_cli.run.compact.Compact.run", pressed)
+    config = written_config(tmp_path, "identity: {user_id_field: User id}\n")
+    words = ("compact", event_file(tmp_path, identify("u1")), "-c", config, "--sandbox", "-o", tmp_path / "o.ndjson")
+    ended = pipedrive_cli(*words, "--json")
+    assert (ended.code, ended.json["reason"]) == (130, "interrupted") and "goes on from here" in str(ended.json)
+
+
 def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path) -> None:
     """While the account is greeted: exit code 143, and one JSON object."""
     with job(tmp_path, crowd(30), latency=1.0) as made:
