@@ -444,8 +444,7 @@ def test(
 ) -> int:
     """Run the config's own tests.
 
-    A case has events and records, and says what is expected to become of them.
-    In a sandbox, without account and network. Exit code 1 where something differs.
+    In a sandbox: a case has events and records, and says what is to become of them. Exit code 1 where that differs.
     """
     from pipedrive_cli.cli.test_command import TestOptions, run_tests  # noqa: PLC0415 - the other commands need none of it
 
