@@ -271,7 +271,7 @@ def _reach(writes: Iterable[OpenWrite]) -> tuple[float, float]:
     return floor, min((-math.inf if d.since is None else d.since for d in departures), default=-math.inf)
 
 
-def _settling(write: OpenWrite, found: Values | None) -> Record:
+def _settling(write: OpenWrite, found: Values | None) -> Record[None]:
     """Records what became of a write."""
 
     def record(journal: Journal) -> None:

@@ -19,7 +19,7 @@ from pipedrive_cli.delivery.desk import Written
 from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import GRAIN, Doubts
 from pipedrive_cli.delivery.effects import Refusal, Write, name_key
-from pipedrive_cli.delivery.journal import Departure, GroupCommits, Journal
+from pipedrive_cli.delivery.journal import Departure, GroupCommits
 from pipedrive_cli.delivery.left_out import FORBIDDABLE
 from pipedrive_cli.delivery.retry import Doubt, Failure, KindStops
 from pipedrive_cli.delivery.run_log import RunLog
@@ -220,23 +220,17 @@ class _Way:
         picture: JsonObject = {} if write.picture is None else write.picture()
         if write.kind == "leads":
             picture = {**picture, "person": (write.call.body or {}).get("person_id")}
-        numbers: list[int] = []
-
-        def record(journal: Journal) -> None:
-            numbers.append(
-                journal.begin_write(
-                    writes.run_log.run,
-                    write.action,
-                    write.kind,
-                    key=write.key,
-                    target=None if write.call.id is None else str(write.call.id),
-                    picture=picture,
-                    departure=departure,
-                )
+        self._number = await writes.commits.record(
+            lambda journal: journal.begin_write(
+                writes.run_log.run,
+                write.action,
+                write.kind,
+                key=write.key,
+                target=None if write.call.id is None else str(write.call.id),
+                picture=picture,
+                departure=departure,
             )
-
-        await writes.commits.record(record)
-        self._number = numbers[0]
+        )
         return self._number
 
     async def leaving(self) -> None:

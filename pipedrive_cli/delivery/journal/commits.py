@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pipedrive_cli.delivery.journal.journal import Journal
 from pipedrive_cli.errors import StopRun
 
-Record: TypeAlias = Callable[[Journal], None]
+T = TypeVar("T")
+Record: TypeAlias = Callable[[Journal], T]
 
 OPEN_IN_MEMORY = 5.0  # seconds that a transaction of a journal in memory stays open
 
@@ -35,7 +36,7 @@ class GroupCommits:
         self, journal: Journal, *, pause: float = 0.02, stop: Callable[[StopRun], None] = lambda _: None
     ) -> None:
         self.journal = journal
-        self.at_end: Record | None = None  # is recorded at the end of each group
+        self.at_end: Record[None] | None = None  # is recorded at the end of each group
         self.failed = False  # something could not be recorded
         self._pause = pause
         self._stop = stop
@@ -50,10 +51,10 @@ class GroupCommits:
             journal.group.commit()
         journal.group = self
 
-    def note(self, what: Record) -> None:
+    def note(self, what: Record[T]) -> T:
         """Records `what`: the journal shows it at once, and it is durable before anything that is recorded later.
 
-        An error while recording is raised here, and nothing of its group is kept.
+        Returns what it returns. An error while recording is raised here, and nothing of its group is kept.
         """
         self._raise_untold()
         if self._group is None:
@@ -61,7 +62,7 @@ class GroupCommits:
         if self._timer is None:
             self._timer = self._loop.call_at(max(self._loop.time(), self._next), self._end_pause)
         try:
-            what(self.journal)
+            return what(self.journal)
         except BaseException as error:
             raised = self._end(error)
             self._untold = None  # it is told here
@@ -69,17 +70,18 @@ class GroupCommits:
                 raise
             raise raised from error
 
-    async def record(self, what: Record, *, at_once: bool = False) -> None:
-        """Returns once `what` is durable; raises what its group raises.
+    async def record(self, what: Record[T], *, at_once: bool = False) -> T:
+        """Returns what `what` returns once that is durable; raises what its group raises.
 
         `at_once`: without a pause, for whoever brings a group of its own.
         """
-        self.note(what)
+        recorded = self.note(what)
         done: asyncio.Future[None] = self._loop.create_future()
         self._waiting.append(done)
         if at_once:
             self.commit()
         await done  # nobody else waits for it; where this is cancelled, it is recorded all the same
+        return recorded
 
     def flush(self) -> None:
         """Commits what waits, now. Raises an error that nobody was told of."""
