@@ -159,8 +159,7 @@ class Sandbox:
             response = faults.answer(fault, response, self.options.slow)
             if faults.from_between(fault):
                 return response, tokens  # it knows nothing of Pipedrive's limits
-        for name, value in self._limits.headers(request.method, oauth=oauth).items():
-            response.headers.setdefault(name, value)
+        response.headers = self._limits.headers(request.method, oauth=oauth) | response.headers
         return response, tokens
 
     def _put_off(self, fault: faults.Rule, work: Callable[[], Response]) -> Response:
@@ -184,7 +183,7 @@ class Sandbox:
         if token is None:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             expected = self.options.oauth_token if scheme.lower() == "bearer" else ""
-        in_url = any(name == "api_token" for name, _ in request.query)
+        in_url = "api_token" in dict(request.query)
         if in_url or not expected or not hmac.compare_digest(token.strip().encode(), expected.encode()):
             raise gateway(401, "unauthorized access", {"x-401-by-gw": "1"})
 

@@ -40,8 +40,7 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         if response.late is not None:
             response = response.late()
         # As a stream, as the network gives it: of a content, httpx works out headers that nobody reads.
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-        return httpx.Response(response.status, headers=headers, stream=httpx.ByteStream(response.body))
+        return httpx.Response(response.status, headers=response.headers, stream=httpx.ByteStream(response.body))
 
     async def _wait(
         self, response: Response, connect: float | None, read: float | None, request: httpx.Request
