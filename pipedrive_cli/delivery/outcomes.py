@@ -215,7 +215,12 @@ def blame_constant(
 
 
 def refused_addresses(fields: Sequence[str], difference: Difference, key_address: str | None) -> list[str]:
-    """The addresses in the body that a refusal names; `prices` names all prices. The record key is never left out."""
+    """The addresses in the body that a refusal names; `prices` names all prices. The record key is never left out.
+
+    So does a price that the record has and that only goes back with the others, as all of them must.
+    """
+    if any(name.startswith("prices.") and name not in difference.body for name in fields):
+        fields = [*fields, "prices"]
     found = []
     for address in difference.body:
         if address == key_address:

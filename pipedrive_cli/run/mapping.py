@@ -7,7 +7,7 @@ demands nothing of persons. A config that does not fit the account ends the run 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -158,7 +158,7 @@ class RunMapping:
         before = self._known
         renewed = await self.view.renew(kinds)
         if renewed:
-            self._note_changed(kinds, before)  # events that were read before wait with what they made of the old one
+            self._note_changed(before)  # events that were read before wait with what they made of the old one
             await self.prepare(kinds)
         return renewed
 
@@ -190,12 +190,12 @@ class RunMapping:
                 await self.view.reread(kind)
                 self._reread[kind] = now
                 if self._known != before:
-                    self._note_changed((kind,), before)
+                    self._note_changed(before)
                     await self._prepare_late(kind)
         return frozenset(address for of, address in self._changed if of == kind)
 
-    def _note_changed(self, kinds: Iterable[Kind], before: Account) -> None:
-        for kind in kinds:
+    def _note_changed(self, before: Account) -> None:
+        for kind in KINDS:  # a currency concerns more than the kind that was asked for
             self._changed |= {(kind, address) for address in changed_addresses(kind, before, self._known)}
 
     def give_up_field(self, kind: Kind, address: str, words: str) -> None:

@@ -92,3 +92,19 @@ def test_a_price_keeps_what_people_wrote_beside_it(tmp_path: Path) -> None:
         "GET /api/v2/productFields",
         "GET /api/v1/currencies",
     }
+
+
+def test_a_price_that_cannot_go_back_costs_the_events_prices_alone(tmp_path: Path) -> None:
+    """The account has given its currency up: the other values arrive, and no row of people's is dropped for ours."""
+    scene = Scene(tmp_path)
+    rows = [{"currency": "SEK", "price": 10}, {"currency": "EUR", "price": 1}]
+    scene.sandbox.add_record("products", {"name": "Bike", "code": "bike-1", "prices": rows})
+    account = scene.sandbox.account
+    object.__setattr__(account.options, "currencies", ("EUR", "USD"))
+    summary = scene.run([viewed("u1", "bike-1", 1, currency="EUR", price=11, brand="Bianchi")])
+    (bike,) = scene.contents()["products"]
+    assert ({row["currency"]: row["price"] for row in bike["prices"]}, bike["custom_fields"]["Brand"]) == (
+        {"SEK": 10, "EUR": 1},
+        "Bianchi",
+    )
+    assert [(each.outcome, each.code) for each in summary.problems] == [("rejected", "refused_value")]
