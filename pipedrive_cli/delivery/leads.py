@@ -21,7 +21,7 @@ from pipedrive_cli.delivery.effects import (
     state_of,
     with_key,
 )
-from pipedrive_cli.delivery.fold import PendingChange
+from pipedrive_cli.delivery.fold import PendingChange, only_again
 from pipedrive_cli.delivery.outcomes import depends_on, end_unknown, skip_deleted
 from pipedrive_cli.delivery.pending_event import PendingEvent
 from pipedrive_cli.delivery.precedence import UNKNOWN_STATE
@@ -38,6 +38,8 @@ def lead_job(pending: PendingChange) -> Job:
 def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
     """The whole plan of one lead. Returns its id, or None when it could not be created."""
     (pending,) = job.changes
+    if only_again(job.changes):  # a refill makes no lead, so it needs no person, who may have gone
+        return (yield from upsert(job, (yield from _target(job)), (pending,), settings))
     name = pending.change.person
     person = None if name is None else (yield ResolveLink(name))
     if name is None or person is None:
@@ -47,12 +49,7 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
     if isinstance(person, Outcome):
         yield _without_person(pending, person, settings)
         return None
-    found = yield Find("leads", key=job.key)
-    target = Target(None, UNKNOWN_STATE)
-    if found:
-        snapshot: Snapshot = yield Cached("leads", found[0])
-        # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
-        target = Target(found[0], with_key(state_of(snapshot), job.key), snapshot.values)
+    target = yield from _target(job)
     links = {"person": person}
 
     def mend() -> SubPlan[bool]:
@@ -73,6 +70,16 @@ def deliver_lead(job: Job, settings: DeliverySettings) -> Plan:
             return None
         links["person"] = person
     return (yield from upsert(job, target, (pending,), settings, links, mend))
+
+
+def _target(job: Job) -> SubPlan[Target]:
+    """The lead, if it is there."""
+    found = yield Find("leads", key=job.key)
+    if not found:
+        return Target(None, UNKNOWN_STATE)
+    snapshot: Snapshot = yield Cached("leads", found[0])
+    # That it bears its message id is certain: origin_id is given on creation, and cannot be changed.
+    return Target(found[0], with_key(state_of(snapshot), job.key), snapshot.values)
 
 
 def _without_person(pending: PendingChange, end: Outcome, settings: DeliverySettings) -> Commit:

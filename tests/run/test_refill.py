@@ -157,6 +157,19 @@ def test_a_merge_is_not_made_again_and_a_deleted_record_stays_deleted(tmp_path: 
     assert not [call for call in scene.writes if call.startswith("POST")]
 
 
+def test_a_lead_gets_its_values_though_somebody_has_deleted_its_person(tmp_path: Path) -> None:
+    """The person stays deleted, in the refill and in the one after it."""
+    scene = Scene(tmp_path, config=ROLE)
+    events = [identify("u1", 1, name="Ada", role="CTO"), track("u1", "Demo", 2, rating="5")]
+    scene.run(events)
+    scene.sandbox.delete_record("persons", scene.sandbox.contents(ids=True)["persons"][0]["id"])
+    scene.config = BOTH
+    assert outcomes(scene.run(events, refill=True)) == {"delivered": 1, "unchanged": 1}
+    assert outcomes(scene.run(events, refill=True)) == {"duplicate": 2}
+    (lead,) = scene.contents()["leads"]
+    assert (lead["custom_fields"]["Rating"], scene.names("persons")) == ("5", [])
+
+
 def test_a_folder_that_was_read_to_its_end_is_read_for_a_refill_once(tmp_path: Path) -> None:
     """Passed over or not: a file with events of another mapping is read; afterwards it is known again."""
     scene = Scene(tmp_path, config=ROLE)
