@@ -171,11 +171,14 @@ def contacts_back(
         return [comparable(name, str(row.get("value", "")), rules.country) for row in rows]
 
     there, had = contact_rows(current), contact_rows(before)
-    sent = contact_rows(None if state is None else state.contacts.get(name))
-    if rules.contacts == "replace" and forms_of(there) == forms_of(sent):
-        return _plain(had)
-    known = settled_forms(name, () if state is None else state.added.get(name, ()), rules.country)
-    earlier = settled_forms(name, () if then is None else then.added.get(name, ()), rules.country)
+    listed = None if state is None else state.fields.get(name)
+    if listed is not None:  # a list that replaced what was there
+        sent = contact_rows(listed.sent)
+        known, earlier = set(forms_of(sent)), set[str]()
+    else:
+        sent = contact_rows(None if state is None else state.contacts.get(name))
+        known = set(settled_forms(name, () if state is None else state.added.get(name, ()), rules.country))
+        earlier = set(settled_forms(name, () if then is None else then.added.get(name, ()), rules.country))
     brought = known - earlier - set(forms_of(had))
     kept = [row for row, form in zip(there, forms_of(there), strict=True) if form not in brought]
     away = {*forms_of(there), *forms_of(sent)}

@@ -15,7 +15,7 @@ from pipedrive_cli.model import KINDS
 from pipedrive_cli.run.past import history
 from pipedrive_cli.run.undo_plan import UndoPlan
 from tests.cli.desk_for_commands import CANARY, Ended, pipedrive_cli, served
-from tests.harness import Killed, Scene, alias, group, identify, killed_after, outcomes, track, viewed
+from tests.harness import Killed, Scene, alias, group, identify, killed_after, outcomes, track, viewed, with_delivery
 from tests.run.test_refill import mapped
 
 CONFIG = """\
@@ -453,3 +453,20 @@ def test_what_people_do_while_an_undo_asks_is_seen(scene: Scene, monkeypatch: py
         ("something_hangs_on_it", True),
     }
     assert scene.names("persons") == ["Ada", "Ben"]
+
+
+def test_a_list_of_emails_that_was_replaced_comes_back_whole(scene: Scene) -> None:
+    """With `contacts: replace` the run's list goes, phones where there were none too; what people added stays."""
+    scene.config = with_delivery(contacts="replace")
+    scene.run([identify("u1", 1, name="Ada", email="a@b.test")])
+    before = scene.contents()
+    again = [identify("u1", 5, email="b@b.test", phone="+15550100")]
+    run = scene.run(again).run
+    undone(scene, run)
+    assert scene.contents() == before
+    run = scene.run(again).run
+    person = scene.sandbox.contents(ids=True)["persons"][0]
+    scene.sandbox.set_value("persons", person["id"], "emails", [*person["emails"], {"value": "by@hand.test"}])
+    undone(scene, run)
+    (person,) = scene.contents()["persons"]
+    assert {email["value"] for email in person["emails"]} == {"a@b.test", "by@hand.test"}
