@@ -217,7 +217,12 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
         return [f"`pipedrive-cli check SOURCE{config}` looks at events too; SOURCE is a file or folder of them."]
     if "-" in sources:
         return []
-    if checked.events is not None and checked.events.passed_over and not checked.events.read:
+    if (found := checked.events) is not None and _all_handled(found):
+        if any(problem.code == "other_mapping" for problem in checked.others):
+            return [
+                f"Nothing is new. `pipedrive-cli preview {named}{config} --refill --online` shows what a refill would "
+                "fill of what the mapping has gained."
+            ]
         return [
             f"Nothing is new: a replay would send nothing. `pipedrive-cli runs show{config}` has the last one's report."
         ]
@@ -229,6 +234,12 @@ def _steps(checked: Checked, config_file: Path, sources: Sequence[str], sandbox:
         f"`pipedrive-cli replay {named}{config}{' --rejects rejected.rejects.ndjson' if rejected else ''}` sends them; "
         f"`--limit 10` begins with ten events{kept}.",
     ]
+
+
+def _all_handled(found: SampleFound) -> bool:
+    """Whether a replay would send nothing: earlier runs have handled all, or read it to its end."""
+    done = found.duplicate + found.skipped
+    return found.whole and bool(found.passed_over or found.duplicate) and done == found.read
 
 
 def _account(found: AccountFound) -> list[tuple[str, str]]:

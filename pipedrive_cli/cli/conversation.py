@@ -5,7 +5,9 @@ Questions go to stderr. Text of events or accounts is made harmless before it is
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +20,7 @@ from pipedrive_cli.report.safe_text import visible_text
 from pipedrive_cli.secret import Secret
 
 QUESTION_LIMIT = 500
+ROOM_FOR_ANSWER = 10  # columns
 
 Read = TypeVar("Read")
 
@@ -31,9 +34,7 @@ class Conversation:
     def ask_text(self, question: str, default: str = "") -> str:
         """Asks for text; returns it trimmed, or the default for Enter."""
         shown = f" [{visible_text(default)}]" if default else ""
-        answer = typer.prompt(
-            visible_text(question, QUESTION_LIMIT) + shown, default=default, show_default=False, err=True, type=str
-        )
+        answer = typer.prompt(_lines(question, shown), default=default, show_default=False, err=True, type=str)
         return str(answer).strip()
 
     def ask_until(self, question: str, read: Callable[[str], Read], default: str = "") -> Read:
@@ -47,9 +48,7 @@ class Conversation:
     def ask_secret(self, question: str) -> Secret:
         """Asks for a key, which is not shown while it is typed."""
         while True:
-            answer = typer.prompt(
-                visible_text(question, QUESTION_LIMIT), default="", show_default=False, err=True, hide_input=True
-            )
+            answer = typer.prompt(_lines(question), default="", show_default=False, err=True, hide_input=True)
             try:
                 return secret(str(answer))
             except BadValue as refusal:
@@ -57,7 +56,13 @@ class Conversation:
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """Asks for yes or no."""
-        return typer.confirm(visible_text(question, QUESTION_LIMIT), default=default, err=True)
+        return typer.confirm(_lines(question), default=default, err=True)
+
+
+def _lines(question: str, behind: str = "") -> str:
+    """The question in lines that break between words, with room for `[Y/n]: ` behind it."""
+    room = shutil.get_terminal_size().columns - ROOM_FOR_ANSWER
+    return "\n".join(textwrap.wrap(visible_text(question, QUESTION_LIMIT) + behind, max(room, ROOM_FOR_ANSWER)))
 
 
 def at_the_terminal(*, yes: bool) -> Conversation:

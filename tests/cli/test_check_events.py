@@ -226,9 +226,11 @@ def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path
         config = written_config(tmp_path, account(url) + state)
         assert pipedrive_cli("replay", folder, "-c", config).code == 0
         assert "other_mapping" not in pipedrive_cli("check", events, "-c", config, "--json").out
-        assert "Nothing is new: a replay would send nothing" in pipedrive_cli("check", folder, "-c", config).out
+        for source in (folder, events):
+            assert "Nothing is new: a replay would send nothing" in pipedrive_cli("check", source, "-c", config).out
         config = written_config(tmp_path, account(url) + state + "fields: {persons: {role: Role}}\n")
         first = pipedrive_cli("check", folder, "-c", config, "--json").json
+        assert "--refill --online` shows what" in " ".join(pipedrive_cli("check", events, "-c", config).out.split())
         assert pipedrive_cli("replay", folder, "-c", config).code == 0
         passed_over = pipedrive_cli("check", folder, "-c", config, "--json").json
     for each, counts in ((first, (3, 3, 0)), (passed_over, (0, 0, 1))):

@@ -255,6 +255,15 @@ def test_a_refused_key_ends_with_its_own_code(folder: Path, url: str, monkeypatc
     assert list(folder.iterdir()) == []
 
 
+def test_a_question_breaks_between_words(folder: Path, url: str, typed: list[str]) -> None:
+    """A narrow terminal would cut them anywhere."""
+    typed += [CANARY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "40")
+        ended = answered("n", "", "", "", "n", arguments=("--base-url", url))
+    assert "Keep the key in the file\npipedrive-token, which only" in ended.err
+
+
 def test_a_key_that_was_mistyped_is_asked_for_again(folder: Path, url: str, typed: list[str]) -> None:
     """Somebody at the terminal has a second try, and need not begin anew."""
     typed += ["wrong", CANARY]
