@@ -68,6 +68,7 @@ class TextPart:
 def text_parts(source: Source, stream: BinaryIO, size: int) -> Iterator[TextPart]:
     """The text of an open source in parts, each of `size` bytes or a little more. The last one may be empty.
 
+    `size` is more than a block has, by the first of which it is judged what a source is.
     A line, or row, that is much longer than a part is in several, which neither begin nor end between lines.
     """
     text = Blocks(stream, goes_on=source.start > 0)

@@ -27,8 +27,9 @@ from pipedrive_cli.run.mapping import RunMapping
 from pipedrive_cli.run.part_reader import MappingBrief, PartTask, ReadEvent, ReadPart, decode, reading_work
 from pipedrive_cli.transform.transform import Transform
 
-AHEAD: Final = 32  # shares that are unpacked before their turn
-MANY: Final = 24  # of them, with which it pays to start processes
+AHEAD: Final = 16 << 20  # bytes of text that are unpacked before their turn
+MUCH: Final = 12 << 20  # of them, with which it pays to start processes
+_PART_ITSELF: Final = 1 << 10  # bytes: so much text takes about as long as a part does that has none
 _OURS: Final = 6  # the present share and the next ones are left to us, so that nobody waits for one under way
 _ASKED: Final = 2  # shares that a process is given before it has answered: one is under way, another is handed over
 
@@ -135,6 +136,13 @@ class _Part(NamedTuple):
     reading: Batches
     text: TextPart | None
 
+    @property
+    def size(self) -> int:
+        """How much there is to read, in bytes of text."""
+        if self.text is None:
+            return PART
+        return _PART_ITSELF + sum(map(len, self.text)) * (1 if self.reading.source.rows is None else ROWS)
+
     def task(self, now: int) -> PartTask | None:
         """What a process needs to read it; None where it must be read here."""
         source = None if self.text is None else cast(SharedReading, self.reading).source_of(self.text)
@@ -147,6 +155,7 @@ class _Share:
 
     number: int
     parts: deque[_Part]
+    size: int
     given: bool = False  # to the processes
     made: Iterator[ReadPart | None] | None = None  # of its parts, from when its turn comes
 
@@ -170,6 +179,7 @@ class SharedInput:
         self.whole = True  # most events will be used
         self._coming = self._shares(sources)
         self._ahead: deque[_Share] = deque()
+        self._size = 0  # of what is read ahead
         self._number = number
         self._mapping = mapping
         self._now = now
@@ -204,6 +214,7 @@ class SharedInput:
         part = share.parts.popleft()
         if not share.parts:
             self._ahead.popleft()
+            self._size -= share.size
         made = next(share.made, None)
         # Since the share was made a part of it may have shown that the account must be asked.
         fits = made is not None and self._told is self._mapping.compiled and not self._mapping.may_renew(made.misfits)
@@ -217,8 +228,9 @@ class SharedInput:
 
     def _fill(self) -> bool:
         """Reads ahead. Returns whether anything is there."""
-        while len(self._ahead) < AHEAD and (share := next(self._coming, None)) is not None:
+        while self._size < AHEAD and (share := next(self._coming, None)) is not None:
             self._ahead.append(share)
+            self._size += share.size
         return bool(self._ahead)
 
     def _shares(self, sources: Iterator[Source]) -> Generator[_Share]:
@@ -227,13 +239,12 @@ class SharedInput:
         size = 0
         for part in self._parts(sources):
             parts.append(part)
-            rows = ROWS if part.reading.source.rows is not None else 1
-            size += PART if part.text is None else sum(map(len, part.text)) * rows
+            size += part.size
             if size >= PART:
-                yield _Share(next(numbers), parts)
+                yield _Share(next(numbers), parts, size)
                 parts, size = deque(), 0
         if parts:
-            yield _Share(next(numbers), parts)
+            yield _Share(next(numbers), parts, size)
 
     def _parts(self, sources: Iterator[Source]) -> Iterator[_Part]:
         for source in sources:
@@ -256,7 +267,7 @@ class SharedInput:
         """Gives the processes the mapping as it is now, and the shares that come next; starts them where that pays."""
         wanted = self._mapping.compiled if self.whole and self._mapping.kinds else None
         if self._processes is None:
-            if wanted is None or len(self._ahead) < MANY:
+            if wanted is None or self._size < MUCH:
                 return
             self._processes = ReadingProcesses(self._number)
         if wanted is not self._told:

@@ -87,8 +87,9 @@ def shared(crew: ReadingProcesses, size: int, cores: int = 2, block: int = 100) 
             patch.setattr(unpack, name, block)
         patch.setattr(shared_reading, "PART", size)
         patch.setattr(shared_reading, "_OURS", 0)
-        patch.setattr(shared_reading, "AHEAD", 4)
-        patch.setattr(shared_reading, "MANY", 1)
+        patch.setattr(shared_reading, "_PART_ITSELF", 0)
+        patch.setattr(shared_reading, "AHEAD", 4 * size)
+        patch.setattr(shared_reading, "MUCH", 0)
         patch.setattr(shared_reading, "ReadingProcesses", lambda _: crew)
         yield
 
@@ -156,22 +157,21 @@ _FILES = st.lists(st.tuples(st.lists(_LINES, max_size=9), st.booleans(), _PACKIN
 @given(
     files=_FILES,
     named=st.booleans(),
-    size=st.sampled_from([1, 150, 500]),
-    block=st.sampled_from([40, 300, 1 << 17]),
+    sizes=st.sampled_from([(50, 40), (150, 40), (500, 40), (400, 300), (150, 1 << 17)]),
     lookahead=st.sampled_from([1, 3, 100]),
 )
 def test_a_preview_is_the_same_whoever_reads_a_part(
     crew: Patient,
     files: list[tuple[list[bytes], bool, Callable[[bytes], bytes]]],
     named: bool,
-    size: int,
-    block: int,
+    sizes: tuple[int, int],
     lookahead: int,
 ) -> None:
     """Requests with their events, outcomes, problems with places and dropped traits, for bad lines and batches too.
 
     Of one file or many, plain or packed; whole, torn, damaged or no event file at all; with lines longer than a part.
     """
+    size, block = sizes
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name in ("BLOCK", "_PACKED_BLOCK"):
             patch.setattr(unpack, name, block)
@@ -394,6 +394,35 @@ def test_what_is_known_is_left_to_nobody(tmp_path: Path, crew: Patient) -> None:
         before = crew.taken + crew.refused
         assert scene.run([identify("new", 1, name="N"), *events]).events.duplicate == 60
     assert crew.taken + crew.refused == before
+
+
+def test_no_process_is_started_for_little_that_is_new(tmp_path: Path) -> None:
+    """However large the files are that earlier runs have read."""
+    source = tmp_path / "events.ndjson"
+    source.write_bytes(lines(ALL))
+    alone = _previewed(source, 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "WORTH", -(1 << 30))
+        patch.setattr(parts, "cores", lambda: 2)
+        patch.setattr(shared_reading, "ReadingProcesses", pytest.fail)
+        assert _previewed(source, 100) == alone
+
+
+def test_little_is_opened_and_held_before_its_turn(tmp_path: Path) -> None:
+    """Of a line without an end, and of thousands of files with nothing in them."""
+    (tmp_path / "0.ndjson").write_bytes(b"[" + b"x" * 100_000)
+    for number in range(1, 300):
+        (tmp_path / f"{number}.ndjson").touch()
+    mapping = cast(RunMapping, SimpleNamespace(kinds=(), compiled=None))
+    found = resolve_sources((str(tmp_path),))
+    with shared(ReadingProcesses(0), 1_000), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_reading, "_PART_ITSELF", 100)
+        for sources, held in ((found, 9_000), (found[1:], 6_000)):
+            reading = SharedInput(iter(sources), 0, mapping, lambda: 0, bodies=True)
+            next(reading.readings())
+            assert 0 < reading._size < held
+            assert len(reading._ahead) < 50
+            reading.close()
 
 
 @pytest.mark.parametrize("packed", [True, False])
