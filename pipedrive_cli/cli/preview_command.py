@@ -56,18 +56,9 @@ def preview_events(
     redact: bool = False,
 ) -> int:
     """Previews, writes the requests (or only the counts) to stdout, and returns the exit code."""
-    chosen = next((known for known in requests.FORMS if known == form), None)
-    if chosen is None:
-        raise UserMistake(
-            f"--format {form}: there is no such format", code="usage", hint=f"one of {', '.join(requests.FORMS)}"
-        )
-    if chosen != "text" and (counts_only or as_json):
-        other = "--json" if as_json else "--summary"
-        raise UserMistake(
-            f"--format {form} and {other}: the one writes requests, the other the counts alone", code="usage"
-        )
     if online and sandbox:
         raise UserMistake("--online and --sandbox: the one looks at the account, the other needs none", code="usage")
+    chosen = _known_form(form, counts="--json" if as_json else "--summary" if counts_only else None)
     config = load(config_file, os.environ, sandbox=not online)
     counts_only = counts_only or as_json
     redactor = redactor_if(redact or config.report.redact)
@@ -139,6 +130,22 @@ def left_aside(**options: object) -> None:
         from pipedrive_cli.report.console import show_note  # noqa: PLC0415 - few give such options
 
         show_note(f"--dry-run writes no file and compares nothing: {' and '.join(given)} left aside")
+
+
+def _known_form(form: str, counts: str | None) -> requests.Form:
+    """The form in which requests are written. Raises UserMistake where there is none, or `counts`, an option, asks for
+    the counts alone.
+    """
+    chosen = next((known for known in requests.FORMS if known == form), None)
+    if chosen is None:
+        raise UserMistake(
+            f"--format {form}: there is no such format", code="usage", hint=f"one of {', '.join(requests.FORMS)}"
+        )
+    if chosen != "text" and counts is not None:
+        raise UserMistake(
+            f"--format {form} and {counts}: the one writes requests, the other the counts alone", code="usage"
+        )
+    return chosen
 
 
 def _note_at_end(summary: Summary, out: TextIO) -> None:

@@ -244,8 +244,8 @@ class Replay:
     ) -> Finished:
         """The run itself, once the account is known. Everything that works together is made here, once."""
         began = asyncio.get_running_loop().time()
-        self._timeline = Timeline(began)
-        self._timeline.add_moment(began, self.live_figures)
+        timeline = self._timeline = Timeline(began)
+        timeline.add_moment(began, self.live_figures)
         retried = chosen_run(journal, self.options.retry_run) if self.options.retry else None
         kept = UnfinishedReading(journal, journal.unfinished(retried)) if self.options.retry else None
         if kept is not None:
@@ -270,18 +270,10 @@ class Replay:
         commits = GroupCommits(journal, stop=sender.stop)
         brakes = BrakeCounter({} if self.options.rehearsal else brake_limits(self.config, self.options.brakes))
         desk = self._desk(sender, commits, run_log, brakes)
-        courier = Courier(
-            desk, run_log, Backlog(journal.aliases(), spool, journal.unknown_aliases()), crew=desk.writes.doubts.crew
-        )
-        mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
+        waiting = Backlog(journal.aliases(), spool, journal.unknown_aliases())
+        courier = Courier(desk, run_log, waiting, crew=desk.writes.doubts.crew)
         otherwise = HandledOtherwise.of(journal, self.config, refill=self.options.refill, run=run)
-
-        def keep_mapping() -> None:
-            with journal.transaction():
-                note_mapping(journal, run, mapping_by_kind(self.config, pins_of(journal)))
-
-        keep_mapping()
-        mapping.prepared = keep_mapping
+        mapping = self._mapping(run, account, run_log, courier, journal)
         intake = Intake(
             sources=sources,
             filters=self.options.filters,
@@ -294,10 +286,42 @@ class Replay:
             otherwise=otherwise,
             processes=otherwise.processes,
             read=read_source if kept is None else lambda _: kept,
-            suppressed=suppressed_people(self._suppressed, journal, courier.backlog),
+            suppressed=suppressed_people(self._suppressed, journal, waiting),
         )
         workers = Workers(pace, self.config.delivery.concurrency)
         session = Session(intake, mapping, courier, run_log, spool, workers)
+        self._look_before_sending(session, account, desk, journal, brakes)
+        with self._deadline(sender):
+            stopped = await session.run()
+        rejects_file, stopped = self._record_end(stopped, session, unfinished, commits)
+        if self.options.retry and stopped is None:
+            stopped = input_left(journal, retried)
+        ended = asyncio.get_running_loop().time()
+        timeline.add_end(ended, self.live_figures)
+        summary = self._conclude(stopped, session, account, journal, run, ended - began)
+        with journal.transaction():
+            journal.end_run(run, to_json(summary), packed(timeline.moments))
+        resume_in = None if stopped is None else stopped.resume_in
+        return Finished(summary, rejects_file, resume_in, self._context(account.account.company_name))
+
+    def _mapping(
+        self, run: int, account: AccountKnowledge, run_log: RunLog, courier: Courier, journal: Journal
+    ) -> RunMapping:
+        """The run's mapping. The journal knows from the start, and whenever a kind is learned, which one it is."""
+        mapping = RunMapping(self.config, self.config_file, account, run_log, courier)
+
+        def keep() -> None:
+            with journal.transaction():
+                note_mapping(journal, run, mapping_by_kind(self.config, pins_of(journal)))
+
+        keep()
+        mapping.prepared = keep
+        return mapping
+
+    def _look_before_sending(
+        self, session: Session, account: AccountKnowledge, desk: LiveDesk, journal: Journal, brakes: BrakeCounter
+    ) -> None:
+        """Has the session look at what it would send first, where a plan is expected, or a brake is set."""
         if self.options.expect is not None or self.foresee is not None:
             session.stop_at_once = lambda: self._other_plan(account, desk.directory, journal)
         if brakes:
@@ -305,30 +329,7 @@ class Replay:
             from pipedrive_cli.run.paper_pass import stop_before  # noqa: PLC0415 - as above
 
             records = OnlineAccount(account, desk.directory, journal)
-            session.stop_before = lambda window: stop_before(window, courier, records, brakes)
-        with self._deadline(sender):
-            stopped = await session.run()
-        rejects_file, stopped = self._record_end(stopped, session, unfinished, commits)
-        if self.options.retry and stopped is None:
-            stopped = input_left(journal, retried)
-        ended = asyncio.get_running_loop().time()
-        self._timeline.add_end(ended, self.live_figures)
-        summary = summary_of(
-            journal,
-            run,
-            self._name,
-            stopped,
-            input_complete=session.input_complete,
-            live_figures=self.live_figures,
-            seconds=ended - began,
-            lost_track=session.lost_track,
-            anew=self.options.scene == "sandbox" and journal.path == IN_MEMORY,
-        )
-        summary = with_unfit_values(summary, run_log.unfit, self.config, self.config_file, account.account)
-        with journal.transaction():
-            journal.end_run(run, to_json(summary), packed(self._timeline.moments))
-        resume_in = None if stopped is None else stopped.resume_in
-        return Finished(summary, rejects_file, resume_in, self._context(account.account.company_name))
+            session.stop_before = lambda window: stop_before(window, session.courier, records, brakes)
 
     async def _other_plan(self, account: AccountKnowledge, directory: Directory, journal: Journal) -> StopRun | None:
         """Why nothing is sent: the plan is not the expected one. What is looked up for it serves the run."""
@@ -368,6 +369,29 @@ class Replay:
             with journal.transaction():
                 files.keep(intake.finished)
         return rejects_file, stopped
+
+    def _conclude(
+        self,
+        stopped: StopRun | None,
+        session: Session,
+        account: AccountKnowledge,
+        journal: Journal,
+        run: int,
+        seconds: float,
+    ) -> Summary:
+        """What the run came to."""
+        summary = summary_of(
+            journal,
+            run,
+            self._name,
+            stopped,
+            input_complete=session.input_complete,
+            live_figures=self.live_figures,
+            seconds=seconds,
+            lost_track=session.lost_track,
+            anew=self.options.scene == "sandbox" and journal.path == IN_MEMORY,
+        )
+        return with_unfit_values(summary, session.run_log.unfit, self.config, self.config_file, account.account)
 
     def _desk(self, sender: Sender, commits: GroupCommits, run_log: RunLog, brakes: BrakeCounter) -> LiveDesk:
         directory = Directory(
