@@ -9,7 +9,7 @@ from pipedrive_cli.delivery.effects import Refusal, Write
 from pipedrive_cli.delivery.precedence import RecordState
 from pipedrive_cli.model import Outcome
 
-from .pretend import PLAN, ROLE, USER, Pretend, identify, terms
+from .pretend import GROUP, PLAN, ROLE, USER, Pretend, group, identify, terms
 
 DELIVERED, REJECTED = Outcome.DELIVERED, Outcome.REJECTED
 
@@ -179,3 +179,27 @@ def test_a_user_id_that_somebody_emptied_is_none() -> None:
     world.run(identify("e1", None, 1, pipedrive_id=7, role="r"))
     (state,) = world.states.values()
     assert msgspec.msgpack.decode(state, type=RecordState).key is None
+
+
+def test_of_two_users_the_one_with_the_oldest_event_adopts() -> None:
+    """By whichever of the person's addresses it comes, and whatever newer events say."""
+    world = Pretend()
+    record = world.put("persons", emails=["x@x", "y@x"])
+    world.run(
+        identify("e1", "later", 5, emails=["x@x"]),
+        identify("e2", "first", 1, emails=["x@x"]),
+        identify("e3", "first", 9, emails=["y@x"]),
+    )
+    assert world.records["persons"][record][USER] == "first"
+
+
+def test_an_organization_is_for_whoever_had_its_name_first() -> None:
+    """An older event of another name says nothing."""
+    world = Pretend(terms=terms(match_organizations=True))
+    record = world.put("organizations", name="acme")
+    world.run(
+        group("e1", None, "renamed", 1, name="Other"),
+        group("e2", None, "renamed", 9, name="acme"),
+        group("e3", None, "first", 5, name="acme"),
+    )
+    assert world.records["organizations"][record][GROUP] == "first"

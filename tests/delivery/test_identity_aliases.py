@@ -284,3 +284,26 @@ def test_the_values_of_a_current_person_who_is_gone_fill_blanks_alone() -> None:
     world.records["persons"] = {r: v for r, v in world.records["persons"].items() if v[USER] == "old"}
     world.run(alias("e3", "old", "new", 9))
     assert (world.alone()[USER], world.alone()[ROLE], world.alone()[PLAN]) == ("new", "old", "new")
+
+
+def test_two_persons_without_names_are_called_by_the_present_id() -> None:
+    """What the previous one was called for want of a name goes with it."""
+    world = Pretend().run(identify("e1", "old", 1, role="r"), identify("e2", "new", 2))
+    assert world.run(alias("e3", "old", "new", 9)).alone()["name"] == "new"
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_two_previous_persons_of_others_the_later_aliass_fills_a_blank(backwards: bool) -> None:
+    """Nobody knows when their values were written."""
+    world = Pretend()
+    for key, role in (("one", "first"), ("two", "second"), ("new", "")):
+        world.put("persons", **{USER: key, "role": role})
+    aliases = [alias("e1", "one", "new", 5), alias("e2", "two", "new", 9)]
+    assert world.run(*(aliases[::-1] if backwards else aliases), lookahead=1).alone()[ROLE] == "second"
+
+
+def test_an_alias_that_nobody_could_settle_is_settled_by_the_next_one() -> None:
+    """a is b; then z, who is there, is a."""
+    world = Pretend().run(identify("e1", "z", 1, role="r"), identify("e2", "b", 1, plan="p"))
+    world.run(alias("e3", "a", "b", 5), alias("e4", "z", "a", 6), lookahead=1)
+    assert (world.alone()[USER], world.alone()[ROLE], world.alone()[PLAN]) == ("b", "r", "p")

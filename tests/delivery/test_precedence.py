@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from pipedrive_cli.delivery.precedence import (
+    FALLBACK,
     FILL,
     FOREIGN,
     LOWEST,
+    NO_TIME,
     FieldState,
     Precedence,
     PrecedenceRules,
     RecordState,
     foreign_time,
+    merged_state,
     precedence,
 )
 
@@ -44,3 +47,21 @@ def test_of_values_that_nobody_has_dated_that_of_the_later_alias_counts() -> Non
     """Two former records had them from people; both yield to the survivor's own."""
     times = [foreign_time(RecordState(former_since=since), PrecedenceRules()) for since in (-20, 10, None)]
     assert times == sorted(set(times))
+
+
+def test_a_merge_of_persons_without_contacts_owes_none() -> None:
+    """Or the survivor would be read before each later write."""
+    assert (
+        merged_state(RecordState(), RecordState(), {"emails": []}, {"emails": []}, PrecedenceRules()) == RecordState()
+    )
+
+
+def test_what_nobody_has_said_of_a_merged_person_is_not_owed() -> None:
+    """Neither a name that was made of its id, nor what Pipedrive itself had filled in."""
+    fallback, filled_in = (FALLBACK, NO_TIME), LOWEST[:2]
+    survivor, former = (
+        RecordState({"name": FieldState(*fallback, key), "visible_to": FieldState(*filled_in, seen)})
+        for key, seen in (("new", 1), ("old", 3))
+    )
+    shown, gone = {"name": "new", "visible_to": 1}, {"name": "old", "visible_to": 3}
+    assert merged_state(survivor, former, shown, gone, PrecedenceRules()).carried_over == {}

@@ -224,3 +224,14 @@ def test_a_record_is_never_made_without_its_key() -> None:
     """Pipedrive refuses the user id: the event is rejected, and no stranger is left behind."""
     world = Pretend(refuse=refusing(USER, "a", named=True)).run(identify("e1", "a", 1, role="r"))
     assert (world.records["persons"], world.outcomes["e1"]) == ({}, REJECTED)
+
+
+def test_a_record_that_was_skipped_as_deleted_comes_back_whole() -> None:
+    """Whatever the event that brings it back says, and however much later."""
+    world = Pretend().run(identify("e1", "a", 1, role="r"))
+    world.records["persons"].clear()
+    world.terms = terms(deleted="skip")
+    world.run(identify("e2", "a", 2, role="s"))
+    world.terms = terms()
+    world.run(identify("e3", "a", 3, plan="p"))
+    assert (world.alone()[ROLE], world.alone()[PLAN]) == ("r", "p")

@@ -56,6 +56,8 @@ FITS: list[tuple[str, Any, Any]] = [
     ("double", "12.5", 12.5),
     ("double", " -3 ", -3),
     ("double", "1e3", 1000.0),
+    ("double", 1e30, 1e30),
+    ("double", "2.5 million", 2_500_000),
     ("double", "1,000", 1000),
     ("double", "€ 1,200.50", 1200.5),
     ("int", "5", 5),
