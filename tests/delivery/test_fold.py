@@ -475,3 +475,11 @@ def test_what_context_says_fills_a_blank_of_a_record_that_nobody_has_looked_at()
     world.with_key("b")[ROLE] = "by hand"
     world.run(*(lead(f"l{key}", key, 2, said={"role": "said"}) for key in "ab"))
     assert [world.with_key(key)[ROLE] for key in "ab"] == ["said", "by hand"]
+
+
+def test_a_product_with_a_code_is_nobody_elses_by_its_name() -> None:
+    """The names of organizations and of products without a code are looked for; this one has a key."""
+    world = Pretend()
+    world.put("products", name="bike")
+    world.run(product("e1", "p", 1, name="bike"))
+    assert (len(world.records["products"]), world.complaints["e1"]) == (2, [])

@@ -203,3 +203,11 @@ def test_an_organization_is_for_whoever_had_its_name_first() -> None:
         group("e3", None, "first", 5, name="acme"),
     )
     assert world.records["organizations"][record][GROUP] == "first"
+
+
+def test_a_record_that_is_named_by_its_id_alone_is_known_by_its_key_from_then_on() -> None:
+    """The event says no user id; the record does."""
+    world = Pretend()
+    record = world.put("persons", **{USER: "a"})
+    world.run(identify("e1", None, 1, pipedrive_id=record, role="r"))
+    assert world.names == {("persons", "a"): record}

@@ -307,3 +307,24 @@ def test_an_alias_that_nobody_could_settle_is_settled_by_the_next_one() -> None:
     world = Pretend().run(identify("e1", "z", 1, role="r"), identify("e2", "b", 1, plan="p"))
     world.run(alias("e3", "a", "b", 5), alias("e4", "z", "a", 6), lookahead=1)
     assert (world.alone()[USER], world.alone()[ROLE], world.alone()[PLAN]) == ("b", "r", "p")
+
+
+@pytest.mark.parametrize("address", ["role", "name", "first_name"])
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_value_of_the_present_id_outranks_newer_ones_from_before_the_alias(merged: bool, address: str) -> None:
+    """Whether the two are merged, or the previous one gets the present id and the value comes late."""
+    said: list[dict[str, Any]] = [{address: "old"}, {address: "new"}]
+    old, new = identify("e1", "old", 5, **said[0]), identify("e2", "new", 1, **said[1])
+    joined = alias("e3", "old", "new", 9)
+    world = Pretend()
+    for event in (old, new, joined) if merged else (old, joined, new):
+        world.run(event)
+    assert world.alone()[ROLE if address == "role" else "name"] == "new"
+
+
+def test_a_value_is_lowered_by_aliases_that_were_settled_long_ago() -> None:
+    """a is b, who became c in an earlier run: what b had ranks above what a had."""
+    world = Pretend().run(identify("e1", "b", 1, plan="of b"), identify("e2", "c", 1))
+    world.run(alias("e3", "b", "c", 5))
+    world.run(identify("e4", "a", 3, plan="of a"))
+    assert world.run(alias("e5", "a", "b", 4)).alone()[PLAN] == "of b"

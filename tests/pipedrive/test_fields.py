@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipedrive_cli.config import Values
-from pipedrive_cli.pipedrive.account import Account, Field, Label, Option, changed_addresses
+from pipedrive_cli.pipedrive.account import Account, Field, Label, Option, User, changed_addresses
 from pipedrive_cli.pipedrive.contacts import email_form, phone_form
 from pipedrive_cli.pipedrive.fields import TYPES, USUAL, converter, same
 from pipedrive_cli.pipedrive.moments import moment, rfc3339
@@ -392,3 +392,13 @@ def test_labels_that_have_changed_concern_the_labels_of_leads_alone() -> None:
     before, after = (Account(lead_labels=(Label("l1", name),)) for name in ("Hot", "Cold"))
     assert [changed_addresses(kind, before, after) for kind in ("leads", "persons")] == [{"label_ids"}, frozenset()]
     assert changed_addresses("leads", before, before) == frozenset()
+
+
+def test_of_two_users_of_one_email_the_active_one_is_meant() -> None:
+    """And one who has left is still somebody, where nobody else has the address."""
+    users = (User(1, "a@x.test", active=False), User(2, "a@x.test"), User(3, "b@x.test", active=False))
+    to_user = converter(field("user"), Account(users=users))
+    assert [to_user("A@x.test "), to_user("b@x.test"), to_user("3")] == [2, 3, 3]
+    with pytest.raises(Unfit, match="nobody has this one"):
+        to_user("c@x.test")
+    assert converter(field("user"), Account())(" c@x.test") == "c@x.test"

@@ -183,9 +183,12 @@ def test_a_change_shows_labels_beside_ids_and_what_it_overwrites() -> None:
 
 
 def test_a_redacted_change_still_tells_that_it_overwrites() -> None:
-    """Only people are hidden."""
+    """Only people are hidden: the body has its keys, and none of its values."""
     change = FieldChange("Role", "Buyer", old="Head of Sales", known=True, overwrites=True)
     request = PlannedRequest(update("persons", 7, {"name": "Ann"}), "update", described=lambda: (change,))
-    shown = render_request(redacted_request(request, Redactor(b"salt")), Style("text", BASE))
+    redacted = redacted_request(request, Redactor(b"salt"))
+    assert set(redacted.call.body or ()) == {"name"}
+    assert "Ann" not in str(redacted.call.body)
+    shown = render_request(redacted, Style("text", BASE))
     assert "(overwrites what others wrote)" in shown
     assert "Head" not in shown
