@@ -70,7 +70,7 @@ ComplaintCode: TypeAlias = Literal[
     "unreadable_time",
     "consent_denied", "consent_ignored", "suppressed", "anonymous_only", "type_not_supported", "integrations_off",
     "event_excluded", "event_not_included", "alias_off", "bad_value", "amount_without_currency",
-    "says_nothing", "placeholder_id", "overwritten", "too_late",
+    "says_nothing", "placeholder_id", "garbled_text", "overwritten", "too_late",
     "products_missing", "bad_product", "bad_product_id", "product_unnamed", "zone_left_out",
     # the record
     "missing_name", "person_not_found", "person_unknown",

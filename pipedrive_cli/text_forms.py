@@ -181,3 +181,22 @@ def _bare_word(text: str) -> str:
     while 2 < len(word) <= _LONGEST and _BRACKETS.get(word[0]) == word[-1]:
         word = word[1:-1].strip()
     return word
+
+
+def is_garbled(text: str) -> bool:
+    """Whether a text is UTF-8 that was read as Windows-1252 or Latin-1: `JosÃ©` for José, `â‚¬` for a euro's sign.
+
+    All of it must be UTF-8 again when that is undone, which no text of a language is by chance.
+    """
+    if _FIRST_BYTES.isdisjoint(text):
+        return False
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            text.encode(encoding).decode()
+        except UnicodeError:
+            continue
+        return True
+    return False
+
+
+_FIRST_BYTES: Final = frozenset("ÂÃÄÅÎÏÐÑâãäåðÐ×Ø")  # of characters that people write, as the wrong encoding shows them

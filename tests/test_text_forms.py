@@ -10,6 +10,7 @@ from pipedrive_cli import text_forms
 from pipedrive_cli.text_forms import (
     INVISIBLE,
     caseless_form,
+    is_garbled,
     is_usual_key,
     key_text,
     label_form,
@@ -74,3 +75,18 @@ def test_the_quick_way_for_a_key_is_the_long_way(text: str) -> None:
         assert text_forms._NO_IDENTITY.fullmatch(text) is None
     elif text_forms._bare_word(text) in text_forms._NOBODY or text_forms._NO_IDENTITY.fullmatch(text) is not None:
         assert names_nobody(text)
+
+
+@pytest.mark.parametrize("text", ["José", "Łódź", "Ελλάδα", "Москва", "10 €", "“quoted”", "😀 ok"])
+def test_utf8_that_was_read_as_another_encoding_is_told(text: str) -> None:
+    """And the text itself is not, whatever its letters are."""
+    read = text.encode().decode("cp1252", "ignore")
+    assert is_garbled(text.encode().decode("latin-1"))
+    assert is_garbled(read) or read.encode("cp1252") != text.encode()  # some bytes are no characters there
+    assert not is_garbled(text)
+
+
+@pytest.mark.parametrize("text", ["SÃO PAULO", "Ærø", "Âme", "ÅÄÖ", "Ð", "Ãâ", "×2"])
+def test_letters_that_begin_garbled_text_are_letters_too(text: str) -> None:
+    """Capitals of Portuguese, French, the North."""
+    assert not is_garbled(text)

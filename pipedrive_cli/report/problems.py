@@ -133,6 +133,10 @@ _EVENTS: dict[str, Words] = {
         "an id that names nobody counts as missing",
         "A program wrote it where it knew no id, for many people alike. See what fills this place in your events.",
     ),
+    "garbled_text": Words(
+        "a text looks garbled, and was sent as it is: UTF-8 that was read as another encoding",
+        "See what wrote the file: it, or what it read, takes UTF-8 for Latin-1 or Windows-1252.",
+    ),
     "zone_left_out": Words(
         "a lead's time of day is sent without its time zone",
         "Pipedrive reads it in the time zone of the key's user: send the time as it is there.",

@@ -14,7 +14,7 @@ import msgspec
 from pipedrive_cli.config import Config
 from pipedrive_cli.model import KINDS, Complaint, Consent, Event, Kind, Outcome, Transformed
 from pipedrive_cli.pipedrive.account import Account
-from pipedrive_cli.text_forms import caseless_form
+from pipedrive_cli.text_forms import caseless_form, is_garbled
 from pipedrive_cli.transform.alias import alias
 from pipedrive_cli.transform.consent import DENIED, IGNORED, consent_rules
 from pipedrive_cli.transform.filters import passes_integrations
@@ -60,6 +60,7 @@ AHEAD = Complaint(
     "timestamp",
 )
 PLACEHOLDER = "an id that names nobody counts as missing"
+GARBLED = "UTF-8 that was read as another encoding"
 UNREADABLE = "a time of the event could not be read; the next best one counts"
 
 
@@ -127,6 +128,9 @@ class Transform:
             result = OFF
         else:
             result = handler(event, rules)
+            if (garbled := _garbled(result)) is not None:
+                told = Complaint("garbled_text", GARBLED, value=short(garbled))
+                result = msgspec.structs.replace(result, complaints=(*result.complaints, told))
         if event.consent is not None and not self.asks:
             result = msgspec.structs.replace(result, complaints=(*result.complaints, IGNORED))
         if event.clock_ahead or event.unreadable_times or event.nobody:
@@ -136,6 +140,15 @@ class Transform:
                 counted.append(AHEAD)
             return msgspec.structs.replace(result, complaints=(*result.complaints, *counted))
         return result
+
+
+def _garbled(result: Transformed) -> str | None:
+    """A text of its changes that looks garbled, if any does."""
+    for change in result.changes:
+        for value in change.fields.values():
+            if type(value) is str and not value.isascii() and is_garbled(value):
+                return value
+    return None
 
 
 def compile_mapping(config: Config, account: Account | None = None) -> Transform:

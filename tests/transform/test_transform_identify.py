@@ -262,6 +262,14 @@ def test_the_first_mapped_trait_that_says_something_wins_a_field() -> None:
     assert run(event("identify", traits={"title": "t", "role": ""}), fields=both).changes[0].fields == {at(2): "t"}
 
 
+def test_a_garbled_text_is_sent_and_told() -> None:
+    """Nobody can be sure; whoever wrote the file can look."""
+    result = run(event("identify", traits={"name": "JosÃ©", "email": "jose@example.com"}))
+    assert result.changes[0].fields == {"name": "JosÃ©"}
+    assert [(each.code, each.value, each.outcome) for each in result.complaints] == [("garbled_text", "'JosÃ©'", None)]
+    assert codes(run(event("identify", traits={"name": "José"}))) == []
+
+
 def test_problems_of_time_are_counted() -> None:
     """A clock ahead and a time that cannot be read cost the event nothing."""
     result = run(event("identify", traits={"name": "Ada"}, clock_ahead=True, unreadable_times=("timestamp",)))
