@@ -95,6 +95,11 @@ def _plan_rows(found: Forgetting) -> list[tuple[str, str]]:
 def _show_done(found: Forgetting) -> None:
     deleted = ", ".join(count(n, kind[:-1]) for kind, n in found.deleted.items())
     rows = sum(found.rows.values())
+    if not (rows or found.persons or found.leads or found.kept):
+        show_note(
+            "nobody is known by these ids and emails, here or in Pipedrive: they were forgotten before, or are spelled "
+            "in another way"
+        )
     show_note(f"deleted in Pipedrive: {deleted}; {count(rows, 'row')} of the journal wiped; later runs skip them")
     for each in found.kept:
         show_note(f"kept: {_named(each.kind, each.id)}: {each.why}")

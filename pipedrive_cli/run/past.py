@@ -20,7 +20,7 @@ from pipedrive_cli.model import Kind
 from pipedrive_cli.report.run_context import RunContext, scene_named
 from pipedrive_cli.report.summary import Summary, from_json
 from pipedrive_cli.report.timeline import unpacked
-from pipedrive_cli.report.wording import Scene
+from pipedrive_cli.report.wording import Scene, first_of
 from pipedrive_cli.run.connection import connected, site_of, whose_key
 from pipedrive_cli.run.journal_file import default_path, journals_there, locked
 from pipedrive_cli.run.results import summary_of
@@ -75,9 +75,9 @@ async def find_journal(state: Path | None, config: Config | None) -> Path:
     if not journals:
         return default_path(0)
     if config is None:
-        listed = "\n".join(str(path) for path in journals)
+        newest = sorted(journals, key=lambda path: path.stat().st_mtime, reverse=True)
         raise UserMistake(
-            f"there are {len(journals)} journals, one per company:\n{listed}",
+            f"there are {len(journals)} journals, one per company: {first_of([str(path) for path in newest], 3)}",
             code="journal",
             hint="name one with --state, or a config with -c",
         )

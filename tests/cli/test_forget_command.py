@@ -42,6 +42,7 @@ def test_somebody_at_the_terminal_sees_what_goes_and_is_asked(tmp_path: Path, sa
         assert [row["name"] for row in sandbox.contents()["persons"]] == ["Jane"]
         done = pipedrive_cli("forget", "JANE@acme.test", *where, stdin=b"y\n", keyboard=True)
     assert done.code == 0, done.err
+    assert "nobody is known" not in done.err
     for part in ("persons to delete", "leads to delete", "1 user id, 1 email", "events.ndjson", "1 person, 1 lead"):
         assert part in done.err, part
     assert sandbox.contents()["persons"] == sandbox.contents()["leads"] == []
@@ -56,6 +57,7 @@ def test_a_script_must_agree_beforehand(tmp_path: Path, sandbox: Sandbox) -> Non
         assert (ended.code, len(sandbox.requests)) == (2, before)
         assert "--yes" in ended.err
         assert pipedrive_cli("forget", *where, "--yes").code == 2
+        assert "nobody is known by these" in pipedrive_cli("forget", "jan", *where, "--yes").err
         looked = pipedrive_cli("forget", "jane", *where, "--dry-run")
         assert "persons to delete" in looked.out
         assert [row["name"] for row in sandbox.contents()["persons"]] == ["Jane"]

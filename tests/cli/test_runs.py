@@ -294,7 +294,7 @@ def test_of_several_journals_it_is_the_one_of_the_company(nothing_around: Path) 
     (nothing_around / "config.yaml").unlink()
     ended = pipedrive_cli("runs")
     assert ended.code == 2
-    assert "4711.sqlite" in ended.err
+    assert "4711.sqlite" in ended.err and "\\n" not in ended.err
     sandbox = Sandbox(SandboxOptions(api_token=CANARY))
     with served(sandbox) as url:
         config = written_config(nothing_around, account(url))
