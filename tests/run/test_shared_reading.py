@@ -297,6 +297,27 @@ def test_an_event_that_was_delivered_before_its_user_refused_is_a_duplicate(tmp_
         assert (counted.duplicate, counted.skipped) == (10, 50)
 
 
+def test_known_files_are_passed_over_and_grown_ones_go_on(tmp_path: Path, crew: Patient) -> None:
+    """Also where files are opened before their turn."""
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for number in range(6):
+        text = lines(identify(f"u{number}-{n}", n, name="N") for n in range(4))
+        (folder / f"{number}.ndjson").write_bytes(gzip.compress(text) if number % 2 else text)
+    (folder / "7.ndjson").write_bytes(lines([identify("u7", 7)]) + b'{"type": "ident')
+    scene = Scene(tmp_path)
+    read, passed_over = [], []
+    with shared(crew, 400):
+        before = crew.taken
+        for added in ("2", "4", ""):
+            read.append(scene.run(folder).events.read)
+            passed_over.append(scene.last.live_figures.files_passed_over)
+            with (folder / f"{added or 'other'}.ndjson").open("ab") as file:
+                file.write(lines([identify(f"new-{added}", 9, name="N")]))
+        assert crew.taken > before
+    assert (read, passed_over) == ([25, 2, 2], [0, 5, 5])
+
+
 @pytest.mark.parametrize("files", [1, 59])
 def test_an_option_that_was_added_since_is_found_by_helpers_too(tmp_path: Path, crew: Patient, files: int) -> None:
     """The part with the first value that does not fit is read here, and processes go on with what is known now."""
