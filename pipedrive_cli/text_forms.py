@@ -115,7 +115,7 @@ _NOBODY: Final = frozenset(
             "#value!",
         ),
         *("anonymous", "guest", "unknown", "not set", "not_set", "not_authenticated", "distinct_id", "distinctid"),
-        *("anon", "nobody", "no_user", "void 0", "id", "email", "userid", "user_id"),
+        *("anon", "nobody", "no_user", "void 0", "userid", "user_id"),
     )
 )
 _LONGEST: Final = 20
