@@ -63,7 +63,7 @@ class _Delivery(msgspec.Struct, eq=False):
     """One job under way: which of its changes have ended or wait, and which records it has locked."""
 
     job: Job
-    written: Written = msgspec.field(default_factory=Written)
+    written: Written | None = None
     ended: list[Commit | Wait] = []
     waits: bool = False
     locks: dict[tuple[Kind, RecordId], asyncio.Lock] | None = None
@@ -178,8 +178,6 @@ class Courier:
         """Drives one job's plan. Whatever happens, every change of the job has an outcome or waits afterwards."""
         delivery = _Delivery(job)
         try:
-            if self.desk.stopped is not None:
-                raise self.desk.stopped
             if (stops := self.kinds_stopped.get(job.kind)) is not None:
                 raise stops
             await self.desk.settle_earlier(job)
@@ -262,11 +260,10 @@ class Courier:
             Wait: self._wait,
         }
 
-    async def _find(self, find: Find, delivery: _Delivery) -> tuple[RecordId, ...]:
+    def _find(self, find: Find, delivery: _Delivery) -> Awaitable[tuple[RecordId, ...]]:
         if find.denied is not None:
             delivery.unlock(find.kind, find.denied)
-        ids = await self.desk.find(find)
-        return ids if find.key is not None or not ids else self._left_to(delivery.job, find.kind, ids)
+        return self.desk.find(find) if find.key is not None else self._find_nobodys(find, delivery.job)
 
     async def _cached(self, cached: Cached, delivery: _Delivery) -> Snapshot:
         await self._lock(delivery, cached.kind, cached.id)
@@ -276,8 +273,8 @@ class Courier:
         await self._lock(delivery, fetch.kind, fetch.id)
         return await self.desk.fetch(fetch.kind, fetch.id, mapped=fetch.mapped)
 
-    async def _forget(self, gone: Forget, _: _Delivery) -> None:
-        await self.desk.forget(gone)
+    def _forget(self, gone: Forget, _: _Delivery) -> Awaitable[None]:
+        return self.desk.forget(gone)
 
     async def _load_deleted(self, deleted: LoadDeleted, _: _Delivery) -> RecordState | None:
         return self.desk.load_deleted(deleted.kind, deleted.key)
@@ -286,8 +283,9 @@ class Courier:
         return visitor.key in self.visitors
 
     async def _send(self, write: Write, delivery: _Delivery) -> Values:
+        written = delivery.written = Written()
         try:
-            shown = await self.desk.send(write, delivery.written)
+            shown = await self.desk.send(write, written)
         except Refusal as refusal:
             if not refusal.gone and write.action != "merge":
                 await self._look_for_cause(write, refusal)
@@ -327,9 +325,10 @@ class Courier:
                 return False
         return True
 
-    def _left_to(self, job: Job, kind: Kind, ids: tuple[RecordId, ...]) -> tuple[RecordId, ...]:
+    async def _find_nobodys(self, find: Find, job: Job) -> tuple[RecordId, ...]:
         """Records found by name or email, without those that the input gives to another key, by Pipedrive's id."""
-        return tuple(record for record in ids if not self._is_given_to_others(job, kind, record))
+        ids = await self.desk.find(find)
+        return ids and tuple(record for record in ids if not self._is_given_to_others(job, find.kind, record))
 
     def _is_given_to_others(self, job: Job, kind: Kind, record: RecordId) -> bool:
         group = None if self._window is None else self._window.group((kind, "id", cast(int, record)))
@@ -399,15 +398,15 @@ class Courier:
             return ids[0] if ids else None
         return name.pipedrive_id
 
-    async def _save(self, commit: Commit, delivery: _Delivery) -> None:
-        written, delivery.written = delivery.written, Written()
+    def _save(self, commit: Commit, delivery: _Delivery) -> Awaitable[None]:
+        written, delivery.written = delivery.written or Written(), None
         ended = self._ended(commit, delivery)
         if commit.action is not None:
             self.run_log.record(commit.kind, commit.action)
         for pending_alias in commit.refused_aliases:
             if pending_alias.previous is not None:
                 self.backlog.unlink(pending_alias.previous)
-        await self.desk.commit(commit, written, ended)
+        return self.desk.commit(commit, written, ended)
 
     def _ended(self, commit: Commit, delivery: _Delivery) -> list[PendingEvent]:
         """Notes the outcomes of changes and aliases. Returns the events that have ended with them."""

@@ -85,13 +85,12 @@ def collect_candidates(
     """
     candidates = Candidates()
     best, highest = candidates.fields, LOWEST
-    dated = kind in DATED
+    may_create, dated = False, kind in DATED
     born: Change | None = None  # the oldest change that says when the record began
     born_at = 0
     for pending in changes:
         change = pending.change
-        if change.may_create:
-            candidates.may_create = True
+        may_create = may_create or change.may_create
         time, number = NO_TIME if change.time is None else change.time, pending.event.number
         rank = (0 if change.rank is _OWN else CONTEXT) - pending.depth
         mine, asking = (rank, time, number), (pending,)
@@ -113,6 +112,7 @@ def collect_candidates(
             _collect_contacts(candidates, pending, mine, rules, without)
         if dated and (born is None or time < born_at) and (time != NO_TIME or change.on_creation):
             born, born_at = change, time
+    candidates.may_create = may_create
     if kind == "persons":
         candidates.inputs = {a: best.pop(a) for a in NAME_INPUTS if a in best} | candidates.inputs
     if born is not None:
@@ -445,8 +445,8 @@ def settled_state(
     fields = dict(state.fields)
     if created and shown is not None:
         for address in _FILLED_IN:
-            if (filled_in := shown.get(address)) is not None and not blank(filled_in):
-                fields[address] = FieldState(*LOWEST[:2], filled_in)
+            if address in shown and not blank(shown[address]):
+                fields[address] = FieldState(*LOWEST[:2], shown[address])
     fields.update(difference.settled)
     if shown is not None and not difference.body.items() <= shown.items():
         for address, sent in difference.body.items():

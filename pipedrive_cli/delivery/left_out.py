@@ -28,9 +28,9 @@ class LeftOut(msgspec.Struct, eq=False):
     event: PendingEvent | None = None  # that is told of the config's values
     refused: dict[int, Outcome] = {}  # id(change) -> outcome, of changes that lost a value
     complaints: list[tuple[PendingEvent, Complaint]] = []
-    without: set[tuple[int, str]] = msgspec.field(default_factory=set)  # values of changes: id(change), address
-    dropped: set[str] = msgspec.field(default_factory=set)  # addresses that no event asked for
-    withheld: set[str] = msgspec.field(default_factory=set)  # addresses that the config gives to new records
+    without: frozenset[tuple[int, str]] = frozenset()  # values of changes: id(change), address
+    dropped: frozenset[str] = frozenset()  # addresses that no event asked for
+    withheld: frozenset[str] = frozenset()  # addresses that the config gives to new records
     trials: list[tuple[str, ...]] | None = None  # what to try without, one after the other; None: not thought of yet
     suspects: tuple[str, ...] = ()  # what it is tried without at present
     first: tuple[Difference, Refusal] | None = None  # what was refused with all of it
@@ -42,19 +42,19 @@ class LeftOut(msgspec.Struct, eq=False):
         constants = self.settings.constants.get(self.kind, {})
         refused = {address for kind, address in self.settings.refused_constants if kind == self.kind}
         self.withheld |= refused
-        self.without.update(
+        self.without |= {
             (id(pending), address)
             for address in refused & constants.keys()
             for pending in changes
             if pending.change.fields.get(address) == constants[address].value
-        )
+        }
 
     def take_given_up(self, candidates: Candidates) -> None:
         """Leaves out the fields that Pipedrive has refused of every record; the rest of the events is sent."""
         for address, candidate in list(candidates.fields.items()):
             if not self.settings.refused_fields.given_up(self.kind, address, candidate.values[address]):
                 continue
-            self.dropped.add(address)
+            self.dropped |= {address}
             del candidates.fields[address]
             told = Complaint(
                 "field_refused",
@@ -118,20 +118,20 @@ class LeftOut(msgspec.Struct, eq=False):
     def _leave_out(self, addresses: Iterable[str], difference: Difference) -> None:
         for address in addresses:
             if address not in difference.body:
-                self.withheld.add(address)
+                self.withheld |= {address}
                 continue
             asked = difference.asked_by.get(address, ())
-            self.without.update((id(pending), value) for pending in asked for value in inputs_of(self.kind, address))
-            self.dropped.update(() if asked else (address,))
+            self.without |= {(id(pending), value) for pending in asked for value in inputs_of(self.kind, address)}
+            self.dropped |= set() if asked else {address}
 
     def _put_back(self) -> None:
         """It was refused without the suspects, too: they are innocent."""
         if self.first is not None:
             for address in self.suspects:
                 asked = self.first[0].asked_by.get(address, ())
-                self.without.difference_update((id(p), value) for p in asked for value in inputs_of(self.kind, address))
-                self.dropped.discard(address)
-                self.withheld.discard(address)
+                self.without -= {(id(p), value) for p in asked for value in inputs_of(self.kind, address)}
+                self.dropped -= {address}
+                self.withheld -= {address}
         self.suspects = ()
 
     def _blame(self, address: str, difference: Difference, refusal: Refusal) -> None:

@@ -7,7 +7,7 @@ trouble ends the plan from outside, and its open changes with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -253,7 +253,7 @@ def _difference_of(
     changes: Sequence[PendingChange],
     candidates: Candidates,
     settings: DeliverySettings,
-    dropped: set[str],
+    dropped: Collection[str],
 ) -> Difference:
     """What to write, with the record key where the record does not bear it yet."""
     if settings.keep_products and job.kind == "products" and target.id is not None and target.found:

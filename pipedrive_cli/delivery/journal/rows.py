@@ -7,6 +7,8 @@ from collections.abc import Mapping, Set
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from pipedrive_cli.model import JsonObject, Kind, Value
 
 # The guarded transitions of a write that cannot be repeated. `sent`: it may be on its way, or the process died.
@@ -36,7 +38,7 @@ def states_before(state: str) -> tuple[str | None, ...]:
 WRITE_STATES = ("sent", "done", "refused", "doubt", "absent")
 
 
-class SeenRecord(NamedTuple):
+class SeenRecord(msgspec.Struct, frozen=True, gc=False):
     """A record as a listing or an answer showed it: values by address."""
 
     id: int | str
