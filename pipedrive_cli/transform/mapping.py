@@ -288,7 +288,7 @@ class FieldMap:
                 continue
             if notes.says_nothing(value, where, row.path, nothing):
                 continue
-            fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
+            fit = self._fit(value, traits, currency, row, where, notes)
             if fit is not None and fit is not REFUSED:
                 fields[address] = fit
         if not self._known.issuperset(traits):
@@ -319,7 +319,7 @@ class FieldMap:
             if says_nothing(value, row.nothing):
                 notes.note_nothing(where + row.path, None if special.mask else value)
                 return
-        fit = self._fit(value, traits.get("currency") or currency if row.money else None, row, where, notes)
+        fit = self._fit(value, traits, currency, row, where, notes)
         if fit is REFUSED:
             refused.add(row.address)
         elif fit is not None:
@@ -330,8 +330,13 @@ class FieldMap:
         if name not in self._mapped:
             notes.drop_trait(self.kind, name)
 
-    def _fit(self, value: Any, currency: Any, row: MappedField, where: str, notes: Notes) -> Any:
-        """The value for its field. None where it says nothing; REFUSED, with a complaint, where it does not fit."""
+    def _fit(
+        self, value: Any, traits: Mapping[str, Any], currency: Any, row: MappedField, where: str, notes: Notes
+    ) -> Any:
+        """The value for its field. None where it says nothing; REFUSED, with a complaint, where it does not fit.
+
+        An amount takes the currency of the `traits` beside it, else `currency`.
+        """
         special, given = row.special, value
         if type(value) is str and row.kept < 0 and (special is None or not special.mask):
             value = structured(value)
@@ -342,7 +347,7 @@ class FieldMap:
                 value = special.map.apply(value)
                 if value is None or says_nothing(value):
                     return None
-            found = row.convert(_with_currency(value, currency) if row.money else value)
+            found = row.convert(_with_currency(value, traits.get("currency") or currency) if row.money else value)
             if special is not None and special.mask:
                 found = masked(found)
         except Unfit as reason:

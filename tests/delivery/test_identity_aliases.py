@@ -328,3 +328,18 @@ def test_a_value_is_lowered_by_aliases_that_were_settled_long_ago() -> None:
     world.run(alias("e3", "b", "c", 5))
     world.run(identify("e4", "a", 3, plan="of a"))
     assert world.run(alias("e5", "a", "b", 4)).alone()[PLAN] == "of b"
+
+
+def test_an_alias_is_about_persons_alone() -> None:
+    """Organizations may have a user's present and former id for their own."""
+    world = Pretend().run(identify("e1", "a", 1), identify("e2", "b", 1)).run(alias("e3", "a", "b", 2))
+    world.run(group("e4", None, "a", 3, name="A"), group("e5", None, "b", 3, name="B"))
+    assert {(v[GROUP], v["name"]) for v in world.records["organizations"].values()} == {("a", "A"), ("b", "B")}
+
+
+def test_who_bears_the_id_of_a_person_that_went_is_merged_in_its_place() -> None:
+    """Somebody had deleted the previous one, and typed it in again with its id."""
+    world = Pretend().run(identify("e1", "a", 1), identify("e2", "b", 1))
+    world.records["persons"] = {r: v for r, v in world.records["persons"].items() if v[USER] == "b"}
+    world.put("persons", **{USER: "a", "role": "typed"})
+    assert world.run(alias("e3", "a", "b", 2)).alone()[ROLE] == "typed"

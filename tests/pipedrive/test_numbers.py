@@ -67,6 +67,7 @@ CASES: list[tuple[str, float | None, float | None]] = [
     ("$1.5bn", 1_500_000_000, 1_500_000_000),
     ("5kEUR", 5000, 5000),
     ("R$ 3 mil", 3000, 3000),
+    ("€ 3 mil", None, None),
     ("5万円", 50_000, 50_000),
     *(
         (text, None, None)

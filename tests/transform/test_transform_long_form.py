@@ -276,3 +276,14 @@ def test_changes_have_nothing_of_paths_where_the_config_names_none() -> None:
     assert run(made).changes == (Change(RecordName("persons", "u1"), NOON, fields={at(2): "CTO"}),)
     assert made.text is not None
     assert made.text.whole is None
+
+
+@pytest.mark.parametrize("line", ["budget", "$.traits.budget"])
+def test_an_amount_takes_its_own_currency_else_the_configs(line: str) -> None:
+    """Without either it is refused. A path of the event is no exception."""
+    sections: dict[str, Any] = {"fields": Fields(persons={line: "Budget"}), "leads": Leads(default_currency="EUR")}
+    for traits, currency in (({"budget": 5}, "EUR"), ({"budget": 5, "currency": "USD"}, "USD")):
+        (change,) = run(whole("identify", traits=traits), **sections).changes
+        assert change.fields[at(6)] == {"value": 5, "currency": currency}
+    sections.pop("leads")
+    assert len(refused(run(whole("identify", traits={"budget": 5}), **sections))) == 1
