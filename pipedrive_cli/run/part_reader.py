@@ -18,7 +18,7 @@ from pipedrive_cli.events.identity import digest
 from pipedrive_cli.events.parts import TextPart
 from pipedrive_cli.events.people import People, people_of
 from pipedrive_cli.events.source import Source
-from pipedrive_cli.model import Complaint, Kind, Place
+from pipedrive_cli.model import Complaint, Kind
 from pipedrive_cli.pipedrive.account import Account
 from pipedrive_cli.transform.consent import DENIED
 from pipedrive_cli.transform.packing import PackedTransformed, packable
@@ -61,10 +61,6 @@ class ReadEvent(msgspec.Struct, gc=False, array_like=True):
     people: People | None = None
     content: int = 0  # a checksum of what the event says; 0: not known
     visitor: str | None = None  # the event's anonymous id, where it asks for nothing
-
-    def place(self, file: str, first_line: int) -> Place:
-        """The place of the entry in the input."""
-        return Place(file, first_line + self.line, self.index)
 
 
 class ReadPart(msgspec.Struct, array_like=True):
