@@ -237,7 +237,10 @@ class Reading:
 
     def _leave_foreign(self, kind: Foreign) -> None:
         advice = kind.advice_for(None if self.source.path is None else self.source.name)
-        self._leave(0, refusal("not_events", f"{kind.what}, not lines of events: {advice}"))
+        if self.source.rows is not None:
+            advice = advice.replace("events.ndjson", "events.csv")
+        wanted = "lines of events" if self.source.rows is None else "a table"
+        self._leave(0, refusal("not_events", f"{kind.what}, not {wanted}: {advice}"))
 
     def _foreign(self, batch: list[Entry]) -> Foreign | None:
         """What the source is, if its first entries show that it holds no events."""

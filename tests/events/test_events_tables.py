@@ -142,7 +142,11 @@ def test_a_torn_end_is_left_in_a_found_file_and_refused_in_a_named_one(last: str
         (HEADER + ANN, RowForm("track", "user_id", "updated_at", "email"), "event_text or event"),
         ('{"type":"identify","userId":"u1"}\n', FORM, "without --as"),
         (b"user_id,updated_at,gr\xf6\xdfe\n", FORM, "not UTF-8"),
-        ((HEADER + ANN).encode("utf-16"), FORM, "UTF-16"),
+        (
+            (HEADER + ANN).encode("utf-16"),
+            FORM,
+            "UTF-16 text, not a table: convert it: `iconv -f UTF-16 -t UTF-8 x.csv > ",
+        ),
         (b"PK\x03\x04xl/", FORM, "Excel workbook"),
     ],
 )
