@@ -145,7 +145,7 @@ def test_a_torn_end_is_left_in_a_found_file_and_refused_in_a_named_one(last: str
         (
             (HEADER + ANN).encode("utf-16"),
             FORM,
-            "UTF-16 text, not a table: convert it: `iconv -f UTF-16 -t UTF-8 x.csv > ",
+            "UTF-16 text, not a table: convert it: `iconv -f UTF-16 -t UTF-8 FILE > events.csv`",
         ),
         (b"PK\x03\x04xl/", FORM, "Excel workbook"),
     ],
