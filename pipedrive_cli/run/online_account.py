@@ -28,6 +28,7 @@ from pipedrive_cli.pipedrive.catalog import Call
 from pipedrive_cli.pipedrive.reading_account import read_me
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import connected, unreachable
+from pipedrive_cli.run.cut_undos import catch_up_with_undos
 from pipedrive_cli.run.journal_file import default_path
 
 
@@ -168,6 +169,7 @@ async def looking(
         with contextlib.closing(scratch(state)) as journal, journal.in_use():
             journal.bind(company, account.company_name)
             knowledge = AccountKnowledge(account, journal, only.send, connection.clock.latest())
+            await catch_up_with_undos(config, journal, knowledge)
             directory = Directory(
                 GroupCommits(journal, pause=0.0),
                 only.send,

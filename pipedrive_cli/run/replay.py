@@ -22,7 +22,7 @@ from pipedrive_cli.delivery.directory import Directory
 from pipedrive_cli.delivery.doubts import Doubts
 from pipedrive_cli.delivery.effects import Refusal
 from pipedrive_cli.delivery.journal import GroupCommits, Journal
-from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning, under_way
+from pipedrive_cli.delivery.journal.befores import forget_old_befores, note_beginning
 from pipedrive_cli.delivery.journal.journal import IN_MEMORY
 from pipedrive_cli.delivery.journal.mappings import note_mapping
 from pipedrive_cli.delivery.live_desk import LiveDesk
@@ -45,6 +45,7 @@ from pipedrive_cli.report.summary import Summary, problem_group, to_json
 from pipedrive_cli.report.timeline import Timeline, packed
 from pipedrive_cli.run.account import AccountKnowledge, pins_of
 from pipedrive_cli.run.connection import firewall_pause, pause_file, remember_firewall, site_of, to_account, to_sandbox
+from pipedrive_cli.run.cut_undos import catch_up_with_undos
 from pipedrive_cli.run.intake import Intake
 from pipedrive_cli.run.known_files import KnownFiles
 from pipedrive_cli.run.mapping import RunMapping
@@ -186,13 +187,10 @@ class Replay:
                 if account.account.company_id is not None:
                     site = None if self.options.sandbox else site_of(self.config, account.account.company_domain)
                     journal.bind(account.account.company_id, account.account.company_name, site)
-                if under_way(journal):
-                    from pipedrive_cli.run.undo import catch_up_with_undos  # noqa: PLC0415 - few runs follow a cut undo
-
-                    try:
-                        await catch_up_with_undos(self.config, journal, account)
-                    except StopRun as stop:
-                        return self._nothing_read(stop)
+                try:
+                    await catch_up_with_undos(self.config, journal, account)
+                except StopRun as stop:
+                    return self._nothing_read(stop)
                 return await self._deliver(sources, rejects, sender, pace, account, journal, spool)
 
     def _nothing_read(self, stopped: StopRun) -> Finished:

@@ -39,7 +39,6 @@ from pipedrive_cli.delivery.journal.befores import (
     note_undone,
     refilled_by,
     replace_before,
-    under_way,
     undone_at,
     written_between,
 )
@@ -61,7 +60,7 @@ from pipedrive_cli.pipedrive.reading_lists import Send
 from pipedrive_cli.run.account import AccountKnowledge
 from pipedrive_cli.run.connection import asking, connected, whose_key
 from pipedrive_cli.run.journal_file import locked
-from pipedrive_cli.run.past import Past, history
+from pipedrive_cli.run.past import Past
 from pipedrive_cli.run.settings import brake_limits, day_budget, delivery_settings
 from pipedrive_cli.run.undo_look import UndoLook
 from pipedrive_cli.run.undo_plan import UndoOptions, UndoPlan, UndoResult
@@ -424,14 +423,3 @@ class Undoing:
         changed = self._changed_at(before.kind, before.id, shown)
         undone.untouched = changed is not None and changed <= self._ended
         return undone
-
-
-async def catch_up_with_undos(config: Config, journal: Journal, account: AccountKnowledge) -> None:
-    """What undos had done that were cut off, by a kill or a lost answer, is noted before a run goes by what it knows.
-
-    Else an event would ask for nothing of a record that has just been deleted. Raises StopRun.
-    """
-    for number, kinds in under_way(journal).items():
-        runs = history(journal.path).runs
-        run = next(run for run in runs if run.number == number)
-        await Undoing(config, journal, account, account.send, run, account.now, kinds).catch_up()

@@ -18,8 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from pipedrive_cli import virtual_time
 from pipedrive_cli.config import Config
 from pipedrive_cli.delivery.undoing import KeptRecord
+from pipedrive_cli.run.preview import Preview, PreviewOptions
 from tests.examples import examples
 from tests.harness import CONFIG, Event, Killed, Scene, identify, killed_after, killed_at, outcomes, viewed
 from tests.run.test_others_at_work import ACTS, Act, Others, events_of
@@ -172,7 +174,12 @@ def test_what_an_undo_did_that_nobody_noted_is_found_before_the_next_replay(tmp_
         with suppress(Killed), killed_after(scene, *cut.split()):
             scene.undo(summary.run)
     assert scene.contents() != before
-    scene.run(events)
+    source = scene.write("events.ndjson", events)
+    asked = PreviewOptions((str(source),), online=True, state=scene.state)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipedrive_cli.run.connection.to_account", lambda _: scene._connect())
+        foretold = virtual_time.run(Preview(scene.config, "config.yaml", asked).run())
+    assert outcomes(foretold) == outcomes(scene.run(events)), "and a preview knows it too"
     assert scene.contents() == before
 
 
