@@ -63,7 +63,7 @@ class UnfinishedEvents:
                 StopRun(
                     f"{failures} events have failed, as many as --max-failures allows",
                     code="max_failures",
-                    hint="see the problems below; run again to continue",
+                    hint="the failed events of this report say why; run again to continue",
                 )
             )
 
