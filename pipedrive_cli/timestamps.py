@@ -88,9 +88,10 @@ _YEAR_LAST: Final = re.compile(
 )
 _DOT_NET: Final = re.compile(r"\\?/date\((?P<milliseconds>-?\d{1,15})(?P<offset>[+-]\d{4})?\)\\?/", re.ASCII)
 _WEEK: Final = re.compile(r"\d{4}-?W\d\d", re.ASCII)  # no day of it
-# Digits that may be a date in another order, or with an hour: as seconds or milliseconds they would be another day.
+# Digits that may be a date in another order, or with an hour: as seconds or milliseconds they would be another day. Of
+# years whose hours nobody notes they are seconds of the 2030s, as contracts end.
 _ANY_ORDER: Final = re.compile(
-    r"""{year}{month}(?:{day}(?:[01]\d|2[0-3])(?:[0-5]\d)?|3[01]|[0-2]\d)
+    r"""{year}{month}(?:3[01]|[0-2]\d) | 20[0-3]\d{month}{day}(?:[01]\d|2[0-3])(?:[0-5]\d)?
     | {year}{day}{month} | {day}{month}{year} | {month}{day}{year}
     | \d\d{month}{day} | {day}{month}\d\d | {month}{day}\d\d
     """.format(year=r"(?:19|20|21)\d\d", month=r"(?:0[1-9]|1[0-2])", day=r"(?:0[1-9]|[12]\d|3[01])"),
@@ -303,7 +304,7 @@ def _read_number(number: float) -> datetime | None:
             return datetime(day.year, day.month, day.day, tzinfo=UTC)
         except ValueError:
             pass  # eight digits that are no date may be seconds
-    if abs(number) < _LEAST or whole in _NEVER_SET or whole in _NO_END or is_other_date(whole):
+    if abs(number) < _LEAST or whole in _NEVER_SET or whole in _NO_END or (whole == number and is_other_date(whole)):
         return None
     if _FROM <= number < _TO:
         return EPOCH + timedelta(microseconds=whole * 1_000_000 + round((number - whole) * 1_000_000))

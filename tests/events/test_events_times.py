@@ -74,6 +74,12 @@ def test_what_names_no_moment_is_none(written: Any) -> None:
     assert read_time(written) is None
 
 
+def test_seconds_of_the_next_decade_are_no_dates_with_an_hour() -> None:
+    """Contracts end in the 2030s; that digits such as 1960070400 could be an hour of 1960 is far-fetched."""
+    for seconds in (*range(1_900_022_400, 2_000_000_000, 43_200), 2_100_021_501, 2_026_030_112.5):
+        assert read_moment(seconds) == datetime.fromtimestamp(seconds, UTC)
+
+
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001 - Hypothesis wants naive bounds
 def test_iso_text_is_read_to_the_microsecond(moment: datetime) -> None:
     """No float stands between the text and the number."""
