@@ -345,13 +345,13 @@ class Pretend:
             return self._found(
                 ask.kind, lambda v: any(email_form(item["value"]) == wanted for item in v.get("emails", ()))
             )
+        address = KEY_ADDRESS[ask.kind] or ""
         key = ask.key if ask.key is not None else name_key(ask.name)
         own = self.names.get((ask.kind, key))
         if own is not None and own != ask.denied:
             return (own,)
         if ask.key is None:
-            return self._found(ask.kind, lambda v: v.get("name") == ask.name and not v.get("code"))
-        address = KEY_ADDRESS[ask.kind] or ""
+            return self._found(ask.kind, lambda v: v.get("name") == ask.name and not v.get(address))
         return self._found(ask.kind, lambda v: v.get(address) == ask.key)
 
     def _found(self, kind: Kind, test: Callable[[Mapping[str, Any]], bool]) -> tuple[RecordId, ...]:
