@@ -109,8 +109,8 @@ class PartReader:
             if with_people:
                 people = entry.people() if isinstance(event, Complaint) else people_of(event)
             if asks and key and denies(entry.consent() if isinstance(event, Complaint) else event.consent):
-                # The digest tells whether it was delivered before; nothing keeps it.
-                rows.append(ReadEvent(key, "", entry.line, entry.index, refusal=DENIED, people=people))
+                # They tell whether it was delivered before, and which one; nothing keeps them.
+                rows.append(ReadEvent(key, identity or "", entry.line, entry.index, refusal=DENIED, people=people))
                 continue
             if isinstance(event, Complaint):
                 body = (entry.body() if key else entry.raw) if bodies else None

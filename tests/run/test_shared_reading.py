@@ -283,18 +283,21 @@ def test_a_replay_is_the_same_whoever_reads_a_part(tmp_path: Path, crew: Patient
 
 
 def test_an_event_that_was_delivered_before_its_user_refused_is_a_duplicate(tmp_path: Path, crew: Patient) -> None:
-    """Whoever reads it; an event that is new is skipped."""
+    """Whoever reads it, and that one is told; an event that is new is skipped, and nothing is told of it."""
     refused = {"consentManagement": {"provider": "oneTrust", "deniedConsentIds": ["Sales"]}}
-    events = [{**identify(f"u{n}", n, name="N"), "context": refused} for n in range(60)]
+    events = [identify("allowed", 1), *({**identify(f"u{n}", n, name="N"), "context": refused} for n in range(60))]
     asking = msgspec.structs.replace(CONFIG, privacy=Privacy(consent=ConsentAsked(purposes=("Sales",))))
     for name, cores in (("alone", 1), ("shared", 2)):
         (tmp_path / name).mkdir()
         scene = Scene(tmp_path / name)
-        scene.run(events[:10])
+        scene.run(events[1::6])
         scene.config = asking
+        results = tmp_path / name / "results.ndjson"
         with shared(crew, 400, cores):
-            counted = scene.run(events).events
-        assert (counted.duplicate, counted.skipped) == (10, 50)
+            counted = scene.run(events, results=results).events
+        assert (counted.delivered, counted.duplicate, counted.skipped) == (1, 10, 50)
+        told = [json.loads(line)["message_id"] for line in results.read_bytes().splitlines()]
+        assert sorted(filter(None, told)) == sorted(each["messageId"] for each in (events[0], *events[1::6]))
 
 
 def test_known_files_are_passed_over_and_grown_ones_go_on(tmp_path: Path, crew: Patient) -> None:
