@@ -275,8 +275,8 @@ class Undoing:
             else:
                 await self._give(undone)
         except Refusal as refused:
-            if not refused.gone:
-                self._keep(undone, "refused", refused.message)
+            if not (refused.gone and undone.delete):
+                self._keep(undone, "not_seen" if refused.gone else "refused", refused.message)
                 return
         except Doubt as blocked:  # a firewall's page: nothing was written, and nobody knows more
             self._keep(undone, "refused", str(blocked))

@@ -455,6 +455,21 @@ def test_what_people_do_while_an_undo_asks_is_seen(scene: Scene, monkeypatch: py
     assert scene.names("persons") == ["Ada", "Ben"]
 
 
+def test_a_record_that_goes_while_an_undo_is_under_way_got_nothing_back(scene: Scene) -> None:
+    """It is named as not seen, and counts as undone where the undo was to delete it."""
+    scene.run([identify("u1", 1, name="Ada", role="CEO")])
+    run = scene.run([identify("u1", 5, role="CTO"), identify("u2", 6, name="Ben")]).run
+
+    def asked(_: UndoPlan) -> bool:
+        for record in scene.sandbox.account.stores["persons"].records.values():
+            record.deleted = True
+        return True
+
+    result = scene.undo(run, agree=asked)
+    assert [(each.kind, each.why) for each in result.kept] == [("persons", "not_seen")]
+    assert (result.deleted["persons"], result.restored["persons"]) == (1, 0)
+
+
 def test_a_list_of_emails_that_was_replaced_comes_back_whole(scene: Scene) -> None:
     """With `contacts: replace` the run's list goes, phones where there were none too; what people added stays."""
     scene.config = with_delivery(contacts="replace")
