@@ -32,8 +32,9 @@ _EXTENSION: Final = re.compile(
     r"(?:[,;]?\s*(?:;ext=|ext(?:ension)?[.:=]?|x|#|durchwahl|dw\.?|poste|int(?:erno)?\.?)\s*)([0-9]{1,8})\s*$"
 )
 _BEFORE: Final = re.compile(r"^[^\W\d_]+[.:\s]*(?=[+(0-9])")  # `tel:`, `Mobile: `
-# Between two numbers in one text, each of seven digits or more.
-_BETWEEN_PHONES: Final = re.compile(r"[;,|\n]|(?<=[0-9])\s*(?=\+)")
+# Between two numbers in one text, each of seven digits or more. Two commas are a pause when one is dialled, and a
+# semicolon may begin a parameter of `tel:` (RFC 3966).
+_BETWEEN_PHONES: Final = re.compile(r"[|\n]|;(?![a-z-]+=)|(?<!,),(?!,)|(?<=[0-9])\s*(?=\+)")
 _DIGITS_OF_PHONE: Final = 7
 _PLAIN_PHONE: Final = re.compile(r"\+[0-9]+")  # its own form, as most are
 _NO_DIGITS: Final = re.compile("[^0-9+]+")

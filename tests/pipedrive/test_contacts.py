@@ -176,7 +176,13 @@ def test_a_domain_counts_as_the_same_in_the_form_of_the_dns() -> None:
     assert email_form("ada@xn--mnchen-3ya\u00fc.de") == "ada@xn--mnchen-3ya\u00fc.de"
 
 
-@pytest.mark.parametrize("written", ["+1 555 0100, ext. 12", "0171/5550101", "(555) 010-0100 x5", "+49 (0)171 5550101"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+1 555 0100, ext. 12", "0171/5550101", "(555) 010-0100 x5", "+49 (0)171 5550101",
+        "+14155550100,,1234567#", "tel:555-0100;phone-context=+1-914-5550000",
+    ],
+)  # fmt: skip
 def test_a_phone_number_stays_as_it_came(written: str) -> None:
-    """With its extension and its marks, but for the apostrophe that keeps spreadsheets from calculating."""
+    """With its extension, its pauses and its marks, but for the apostrophe that keeps spreadsheets from calculating."""
     assert phone_number(f"'{written}") == phone_number(written) == written
