@@ -77,7 +77,7 @@ def read_list(lines: Iterable[str]) -> SuppressionList:
     return SuppressionList(frozenset(ids), frozenset(emails))
 
 
-_COLUMNS: Final = re.compile(r"[,;\t|]")
+_COLUMNS: Final = re.compile(r"[,;\t]")  # no bars: Auth0 has ids such as `samlp|acme|ada@acme.test`
 
 
 def _is_address(line: str) -> bool:

@@ -39,7 +39,8 @@ def test_a_list_has_ids_emails_comments_and_blank_lines() -> None:
     )
     assert listed.ids == {"u1", "Ａnn＠Acme．test"}
     assert listed.emails == {"ann@acme.test", "b@c.test"}
-    assert read_list(['"u1"', '"Ann" <ann@acme.test>', "ann@acme.test,"]).ids >= {"u1"}
+    others = ['"u1"', '"Ann" <ann@acme.test>', "ann@acme.test,", "samlp|acme|ada@acme.test"]
+    assert read_list(others).ids >= {"u1", "samlp|acme|ada@acme.test"}
 
 
 def test_what_is_cancelled_later_is_off_the_list() -> None:
