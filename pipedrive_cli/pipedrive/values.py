@@ -289,7 +289,7 @@ def address(value: Any, nothing: Set[str] = frozenset()) -> dict[str, str] | Non
             for spelling in spellings:
                 if isinstance(given := value.get(spelling), BrokenText):
                     raise Unfit(BROKEN)
-                part = plain(given)
+                part = _address_part(given)
                 if part is None and not says_nothing(given):
                     raise Unfit(f"takes an address, whose {spelling} is text")
                 if part is not None and not says_nothing(part, nothing):
@@ -303,6 +303,12 @@ def address(value: Any, nothing: Set[str] = frozenset()) -> dict[str, str] | Non
         if nothing and any(spelling in value for _, spellings in ADDRESS_PARTS for spelling in spellings):
             return None
     raise Unfit("takes an address: text, or an object of street, city, state, postalCode, country")
+
+
+def _address_part(given: Any) -> str | None:
+    """The text of a part; shops write the lines of a street as a list."""
+    lines = [plain(line) for line in (given if isinstance(given, list) else [given]) if not says_nothing(line)]
+    return None if None in lines or not lines else ", ".join(str(line).strip() for line in lines)
 
 
 def currency(known: frozenset[str] | None) -> Converter:

@@ -113,6 +113,11 @@ FITS: list[tuple[str, Any, Any]] = [
     ("address", {"value": "Oslo", "country": "NO"}, {"value": "Oslo", "country": "NO"}),
     (
         "address",
+        {"street": ["Gate 1", "", "2. etg."], "zip": []},
+        {"value": "Gate 1, 2. etg.", "route": "Gate 1, 2. etg."},
+    ),
+    (
+        "address",
         {"street": "Main St 1", "city": "Oslo", "state": "", "postalCode": 150, "country": "Norway", "lat": 59},
         {
             "value": "Main St 1, Oslo, 150, Norway",
@@ -193,6 +198,7 @@ UNFIT: list[tuple[str, Any]] = [
     ("address", {"lat": 59}),
     ("address", 5),
     ("address", {"city": {"name": "Oslo"}}),
+    ("address", {"city": "Oslo", "street": ["Gate 1", {"floor": 2}]}),
     ("monetary", 5),
     ("monetary", {"value": 5}),
     ("monetary", {"value": 5, "currency": "JPY"}),
