@@ -240,6 +240,7 @@ def test_events_of_another_mapping_are_counted_with_what_a_refill_costs(tmp_path
         assert "--refill" in problem["hint"] and "at most about 15 API tokens" in problem["hint"]
 
 
+@pytest.mark.slow
 def test_check_judges_a_folder_as_a_replay_does(tmp_path: Path) -> None:
     """A folder with everything in it, before and after a first run: the same numbers, problems and exit code from all
     four commands.

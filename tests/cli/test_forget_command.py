@@ -32,6 +32,7 @@ def sandbox() -> Sandbox:
     return furnished(search_lag=0.0)
 
 
+@pytest.mark.slow
 def test_somebody_at_the_terminal_sees_what_goes_and_is_asked(tmp_path: Path, sandbox: Sandbox) -> None:
     """Persons and leads, what is not touched; `no` does nothing, `yes` does it."""
     with served(sandbox) as url:
@@ -48,6 +49,7 @@ def test_somebody_at_the_terminal_sees_what_goes_and_is_asked(tmp_path: Path, sa
     assert sandbox.contents()["persons"] == sandbox.contents()["leads"] == []
 
 
+@pytest.mark.slow
 def test_a_script_must_agree_beforehand(tmp_path: Path, sandbox: Sandbox) -> None:
     """Without a terminal, `--yes` or `--dry-run`; nothing is asked of anybody before."""
     with served(sandbox) as url:

@@ -265,6 +265,7 @@ def test_a_signal_before_anything_was_read_is_an_interruption_too(tmp_path: Path
         assert (told.code, told.json["reason"], made.writes()) == (143, "interrupted", 0)
 
 
+@pytest.mark.slow
 def test_a_second_run_at_once_is_turned_away(tmp_path: Path) -> None:
     """Exit code 5, with what to do; the first one ends as if nothing had happened."""
     with job(tmp_path, crowd(45), delivery="concurrency: 2") as made:

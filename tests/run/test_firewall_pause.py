@@ -114,6 +114,7 @@ def test_the_next_run_does_not_knock_and_a_later_one_does(tmp_path: Path) -> Non
         assert len(sandbox.contents()["persons"]) == 1
 
 
+@pytest.mark.slow
 def test_a_firewall_in_the_middle_of_a_run_is_remembered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also by `retry`; the memory holds nothing but a time."""
     monkeypatch.setattr(doubts, "LEAST_PATIENCE", 0.0)  # real seconds, over loopback, for the write in doubt
