@@ -72,6 +72,7 @@ def text_parts(source: Source, stream: BinaryIO, size: int) -> Iterator[TextPart
     A line, or row, that is much longer than a part is in several, which neither begin nor end between lines.
     """
     text = Blocks(stream, goes_on=source.start > 0)
+    table = source.rows is not None
     first, begins = source.start == 0, True
     held: list[bytes] = []
     length = quotes = 0
@@ -80,13 +81,13 @@ def text_parts(source: Source, stream: BinaryIO, size: int) -> Iterator[TextPart
         length += len(block)
         end = 0
         if length >= size:
-            end = block.rfind(b"\n") + 1 if source.rows is None else _rows_end(block, quotes)
-        quotes += 0 if source.rows is None else block.count(b'"')
+            end = _rows_end(block, quotes) if table else block.rfind(b"\n") + 1
+        quotes += block.count(b'"') if table else 0
         if end or length >= _LONG * size:
             held[-1], rest = (block[:end], block[end:]) if end else (block, b"")
             yield TextPart(held, first, False, begins, end > 0, None, text.bytes_read)
             first, begins = False, end > 0
-            held, length, quotes = [rest] if rest else [], len(rest), rest.count(b'"')
+            held, length, quotes = [rest] if rest else [], len(rest), rest.count(b'"') if table else 0
     yield TextPart(held, first, True, begins, True, text.trouble, text.bytes_read)
 
 

@@ -67,8 +67,9 @@ class _Others:
     def sentence(self, argument: str) -> str:
         reasons = []
         if self.number > self.links:
-            what = "event files" if self.is_wanted is is_event_file else "tables"
-            reasons.append(f"the names of {what} end in {EVENT_ENDINGS if what == 'event files' else TABLE_ENDINGS}")
+            events = self.is_wanted is is_event_file
+            what, endings = ("event files", EVENT_ENDINGS) if events else ("tables", TABLE_ENDINGS)
+            reasons.append(f"the names of {what} end in {endings}")
         if self.links:
             reasons.append("links to folders are not followed")
         who, one = f"{printable_name(self.first)} was not read", "it"

@@ -18,6 +18,6 @@ async def catch_up_with_undos(config: Config, journal: Journal, account: Account
         return
     from pipedrive_cli.run.undo import Undoing  # noqa: PLC0415 - few runs follow an undo that was cut off
 
+    runs = {run.number: run for run in history(journal.path).runs}
     for number, kinds in cut.items():
-        run = next(run for run in history(journal.path).runs if run.number == number)
-        await Undoing(config, journal, account, account.send, run, account.now, kinds).catch_up()
+        await Undoing(config, journal, account, account.send, runs[number], account.now, kinds).catch_up()

@@ -116,13 +116,13 @@ def names_meant(given: tuple[str, ...], file: Path | None) -> SuppressionList:
             code="usage",
             hint=f"--file {taken} forgets the people who are listed in it; an id of that name goes into a file, too",
         )
+    if any(each.startswith(("#", "{")) for each in given):
+        raise UserMistake("an id that begins with # or { is taken from --file alone", code="usage", hint="write a file")
     try:
-        listed = read_list(given) if not any(each.startswith(("#", "{")) for each in given) else None
+        listed = read_list(given)
     except BadLine:
         hint = "give each user id or email as an argument of its own"
         raise UserMistake("one argument holds several names", code="usage", hint=hint) from None
-    if listed is None:
-        raise UserMistake("an id that begins with # or { is taken from --file alone", code="usage", hint="write a file")
     if file is not None:
         more = people_listed(file, f"--file {file}", "name a file that has one user id or email a line")
         listed = SuppressionList(listed.ids | more.ids, listed.emails | more.emails)

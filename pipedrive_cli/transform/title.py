@@ -31,7 +31,7 @@ class Title:
     def fill(self, event: Event, name: str, properties: JsonObject, nothing: Set[str] = frozenset()) -> str:
         """The lead's title; the event's name where one of the braces has nothing to say, by `nothing` either."""
         if self._template == _NAME_ALONE:
-            return name if len(name) <= LONGEST else _shortened(name)
+            return _shortened(name)
         if not self._names:
             filled = self._template.replace("{event}", name)
             return _shortened(filled) if "{event}" in self._template else self._joined({}, name)
